@@ -1,0 +1,344 @@
+//! Channels and patterns: parsed once at the edge, then matched without looking at segments again.
+
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// The longest channel or pattern, in bytes.
+pub const MAX_BYTES: usize = 200;
+/// The most segments that a channel or pattern may have.
+pub const MAX_SEGMENTS: usize = 8;
+
+/// What may stand in a segment as itself; `%` only as part of an escape that [`segment`] made.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'@').remove(b'~').remove(b'-');
+
+/// Turns a foreign id into **one** channel segment by percent-encoding (RFC 3986) every byte outside
+/// `[A-Za-z0-9_.@~-]`, so that an id such as `*` or `a:b` can neither become a pattern nor reach another channel.
+///
+/// ```
+/// use tidings_protocol::segment;
+/// assert_eq!(segment("u1"), "u1");
+/// assert_eq!(segment("a:b"), "a%3Ab");
+/// assert_eq!(segment("*"), "%2A");
+/// ```
+///
+/// The empty id stays empty and is refused when the channel is parsed.
+#[must_use]
+pub fn segment(id: &str) -> String {
+    utf8_percent_encode(id, ESCAPED).to_string()
+}
+
+/// Why a text is not a channel or a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChannelError {
+    /// The text is empty, or two colons stand together, or one stands at an end.
+    #[error("a channel segment is empty")]
+    EmptySegment,
+    /// More than [`MAX_BYTES`].
+    #[error("a channel has at most {MAX_BYTES} bytes")]
+    TooLong,
+    /// More than [`MAX_SEGMENTS`].
+    #[error("a channel has at most {MAX_SEGMENTS} segments")]
+    TooManySegments,
+    /// A character outside `[A-Za-z0-9_.@~%-]`; foreign ids enter through [`segment`].
+    #[error("a channel segment holds only A-Z a-z 0-9 _ . @ ~ % -")]
+    Character,
+    /// `*` anywhere but as the whole last segment, or in a channel where no pattern is allowed.
+    #[error("`*` stands only as the last segment of a pattern")]
+    Wildcard,
+}
+
+/// A channel: 1 to 8 segments of `[A-Za-z0-9_.@~%-]+` joined by `:`, at most 200 bytes in all.
+///
+/// ```
+/// use tidings_protocol::Channel;
+/// assert!("chat:room:42".parse::<Channel>().is_ok());
+/// assert!("chat:*".parse::<Channel>().is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Channel(Arc<str>);
+
+impl Channel {
+    /// The channel as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A channel, or everything below a prefix (`chat:*`; not `chat` itself), or everything (`*`).
+///
+/// Patterns match **symmetrically**: an event published to `chat:*` reaches subscribers of `chat:42`, and a subscription
+/// to `chat:*` hears events on `chat:42`. Two patterns match when some channel is in both.
+///
+/// ```
+/// use tidings_protocol::Pattern;
+/// let all: Pattern = "chat:*".parse()?;
+/// let one: Pattern = "chat:42".parse()?;
+/// assert!(all.overlaps(&one) && one.overlaps(&all));
+/// assert!(all.covers(&one) && !one.covers(&all));
+/// # Ok::<(), tidings_protocol::ChannelError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pattern(Arc<str>);
+
+/// A pattern as an index files it: what it names, and whether it names one channel or all that lies below.
+///
+/// `chat:*` is `Below("chat:")` and `*` is `Below("")`, so the ancestors of any pattern are slices of its own text and
+/// looking them up allocates nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Route<'a> {
+    /// One channel.
+    Exact(&'a str),
+    /// Everything that starts with this text, which is empty or ends in `:`.
+    Below(&'a str),
+}
+
+impl Pattern {
+    /// The pattern as it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it is a plain channel, without `*`.
+    #[must_use]
+    pub fn is_channel(&self) -> bool {
+        !self.0.ends_with('*')
+    }
+
+    /// The pattern as an index files it.
+    #[must_use]
+    pub fn route(&self) -> Route<'_> {
+        match self.0.strip_suffix('*') {
+            Some(prefix) => Route::Below(prefix),
+            None => Route::Exact(&self.0),
+        }
+    }
+
+    /// The patterns strictly above this one, nearest first, each as the prefix that [`Route::Below`] holds: for
+    /// `a:b:c` they are `a:b:`, `a:` and the empty one (`*`); for `a:b:*`, `a:` and the empty one.
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
+        let own = match self.route() {
+            Route::Exact(text) => Some(text),
+            Route::Below("") => None,
+            Route::Below(prefix) => Some(&prefix[..prefix.len() - 1]),
+        };
+        let mut rest = own;
+        std::iter::from_fn(move || {
+            let text = rest?;
+            match text.rfind(':') {
+                Some(colon) => {
+                    rest = Some(&text[..colon]);
+                    Some(&text[..=colon])
+                }
+                None => {
+                    rest = None;
+                    Some("")
+                }
+            }
+        })
+    }
+
+    /// Whether some channel lies in both.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self.route(), other.route()) {
+            (Route::Exact(a), Route::Exact(b)) => a == b,
+            (Route::Exact(a), Route::Below(b)) => a.starts_with(b),
+            (Route::Below(a), Route::Exact(b)) => b.starts_with(a),
+            (Route::Below(a), Route::Below(b)) => a.starts_with(b) || b.starts_with(a),
+        }
+    }
+
+    /// Whether every channel of `other` lies in this one: the rule by which a grant covers a subscription.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self.route(), other.route()) {
+            (Route::Exact(a), Route::Exact(b)) => a == b,
+            (Route::Exact(_), Route::Below(_)) => false,
+            (Route::Below(a), Route::Exact(b) | Route::Below(b)) => b.starts_with(a),
+        }
+    }
+}
+
+/// Checks the text and tells whether it ends in a `*` segment.
+fn check(text: &str) -> Result<bool, ChannelError> {
+    if text.len() > MAX_BYTES {
+        return Err(ChannelError::TooLong);
+    }
+    let mut segments = 0;
+    let mut wildcard = false;
+    for part in text.split(':') {
+        segments += 1;
+        if part.is_empty() {
+            return Err(ChannelError::EmptySegment);
+        }
+        if wildcard {
+            return Err(ChannelError::Wildcard);
+        }
+        if part == "*" {
+            wildcard = true;
+        } else if part.contains('*') {
+            return Err(ChannelError::Wildcard);
+        } else if !part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.@~%-".contains(&b)) {
+            return Err(ChannelError::Character);
+        }
+    }
+    if segments > MAX_SEGMENTS {
+        return Err(ChannelError::TooManySegments);
+    }
+    Ok(wildcard)
+}
+
+impl FromStr for Channel {
+    type Err = ChannelError;
+
+    fn from_str(text: &str) -> Result<Self, ChannelError> {
+        match check(text)? {
+            true => Err(ChannelError::Wildcard),
+            false => Ok(Self(text.into())),
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = ChannelError;
+
+    fn from_str(text: &str) -> Result<Self, ChannelError> {
+        check(text).map(|_| Self(text.into()))
+    }
+}
+
+impl From<Channel> for Pattern {
+    fn from(channel: Channel) -> Self {
+        Self(channel.0)
+    }
+}
+
+impl TryFrom<Pattern> for Channel {
+    type Error = ChannelError;
+
+    fn try_from(pattern: Pattern) -> Result<Self, ChannelError> {
+        if pattern.is_channel() { Ok(Self(pattern.0)) } else { Err(ChannelError::Wildcard) }
+    }
+}
+
+/// What the two text types share: display, conversion from text, and serde as a string.
+macro_rules! text {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = ChannelError;
+
+            fn try_from(text: &str) -> Result<Self, ChannelError> {
+                text.parse()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = ChannelError;
+
+            fn try_from(text: String) -> Result<Self, ChannelError> {
+                text.parse()
+            }
+        }
+
+        impl TryFrom<&String> for $name {
+            type Error = ChannelError;
+
+            fn try_from(text: &String) -> Result<Self, ChannelError> {
+                text.parse()
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+text!(Channel);
+text!(Pattern);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> Pattern {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_channel_has_one_to_eight_segments() {
+        for good in ["a", "a:b", "a:b:c:d:e:f:g:h", "u@x.org", "a~b_c-d%2A"] {
+            assert!(good.parse::<Channel>().is_ok(), "{good}");
+        }
+        let nine = "a:b:c:d:e:f:g:h:i";
+        assert_eq!(nine.parse::<Channel>(), Err(ChannelError::TooManySegments));
+    }
+
+    #[test]
+    fn what_is_no_channel_is_refused_with_its_reason() {
+        for (bad, why) in [
+            ("", ChannelError::EmptySegment),
+            (":a", ChannelError::EmptySegment),
+            ("a::b", ChannelError::EmptySegment),
+            ("a b", ChannelError::Character),
+            ("ä", ChannelError::Character),
+            ("a,b", ChannelError::Character),
+            ("*:a", ChannelError::Wildcard),
+            ("a*", ChannelError::Wildcard),
+            ("a:**", ChannelError::Wildcard),
+        ] {
+            assert_eq!(bad.parse::<Pattern>(), Err(why), "{bad}");
+        }
+        assert_eq!("a:*".parse::<Channel>(), Err(ChannelError::Wildcard));
+        assert_eq!("a".repeat(201).parse::<Channel>(), Err(ChannelError::TooLong));
+        assert!("a".repeat(200).parse::<Channel>().is_ok());
+    }
+
+    #[test]
+    fn a_prefix_pattern_leaves_out_the_prefix_itself() {
+        assert!(!pattern("chat:*").overlaps(&pattern("chat")));
+        assert!(!pattern("chat:*").overlaps(&pattern("chats:1")));
+        assert!(pattern("*").overlaps(&pattern("chat")));
+    }
+
+    #[test]
+    fn ancestors_run_from_near_to_far() {
+        let above = |text: &str| pattern(text).ancestors().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(above("a:b:c"), ["a:b:", "a:", ""]);
+        assert_eq!(above("a:b:*"), ["a:", ""]);
+        assert_eq!(above("a"), [""]);
+        assert!(above("*").is_empty());
+    }
+}

@@ -1,0 +1,108 @@
+//! Bodies and answers of the POST calls.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    ConnectionId, Cursor, DeviceId, EventType, Except, Key, Pattern, RequestId, Source, UserId, frame::Rejected,
+};
+
+/// Body of `POST {base}/subscribe` and `/unsubscribe` (which ignores `since`).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubscribeRequest {
+    /// The stream, from its `connected` frame.
+    pub connection_id: ConnectionId,
+    /// The caller's name for this call; the stream's `subscribed` and `backfill` frames repeat it.
+    pub request_id: RequestId,
+    /// Channels and patterns; at least one.
+    pub channels: Vec<Pattern>,
+    /// Send what these channels carried after this position first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Cursor>,
+}
+
+/// Answer to subscribe and unsubscribe. It only accepts or rejects: a subscription is active when the stream says
+/// `subscribed`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SubscribeAnswer {
+    /// What will become active.
+    pub accepted: Vec<Pattern>,
+    /// What will not, and why.
+    pub rejected: Vec<Rejected>,
+}
+
+/// To whom an event goes instead of its channel's subscribers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum To {
+    /// Every stream of these users.
+    Users(ToUsers),
+    /// Every stream of one device of a user.
+    Device(ToDevice),
+}
+
+/// A list of users.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToUsers {
+    /// Who; at least one.
+    pub users: Vec<UserId>,
+}
+
+/// One device of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToDevice {
+    /// Whose.
+    pub user: UserId,
+    /// Which.
+    pub device: DeviceId,
+}
+
+/// One event of `POST {base}/publish`; the body is one or an array of them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PublishRequest {
+    /// A channel, or a pattern such as `chat:*` to reach all below it.
+    pub channel: Pattern,
+    /// What kind of change it tells of.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// Absent: the channel's subscribers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<To>,
+    /// From whom it is hidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub except: Option<Except>,
+    /// What caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// The idempotency key; a UUIDv7 is made where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// The application's JSON; `null` where it is absent.
+    #[serde(default = "null")]
+    pub payload: Box<RawValue>,
+}
+
+fn null() -> Box<RawValue> {
+    RawValue::NULL.to_owned()
+}
+
+/// Answer to one published event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishAnswer {
+    /// Where it stands in the log.
+    pub position: Cursor,
+    /// Whether its key had been seen before; then `position` is the first one's and nothing was stored.
+    pub duplicate: bool,
+}
+
+/// Answer of `GET {base}/check`: who the credentials belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckAnswer {
+    /// `null` when anonymous.
+    pub user_id: Option<UserId>,
+}

@@ -1,0 +1,115 @@
+//! Positions in a log, as clients carry them.
+
+use std::{fmt, str::FromStr};
+
+/// A position in one log: `epoch.seq.tag` on the wire, opaque to clients, which store and return it unchanged.
+///
+/// - `epoch` names the log's lineage; another epoch shares no position with this one.
+/// - `seq` counts records from 1 without holes; 0 is the origin, before the first record.
+/// - `tag` fingerprints the record at `seq`, so that a log which lost its tail and reused its numbers is told from the
+///   one the client read. The origin's tag is 0.
+///
+/// The text is lower-case hexadecimal for `epoch` and `tag` and decimal for `seq`, without leading zeros, so that equal
+/// cursors are equal texts.
+///
+/// ```
+/// use tidings_protocol::Cursor;
+/// let cursor: Cursor = "1f.42.9ab3".parse()?;
+/// assert_eq!((cursor.epoch, cursor.seq, cursor.tag), (0x1f, 42, 0x9ab3));
+/// assert_eq!(cursor.to_string(), "1f.42.9ab3");
+/// # Ok::<(), tidings_protocol::CursorError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    /// The lineage of the log.
+    pub epoch: u64,
+    /// The record's number, from 1; 0 is the origin.
+    pub seq: u64,
+    /// The record's fingerprint; 0 at the origin.
+    pub tag: u32,
+}
+
+/// A text that is no cursor. It is answered as DESIGN's wire says: a `gap` on GET, a 400 on POST.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a cursor: expected `epoch.seq.tag`")]
+pub struct CursorError;
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}.{}.{:x}", self.epoch, self.seq, self.tag)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let mut parts = text.split('.');
+        let mut next = || parts.next().ok_or(CursorError);
+        let cursor = Self {
+            epoch: number(next()?, 16)?,
+            seq: number(next()?, 10)?,
+            tag: u32::try_from(number(next()?, 16)?).map_err(|_| CursorError)?,
+        };
+        match parts.next() {
+            Some(_) => Err(CursorError),
+            None => Ok(cursor),
+        }
+    }
+}
+
+/// One canonical number: no sign, no leading zero, no upper case.
+fn number(text: &str, radix: u32) -> Result<u64, CursorError> {
+    let canonical = text.bytes().all(|b| b.is_ascii_digit() || (radix == 16 && (b'a'..=b'f').contains(&b)))
+        && (text == "0" || !text.starts_with('0'));
+    if !canonical {
+        return Err(CursorError);
+    }
+    u64::from_str_radix(text, radix).map_err(|_| CursorError)
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Cursor {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Cursor {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_canonical_text_is_a_cursor() {
+        for bad in [
+            "",
+            "1.2",
+            "1.2.3.4",
+            "1.-2.3",
+            "1.+2.3",
+            "01.2.3",
+            "1.02.3",
+            "A.2.3",
+            "1.a.3",
+            "1.2.100000000",
+            "..",
+            "1..2",
+        ] {
+            assert_eq!(bad.parse::<Cursor>(), Err(CursorError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_largest_cursor_survives_a_round_trip() {
+        let cursor = Cursor { epoch: u64::MAX, seq: u64::MAX, tag: u32::MAX };
+        assert_eq!(cursor.to_string().parse(), Ok(cursor));
+    }
+}

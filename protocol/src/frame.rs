@@ -1,0 +1,192 @@
+//! The control frames of a stream. Each has the name that stands in the SSE `event:` field as its `NAME`.
+
+use crate::{ConnectionId, Cursor, DeviceId, Pattern, RequestId, UserId};
+
+/// Declares an enum of words that travel as camelCase strings, the same in Rust, on the wire and in TypeScript.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$vdoc])* #[cfg_attr(feature = "serde", serde(rename = $text))] $variant,)*
+        }
+
+        impl $name {
+            /// The word on the wire.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+
+            /// Reads the word; `None` for one that this version does not know.
+            #[must_use]
+            pub fn parse(word: &str) -> Option<Self> {
+                match word {
+                    $($text => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// Why a stream may have missed events.
+    GapReason {
+        /// The cursor could not be read.
+        Malformed = "malformed",
+        /// The log is another one than the cursor's: it was made anew.
+        Epoch = "epoch",
+        /// The cursor lies behind what the log still holds.
+        Trimmed = "trimmed",
+        /// The cursor lies beyond the log's end, or names another record than the log holds there: the log lost its tail.
+        Diverged = "diverged",
+    }
+}
+
+words! {
+    /// Why a channel was not accepted.
+    RejectCode {
+        /// No grant covers it.
+        Forbidden = "forbidden",
+        /// The connection holds as many channels as it may.
+        TooManyChannels = "tooManyChannels",
+    }
+}
+
+words! {
+    /// Why the server ends a stream.
+    ClosingReason {
+        /// The server shuts down; resume elsewhere.
+        Drain = "drain",
+        /// The credentials expired.
+        Expired = "expired",
+        /// The credentials were revoked.
+        Revoked = "revoked",
+        /// A newer stream took its place.
+        Replaced = "replaced",
+        /// The user holds more connections than allowed.
+        TooManyConnections = "tooManyConnections",
+    }
+}
+
+/// One channel that was not accepted, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Rejected {
+    /// The channel or pattern that was asked for.
+    pub channel: Pattern,
+    /// Why it was not accepted.
+    pub code: RejectCode,
+}
+
+/// The first frame of every stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Connected {
+    /// The stream's name in subscribe and unsubscribe calls.
+    pub connection_id: ConnectionId,
+    /// Who the stream belongs to; `null` when anonymous.
+    pub user_id: Option<UserId>,
+    /// The device that the client declared.
+    pub device_id: Option<DeviceId>,
+    /// The channels that are active from this stream's first position on.
+    pub channels: Vec<Pattern>,
+    /// The channels asked for that are not.
+    pub rejected: Vec<Rejected>,
+    /// Whether the stream goes on where the client's cursor stands. If not, and a cursor was given, a `gap` follows.
+    pub resumed: bool,
+    /// The interval between heartbeats, in milliseconds.
+    pub heartbeat_ms: u64,
+    /// Seconds until the credentials expire, where they do.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub expires_in: Option<u64>,
+    /// The server's time, RFC 3339.
+    #[cfg(feature = "serde")]
+    pub timestamp: crate::event::Timestamp,
+}
+
+impl Connected {
+    /// The SSE event name.
+    pub const NAME: &'static str = "connected";
+}
+
+/// Confirms a subscribe call, in the stream: what the call asked of the past has been sent, all later frames of these
+/// channels are live. Only this makes a subscription active.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Subscribed {
+    /// The call that it answers.
+    pub request_id: RequestId,
+    /// The channels that are now active.
+    pub channels: Vec<Pattern>,
+    /// From here on they are live.
+    pub position: Cursor,
+}
+
+impl Subscribed {
+    /// The SSE event name.
+    pub const NAME: &'static str = "subscribed";
+}
+
+/// The SSE event name of a record sent for the past that a subscribe call asked for. It has no `id:`.
+pub const BACKFILL: &str = "backfill";
+
+/// "You may have missed events: refetch."
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Gap {
+    /// On which channels; `null` on all of the stream, user-addressed events included.
+    pub channels: Option<Vec<Pattern>>,
+    /// Why.
+    pub reason: GapReason,
+}
+
+impl Gap {
+    /// The SSE event name.
+    pub const NAME: &'static str = "gap";
+}
+
+/// The SSE event name of a heartbeat: data `{}`, and as `id:` the position up to which all that matches was written.
+pub const HEARTBEAT: &str = "heartbeat";
+
+/// Channels that the stream no longer hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Revoked {
+    /// Which.
+    pub channels: Vec<Pattern>,
+    /// Why.
+    pub code: RejectCode,
+}
+
+impl Revoked {
+    /// The SSE event name.
+    pub const NAME: &'static str = "revoked";
+}
+
+/// The server ends this stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Closing {
+    /// Why.
+    pub reason: ClosingReason,
+    /// How long to wait before the next attempt, in milliseconds.
+    pub retry_ms: u64,
+}
+
+impl Closing {
+    /// The SSE event name.
+    pub const NAME: &'static str = "closing";
+}

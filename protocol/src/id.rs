@@ -1,0 +1,174 @@
+//! Opaque names of who is authenticated, on which device, in which tab. Checked once, then trusted.
+
+use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
+
+/// The longest id, in bytes.
+pub const MAX_BYTES: usize = 128;
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdError {
+    /// The text is empty.
+    #[error("an id is not empty")]
+    Empty,
+    /// More than [`MAX_BYTES`].
+    #[error("an id has at most {MAX_BYTES} bytes")]
+    TooLong,
+    /// A control character in a user id; anything but visible ASCII in a device or session id.
+    #[error("an id holds no control characters; device and session ids are visible ASCII")]
+    Character,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $allowed:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks and takes a text.
+            ///
+            /// # Errors
+            ///
+            /// [`IdError`] when it is empty, too long, or holds a character that is not allowed.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
+                let text = text.as_ref();
+                if text.is_empty() {
+                    return Err(IdError::Empty);
+                }
+                if text.len() > MAX_BYTES {
+                    return Err(IdError::TooLong);
+                }
+                let allowed: fn(char) -> bool = $allowed;
+                if !text.chars().all(allowed) {
+                    return Err(IdError::Character);
+                }
+                Ok(Self(text.into()))
+            }
+
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = IdError;
+
+            fn try_from(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&String> for $name {
+            type Error = IdError;
+
+            fn try_from(text: &String) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(id: &$name) -> Self {
+                id.clone()
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        #[cfg(feature = "serde")]
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                Self::new(text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+id! {
+    /// Who is authenticated: opaque UTF-8 without control characters, 1 to 128 bytes. It never becomes a pattern; in a
+    /// channel it stands as [`segment`](crate::segment) writes it.
+    UserId, |c| !c.is_control()
+}
+id! {
+    /// A browser profile: visible ASCII, 1 to 128 bytes. The client makes one and keeps it in `localStorage`.
+    DeviceId, |c| c.is_ascii_graphic()
+}
+id! {
+    /// One tab: visible ASCII, 1 to 128 bytes. The client keeps it in memory, so that a duplicated tab gets its own.
+    SessionId, |c| c.is_ascii_graphic()
+}
+
+id! {
+    /// What kind of change an event tells of (`started`, `deleted`): UTF-8 without control characters, 1 to 128 bytes.
+    EventType, |c| !c.is_control()
+}
+id! {
+    /// One SSE stream, held by one hub node: unguessable, bound to its identity, and naming its node. Visible ASCII.
+    ConnectionId, |c| c.is_ascii_graphic()
+}
+id! {
+    /// The client's name for one subscribe or unsubscribe call, by which the stream answers it. Visible ASCII.
+    RequestId, |c| c.is_ascii_graphic()
+}
+id! {
+    /// An idempotency key: a publish retried with the same key is stored once. Visible ASCII; a UUIDv7 unless given.
+    Key, |c| c.is_ascii_graphic()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_checked() {
+        assert_eq!(UserId::new(""), Err(IdError::Empty));
+        assert_eq!(UserId::new("a\nb"), Err(IdError::Character));
+        assert_eq!(UserId::new("a".repeat(129)), Err(IdError::TooLong));
+        assert!(UserId::new("Ána *:").is_ok());
+        assert_eq!(DeviceId::new("two words"), Err(IdError::Character));
+        assert_eq!(SessionId::new("ü"), Err(IdError::Character));
+    }
+}

@@ -1,0 +1,112 @@
+//! Error bodies: `application/problem+json`, RFC 9457, with a stable `code`.
+
+use serde::{Deserialize, Serialize};
+
+/// The media type, RFC 9457 section 3.
+pub const CONTENT_TYPE: &str = "application/problem+json";
+
+crate::frame::words! {
+    /// What went wrong, for programs. New codes may be added; the meaning of one never changes.
+    Code {
+        /// 400: the body, the query or a header could not be read; `detail` says where.
+        Malformed = "malformed",
+        /// 400: a channel or pattern breaks the rules.
+        MalformedChannel = "malformedChannel",
+        /// 400: a `since` that is no cursor.
+        MalformedCursor = "malformedCursor",
+        /// 400: an array of events longer than allowed, or an audience of too many users.
+        TooMany = "tooMany",
+        /// 401: no credentials.
+        CredentialsMissing = "credentialsMissing",
+        /// 401: credentials that are not good.
+        CredentialsInvalid = "credentialsInvalid",
+        /// 401: credentials that were good once.
+        CredentialsExpired = "credentialsExpired",
+        /// 403: good credentials that do not allow this.
+        Forbidden = "forbidden",
+        /// 404: no such connection, or one of somebody else.
+        UnknownConnection = "unknownConnection",
+        /// 404: no such path below the base path.
+        NotFound = "notFound",
+        /// 405: the path takes another method.
+        MethodNotAllowed = "methodNotAllowed",
+        /// 413: the body, or one event's payload, is larger than allowed.
+        TooLarge = "tooLarge",
+        /// 415: the body is not `application/json`.
+        UnsupportedMediaType = "unsupportedMediaType",
+        /// 503: the event was not stored; publish it again.
+        Unavailable = "unavailable",
+        /// 504: it is not known whether the event was stored; publish it again with the same key.
+        Unknown = "unknown",
+    }
+}
+
+impl Code {
+    /// The HTTP status that goes with it.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Malformed | Self::MalformedChannel | Self::MalformedCursor | Self::TooMany => 400,
+            Self::CredentialsMissing | Self::CredentialsInvalid | Self::CredentialsExpired => 401,
+            Self::Forbidden => 403,
+            Self::UnknownConnection | Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::TooLarge => 413,
+            Self::UnsupportedMediaType => 415,
+            Self::Unavailable => 503,
+            Self::Unknown => 504,
+        }
+    }
+
+    /// The short summary that never changes for a code (RFC 9457, `title`).
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Malformed => "The request could not be read",
+            Self::MalformedChannel => "Not a channel",
+            Self::MalformedCursor => "Not a cursor",
+            Self::TooMany => "Too many at once",
+            Self::CredentialsMissing => "Credentials are missing",
+            Self::CredentialsInvalid => "Credentials are not valid",
+            Self::CredentialsExpired => "Credentials have expired",
+            Self::Forbidden => "Not allowed",
+            Self::UnknownConnection => "No such connection",
+            Self::NotFound => "No such path",
+            Self::MethodNotAllowed => "The path takes another method",
+            Self::TooLarge => "Too large",
+            Self::UnsupportedMediaType => "The body must be application/json",
+            Self::Unavailable => "Not stored; try again",
+            Self::Unknown => "Not known whether stored; try again with the same key",
+        }
+    }
+}
+
+/// The body of an error answer. `type` is left at its default, `about:blank` (RFC 9457 section 4.2.1); `code` is the
+/// member for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The HTTP status, repeated.
+    pub status: u16,
+    /// What went wrong, for programs.
+    pub code: Code,
+    /// What went wrong, in a few words that never change for a code.
+    pub title: String,
+    /// This occurrence, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Problem {
+    /// The problem of this code, without detail.
+    #[must_use]
+    pub fn new(code: Code) -> Self {
+        Self { status: code.status(), code, title: code.title().to_owned(), detail: None }
+    }
+
+    /// Says what this occurrence was about. Never put a credential here.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}

@@ -1,0 +1,10 @@
+//! Server-Sent Events: [`encode`] and [`Decoder`](decode::Decoder), by the WHATWG HTML standard, section 9.2.
+
+//pub mod decode;
+pub mod encode;
+
+//pub use decode::{Decoder, Message};
+pub use encode::{encode, retry};
+
+/// The media type of a stream.
+pub const CONTENT_TYPE: &str = "text/event-stream";
