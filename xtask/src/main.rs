@@ -1,1 +1,96 @@
-fn main() {}
+//! `cargo xtask …`: the only scripts of the house.
+//!
+//! - `house`: where things are: the folders of the repository, the target folder, the user's cache
+//! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
+//! - `stamp`: knows whether the inputs of a step changed since it last succeeded
+//! - `tools`, `browsers`, `apt`: install what is missing
+//! - `build`, `demo`, `test`, `size`: one command each
+//!
+//! A command of this program is compiled before it runs, so the dependencies are few and small.
+
+mod apt;
+mod browsers;
+mod build;
+mod demo;
+mod house;
+mod size;
+mod stamp;
+mod steps;
+mod test;
+mod tools;
+
+use anyhow::{Result, bail};
+use lexopt::prelude::*;
+
+use crate::house::House;
+use crate::steps::Steps;
+
+const HELP: &str = "\
+The scripts of Tidings. What they need and does not come with rustup or Node, they install.
+
+Usage: cargo xtask <COMMAND>
+
+  demo [--port 4000]   build everything and serve the timers app on 127.0.0.1
+  test                 all checks and tests, in browsers too
+  setup                only install what `demo` and `test` need
+  build                the Wasm client, the npm package, the front end and the example servers
+  size                 raw, gzip and brotli size of the npm package's entry and Wasm
+";
+
+const DEFAULT_PORT: u16 = 4000;
+
+enum Task {
+    Demo { port: u16 },
+    Test,
+    Setup,
+    Build,
+    Size,
+    Help,
+}
+
+fn main() -> Result<()> {
+    let task = parse(lexopt::Parser::from_env())?;
+    let house = House::find()?;
+    let mut steps = Steps::new(house.logs())?;
+    match task {
+        Task::Demo { port } => demo::run(&house, &mut steps, port),
+        Task::Test => test::run(&house, &mut steps),
+        Task::Setup => setup(&house, &mut steps),
+        Task::Build => build::all(&house, &mut steps),
+        Task::Size => size::run(&house, &mut steps),
+        Task::Help => {
+            print!("{HELP}");
+            Ok(())
+        }
+    }
+}
+
+fn setup(house: &House, steps: &mut Steps) -> Result<()> {
+    tools::for_building(house, steps)?;
+    tools::for_testing(house, steps)?;
+    println!("everything is in place");
+    Ok(())
+}
+
+fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
+    let mut task = None;
+    while let Some(argument) = arguments.next()? {
+        match (argument, &mut task) {
+            (Long("help") | Short('h'), _) => return Ok(Task::Help),
+            (Long("port"), Some(Task::Demo { port })) => *port = arguments.value()?.parse()?,
+            (Value(name), None) => {
+                task = Some(match name.string()?.as_str() {
+                    "demo" => Task::Demo { port: DEFAULT_PORT },
+                    "test" => Task::Test,
+                    "setup" => Task::Setup,
+                    "build" => Task::Build,
+                    "size" => Task::Size,
+                    "help" => Task::Help,
+                    other => bail!("there is no `cargo xtask {other}`\n\n{HELP}"),
+                });
+            }
+            (other, _) => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(task.unwrap_or(Task::Help))
+}

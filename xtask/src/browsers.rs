@@ -1,0 +1,101 @@
+//! The browsers that the tests drive: those on this machine, else Debian's.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::apt;
+use crate::house::House;
+use crate::steps::Steps;
+
+const CHROMES: [&str; 5] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+];
+const FIREFOXES: [&str; 3] = ["firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"];
+
+pub(crate) struct Browsers {
+    pub(crate) chrome: PathBuf,
+    pub(crate) chromedriver: PathBuf,
+    firefox: PathBuf,
+}
+
+impl Browsers {
+    pub(crate) fn find_or_install(house: &House, steps: &mut Steps) -> Result<Self> {
+        let (missing, packages) = Self::missing();
+        if !packages.is_empty() {
+            let missing = format!("{} are", missing.join(" and "));
+            apt::install(house, steps, &missing, &packages)?;
+        }
+        match (chrome(), chromedriver(), firefox()) {
+            (Some(chrome), Some(chromedriver), Some(firefox)) => Ok(Self { chrome, chromedriver, firefox }),
+            _ => bail!(
+                "{} still do not start; install them, or set CHROME_BIN, CHROMEDRIVER and FIREFOX_BIN",
+                Self::missing().0.join(" and ")
+            ),
+        }
+    }
+
+    /// What is missing, and the Debian packages that bring it.
+    fn missing() -> (Vec<&'static str>, Vec<&'static str>) {
+        let (mut missing, mut packages) = (Vec::new(), Vec::new());
+        // A driver fits one version of its browser only, so both come from one place.
+        if chrome().is_none() || chromedriver().is_none() {
+            missing.push("Chromium with its chromedriver");
+            packages.extend(["chromium", "chromium-driver"]);
+        }
+        if firefox().is_none() {
+            missing.push("Firefox");
+            packages.push("firefox-esr");
+        }
+        (missing, packages)
+    }
+
+    /// Writes the capabilities that `wasm-bindgen-test-runner` starts both browsers with.
+    /// No sandbox, as Chromium has none for root; no network use of its own.
+    pub(crate) fn write_capabilities(&self, house: &House) -> Result<PathBuf> {
+        let path = house.target("xtask/webdriver.json");
+        let json = format!(
+            r#"{{
+  "goog:chromeOptions": {{
+    "binary": {chrome:?},
+    "args": ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
+             "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+  }},
+  "moz:firefoxOptions": {{ "binary": {firefox:?}, "args": ["-headless"] }}
+}}
+"#,
+            chrome = self.chrome,
+            firefox = self.firefox,
+        );
+        fs::write(&path, json).with_context(|| format!("writing {}", path.display()))?;
+        Ok(path)
+    }
+}
+
+fn chrome() -> Option<PathBuf> {
+    first_that_starts("CHROME_BIN", &CHROMES)
+}
+
+fn chromedriver() -> Option<PathBuf> {
+    first_that_starts("CHROMEDRIVER", &["chromedriver"])
+}
+
+fn firefox() -> Option<PathBuf> {
+    first_that_starts("FIREFOX_BIN", &FIREFOXES)
+}
+
+/// Being there is not enough: some systems put a script there that only says what to install.
+fn first_that_starts(variable: &str, names: &[&str]) -> Option<PathBuf> {
+    let starts = |path: &PathBuf| apt::succeeds(path, &["--version"]);
+    if let Some(chosen) = env::var_os(variable) {
+        return Some(PathBuf::from(chosen)).filter(starts);
+    }
+    let found = names.iter().filter_map(|name| which::which(Path::new(name)).ok());
+    found.into_iter().find(starts)
+}

@@ -1,0 +1,75 @@
+//! From source to what runs: Wasm client → npm package → front end, and the example servers.
+//!
+//! Each step of the chain is skipped while its inputs are unchanged. cargo knows that by itself.
+
+use anyhow::{Result, ensure};
+
+use crate::house::House;
+use crate::stamp::Stamp;
+use crate::steps::Steps;
+use crate::tools::{self, BuildTools};
+
+/// The front end of the timers app, as its server serves it.
+pub(crate) const TIMERS_WEB: &str = "examples/timers/web/dist";
+
+pub(crate) fn all(house: &House, steps: &mut Steps) -> Result<()> {
+    let tools = tools::for_building(house, steps)?;
+    web(house, steps, &tools)?;
+    servers(house, steps, &["timers", "hub"])
+}
+
+/// Everything that a browser loads.
+pub(crate) fn web(house: &House, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
+    package(house, steps, tools)?;
+    let inputs = ["examples/timers/web", "npm/dist", "package-lock.json"];
+    let stamp = Stamp::of(house, "timers-web", &inputs, &[TIMERS_WEB])?;
+    let name = "timers front end";
+    if stamp.is_fresh() {
+        steps.unchanged(name);
+        return Ok(());
+    }
+    steps.run(name, house.npm("examples/timers/web", &["run", "build"])?)?;
+    stamp.store()
+}
+
+/// The npm package, with the Wasm client inside.
+pub(crate) fn package(house: &House, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
+    wasm(house, steps, tools)?;
+    let inputs = ["npm", "client-wasm/pkg", "package-lock.json"];
+    let stamp = Stamp::of(house, "npm", &inputs, &["npm/dist"])?;
+    let name = "npm package";
+    if stamp.is_fresh() {
+        steps.unchanged(name);
+        return Ok(());
+    }
+    steps.run(name, house.npm("npm", &["run", "build"])?)?;
+    stamp.store()
+}
+
+fn wasm(house: &House, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
+    let inputs = ["client-wasm", "protocol", "Cargo.toml", "Cargo.lock"];
+    let stamp = Stamp::of(house, "wasm", &inputs, &["client-wasm/pkg"])?;
+    let name = "Wasm client";
+    if stamp.is_fresh() {
+        steps.unchanged(name);
+        return Ok(());
+    }
+    // wasm-pack in this mode goes on without wasm-opt, and nobody would notice.
+    let optimizer = house.path("node_modules/.bin/wasm-opt");
+    ensure!(optimizer.exists(), "npm's package binaryen did not bring {}", optimizer.display());
+    #[rustfmt::skip]
+    let arguments = [
+        "build", "client-wasm", "--mode", "no-install", "--target", "web", "--profile", "wasm-release",
+    ];
+    steps.run(name, tools.wasm_pack(house, &arguments)?)?;
+    stamp.store()
+}
+
+/// Release builds of the example servers.
+pub(crate) fn servers(house: &House, steps: &mut Steps, names: &[&str]) -> Result<()> {
+    let mut arguments = vec!["build", "--release"];
+    for name in names {
+        arguments.extend(["--package", name]);
+    }
+    steps.run(&format!("build {}", names.join(" and ")), house.cargo(&arguments))
+}

@@ -1,0 +1,68 @@
+//! Whether a step may be skipped: its inputs are those of its last success and its outputs are there.
+//!
+//! Inputs are compared by content, so that a fresh checkout or a touched file costs nothing.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use walkdir::{DirEntry, WalkDir};
+
+use crate::house::House;
+
+/// Folders that steps write. As an input one is named itself, never found below another.
+const WRITTEN: [&str; 6] = ["node_modules", "dist", "pkg", "target", "test-results", "generated"];
+
+pub(crate) struct Stamp {
+    file: PathBuf,
+    digest: String,
+    fresh: bool,
+}
+
+impl Stamp {
+    /// `inputs` and `outputs` are files or folders of the repository.
+    pub(crate) fn of(house: &House, name: &str, inputs: &[&str], outputs: &[&str]) -> Result<Self> {
+        let file = house.target("xtask/stamps").join(name);
+        let mut hasher = DefaultHasher::new();
+        for input in inputs {
+            digest(&house.path(input), &mut hasher)?;
+        }
+        let digest = format!("{:016x}", hasher.finish());
+        let fresh = fs::read_to_string(&file).is_ok_and(|stored| stored == digest)
+            && outputs.iter().all(|output| house.path(output).exists());
+        Ok(Self { file, digest, fresh })
+    }
+
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// Call it when the step has succeeded. What was digested is what the step was started with,
+    /// so a file edited meanwhile makes it run again.
+    pub(crate) fn store(&self) -> Result<()> {
+        let folder = self.file.parent().context("a stamp lies in a folder")?;
+        fs::create_dir_all(folder)?;
+        fs::write(&self.file, &self.digest).with_context(|| format!("writing {}", self.file.display()))
+    }
+}
+
+fn digest(input: &Path, hasher: &mut DefaultHasher) -> Result<()> {
+    let kept = |entry: &DirEntry| entry.depth() == 0 || !is_written(entry.file_name());
+    let entries = WalkDir::new(input).sort_by_file_name().into_iter();
+    for entry in entries.filter_entry(kept) {
+        let entry = entry.with_context(|| format!("listing {}", input.display()))?;
+        if entry.file_type().is_file() {
+            let path = entry.path();
+            path.strip_prefix(input).unwrap_or(path).hash(hasher);
+            fs::read(path).with_context(|| format!("reading {}", path.display()))?.hash(hasher);
+        }
+    }
+    Ok(())
+}
+
+fn is_written(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with('.') || WRITTEN.contains(&name.as_ref())
+}

@@ -1,0 +1,152 @@
+//! One line per step: its name, and how long it took.
+//!
+//! What a step prints goes to its log. Nobody reads it unless the step fails; then its end is shown.
+
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// Lines of a failed step's log to show.
+const TAIL: usize = 60;
+
+pub(crate) struct Steps {
+    logs: PathBuf,
+    started: Instant,
+    done: Vec<Done>,
+}
+
+struct Done {
+    name: String,
+    took: Duration,
+    outcome: &'static str,
+}
+
+impl Steps {
+    pub(crate) fn new(logs: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
+        Ok(Self { logs, started: Instant::now(), done: Vec::new() })
+    }
+
+    /// Runs a command to its end.
+    ///
+    /// # Errors
+    ///
+    /// Where the command cannot be started or fails; the message names the step and its log.
+    pub(crate) fn run(&mut self, name: &str, mut command: Command) -> Result<()> {
+        let log = self.logs.join(format!("{}.log", slug(name)));
+        let mut output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+        writeln!(output, "{command:?}\n")?;
+        command.stdout(output.try_clone()?).stderr(output);
+
+        let started = Instant::now();
+        let status = show_while(name, || command.status());
+        let took = started.elapsed();
+        let good = status.as_ref().is_ok_and(|status| status.success());
+        let outcome = if good { "ok" } else { "FAILED" };
+        report(name, took, outcome);
+        self.done.push(Done { name: name.to_owned(), took, outcome });
+
+        let status = status.with_context(|| format!("step \"{name}\": cannot start {:?}", command.get_program()))?;
+        if !good {
+            println!("\n{}", tail(&log)?);
+            bail!("step \"{name}\" failed ({status}); its log: {}", log.display());
+        }
+        Ok(())
+    }
+
+    /// Notes that a step has nothing to do.
+    pub(crate) fn unchanged(&mut self, name: &str) {
+        report(name, Duration::ZERO, "unchanged");
+        self.done.push(Done { name: name.to_owned(), took: Duration::ZERO, outcome: "unchanged" });
+    }
+
+    /// The table at the end.
+    pub(crate) fn summary(&self) {
+        println!("\n{:<48} {:>12}", "step", "time");
+        for Done { name, took, outcome } in &self.done {
+            println!("{name:<48} {:>12}  {outcome}", clock(*took));
+        }
+        println!("{:<48} {:>12}", "total", clock(self.elapsed()));
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// Shows the name while the work is under way; on a terminal with a running clock.
+fn show_while<T>(name: &str, work: impl FnOnce() -> T) -> T {
+    if !io::stdout().is_terminal() {
+        println!("  ..  {name}");
+        return work();
+    }
+    let started = Instant::now();
+    let (finished, wait) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            loop {
+                print!("\r  ..  {name:<48} {:>12}", clock(started.elapsed()));
+                let _ = io::stdout().flush();
+                if wait.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {
+                    print!("\r");
+                    return;
+                }
+            }
+        });
+        let result = work();
+        drop(finished);
+        result
+    })
+}
+
+fn report(name: &str, took: Duration, outcome: &str) {
+    let mark = if outcome == "FAILED" { "FAIL" } else { " ok " };
+    let time = match outcome {
+        "unchanged" => outcome.to_owned(),
+        _ => clock(took),
+    };
+    println!(" {mark} {name:<48} {time:>12}");
+}
+
+pub(crate) fn clock(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 60.. => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{:.1} s", time.as_secs_f32()),
+    }
+}
+
+fn slug(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    words.join("-").to_lowercase()
+}
+
+fn tail(log: &Path) -> Result<String> {
+    let bytes = fs::read(log).with_context(|| format!("reading {}", log.display()))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<_> = text.lines().collect();
+    Ok(lines[lines.len().saturating_sub(TAIL)..].join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_named_after_its_step() {
+        assert_eq!(slug("cargo test --workspace"), "cargo-test-workspace");
+        assert_eq!(slug("Wasm client (typed)"), "wasm-client-typed");
+    }
+
+    #[test]
+    fn a_minute_and_more_is_shown_in_minutes() {
+        assert_eq!(clock(Duration::from_millis(59_940)), "59.9 s");
+        assert_eq!(clock(Duration::from_secs(125)), "2 min 05 s");
+    }
+}

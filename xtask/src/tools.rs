@@ -1,0 +1,243 @@
+//! What building and testing need beyond rustup's cargo and Node, installed where it is missing.
+//!
+//! Programs written in Rust go to the user's cache, one folder per name and version, so a second
+//! clone finds them there and none of the user's own programs are replaced.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, bail};
+
+use crate::apt;
+use crate::browsers::Browsers;
+use crate::house::{self, House};
+use crate::stamp::Stamp;
+use crate::steps::Steps;
+
+pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
+const WASM_PACK: &str = "0.15.1";
+const GECKODRIVER: &str = "0.37.1";
+const OLDEST_NODE: u32 = 20;
+
+/// What a build needs.
+pub(crate) struct BuildTools {
+    /// Folders to put in front of PATH.
+    folders: Vec<PathBuf>,
+}
+
+/// What the tests need besides.
+pub(crate) struct TestTools {
+    pub(crate) browsers: Browsers,
+    pub(crate) geckodriver: PathBuf,
+}
+
+pub(crate) fn for_building(house: &House, steps: &mut Steps) -> Result<BuildTools> {
+    check_node()?;
+    check_c_compiler(house, steps)?;
+    wasm_target(house, steps)?;
+    let bindgen = locked_version(&fs::read_to_string(house.path("Cargo.lock"))?, "wasm-bindgen")?;
+    let crates = [
+        CrateTool { name: "wasm-pack", program: "wasm-pack", version: WASM_PACK.to_owned(), locked: true },
+        CrateTool {
+            name: "wasm-bindgen-cli",
+            program: "wasm-bindgen",
+            version: bindgen,
+            // Its lock file has named versions that were withdrawn since.
+            locked: false,
+        },
+    ];
+    let mut folders = Vec::new();
+    for tool in &crates {
+        folders.extend(tool.folder(house, steps)?);
+    }
+    node_modules(house, steps)?;
+    // wasm-opt
+    folders.push(house.path("node_modules/.bin"));
+    Ok(BuildTools { folders })
+}
+
+pub(crate) fn for_testing(house: &House, steps: &mut Steps) -> Result<TestTools> {
+    component(house, steps, "rustfmt", "fmt")?;
+    component(house, steps, "clippy", "clippy")?;
+    let browsers = Browsers::find_or_install(house, steps)?;
+    let geckodriver = match env::var_os("GECKODRIVER") {
+        Some(path) => path.into(),
+        None => {
+            CrateTool { name: "geckodriver", program: "geckodriver", version: GECKODRIVER.to_owned(), locked: true }
+                .path(house, steps)?
+        }
+    };
+    Ok(TestTools { browsers, geckodriver })
+}
+
+impl BuildTools {
+    /// wasm-pack, which finds the other tools on its PATH and so downloads nothing.
+    pub(crate) fn wasm_pack(&self, house: &House, arguments: &[&str]) -> Result<Command> {
+        let path = house::path_with(&self.folders)?;
+        let program = which::which_in("wasm-pack", Some(&path), house.path(""))?;
+        let mut command = house.command(program);
+        command.env("PATH", path).args(arguments);
+        Ok(command)
+    }
+}
+
+/// A program that `cargo install` builds.
+struct CrateTool {
+    name: &'static str,
+    program: &'static str,
+    version: String,
+    locked: bool,
+}
+
+impl CrateTool {
+    fn path(&self, house: &House, steps: &mut Steps) -> Result<PathBuf> {
+        Ok(match self.folder(house, steps)? {
+            Some(folder) => folder.join(self.file()),
+            None => which::which(self.program)?,
+        })
+    }
+
+    /// The folder that holds the program; `None` where PATH leads to the right version already.
+    fn folder(&self, house: &House, steps: &mut Steps) -> Result<Option<PathBuf>> {
+        if version_of(self.program).is_some_and(|version| version == self.version) {
+            return Ok(None);
+        }
+        let root = house.tools().join(format!("{}-{}", self.name, self.version));
+        let folder = root.join("bin");
+        if !folder.join(self.file()).exists() {
+            let step = format!("install {} {} (minutes)", self.name, self.version);
+            steps.run(&step, self.install(house, &root))?;
+        }
+        Ok(Some(folder))
+    }
+
+    fn install(&self, house: &House, root: &Path) -> Command {
+        let mut command = house.cargo(&["install", self.name, "--version", &self.version]);
+        if self.locked {
+            command.arg("--locked");
+        }
+        // They run for seconds, so the time to build them is what counts: half of it saved.
+        command
+            .args(["--root".as_ref(), root])
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_LTO", "false")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+        command
+    }
+
+    fn file(&self) -> String {
+        format!("{}{}", self.program, env::consts::EXE_SUFFIX)
+    }
+}
+
+/// `npm ci` for all npm packages of the house, when the lock file is not what is installed.
+fn node_modules(house: &House, steps: &mut Steps) -> Result<()> {
+    let manifests = [
+        "package.json",
+        "package-lock.json",
+        "npm/package.json",
+        "examples/timers/web/package.json",
+        "tests/e2e/package.json",
+    ];
+    // npm writes this file last.
+    let installed = ["node_modules/.package-lock.json"];
+    let stamp = Stamp::of(house, "node-modules", &manifests, &installed)?;
+    if stamp.is_fresh() {
+        return Ok(());
+    }
+    // Building needs the development dependencies whatever NODE_ENV says.
+    let command = house.npm("", &["ci", "--include=dev", "--no-audit", "--no-fund"])?;
+    steps.run("npm ci", command)?;
+    stamp.store()
+}
+
+fn wasm_target(house: &House, steps: &mut Steps) -> Result<()> {
+    let output =
+        output(Command::new("rustc").args(["--print", "sysroot"])).context("rustc does not say where its files are")?;
+    let sysroot = PathBuf::from(String::from_utf8(output.stdout)?.trim_end());
+    if sysroot.join("lib/rustlib").join(WASM_TARGET).is_dir() {
+        return Ok(());
+    }
+    rustup(house, steps, &["target", "add", WASM_TARGET])
+}
+
+fn component(house: &House, steps: &mut Steps, name: &str, subcommand: &str) -> Result<()> {
+    // rustup leaves a proxy on PATH for a component that is not installed; only running it tells.
+    if apt::succeeds(Path::new("cargo"), &[subcommand, "--version"]) {
+        return Ok(());
+    }
+    rustup(house, steps, &["component", "add", name])
+}
+
+fn rustup(house: &House, steps: &mut Steps, arguments: &[&str]) -> Result<()> {
+    let line = format!("rustup {}", arguments.join(" "));
+    if which::which("rustup").is_err() {
+        bail!("rustup is missing (https://rustup.rs); it is needed for: {line}");
+    }
+    let mut command = house.command("rustup");
+    command.args(arguments);
+    steps.run(&line, command)
+}
+
+fn check_node() -> Result<()> {
+    let text = match output(Command::new("node").arg("--version")) {
+        Some(output) => String::from_utf8(output.stdout)?,
+        None => bail!("Node is missing; install Node {OLDEST_NODE} or newer, with npm"),
+    };
+    let major = text.trim().trim_start_matches('v').split('.').next();
+    match major.and_then(|major| major.parse::<u32>().ok()) {
+        Some(major) if major >= OLDEST_NODE => Ok(()),
+        _ => bail!("Node {} is too old; install Node {OLDEST_NODE} or newer", text.trim()),
+    }
+}
+
+/// The timers app brings SQLite along as C source.
+fn check_c_compiler(house: &House, steps: &mut Steps) -> Result<()> {
+    let found = || env::var_os("CC").is_some() || which::which("cc").is_ok();
+    if cfg!(windows) || found() {
+        return Ok(());
+    }
+    apt::install(house, steps, "a C compiler is", &["gcc", "libc6-dev"])
+}
+
+/// The version in a program's answer to `--version`: `geckodriver 0.37.1 (hash date)`.
+fn version_of(program: &str) -> Option<String> {
+    let answer = output(Command::new(which::which(program).ok()?).arg("--version"))?;
+    let text = String::from_utf8(answer.stdout).ok()?;
+    text.split_whitespace().nth(1).map(str::to_owned)
+}
+
+fn output(command: &mut Command) -> Option<Output> {
+    command.output().ok().filter(|output| output.status.success())
+}
+
+/// The version of a package in the text of a `Cargo.lock`.
+fn locked_version(lock: &str, package: &str) -> Result<String> {
+    let name = format!("name = \"{package}\"");
+    let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);
+    let version = lines.next().and_then(|line| line.strip_prefix("version = \""));
+    version
+        .and_then(|version| version.strip_suffix('"'))
+        .map(str::to_owned)
+        .with_context(|| format!("Cargo.lock does not name a version of {package}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCK: &str = "[[package]]\nname = \"wasm-bindgen-macro\"\nversion = \"9.9.9\"\n\n\
+        [[package]]\nname = \"wasm-bindgen\"\nversion = \"0.2.130\"\nsource = \"registry\"\n";
+
+    #[test]
+    fn the_locked_version_is_that_of_the_whole_name() {
+        assert_eq!(locked_version(LOCK, "wasm-bindgen").unwrap(), "0.2.130");
+    }
+
+    #[test]
+    fn a_package_that_is_not_locked_is_an_error() {
+        assert!(locked_version(LOCK, "wasm").is_err());
+    }
+}
