@@ -49,6 +49,12 @@ pub enum ChannelError {
     Wildcard,
 }
 
+impl From<std::convert::Infallible> for ChannelError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 /// A channel: 1 to 8 segments of `[A-Za-z0-9_.@~%-]+` joined by `:`, at most 200 bytes in all.
 ///
 /// ```

@@ -20,6 +20,12 @@ pub enum IdError {
     Character,
 }
 
+impl From<std::convert::Infallible> for IdError {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $allowed:expr) => {
         $(#[$doc])*
