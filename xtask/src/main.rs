@@ -19,6 +19,8 @@ mod steps;
 mod test;
 mod tools;
 
+use std::process::ExitCode;
+
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
 
@@ -48,8 +50,18 @@ enum Task {
     Help,
 }
 
-fn main() -> Result<()> {
-    let task = parse(lexopt::Parser::from_env())?;
+fn main() -> ExitCode {
+    match parse(lexopt::Parser::from_env()).and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not by returning it, which would show a backtrace of this program too.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
     let house = House::find()?;
     let mut steps = Steps::new(house.logs())?;
     match task {
@@ -86,7 +98,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "build" => Task::Build,
                     "size" => Task::Size,
                     "help" => Task::Help,
-                    other => bail!("there is no `cargo xtask {other}`\n\n{HELP}"),
+                    other => bail!("there is no `cargo xtask {other}`; see `cargo xtask help`"),
                 });
             }
             (other, _) => return Err(other.unexpected().into()),
