@@ -41,7 +41,8 @@ impl Steps {
     pub(crate) fn run(&mut self, name: &str, mut command: Command) -> Result<()> {
         let log = self.logs.join(format!("{}.log", slug(name)));
         let mut output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
-        writeln!(output, "{command:?}\n")?;
+        // Without the environment, which `{command:?}` would list.
+        writeln!(output, "{:?} {:?}\n", command.get_program(), command.get_args())?;
         command.stdout(output.try_clone()?).stderr(output);
 
         let started = Instant::now();
