@@ -1,10 +1,11 @@
 //! Bodies and answers of the POST calls.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    ConnectionId, Cursor, DeviceId, EventType, Except, Key, Pattern, RequestId, Source, UserId, frame::Rejected,
+    ConnectionId, Cursor, DeviceId, EventType, Except, Key, Pattern, RequestId, SessionId, Source, UserId,
+    frame::Rejected,
 };
 
 /// Body of `POST {base}/subscribe` and `/unsubscribe` (which ignores `since`).
@@ -57,6 +58,7 @@ pub struct ToDevice {
     /// Whose.
     pub user: UserId,
     /// Which.
+    #[serde(rename = "deviceId")]
     pub device: DeviceId,
 }
 
@@ -73,10 +75,10 @@ pub struct PublishRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<To>,
     /// From whom it is hidden.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "strict_except")]
     pub except: Option<Except>,
     /// What caused it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "strict_source")]
     pub source: Option<Source>,
     /// The idempotency key; a UUIDv7 is made where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +90,42 @@ pub struct PublishRequest {
 
 fn null() -> Box<RawValue> {
     RawValue::NULL.to_owned()
+}
+
+// Readers of streams ignore fields that they do not know; a publisher's misspelt `sessionId` must be refused instead, or
+// the event would be shown to the tab that it was to be hidden from.
+
+#[derive(Deserialize)]
+#[serde(remote = "Source", rename_all = "camelCase", deny_unknown_fields)]
+struct StrictSource {
+    #[serde(default)]
+    user_id: Option<UserId>,
+    #[serde(default)]
+    device_id: Option<DeviceId>,
+    #[serde(default)]
+    session_id: Option<SessionId>,
+}
+
+fn strict_source<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Source>, D::Error> {
+    #[derive(Deserialize)]
+    struct Strict(#[serde(with = "StrictSource")] Source);
+    Ok(Option::<Strict>::deserialize(deserializer)?.map(|strict| strict.0))
+}
+
+#[derive(Deserialize)]
+#[serde(remote = "Except", rename_all = "camelCase", deny_unknown_fields)]
+struct StrictExcept {
+    user_id: UserId,
+    #[serde(default)]
+    session_id: Option<SessionId>,
+    #[serde(default)]
+    device_id: Option<DeviceId>,
+}
+
+fn strict_except<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Except>, D::Error> {
+    #[derive(Deserialize)]
+    struct Strict(#[serde(with = "StrictExcept")] Except);
+    Ok(Option::<Strict>::deserialize(deserializer)?.map(|strict| strict.0))
 }
 
 /// Answer to one published event.

@@ -29,7 +29,7 @@ pub struct Cursor {
     pub tag: u32,
 }
 
-/// A text that is no cursor. It is answered as DESIGN's wire says: a `gap` on GET, a 400 on POST.
+/// A text that is no cursor. On GET it is answered by a `gap` in the stream, on POST by a 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a cursor: expected `epoch.seq.tag`")]
 pub struct CursorError;

@@ -28,11 +28,7 @@ impl Addressee {
 /// What caused an event, as the publisher tells it. Information for the receiver; it hides nothing from anybody (that is
 /// [`Except`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "camelCase", deny_unknown_fields)
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Source {
     /// The user who caused it.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
@@ -56,11 +52,7 @@ impl Source {
 /// From whom a record is hidden (echo suppression): one tab or one device **of one user**, live and on replay. The
 /// backend supplies the user from its own authentication, so that nobody can hide an event from somebody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize, serde::Deserialize),
-    serde(rename_all = "camelCase", deny_unknown_fields)
-)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Except {
     /// The user whose streams are meant.
     pub user_id: UserId,

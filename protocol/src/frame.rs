@@ -1,8 +1,15 @@
 //! The control frames of a stream. Each has the name that stands in the SSE `event:` field as its `NAME`.
 
+#[cfg(feature = "serde")]
+mod any;
+
+#[cfg(feature = "serde")]
+pub use any::{Frame, FrameError};
+
 use crate::{ConnectionId, Cursor, DeviceId, Pattern, RequestId, UserId};
 
 /// Declares an enum of words that travel as camelCase strings, the same in Rust, on the wire and in TypeScript.
+/// Each gets an `Other`, so that a newer writer's word does not make an older reader lose the whole frame.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
@@ -11,6 +18,9 @@ macro_rules! words {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$vdoc])* #[cfg_attr(feature = "serde", serde(rename = $text))] $variant,)*
+            /// A word that this version does not know; only ever read, never written.
+            #[cfg_attr(feature = "serde", serde(other, rename = "other"))]
+            Other,
         }
 
         impl $name {
@@ -19,6 +29,7 @@ macro_rules! words {
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
+                    Self::Other => "other",
                 }
             }
 
@@ -39,6 +50,7 @@ macro_rules! words {
         }
     };
 }
+#[cfg(feature = "serde")]
 pub(crate) use words;
 
 words! {

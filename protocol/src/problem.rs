@@ -53,6 +53,7 @@ impl Code {
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
+            Self::Other => 500,
             Self::Unavailable => 503,
             Self::Unknown => 504,
         }
@@ -77,6 +78,7 @@ impl Code {
             Self::UnsupportedMediaType => "The body must be application/json",
             Self::Unavailable => "Not stored; try again",
             Self::Unknown => "Not known whether stored; try again with the same key",
+            Self::Other => "Something else went wrong",
         }
     }
 }

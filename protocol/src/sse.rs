@@ -1,9 +1,9 @@
-//! Server-Sent Events: [`encode`] and [`Decoder`](decode::Decoder), by the WHATWG HTML standard, section 9.2.
+//! Server-Sent Events: [`encode()`] and [`Decoder`], by the WHATWG HTML standard, section 9.2.
 
-//pub mod decode;
+pub mod decode;
 pub mod encode;
 
-//pub use decode::{Decoder, Message};
+pub use decode::{DecodeError, Decoder, Message};
 pub use encode::{encode, retry};
 
 /// The media type of a stream.

@@ -1,1 +1,243 @@
 //! Reading an event stream.
+
+use memchr::memchr2;
+
+/// The longest line, and the most data of one event, that a [`Decoder`] takes unless told otherwise: 16 MiB.
+pub const DEFAULT_LIMIT: usize = 16 * 1024 * 1024;
+
+/// The type of an event whose stream names none.
+pub const DEFAULT_EVENT: &str = "message";
+
+/// One dispatched event. Its texts live in the chunk or in the decoder, so they are good until the callback returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// The `event:` field, or [`DEFAULT_EVENT`].
+    pub event: &'a str,
+    /// The `data:` lines, joined by LF.
+    pub data: &'a str,
+    /// The latest `id:` of the stream, of this event or an earlier one; empty before the first.
+    pub last_event_id: &'a str,
+}
+
+/// A line or an event is longer than the decoder's limit. The stream cannot be read any further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a line or an event of the stream is longer than {limit} bytes")]
+pub struct DecodeError {
+    /// The limit in force.
+    pub limit: usize,
+}
+
+/// Reads one event stream, fed in chunks cut anywhere, by the WHATWG HTML standard, section 9.2.6 "Interpreting an event
+/// stream". What the last chunk leaves incomplete is dropped with the decoder, as the standard says.
+///
+/// An event of one data line (all of Tidings' are) whose line lies within one chunk is handed out as a slice of that
+/// chunk: nothing is copied.
+///
+/// ```
+/// use tidings_protocol::sse::Decoder;
+/// let mut decoder = Decoder::new();
+/// let mut seen = Vec::new();
+/// for chunk in ["id: 1\nda", "ta: {}\n", "\n"] {
+///     decoder.push(chunk.as_bytes(), |message| seen.push((message.event.to_owned(), message.data.to_owned())))?;
+/// }
+/// assert_eq!(seen, [("message".to_owned(), "{}".to_owned())]);
+/// assert_eq!(decoder.last_event_id(), "1");
+/// # Ok::<(), tidings_protocol::sse::DecodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    /// The bytes of a line whose end has not come. CR and LF are never part of another UTF-8 character, so lines can be
+    /// cut as bytes and decoded one by one: the result is that of decoding the whole stream.
+    line: Vec<u8>,
+    /// The data lines of the event being read, as far as they are not in the current chunk.
+    data: String,
+    /// Whether there was a data line: an empty one counts, and dispatches.
+    has_data: bool,
+    event: String,
+    /// The standard's "last event ID buffer", where an `id:` came since the last blank line. Swapped with the next field
+    /// then, so that neither is allocated anew for every event.
+    next_id: String,
+    has_next_id: bool,
+    last_event_id: String,
+    retry: Option<u64>,
+    limit: usize,
+    at_start: bool,
+    /// The last byte was a CR: a LF that follows belongs to it.
+    after_cr: bool,
+    failed: bool,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Decoder {
+    /// A decoder at the start of a stream, with the [`DEFAULT_LIMIT`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limit(DEFAULT_LIMIT)
+    }
+
+    /// A decoder that takes lines, and data of one event, of at most `limit` bytes each.
+    #[must_use]
+    pub fn with_limit(limit: usize) -> Self {
+        Self {
+            line: Vec::new(),
+            data: String::new(),
+            has_data: false,
+            event: String::new(),
+            next_id: String::new(),
+            has_next_id: false,
+            last_event_id: String::new(),
+            retry: None,
+            limit,
+            at_start: true,
+            after_cr: false,
+            failed: false,
+        }
+    }
+
+    /// Reads the next bytes of the stream and calls `on_message` for every event that they complete.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] when a line or an event is longer than the limit, now and on every later call; the events before
+    /// it have been handed out.
+    pub fn push(&mut self, chunk: &[u8], mut on_message: impl FnMut(Message<'_>)) -> Result<(), DecodeError> {
+        let result = if self.failed { self.too_long() } else { self.read(chunk, &mut on_message) };
+        self.failed = result.is_err();
+        result
+    }
+
+    /// The position that a dispatched event, or a blank line, last made the stream's; empty before the first.
+    #[must_use]
+    pub fn last_event_id(&self) -> &str {
+        &self.last_event_id
+    }
+
+    /// The reconnection time, in milliseconds, where the stream set one.
+    #[must_use]
+    pub fn retry(&self) -> Option<u64> {
+        self.retry
+    }
+
+    fn read(&mut self, chunk: &[u8], on_message: &mut impl FnMut(Message<'_>)) -> Result<(), DecodeError> {
+        let mut rest = chunk;
+        // The event's only data line so far, where it lies in this chunk.
+        let mut direct = None;
+        loop {
+            if self.after_cr && !rest.is_empty() {
+                self.after_cr = false;
+                rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+            }
+            let Some(end) = memchr2(b'\r', b'\n', rest) else { break };
+            self.after_cr = rest[end] == b'\r';
+            if self.line.is_empty() {
+                self.line(&rest[..end], &mut direct, on_message)?;
+            } else {
+                let mut line = std::mem::take(&mut self.line);
+                line.extend_from_slice(&rest[..end]);
+                let mut copied = None;
+                self.line(&line, &mut copied, on_message)?;
+                self.keep(copied);
+                line.clear();
+                self.line = line;
+            }
+            rest = &rest[end + 1..];
+        }
+        self.keep(direct);
+        self.line.extend_from_slice(rest);
+        if self.line.len() > self.limit { self.too_long() } else { Ok(()) }
+    }
+
+    /// Moves a data line out of the chunk, which is about to go.
+    fn keep(&mut self, direct: Option<&str>) {
+        if let Some(text) = direct {
+            self.data.push_str(text);
+            self.has_data = true;
+        }
+    }
+
+    /// Processes one whole line, without its end.
+    fn line<'a>(
+        &mut self,
+        mut line: &'a [u8],
+        direct: &mut Option<&'a str>,
+        on_message: &mut impl FnMut(Message<'_>),
+    ) -> Result<(), DecodeError> {
+        if line.len() > self.limit {
+            return self.too_long();
+        }
+        if std::mem::take(&mut self.at_start) {
+            line = line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line);
+        }
+        if line.is_empty() {
+            self.dispatch(direct.take(), on_message);
+            return Ok(());
+        }
+        let colon = line.iter().position(|&byte| byte == b':');
+        let (name, value) = match colon {
+            Some(colon) => (&line[..colon], &line[colon + 1..]),
+            None => (line, &[][..]),
+        };
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match name {
+            b"data" => self.data(value, direct)?,
+            b"event" => {
+                self.event.clear();
+                self.event.push_str(&String::from_utf8_lossy(value));
+            }
+            b"id" if !value.contains(&0) => {
+                self.next_id.clear();
+                self.next_id.push_str(&String::from_utf8_lossy(value));
+                self.has_next_id = true;
+            }
+            b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
+                let digit = |sum: u64, byte: &u8| sum.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
+                self.retry = Some(value.iter().fold(0, digit));
+            }
+            // A comment has an empty name; what else has no meaning is ignored.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn data<'a>(&mut self, value: &'a [u8], direct: &mut Option<&'a str>) -> Result<(), DecodeError> {
+        let text = String::from_utf8_lossy(value);
+        match text {
+            std::borrow::Cow::Borrowed(text) if !self.has_data && direct.is_none() => *direct = Some(text),
+            text => {
+                self.keep(direct.take());
+                if self.has_data {
+                    self.data.push('\n');
+                }
+                self.data.push_str(&text);
+                self.has_data = true;
+            }
+        }
+        if self.data.len() > self.limit { self.too_long() } else { Ok(()) }
+    }
+
+    /// A blank line came. Even where there is nothing to dispatch, the id counts from here and the type is forgotten.
+    fn dispatch(&mut self, direct: Option<&str>, on_message: &mut impl FnMut(Message<'_>)) {
+        if std::mem::take(&mut self.has_next_id) {
+            std::mem::swap(&mut self.next_id, &mut self.last_event_id);
+        }
+        if direct.is_some() || self.has_data {
+            on_message(Message {
+                event: if self.event.is_empty() { DEFAULT_EVENT } else { &self.event },
+                data: direct.unwrap_or(&self.data),
+                last_event_id: &self.last_event_id,
+            });
+        }
+        self.data.clear();
+        self.has_data = false;
+        self.event.clear();
+    }
+
+    fn too_long(&self) -> Result<(), DecodeError> {
+        Err(DecodeError { limit: self.limit })
+    }
+}

@@ -8,7 +8,8 @@ use crate::Cursor;
 /// `data`, and the empty line that dispatches it.
 ///
 /// `data` may hold anything: CR, LF and CRLF each end a `data:` line, so no text can forge a field or a frame (a reader
-/// joins the lines with LF, and JSON has no raw line ends inside its strings). `event` is one of this crate's names.
+/// joins the lines with LF, and JSON has no raw line ends inside its strings). `event` is one of this crate's names; it
+/// would be cut at a line end.
 ///
 /// ```
 /// use tidings_protocol::sse;
@@ -23,7 +24,7 @@ pub fn encode(out: &mut String, event: Option<&str>, id: Option<&Cursor>, data: 
     }
     if let Some(event) = event {
         out.push_str("event: ");
-        out.push_str(event);
+        out.push_str(event.split(['\r', '\n']).next().unwrap_or_default());
         out.push('\n');
     }
     let mut rest = data;

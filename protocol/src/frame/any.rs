@@ -1,0 +1,114 @@
+//! Any frame of a stream: what a native reader makes of an SSE event, and a native writer of a frame.
+
+use serde::{Deserialize, Serialize, de::Error};
+
+use super::{BACKFILL, Closing, Connected, Gap, HEARTBEAT, Revoked, Subscribed};
+use crate::{Cursor, event::EventFrame, sse};
+
+/// One frame of a stream, by its SSE event name.
+///
+/// ```
+/// use tidings_protocol::frame::{Frame, GapReason};
+/// let frame = Frame::parse("gap", r#"{"channels":null,"reason":"trimmed"}"#)?;
+/// assert!(matches!(frame, Some(Frame::Gap(gap)) if gap.reason == GapReason::Trimmed));
+/// assert!(Frame::parse("fromTheFuture", "?")?.is_none());
+/// # Ok::<(), tidings_protocol::frame::FrameError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Frame {
+    /// The first frame of every stream.
+    Connected(Connected),
+    /// A live or replayed record; the event without an SSE name.
+    Event(EventFrame),
+    /// A subscribe call has become active.
+    Subscribed(Subscribed),
+    /// A record of the past that a subscribe call asked for; it has a `request_id`.
+    Backfill(EventFrame),
+    /// Events may be missing.
+    Gap(Gap),
+    /// Nothing else was to be written.
+    Heartbeat,
+    /// Channels that the stream no longer hears.
+    Revoked(Revoked),
+    /// The server ends the stream.
+    Closing(Closing),
+}
+
+/// The data of a frame is not what its name promises.
+#[derive(Debug, thiserror::Error)]
+#[error("the data of a `{name}` frame could not be read")]
+pub struct FrameError {
+    /// The SSE event name.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub source: serde_json::Error,
+}
+
+impl Frame {
+    /// Reads an SSE event. `None` for a name that this version does not know, which a reader passes over.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`] when the name is known and the data is not the JSON that belongs to it.
+    pub fn parse(event: &str, data: &str) -> Result<Option<Self>, FrameError> {
+        let frame = match event {
+            sse::decode::DEFAULT_EVENT => Self::Event(read(sse::decode::DEFAULT_EVENT, data)?),
+            Connected::NAME => Self::Connected(read(Connected::NAME, data)?),
+            Subscribed::NAME => Self::Subscribed(read(Subscribed::NAME, data)?),
+            BACKFILL => Self::Backfill(backfill(data)?),
+            Gap::NAME => Self::Gap(read(Gap::NAME, data)?),
+            HEARTBEAT => Self::Heartbeat,
+            Revoked::NAME => Self::Revoked(read(Revoked::NAME, data)?),
+            Closing::NAME => Self::Closing(read(Closing::NAME, data)?),
+            _ => return Ok(None),
+        };
+        Ok(Some(frame))
+    }
+
+    /// The SSE event name: [`DEFAULT_EVENT`](sse::decode::DEFAULT_EVENT) for an event, as a reader sees it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Connected(_) => Connected::NAME,
+            Self::Event(_) => sse::decode::DEFAULT_EVENT,
+            Self::Subscribed(_) => Subscribed::NAME,
+            Self::Backfill(_) => BACKFILL,
+            Self::Gap(_) => Gap::NAME,
+            Self::Heartbeat => HEARTBEAT,
+            Self::Revoked(_) => Revoked::NAME,
+            Self::Closing(_) => Closing::NAME,
+        }
+    }
+
+    /// Appends the frame as an SSE event, with this `id:`. Which frames have one: see the README's table.
+    pub fn encode(&self, out: &mut String, id: Option<&Cursor>) {
+        let data = match self {
+            Self::Connected(frame) => json(frame),
+            Self::Event(frame) | Self::Backfill(frame) => json(frame),
+            Self::Subscribed(frame) => json(frame),
+            Self::Gap(frame) => json(frame),
+            Self::Heartbeat => "{}".to_owned(),
+            Self::Revoked(frame) => json(frame),
+            Self::Closing(frame) => json(frame),
+        };
+        let name = if matches!(self, Self::Event(_)) { None } else { Some(self.name()) };
+        sse::encode(out, name, id, &data);
+    }
+}
+
+fn read<'de, T: Deserialize<'de>>(name: &'static str, data: &'de str) -> Result<T, FrameError> {
+    serde_json::from_str(data).map_err(|source| FrameError { name, source })
+}
+
+fn backfill(data: &str) -> Result<EventFrame, FrameError> {
+    let frame: EventFrame = read(BACKFILL, data)?;
+    match frame.request_id {
+        Some(_) => Ok(frame),
+        None => Err(FrameError { name: BACKFILL, source: serde_json::Error::missing_field("requestId") }),
+    }
+}
+
+fn json(frame: &impl Serialize) -> String {
+    serde_json::to_string(frame).expect("frames hold only texts, numbers and JSON that has been read")
+}
