@@ -42,7 +42,11 @@ impl Steps {
         let log = self.logs.join(format!("{}.log", slug(name)));
         let mut output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         // Without the environment, which `{command:?}` would list.
-        writeln!(output, "{:?} {:?}\n", command.get_program(), command.get_args())?;
+        write!(output, "{}", command.get_program().to_string_lossy())?;
+        for argument in command.get_args() {
+            write!(output, " {}", argument.to_string_lossy())?;
+        }
+        writeln!(output, "\n")?;
         command.stdout(output.try_clone()?).stderr(output);
 
         let started = Instant::now();
