@@ -1,0 +1,141 @@
+//! What holds for every channel, cursor and text.
+
+use std::collections::HashSet;
+
+use proptest::prelude::*;
+use tidings_protocol::{
+    Channel, Cursor, Pattern, RequestId, UserId,
+    channel::{MAX_BYTES, Route},
+    frame::Frame,
+    segment,
+};
+
+/// Channels and patterns over a small alphabet, so that they often have to do with each other.
+fn pattern() -> impl Strategy<Value = Pattern> {
+    let segments = prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "%2A"]), 0..5);
+    (segments, any::<bool>()).prop_map(|(mut segments, wildcard)| {
+        if wildcard || segments.is_empty() {
+            segments.push("*");
+        }
+        segments.join(":").parse().unwrap()
+    })
+}
+
+fn channel() -> impl Strategy<Value = Pattern> {
+    prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "%2A"]), 1..5)
+        .prop_map(|segments| segments.join(":").parse().unwrap())
+}
+
+/// A pattern as the set of channels that its words describe, segment by segment.
+fn contains(pattern: &Pattern, channel: &Pattern) -> bool {
+    let own: Vec<_> = pattern.as_str().split(':').collect();
+    let other: Vec<_> = channel.as_str().split(':').collect();
+    match own.split_last() {
+        Some((&"*", above)) => other.len() > above.len() && other.starts_with(above),
+        _ => own == other,
+    }
+}
+
+proptest! {
+    #[test]
+    fn overlapping_is_symmetric(a in pattern(), b in pattern()) {
+        prop_assert_eq!(a.overlaps(&b), b.overlaps(&a));
+    }
+
+    #[test]
+    fn what_covers_overlaps(a in pattern(), b in pattern()) {
+        prop_assert!(a.covers(&a));
+        prop_assert!(!a.covers(&b) || a.overlaps(&b));
+        prop_assert_eq!(a.covers(&b) && b.covers(&a), a == b);
+    }
+
+    #[test]
+    fn covering_is_transitive(a in pattern(), b in pattern(), c in pattern()) {
+        prop_assert!(!(a.covers(&b) && b.covers(&c)) || a.covers(&c));
+    }
+
+    #[test]
+    fn matching_is_that_of_sets_of_channels(a in pattern(), b in pattern(), x in channel()) {
+        prop_assert_eq!(a.overlaps(&x), contains(&a, &x));
+        prop_assert_eq!(a.covers(&x), contains(&a, &x));
+        if contains(&a, &x) && contains(&b, &x) {
+            prop_assert!(a.overlaps(&b));
+        }
+        if a.covers(&b) && contains(&b, &x) {
+            prop_assert!(contains(&a, &x));
+        }
+    }
+
+    #[test]
+    fn ancestors_are_what_strictly_covers(a in pattern(), b in pattern()) {
+        let above: Vec<_> = a.ancestors().collect();
+        prop_assert!(above.windows(2).all(|pair| pair[0].len() > pair[1].len()));
+        let is_above = matches!(b.route(), Route::Below(prefix) if above.contains(&prefix));
+        prop_assert_eq!(is_above, b != a && b.covers(&a));
+    }
+
+    #[test]
+    fn two_patterns_overlap_when_one_is_the_other_or_above_it(a in pattern(), b in pattern()) {
+        let above = |x: &Pattern, y: &Pattern| {
+            matches!(y.route(), Route::Below(prefix) if x.ancestors().any(|above| above == prefix))
+        };
+        prop_assert_eq!(a.overlaps(&b), a == b || above(&a, &b) || above(&b, &a));
+    }
+
+    #[test]
+    fn a_foreign_id_becomes_one_segment(id in any::<String>()) {
+        let one = segment(&id);
+        if !one.is_empty() && one.len() <= MAX_BYTES {
+            let channel: Channel = one.parse().unwrap();
+            prop_assert!(!channel.as_str().contains(':'));
+            prop_assert!(Pattern::from(channel).is_channel());
+        } else {
+            prop_assert!(one.parse::<Pattern>().is_err());
+        }
+    }
+
+    #[test]
+    fn different_ids_become_different_segments(ids in prop::collection::hash_set("[a%:*2A3]{0,4}", 0..30)) {
+        let segments: HashSet<_> = ids.iter().map(|id| segment(id)).collect();
+        prop_assert_eq!(segments.len(), ids.len());
+    }
+
+    #[test]
+    fn a_parsed_channel_is_its_text(text in "[a-c:*%é ]{0,12}") {
+        if let Ok(pattern) = text.parse::<Pattern>() {
+            prop_assert_eq!(pattern.as_str(), &text);
+            prop_assert_eq!(pattern.is_channel(), text.parse::<Channel>().is_ok());
+            prop_assert_eq!(pattern.is_channel(), !text.contains('*'));
+        } else {
+            prop_assert!(text.parse::<Channel>().is_err());
+        }
+    }
+
+    #[test]
+    fn cursors_survive_a_round_trip(epoch: u64, seq: u64, tag: u32) {
+        let cursor = Cursor { epoch, seq, tag };
+        prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
+    }
+
+    #[test]
+    fn a_cursor_has_one_text(text in "[0-9a-fA]{0,3}\\.[0-9]{0,3}\\.[0-9a-fA]{0,9}") {
+        if let Ok(cursor) = text.parse::<Cursor>() {
+            prop_assert_eq!(cursor.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_a_parser_panic(
+        text in any::<String>(),
+        name in prop::sample::select(vec!["message", "connected", "subscribed", "backfill", "gap", "heartbeat", "closing"]),
+    ) {
+        let _ = text.parse::<Channel>();
+        let _ = text.parse::<Pattern>();
+        let _ = text.parse::<Cursor>();
+        let _ = UserId::new(&text);
+        let _ = RequestId::new(&text);
+        let _ = text.parse::<tidings_protocol::event::Timestamp>();
+        let _ = Frame::parse(&text, &text);
+        let _ = Frame::parse(name, &text);
+    }
+}
