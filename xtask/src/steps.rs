@@ -54,7 +54,7 @@ impl Steps {
         let took = started.elapsed();
         let good = status.as_ref().is_ok_and(|status| status.success());
         let outcome = if good { "ok" } else { "FAILED" };
-        report(name, took, outcome);
+        println!("{:>12}  {outcome}", clock(took));
         self.done.push(Done { name: name.to_owned(), took, outcome });
 
         let status = status.with_context(|| format!("step \"{name}\": cannot start {:?}", command.get_program()))?;
@@ -67,7 +67,7 @@ impl Steps {
 
     /// Notes that a step has nothing to do.
     pub(crate) fn unchanged(&mut self, name: &str) {
-        report(name, Duration::ZERO, "unchanged");
+        println!("{name:<48} {:>12}  unchanged", clock(Duration::ZERO));
         self.done.push(Done { name: name.to_owned(), took: Duration::ZERO, outcome: "unchanged" });
     }
 
@@ -88,7 +88,8 @@ impl Steps {
 /// Shows the name while the work is under way; on a terminal with a running clock.
 fn show_while<T>(name: &str, work: impl FnOnce() -> T) -> T {
     if !io::stdout().is_terminal() {
-        println!("  ..  {name}");
+        print!("{name:<48} ");
+        let _ = io::stdout().flush();
         return work();
     }
     let started = Instant::now();
@@ -96,10 +97,11 @@ fn show_while<T>(name: &str, work: impl FnOnce() -> T) -> T {
     thread::scope(|scope| {
         scope.spawn(move || {
             loop {
-                print!("\r  ..  {name:<48} {:>12}", clock(started.elapsed()));
+                print!("\r{name:<48} {:>12}", clock(started.elapsed()));
                 let _ = io::stdout().flush();
                 if wait.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {
-                    print!("\r");
+                    // The line that tells the outcome takes this one's place.
+                    print!("\r{name:<48} ");
                     return;
                 }
             }
@@ -108,15 +110,6 @@ fn show_while<T>(name: &str, work: impl FnOnce() -> T) -> T {
         drop(finished);
         result
     })
-}
-
-fn report(name: &str, took: Duration, outcome: &str) {
-    let mark = if outcome == "FAILED" { "FAIL" } else { " ok " };
-    let time = match outcome {
-        "unchanged" => outcome.to_owned(),
-        _ => clock(took),
-    };
-    println!(" {mark} {name:<48} {time:>12}");
 }
 
 pub(crate) fn clock(time: Duration) -> String {

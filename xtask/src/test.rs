@@ -60,7 +60,9 @@ fn wasm_in_browsers(house: &House, steps: &mut Steps, build_tools: &BuildTools, 
         command
             .arg(driver)
             .args(["client-wasm", "--features", "typed"])
-            .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities);
+            .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
+            // For all tests of a file together; the default of 20 s is short for a busy machine.
+            .env("WASM_BINDGEN_TEST_TIMEOUT", "180");
         steps.run(&format!("wasm-pack test {browser}"), command)?;
     }
     Ok(())
