@@ -1,1 +1,8 @@
-//! placeholder
+//! The browser client of Tidings.
+#![deny(missing_docs)]
+
+#[cfg(all(target_arch = "wasm32", feature = "js"))]
+mod js;
+
+#[cfg(all(target_arch = "wasm32", feature = "js"))]
+pub use js::Client;
