@@ -164,15 +164,6 @@ id! {
     Key, |c| c.is_ascii_graphic()
 }
 
-#[cfg(feature = "serde")]
-impl Key {
-    /// A UUID as a key: its hyphenated text, which always is one.
-    #[must_use]
-    pub fn from_uuid(uuid: uuid::Uuid) -> Self {
-        Self(uuid.to_string().into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

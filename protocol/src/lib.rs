@@ -12,7 +12,7 @@
 //! | [`problem`] | error bodies, RFC 9457 (feature `serde`) |
 //! | [`sse`] | Server-Sent Events: an encoder, and an incremental decoder that follows the WHATWG rules |
 //!
-//! The protocol itself is specified in this crate's README, for those who write a client in another language.
+//! The protocol itself is specified in [`specification`], for those who write a client or a server in another language.
 //!
 //! # Example
 //!
@@ -42,6 +42,8 @@ pub mod frame;
 pub mod id;
 #[cfg(feature = "serde")]
 pub mod problem;
+#[doc = include_str!("../README.md")]
+pub mod specification {}
 pub mod sse;
 
 pub use channel::{Channel, ChannelError, Pattern, segment};

@@ -1,0 +1,49 @@
+//! The examples in the README are what this crate writes and reads.
+
+use tidings_protocol::{
+    Cursor,
+    command::{PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest},
+    frame::Frame,
+    problem::Problem,
+    sse::Decoder,
+};
+
+fn blocks(language: &str) -> Vec<&'static str> {
+    let start = format!("```{language}\n");
+    let parts = include_str!("../README.md").split(&start[..]).skip(1);
+    parts.map(|part| part.split("```").next().unwrap()).collect()
+}
+
+#[test]
+fn frames_are_shown_as_they_are_written() {
+    let mut shown = Vec::new();
+    for block in blocks("sse") {
+        let mut written = String::new();
+        let mut last_id = String::new();
+        let decoded = Decoder::new().push(block.as_bytes(), |message| {
+            let frame = Frame::parse(message.event, message.data).unwrap().unwrap();
+            let id: Option<Cursor> = (message.last_event_id != last_id).then(|| message.last_event_id.parse().unwrap());
+            message.last_event_id.clone_into(&mut last_id);
+            frame.encode(&mut written, id.as_ref());
+            shown.push(frame.name());
+        });
+        decoded.unwrap();
+        assert_eq!(written, block);
+    }
+    shown.sort_unstable();
+    shown.dedup();
+    let all = ["backfill", "closing", "connected", "gap", "heartbeat", "message", "revoked", "subscribed"];
+    assert_eq!(shown, all);
+}
+
+#[test]
+fn bodies_are_shown_as_they_are_read() {
+    let blocks = blocks("json");
+    let [subscribe, accepted, publish, receipts, problem] = blocks[..] else { panic!("five bodies: {blocks:?}") };
+    serde_json::from_str::<SubscribeRequest>(subscribe).unwrap();
+    serde_json::from_str::<SubscribeAnswer>(accepted).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<PublishRequest>>(publish).unwrap().len(), 3);
+    assert_eq!(serde_json::from_str::<Vec<PublishAnswer>>(receipts).unwrap().len(), 3);
+    let problem: Problem = serde_json::from_str(problem).unwrap();
+    assert_eq!((problem.status, problem.title.as_str()), (problem.code.status(), problem.code.title()));
+}
