@@ -3,7 +3,7 @@
 //! - `house`: where things are: the folders of the repository, the target folder, the user's cache
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
-//! - `tools`, `browsers`, `apt`: install what is missing
+//! - `tools`, `crate_tool`, `browsers`, `apt`: install what is missing
 //! - `build`, `demo`, `test`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
@@ -11,6 +11,7 @@
 mod apt;
 mod browsers;
 mod build;
+mod crate_tool;
 mod demo;
 mod house;
 mod size;

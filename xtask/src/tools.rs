@@ -1,7 +1,4 @@
 //! What building and testing need beyond rustup's cargo and Node, installed where it is missing.
-//!
-//! Programs written in Rust go to the user's cache, one folder per name and version, so a second
-//! clone finds them there and none of the user's own programs are replaced.
 
 use std::env;
 use std::fs;
@@ -12,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::apt;
 use crate::browsers::Browsers;
+use crate::crate_tool::CrateTool;
 use crate::house::{self, House};
 use crate::stamp::Stamp;
 use crate::steps::Steps;
@@ -80,55 +78,6 @@ impl BuildTools {
         let mut command = house.command(program);
         command.env("PATH", path).args(arguments);
         Ok(command)
-    }
-}
-
-/// A program that `cargo install` builds.
-struct CrateTool {
-    name: &'static str,
-    program: &'static str,
-    version: String,
-    locked: bool,
-}
-
-impl CrateTool {
-    fn path(&self, house: &House, steps: &mut Steps) -> Result<PathBuf> {
-        Ok(match self.folder(house, steps)? {
-            Some(folder) => folder.join(self.file()),
-            None => which::which(self.program)?,
-        })
-    }
-
-    /// The folder that holds the program; `None` where PATH leads to the right version already.
-    fn folder(&self, house: &House, steps: &mut Steps) -> Result<Option<PathBuf>> {
-        if version_of(self.program).is_some_and(|version| version == self.version) {
-            return Ok(None);
-        }
-        let root = house.tools().join(format!("{}-{}", self.name, self.version));
-        let folder = root.join("bin");
-        if !folder.join(self.file()).exists() {
-            let step = format!("install {} {} (minutes)", self.name, self.version);
-            steps.run(&step, self.install(house, &root))?;
-        }
-        Ok(Some(folder))
-    }
-
-    fn install(&self, house: &House, root: &Path) -> Command {
-        let mut command = house.cargo(&["install", self.name, "--version", &self.version]);
-        if self.locked {
-            command.arg("--locked");
-        }
-        // They run for seconds, so the time to build them is what counts: half of it saved.
-        command
-            .args(["--root".as_ref(), root])
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-            .env("CARGO_PROFILE_RELEASE_LTO", "false")
-            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-        command
-    }
-
-    fn file(&self) -> String {
-        format!("{}{}", self.program, env::consts::EXE_SUFFIX)
     }
 }
 
@@ -202,14 +151,7 @@ fn check_c_compiler(house: &House, steps: &mut Steps) -> Result<()> {
     apt::install(house, steps, "a C compiler is", &["gcc", "libc6-dev"])
 }
 
-/// The version in a program's answer to `--version`: `geckodriver 0.37.1 (hash date)`.
-fn version_of(program: &str) -> Option<String> {
-    let answer = output(Command::new(which::which(program).ok()?).arg("--version"))?;
-    let text = String::from_utf8(answer.stdout).ok()?;
-    text.split_whitespace().nth(1).map(str::to_owned)
-}
-
-fn output(command: &mut Command) -> Option<Output> {
+pub(crate) fn output(command: &mut Command) -> Option<Output> {
     command.output().ok().filter(|output| output.status.success())
 }
 

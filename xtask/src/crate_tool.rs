@@ -1,0 +1,71 @@
+//! Programs written in Rust that `cargo install` builds.
+//!
+//! They go to the user's cache, one folder per name and version, so a second clone finds them there
+//! and none of the user's own programs are replaced.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::house::House;
+use crate::steps::Steps;
+use crate::tools::output;
+
+/// A program that `cargo install` builds.
+pub(crate) struct CrateTool {
+    pub(crate) name: &'static str,
+    pub(crate) program: &'static str,
+    pub(crate) version: String,
+    /// Whether to build it with the versions in its own lock file.
+    pub(crate) locked: bool,
+}
+
+impl CrateTool {
+    pub(crate) fn path(&self, house: &House, steps: &mut Steps) -> Result<PathBuf> {
+        Ok(match self.folder(house, steps)? {
+            Some(folder) => folder.join(self.file()),
+            None => which::which(self.program)?,
+        })
+    }
+
+    /// The folder that holds the program; `None` where PATH leads to the right version already.
+    pub(crate) fn folder(&self, house: &House, steps: &mut Steps) -> Result<Option<PathBuf>> {
+        if version_of(self.program).is_some_and(|version| version == self.version) {
+            return Ok(None);
+        }
+        let root = house.tools().join(format!("{}-{}", self.name, self.version));
+        let folder = root.join("bin");
+        if !folder.join(self.file()).exists() {
+            let step = format!("install {} {} (minutes)", self.name, self.version);
+            steps.run(&step, self.install(house, &root))?;
+        }
+        Ok(Some(folder))
+    }
+
+    fn install(&self, house: &House, root: &Path) -> Command {
+        let mut command = house.cargo(&["install", self.name, "--version", &self.version]);
+        if self.locked {
+            command.arg("--locked");
+        }
+        // They run for seconds, so the time to build them is what counts: half of it saved.
+        command
+            .args(["--root".as_ref(), root])
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_LTO", "false")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+        command
+    }
+
+    fn file(&self) -> String {
+        format!("{}{}", self.program, env::consts::EXE_SUFFIX)
+    }
+}
+
+/// The version in a program's answer to `--version`: `geckodriver 0.37.1 (hash date)`.
+fn version_of(program: &str) -> Option<String> {
+    let answer = output(Command::new(which::which(program).ok()?).arg("--version"))?;
+    let text = String::from_utf8(answer.stdout).ok()?;
+    text.split_whitespace().nth(1).map(str::to_owned)
+}
