@@ -1,1 +1,82 @@
-//! placeholder
+//! Tidings pushes changes from a backend to every open browser, over Server-Sent Events: **lossless, or told.** Every
+//! acknowledged publish reaches every authorised subscriber exactly once, in order, across reconnects; where that is
+//! impossible the subscriber is told `gap` and refetches.
+//!
+//! ```no_run
+//! use axum::{Router, extract::State, routing::post};
+//! use tidings::{Event, Hub, Origin, auth::{Auth, AuthError, AuthRequest, Identity}};
+//!
+//! # async fn session_user(request: &AuthRequest) -> Option<String> { None }
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let hub = Hub::builder().build().await?;
+//!
+//!     // Who is asking: any async closure over the request. Grants: `{user}` is the user's own id.
+//!     let auth = |request: AuthRequest| async move {
+//!         Identity::user(session_user(&request).await.ok_or(AuthError::Missing)?)
+//!     };
+//!     let auth = auth.allow("timer:{user}");
+//!
+//!     let app = Router::new()
+//!         .route("/api/timers", post(start_timer))
+//!         .with_state(hub.clone())
+//!         .nest("/api/events", tidings::routes(hub, auth));
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:4000").await?;
+//!     tidings::serve(listener, app).await?; // or axum::serve: the same router
+//!     Ok(())
+//! }
+//!
+//! async fn start_timer(State(hub): State<Hub>, origin: Origin) -> Result<(), String> {
+//!     // … write to the database first, then:
+//!     let event = Event::new("timer", "started", &"tea").map_err(|e| e.to_string())?.from(&origin);
+//!     hub.to_user("ana").except(&origin).publish(event).await.map_err(|e| e.to_string())?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Map
+//!
+//! An event's way through the modules:
+//!
+//! | | module | does |
+//! |---|---|---|
+//! | 1 | [`Event`], `publish` | checks it and appends it to the engine's log |
+//! | 2 | [`engine`] | stores it, orders it, acknowledges it |
+//! | 3 | `hub` | the driver: reads the engine's tail, the only way into the window |
+//! | 4 | `window` | the recent records, each encoded once, indexed by `routing` keys |
+//! | 5 | `core` | wakes the connections that look up one of its keys |
+//! | 6 | `connection` | a position in the log: takes what follows it, confirms subscriptions, tells gaps |
+//! | 7 | `http` | a stream's body asks its connection for bytes; the POST calls; [`serve`] |
+//!
+//! `window`, `routing`, `connection` and `core` are synchronous and know no clock, socket or runtime. [`auth`] decides who
+//! hears what. The words are those of the [protocol](tidings_protocol).
+#![deny(missing_docs)]
+
+pub mod auth;
+mod config;
+mod connection;
+mod core;
+pub mod engine;
+mod event;
+mod http;
+mod hub;
+mod origin;
+mod publish;
+pub mod record;
+mod routing;
+#[cfg(test)]
+mod testing;
+mod window;
+
+pub use self::{
+    engine::Receipt,
+    event::{Event, EventError},
+    http::{Routes, Serve, routes, serve},
+    hub::{Hub, HubBuilder, Stats},
+    origin::{DEVICE_HEADER, Origin, SESSION_HEADER, UserOrigin},
+    publish::{Invalid, PublishError, Published, To, ToUser},
+};
+pub use tidings_protocol::{
+    Channel, ChannelError, Cursor, DeviceId, EventType, Except, IdError, Key, Pattern, SessionId, Source, UserId,
+    segment,
+};

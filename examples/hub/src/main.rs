@@ -1,1 +1,49 @@
-fn main() {}
+//! The smallest backend that embeds Tidings: any channel, no login; user and device come from the query string. For
+//! tests and load, not for the open internet.
+//!
+//! `cargo run --release -p hub -- --listen 127.0.0.1:4100`, then
+//! `curl -N '127.0.0.1:4100/api/events?user=ana&channels=bench'` and
+//! `curl 127.0.0.1:4100/api/events/publish --json '{"channel":"bench","type":"tick","payload":{"n":1}}'`.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use tidings::{
+    Hub, Routes,
+    auth::{Auth, AuthRequest, Identity},
+};
+
+#[tokio::main]
+#[allow(clippy::print_stdout, reason = "whoever started it waits for the address")]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    let mut listen = String::from("127.0.0.1:4100");
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            lexopt::Arg::Long("listen") => listen = arguments.value()?.string()?,
+            _ => return Err(argument.unexpected().into()),
+        }
+    }
+    let hub = Hub::builder().build().await?;
+    let auth = (|request: AuthRequest| async move {
+        let identity = request.query("user").map_or_else(|| Ok(Identity::anonymous()), Identity::user)?;
+        Ok(identity.backend())
+    })
+    .allow("*")
+    .allow_publish("*");
+    let app = Router::new().nest("/api/events", Routes::new(hub.clone(), auth).publish().into_router());
+
+    let listener = tokio::net::TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen}"))?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let shutdown = async move {
+        let _ = tokio::signal::ctrl_c().await;
+        hub.drain(Duration::from_secs(5)).await;
+    };
+    tidings::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! A grant: a pattern in which `{user}` stands for whoever asks.
+
+use std::str::FromStr;
+
+use tidings_protocol::{ChannelError, Pattern, UserId, segment};
+
+const USER: &str = "{user}";
+
+/// A channel or pattern that somebody may hear or publish to; `{user}` in it stands for the user's id as **one segment**,
+/// percent-encoded, so that an id such as `*` or `a:b` never becomes a pattern.
+///
+/// ```
+/// use tidings::{Pattern, auth::{Grant, Identity}};
+/// let grant: Grant = "timer:{user}:*".parse()?;
+/// let identity = Identity::user("*")?.allow(&grant);
+/// assert!(identity.may_listen(&"timer:%2A:work".parse()?));
+/// assert!(!identity.may_listen(&"timer:ana:work".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant(String);
+
+impl FromStr for Grant {
+    type Err = ChannelError;
+
+    fn from_str(text: &str) -> Result<Self, ChannelError> {
+        text.replace(USER, "u").parse::<Pattern>()?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Grant {
+    pub(super) fn expect(text: &str) -> Self {
+        match text.parse() {
+            Ok(grant) => grant,
+            Err(error) => panic!("the grant {text:?} is no channel or pattern: {error}"),
+        }
+    }
+
+    /// What it grants to a user: nothing where it names `{user}` and there is none, or where the user's id makes the
+    /// channel longer than a channel may be.
+    pub(super) fn of(&self, user: Option<&UserId>) -> Option<Pattern> {
+        match user {
+            Some(user) => self.0.replace(USER, &segment(user.as_str())).parse().ok(),
+            None if self.0.contains(USER) => None,
+            None => self.0.parse().ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn granted(grant: &str, user: &str) -> Option<String> {
+        let user = UserId::new(user).unwrap();
+        Grant::expect(grant).of(Some(&user)).map(|pattern| pattern.to_string())
+    }
+
+    #[test]
+    fn a_user_id_stays_one_segment() {
+        assert_eq!(granted("timer:{user}", "ana").as_deref(), Some("timer:ana"));
+        assert_eq!(granted("timer:{user}", "*").as_deref(), Some("timer:%2A"));
+        assert_eq!(granted("timer:{user}", "a:b").as_deref(), Some("timer:a%3Ab"));
+        assert_eq!(granted("timer:{user}:*", "*:*").as_deref(), Some("timer:%2A%3A%2A:*"));
+    }
+
+    #[test]
+    fn nobody_in_particular_gets_nothing_that_names_a_user() {
+        assert_eq!(Grant::expect("timer:{user}").of(None), None);
+        assert!(Grant::expect("news:*").of(None).is_some());
+    }
+
+    #[test]
+    fn a_grant_that_grows_too_long_grants_nothing() {
+        assert_eq!(granted(&format!("{}:{{user}}", "a".repeat(180)), &"ä".repeat(20)), None);
+    }
+}

@@ -1,0 +1,396 @@
+//! A connection: a position in the log plus a set of routing keys. It owns no queue.
+//!
+//! [`Connection::next`] is asked for the next bytes to write; it takes them from the window, asks for a page of the engine's
+//! log when the window no longer reaches back far enough, and says `gap` when the log itself does not. It has no clock,
+//! no socket and no runtime: a driver passes in what it needs and writes what comes out, all of it, in order.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use tidings_protocol::{
+    Cursor, DeviceId, Pattern, RequestId, SessionId, UserId,
+    frame::{Closing, Gap, GapReason, HEARTBEAT, Subscribed},
+};
+
+use crate::{
+    engine::Limit,
+    record::{Entry, Record, json_frame},
+    routing::{self, KeyRef, RouteKey},
+    window::Window,
+};
+
+/// How much of the engine's log is read at once for a connection that lags behind the window.
+const PAGE: Limit = Limit { records: 1_000, bytes: 1 << 20 };
+
+/// Whom a stream belongs to and what it calls itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) user: Option<UserId>,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) session: Option<SessionId>,
+}
+
+impl Names {
+    fn may_see(&self, entry: &Entry) -> bool {
+        let hidden = |except: &tidings_protocol::Except| {
+            except.hides(self.user.as_ref(), self.device.as_ref(), self.session.as_ref())
+        };
+        !entry.except.as_ref().is_some_and(hidden)
+    }
+}
+
+/// From where a subscription asks for the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// Nothing of the past.
+    Now,
+    /// All after this number, which was checked to be in the log.
+    After(u64),
+    /// A position that the log cannot serve.
+    Gap(GapReason),
+}
+
+/// One subscribe call that the stream has not confirmed yet.
+#[derive(Debug)]
+struct Pending {
+    request: RequestId,
+    channels: Vec<Pattern>,
+    keys: Vec<RouteKey>,
+    since: Since,
+}
+
+/// A page of the engine's log, being worked off.
+#[derive(Debug)]
+struct Page {
+    after: u64,
+    records: VecDeque<Record>,
+}
+
+/// What a driver has to do next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// Write these, in order; then ask again.
+    Write(Vec<Bytes>),
+    /// Read the engine's log after this number, hand over the [`page`](Connection::page), and ask again.
+    Read { after: u64, limit: Limit },
+    /// Nothing to do until woken.
+    Idle,
+    /// The stream is over.
+    End,
+}
+
+/// What the outside tells a connection with each [`next`](Connection::next).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask {
+    /// Write about this many bytes at most; one frame is never split.
+    pub(crate) max_bytes: usize,
+    /// Whether a matching record may have come since the last ask.
+    pub(crate) woken: bool,
+    /// Whether a heartbeat is due, to be sent if there is nothing else.
+    pub(crate) heartbeat: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Connection {
+    names: Names,
+    /// `retry:` and `connected`, until they are written.
+    greeting: Option<Bytes>,
+    /// Why the client may have missed something on all of its stream, until it is told.
+    gap: Option<GapReason>,
+    lineage: u64,
+    /// All records that match up to here were handed to the driver.
+    position: Cursor,
+    channels: Vec<Pattern>,
+    /// What to look up: the identity's keys, then the channels', each once.
+    keys: Vec<RouteKey>,
+    pending: VecDeque<Pending>,
+    page: Option<Page>,
+    /// The last batch was cut short, so there is more without being woken.
+    behind: bool,
+    closing: Option<Closing>,
+    ended: bool,
+}
+
+/// Bytes collected for one write.
+struct Batch {
+    frames: Vec<Bytes>,
+    bytes: usize,
+    max: usize,
+}
+
+impl Batch {
+    fn push(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push(frame);
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= self.max
+    }
+}
+
+/// How a part of a step ended.
+enum Flow {
+    /// This part is done.
+    Done,
+    /// The batch is full.
+    Full,
+    /// A page after this number is needed first.
+    Need(u64),
+}
+
+impl Connection {
+    /// A stream that starts after `position`. `gap` is told right after the greeting.
+    pub(crate) fn new(
+        names: Names,
+        channels: Vec<Pattern>,
+        position: Cursor,
+        lineage: u64,
+        greeting: Bytes,
+        gap: Option<GapReason>,
+    ) -> Self {
+        let mut connection = Self {
+            keys: routing::identity(names.user.as_ref(), names.device.as_ref()),
+            names,
+            greeting: Some(greeting),
+            gap,
+            lineage,
+            position,
+            channels: Vec::new(),
+            pending: VecDeque::new(),
+            page: None,
+            behind: false,
+            closing: None,
+            ended: false,
+        };
+        for channel in channels {
+            connection.activate(channel);
+        }
+        connection
+    }
+
+    /// What this stream looks up; a driver keeps its registry in step with it.
+    pub(crate) fn keys(&self) -> &[RouteKey] {
+        &self.keys
+    }
+
+    /// Channels that are active or asked for.
+    pub(crate) fn channel_count(&self) -> usize {
+        self.channels.len() + self.pending.iter().map(|pending| pending.channels.len()).sum::<usize>()
+    }
+
+    /// Asks for channels; they become active when the stream says `subscribed`.
+    pub(crate) fn subscribe(&mut self, request: RequestId, channels: Vec<Pattern>, since: Since) {
+        let keys = unique(channels.iter().flat_map(routing::looked_up));
+        self.pending.push_back(Pending { request, channels, keys, since });
+    }
+
+    /// Stops channels at once, active or asked for.
+    pub(crate) fn unsubscribe(&mut self, channels: &[Pattern]) {
+        self.channels.retain(|channel| !channels.contains(channel));
+        for pending in &mut self.pending {
+            pending.channels.retain(|channel| !channels.contains(channel));
+            pending.keys = unique(pending.channels.iter().flat_map(routing::looked_up));
+        }
+        self.pending.retain(|pending| !pending.channels.is_empty());
+        let identity = routing::identity(self.names.user.as_ref(), self.names.device.as_ref());
+        self.keys = unique(identity.into_iter().chain(self.channels.iter().flat_map(routing::looked_up)));
+    }
+
+    /// Ends the stream after one last frame.
+    pub(crate) fn close(&mut self, closing: Closing) {
+        self.closing.get_or_insert(closing);
+    }
+
+    /// The log turned out not to be the one the client had read.
+    pub(crate) fn diverged(&mut self) {
+        self.gap.get_or_insert(GapReason::Diverged);
+    }
+
+    /// Takes what [`Step::Read`] asked for.
+    pub(crate) fn page(&mut self, after: u64, records: Vec<Record>) {
+        self.page = Some(Page { after, records: records.into() });
+    }
+
+    /// What to do next.
+    pub(crate) fn next(&mut self, window: &Window, ask: Ask) -> Step {
+        if self.ended {
+            return Step::End;
+        }
+        let mut batch = Batch { frames: Vec::new(), bytes: 0, max: ask.max_bytes };
+        if let Some(greeting) = self.greeting.take() {
+            batch.push(greeting);
+        }
+        if self.lineage != window.lineage() {
+            self.lineage = window.lineage();
+            self.gap = Some(window.reset_reason());
+        }
+        if let Some(reason) = self.gap.take() {
+            self.tell_gap(window, reason, &mut batch);
+        }
+        if let Some(closing) = self.closing.take() {
+            batch.push(json_frame(Some(Closing::NAME), None, &closing));
+            self.ended = true;
+            return Step::Write(batch.frames);
+        }
+        // Nothing was pending and nothing woke this connection: it is at the node's head, however old its last event.
+        if !ask.woken && !self.behind && window.flushed().seq > self.position.seq {
+            self.position = window.flushed();
+        }
+        let flow = match self.live(window, &mut batch) {
+            Flow::Done => self.confirm(window, &mut batch),
+            flow => flow,
+        };
+        self.behind = !matches!(flow, Flow::Done);
+        match flow {
+            Flow::Need(after) if batch.frames.is_empty() => return Step::Read { after, limit: PAGE },
+            _ if !batch.frames.is_empty() => return Step::Write(batch.frames),
+            _ => {}
+        }
+        if ask.heartbeat {
+            return Step::Write(vec![json_frame(Some(HEARTBEAT), Some(&self.position), &serde_json::json!({}))]);
+        }
+        Step::Idle
+    }
+
+    /// Tells that anything may have been missed, on all of the stream, and goes on at the head.
+    fn tell_gap(&mut self, window: &Window, reason: GapReason, batch: &mut Batch) {
+        self.position = window.head();
+        self.page = None;
+        // What they asked of the past is covered by this gap.
+        for pending in &mut self.pending {
+            pending.since = Since::Now;
+        }
+        batch.push(json_frame(Some(Gap::NAME), Some(&self.position), &Gap { channels: None, reason }));
+    }
+
+    /// Delivers what is live, up to the head.
+    fn live(&mut self, window: &Window, batch: &mut Batch) -> Flow {
+        while self.position.seq < window.base().seq {
+            let Some(page) = self.page.take().filter(|page| page.after == self.position.seq) else {
+                return Flow::Need(self.position.seq);
+            };
+            if page.records.front().map(|record| record.seq) != Some(self.position.seq + 1) {
+                self.tell_gap(window, GapReason::Trimmed, batch);
+                break;
+            }
+            let mut records = page.records;
+            while let Some(record) = records.pop_front() {
+                self.position = Cursor { epoch: self.position.epoch, seq: record.seq, tag: record.tag };
+                if is_filed(&self.keys, &record.entry) && self.names.may_see(&record.entry) {
+                    batch.push(record.frame(self.position.epoch));
+                }
+                if batch.is_full() && !records.is_empty() {
+                    self.page = Some(Page { after: record.seq, records });
+                    return Flow::Full;
+                }
+            }
+        }
+        let head = window.head();
+        if self.position.seq >= head.seq {
+            return Flow::Done;
+        }
+        for (seq, sent) in window.gather(refs(&self.keys), self.position.seq, head.seq) {
+            if batch.is_full() {
+                return Flow::Full;
+            }
+            if self.names.may_see(&sent.entry) {
+                batch.push(sent.frame.clone());
+            }
+            self.position = Cursor { epoch: head.epoch, seq, tag: sent.tag };
+        }
+        self.position = head;
+        Flow::Done
+    }
+
+    /// Works off the subscribe calls: for each what it asked of the past, then `subscribed`. It runs when `live` has reached the
+    /// head, so the past ends and the live part begins at one position, without a hole or an overlap.
+    fn confirm(&mut self, window: &Window, batch: &mut Batch) -> Flow {
+        while let Some(mut pending) = self.pending.pop_front() {
+            let flow = self.backfill(window, &mut pending, batch);
+            if !matches!(flow, Flow::Done) {
+                self.pending.push_front(pending);
+                return flow;
+            }
+            if let Since::Gap(reason) = pending.since {
+                let gap = Gap { channels: Some(pending.channels.clone()), reason };
+                batch.push(json_frame(Some(Gap::NAME), None, &gap));
+            }
+            for channel in &pending.channels {
+                self.activate(channel.clone());
+            }
+            let subscribed =
+                Subscribed { request_id: pending.request, channels: pending.channels, position: self.position };
+            batch.push(json_frame(Some(Subscribed::NAME), None, &subscribed));
+        }
+        Flow::Done
+    }
+
+    fn backfill(&mut self, window: &Window, pending: &mut Pending, batch: &mut Batch) -> Flow {
+        let Since::After(mut after) = pending.since else { return Flow::Done };
+        let epoch = window.epoch();
+        while after < window.base().seq.min(self.position.seq) {
+            let Some(page) = self.page.take().filter(|page| page.after == after) else { return Flow::Need(after) };
+            if page.records.front().map(|record| record.seq) != Some(after + 1) {
+                pending.since = Since::Gap(GapReason::Trimmed);
+                return Flow::Done;
+            }
+            let mut records = page.records;
+            while let Some(record) = records.pop_front().filter(|record| record.seq <= self.position.seq) {
+                after = record.seq;
+                pending.since = Since::After(after);
+                if is_filed(&pending.keys, &record.entry) && self.names.may_see(&record.entry) {
+                    batch.push(record.backfill(epoch, &pending.request));
+                }
+                if batch.is_full() && !records.is_empty() {
+                    self.page = Some(Page { after, records });
+                    return Flow::Full;
+                }
+            }
+        }
+        for (seq, sent) in window.gather(refs(&pending.keys), after, self.position.seq) {
+            if batch.is_full() {
+                return Flow::Full;
+            }
+            if self.names.may_see(&sent.entry)
+                && let Some(record) = window.record(seq)
+            {
+                batch.push(record.backfill(epoch, &pending.request));
+            }
+            pending.since = Since::After(seq);
+        }
+        Flow::Done
+    }
+
+    fn activate(&mut self, channel: Pattern) {
+        if self.channels.contains(&channel) {
+            return;
+        }
+        for key in routing::looked_up(&channel) {
+            if !self.keys.contains(&key) {
+                self.keys.push(key);
+            }
+        }
+        self.channels.push(channel);
+    }
+}
+
+fn refs(keys: &[RouteKey]) -> impl Iterator<Item = KeyRef<'_>> {
+    keys.iter().map(|(kind, text)| (*kind, &**text))
+}
+
+fn unique(keys: impl Iterator<Item = RouteKey>) -> Vec<RouteKey> {
+    let mut unique = Vec::new();
+    for key in keys {
+        if !unique.contains(&key) {
+            unique.push(key);
+        }
+    }
+    unique
+}
+
+fn is_filed(keys: &[RouteKey], entry: &Entry) -> bool {
+    let mut met = false;
+    routing::filed(entry, |filed| met = met || refs(keys).any(|key| key == filed));
+    met
+}

@@ -1,0 +1,425 @@
+//! The hub core: the window, the connections, and who must be woken when something is filed. Synchronous and without
+//! I/O: records are applied, connections are asked for their next step, time is passed in.
+//!
+//! A record's way: [`Core::apply`] puts it into the window; [`Core::flush`] wakes the connections that look up one of its
+//! keys; each of them takes it from the window by [`Core::step`].
+//!
+//! Locks are taken in the order connection → window → registry, and never held while a waker runs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use futures_util::task::AtomicWaker;
+use hashbrown::HashMap;
+use parking_lot::{Mutex, RwLock};
+use slab::Slab;
+use tidings_protocol::{
+    ConnectionId, Cursor, DeviceId, Pattern, RequestId,
+    frame::{Closing, GapReason},
+};
+
+use crate::{
+    connection::{Ask, Connection, Names, Since, Step},
+    engine::Bounds,
+    record::Record,
+    routing::{self, KeyMap, RouteKey},
+    window::{Window, WindowBounds},
+};
+
+/// One connection and what others may do to it without its lock.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: ConnectionId,
+    pub(crate) names: Names,
+    slot: usize,
+    state: Mutex<Connection>,
+    /// A matching record may have come since the last step.
+    woken: AtomicBool,
+    heartbeat_due: AtomicBool,
+    /// The log turned out not to be the one that the client had read.
+    diverged: AtomicBool,
+    /// When bytes were last handed to the driver, in the driver's milliseconds.
+    written_ms: AtomicU64,
+    /// The driver's task.
+    pub(crate) waker: AtomicWaker,
+}
+
+/// A stream to be opened.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) id: ConnectionId,
+    pub(crate) names: Names,
+    pub(crate) channels: Vec<Pattern>,
+    pub(crate) start: Start,
+}
+
+/// Where a stream starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// At the node's head.
+    Head,
+    /// After the client's cursor, which was judged good. `late` are positions that this node has not reached yet; their tags
+    /// are checked when it gets there.
+    Resume { cursor: Cursor, late: Vec<Cursor> },
+    /// At the node's head, and the client is told that it may have missed something.
+    Gap(GapReason),
+}
+
+/// What can be said of a client's cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The log holds it, or ends or begins right there.
+    Good,
+    /// It lies beyond this node but within the log.
+    Late,
+    /// It cannot be served.
+    Gap(GapReason),
+    /// The window cannot tell: ask the engine for its bounds and the tag at that number.
+    AskEngine,
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    links: Slab<Arc<Link>>,
+    by_id: HashMap<ConnectionId, usize>,
+    /// For each key, the slots that look it up; ordered, so that a simulation repeats itself.
+    routes: KeyMap<BTreeSet<usize>>,
+    users: usize,
+}
+
+/// Tags to check when the node reaches a number.
+type Late = BTreeMap<u64, Vec<(Arc<Link>, u32)>>;
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    window: RwLock<Window>,
+    registry: Mutex<Registry>,
+    late: Mutex<Late>,
+}
+
+impl Core {
+    pub(crate) fn new(base: Cursor, bounds: WindowBounds) -> Self {
+        Self { window: RwLock::new(Window::new(base, bounds)), registry: Mutex::default(), late: Mutex::default() }
+    }
+
+    /// The last record applied on this node.
+    pub(crate) fn head(&self) -> Cursor {
+        self.window.read().head()
+    }
+
+    /// Takes records from the engine's tail, in order.
+    pub(crate) fn apply(&self, records: &[Record]) {
+        let epoch = self.window.read().epoch();
+        // Encoded before the lock is taken, so that readers wait only for the filing.
+        let frames: Vec<_> = records.iter().map(|record| record.frame(epoch)).collect();
+        let mut strayed = Vec::new();
+        let mut window = self.window.write();
+        for (record, frame) in records.iter().zip(frames) {
+            window.apply(record, frame);
+        }
+        // Before any connection can look at the records past them, and while no stream can open in between.
+        let mut late = self.late.lock();
+        while let Some(first) = late.first_entry().filter(|first| *first.key() <= window.head().seq) {
+            let tag = window.tag(*first.key());
+            strayed.extend(first.remove().into_iter().filter(|(_, theirs)| Some(*theirs) != tag).map(|(link, _)| link));
+        }
+        for link in &strayed {
+            link.diverged.store(true, Ordering::Release);
+        }
+        drop((late, window));
+        for link in strayed {
+            link.wake();
+        }
+    }
+
+    /// Starts over at `base`: the engine holds another log now, or lost records that this node had.
+    pub(crate) fn reset(&self, base: Cursor, reason: GapReason) {
+        let mut window = self.window.write();
+        window.reset(base, reason);
+        self.late.lock().clear();
+        drop(window);
+        let links: Vec<_> = self.registry.lock().links.iter().map(|(_, link)| link.clone()).collect();
+        for link in links {
+            link.wake();
+        }
+    }
+
+    /// Whether this node's head still is in the engine's log; if not, why, and the caller resets.
+    pub(crate) fn reattach(&self, bounds: &Bounds, tag_at_head: Option<u32>) -> Result<(), GapReason> {
+        judge_by(self.head(), bounds, tag_at_head)
+    }
+
+    /// Wakes the connections for which something was filed since the last flush; returns how many they were.
+    pub(crate) fn flush(&self) -> usize {
+        let (keys, up_to) = self.window.write().take_dirty();
+        let mut woken = Vec::new();
+        {
+            let registry = self.registry.lock();
+            for (kind, text) in &keys {
+                for slot in registry.routes.get((*kind, text)).into_iter().flatten() {
+                    let link = &registry.links[*slot];
+                    if !link.woken.swap(true, Ordering::AcqRel) {
+                        woken.push(link.clone());
+                    }
+                }
+            }
+        }
+        // Only now may a connection that was not woken take itself to be up to date.
+        self.window.write().flush(up_to);
+        for link in &woken {
+            link.waker.wake();
+        }
+        woken.len()
+    }
+
+    /// Makes a heartbeat due where nothing was written for `interval_ms`.
+    pub(crate) fn tick(&self, now_ms: u64, interval_ms: u64) {
+        let quiet: Vec<_> = {
+            let registry = self.registry.lock();
+            let is_quiet = |link: &Link| now_ms.saturating_sub(link.written_ms.load(Ordering::Relaxed)) >= interval_ms;
+            registry.links.iter().map(|(_, link)| link).filter(|link| is_quiet(link)).cloned().collect()
+        };
+        for link in quiet {
+            link.heartbeat_due.store(true, Ordering::Release);
+            link.waker.wake();
+        }
+    }
+
+    /// What the window can say of a client's cursor.
+    pub(crate) fn judge(&self, cursor: Cursor) -> Verdict {
+        let window = self.window.read();
+        if cursor.epoch != window.epoch() {
+            return Verdict::Gap(GapReason::Epoch);
+        }
+        match window.tag(cursor.seq) {
+            Some(tag) if tag == cursor.tag => Verdict::Good,
+            Some(_) => Verdict::Gap(GapReason::Diverged),
+            None => Verdict::AskEngine,
+        }
+    }
+
+    /// What the engine's answer says of a client's cursor.
+    pub(crate) fn judge_by_engine(&self, cursor: Cursor, bounds: &Bounds, tag: Option<u32>) -> Verdict {
+        let beyond = cursor.epoch == bounds.epoch && cursor.seq > self.head().seq && cursor.seq <= bounds.last;
+        match judge_by(cursor, bounds, tag) {
+            // Not checked now but when this node has the record: what it will deliver counts.
+            _ if beyond => Verdict::Late,
+            Ok(()) => Verdict::Good,
+            Err(reason) => Verdict::Gap(reason),
+        }
+    }
+
+    /// Registers a stream. `greet` makes its first bytes from the position it starts at.
+    pub(crate) fn open(&self, opening: Opening, now_ms: u64, greet: impl FnOnce(Cursor) -> bytes::Bytes) -> Arc<Link> {
+        let Opening { id, names, channels, start } = opening;
+        // Held until the link is registered, so that no record slips between the position and the routes.
+        let window = self.window.read();
+        let (position, gap, late) = match start {
+            Start::Head => (window.head(), None, Vec::new()),
+            Start::Resume { cursor, late } => (cursor, None, late),
+            Start::Gap(reason) => (window.head(), Some(reason), Vec::new()),
+        };
+        let greeting = greet(position);
+        let connection = Connection::new(names.clone(), channels, position, window.lineage(), greeting, gap);
+        let keys = connection.keys().to_vec();
+        let mut registry = self.registry.lock();
+        let entry = registry.links.vacant_entry();
+        let slot = entry.key();
+        let link = Arc::new(Link {
+            id: id.clone(),
+            names,
+            slot,
+            state: Mutex::new(connection),
+            woken: AtomicBool::new(true),
+            heartbeat_due: AtomicBool::new(false),
+            diverged: AtomicBool::new(false),
+            written_ms: AtomicU64::new(now_ms),
+            waker: AtomicWaker::new(),
+        });
+        entry.insert(link.clone());
+        registry.by_id.insert(id, slot);
+        registry.route(slot, &keys);
+        drop(registry);
+        for cursor in late {
+            match window.tag(cursor.seq) {
+                _ if cursor.seq > window.head().seq => {
+                    self.late.lock().entry(cursor.seq).or_default().push((link.clone(), cursor.tag));
+                }
+                Some(tag) if tag == cursor.tag => {}
+                _ => link.diverged.store(true, Ordering::Release),
+            }
+        }
+        link
+    }
+
+    /// Forgets a stream.
+    pub(crate) fn close(&self, link: &Arc<Link>) {
+        let state = link.state.lock();
+        let mut registry = self.registry.lock();
+        registry.unroute(link.slot, state.keys());
+        registry.by_id.remove(&link.id);
+        registry.links.try_remove(link.slot);
+        drop(registry);
+        self.late.lock().retain(|_, links| {
+            links.retain(|(other, _)| !Arc::ptr_eq(other, link));
+            !links.is_empty()
+        });
+    }
+
+    /// The stream of this name.
+    pub(crate) fn find(&self, id: &ConnectionId) -> Option<Arc<Link>> {
+        let registry = self.registry.lock();
+        registry.by_id.get(id).map(|slot| registry.links[*slot].clone())
+    }
+
+    /// Asks for channels on a live stream, as far as `limit` allows; returns those beyond it.
+    pub(crate) fn subscribe(
+        &self,
+        link: &Link,
+        request: RequestId,
+        mut channels: Vec<Pattern>,
+        since: Since,
+        limit: usize,
+    ) -> Vec<Pattern> {
+        let mut state = link.state.lock();
+        let room = limit.saturating_sub(state.channel_count());
+        let beyond = channels.split_off(room.min(channels.len()));
+        if !channels.is_empty() {
+            state.subscribe(request, channels, since);
+        }
+        drop(state);
+        link.wake();
+        beyond
+    }
+
+    /// Stops channels on a live stream.
+    pub(crate) fn unsubscribe(&self, link: &Link, channels: &[Pattern]) {
+        let mut state = link.state.lock();
+        let before = state.keys().to_vec();
+        state.unsubscribe(channels);
+        let gone: Vec<_> = before.into_iter().filter(|key| !state.keys().contains(key)).collect();
+        self.registry.lock().unroute(link.slot, &gone);
+    }
+
+    /// What a connection's driver has to do next.
+    pub(crate) fn step(&self, link: &Link, max_bytes: usize, now_ms: u64) -> Step {
+        let mut state = link.state.lock();
+        let known = state.keys().len();
+        let step = {
+            let window = self.window.read();
+            // In this order: what `flushed` covers had set the flag before.
+            let woken = link.woken.swap(false, Ordering::AcqRel);
+            if link.diverged.swap(false, Ordering::AcqRel) {
+                state.diverged();
+            }
+            let heartbeat = link.heartbeat_due.swap(false, Ordering::AcqRel);
+            state.next(&window, Ask { max_bytes, woken, heartbeat })
+        };
+        if let Some(added) = state.keys().get(known..).filter(|added| !added.is_empty()) {
+            self.registry.lock().route(link.slot, added);
+            // What was flushed before the routes stood has woken nobody.
+            link.woken.store(true, Ordering::Release);
+        }
+        if matches!(step, Step::Write(_)) {
+            link.written_ms.store(now_ms, Ordering::Relaxed);
+        }
+        step
+    }
+
+    /// Hands a connection what it asked the engine for.
+    pub(crate) fn page(&self, link: &Link, after: u64, records: Vec<Record>) {
+        link.state.lock().page(after, records);
+        link.woken.store(true, Ordering::Release);
+    }
+
+    /// Ends streams after one last frame, which `closing` makes for each.
+    pub(crate) fn close_all(&self, mut closing: impl FnMut(&Link) -> Closing) {
+        let links: Vec<_> = self.registry.lock().links.iter().map(|(_, link)| link.clone()).collect();
+        for link in links {
+            link.state.lock().close(closing(&link));
+            link.wake();
+        }
+    }
+
+    /// How many streams are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.registry.lock().links.len()
+    }
+
+    /// How many users have a stream open.
+    pub(crate) fn users(&self) -> usize {
+        self.registry.lock().users
+    }
+
+    /// Calls `each` with every stream of a user.
+    pub(crate) fn of_user(&self, user: &str, mut each: impl FnMut(&Link)) {
+        let registry = self.registry.lock();
+        for slot in registry.routes.get((routing::Kind::User, user)).into_iter().flatten() {
+            each(&registry.links[*slot]);
+        }
+    }
+
+    /// The devices with which a user is online, each once, sorted.
+    pub(crate) fn devices(&self, user: &str) -> Vec<DeviceId> {
+        let mut devices = BTreeSet::new();
+        self.of_user(user, |link| devices.extend(link.names.device.clone()));
+        devices.into_iter().collect()
+    }
+}
+
+impl Link {
+    /// Makes the driver ask for the next step.
+    fn wake(&self) {
+        self.woken.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
+
+impl Registry {
+    fn route(&mut self, slot: usize, keys: &[RouteKey]) {
+        for (kind, text) in keys {
+            let slots = self.routes.or_default((*kind, text));
+            self.users += usize::from(*kind == routing::Kind::User && slots.is_empty());
+            slots.insert(slot);
+        }
+    }
+
+    fn unroute(&mut self, slot: usize, keys: &[RouteKey]) {
+        for (kind, text) in keys {
+            let Some(slots) = self.routes.get_mut((*kind, text)) else { continue };
+            slots.remove(&slot);
+            if slots.is_empty() {
+                self.routes.remove((*kind, text));
+                self.users -= usize::from(*kind == routing::Kind::User);
+            }
+        }
+    }
+}
+
+/// Whether the log of these bounds holds the cursor, whose record there has this tag.
+fn judge_by(cursor: Cursor, bounds: &Bounds, tag: Option<u32>) -> Result<(), GapReason> {
+    if cursor.epoch != bounds.epoch {
+        return Err(GapReason::Epoch);
+    }
+    if cursor.seq > bounds.last {
+        return Err(GapReason::Diverged);
+    }
+    if cursor.seq + 1 < bounds.first {
+        return Err(GapReason::Trimmed);
+    }
+    let tag = if cursor.seq + 1 == bounds.first { Some(bounds.base_tag) } else { tag };
+    match tag {
+        Some(tag) if tag == cursor.tag => Ok(()),
+        Some(_) => Err(GapReason::Diverged),
+        // It was trimmed between the two questions.
+        None => Err(GapReason::Trimmed),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! The event, as an application makes it.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tidings_protocol::{ChannelError, EventType, Except, IdError, Key, Pattern, Source};
+
+use crate::origin::{Origin, UserOrigin};
+
+/// Why an event could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EventError {
+    /// The channel or pattern breaks the rules; foreign ids enter through [`segment`](crate::segment).
+    #[error("not a channel: {0}")]
+    Channel(#[from] ChannelError),
+    /// The type is empty, longer than 128 bytes, or holds control characters.
+    #[error("not an event type: {0}")]
+    Type(#[source] IdError),
+    /// The key is empty, longer than 128 bytes, or not visible ASCII.
+    #[error("not a key: {0}")]
+    Key(#[source] IdError),
+    /// The payload's `Serialize` failed.
+    #[error("the payload does not serialize: {0}")]
+    Payload(#[from] serde_json::Error),
+}
+
+/// What an application publishes: a channel, a type, and a JSON payload.
+///
+/// ```
+/// use tidings::Event;
+/// let event = Event::new("chat:room:42", "said", &serde_json::json!({"text": "hello"}))?;
+/// # Ok::<(), tidings::EventError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "an event does nothing until it is published"]
+pub struct Event {
+    pub(crate) channel: Pattern,
+    pub(crate) event_type: EventType,
+    pub(crate) payload: Box<RawValue>,
+    pub(crate) source: Option<Source>,
+    pub(crate) except: Option<Except>,
+    pub(crate) key: Option<Key>,
+}
+
+impl Event {
+    /// An event on a channel, or on a pattern such as `chat:*`, which reaches every subscriber of anything below it.
+    /// For an event addressed to users or devices the channel is a label to route by in the client.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] when the channel or the type breaks the rules, or the payload does not serialize.
+    pub fn new<C, T>(channel: C, event_type: T, payload: &(impl Serialize + ?Sized)) -> Result<Self, EventError>
+    where
+        C: TryInto<Pattern>,
+        ChannelError: From<C::Error>,
+        T: TryInto<EventType>,
+        IdError: From<T::Error>,
+    {
+        Ok(Self {
+            channel: channel.try_into().map_err(ChannelError::from)?,
+            event_type: event_type.try_into().map_err(|error| EventError::Type(error.into()))?,
+            payload: serde_json::value::to_raw_value(payload)?,
+            source: None,
+            except: None,
+            key: None,
+        })
+    }
+
+    /// Says which device and tab caused it. Receivers are told; nobody is left out (that is [`except`](Self::except)).
+    pub fn from(mut self, origin: &Origin) -> Self {
+        let source = self.source.take().unwrap_or_default();
+        let source = Source { device_id: origin.device_id.clone(), session_id: origin.session_id.clone(), ..source };
+        self.source = (!source.is_empty()).then_some(source);
+        self
+    }
+
+    /// Says what caused it, user included.
+    pub fn source(mut self, source: Source) -> Self {
+        self.source = (!source.is_empty()).then_some(source);
+        self
+    }
+
+    /// Hides it from the **tab** that caused it, live and on replay; other tabs must still learn of it. Without a session
+    /// in the origin it hides nothing. The user comes from the backend's own authentication:
+    ///
+    /// ```
+    /// # use tidings::{Event, Origin, UserId};
+    /// # fn f(origin: Origin, user: UserId) -> Result<(), tidings::EventError> {
+    /// let event = Event::new("project:7", "renamed", "Apollo")?.except(&origin.of(&user));
+    /// # Ok(()) }
+    /// ```
+    pub fn except(mut self, origin: &UserOrigin) -> Self {
+        self.except = origin.tab();
+        self
+    }
+
+    /// Hides it from every tab of the device that caused it, live and on replay.
+    pub fn except_device(mut self, origin: &UserOrigin) -> Self {
+        self.except = origin.device();
+        self
+    }
+
+    /// Publishes under this idempotency key, so that a retry is not stored twice. Defaults to a new UUIDv7.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError::Key`] unless it is 1 to 128 bytes of visible ASCII.
+    pub fn key(mut self, key: impl AsRef<str>) -> Result<Self, EventError> {
+        self.key = Some(Key::new(key).map_err(EventError::Key)?);
+        Ok(self)
+    }
+}

@@ -1,0 +1,79 @@
+//! `POST /subscribe` and `/unsubscribe`: the channels of a live stream.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use serde::Deserialize;
+use tidings_protocol::{ConnectionId, Cursor, Pattern, RequestId, command::SubscribeAnswer, problem::Code};
+
+use super::{
+    body::json,
+    problem::Refusal,
+    routes::Gate,
+    stream::{authorise, malformed_channel, too_many},
+};
+use crate::{auth::Identity, core::Link};
+
+/// [`SubscribeRequest`](tidings_protocol::command::SubscribeRequest) before its fields are looked at, so that each mistake
+/// gets its own code.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Body {
+    connection_id: String,
+    request_id: String,
+    channels: Vec<String>,
+    since: Option<String>,
+}
+
+struct Call {
+    identity: Identity,
+    link: Arc<Link>,
+    request: RequestId,
+    channels: Vec<Pattern>,
+    since: Option<Cursor>,
+}
+
+pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
+    let call = call(&gate, request).await?;
+    let (mut accepted, mut rejected) = authorise(&call.identity, call.channels);
+    let since = gate.hub.since(call.since).await?;
+    let beyond = gate.hub.subscribe(&call.link, call.request, accepted.clone(), since);
+    accepted.retain(|channel| !beyond.contains(channel));
+    rejected.extend(too_many(beyond));
+    Ok(Json(SubscribeAnswer { accepted, rejected }))
+}
+
+pub(super) async fn unsubscribe(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
+    let call = call(&gate, request).await?;
+    gate.hub.unsubscribe(&call.link, &call.channels);
+    Ok(Json(SubscribeAnswer { accepted: call.channels, rejected: Vec::new() }))
+}
+
+/// Reads the call and finds the stream, which must be the caller's own.
+async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
+    let (parts, body) = request.into_parts();
+    let identity = gate.identify(&parts).await?;
+    let body: Body = json(Request::from_parts(parts, body)).await?;
+    let mut channels: Vec<Pattern> = Vec::with_capacity(body.channels.len().min(100));
+    for text in &body.channels {
+        let channel = text.parse().map_err(|error| malformed_channel(text, error))?;
+        if !channels.contains(&channel) {
+            channels.push(channel);
+        }
+    }
+    if channels.is_empty() {
+        return Err(Refusal::new(Code::Malformed, "channels: at least one"));
+    }
+    let since = body.since.map(|text| text.parse::<Cursor>()).transpose();
+    let since = since.map_err(|error| Refusal::new(Code::MalformedCursor, format!("since: {error}")))?;
+    let request = RequestId::new(&body.request_id)
+        .map_err(|error| Refusal::new(Code::Malformed, format!("requestId: {error}")))?;
+    // An id that is none, one of nobody and one of somebody else are one answer: it tells nothing about others.
+    let link = ConnectionId::new(&body.connection_id).ok().and_then(|id| gate.hub.core().find(&id));
+    let link = link.filter(|link| link.names.user.as_ref() == identity.user_id());
+    let link = link.ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
+    Ok(Call { identity, link, request, channels, since })
+}

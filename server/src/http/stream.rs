@@ -1,0 +1,187 @@
+//! `GET /`: opening a stream, and the body that writes it.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{HeaderMap, HeaderValue, Uri, header};
+use http_body::Frame;
+use tidings_protocol::{
+    Cursor, DeviceId, Pattern, SessionId,
+    frame::{RejectCode, Rejected},
+    problem::Code,
+    sse,
+};
+
+use super::{problem::Refusal, routes::Gate};
+use crate::{
+    Hub,
+    auth::Identity,
+    connection::{Names, Step},
+    core::Link,
+    engine::EngineError,
+    hub::Resume,
+    record::Record,
+};
+
+/// About how many bytes one write carries at most.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// Opens a stream for whoever the request belongs to.
+pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    let identity = gate.identify(&parts).await?;
+    let query = Query::parse(&parts.uri, &parts.headers)?;
+    let hub = gate.hub;
+    if hub.is_draining() {
+        return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
+    }
+    let (mut channels, mut rejected) = authorise(&identity, query.channels);
+    let room = hub.config().channels_per_connection.min(channels.len());
+    rejected.extend(too_many(channels.split_off(room)));
+    let start = hub.start(query.resume).await?;
+    let names = Names { user: identity.user_id().cloned(), device: query.device, session: query.session };
+    let link = hub.open(names, channels, rejected, start);
+
+    let mut response = Response::new(Body::new(StreamBody { hub, link, read: None }));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE));
+    // Proxies neither keep, compress nor hold back a stream: Next.js compresses without `no-transform`, nginx buffers without
+    // `X-Accel-Buffering`.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Parts the channels that a grant covers from those that none does.
+pub(super) fn authorise(identity: &Identity, channels: Vec<Pattern>) -> (Vec<Pattern>, Vec<Rejected>) {
+    let (granted, refused): (Vec<_>, Vec<_>) = channels.into_iter().partition(|channel| identity.may_listen(channel));
+    (granted, reject(refused, RejectCode::Forbidden))
+}
+
+pub(super) fn too_many(channels: Vec<Pattern>) -> Vec<Rejected> {
+    reject(channels, RejectCode::TooManyChannels)
+}
+
+fn reject(channels: Vec<Pattern>, code: RejectCode) -> Vec<Rejected> {
+    channels.into_iter().map(|channel| Rejected { channel, code }).collect()
+}
+
+/// The query of a stream request. Parameters that are not ours belong to the application and are left alone.
+#[derive(Debug)]
+struct Query {
+    channels: Vec<Pattern>,
+    device: Option<DeviceId>,
+    session: Option<SessionId>,
+    resume: Resume,
+}
+
+impl Query {
+    fn parse(uri: &Uri, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let mut channels: Vec<Pattern> = Vec::new();
+        let (mut device, mut session, mut last, mut seen) = (None, None, None, None);
+        let malformed =
+            |name: &str, error: &dyn std::fmt::Display| Refusal::new(Code::Malformed, format!("{name}: {error}"));
+        for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+            match &*name {
+                "channels" => {
+                    for text in value.split(',').filter(|text| !text.is_empty()) {
+                        let channel = text.parse().map_err(|error| malformed_channel(text, error))?;
+                        if !channels.contains(&channel) {
+                            channels.push(channel);
+                        }
+                    }
+                }
+                "deviceId" => device = Some(DeviceId::new(&value).map_err(|error| malformed(&name, &error))?),
+                "sessionId" => session = Some(SessionId::new(&value).map_err(|error| malformed(&name, &error))?),
+                "lastEventId" => last = Some(value.into_owned()),
+                "seen" => seen = Some(value.into_owned()),
+                _ => {}
+            }
+        }
+        // A browser's own reconnect knows better than the URL that it was given long ago.
+        let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
+        Ok(Self { channels, device, session, resume: resume(header.or(last), seen) })
+    }
+}
+
+/// A cursor that cannot be read is told as a gap in the stream: a refusal would make browsers give up, or loop.
+fn resume(last: Option<String>, seen: Option<String>) -> Resume {
+    let present = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let (last, seen) = (present(last), present(seen));
+    let parse = |text: String| text.parse::<Cursor>();
+    match (last.map(parse).transpose(), seen.map(parse).transpose()) {
+        (Ok(None), Ok(_)) => Resume::None,
+        (Ok(Some(cursor)), Ok(seen)) => Resume::From { cursor, seen },
+        _ => Resume::Malformed,
+    }
+}
+
+pub(super) fn malformed_channel(text: &str, error: tidings_protocol::ChannelError) -> Refusal {
+    Refusal::new(Code::MalformedChannel, format!("{text:?}: {error}"))
+}
+
+type Read = BoxFuture<'static, Result<Vec<Record>, EngineError>>;
+
+/// The driver of one connection for any HTTP server: asked for bytes, it asks the connection.
+struct StreamBody {
+    hub: Hub,
+    link: Arc<Link>,
+    /// A page of the engine's log on its way, and the number it begins after.
+    read: Option<(u64, Read)>,
+}
+
+impl http_body::Body for StreamBody {
+    type Data = Bytes;
+    type Error = EngineError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, EngineError>>> {
+        let this = &mut *self;
+        // Registered first: what is filed after the look below wakes this task.
+        this.link.waker.register(cx.waker());
+        loop {
+            if let Some((after, read)) = &mut this.read {
+                let Poll::Ready(page) = read.as_mut().poll(cx) else { return Poll::Pending };
+                let after = *after;
+                this.read = None;
+                match page {
+                    Ok(records) => this.hub.core().page(&this.link, after, records),
+                    // The stream breaks off; the client comes back with its cursor and nothing is lost.
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                }
+            }
+            match this.hub.core().step(&this.link, WRITE_BYTES, this.hub.now_ms()) {
+                Step::Write(frames) => return Poll::Ready(Some(Ok(Frame::data(joined(frames))))),
+                Step::Read { after, limit } => {
+                    let engine = this.hub.engine().clone();
+                    this.read = Some((after, Box::pin(async move { engine.read(after, limit).await })));
+                }
+                Step::Idle => return Poll::Pending,
+                Step::End => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+/// One buffer for one write: a single frame as it is, several copied together.
+fn joined(mut frames: Vec<Bytes>) -> Bytes {
+    match frames.len() {
+        1 => frames.remove(0),
+        _ => frames.concat().into(),
+    }
+}
+
+impl Drop for StreamBody {
+    fn drop(&mut self) {
+        self.hub.close(&self.link);
+    }
+}

@@ -1,0 +1,320 @@
+//! The hub as its user holds it, and the tasks that drive the core: one reads the engine's tail, one wakes connections,
+//! one ticks.
+
+mod builder;
+mod driver;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+pub use builder::HubBuilder;
+use tidings_protocol::{
+    ConnectionId, Cursor, DeviceId, Pattern, RequestId, UserId,
+    frame::{Closing, ClosingReason, Connected, GapReason, Rejected},
+    sse,
+};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    config::Config,
+    connection::{Names, Since},
+    core::{Core, Link, Opening, Start, Verdict},
+    engine::{Engine, EngineError, Limit},
+    publish::wall_clock_ms,
+    record::json_frame,
+};
+
+/// The handle of a hub: publish through it, ask it who is online, mount it with [`routes`](crate::routes). Cloning it is
+/// cheap, and all clones are one hub. Its tasks end when the last one is dropped.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tidings::{Event, Hub};
+///
+/// let hub = Hub::builder().build().await?;
+/// let receipt = hub.publish(Event::new("timer:u1", "started", "tea")?).await?;
+/// assert!(!receipt.duplicate);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Hub {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    engine: Arc<dyn Engine>,
+    shared: Arc<Shared>,
+    /// Names this node in connection ids.
+    node: u32,
+    tasks: Vec<tokio::task::AbortHandle>,
+}
+
+/// What the hub and its tasks share.
+struct Shared {
+    core: Core,
+    /// The start of the driver's milliseconds.
+    started: Instant,
+    /// Something was applied that nobody has been woken for.
+    applied: Notify,
+    /// A stream was closed; a drain waits for the last.
+    closed: Notify,
+    draining: AtomicBool,
+}
+
+impl Shared {
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Figures of a hub at one moment, from [`Hub::stats`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Open streams.
+    pub connections: usize,
+    /// Users with at least one open stream.
+    pub users: usize,
+    /// The last record that this node has.
+    pub head: Cursor,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    /// Sets up a hub.
+    pub fn builder() -> HubBuilder {
+        HubBuilder::default()
+    }
+
+    /// The last position that this node has: a server-rendered page takes it **first**, loads its data second, and passes
+    /// it to the client as `since`, which then misses nothing that changed in between.
+    #[must_use]
+    pub fn cursor(&self) -> Cursor {
+        self.core().head()
+    }
+
+    /// How many streams a user has open on this node.
+    #[must_use]
+    pub fn connection_count(&self, user: impl AsRef<str>) -> usize {
+        let mut count = 0;
+        self.core().of_user(user.as_ref(), |_| count += 1);
+        count
+    }
+
+    /// The devices with which a user is online on this node, each once, sorted by id.
+    #[must_use]
+    pub fn devices_online(&self, user: impl AsRef<str>) -> Vec<DeviceId> {
+        self.core().devices(user.as_ref())
+    }
+
+    /// Whether a user has a stream open on this node.
+    #[must_use]
+    pub fn is_online(&self, user: impl AsRef<str>) -> bool {
+        self.connection_count(user) > 0
+    }
+
+    /// Whether a device of a user has a stream open on this node.
+    #[must_use]
+    pub fn is_device_online(&self, user: impl AsRef<str>, device: impl AsRef<str>) -> bool {
+        let mut online = false;
+        self.core().of_user(user.as_ref(), |link| {
+            online |= link.names.device.as_ref().is_some_and(|other| other.as_str() == device.as_ref());
+        });
+        online
+    }
+
+    /// The hub's figures right now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats { connections: self.core().connections(), users: self.core().users(), head: self.core().head() }
+    }
+
+    /// Shuts the hub down: new streams are refused with 503, every open one is told `closing {reason: drain}` with a delay
+    /// spread over a second, so that the clients do not return all at once, and ends. Returns when the last one is gone, or
+    /// at the deadline.
+    pub async fn drain(&self, deadline: Duration) {
+        let shared = &self.inner.shared;
+        shared.draining.store(true, Ordering::Release);
+        self.core().close_all(|_| draining());
+        let all_gone = async {
+            loop {
+                let closed = shared.closed.notified();
+                if self.core().connections() == 0 {
+                    break;
+                }
+                closed.await;
+            }
+        };
+        let _ = tokio::time::timeout(deadline, all_gone).await;
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<dyn Engine> {
+        &self.inner.engine
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.inner.shared.core
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.inner.shared.now_ms()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.inner.shared.draining.load(Ordering::Acquire)
+    }
+
+    /// Judges a client's cursor, asking the engine where the window cannot tell.
+    async fn judge(&self, cursor: Cursor) -> Result<Verdict, EngineError> {
+        match self.core().judge(cursor) {
+            Verdict::AskEngine => {}
+            verdict => return Ok(verdict),
+        }
+        let bounds = self.engine().bounds().await?;
+        let tag = if cursor.seq >= bounds.first && cursor.seq <= bounds.last {
+            let page = self.engine().read(cursor.seq - 1, Limit { records: 1, bytes: 1 }).await?;
+            page.first().filter(|record| record.seq == cursor.seq).map(|record| record.tag)
+        } else {
+            None
+        };
+        Ok(self.core().judge_by_engine(cursor, &bounds, tag))
+    }
+
+    /// Where a stream starts that brings these cursors: the one to go on from, and the highest one seen, if any.
+    pub(crate) async fn start(&self, resume: Resume) -> Result<Start, EngineError> {
+        let (cursor, seen) = match resume {
+            Resume::None => return Ok(Start::Head),
+            Resume::Malformed => return Ok(Start::Gap(GapReason::Malformed)),
+            Resume::From { cursor, seen } => (cursor, seen),
+        };
+        let mut late = Vec::new();
+        for each in [Some(cursor), seen].into_iter().flatten() {
+            match self.judge(each).await? {
+                Verdict::Late => late.push(each),
+                Verdict::Gap(reason) => return Ok(Start::Gap(reason)),
+                Verdict::Good | Verdict::AskEngine => {}
+            }
+        }
+        Ok(Start::Resume { cursor, late })
+    }
+
+    /// From where a subscribe call's `since` can be served.
+    pub(crate) async fn since(&self, cursor: Option<Cursor>) -> Result<Since, EngineError> {
+        let Some(cursor) = cursor else { return Ok(Since::Now) };
+        Ok(match self.judge(cursor).await? {
+            Verdict::Gap(reason) => Since::Gap(reason),
+            _ => Since::After(cursor.seq),
+        })
+    }
+
+    /// Opens a stream; the channels in it have been authorised.
+    pub(crate) fn open(
+        &self,
+        names: Names,
+        channels: Vec<Pattern>,
+        rejected: Vec<Rejected>,
+        start: Start,
+    ) -> Arc<Link> {
+        let mut random = [0_u8; 16];
+        getrandom::fill(&mut random).expect("the system's random source");
+        let id = format!("{:08x}.{:032x}", self.inner.node, u128::from_le_bytes(random));
+        let id = ConnectionId::new(id).expect("hexadecimal digits and a dot are visible ASCII");
+        let connected = Connected {
+            connection_id: id.clone(),
+            user_id: names.user.clone(),
+            device_id: names.device.clone(),
+            channels: channels.clone(),
+            rejected,
+            resumed: matches!(start, Start::Resume { .. }),
+            heartbeat_ms: u64::try_from(self.config().heartbeat.as_millis()).unwrap_or(u64::MAX),
+            expires_in: None,
+            timestamp: tidings_protocol::event::Timestamp(wall_clock_ms()),
+        };
+        let retry_ms = u64::try_from(self.config().retry.as_millis()).unwrap_or(u64::MAX);
+        let opening = Opening { id, names, channels, start };
+        let link = self.core().open(opening, self.now_ms(), |position| {
+            let mut greeting = String::new();
+            sse::retry(&mut greeting, retry_ms);
+            let connected = json_frame(Some(Connected::NAME), Some(&position), &connected);
+            [greeting.as_bytes(), &connected].concat().into()
+        });
+        link.trace(self.core().connections(), "connection registered");
+        // A drain that began meanwhile did not see this stream.
+        if self.is_draining() {
+            self.core().close_all(|_| draining());
+        }
+        link
+    }
+
+    /// Forgets a stream.
+    pub(crate) fn close(&self, link: &Arc<Link>) {
+        self.core().close(link);
+        self.inner.shared.closed.notify_waiters();
+        link.trace(self.core().connections(), "connection unregistered");
+    }
+
+    /// Stops channels on a live stream.
+    pub(crate) fn unsubscribe(&self, link: &Link, channels: &[Pattern]) {
+        tracing::debug!(connection = %link.id, ?channels, "unsubscribe");
+        self.core().unsubscribe(link, channels);
+    }
+
+    /// Asks for channels on a live stream; returns those beyond what a stream may hold.
+    pub(crate) fn subscribe(
+        &self,
+        link: &Link,
+        request: RequestId,
+        channels: Vec<Pattern>,
+        since: Since,
+    ) -> Vec<Pattern> {
+        tracing::debug!(connection = %link.id, ?channels, "subscribe");
+        self.core().subscribe(link, request, channels, since, self.config().channels_per_connection)
+    }
+}
+
+/// The last frame of a stream that is drained. Its delay is spread, so that the clients do not return all at once.
+fn draining() -> Closing {
+    Closing { reason: ClosingReason::Drain, retry_ms: fastrand::u64(..1_000) }
+}
+
+impl Link {
+    fn trace(&self, connections: usize, what: &'static str) {
+        let user = self.names.user.as_ref().map(UserId::as_str);
+        let device = self.names.device.as_ref().map(DeviceId::as_str);
+        tracing::info!(connection = %self.id, user, device, connections, "{what}");
+    }
+}
+
+/// What a client says of where it left off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resume {
+    /// It is new.
+    None,
+    /// It said something that is no cursor.
+    Malformed,
+    /// It goes on from `cursor`; the highest position it has seen may be further on.
+    From { cursor: Cursor, seen: Option<Cursor> },
+}

@@ -1,0 +1,106 @@
+//! Settings of a hub, and its start.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Notify, time::Instant};
+
+use super::{Hub, Inner, Shared, driver};
+use crate::{
+    config::Config,
+    engine::{Engine, EngineError, Memory},
+};
+
+/// Settings of a hub, from [`Hub::builder`].
+#[derive(Default)]
+#[must_use = "call build()"]
+pub struct HubBuilder {
+    config: Config,
+    engine: Option<Arc<dyn Engine>>,
+}
+
+impl HubBuilder {
+    /// What stores and orders the records. Defaults to [`Memory`], which forgets with the process.
+    pub fn engine(mut self, engine: impl Engine) -> Self {
+        self.engine = Some(Arc::new(engine));
+        self
+    }
+
+    /// How long a stream may be silent before a heartbeat is written. Defaults to 15 s.
+    pub fn heartbeat(mut self, interval: Duration) -> Self {
+        self.config.heartbeat = interval;
+        self
+    }
+
+    /// The `retry:` that plain `EventSource` users are told. Defaults to 1 s. (The Tidings client owns its back-off.)
+    pub fn retry(mut self, delay: Duration) -> Self {
+        self.config.retry = delay;
+        self
+    }
+
+    /// The largest payload of one event, in bytes of JSON. Defaults to 64 KiB.
+    pub fn payload_bytes(mut self, bytes: usize) -> Self {
+        self.config.payload_bytes = bytes;
+        self
+    }
+
+    /// The most events published at once. Defaults to 1,000.
+    pub fn batch_events(mut self, events: usize) -> Self {
+        self.config.batch_events = events;
+        self
+    }
+
+    /// The most users one event may be addressed to. Defaults to 10,000.
+    pub fn audience_users(mut self, users: usize) -> Self {
+        self.config.audience_users = users;
+        self
+    }
+
+    /// The most channels that one stream may hold. Defaults to 100.
+    pub fn channels_per_connection(mut self, channels: usize) -> Self {
+        self.config.channels_per_connection = channels;
+        self
+    }
+
+    /// The most records kept in memory to serve streams from. Defaults to 100,000.
+    pub fn window_records(mut self, records: usize) -> Self {
+        self.config.window_records = records;
+        self
+    }
+
+    /// The most bytes of encoded frames kept in memory. Defaults to 64 MiB.
+    pub fn window_bytes(mut self, bytes: usize) -> Self {
+        self.config.window_bytes = bytes;
+        self
+    }
+
+    /// The greatest age of a record kept in memory, looked at when the next one arrives. Defaults to 10 minutes.
+    pub fn window_age(mut self, age: Duration) -> Self {
+        self.config.window_age = age;
+        self
+    }
+
+    /// How long a publish waits for the engine before it is [`Unknown`](crate::PublishError::Unknown). Defaults to 15 s.
+    pub fn publish_deadline(mut self, deadline: Duration) -> Self {
+        self.config.publish_deadline = deadline;
+        self
+    }
+
+    /// Starts the hub: fills the window from the engine's log and follows it from there. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] when the engine cannot be read.
+    pub async fn build(self) -> Result<Hub, EngineError> {
+        let engine = self.engine.unwrap_or_else(|| Arc::new(Memory::default()));
+        let shared = Arc::new(Shared {
+            core: driver::prefilled(&*engine, &self.config).await?,
+            started: Instant::now(),
+            applied: Notify::new(),
+            closed: Notify::new(),
+            draining: false.into(),
+        });
+        let tasks = driver::spawn(&shared, &engine, &self.config);
+        let node = fastrand::u32(..);
+        Ok(Hub { inner: Arc::new(Inner { config: self.config, engine, shared, node, tasks }) })
+    }
+}

@@ -1,0 +1,124 @@
+//! The tasks around the core.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use tidings_protocol::Cursor;
+use tokio::{task::AbortHandle, time::Instant};
+
+use super::Shared;
+use crate::{
+    config::Config,
+    core::Core,
+    engine::{Bounds, Engine, EngineError, Limit},
+    window::WindowBounds,
+};
+
+/// The longest that wake-ups are held back under load.
+const LONGEST_HOLD: Duration = Duration::from_millis(20);
+/// How long to wait before the engine is asked again after it failed.
+const REATTACH_DELAY: Duration = Duration::from_millis(500);
+/// How many records are read at once to fill the window.
+const PREFILL_PAGE: Limit = Limit { records: 10_000, bytes: 8 << 20 };
+
+/// A core whose window holds the end of the engine's log, as far as its bounds allow.
+pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Core, EngineError> {
+    let bounds = engine.bounds().await?;
+    let depth = u64::try_from(config.window_records).unwrap_or(u64::MAX);
+    let base = cursor_at(engine, &bounds, bounds.last.saturating_sub(depth).max(bounds.first - 1)).await?;
+    let core = Core::new(
+        base,
+        WindowBounds {
+            records: config.window_records,
+            bytes: config.window_bytes,
+            age_ms: u64::try_from(config.window_age.as_millis()).unwrap_or(u64::MAX),
+        },
+    );
+    loop {
+        let head = core.head().seq;
+        let records = engine.read(head, PREFILL_PAGE).await?;
+        // Trimming may have overtaken us: the tail will find out and start over.
+        if records.first().map(|first| first.seq) != Some(head + 1) {
+            return Ok(core);
+        }
+        core.apply(&records);
+    }
+}
+
+/// The cursor at a number within the bounds, `first - 1` included.
+async fn cursor_at(engine: &dyn Engine, bounds: &Bounds, seq: u64) -> Result<Cursor, EngineError> {
+    let base = Cursor { epoch: bounds.epoch, seq: bounds.first - 1, tag: bounds.base_tag };
+    if seq <= base.seq {
+        return Ok(base);
+    }
+    let page = engine.read(seq - 1, Limit { records: 1, bytes: 1 }).await?;
+    let record = page.first().ok_or_else(|| EngineError("the log shrank while it was read".into()))?;
+    Ok(Cursor { epoch: bounds.epoch, seq: record.seq, tag: record.tag })
+}
+
+/// Starts the tasks. They hold the shared part, never the hub, so that dropping the hub ends them.
+pub(super) fn spawn(shared: &Arc<Shared>, engine: &Arc<dyn Engine>, config: &Config) -> Vec<AbortHandle> {
+    vec![
+        tokio::spawn(follow(shared.clone(), engine.clone())).abort_handle(),
+        tokio::spawn(flush(shared.clone())).abort_handle(),
+        tokio::spawn(tick(shared.clone(), config.heartbeat)).abort_handle(),
+    ]
+}
+
+/// Reads the engine's tail into the window, for ever: the only way in.
+async fn follow(shared: Arc<Shared>, engine: Arc<dyn Engine>) {
+    loop {
+        if let Err(error) = follow_once(&shared, &*engine).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the engine's tail broke off; attaching again");
+        }
+        tokio::time::sleep(REATTACH_DELAY).await;
+    }
+}
+
+async fn follow_once(shared: &Shared, engine: &dyn Engine) -> Result<(), EngineError> {
+    let bounds = engine.bounds().await?;
+    let head = shared.core.head();
+    let within = head.epoch == bounds.epoch && (bounds.first..=bounds.last).contains(&head.seq);
+    let tag = if within { Some(cursor_at(engine, &bounds, head.seq).await?.tag) } else { None };
+    if let Err(reason) = shared.core.reattach(&bounds, tag) {
+        let now = cursor_at(engine, &bounds, bounds.last).await?;
+        tracing::warn!(%reason, from = %head, to = %now, "the engine's log is not the one that was followed");
+        shared.core.reset(now, reason);
+    }
+    let mut tail = engine.tail(shared.core.head().seq + 1);
+    while let Some(records) = tail.next().await {
+        shared.core.apply(&records?);
+        shared.applied.notify_one();
+    }
+    Ok(())
+}
+
+/// Wakes connections. The first record on an idle hub wakes them at once; while records keep coming, wake-ups are held back
+/// for an interval that doubles with each busy round up to 20 ms, so that what arrived meanwhile leaves in one write per
+/// connection. A round that finds nothing new halves it again.
+async fn flush(shared: Arc<Shared>) {
+    let mut hold = Duration::ZERO;
+    let mut flushed = shared.core.head().seq;
+    loop {
+        shared.applied.notified().await;
+        let started = Instant::now();
+        shared.core.flush();
+        let head = shared.core.head().seq;
+        let records = head.saturating_sub(flushed);
+        flushed = head;
+        hold = if records > 1 { (hold * 2).clamp(Duration::from_millis(1), LONGEST_HOLD) } else { hold / 2 };
+        if hold >= Duration::from_millis(1) {
+            tokio::time::sleep_until(started + hold).await;
+        }
+    }
+}
+
+/// Makes heartbeats due. Looking eight times per interval keeps each within an eighth of it.
+async fn tick(shared: Arc<Shared>, heartbeat: Duration) {
+    let step = (heartbeat / 8).max(Duration::from_millis(1));
+    let quiet = u64::try_from((heartbeat - step).as_millis()).unwrap_or(u64::MAX);
+    loop {
+        tokio::time::sleep(step).await;
+        shared.core.tick(shared.now_ms(), quiet);
+    }
+}

@@ -1,0 +1,147 @@
+//! What the log holds: entries before they have a place, records once they have one.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tidings_protocol::{
+    Addressee, Cursor, DeviceId, EventType, Except, Key, Pattern, RequestId, Source, UserId, event::EventFrame,
+    event::Timestamp, frame::BACKFILL, sse,
+};
+
+/// Who receives a record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Audience {
+    /// The subscribers of its channel.
+    Channel,
+    /// Every stream of these users, whatever they subscribed to.
+    Users(Vec<UserId>),
+    /// Every stream of one device of a user.
+    Device(UserId, DeviceId),
+}
+
+/// One published event as an engine stores it, before the log has given it a place. An engine that writes to disk or
+/// to a network stores [`Entry::to_bytes`]; nothing in it but the key concerns an engine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// The idempotency key: an entry whose key the log already holds is not stored again.
+    pub key: Key,
+    /// When the hub accepted it.
+    pub timestamp: Timestamp,
+    /// Who receives it.
+    pub audience: Audience,
+    /// Where it was published; a label when the audience is users or a device.
+    pub channel: Pattern,
+    /// What kind of change it tells of.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// What caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// From whom it is hidden.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub except: Option<Except>,
+    /// The application's JSON.
+    pub payload: Box<RawValue>,
+}
+
+impl Entry {
+    /// The entry as bytes to store: JSON, so that whoever opens the store can read it.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Serialising these types cannot fail: no maps with odd keys, no fallible Serialize inside.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not an entry: the store was damaged or written by something else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+}
+
+/// An entry with its place in the log.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its number, from 1, without holes.
+    pub seq: u64,
+    /// Its fingerprint; never 0.
+    pub tag: u32,
+    /// What was published.
+    pub entry: Arc<Entry>,
+}
+
+impl Record {
+    /// The record as a default SSE event with its `id:`; every connection sends these same bytes.
+    pub(crate) fn frame(&self, epoch: u64) -> Bytes {
+        let at = Cursor { epoch, seq: self.seq, tag: self.tag };
+        self.encode(at, None)
+    }
+
+    /// The record as a `backfill` for one subscribe call: without `id:`, so that it moves no cursor.
+    pub(crate) fn backfill(&self, epoch: u64, request: &RequestId) -> Bytes {
+        let at = Cursor { epoch, seq: self.seq, tag: self.tag };
+        self.encode(at, Some(request))
+    }
+
+    fn encode(&self, at: Cursor, backfill: Option<&RequestId>) -> Bytes {
+        let entry = &*self.entry;
+        let frame = EventFrame {
+            channel: entry.channel.clone(),
+            event_type: entry.event_type.clone(),
+            to: match entry.audience {
+                Audience::Channel => None,
+                Audience::Users(_) => Some(Addressee::User),
+                Audience::Device(..) => Some(Addressee::Device),
+            },
+            source: entry.source.clone(),
+            except: entry.except.clone(),
+            position: at,
+            timestamp: entry.timestamp,
+            request_id: backfill.cloned(),
+            payload: &*entry.payload,
+        };
+        let id = backfill.is_none().then_some(&at);
+        json_frame(backfill.map(|_| BACKFILL), id, &frame)
+    }
+}
+
+/// One SSE event whose data is JSON of our own types.
+pub(crate) fn json_frame(event: Option<&str>, id: Option<&Cursor>, data: &impl Serialize) -> Bytes {
+    let mut out = String::with_capacity(256);
+    // Serialising the protocol's own types cannot fail; see `Entry::to_bytes`.
+    let data = serde_json::to_string(data).unwrap_or_default();
+    sse::encode(&mut out, event, id, &data);
+    Bytes::from(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_survives_its_bytes() {
+        let entry = crate::testing::entry("chat:1", "said", "{\"a\": 1}");
+        let again = Entry::from_bytes(&entry.to_bytes()).unwrap();
+        assert_eq!(again.key, entry.key);
+        assert_eq!(again.payload.get(), "{\"a\": 1}");
+    }
+
+    #[test]
+    fn a_backfill_frame_has_no_id() {
+        let record = Record { seq: 7, tag: 9, entry: Arc::new(crate::testing::entry("chat:1", "said", "1")) };
+        let request = RequestId::new("r1").unwrap();
+        let text = String::from_utf8(record.backfill(1, &request).to_vec()).unwrap();
+        assert!(text.starts_with("event: backfill\ndata: {"), "{text}");
+        assert!(
+            text.contains(r#""position":"1.7.9""#) && text.ends_with("\"requestId\":\"r1\",\"payload\":1}\n\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! Routing keys: how a record finds its connections, and a connection its records, without comparing patterns.
+//!
+//! A record is *filed* under a few keys and a connection *looks up* a few keys; the record is for the connection when
+//! the two sets meet. Matching both ways (an event on `chat:*` reaches a subscriber of `chat:1`, and the reverse) falls out
+//! of three kinds of key for channels:
+//!
+//! | | filed under | looked up |
+//! |---|---|---|
+//! | `a:b` | `Exact a:b`, `Under a:`, `Under *` | `Exact a:b`, `At a:`, `At *` |
+//! | `a:*` | `At a:`, `Under *` | `At a:`, `Under a:`, `At *` |
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use tidings_protocol::{DeviceId, Pattern, UserId, channel::Route};
+
+use crate::record::{Audience, Entry};
+
+/// What a key names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// A channel.
+    Exact,
+    /// A pattern itself.
+    At,
+    /// Everything strictly below a pattern.
+    Under,
+    /// A user.
+    User,
+    /// A device of a user: both ids with a NUL between, which neither may hold.
+    Device,
+}
+
+/// A key by reference.
+pub(crate) type KeyRef<'a> = (Kind, &'a str);
+
+/// A key by itself.
+pub(crate) type RouteKey = (Kind, Arc<str>);
+
+/// A map from keys that is asked by reference, so that routing a record allocates nothing.
+#[derive(Debug)]
+pub(crate) struct KeyMap<V> {
+    kinds: [HashMap<Arc<str>, V>; 5],
+}
+
+impl<V> Default for KeyMap<V> {
+    fn default() -> Self {
+        Self { kinds: Default::default() }
+    }
+}
+
+impl<V> KeyMap<V> {
+    pub(crate) fn get(&self, (kind, text): KeyRef<'_>) -> Option<&V> {
+        self.kinds[kind as usize].get(text)
+    }
+
+    pub(crate) fn get_mut(&mut self, (kind, text): KeyRef<'_>) -> Option<&mut V> {
+        self.kinds[kind as usize].get_mut(text)
+    }
+
+    pub(crate) fn or_default(&mut self, (kind, text): KeyRef<'_>) -> &mut V
+    where
+        V: Default,
+    {
+        self.kinds[kind as usize].entry_ref(text).or_default()
+    }
+
+    pub(crate) fn remove(&mut self, (kind, text): KeyRef<'_>) -> Option<V> {
+        self.kinds[kind as usize].remove(text)
+    }
+
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (RouteKey, V)> {
+        const KINDS: [Kind; 5] = [Kind::Exact, Kind::At, Kind::Under, Kind::User, Kind::Device];
+        self.kinds
+            .iter_mut()
+            .zip(KINDS)
+            .flat_map(|(map, kind)| map.drain().map(move |(text, value)| ((kind, text), value)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kinds.iter().all(HashMap::is_empty)
+    }
+}
+
+/// The keys under which an entry is filed.
+pub(crate) fn filed(entry: &Entry, mut file: impl FnMut(KeyRef<'_>)) {
+    match &entry.audience {
+        Audience::Channel => {
+            match entry.channel.route() {
+                Route::Exact(channel) => file((Kind::Exact, channel)),
+                Route::Below(prefix) => file((Kind::At, prefix)),
+            }
+            for prefix in entry.channel.ancestors() {
+                file((Kind::Under, prefix));
+            }
+        }
+        Audience::Users(users) => {
+            for user in users {
+                file((Kind::User, user.as_str()));
+            }
+        }
+        Audience::Device(user, device) => file((Kind::Device, &device_key(user, device))),
+    }
+}
+
+/// The keys that a subscription looks up.
+pub(crate) fn looked_up(pattern: &Pattern) -> Vec<RouteKey> {
+    let mut keys: Vec<RouteKey> = match pattern.route() {
+        Route::Exact(channel) => vec![(Kind::Exact, channel.into())],
+        Route::Below(prefix) => vec![(Kind::At, prefix.into()), (Kind::Under, prefix.into())],
+    };
+    keys.extend(pattern.ancestors().map(|prefix| (Kind::At, Arc::from(prefix))));
+    keys
+}
+
+/// The keys that a stream looks up for who it belongs to.
+pub(crate) fn identity(user: Option<&UserId>, device: Option<&DeviceId>) -> Vec<RouteKey> {
+    let Some(user) = user else { return Vec::new() };
+    let mut keys = vec![(Kind::User, Arc::from(user.as_str()))];
+    keys.extend(device.map(|device| (Kind::Device, Arc::from(device_key(user, device)))));
+    keys
+}
+
+fn device_key(user: &UserId, device: &DeviceId) -> String {
+    format!("{user}\0{device}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn meets(published: &str, subscribed: &str) -> bool {
+        let keys = looked_up(&subscribed.parse().unwrap());
+        let mut met = false;
+        filed(&crate::testing::entry(published, "t", "1"), |(kind, text)| {
+            met |= keys.iter().any(|(k, t)| *k == kind && &**t == text);
+        });
+        met
+    }
+
+    #[test]
+    fn a_subscriber_of_one_channel_does_not_hear_its_siblings() {
+        assert!(!meets("chat:2", "chat:1"));
+        assert!(meets("chat:*", "chat:1") && meets("chat:1", "chat:*"));
+    }
+
+    proptest! {
+        #[test]
+        fn keys_meet_exactly_where_patterns_overlap(
+            a in "(a|b)(:(a|b)){0,2}(:\\*)?|\\*",
+            b in "(a|b)(:(a|b)){0,2}(:\\*)?|\\*",
+        ) {
+            let overlap = a.parse::<Pattern>().unwrap().overlaps(&b.parse().unwrap());
+            prop_assert_eq!(meets(&a, &b), overlap, "{} {}", a, b);
+        }
+    }
+}
