@@ -2,9 +2,9 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::apt;
 use crate::house::House;
@@ -19,6 +19,9 @@ const CHROMES: [&str; 5] = [
 ];
 const FIREFOXES: [&str; 3] = ["firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"];
 
+/// Names, and Debian packages.
+type Missing = (Vec<&'static str>, Vec<&'static str>);
+
 pub(crate) struct Browsers {
     pub(crate) chrome: PathBuf,
     pub(crate) chromedriver: PathBuf,
@@ -27,33 +30,36 @@ pub(crate) struct Browsers {
 
 impl Browsers {
     pub(crate) fn find_or_install(house: &House, steps: &mut Steps) -> Result<Self> {
-        let (missing, packages) = Self::missing();
-        if !packages.is_empty() {
-            let missing = format!("{} are", missing.join(" and "));
-            apt::install(house, steps, &missing, &packages)?;
-        }
-        match (chrome(), chromedriver(), firefox()) {
-            (Some(chrome), Some(chromedriver), Some(firefox)) => Ok(Self { chrome, chromedriver, firefox }),
-            _ => bail!(
-                "{} still do not start; install them, or set CHROME_BIN, CHROMEDRIVER and FIREFOX_BIN",
-                Self::missing().0.join(" and ")
-            ),
-        }
+        let (missing, packages) = match Self::find()? {
+            Ok(browsers) => return Ok(browsers),
+            Err(missing) => missing,
+        };
+        let missing = missing.join(" and ");
+        apt::install(house, steps, &format!("{missing} are"), &packages)?;
+        Self::find()?.map_err(|_| {
+            anyhow!("{missing} still do not start; install them, or set CHROME_BIN, CHROMEDRIVER and FIREFOX_BIN")
+        })
     }
 
-    /// What is missing, and the Debian packages that bring it.
-    fn missing() -> (Vec<&'static str>, Vec<&'static str>) {
-        let (mut missing, mut packages) = (Vec::new(), Vec::new());
+    /// The browsers, or what is missing and the Debian packages that bring it.
+    fn find() -> Result<Result<Self, Missing>> {
+        let chrome = first_that_starts("CHROME_BIN", &CHROMES)?;
+        let chromedriver = first_that_starts("CHROMEDRIVER", &["chromedriver"])?;
+        let firefox = first_that_starts("FIREFOX_BIN", &FIREFOXES)?;
         // A driver fits one version of its browser only, so both come from one place.
-        if chrome().is_none() || chromedriver().is_none() {
-            missing.push("Chromium with its chromedriver");
+        let (mut names, mut packages) = (Vec::new(), Vec::new());
+        if chrome.is_none() || chromedriver.is_none() {
+            names.push("Chromium with its chromedriver");
             packages.extend(["chromium", "chromium-driver"]);
         }
-        if firefox().is_none() {
-            missing.push("Firefox");
+        if firefox.is_none() {
+            names.push("Firefox");
             packages.push("firefox-esr");
         }
-        (missing, packages)
+        Ok(match (chrome, chromedriver, firefox) {
+            (Some(chrome), Some(chromedriver), Some(firefox)) => Ok(Self { chrome, chromedriver, firefox }),
+            _ => Err((names, packages)),
+        })
     }
 
     /// Writes the capabilities that `wasm-bindgen-test-runner` starts both browsers with.
@@ -78,24 +84,13 @@ impl Browsers {
     }
 }
 
-fn chrome() -> Option<PathBuf> {
-    first_that_starts("CHROME_BIN", &CHROMES)
-}
-
-fn chromedriver() -> Option<PathBuf> {
-    first_that_starts("CHROMEDRIVER", &["chromedriver"])
-}
-
-fn firefox() -> Option<PathBuf> {
-    first_that_starts("FIREFOX_BIN", &FIREFOXES)
-}
-
 /// Being there is not enough: some systems put a script there that only says what to install.
-fn first_that_starts(variable: &str, names: &[&str]) -> Option<PathBuf> {
+fn first_that_starts(variable: &str, names: &[&str]) -> Result<Option<PathBuf>> {
     let starts = |path: &PathBuf| apt::succeeds(path, &["--version"]);
     if let Some(chosen) = env::var_os(variable) {
-        return Some(PathBuf::from(chosen)).filter(starts);
+        let chosen = PathBuf::from(chosen);
+        ensure!(starts(&chosen), "{variable} names {}, which does not start", chosen.display());
+        return Ok(Some(chosen));
     }
-    let found = names.iter().filter_map(|name| which::which(Path::new(name)).ok());
-    found.into_iter().find(starts)
+    Ok(names.iter().filter_map(|name| which::which(name).ok()).find(starts))
 }
