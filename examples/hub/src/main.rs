@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use lexopt::ValueExt;
 use tidings::{
     Hub, Routes,
     auth::{Auth, AuthRequest, Identity},
