@@ -32,7 +32,7 @@ pub(crate) fn run(house: &House, steps: &mut Steps, port: u16) -> Result<()> {
         .arg(house.path(build::TIMERS_WEB));
 
     println!(
-        "\nready after {}. Open http://{address} in two browsers, log in by the same name in both.\n\
+        "\nbuilt in {}. Open http://{address} in two browsers, log in by the same name in both.\n\
          Ctrl-C ends it; timers are kept for the next time.\n",
         steps::clock(steps.elapsed()),
     );
