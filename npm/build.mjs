@@ -1,0 +1,57 @@
+// From source and the built Wasm client to `dist/`: two entries (with the Wasm inlined, and without), each as ESM and
+// CommonJS, each with its types.
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { build } from 'esbuild'
+import { wasmFile, wasmHex } from './wasm.mjs'
+
+const here = import.meta.dirname
+const dist = join(here, 'dist')
+if (!existsSync(wasmFile)) {
+  console.error('client-wasm/pkg is missing: build it first, with `cargo xtask build` at the root of the repository')
+  process.exit(1)
+}
+rmSync(dist, { recursive: true, force: true })
+mkdirSync(dist)
+
+const entries = [
+  { entry: 'index', hex: wasmHex() },
+  { entry: 'slim', hex: '' },
+]
+for (const { entry, hex } of entries) {
+  for (const [format, ext] of [['esm', 'js'], ['cjs', 'cjs']]) {
+    await build({
+      absWorkingDir: here,
+      entryPoints: [`src/${entry}.ts`],
+      outfile: join(dist, `${entry}.${ext}`),
+      bundle: true,
+      format,
+      target: 'es2022',
+      minify: true,
+      legalComments: 'none',
+      define: { WASM_HEX: JSON.stringify(hex) },
+    })
+  }
+}
+cpSync(wasmFile, join(dist, 'tidings.wasm'))
+
+const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
+execFileSync(process.execPath, [tsc, '--project', join(here, 'tsconfig.build.json')], { stdio: 'inherit' })
+// Only what the entries lead to: the rest is nobody's business, and names files that the package does not have.
+const reached = new Set()
+const reach = (name) => {
+  if (reached.has(name)) return
+  reached.add(name)
+  for (const [, next] of readFileSync(join(dist, `${name}.d.ts`), 'utf8').matchAll(/from '\.\/([\w-]+)\.js'/g)) reach(next)
+}
+for (const { entry } of entries) reach(entry)
+for (const file of readdirSync(dist).filter((file) => file.endsWith('.d.ts'))) {
+  const path = join(dist, file)
+  if (!reached.has(file.slice(0, -'.d.ts'.length))) rmSync(path)
+  else writeFileSync(path.replace(/ts$/, 'cts'), readFileSync(path, 'utf8').replace(/(from '\.\/[\w-]+)\.js'/g, "$1.cjs'"))
+}
+
+// npm packs a licence only from inside the package's folder; the house keeps them at its root.
+for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) cpSync(join(here, '..', name), join(dist, name))

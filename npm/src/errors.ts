@@ -1,0 +1,59 @@
+/**
+ * What went wrong, for programs; the package's README tells the remedy of each. A refusal by the server carries the
+ * server's own `code` (from its problem document), so the list is open.
+ */
+export type TidingsErrorCode =
+  // Coming from this page.
+  | 'wasmBlocked'
+  | 'wasmFailed'
+  | 'unsupported'
+  | 'malformedChannel'
+  | 'alreadyConfigured'
+  | 'stopped'
+  // Coming from the connection.
+  | 'network'
+  | 'silent'
+  // Coming from the server.
+  | 'unauthorized'
+  | 'forbidden'
+  | 'tooManyChannels'
+  | (string & {})
+
+/** What a {@link TidingsError} says beside its code. */
+export interface TidingsErrorDetails {
+  /** The HTTP status of the server's answer, where there was one. */
+  status?: number
+  /** What happened, in one sentence for a developer. Not for programs: it may change. */
+  detail?: string
+  /** Whether the client tries again by itself. */
+  willRetry?: boolean
+  /** The one channel that it is about. */
+  channel?: string
+  /** What it was caused by. */
+  cause?: unknown
+}
+
+/** Every failure that the package reports, whether thrown, rejected or given to `onError`. */
+export class TidingsError extends Error {
+  override readonly name = 'TidingsError'
+  /** What went wrong, for programs. */
+  readonly code: TidingsErrorCode
+  /** The HTTP status of the server's answer, where there was one. */
+  readonly status?: number
+  /** What happened, in one sentence for a developer. */
+  readonly detail?: string
+  /** Whether the client tries again by itself. */
+  readonly willRetry?: boolean
+  /** The one channel that it is about; absent when it is about the connection. */
+  readonly channel?: string
+
+  /** Made by the package; an application only reads it. */
+  constructor(code: TidingsErrorCode, { status, detail, willRetry, channel, cause }: TidingsErrorDetails = {}) {
+    super(detail ? `${code}: ${detail}` : code, cause === undefined ? undefined : { cause })
+    this.code = code
+    if (status !== undefined) this.status = status
+    if (detail !== undefined) this.detail = detail
+    if (willRetry !== undefined) this.willRetry = willRetry
+    if (channel !== undefined) this.channel = channel
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Tidings in the browser: changes from the backend, pushed to every open page.
+ *
+ * ```ts
+ * import { Tidings } from 'tidings'
+ *
+ * const tidings = new Tidings({ url: '/api/events' })
+ * const stop = tidings.subscribe<Timer>('timer:u1', (event) => render(event.payload))
+ * ```
+ *
+ * A map: `client` is what you call; `types` and `errors` say what goes in and comes out; `app` holds the one client of an
+ * app; `subscribable` is what framework bindings stand on; `engine` loads the Wasm, in which all else happens.
+ *
+ * Importing this does nothing: no Wasm, no `window`, no connection. It is safe in Node and in server rendering.
+ *
+ * @module
+ */
+export { configureTidings, getTidings } from './app.ts'
+export { Tidings } from './client.ts'
+export { TidingsError, type TidingsErrorCode, type TidingsErrorDetails } from './errors.ts'
+export { segment } from './segment.ts'
+export type {
+  ConnectionSnapshot,
+  ConnectionState,
+  EventExclusion,
+  EventHandler,
+  EventOrigin,
+  GapHandler,
+  GapReason,
+  IdentityHeaders,
+  ReconnectOptions,
+  Stop,
+  SubscribeOptions,
+  TidingsEvent,
+  TidingsOptions,
+  TidingsRequestInit,
+  WasmSource,
+} from './types.ts'

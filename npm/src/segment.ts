@@ -1,0 +1,21 @@
+/**
+ * Turns a foreign id into **one** channel segment by percent-encoding (RFC 3986) every byte outside
+ * `[A-Za-z0-9_.@~-]`, so that an id such as `*` or `a:b` can neither become a pattern nor reach another channel.
+ * The Rust crate's `segment()` gives the same text.
+ *
+ * ```ts
+ * tidings.subscribe(`note:${segment(note.id)}`, render)
+ * ```
+ *
+ * The empty id stays empty, and a channel made with it is refused (`malformedChannel`).
+ *
+ * @param id - any text; half a surrogate pair counts as U+FFFD, as it does wherever text becomes UTF-8
+ */
+export function segment(id: string): string {
+  let out = ''
+  for (const byte of new TextEncoder().encode(id)) {
+    const char = String.fromCharCode(byte)
+    out += /[\w.@~-]/.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+  }
+  return out
+}

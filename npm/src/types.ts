@@ -1,0 +1,168 @@
+import type { TidingsError } from './errors.ts'
+
+/**
+ * Where the connection stands.
+ *
+ * - `idle`: nothing asked for it yet, the Wasm is still loading, or the last handler left longer than `idleMs` ago
+ * - `connecting`: an attempt is under way
+ * - `open`: the server has answered; events flow
+ * - `waiting`: the last attempt failed; the next one is planned
+ * - `closed`: `disconnect()` was called, or there will be no further attempt
+ */
+export type ConnectionState = 'idle' | 'connecting' | 'open' | 'waiting' | 'closed'
+
+/** Everything about the connection that a page may want to show. Immutable: each change makes a new one. */
+export interface ConnectionSnapshot {
+  /** Where the connection stands. */
+  readonly state: ConnectionState
+  /** Failed attempts since the connection last opened; 0 while all is well. */
+  readonly attempt: number
+  /** While `waiting`: how long from the failure to the next attempt, in milliseconds. */
+  readonly nextRetryMs?: number
+  /** The failure since the connection last opened, if there was one. */
+  readonly lastError?: TidingsError
+  /** The server's name for this stream, while `open`. */
+  readonly connectionId?: string
+}
+
+/** Who caused an event, as its publisher told it. */
+export interface EventOrigin {
+  /** The user who caused it. */
+  readonly userId?: string
+  /** The browser profile that it came from. */
+  readonly deviceId?: string
+  /** The tab that it came from. */
+  readonly sessionId?: string
+}
+
+/** From whom the publisher hides an event: one tab or one device of one user. */
+export interface EventExclusion {
+  /** The user whose streams are meant. */
+  readonly userId: string
+  /** Hidden from this tab. */
+  readonly sessionId?: string
+  /** Hidden from every tab of this device. */
+  readonly deviceId?: string
+}
+
+/** What the application published, as it arrived. */
+export interface TidingsEvent<T = unknown> {
+  /** Where it was published: a channel, or a pattern such as `chat:*`. A label when `to` is there. */
+  readonly channel: string
+  /** What kind of change it tells of. */
+  readonly type: string
+  /** Present when it was addressed to a user or a device instead of the channel's subscribers. */
+  readonly to?: 'user' | 'device'
+  /** What caused it. */
+  readonly source?: EventOrigin
+  /** From whom it is hidden. */
+  readonly except?: EventExclusion
+  /** Its place in the log: an opaque cursor, fit for `since`. */
+  readonly position: string
+  /** When the server accepted it: RFC 3339, UTC, milliseconds. */
+  readonly timestamp: string
+  /** What the application sent. */
+  readonly payload: T
+}
+
+/** Called with every event. Whatever it returns is ignored; what it throws is reported as uncaught and harms nobody. */
+export type EventHandler<T = unknown> = (event: TidingsEvent<T>) => void
+
+/**
+ * Why events may have been missed.
+ *
+ * - `malformed`: the cursor could not be read
+ * - `epoch`: the log was made anew
+ * - `trimmed`: the log no longer holds what comes after the cursor
+ * - `diverged`: the log lost its tail
+ */
+export type GapReason = 'malformed' | 'epoch' | 'trimmed' | 'diverged' | (string & {})
+
+/**
+ * Called when events may have been missed: refetch.
+ *
+ * @param channels - on which channels; `null` on all, those addressed to the user included
+ */
+export type GapHandler = (channels: readonly string[] | null, reason: GapReason) => void
+
+/** Options of {@link Tidings.subscribe}. */
+export interface SubscribeOptions {
+  /**
+   * A cursor: first hear what the channel carried after it. Take it from the server (`hub.cursor()`) **before** loading
+   * the data that the events change, or from an event's `position`. Defaults to none: from now on.
+   */
+  since?: string
+  /** Called when events of this channel may have been missed. */
+  onGap?: GapHandler
+}
+
+/** Ends what `subscribe` or `on` began. A second call does nothing. */
+export interface Stop {
+  (): void
+  /**
+   * Resolves when the handler hears everything: for `subscribe`, when the server has confirmed the channel in the stream;
+   * for `on`, when the connection is open. Rejects with a {@link TidingsError} if the server refuses the channel, or if
+   * it is stopped before. Nobody needs to look at it: a rejection that nobody observes raises nothing.
+   */
+  readonly ready: Promise<void>
+}
+
+/** How failed connections are tried again: a random wait below `baseMs · 2^attempt`, at most `capMs`. */
+export interface ReconnectOptions {
+  /** The first wait is random below this, in milliseconds. Defaults to 1,000. */
+  baseMs?: number
+  /** No wait is longer than this, in milliseconds. Defaults to 30,000. */
+  capMs?: number
+  /** Give up after this many failures in a row. Defaults to `Infinity`. */
+  maxAttempts?: number
+}
+
+/** What the Wasm can be loaded from: see {@link TidingsOptions.wasm}. */
+export type WasmSource = string | URL | Request | Response | BufferSource | WebAssembly.Module
+
+/** Options of the client. All but `url` have defaults fit for production. */
+export interface TidingsOptions {
+  /** Where the server's router is mounted, absolute or relative to the page. Defaults to `/api/events`. */
+  url?: string
+  /** How failed connections are tried again; `false`: not at all. Defaults to full-jitter exponential back-off for ever. */
+  reconnect?: false | ReconnectOptions
+  /** Close the connection this long after the last handler left, in milliseconds. Defaults to never. */
+  idleMs?: number
+  /** A device id of your own, at most 128 bytes. Defaults to a random one, kept in localStorage. */
+  deviceId?: string
+  /** A cursor from which to begin, from the server's `hub.cursor()`. Defaults to none: from now on. */
+  since?: string
+  /** Send cookies to another origin as well. Defaults to `false`: to the page's own origin only. */
+  withCredentials?: boolean
+  /** Called after every change of {@link ConnectionSnapshot.state}. */
+  onState?: (state: ConnectionState, snapshot: ConnectionSnapshot) => void
+  /** Called when events may have been missed: refetch. */
+  onGap?: GapHandler
+  /** Called with every failure, also those that are tried again (`willRetry`). */
+  onError?: (error: TidingsError) => void
+  /** Log what happens, in readable lines, to the console. Defaults to `false`. */
+  debug?: boolean
+  /**
+   * Where the Wasm comes from. `tidings` brings it along, so there it defaults to that and can be left out; with
+   * `tidings/slim` it is needed: a URL of the package's `tidings.wasm`, or its bytes or compiled module, or a promise of
+   * one of these. The first client that loads it decides for the page.
+   */
+  wasm?: WasmSource | Promise<WasmSource>
+}
+
+/** The headers by which a request says from which device and tab it comes. */
+export interface IdentityHeaders {
+  /** The browser profile. */
+  'X-Device-Id': string
+  /** The tab. */
+  'X-Session-Id': string
+}
+
+/** What {@link Tidings.fetch} takes beside what `fetch` takes. */
+export interface TidingsRequestInit extends RequestInit {
+  /**
+   * Whether to say from which device and tab the request comes. Defaults to `true` for the page's own origin and `false`
+   * for every other, which would need CORS to allow the headers, and may be none of that origin's business.
+   */
+  identify?: boolean
+}
