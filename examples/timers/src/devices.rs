@@ -1,0 +1,117 @@
+//! A user's devices: what they are called, and which of them are online.
+
+use axum::{Json, extract::State};
+use rusqlite::{OptionalExtension, Transaction};
+use serde::{Deserialize, Serialize};
+use tidings::{DeviceId, Event, Hub, Origin, UserId};
+
+use crate::{
+    App,
+    db::{Db, now_ms},
+    error::{Body, Error},
+    session::User,
+    to_the_end,
+};
+
+const NAME_CHARS: usize = 64;
+
+/// A device as its user sees it. Events carry one device each; whoever hears one replaces what it knew of that device.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Device {
+    id: String,
+    name: String,
+    online: bool,
+    /// When it was named, came online or left, whichever was last.
+    seen_at: i64,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Name {
+    name: String,
+}
+
+/// `GET /api/devices`.
+pub(crate) async fn list(State(app): State<App>, user: User) -> Result<Json<Vec<Device>>, Error> {
+    let owner = user.id.clone();
+    let mut devices = app
+        .db
+        .transact(move |tx| {
+            let mut all =
+                tx.prepare_cached("SELECT id, name, seen_at FROM devices WHERE user = ?1 ORDER BY name, id")?;
+            let devices = all.query_map([owner.as_str()], |row| {
+                Ok(Device { id: row.get(0)?, name: row.get(1)?, online: false, seen_at: row.get(2)? })
+            })?;
+            Ok(devices.collect::<Result<Vec<_>, _>>()?)
+        })
+        .await?;
+    for device in &mut devices {
+        device.online = app.hub.is_device_online(user.id.as_str(), &device.id);
+    }
+    Ok(Json(devices))
+}
+
+/// `POST /api/devices`: names the device that asks, which makes it known.
+pub(crate) async fn name(
+    State(app): State<App>,
+    user: User,
+    origin: Origin,
+    Body(wanted): Body<Name>,
+) -> Result<Json<Device>, Error> {
+    let id = origin.device_id.clone().ok_or(Error::DeviceRequired)?;
+    let name = wanted.name.trim().to_owned();
+    if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(Error::Invalid("A device's name is 1 to 64 plain characters."));
+    }
+    to_the_end(async move {
+        let (owner, device) = (user.id.clone(), id.clone());
+        app.db
+            .transact(move |tx| {
+                let upsert = "INSERT INTO devices (user, id, name, seen_at) VALUES (?1, ?2, ?3, ?4)
+                              ON CONFLICT DO UPDATE SET name = excluded.name, seen_at = excluded.seen_at";
+                tx.execute(upsert, (owner.as_str(), device.as_str(), name, now_ms()))?;
+                Ok(())
+            })
+            .await?;
+        let device = read(&app.db, &app.hub, &user.id, &id).await?.ok_or(Error::UnknownDevice)?;
+        let named = Event::new("devices", "named", &device)?.from(&origin);
+        app.hub.to_user(&user.id).except(&origin).publish(named).await?;
+        Ok(Json(device))
+    })
+    .await
+}
+
+/// Tells a user's devices that one of them came online or left. One that has no name yet is nobody's news.
+pub(crate) async fn tell_presence(db: &Db, hub: &Hub, user: &UserId, id: &DeviceId) -> Result<(), Error> {
+    let (owner, device) = (user.clone(), id.clone());
+    db.transact(move |tx| {
+        let seen = "UPDATE devices SET seen_at = ?3 WHERE user = ?1 AND id = ?2";
+        Ok(tx.execute(seen, (owner.as_str(), device.as_str(), now_ms()))?)
+    })
+    .await?;
+    if let Some(device) = read(db, hub, user, id).await? {
+        let kind = if device.online { "online" } else { "offline" };
+        hub.to_user(user).publish(Event::new("devices", kind, &device)?).await?;
+    }
+    Ok(())
+}
+
+/// Refuses a device that this user does not have.
+pub(crate) fn require(tx: &Transaction<'_>, user: &UserId, device: &DeviceId) -> Result<(), Error> {
+    let known = "SELECT 1 FROM devices WHERE user = ?1 AND id = ?2";
+    let found = tx.query_row(known, (user.as_str(), device.as_str()), |_| Ok(())).optional()?;
+    found.ok_or(Error::UnknownDevice)
+}
+
+async fn read(db: &Db, hub: &Hub, user: &UserId, id: &DeviceId) -> Result<Option<Device>, Error> {
+    let online = hub.is_device_online(user.as_str(), id.as_str());
+    let (owner, id) = (user.clone(), id.clone());
+    db.transact(move |tx| {
+        let one = "SELECT name, seen_at FROM devices WHERE user = ?1 AND id = ?2";
+        let device = tx.query_row(one, (owner.as_str(), id.as_str()), |row| {
+            Ok(Device { id: id.to_string(), name: row.get(0)?, online, seen_at: row.get(1)? })
+        });
+        Ok(device.optional()?)
+    })
+    .await
+}

@@ -1,0 +1,162 @@
+//! The timer: read it, start it, stop it, move it to another device, go on to the next phase.
+
+mod model;
+mod store;
+
+use axum::{Json, extract::State};
+use rusqlite::Transaction;
+use serde::{Deserialize, Serialize};
+use tidings::{DeviceId, Event, Origin, UserId};
+
+use self::{
+    model::{Mode, PhaseKind, Timer},
+    store::TimerState,
+};
+use crate::{
+    App,
+    db::{Db, now_ms},
+    devices,
+    error::{Body, Error},
+    session::User,
+    to_the_end,
+};
+
+const TITLE_CHARS: usize = 120;
+const PLANNED_MINUTES: std::ops::RangeInclusive<u32> = 1..=1440;
+
+/// The answer to every request here: the state, and the server's clock to correct one's own by. (An event carries the state
+/// alone: it may be read long after it was written.)
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Snapshot {
+    server_now: i64,
+    #[serde(flatten)]
+    state: TimerState,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Start {
+    title: String,
+    mode: Mode,
+    planned_minutes: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Move {
+    device_id: String,
+}
+
+/// Without a `kind`, the phase that follows. With the `revision` that the caller has seen, two devices that go on at the same
+/// moment do not skip a phase: the second is refused.
+#[derive(Deserialize)]
+pub(crate) struct GoTo {
+    kind: Option<PhaseKind>,
+    revision: Option<i64>,
+}
+
+/// `GET /api/timer`.
+pub(crate) async fn current(State(db): State<Db>, user: User) -> Result<Json<Snapshot>, Error> {
+    Ok(snapshot(db.transact(move |tx| store::state(tx, &user.id)).await?))
+}
+
+/// `POST /api/timers/start`. A timer that runs, here or elsewhere, is replaced: who starts one means this one.
+pub(crate) async fn start(
+    State(app): State<App>,
+    user: User,
+    origin: Origin,
+    Body(wanted): Body<Start>,
+) -> Result<Json<Snapshot>, Error> {
+    let title = wanted.title.trim().to_owned();
+    if title.is_empty() || title.chars().count() > TITLE_CHARS || title.chars().any(char::is_control) {
+        return Err(Error::Invalid("A title is 1 to 120 plain characters."));
+    }
+    if wanted.planned_minutes.is_some_and(|minutes| !PLANNED_MINUTES.contains(&minutes)) {
+        return Err(Error::Invalid("A plan is 1 to 1440 minutes."));
+    }
+    let device = origin.device_id.as_ref().map(ToString::to_string);
+    change(app, user, origin, "started", move |tx, user| {
+        let timer = Timer::start(title, wanted.mode, wanted.planned_minutes, device, now_ms());
+        store::put(tx, user, &timer)?;
+        Ok(true)
+    })
+    .await
+}
+
+/// `POST /api/timers/stop`. Stopping what somebody else has just stopped is no error.
+pub(crate) async fn stop(State(app): State<App>, user: User, origin: Origin) -> Result<Json<Snapshot>, Error> {
+    change(app, user, origin, "stopped", store::remove).await
+}
+
+/// `POST /api/timers/move`: to another device of the same user.
+pub(crate) async fn move_to(
+    State(app): State<App>,
+    user: User,
+    origin: Origin,
+    Body(target): Body<Move>,
+) -> Result<Json<Snapshot>, Error> {
+    let device = DeviceId::new(target.device_id).map_err(|_| Error::UnknownDevice)?;
+    change(app, user, origin, "moved", move |tx, user| {
+        devices::require(tx, user, &device)?;
+        let mut timer = store::running(tx, user)?.ok_or(Error::NoTimer)?;
+        let device = Some(device.to_string());
+        let moved = timer.device_id != device;
+        if moved {
+            timer.device_id = device;
+            store::put(tx, user, &timer)?;
+        }
+        Ok(moved)
+    })
+    .await
+}
+
+/// `POST /api/timers/phase`: on to another phase of the Pomodoro.
+pub(crate) async fn phase(
+    State(app): State<App>,
+    user: User,
+    origin: Origin,
+    Body(to): Body<GoTo>,
+) -> Result<Json<Snapshot>, Error> {
+    change(app, user, origin, "updated", move |tx, user| {
+        let mut timer = store::running(tx, user)?.ok_or(Error::NoTimer)?;
+        let phase = timer.phase.clone().ok_or(Error::NoPhases)?;
+        if let Some(seen) = to.revision
+            && seen != store::revision(tx, user)?
+        {
+            return Err(Error::Outdated);
+        }
+        match to.kind {
+            Some(kind) => timer.enter(kind, phase.round, now_ms()),
+            None => timer.enter_next(&phase, now_ms()),
+        }
+        store::put(tx, user, &timer)?;
+        Ok(true)
+    })
+    .await
+}
+
+/// The order that every change keeps: first the database, then the news to the user's other tabs and devices. `edit` says
+/// whether there is any.
+async fn change(
+    app: App,
+    user: User,
+    origin: Origin,
+    kind: &'static str,
+    edit: impl FnOnce(&Transaction<'_>, &UserId) -> Result<bool, Error> + Send + 'static,
+) -> Result<Json<Snapshot>, Error> {
+    to_the_end(async move {
+        let owner = user.id.clone();
+        let (changed, state) = app.db.transact(move |tx| Ok((edit(tx, &owner)?, store::state(tx, &owner)?))).await?;
+        if changed {
+            let event = Event::new("timer", kind, &state)?.from(&origin);
+            app.hub.to_user(&user.id).except(&origin).publish(event).await?;
+        }
+        Ok(snapshot(state))
+    })
+    .await
+}
+
+fn snapshot(state: TimerState) -> Json<Snapshot> {
+    Json(Snapshot { server_now: now_ms(), state })
+}
