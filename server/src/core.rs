@@ -214,8 +214,14 @@ impl Core {
         }
     }
 
-    /// Registers a stream. `greet` makes its first bytes from the position it starts at.
-    pub(crate) fn open(&self, opening: Opening, now_ms: u64, greet: impl FnOnce(Cursor) -> bytes::Bytes) -> Arc<Link> {
+    /// Registers a stream. `greet` makes its first bytes from the position it starts at; it gets none when a `gap` follows,
+    /// whose id is the first that the client may keep: cut off between the two, it must come back with its old one.
+    pub(crate) fn open(
+        &self,
+        opening: Opening,
+        now_ms: u64,
+        greet: impl FnOnce(Option<Cursor>) -> bytes::Bytes,
+    ) -> Arc<Link> {
         let Opening { id, names, channels, start } = opening;
         // Held until the link is registered, so that no record slips between the position and the routes.
         let window = self.window.read();
@@ -224,7 +230,7 @@ impl Core {
             Start::Resume { cursor, late } => (cursor, None, late),
             Start::Gap(reason) => (window.head(), Some(reason), Vec::new()),
         };
-        let greeting = greet(position);
+        let greeting = greet(gap.is_none().then_some(position));
         let connection = Connection::new(names.clone(), channels, position, window.lineage(), greeting, gap);
         let keys = connection.keys().to_vec();
         let mut registry = self.registry.lock();

@@ -211,6 +211,8 @@ impl Hub {
             Resume::From { cursor, seen } => (cursor, seen),
         };
         let mut late = Vec::new();
+        // What was seen counts only where it says more than the cursor: of the same log, and further on.
+        let seen = seen.filter(|seen| seen.epoch == cursor.epoch && seen.seq > cursor.seq);
         for each in [Some(cursor), seen].into_iter().flatten() {
             match self.judge(each).await? {
                 Verdict::Late => late.push(each),
@@ -258,7 +260,7 @@ impl Hub {
         let link = self.core().open(opening, self.now_ms(), |position| {
             let mut greeting = String::new();
             sse::retry(&mut greeting, retry_ms);
-            let connected = json_frame(Some(Connected::NAME), Some(&position), &connected);
+            let connected = json_frame(Some(Connected::NAME), position.as_ref(), &connected);
             [greeting.as_bytes(), &connected].concat().into()
         });
         link.trace(self.core().connections(), "connection registered");

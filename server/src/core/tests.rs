@@ -1,1 +1,428 @@
+//! The core without a runtime: a log in a `Vec`, steps asked for by hand, frames written down in short.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tidings_protocol::{
+    ConnectionId, Cursor, Pattern, RequestId, SessionId, UserId,
+    frame::{Closing, ClosingReason, GapReason},
+    sse::Decoder,
+};
+
+use super::{Core, Link, Opening, Start, Verdict};
+use crate::{
+    connection::{Names, Since, Step},
+    engine::Bounds,
+    record::{Audience, Entry, Record},
+    testing::entry,
+    window::WindowBounds,
+};
+
+const MANY: usize = 1 << 20;
+
+/// A core, and all records that its log ever held.
+struct House {
+    core: Core,
+    log: Vec<Record>,
+    /// Records up to here are trimmed from the log.
+    trimmed: u64,
+}
+
+fn at(seq: u64) -> Cursor {
+    Cursor { epoch: 1, seq, tag: if seq == 0 { 0 } else { u32::try_from(seq).unwrap() + 1_000 } }
+}
+
+fn house(window_records: usize) -> House {
+    let bounds = WindowBounds { records: window_records, bytes: usize::MAX, age_ms: u64::MAX };
+    House { core: Core::new(at(0), bounds), log: Vec::new(), trimmed: 0 }
+}
+
+impl House {
+    fn append(&mut self, entry: Entry) {
+        let place = at(self.log.len() as u64 + 1);
+        self.log.push(Record { seq: place.seq, tag: place.tag, entry: Arc::new(entry) });
+        self.core.apply(&self.log[self.log.len() - 1..]);
+    }
+
+    fn publish(&mut self, channels: &[&str]) {
+        for channel in channels {
+            self.append(entry(channel, "t", "1"));
+        }
+    }
+
+    fn open(&self, channels: &[&str], start: Start) -> Arc<Link> {
+        self.open_as(Names::default(), channels, start)
+    }
+
+    fn open_as(&self, names: Names, channels: &[&str], start: Start) -> Arc<Link> {
+        let id = ConnectionId::new(format!("c{}", fastrand::u64(..))).unwrap();
+        let opening = Opening { id, names, channels: patterns(channels), start };
+        self.core.open(opening, 0, |position| {
+            let id = position.map(|position| format!("id: {position}\n")).unwrap_or_default();
+            Bytes::from(format!("{id}event: connected\ndata: {{}}\n\n"))
+        })
+    }
+
+    fn subscribe(&self, link: &Link, request: &str, channels: &[&str], since: Since) {
+        let request = RequestId::new(request).unwrap();
+        assert!(self.core.subscribe(link, request, patterns(channels), since, 100).is_empty());
+    }
+
+    /// Everything that the connection has to say, with pages served from the log.
+    fn drain(&self, link: &Link, max_bytes: usize) -> Vec<String> {
+        let mut said = Vec::new();
+        loop {
+            match self.core.step(link, max_bytes, 0) {
+                Step::Write(frames) => said.extend(frames.iter().map(|frame| short(frame))),
+                Step::Read { after, limit } => {
+                    let held = |record: &&Record| record.seq > after.max(self.trimmed);
+                    let page = self.log.iter().filter(held).take(limit.records.min(2)).cloned().collect();
+                    self.core.page(link, after, page);
+                }
+                Step::Idle | Step::End => return said,
+            }
+        }
+    }
+
+    fn hear(&self, link: &Link) -> Vec<String> {
+        self.drain(link, MANY)
+    }
+}
+
+fn patterns(channels: &[&str]) -> Vec<Pattern> {
+    channels.iter().map(|channel| channel.parse().unwrap()).collect()
+}
+
+/// A frame in short: its name unless it is an event, what it is about, and where its id stands.
+fn short(frame: &[u8]) -> String {
+    let mut said = Vec::new();
+    let mut decoder = Decoder::new();
+    let mut messages = Vec::new();
+    decoder.push(frame, |message| messages.push((message.event.to_owned(), message.data.to_owned()))).unwrap();
+    for (event, data) in messages {
+        let data: Value = serde_json::from_str(&data).unwrap();
+        let text = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
+        let seq = |text: &str| text.parse::<Cursor>().map(|cursor| cursor.seq).unwrap_or_default();
+        said.push(match event.as_str() {
+            "message" => format!("{} {}", seq(&text("position")), text("channel")),
+            "backfill" => format!("backfill {} {} {}", text("requestId"), seq(&text("position")), text("channel")),
+            "subscribed" => format!("subscribed {} {}", text("requestId"), seq(&text("position"))),
+            "gap" => format!("gap {} {}", data["channels"], text("reason")),
+            "closing" => format!("closing {}", text("reason")),
+            name => name.to_owned(),
+        });
+    }
+    if let Ok(id) = decoder.last_event_id().parse::<Cursor>() {
+        said.push(format!("@{}", id.seq));
+    }
+    said.join(" ")
+}
+
+fn resume(seq: u64) -> Start {
+    Start::Resume { cursor: at(seq), late: Vec::new() }
+}
+
+#[test]
+fn a_record_reaches_those_who_look_it_up_and_wakes_nobody_else() {
+    let mut house = house(100);
+    let a = house.open(&["a"], Start::Head);
+    let b = house.open(&["b"], Start::Head);
+    assert_eq!(house.hear(&a), ["connected @0"]);
+    assert_eq!(house.hear(&b), ["connected @0"]);
+    house.publish(&["a", "a"]);
+    assert_eq!(house.core.flush(), 1);
+    assert_eq!(house.hear(&a), ["1 a @1", "2 a @2"]);
+    assert!(house.hear(&b).is_empty());
+}
+
+#[test]
+fn a_record_that_several_keys_match_is_sent_once() {
+    let mut house = house(100);
+    let ana = Names { user: Some(UserId::new("ana").unwrap()), ..Names::default() };
+    let link = house.open_as(ana, &["a:1", "a:*", "*"], Start::Head);
+    house.publish(&["a:1", "a:*"]);
+    house.core.flush();
+    assert_eq!(house.hear(&link), ["connected @0", "1 a:1 @1", "2 a:* @2"]);
+}
+
+#[test]
+fn a_user_addressed_record_reaches_only_that_user() {
+    let mut house = house(100);
+    let named = |user: &str| Names { user: Some(UserId::new(user).unwrap()), ..Names::default() };
+    let ana = house.open_as(named("ana"), &[], Start::Head);
+    let bob = house.open_as(named("bob"), &["*"], Start::Head);
+    assert_eq!([house.hear(&ana), house.hear(&bob)], [["connected @0"], ["connected @0"]]);
+    let mut addressed = entry("note", "t", "1");
+    addressed.audience = Audience::Users(vec![UserId::new("ana").unwrap()]);
+    house.append(addressed);
+    assert_eq!(house.core.flush(), 1);
+    assert_eq!(house.hear(&ana), ["1 note @1"]);
+    assert!(house.hear(&bob).is_empty());
+}
+
+#[test]
+fn a_resumed_stream_goes_on_after_its_cursor() {
+    let mut house = house(100);
+    house.publish(&["a", "a", "b", "a"]);
+    let link = house.open(&["a"], resume(1));
+    assert_eq!(house.hear(&link), ["connected @1", "2 a @2", "4 a @4"]);
+}
+
+#[test]
+fn a_refused_cursor_is_kept_until_the_gap_was_told() {
+    let mut house = house(100);
+    house.publish(&["a", "a"]);
+    let link = house.open(&["a"], Start::Gap(GapReason::Epoch));
+    // Had `connected` an id, a client cut off right after it would resume there and never hear of the gap.
+    assert_eq!(house.hear(&link), ["connected", "gap null epoch @2"]);
+}
+
+#[test]
+fn a_stream_ahead_of_its_node_hears_nothing_twice() {
+    let mut house = house(100);
+    house.publish(&["a"]);
+    let link = house.open(&["a"], Start::Resume { cursor: at(3), late: vec![at(3)] });
+    house.publish(&["a", "a", "a"]);
+    house.core.flush();
+    assert_eq!(house.hear(&link), ["connected @3", "4 a @4"]);
+}
+
+#[test]
+fn a_late_tag_that_does_not_match_is_told_before_anything_after_it() {
+    let mut house = house(100);
+    let strange = Cursor { tag: 7, ..at(2) };
+    let link = house.open(&["a"], Start::Resume { cursor: strange, late: vec![strange] });
+    assert_eq!(house.hear(&link), ["connected @2"]);
+    house.publish(&["a", "a", "a"]);
+    house.core.flush();
+    assert_eq!(house.hear(&link), ["gap null diverged @3"]);
+}
+
+#[test]
+fn a_quiet_stream_stands_at_the_nodes_head() {
+    let mut house = house(2);
+    let link = house.open(&["quiet"], Start::Head);
+    house.hear(&link);
+    house.publish(&["loud"; 10]);
+    house.core.flush();
+    house.core.tick(20_000, 15_000);
+    // Far more passed than the window holds, yet no page is read and nothing is missing.
+    assert_eq!(house.hear(&link), ["heartbeat @10"]);
+}
+
+#[test]
+fn a_heartbeat_never_overtakes_what_is_still_to_be_written() {
+    let mut house = house(100);
+    let link = house.open(&["a"], Start::Head);
+    house.hear(&link);
+    house.publish(&["a", "b"]);
+    house.core.tick(20_000, 15_000);
+    // Not flushed yet: the connection was not woken for the record, only for the heartbeat.
+    assert_eq!(house.hear(&link), ["1 a @1"]);
+}
+
+#[test]
+fn a_batch_stops_at_its_size_and_goes_on_where_it_stopped() {
+    let mut house = house(100);
+    let link = house.open(&["a"], resume(0));
+    house.publish(&["a"; 5]);
+    assert_eq!(house.drain(&link, 1), ["connected @0", "1 a @1", "2 a @2", "3 a @3", "4 a @4", "5 a @5"]);
+}
+
+#[test]
+fn a_slow_stream_catches_up_from_the_log_and_then_from_the_window() {
+    let mut house = house(2);
+    let link = house.open(&["a"], Start::Head);
+    house.publish(&["a", "b", "a", "a", "b", "a"]);
+    house.core.flush();
+    assert_eq!(house.hear(&link), ["connected @0", "1 a @1", "3 a @3", "4 a @4", "6 a @6"]);
+}
+
+#[test]
+fn a_slow_stream_is_told_when_the_log_was_trimmed() {
+    let mut house = house(2);
+    let link = house.open(&["a"], Start::Head);
+    house.hear(&link);
+    house.publish(&["a"; 6]);
+    house.trimmed = 3;
+    house.core.flush();
+    assert_eq!(house.hear(&link), ["gap null trimmed @6"]);
+    house.publish(&["a"]);
+    house.core.flush();
+    assert_eq!(house.hear(&link), ["7 a @7"]);
+}
+
+#[test]
+fn a_subscription_without_a_past_starts_where_subscribed_says() {
+    let mut house = house(100);
+    let link = house.open(&[], Start::Head);
+    house.publish(&["a", "a"]);
+    house.subscribe(&link, "r1", &["a"], Since::Now);
+    assert_eq!(house.hear(&link), ["connected @0", "subscribed r1 2"]);
+    house.publish(&["a"]);
+    assert_eq!(house.core.flush(), 1);
+    assert_eq!(house.hear(&link), ["3 a @3"]);
+}
+
+#[test]
+fn what_a_subscription_asks_of_the_past_comes_before_its_confirmation() {
+    for window in [1, 100] {
+        let mut house = house(window);
+        let link = house.open(&["b"], Start::Head);
+        house.publish(&["a", "a", "b", "a"]);
+        house.core.flush();
+        house.subscribe(&link, "r1", &["a"], Since::After(1));
+        let expected = ["connected @0", "3 b @3", "backfill r1 2 a", "backfill r1 4 a", "subscribed r1 4"];
+        assert_eq!(house.hear(&link), expected, "window of {window}");
+        house.publish(&["a"]);
+        house.core.flush();
+        assert_eq!(house.hear(&link), ["5 a @5"]);
+    }
+}
+
+#[test]
+fn a_past_that_is_written_in_small_batches_has_no_hole() {
+    let mut house = house(100);
+    house.publish(&["a"; 4]);
+    let link = house.open(&[], Start::Head);
+    house.subscribe(&link, "r1", &["a"], Since::After(0));
+    let said = house.drain(&link, 1);
+    assert_eq!(
+        said[1..],
+        ["backfill r1 1 a", "backfill r1 2 a", "backfill r1 3 a", "backfill r1 4 a", "subscribed r1 4"]
+    );
+}
+
+#[test]
+fn a_past_that_is_trimmed_is_a_gap_on_those_channels_only() {
+    let mut house = house(1);
+    let link = house.open(&["b"], Start::Head);
+    house.publish(&["a", "a", "a"]);
+    house.core.flush();
+    house.hear(&link);
+    house.trimmed = 2;
+    house.subscribe(&link, "r1", &["a"], Since::After(1));
+    assert_eq!(house.hear(&link), [r#"gap ["a"] trimmed"#, "subscribed r1 3"]);
+    house.subscribe(&link, "r2", &["c"], Since::Gap(GapReason::Diverged));
+    assert_eq!(house.hear(&link), [r#"gap ["c"] diverged"#, "subscribed r2 3"]);
+}
+
+#[test]
+fn another_log_is_told_once_and_covers_what_was_pending() {
+    let mut house = house(100);
+    let link = house.open(&["a"], Start::Head);
+    house.publish(&["a"]);
+    house.hear(&link);
+    house.subscribe(&link, "r1", &["b"], Since::After(0));
+    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch);
+    assert_eq!(house.hear(&link), ["gap null epoch @5", "subscribed r1 5"]);
+}
+
+#[test]
+fn an_unsubscribed_channel_is_silent_and_its_ancestors_go_on() {
+    let mut house = house(100);
+    let link = house.open(&["a:1", "a:*"], Start::Head);
+    house.hear(&link);
+    house.core.unsubscribe(&link, &patterns(&["a:*"]));
+    house.publish(&["a:1", "a:2"]);
+    house.core.flush();
+    assert_eq!(house.hear(&link), ["1 a:1 @1"]);
+    house.core.unsubscribe(&link, &patterns(&["a:1"]));
+    house.publish(&["a:1"]);
+    assert_eq!(house.core.flush(), 0);
+}
+
+#[test]
+fn a_call_that_is_taken_back_before_its_confirmation_never_becomes_active() {
+    let house = house(100);
+    let link = house.open(&[], Start::Head);
+    house.subscribe(&link, "r1", &["a"], Since::Now);
+    house.core.unsubscribe(&link, &patterns(&["a"]));
+    assert_eq!(house.hear(&link), ["connected @0"]);
+}
+
+#[test]
+fn an_exclusion_hides_live_replayed_and_backfilled_records() {
+    let mut house = house(1);
+    let tab = |session: &str| Names {
+        user: Some(UserId::new("ana").unwrap()),
+        device: None,
+        session: Some(SessionId::new(session).unwrap()),
+    };
+    for _ in 0..3 {
+        let mut hidden = entry("a", "t", "1");
+        hidden.except = tidings_protocol::Except {
+            user_id: UserId::new("ana").unwrap(),
+            session_id: Some(SessionId::new("one").unwrap()),
+            device_id: None,
+        }
+        .into();
+        house.append(hidden);
+    }
+    let one = house.open_as(tab("one"), &["a"], resume(0));
+    let two = house.open_as(tab("two"), &["a"], resume(0));
+    assert_eq!(house.hear(&one), ["connected @0"]);
+    assert_eq!(house.hear(&two), ["connected @0", "1 a @1", "2 a @2", "3 a @3"]);
+    house.subscribe(&one, "r1", &["a"], Since::After(0));
+    assert_eq!(house.hear(&one), ["subscribed r1 3"]);
+}
+
+#[test]
+fn channels_beyond_the_limit_are_turned_away() {
+    let house = house(100);
+    let link = house.open(&["a"], Start::Head);
+    let request = RequestId::new("r1").unwrap();
+    let beyond = house.core.subscribe(&link, request, patterns(&["b", "c"]), Since::Now, 2);
+    assert_eq!(beyond, patterns(&["c"]));
+}
+
+#[test]
+fn a_closing_stream_says_so_and_ends() {
+    let mut house = house(100);
+    let link = house.open(&["a"], Start::Head);
+    house.publish(&["a"]);
+    house.core.close_all(|_| Closing { reason: ClosingReason::Drain, retry_ms: 1 });
+    assert_eq!(house.hear(&link), ["connected @0", "closing drain"]);
+    assert!(matches!(house.core.step(&link, MANY, 0), Step::End));
+}
+
+#[test]
+fn a_closed_stream_leaves_nothing_behind() {
+    let mut house = house(100);
+    let ana = Names { user: Some(UserId::new("ana").unwrap()), ..Names::default() };
+    let link = house.open_as(ana, &["a:b", "c:*"], Start::Resume { cursor: at(9), late: vec![at(9)] });
+    assert_eq!((house.core.connections(), house.core.users()), (1, 1));
+    house.core.close(&link);
+    assert_eq!((house.core.connections(), house.core.users()), (0, 0));
+    assert!(house.core.registry.lock().routes.is_empty() && house.core.late.lock().is_empty());
+    house.publish(&["a:b"]);
+    assert_eq!(house.core.flush(), 0);
+}
+
+#[test]
+fn a_cursor_is_judged_down_to_the_record_before_the_first() {
+    let mut house = house(2);
+    house.publish(&["a"; 5]);
+    let bounds = Bounds { epoch: 1, first: 3, last: 8, base_tag: at(2).tag };
+    let by_engine = |seq: u64, tag: Option<u32>| house.core.judge_by_engine(at(seq), &bounds, tag);
+    assert_eq!(house.core.judge(at(5)), Verdict::Good);
+    assert_eq!(house.core.judge(at(3)), Verdict::Good, "the record before the window's first");
+    assert_eq!(house.core.judge(at(2)), Verdict::AskEngine);
+    assert_eq!(house.core.judge(Cursor { tag: 1, ..at(4) }), Verdict::Gap(GapReason::Diverged));
+    assert_eq!(house.core.judge(Cursor { epoch: 2, ..at(4) }), Verdict::Gap(GapReason::Epoch));
+    assert_eq!(by_engine(2, None), Verdict::Good, "the record before the log's first");
+    assert_eq!(by_engine(1, None), Verdict::Gap(GapReason::Trimmed));
+    assert_eq!(by_engine(3, Some(7)), Verdict::Gap(GapReason::Diverged));
+    assert_eq!(by_engine(7, None), Verdict::Late);
+    assert_eq!(by_engine(9, None), Verdict::Gap(GapReason::Diverged));
+}
+
+#[test]
+fn an_empty_log_that_holds_the_cursors_place_is_no_gap() {
+    let bounds = WindowBounds { records: 2, bytes: usize::MAX, age_ms: u64::MAX };
+    let core = Core::new(at(5), bounds);
+    let expired = Bounds { epoch: 1, first: 6, last: 5, base_tag: at(5).tag };
+    assert_eq!(core.judge(at(5)), Verdict::Good);
+    assert_eq!(core.judge_by_engine(at(5), &expired, None), Verdict::Good);
+}

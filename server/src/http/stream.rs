@@ -94,7 +94,7 @@ impl Query {
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
             match &*name {
                 "channels" => {
-                    for text in value.split(',').filter(|text| !text.is_empty()) {
+                    for text in value.split(',').filter(|_| !value.is_empty()) {
                         let channel = text.parse().map_err(|error| malformed_channel(text, error))?;
                         if !channels.contains(&channel) {
                             channels.push(channel);
