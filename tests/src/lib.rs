@@ -1,1 +1,2 @@
-//! Fixtures for the tests of the whole system.
+//! Tests of the whole system. Those in a real browser are in `e2e/`; here the README's own code is compiled.
+#![doc = include_str!("../../README.md")]
