@@ -9,6 +9,7 @@ import { wasmFile, wasmHex } from './wasm.mjs'
 
 const here = import.meta.dirname
 const dist = join(here, 'dist')
+const imports = /from '\.\/([\w-]+)\.ts'/g
 if (!existsSync(wasmFile)) {
   console.error('client-wasm/pkg is missing: build it first, with `cargo xtask build` at the root of the repository')
   process.exit(1)
@@ -39,18 +40,20 @@ cpSync(wasmFile, join(dist, 'tidings.wasm'))
 
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
 execFileSync(process.execPath, [tsc, '--project', join(here, 'tsconfig.build.json')], { stdio: 'inherit' })
-// Only what the entries lead to: the rest is nobody's business, and names files that the package does not have.
-const reached = new Set()
+// Of the types only what the entries lead to: the rest is nobody's business, and names files that the package lacks.
+const reached = new Map()
 const reach = (name) => {
   if (reached.has(name)) return
-  reached.add(name)
-  for (const [, next] of readFileSync(join(dist, `${name}.d.ts`), 'utf8').matchAll(/from '\.\/([\w-]+)\.js'/g)) reach(next)
+  const text = readFileSync(join(dist, `${name}.d.ts`), 'utf8')
+  reached.set(name, text)
+  for (const [, next] of text.matchAll(imports)) reach(next)
 }
 for (const { entry } of entries) reach(entry)
-for (const file of readdirSync(dist).filter((file) => file.endsWith('.d.ts'))) {
-  const path = join(dist, file)
-  if (!reached.has(file.slice(0, -'.d.ts'.length))) rmSync(path)
-  else writeFileSync(path.replace(/ts$/, 'cts'), readFileSync(path, 'utf8').replace(/(from '\.\/[\w-]+)\.js'/g, "$1.cjs'"))
+for (const file of readdirSync(dist).filter((file) => file.endsWith('.d.ts'))) rmSync(join(dist, file))
+for (const [name, text] of reached) {
+  // tsc leaves `.ts` in what the declarations import; either kind of module has an extension of its own.
+  writeFileSync(join(dist, `${name}.d.ts`), text.replace(imports, "from './$1.js'"))
+  writeFileSync(join(dist, `${name}.d.cts`), text.replace(imports, "from './$1.cjs'"))
 }
 
 // npm packs a licence only from inside the package's folder; the house keeps them at its root.

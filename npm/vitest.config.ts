@@ -4,5 +4,12 @@ import { wasmHex } from './wasm.mjs'
 export default defineConfig({
   // The sources see the real Wasm where the build would have put it.
   define: { WASM_HEX: JSON.stringify(wasmHex()) },
-  test: { include: ['src/**/*.test.ts', 'test/**/*.test.ts'], restoreMocks: true, unstubGlobals: true },
+  test: {
+    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    restoreMocks: true,
+    unstubGlobals: true,
+    // Compilers and npm run in some tests, and the machine may be busy.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
 })
