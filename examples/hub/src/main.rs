@@ -23,14 +23,18 @@ async fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     let mut listen = String::from("127.0.0.1:4100");
+    let mut builder = Hub::builder();
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             lexopt::Arg::Long("listen") => listen = arguments.value()?.string()?,
+            lexopt::Arg::Long("heartbeat-ms") => {
+                builder = builder.heartbeat(Duration::from_millis(arguments.value()?.parse()?));
+            }
             _ => return Err(argument.unexpected().into()),
         }
     }
-    let hub = Hub::builder().build().await?;
+    let hub = builder.build().await?;
     let auth = (|request: AuthRequest| async move {
         let identity = request.query("user").map_or_else(|| Ok(Identity::anonymous()), Identity::user)?;
         Ok(identity.backend())
