@@ -83,13 +83,7 @@ impl BuildTools {
 
 /// `npm ci` for all npm packages of the house, when the lock file is not what is installed.
 fn node_modules(house: &House, steps: &mut Steps) -> Result<()> {
-    let manifests = [
-        "package.json",
-        "package-lock.json",
-        "npm/package.json",
-        "examples/timers/web/package.json",
-        "tests/e2e/package.json",
-    ];
+    let manifests = ["package.json", "package-lock.json"];
     // npm writes this file last.
     let installed = ["node_modules/.package-lock.json"];
     let stamp = Stamp::of(house, "node-modules", &manifests, &installed)?;
