@@ -1,0 +1,50 @@
+import { getTidings } from 'tidings'
+import { call, type Device } from './api'
+import { deviceName } from './format'
+
+/** The user's devices, this one first, then those online. */
+class Devices {
+  #known = $state.raw<Device[]>([])
+  all = $derived([...this.#known].sort(inOrder))
+
+  get hereId(): string {
+    return getTidings().deviceId
+  }
+
+  find(id: string | null | undefined): Device | undefined {
+    return this.#known.find((device) => device.id === id)
+  }
+
+  /** A device's name in a sentence. */
+  nameOf(id: string | null | undefined): string {
+    return this.find(id)?.name ?? 'another device'
+  }
+
+  hear(device: Device): void {
+    const before = this.find(device.id)
+    if (before && before.seenAt > device.seenAt) return
+    this.#known = [...this.#known.filter((other) => other !== before), device]
+  }
+
+  async load(): Promise<void> {
+    const devices = await call<Device[]>('/devices')
+    devices.forEach((device) => this.hear(device))
+    if (!this.find(this.hereId)) await this.rename(deviceName(navigator.userAgent))
+  }
+
+  /** Only this device can be named from here. */
+  async rename(name: string): Promise<void> {
+    this.hear(await call<Device>('/devices', { name }))
+  }
+
+  forget(): void {
+    this.#known = []
+  }
+}
+
+function inOrder(a: Device, b: Device): number {
+  const rank = (device: Device): number => (device.id === devices.hereId ? 0 : device.online ? 1 : 2)
+  return rank(a) - rank(b) || a.name.localeCompare(b.name) || (a.id < b.id ? -1 : 1)
+}
+
+export const devices = new Devices()
