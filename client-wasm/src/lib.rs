@@ -1,6 +1,10 @@
 //! The browser client of Tidings.
 #![deny(missing_docs)]
 
+pub mod backoff;
+pub mod routes;
+pub mod session;
+
 #[cfg(all(target_arch = "wasm32", feature = "js"))]
 mod js;
 

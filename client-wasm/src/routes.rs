@@ -1,0 +1,154 @@
+//! From a record's channel to the handlers that hear it.
+
+use tidings_protocol::Pattern;
+
+/// One handler, as `subscribe` or `on` made it. Numbers grow and are never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HandlerId(pub u32);
+
+/// The two kinds of handlers, each with records of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hears {
+    /// What is published to channels (`subscribe`).
+    Channels,
+    /// What is addressed to this user or device (`on`); the record's channel is a label.
+    Addressed,
+}
+
+/// A channel whose handlers have been looked up. Good until [`Routes::generation`] changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route(pub u32);
+
+/// So many channels are remembered; then the memory starts anew, for an application with endless channels.
+const REMEMBERED: usize = 4_096;
+
+/// Who listens to what. Looking a channel up walks all handlers once; the answer is kept as a [`Route`], so that the
+/// caller can remember it under whatever is cheapest for him (in the browser the channel's own string, in a JS `Map`).
+#[derive(Debug, Default)]
+pub struct Routes {
+    listeners: Vec<(HandlerId, Hears, Pattern)>,
+    found: Vec<Box<[HandlerId]>>,
+    generation: u32,
+}
+
+impl Routes {
+    /// Adds a handler; those added first hear first.
+    pub fn add(&mut self, handler: HandlerId, hears: Hears, pattern: Pattern) {
+        self.listeners.push((handler, hears, pattern));
+        self.forget();
+    }
+
+    /// Removes a handler.
+    pub fn remove(&mut self, handler: HandlerId) {
+        self.listeners.retain(|(id, ..)| *id != handler);
+        self.forget();
+    }
+
+    /// Removes all handlers.
+    pub fn clear(&mut self) {
+        self.listeners.clear();
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.found.clear();
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Changes whenever routes found before are no longer good.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Looks up who hears a record of this channel or pattern. A text that is neither has no handlers.
+    pub fn find(&mut self, channel: &str, hears: Hears) -> Route {
+        if self.found.len() == REMEMBERED {
+            self.forget();
+        }
+        let handlers = match channel.parse::<Pattern>() {
+            Ok(channel) => {
+                let heard =
+                    self.listeners.iter().filter(|(_, kind, pattern)| *kind == hears && pattern.overlaps(&channel));
+                heard.map(|(id, ..)| *id).collect()
+            }
+            Err(_) => Box::default(),
+        };
+        self.found.push(handlers);
+        Route(u32::try_from(self.found.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// The handlers of a route, in the order in which they were added.
+    #[must_use]
+    pub fn handlers(&self, route: Route) -> &[HandlerId] {
+        usize::try_from(route.0).ok().and_then(|index| self.found.get(index)).map_or(&[], |handlers| handlers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes(patterns: &[&str]) -> Routes {
+        let mut routes = Routes::default();
+        for (id, pattern) in (0..).zip(patterns) {
+            routes.add(HandlerId(id), Hears::Channels, pattern.parse().unwrap());
+        }
+        routes
+    }
+
+    fn heard(routes: &mut Routes, channel: &str) -> Vec<u32> {
+        let route = routes.find(channel, Hears::Channels);
+        routes.handlers(route).iter().map(|id| id.0).collect()
+    }
+
+    #[test]
+    fn channels_prefixes_and_everything_are_heard_in_the_order_of_subscription() {
+        let mut routes = routes(&["*", "timer:*", "timer:u1", "timer", "other:u1"]);
+        assert_eq!(heard(&mut routes, "timer:u1"), [0, 1, 2]);
+        assert_eq!(heard(&mut routes, "timer"), [0, 3]);
+        assert_eq!(heard(&mut routes, "timer:u2:x"), [0, 1]);
+    }
+
+    #[test]
+    fn matching_works_both_ways() {
+        let mut routes = routes(&["notification:u1", "notification:u1:*", "timer:u1"]);
+        assert_eq!(heard(&mut routes, "notification:*"), [0, 1]);
+        assert_eq!(heard(&mut routes, "*"), [0, 1, 2]);
+    }
+
+    #[test]
+    fn addressed_records_and_channel_records_have_handlers_of_their_own() {
+        let mut routes = routes(&["timer"]);
+        routes.add(HandlerId(9), Hears::Addressed, "timer".parse().unwrap());
+        let addressed = routes.find("timer", Hears::Addressed);
+        assert_eq!(routes.handlers(addressed), [HandlerId(9)]);
+        assert_eq!(heard(&mut routes, "timer"), [0]);
+    }
+
+    #[test]
+    fn a_change_of_handlers_makes_routes_stale() {
+        let mut routes = routes(&["a"]);
+        let before = routes.generation();
+        routes.find("a", Hears::Channels);
+        assert_eq!(routes.generation(), before);
+        routes.remove(HandlerId(0));
+        assert_ne!(routes.generation(), before);
+        assert_eq!(heard(&mut routes, "a"), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn what_is_no_channel_has_no_handlers() {
+        assert_eq!(heard(&mut routes(&["*"]), "two words"), [] as [u32; 0]);
+    }
+
+    #[test]
+    fn endless_channels_do_not_fill_the_memory() {
+        let mut routes = routes(&["*"]);
+        for n in 0..3 * REMEMBERED {
+            let route = routes.find(&n.to_string(), Hears::Channels);
+            assert_eq!(routes.handlers(route), [HandlerId(0)]);
+        }
+        assert!(routes.found.len() <= REMEMBERED);
+    }
+}

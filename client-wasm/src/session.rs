@@ -1,0 +1,317 @@
+//! The client as a state machine without I/O: no browser, no clock, no random source. A driver hands in what happens,
+//! with the time, and carries out the [`Action`]s that come of it.
+//!
+//! ```text
+//! application   subscribe on unsubscribe connect disconnect reset ──┐
+//! stream        frame record backfill failed ───────────────────────┤→ Session → next_action() → Open Close Send State …
+//! requests      answer ─────────────────────────────────────────────┤           → deadline() → one timer → wake()
+//! world         online visible suspend resume wake flush ───────────┘
+//! ```
+//!
+//! After every call the driver takes all actions, sets its one timer to [`Session::deadline`], and where
+//! [`Session::is_dirty`] calls [`Session::flush`] at the end of the microtask, so that what an application subscribes and
+//! unsubscribes in one go leaves in one request.
+//!
+//! | part | holds |
+//! |---|---|
+//! | this file | the application's calls |
+//! | `link` | the life of a connection: opening, failing, waiting, the watchdog |
+//! | `stream` | what the stream says: activation, records, gaps |
+//! | `calls` | subscribe and unsubscribe on a live stream |
+//! | `subscription` | one handler and how far it has heard |
+//! | `input`, `action` | what goes in and what comes out |
+//! | `address` | URLs and bodies |
+//!
+//! # Example
+//!
+//! ```
+//! use tidings_client::session::{Action, Config, Hears, Identity, Session};
+//!
+//! let identity = Identity { device_id: "d1".into(), session_id: "s1".into() };
+//! let mut session = Session::new(Config::new("/api/events"), identity, 42);
+//! session.subscribe("timer:u1".parse()?, None);
+//! session.flush(0);
+//! let opened = std::iter::from_fn(|| session.next_action()).find_map(|action| match action {
+//!     Action::Open { url } => Some(url),
+//!     _ => None,
+//! });
+//! assert_eq!(opened.as_deref(), Some("/api/events?channels=timer:u1&deviceId=d1&sessionId=s1"));
+//! # Ok::<(), tidings_protocol::ChannelError>(())
+//! ```
+
+mod action;
+mod address;
+mod calls;
+mod input;
+mod link;
+mod stream;
+mod subscription;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use tidings_protocol::{Cursor, Pattern};
+
+pub use action::{Action, Request, State, Status, Trouble};
+pub use input::{Answer, Connected, Exclusion, Frame, Rejected};
+
+pub use crate::{
+    backoff::{Backoff, Random},
+    routes::{HandlerId, Hears, Route, Routes},
+};
+use address::Address;
+use link::Phase;
+use subscription::{Standing, Subscription};
+
+/// How a session behaves. All times in milliseconds.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the server's router is mounted; its query is kept.
+    pub url: String,
+    /// A cursor to begin from, from a server-rendered page: what the first channels carried after it is heard. Defaults
+    /// to none.
+    pub since: Option<String>,
+    /// How failed connections are tried again; `None`: not at all. Defaults to [`Backoff::default`].
+    pub reconnect: Option<Backoff>,
+    /// Close the connection this long after the last handler left. Defaults to never.
+    pub idle_ms: Option<u64>,
+}
+
+impl Config {
+    /// The defaults.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), since: None, reconnect: Some(Backoff::default()), idle_ms: None }
+    }
+}
+
+/// Who the session is to the server, beside its credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The browser profile.
+    pub device_id: String,
+    /// The tab.
+    pub session_id: String,
+}
+
+/// A client's connection, its subscriptions, and its place in the log.
+#[derive(Debug)]
+pub struct Session {
+    address: Address,
+    reconnect: Option<Backoff>,
+    idle_ms: Option<u64>,
+    identity: Identity,
+    random: Random,
+
+    phase: Phase,
+    /// Who the server says we are.
+    user_id: Option<String>,
+    /// The stream's place in the log: the `id` of its last frame that had one.
+    cursor: Option<Cursor>,
+    /// The highest position seen in any frame: what a subscribe call brought of the past may lie beyond the cursor.
+    seen: Option<Cursor>,
+    /// The cursor is the page's own (`since`) and no stream has taken it up yet.
+    untried: bool,
+    /// The page's own cursor could not be read.
+    owes_gap: bool,
+    /// Failed attempts since a stream last lived.
+    failures: u32,
+    heartbeat_ms: u64,
+
+    /// In the order of their ids.
+    subscriptions: Vec<Subscription>,
+    routes: Routes,
+    next_handler: u32,
+    next_request: u32,
+    /// The last handler left; nobody else came before this time.
+    idle_at: Option<u64>,
+    dirty: bool,
+    actions: VecDeque<Action>,
+}
+
+impl Session {
+    /// A session that does nothing until it has a handler or is told to connect. The seed decides its random waits.
+    #[must_use]
+    pub fn new(config: Config, identity: Identity, seed: u64) -> Self {
+        let Config { url, since, reconnect, idle_ms } = config;
+        let since = since.map(|since| since.parse::<Cursor>());
+        Self {
+            address: Address::new(&url),
+            reconnect,
+            idle_ms,
+            identity,
+            random: Random::new(seed),
+            phase: Phase::Idle,
+            user_id: None,
+            cursor: since.as_ref().and_then(|since| since.as_ref().ok()).copied(),
+            seen: None,
+            untried: matches!(since, Some(Ok(_))),
+            owes_gap: matches!(since, Some(Err(_))),
+            failures: 0,
+            heartbeat_ms: link::HEARTBEAT_MS,
+            subscriptions: Vec::new(),
+            routes: Routes::default(),
+            next_handler: 0,
+            next_request: 0,
+            idle_at: None,
+            dirty: false,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Hears what is published to a channel, or to all that a pattern matches. With `since`, also what it carried after
+    /// that cursor; a text that is no cursor is told as a gap, because a page may have kept it for longer than a server.
+    pub fn subscribe(&mut self, pattern: Pattern, since: Option<&str>) -> HandlerId {
+        let since = since.map(str::parse::<Cursor>);
+        let owes_gap = matches!(since, Some(Err(_)));
+        let since = since.and_then(Result::ok);
+        let id = self.add(Hears::Channels, pattern, since);
+        if owes_gap && let Some(subscription) = self.subscription(id) {
+            subscription.owes_gap = true;
+        }
+        id
+    }
+
+    /// Hears what is addressed to this user or device, by its label.
+    pub fn on(&mut self, label: Pattern) -> HandlerId {
+        let id = self.add(Hears::Addressed, label, None);
+        if let Phase::Open(_) = self.phase {
+            self.activate(id, None);
+        }
+        id
+    }
+
+    fn add(&mut self, hears: Hears, pattern: Pattern, since: Option<Cursor>) -> HandlerId {
+        let id = HandlerId(self.next_handler);
+        self.next_handler += 1;
+        self.routes.add(id, hears, pattern.clone());
+        let standing = Standing::Pending { since, call: None };
+        self.subscriptions.push(Subscription {
+            id,
+            hears,
+            pattern,
+            standing,
+            settled: false,
+            owes_gap: false,
+            mark: since,
+        });
+        self.idle_at = None;
+        self.dirty = true;
+        id
+    }
+
+    /// Ends what `subscribe` or `on` began.
+    pub fn unsubscribe(&mut self, now: u64, handler: HandlerId) {
+        let Ok(index) = self.subscriptions.binary_search_by_key(&handler, |subscription| subscription.id) else {
+            return;
+        };
+        let subscription = self.subscriptions.remove(index);
+        self.routes.remove(handler);
+        self.dirty = true;
+        if !subscription.settled {
+            self.actions.push_back(Action::Settled { handler, refusal: Some("stopped".into()) });
+        }
+        if self.subscriptions.is_empty() {
+            self.idle_at = self.idle_ms.map(|ms| now.saturating_add(ms));
+        }
+    }
+
+    /// Connects at once, from any state, and resets the attempts. What the server refused before is asked for again.
+    pub fn connect(&mut self) {
+        self.failures = 0;
+        for subscription in &mut self.subscriptions {
+            if subscription.standing == Standing::Refused {
+                subscription.standing = Standing::Pending { since: None, call: None };
+            }
+        }
+        self.dirty = true;
+        match self.phase {
+            Phase::Open(_) | Phase::Connecting { .. } | Phase::Starting => {}
+            _ => self.enter(Phase::Starting),
+        }
+    }
+
+    /// Ends the connection and keeps the subscriptions; only [`Self::connect`] begins another.
+    pub fn disconnect(&mut self) {
+        self.leave();
+        self.enter(Phase::Closed);
+    }
+
+    /// Forgets who it was: user, cursor and handlers, and takes this session id. The device id stays, because it names
+    /// the browser, not the person.
+    pub fn reset(&mut self, session_id: String) {
+        self.leave();
+        for subscription in std::mem::take(&mut self.subscriptions) {
+            if !subscription.settled {
+                let refusal = Some("stopped".into());
+                self.actions.push_back(Action::Settled { handler: subscription.id, refusal });
+            }
+        }
+        self.routes.clear();
+        self.identity.session_id = session_id;
+        self.user_id = None;
+        self.idle_at = None;
+        self.owes_gap = false;
+        self.forget_position();
+        self.failures = 0;
+        self.enter(Phase::Idle);
+    }
+
+    /// The end of the microtask in which the application made its calls: acts on all of them together.
+    pub fn flush(&mut self, now: u64) {
+        self.dirty = false;
+        if matches!(self.phase, Phase::Idle) && !self.subscriptions.is_empty() {
+            self.enter(Phase::Starting);
+        }
+        match self.phase {
+            Phase::Starting => self.open(now),
+            Phase::Open(_) => self.pump(now),
+            _ => {}
+        }
+    }
+
+    /// The next thing to do, if any.
+    pub fn next_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Whether [`Self::flush`] is due at the end of the microtask.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.phase.state()
+    }
+
+    /// Who the session is to the server.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Who hears what; its routes go into [`Self::record`] and [`Self::backfill`].
+    pub fn routes(&mut self) -> &mut Routes {
+        &mut self.routes
+    }
+
+    fn subscription(&mut self, id: HandlerId) -> Option<&mut Subscription> {
+        let index = self.subscriptions.binary_search_by_key(&id, |subscription| subscription.id).ok()?;
+        self.subscriptions.get_mut(index)
+    }
+
+    fn forget_position(&mut self) {
+        self.cursor = None;
+        self.seen = None;
+        self.untried = false;
+    }
+
+    fn request_number(&mut self) -> u32 {
+        self.next_request += 1;
+        self.next_request
+    }
+}

@@ -1,0 +1,109 @@
+//! What the session wants done, in this order.
+
+use std::borrow::Cow;
+
+use tidings_protocol::Pattern;
+
+use crate::routes::HandlerId;
+
+/// Where the connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Nothing asked for it yet, or nobody listened for longer than `idle_ms`.
+    Idle,
+    /// An attempt is under way.
+    Connecting,
+    /// The server has answered; events flow.
+    Open,
+    /// The last attempt failed; the next one is planned.
+    Waiting,
+    /// Ended by `disconnect`, or given up.
+    Closed,
+}
+
+impl State {
+    /// The word for it, the same in Rust and in JavaScript.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "idle",
+            Self::Connecting => "connecting",
+            Self::Open => "open",
+            Self::Waiting => "waiting",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// One thing for the driver to do, or to tell the application.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Open a stream. There is none open before this.
+    Open {
+        /// Where.
+        url: String,
+    },
+    /// Close the stream. Nothing of it may be handed in any more.
+    Close,
+    /// Send a request and hand in its [`Answer`](super::Answer) under this number.
+    Send(Request),
+    /// Tell the application where the connection stands.
+    State(Status),
+    /// A handler hears everything from here on, or never will.
+    Settled {
+        /// Which.
+        handler: HandlerId,
+        /// Why it never will.
+        refusal: Option<Cow<'static, str>>,
+    },
+    /// Tell the application that it may have missed events.
+    Gap {
+        /// On which channels; `None` on all, addressed events included.
+        channels: Option<Vec<Pattern>>,
+        /// Why.
+        reason: Cow<'static, str>,
+        /// The subscriptions that are meant.
+        handlers: Vec<HandlerId>,
+    },
+    /// Tell the application what went wrong.
+    Error(Trouble),
+}
+
+/// A request beside the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Under which its answer is handed in.
+    pub number: u32,
+    /// Where.
+    pub url: String,
+    /// JSON to POST; without, it is a GET.
+    pub body: Option<String>,
+}
+
+/// Where the connection stands, and what a page may want to show beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Where it stands.
+    pub state: State,
+    /// Failed attempts since it last opened.
+    pub attempt: u32,
+    /// The wait until the next attempt, while one is planned.
+    pub retry_in_ms: Option<u64>,
+    /// The server's name for the stream, while open.
+    pub connection_id: Option<String>,
+}
+
+/// Something went wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// What, for programs: the server's own code where it gave one.
+    pub code: Cow<'static, str>,
+    /// Whether the session tries again by itself.
+    pub will_retry: bool,
+    /// The HTTP status of the answer.
+    pub status: Option<u16>,
+    /// What happened, for a person.
+    pub detail: Option<String>,
+    /// The channel that was refused.
+    pub channel: Option<Pattern>,
+}

@@ -1,0 +1,281 @@
+//! Subscribing and unsubscribing on a live stream.
+//!
+//! What the server holds is compared with what the handlers want, and the difference is sent. A new comparison is made
+//! only when the last one's calls have been answered: requests may overtake each other, and an unsubscribe that arrives
+//! after the subscribe that followed it would be silence.
+
+use tidings_protocol::{Cursor, Pattern};
+
+use super::{
+    Action, Answer, Rejected, Request, Session,
+    address::body,
+    link::{Phase, trouble},
+    subscription::{Standing, Subscription},
+};
+
+/// A call without an answer is given up and sent again after this long.
+const CALL_MS: u64 = 30_000;
+
+/// The calls of one stream.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    under_way: Vec<Call>,
+    /// The channels that the server holds, or may hold.
+    held: Vec<(Pattern, Hold)>,
+    failures: u32,
+    /// Nothing is sent before this time.
+    hold_until: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Call {
+    number: u32,
+    kind: Kind,
+    channels: Vec<Pattern>,
+    since: Option<Cursor>,
+    progress: Progress,
+}
+
+/// How a channel stands at the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    /// Asked for.
+    Asked,
+    /// Confirmed in the stream.
+    Confirmed,
+    /// An unsubscribe is under way, or was and nobody knows whether it arrived.
+    Leaving,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Subscribe,
+    Unsubscribe,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Sent; given up at this time.
+    Sent { until: u64 },
+    /// Nobody knows whether it arrived. It is sent again under its own number, so that a confirmation still counts.
+    Failed,
+}
+
+impl Calls {
+    /// The stream has confirmed these.
+    pub(super) fn confirm(&mut self, channels: &[Pattern]) {
+        for channel in channels {
+            self.set(channel, Hold::Confirmed);
+        }
+    }
+
+    fn set(&mut self, channel: &Pattern, hold: Hold) {
+        match self.held.iter_mut().find(|(held, _)| held == channel) {
+            Some(held) => held.1 = hold,
+            None => self.held.push((channel.clone(), hold)),
+        }
+    }
+
+    fn get(&self, channel: &Pattern) -> Option<Hold> {
+        self.held.iter().find(|(held, _)| held == channel).map(|(_, hold)| *hold)
+    }
+
+    /// The server does not hold it.
+    pub(super) fn drop_channel(&mut self, channel: &Pattern) {
+        self.held.retain(|(held, _)| held != channel);
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let calls = self.under_way.iter().filter_map(|call| match call.progress {
+            Progress::Sent { until } => Some(until),
+            Progress::Failed => None,
+        });
+        calls.chain(self.hold_until).min()
+    }
+}
+
+impl Session {
+    /// Sends what differs between the server and the handlers.
+    pub(super) fn pump(&mut self, now: u64) {
+        let Phase::Open(stream) = &mut self.phase else { return };
+        let calls = &mut stream.calls;
+        if stream.awaits_gap
+            || calls.hold_until.is_some()
+            || calls.under_way.iter().any(|call| call.progress != Progress::Failed)
+        {
+            return;
+        }
+        // An unsubscribe that may still arrive would end what is asked for after it. A new stream knows nothing of it.
+        let wanted_again = |subscription: &Subscription| {
+            subscription.is_wanted() && calls.get(&subscription.pattern) == Some(Hold::Leaving)
+        };
+        if self.subscriptions.iter().any(wanted_again) {
+            self.lose(now, None);
+            return;
+        }
+        // What the stream carries already needs no call, only to be told.
+        let mut there = Vec::new();
+        for subscription in self.subscriptions.iter().filter(|subscription| subscription.is_wanted()) {
+            if subscription.standing == (Standing::Pending { since: None, call: None })
+                && calls.get(&subscription.pattern) == Some(Hold::Confirmed)
+            {
+                there.push(subscription.id);
+            }
+        }
+
+        let mut requests: Vec<Call> = Vec::new();
+        // Failed calls first, under their own numbers, for those who still wait for them.
+        for mut call in std::mem::take(&mut calls.under_way) {
+            if call.kind == Kind::Subscribe {
+                let waits = |channel: &Pattern| {
+                    self.subscriptions.iter().any(|one| one.awaits(call.number) && one.pattern == *channel)
+                };
+                call.channels.retain(waits);
+                if !call.channels.is_empty() {
+                    requests.push(call);
+                }
+            }
+        }
+        let wanted = |channel: &Pattern| {
+            self.subscriptions.iter().any(|subscription| subscription.is_wanted() && subscription.pattern == *channel)
+        };
+        let unwanted: Vec<Pattern> =
+            calls.held.iter().map(|(channel, _)| channel).filter(|channel| !wanted(channel)).cloned().collect();
+        if !unwanted.is_empty() {
+            self.next_request += 1;
+            let progress = Progress::Failed;
+            requests.push(Call {
+                number: self.next_request,
+                kind: Kind::Unsubscribe,
+                channels: unwanted,
+                since: None,
+                progress,
+            });
+        }
+        // One call for all that begin at the same place.
+        let first_new = requests.len();
+        for subscription in self.subscriptions.iter_mut().filter(|subscription| subscription.is_wanted()) {
+            let Standing::Pending { since, call: call @ None } = &mut subscription.standing else { continue };
+            if there.contains(&subscription.id) {
+                continue;
+            }
+            let same = requests[first_new..].iter().position(|request| request.since == *since);
+            let index = same.map_or(requests.len(), |index| first_new + index);
+            if index == requests.len() {
+                self.next_request += 1;
+                requests.push(Call {
+                    number: self.next_request,
+                    kind: Kind::Subscribe,
+                    channels: Vec::new(),
+                    since: *since,
+                    progress: Progress::Failed,
+                });
+            }
+            let request = &mut requests[index];
+            *call = Some(request.number);
+            if !request.channels.contains(&subscription.pattern) {
+                request.channels.push(subscription.pattern.clone());
+            }
+        }
+
+        for mut call in requests {
+            let name = match call.kind {
+                Kind::Subscribe => "subscribe",
+                Kind::Unsubscribe => "unsubscribe",
+            };
+            for channel in &call.channels {
+                match call.kind {
+                    Kind::Unsubscribe => calls.set(channel, Hold::Leaving),
+                    // What one handler has, another may be asking the past of.
+                    Kind::Subscribe if calls.get(channel).is_none() => calls.set(channel, Hold::Asked),
+                    Kind::Subscribe => {}
+                }
+            }
+            let body = body(&stream.connection_id, &call.number.to_string(), &call.channels, call.since);
+            let request = Request { number: call.number, url: self.address.below(name), body: Some(body) };
+            self.actions.push_back(Action::Send(request));
+            call.progress = Progress::Sent { until: now.saturating_add(CALL_MS) };
+            calls.under_way.push(call);
+        }
+        let cursor = self.cursor;
+        for id in there {
+            self.activate(id, cursor);
+        }
+    }
+
+    /// The answer to a call.
+    pub(super) fn call_answered(&mut self, now: u64, number: u32, answer: &Answer) {
+        let Phase::Open(stream) = &mut self.phase else { return };
+        let calls = &mut stream.calls;
+        let Some(index) = calls.under_way.iter().position(|call| call.number == number) else { return };
+        match answer.status {
+            Some(200..=299) => {
+                calls.failures = 0;
+                let call = calls.under_way.remove(index);
+                if call.kind == Kind::Unsubscribe {
+                    call.channels.iter().for_each(|channel| calls.drop_channel(channel));
+                }
+                for rejected in &answer.rejected {
+                    self.refuse(rejected.clone());
+                }
+                self.pump(now);
+            }
+            // The server does not know the stream, so it is not the stream's server any more.
+            Some(404) => self.lose(now, None),
+            None | Some(401 | 408 | 425 | 429 | 500..) => {
+                let least = match answer.status {
+                    Some(401) => self.reconnect.unwrap_or_default().cap_ms,
+                    _ => answer.retry_after_ms.unwrap_or(0),
+                };
+                self.call_failed(now, index, least, answer);
+            }
+            // The request is wrong, and would be again.
+            Some(_) => {
+                let call = calls.under_way.remove(index);
+                let trouble = trouble(answer);
+                match call.kind {
+                    Kind::Unsubscribe => {
+                        call.channels.iter().for_each(|channel| calls.drop_channel(channel));
+                        self.actions.push_back(Action::Error(trouble));
+                    }
+                    Kind::Subscribe => {
+                        for channel in call.channels {
+                            self.refuse(Rejected { channel, code: trouble.code.clone().into_owned() });
+                        }
+                    }
+                }
+                self.pump(now);
+            }
+        }
+    }
+
+    /// A call failed in a way that may pass.
+    fn call_failed(&mut self, now: u64, index: usize, least: u64, answer: &Answer) {
+        let Phase::Open(stream) = &mut self.phase else { return };
+        let calls = &mut stream.calls;
+        let Some(call) = calls.under_way.get_mut(index) else { return };
+        call.progress = Progress::Failed;
+        calls.failures = calls.failures.saturating_add(1);
+        // As long as the stream lives its calls are tried, also where `reconnect` is off.
+        let backoff = self.reconnect.unwrap_or_default();
+        let wait = backoff.wait(calls.failures, &mut self.random).max(least);
+        calls.hold_until = Some(now.saturating_add(wait));
+        let mut trouble = trouble(answer);
+        trouble.will_retry = true;
+        self.actions.push_back(Action::Error(trouble));
+    }
+
+    pub(super) fn wake_calls(&mut self, now: u64) {
+        loop {
+            let Phase::Open(stream) = &mut self.phase else { return };
+            let late = |call: &Call| matches!(call.progress, Progress::Sent { until } if now >= until);
+            let Some(index) = stream.calls.under_way.iter().position(late) else { break };
+            self.call_failed(now, index, 0, &Answer::default());
+        }
+        let Phase::Open(stream) = &mut self.phase else { return };
+        if stream.calls.hold_until.is_some_and(|at| now >= at) {
+            stream.calls.hold_until = None;
+            self.pump(now);
+        }
+    }
+}

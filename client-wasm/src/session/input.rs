@@ -1,0 +1,107 @@
+//! What the stream says, as a driver hands it in: already taken out of JSON, with channels and cursors parsed.
+//!
+//! They are looser than the types of `tidings_protocol::frame`, because a client must outlive its server's next version:
+//! a reason or a code that it does not know is still a text to pass on, not a frame to lose.
+
+use tidings_protocol::{Cursor, Pattern};
+
+/// A control frame. (Records come by [`Session::record`](super::Session::record) and
+/// [`Session::backfill`](super::Session::backfill), where speed counts.)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// The first frame of every stream.
+    Connected(Connected),
+    /// A subscribe call has become active.
+    Subscribed {
+        /// Which.
+        request_id: String,
+        /// What is now active.
+        channels: Vec<Pattern>,
+        /// From here on it is live.
+        position: Option<Cursor>,
+    },
+    /// Events may be missing.
+    Gap {
+        /// On which channels; `None` on all of the stream.
+        channels: Option<Vec<Pattern>>,
+        /// Why.
+        reason: String,
+        /// The frame's `id:`.
+        id: Option<Cursor>,
+    },
+    /// All that matches has been written up to here.
+    Heartbeat {
+        /// The frame's `id:`.
+        id: Option<Cursor>,
+    },
+    /// The stream no longer hears these channels.
+    Revoked {
+        /// Which.
+        channels: Vec<Pattern>,
+        /// Why.
+        code: String,
+    },
+    /// The server ends the stream.
+    Closing {
+        /// Why.
+        reason: String,
+        /// When to come back.
+        retry_ms: u64,
+    },
+    /// Any other frame: a sign of life.
+    Other,
+}
+
+/// The first frame of every stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Connected {
+    /// The frame's `id:`.
+    pub id: Option<Cursor>,
+    /// The stream's name in calls.
+    pub connection_id: String,
+    /// Whose it is.
+    pub user_id: Option<String>,
+    /// What is active from the start.
+    pub channels: Vec<Pattern>,
+    /// What was asked for and is not.
+    pub rejected: Vec<Rejected>,
+    /// Whether the stream goes on from the cursor that was sent. If not, a gap follows.
+    pub resumed: bool,
+    /// The interval between heartbeats; 0 leaves it as it was.
+    pub heartbeat_ms: u64,
+}
+
+/// A channel that the server refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Which.
+    pub channel: Pattern,
+    /// Why.
+    pub code: String,
+}
+
+/// From whom a record is hidden.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exclusion<'a> {
+    /// The user whose streams are meant.
+    pub user_id: &'a str,
+    /// Hidden from this tab.
+    pub session_id: Option<&'a str>,
+    /// Hidden from every tab of this device.
+    pub device_id: Option<&'a str>,
+}
+
+/// The server's answer to a request of the session's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status; `None` if no answer came.
+    pub status: Option<u16>,
+    /// From the `Retry-After` header.
+    pub retry_after_ms: Option<u64>,
+    /// The `code` of a problem document.
+    pub code: Option<String>,
+    /// The `detail` of a problem document.
+    pub detail: Option<String>,
+    /// In the answer to a subscribe call: what was refused.
+    pub rejected: Vec<Rejected>,
+}

@@ -1,0 +1,401 @@
+//! The life of a connection: opening, failing, finding out why, waiting, and the watchdog over an open stream.
+
+use std::borrow::Cow;
+
+use tidings_protocol::{Cursor, Pattern};
+
+use super::{
+    Action, Answer, Request, Session, State, Status, Trouble,
+    address::list,
+    calls::Calls,
+    subscription::{Standing, Subscription, raise},
+};
+use crate::routes::Hears;
+
+/// The interval between heartbeats until a server says its own (its default).
+pub(super) const HEARTBEAT_MS: u64 = 15_000;
+/// A stream that lived this long ends a row of failures. Not `connected` alone: a server that crashes upon every
+/// connection would be met by its whole crowd, again and again, at the first and shortest wait.
+const STABLE_MS: u64 = 5_000;
+/// `online` and a tab becoming visible spread over this much.
+const PROMPT_MS: u64 = 500;
+/// The diagnosis of a failed connection may take this long.
+const DIAGNOSIS_MS: u64 = 10_000;
+/// A timer that fires later than this was held back (a hidden tab, a sleeping machine), and so may have been the stream.
+const LATE_MS: u64 = 2_000;
+
+/// Where the connection stands, and what belongs to that.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Nobody asked for it.
+    Idle,
+    /// Ended, or given up.
+    Closed,
+    /// Asked for; opened at the end of the microtask, with all that is subscribed until then.
+    Starting,
+    /// Opened; nothing heard of it.
+    Connecting(Attempt),
+    /// `connected` came.
+    Open(Stream),
+    /// It failed, and the server is asked why.
+    Diagnosing { request: u32, until: u64 },
+    /// The next attempt comes at this time; a firm one is not brought forward by `online` or a visible tab.
+    Waiting { since: u64, until: u64, firm: bool },
+    /// The page is in the browser's back/forward cache.
+    Suspended,
+}
+
+/// A stream that has not answered.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// It fails at this time.
+    pub(super) until: u64,
+    /// The channels in its URL.
+    pub(super) asked: Vec<Pattern>,
+    /// The cursor in its URL.
+    pub(super) cursor: Option<Cursor>,
+}
+
+/// A stream that has answered.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) connection_id: String,
+    /// Not resumed although a cursor was sent: a `gap` follows. Until it has come, the old cursor stays, or a cut between
+    /// the two would turn the gap into silence; and nothing is asked for from it, or the gap would be told twice.
+    pub(super) awaits_gap: bool,
+    pub(super) calls: Calls,
+    opened_at: u64,
+    heard_at: u64,
+    /// The watchdog looks at this time. It does not move with every message.
+    watch_at: u64,
+    /// It looked, late, and let one more interval pass.
+    spared: bool,
+    /// Something must have been heard after this time, when the watchdog looks.
+    doubted_at: Option<u64>,
+}
+
+impl Stream {
+    pub(super) fn new(now: u64, connection_id: String, heartbeat_ms: u64) -> Self {
+        Self {
+            connection_id,
+            awaits_gap: false,
+            calls: Calls::default(),
+            opened_at: now,
+            heard_at: now,
+            watch_at: now.saturating_add(patience(heartbeat_ms)),
+            spared: false,
+            doubted_at: None,
+        }
+    }
+}
+
+/// Silence for this long means that nothing will come.
+fn patience(heartbeat_ms: u64) -> u64 {
+    heartbeat_ms.saturating_mul(5) / 2
+}
+
+impl Phase {
+    pub(super) fn state(&self) -> State {
+        match self {
+            Self::Idle => State::Idle,
+            Self::Closed => State::Closed,
+            Self::Starting | Self::Connecting(_) => State::Connecting,
+            Self::Open(_) => State::Open,
+            Self::Diagnosing { .. } | Self::Waiting { .. } | Self::Suspended => State::Waiting,
+        }
+    }
+
+    fn has_stream(&self) -> bool {
+        matches!(self, Self::Connecting(_) | Self::Open(_))
+    }
+}
+
+impl Session {
+    /// Opens a stream. Its URL holds what is to go on from where the stream's cursor stands; all else is asked for by
+    /// calls, once the stream is there.
+    pub(super) fn open(&mut self, now: u64) {
+        let cursor = self.cursor;
+        let resumes = cursor.is_some() && !self.untried;
+        let mut channels = String::new();
+        let mut asked: Vec<Pattern> = Vec::new();
+        // With a cursor, what was confirmed goes on from there. Without one all begins with the stream, and with the page's
+        // own all that was there from the start begins with that. But on a resumed stream what is new would hear the past.
+        let due = |subscription: &Subscription| match subscription.standing {
+            Standing::Active => subscription.hears == Hears::Channels,
+            Standing::Pending { since: None, .. } => subscription.hears == Hears::Channels && !resumes,
+            _ => false,
+        };
+        for subscription in self.subscriptions.iter().filter(|one| due(one)) {
+            if !asked.contains(&subscription.pattern) && list(&mut channels, &subscription.pattern) {
+                asked.push(subscription.pattern.clone());
+            }
+        }
+        // What found no room is asked for by a call, from the cursor on.
+        for subscription in self.subscriptions.iter_mut().filter(|one| due(one)) {
+            if cursor.is_some() && !asked.contains(&subscription.pattern) {
+                subscription.standing = Standing::Pending { since: cursor, call: None };
+                subscription.heard(cursor);
+            }
+        }
+        let url = self.address.stream(&channels, &self.identity, cursor, self.seen);
+        let until = now.saturating_add(patience(self.heartbeat_ms));
+        self.enter(Phase::Connecting(Attempt { until, asked, cursor }));
+        self.actions.push_back(Action::Open { url });
+    }
+
+    /// The stream failed or ended.
+    pub fn failed(&mut self, now: u64) {
+        match &self.phase {
+            Phase::Connecting(_) => self.diagnose(now),
+            Phase::Open(_) => self.lose(now, None),
+            _ => {}
+        }
+    }
+
+    /// An attempt failed. EventSource does not say why; a request can.
+    fn diagnose(&mut self, now: u64) {
+        self.leave();
+        self.failures = self.failures.saturating_add(1);
+        let number = self.request_number();
+        self.enter(Phase::Diagnosing { request: number, until: now.saturating_add(DIAGNOSIS_MS) });
+        self.actions.push_back(Action::Send(Request { number, url: self.address.below("check"), body: None }));
+    }
+
+    /// A stream that was open is gone.
+    pub(super) fn lose(&mut self, now: u64, trouble: Option<Trouble>) {
+        self.count(now);
+        self.leave();
+        self.retry(now, 0, trouble);
+    }
+
+    /// Whether the stream that ends here ends a row of failures, or is one more of them.
+    fn count(&mut self, now: u64) {
+        if let Phase::Open(stream) = &self.phase {
+            let stable = now.saturating_sub(stream.opened_at) >= STABLE_MS;
+            self.failures = if stable { 0 } else { self.failures.saturating_add(1) };
+        }
+    }
+
+    /// The answer to a request.
+    pub fn answer(&mut self, now: u64, number: u32, answer: &Answer) {
+        match self.phase {
+            Phase::Diagnosing { request, .. } if request == number => self.diagnosed(now, answer),
+            Phase::Open(_) => self.call_answered(now, number, answer),
+            _ => {}
+        }
+    }
+
+    fn diagnosed(&mut self, now: u64, answer: &Answer) {
+        let trouble = trouble(answer);
+        let least = match answer.status {
+            // New credentials are the user's to bring, and `connect` asks at once.
+            Some(401 | 403) => self.reconnect.map_or(0, |backoff| backoff.cap_ms),
+            _ => answer.retry_after_ms.unwrap_or(0),
+        };
+        self.retry(now, least, Some(trouble));
+    }
+
+    /// Plans the next attempt, not before `least` milliseconds, or gives up.
+    fn retry(&mut self, now: u64, least: u64, trouble: Option<Trouble>) {
+        if let Some(backoff) = self.reconnect.filter(|backoff| self.failures < backoff.max_attempts) {
+            let wait = backoff.wait(self.failures, &mut self.random).max(least);
+            self.wait(now, wait, least > 0, trouble);
+        } else {
+            self.enter(Phase::Closed);
+            let trouble = trouble.unwrap_or_else(|| Trouble { code: "network".into(), ..Trouble::default() });
+            self.actions.push_back(Action::Error(trouble));
+        }
+    }
+
+    fn wait(&mut self, now: u64, wait: u64, firm: bool, trouble: Option<Trouble>) {
+        self.enter(Phase::Waiting { since: now, until: now.saturating_add(wait), firm });
+        if let Some(trouble) = trouble {
+            self.actions.push_back(Action::Error(Trouble { will_retry: true, ..trouble }));
+        }
+    }
+
+    /// The server ends the stream and says when to come back.
+    pub(super) fn dismissed(&mut self, now: u64, reason: String, retry_ms: u64) {
+        self.count(now);
+        self.leave();
+        // A drain is the server's business, as long as we may come back.
+        let trouble = (reason != "drain").then(|| Trouble { code: Cow::Owned(reason), ..Trouble::default() });
+        if self.failures == 0 && self.reconnect.is_some() {
+            self.wait(now, retry_ms, true, trouble);
+        } else {
+            self.retry(now, retry_ms, trouble);
+        }
+    }
+
+    /// The network came back.
+    pub fn online(&mut self, now: u64) {
+        self.hurry(now);
+    }
+
+    /// The tab became visible.
+    pub fn visible(&mut self, now: u64) {
+        self.hurry(now);
+    }
+
+    /// A wait is cut short; an open stream has to prove that it lives.
+    fn hurry(&mut self, now: u64) {
+        let prompt = now.saturating_add(self.random.up_to(PROMPT_MS));
+        match &mut self.phase {
+            Phase::Waiting { until, firm: false, .. } => *until = prompt.min(*until),
+            // A server that has nothing to say says so once in every interval. A doubt that stands already keeps its time,
+            // or a tab that is shown and hidden all the time would never be answered.
+            Phase::Open(stream) if stream.doubted_at.is_none_or(|doubted_at| stream.heard_at > doubted_at) => {
+                stream.doubted_at = Some(now);
+                let proof = now.saturating_add(self.heartbeat_ms.saturating_mul(5) / 4);
+                stream.watch_at = proof.min(stream.heard_at.saturating_add(patience(self.heartbeat_ms)));
+            }
+            _ => {}
+        }
+    }
+
+    /// The page goes away, perhaps into the back/forward cache, where a stream would stay open at the server.
+    pub fn suspend(&mut self) {
+        if !matches!(self.phase, Phase::Idle | Phase::Closed) {
+            self.leave();
+            self.enter(Phase::Suspended);
+        }
+    }
+
+    /// The page came back.
+    pub fn resume(&mut self, now: u64) {
+        if matches!(self.phase, Phase::Suspended) {
+            self.open(now);
+        }
+    }
+
+    /// When [`Self::wake`] is due.
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        let own = match &self.phase {
+            Phase::Connecting(attempt) => Some(attempt.until),
+            Phase::Diagnosing { until, .. } | Phase::Waiting { until, .. } => Some(*until),
+            Phase::Open(stream) => Some(stream.calls.deadline().map_or(stream.watch_at, |at| at.min(stream.watch_at))),
+            Phase::Idle | Phase::Closed | Phase::Starting | Phase::Suspended => None,
+        };
+        match (own, self.idle_at) {
+            (Some(own), Some(idle)) => Some(own.min(idle)),
+            (own, idle) => own.or(idle),
+        }
+    }
+
+    /// Time has passed. It may be called early, or late, or for nothing.
+    pub fn wake(&mut self, now: u64) {
+        if self.idle_at.is_some_and(|at| now >= at) {
+            self.idle_at = None;
+            if !matches!(self.phase, Phase::Idle | Phase::Closed) {
+                self.leave();
+                // Nobody listens, so nobody misses anything; a handler to come begins anew.
+                self.forget_position();
+                self.failures = 0;
+                self.enter(Phase::Idle);
+            }
+        }
+        match &self.phase {
+            Phase::Connecting(attempt) if now >= attempt.until => self.diagnose(now),
+            Phase::Diagnosing { until, .. } if now >= *until => self.diagnosed(now, &Answer::default()),
+            Phase::Waiting { until, .. } if now >= *until => self.open(now),
+            Phase::Open(_) => {
+                self.watch(now);
+                self.wake_calls(now);
+            }
+            _ => {}
+        }
+    }
+
+    fn watch(&mut self, now: u64) {
+        let Phase::Open(stream) = &mut self.phase else { return };
+        if now < stream.watch_at {
+            return;
+        }
+        let proven = match stream.doubted_at {
+            Some(doubted_at) => stream.heard_at > doubted_at,
+            None => stream.heard_at.saturating_add(patience(self.heartbeat_ms)) > now,
+        };
+        if proven {
+            stream.doubted_at = None;
+            stream.spared = false;
+            stream.watch_at = stream.heard_at.saturating_add(patience(self.heartbeat_ms)).max(now + 1);
+        } else if !stream.spared && now - stream.watch_at >= LATE_MS {
+            stream.spared = true;
+            stream.watch_at = now.saturating_add(self.heartbeat_ms);
+        } else {
+            self.lose(now, Some(Trouble { code: "silent".into(), ..Trouble::default() }));
+        }
+    }
+
+    /// The stream gave a sign of life.
+    pub(super) fn heard(&mut self, now: u64) {
+        if let Phase::Open(stream) = &mut self.phase {
+            stream.heard_at = now;
+        }
+    }
+
+    /// Ends the stream, if there is one. What was asked for on it and not confirmed is asked for again on the next.
+    pub(super) fn leave(&mut self) {
+        if self.phase.has_stream() {
+            self.actions.push_back(Action::Close);
+        }
+        for subscription in &mut self.subscriptions {
+            if let Standing::Pending { call, .. } = &mut subscription.standing {
+                *call = None;
+            }
+        }
+    }
+
+    /// Changes the phase and tells the application.
+    pub(super) fn enter(&mut self, phase: Phase) {
+        let before = self.phase.state();
+        self.phase = phase;
+        let state = self.phase.state();
+        let retry_in_ms = match &self.phase {
+            Phase::Waiting { since, until, .. } => Some(until - since),
+            _ => None,
+        };
+        // A wait is worth telling once more when its length is known.
+        if state != before || retry_in_ms.is_some() {
+            let connection_id = match &self.phase {
+                Phase::Open(stream) => Some(stream.connection_id.clone()),
+                _ => None,
+            };
+            let attempt = if connection_id.is_some() { 0 } else { self.failures };
+            self.actions.push_back(Action::State(Status { state, attempt, retry_in_ms, connection_id }));
+        }
+    }
+
+    /// The stream has brought all up to here.
+    pub(super) fn advance(&mut self, now: u64, id: Option<Cursor>) {
+        let Phase::Open(stream) = &self.phase else { return };
+        if id.is_none() {
+            return;
+        }
+        if stream.awaits_gap {
+            // Every stream that does not resume says so itself, next after `connected`. Should one not, we do.
+            return self.gap(now, None, "unknown".to_owned(), id);
+        }
+        self.cursor = id;
+        raise(&mut self.seen, id);
+    }
+}
+
+/// What an answer that does not help says to the application.
+pub(super) fn trouble(answer: &Answer) -> Trouble {
+    let code = match (&answer.code, answer.status) {
+        (Some(code), _) => Cow::Owned(code.clone()),
+        (None, None) => "network".into(),
+        // The server would have us, so it was the stream alone that failed.
+        (None, Some(200..=299)) => "network".into(),
+        (None, Some(401)) => "unauthorized".into(),
+        (None, Some(403)) => "forbidden".into(),
+        (None, Some(404)) => "notFound".into(),
+        (None, Some(429)) => "tooManyRequests".into(),
+        (None, Some(500..)) => "unavailable".into(),
+        (None, Some(_)) => "unexpected".into(),
+    };
+    let status = answer.status.filter(|status| !(200..=299).contains(status));
+    Trouble { code, status, detail: answer.detail.clone(), ..Trouble::default() }
+}

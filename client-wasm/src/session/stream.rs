@@ -1,0 +1,254 @@
+//! What the stream says: who is confirmed, what is delivered to whom, what may be missing. The rules are DESIGN's "Rules
+//! for resume".
+
+use std::borrow::Cow;
+
+use tidings_protocol::{Cursor, Pattern};
+
+use super::{
+    Action, Connected, Exclusion, Frame, Rejected, Session, Trouble,
+    link::{Phase, Stream},
+    subscription::{Standing, raise},
+};
+use crate::routes::{HandlerId, Hears, Route};
+
+impl Session {
+    /// A control frame of the stream.
+    pub fn frame(&mut self, now: u64, frame: Frame) {
+        self.heard(now);
+        match (&self.phase, frame) {
+            (Phase::Connecting(_), Frame::Connected(connected)) => self.connected(now, connected),
+            (Phase::Open(_), Frame::Subscribed { request_id, channels, position }) => {
+                self.subscribed(now, &request_id, &channels, position);
+            }
+            (Phase::Open(_), Frame::Gap { channels, reason, id }) => self.gap(now, channels, reason, id),
+            (Phase::Open(_), Frame::Heartbeat { id }) => self.advance(now, id),
+            (Phase::Open(_), Frame::Revoked { channels, code }) => {
+                for channel in channels {
+                    self.refuse(Rejected { channel, code: code.clone() });
+                }
+            }
+            (Phase::Open(_) | Phase::Connecting(_), Frame::Closing { reason, retry_ms }) => {
+                self.dismissed(now, reason, retry_ms);
+            }
+            _ => {}
+        }
+    }
+
+    fn connected(&mut self, now: u64, connected: Connected) {
+        let before = std::mem::replace(&mut self.phase, Phase::Starting);
+        let Phase::Connecting(attempt) = before else { return };
+        if connected.heartbeat_ms > 0 {
+            self.heartbeat_ms = connected.heartbeat_ms;
+        }
+        let mut stream = Stream::new(now, connected.connection_id, self.heartbeat_ms);
+        let awaits_gap = attempt.cursor.is_some() && !connected.resumed;
+        stream.awaits_gap = awaits_gap;
+        stream.calls.confirm(&connected.channels);
+        self.user_id = connected.user_id;
+        self.untried = false;
+        self.enter(Phase::Open(stream));
+        if !awaits_gap {
+            self.advance(now, connected.id);
+        }
+        if std::mem::take(&mut self.owes_gap) {
+            self.tell_gap(None, "malformed".into());
+        }
+
+        // All that was in the URL begins with the cursor that was in the URL, or else with the stream.
+        let start = attempt.cursor.or(connected.id);
+        for index in 0..self.subscriptions.len() {
+            let subscription = &mut self.subscriptions[index];
+            let id = subscription.id;
+            if subscription.hears == Hears::Addressed {
+                self.activate(id, None);
+                continue;
+            }
+            let confirmed = connected.channels.contains(&subscription.pattern);
+            match subscription.standing {
+                Standing::Active | Standing::Pending { since: None, .. } if confirmed => self.activate(id, start),
+                // The server neither took nor refused it.
+                Standing::Active => {
+                    subscription.standing = Standing::Pending { since: attempt.cursor, call: None };
+                    subscription.heard(attempt.cursor);
+                }
+                Standing::Pending { since: None, .. } if attempt.asked.contains(&subscription.pattern) => {
+                    subscription.standing = Standing::Pending { since: attempt.cursor, call: None };
+                }
+                _ => {}
+            }
+        }
+        for rejected in connected.rejected {
+            self.refuse(rejected);
+        }
+        self.pump(now);
+    }
+
+    /// A subscription hears all from here on, having heard all up to `mark`.
+    pub(super) fn activate(&mut self, id: HandlerId, mark: Option<Cursor>) {
+        let Some(subscription) = self.subscription(id) else { return };
+        subscription.standing = Standing::Active;
+        subscription.heard(mark);
+        let owes_gap = std::mem::take(&mut subscription.owes_gap);
+        let channel = subscription.pattern.clone();
+        if !std::mem::replace(&mut subscription.settled, true) {
+            self.actions.push_back(Action::Settled { handler: id, refusal: None });
+        }
+        if owes_gap {
+            let (channels, reason) = (Some(vec![channel]), "malformed".into());
+            self.actions.push_back(Action::Gap { channels, reason, handlers: vec![id] });
+        }
+    }
+
+    fn subscribed(&mut self, now: u64, request_id: &str, channels: &[Pattern], position: Option<Cursor>) {
+        let Ok(call) = request_id.parse::<u32>() else { return };
+        let Phase::Open(stream) = &mut self.phase else { return };
+        stream.calls.confirm(channels);
+        // It names a record of the log like any other position: if the log should lose that record, and write another in
+        // its place, our marks would hide the new one. So the server is to check it when we come back.
+        raise(&mut self.seen, position);
+        for index in 0..self.subscriptions.len() {
+            let subscription = &self.subscriptions[index];
+            if subscription.awaits(call) && channels.contains(&subscription.pattern) {
+                self.activate(subscription.id, position);
+            }
+        }
+        self.pump(now);
+    }
+
+    /// A record of the stream, live or replayed. Adds those who hear it to `out`, in their order.
+    pub fn record(
+        &mut self,
+        now: u64,
+        route: Route,
+        position: Option<Cursor>,
+        except: Option<&Exclusion<'_>>,
+        out: &mut Vec<HandlerId>,
+    ) {
+        if !matches!(self.phase, Phase::Open(_)) {
+            return;
+        }
+        self.heard(now);
+        self.advance(now, position);
+        if except.is_some_and(|except| self.is_hidden(except)) {
+            return;
+        }
+        let Self { routes, subscriptions, .. } = self;
+        for id in routes.handlers(route) {
+            let Ok(index) = subscriptions.binary_search_by_key(id, |subscription| subscription.id) else { continue };
+            let subscription = &subscriptions[index];
+            if subscription.standing == Standing::Active && subscription.misses(position) {
+                out.push(*id);
+            }
+        }
+    }
+
+    /// A record of the past, for those who asked for it by this call. Adds those who hear it to `out`, in their order.
+    pub fn backfill(
+        &mut self,
+        now: u64,
+        request_id: &str,
+        route: Route,
+        position: Option<Cursor>,
+        except: Option<&Exclusion<'_>>,
+        out: &mut Vec<HandlerId>,
+    ) {
+        if !matches!(self.phase, Phase::Open(_)) {
+            return;
+        }
+        self.heard(now);
+        raise(&mut self.seen, position);
+        let Ok(call) = request_id.parse::<u32>() else { return };
+        let hidden = except.is_some_and(|except| self.is_hidden(except));
+        let Self { routes, subscriptions, .. } = self;
+        for id in routes.handlers(route) {
+            let Ok(index) = subscriptions.binary_search_by_key(id, |subscription| subscription.id) else { continue };
+            let subscription = &mut subscriptions[index];
+            if subscription.awaits(call) && subscription.misses(position) {
+                subscription.heard(position);
+                if !hidden {
+                    out.push(*id);
+                }
+            }
+        }
+    }
+
+    /// The server hides it from streams that declare their session; one shared by several tabs declares none, and there
+    /// each tab asks for itself.
+    fn is_hidden(&self, except: &Exclusion<'_>) -> bool {
+        self.user_id.as_deref() == Some(except.user_id)
+            && (except.session_id == Some(&*self.identity.session_id)
+                || except.device_id == Some(&*self.identity.device_id))
+    }
+
+    pub(super) fn gap(&mut self, now: u64, channels: Option<Vec<Pattern>>, reason: String, id: Option<Cursor>) {
+        match &channels {
+            None => {
+                if let Phase::Open(stream) = &mut self.phase {
+                    stream.awaits_gap = false;
+                }
+                if id.is_some() {
+                    self.cursor = id;
+                    self.seen = id;
+                }
+                for subscription in &mut self.subscriptions {
+                    subscription.mark = id;
+                    // It has been told of what it may have missed up to here, and refetches; asking for that past again
+                    // could only tell it once more.
+                    if let Standing::Pending { since: Some(since), .. } = &mut subscription.standing
+                        && let Some(id) = id
+                    {
+                        *since = id;
+                    }
+                }
+            }
+            Some(channels) => {
+                for subscription in &mut self.subscriptions {
+                    if channels.iter().any(|channel| channel.overlaps(&subscription.pattern)) {
+                        subscription.mark = match subscription.standing {
+                            // It keeps its `since`: until it is confirmed, nothing promises what follows the gap.
+                            Standing::Pending { since, .. } => since,
+                            _ => None,
+                        };
+                    }
+                }
+            }
+        }
+        self.tell_gap(channels, reason.into());
+        self.pump(now);
+    }
+
+    fn tell_gap(&mut self, channels: Option<Vec<Pattern>>, reason: Cow<'static, str>) {
+        let meant = |pattern: &Pattern| match &channels {
+            None => true,
+            Some(channels) => channels.iter().any(|channel| channel.overlaps(pattern)),
+        };
+        let told =
+            self.subscriptions.iter().filter(|subscription| subscription.is_wanted() && meant(&subscription.pattern));
+        let handlers = told.map(|subscription| subscription.id).collect();
+        self.actions.push_back(Action::Gap { channels, reason, handlers });
+    }
+
+    /// The server will not have a channel, or no longer.
+    pub(super) fn refuse(&mut self, rejected: Rejected) {
+        let Rejected { channel, code } = rejected;
+        if let Phase::Open(stream) = &mut self.phase {
+            stream.calls.drop_channel(&channel);
+        }
+        let mut told = false;
+        for subscription in &mut self.subscriptions {
+            if subscription.is_wanted() && subscription.pattern == channel {
+                told = true;
+                subscription.standing = Standing::Refused;
+                if !std::mem::replace(&mut subscription.settled, true) {
+                    let refusal = Some(Cow::Owned(code.clone()));
+                    self.actions.push_back(Action::Settled { handler: subscription.id, refusal });
+                }
+            }
+        }
+        if told {
+            let trouble = Trouble { code: Cow::Owned(code), channel: Some(channel), ..Trouble::default() };
+            self.actions.push_back(Action::Error(trouble));
+        }
+    }
+}

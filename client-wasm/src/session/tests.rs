@@ -1,0 +1,230 @@
+//! The state machine, driven by hand: time is a number, the server is the test.
+
+mod calls;
+mod connecting;
+mod failing;
+mod gaps;
+mod handlers;
+mod resuming;
+mod watchdog;
+
+use super::*;
+
+/// A position in epoch 1 whose tag is its number.
+fn at(seq: u64) -> Cursor {
+    Cursor { epoch: 1, seq, tag: u32::try_from(seq).unwrap() }
+}
+
+/// Channels and patterns, separated by spaces.
+fn patterns(text: &str) -> Vec<Pattern> {
+    text.split_whitespace().map(|one| one.parse().unwrap()).collect()
+}
+
+/// A session, its clock, and what it did.
+struct Rig {
+    session: Session,
+    now: u64,
+    done: Vec<Action>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with(Config::new("/e"))
+    }
+
+    fn with(config: Config) -> Self {
+        let identity = Identity { device_id: "d1".into(), session_id: "s1".into() };
+        Self { session: Session::new(config, identity, 42), now: 1_000_000, done: Vec::new() }
+    }
+
+    /// An open stream, connected at position 10, with these channels.
+    fn open(channels: &str) -> Self {
+        let mut rig = Self::new();
+        for channel in channels.split_whitespace() {
+            rig.subscribe(channel);
+        }
+        rig.session.connect();
+        rig.settle();
+        rig.connected(channels, 10, false);
+        rig.done.clear();
+        rig
+    }
+
+    fn subscribe(&mut self, channel: &str) -> HandlerId {
+        self.session.subscribe(channel.parse().unwrap(), None)
+    }
+
+    fn subscribe_since(&mut self, channel: &str, seq: u64) -> HandlerId {
+        self.session.subscribe(channel.parse().unwrap(), Some(&at(seq).to_string()))
+    }
+
+    /// The end of the microtask: what the driver does after every input.
+    fn settle(&mut self) {
+        while self.session.is_dirty() {
+            self.session.flush(self.now);
+        }
+        self.done.extend(std::iter::from_fn(|| self.session.next_action()));
+    }
+
+    /// Lets time pass; the timer fires when it is due.
+    fn pass(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while let Some(deadline) = self.session.deadline().filter(|at| *at <= end) {
+            self.now = deadline.max(self.now);
+            self.session.wake(self.now);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        self.session.frame(self.now, frame);
+        self.settle();
+    }
+
+    fn connected(&mut self, channels: &str, id: u64, resumed: bool) {
+        self.frame(Frame::Connected(Connected {
+            id: Some(at(id)),
+            connection_id: "n1".into(),
+            user_id: Some("ana".into()),
+            channels: patterns(channels),
+            rejected: Vec::new(),
+            resumed,
+            heartbeat_ms: 15_000,
+        }));
+    }
+
+    fn heartbeat(&mut self, id: u64) {
+        self.frame(Frame::Heartbeat { id: Some(at(id)) });
+    }
+
+    fn subscribed(&mut self, request: u32, channels: &str, position: u64) {
+        let (channels, position) = (patterns(channels), Some(at(position)));
+        self.frame(Frame::Subscribed { request_id: request.to_string(), channels, position });
+    }
+
+    fn gap(&mut self, channels: Option<&str>, id: Option<u64>) {
+        self.frame(Frame::Gap { channels: channels.map(patterns), reason: "trimmed".into(), id: id.map(at) });
+    }
+
+    /// A record on a channel; who heard it.
+    fn record(&mut self, channel: &str, seq: u64) -> Vec<HandlerId> {
+        let route = self.session.routes().find(channel, Hears::Channels);
+        let mut heard = Vec::new();
+        self.session.record(self.now, route, Some(at(seq)), None, &mut heard);
+        self.settle();
+        heard
+    }
+
+    /// A record of the past; who heard it.
+    fn backfill(&mut self, request: u32, channel: &str, seq: u64) -> Vec<HandlerId> {
+        let route = self.session.routes().find(channel, Hears::Channels);
+        let mut heard = Vec::new();
+        self.session.backfill(self.now, &request.to_string(), route, Some(at(seq)), None, &mut heard);
+        self.settle();
+        heard
+    }
+
+    fn fail(&mut self) {
+        self.session.failed(self.now);
+        self.settle();
+    }
+
+    fn answer(&mut self, number: u32, answer: &Answer) {
+        self.session.answer(self.now, number, answer);
+        self.settle();
+    }
+
+    fn status(&mut self, number: u32, status: u16) {
+        self.answer(number, &Answer { status: Some(status), ..Answer::default() });
+    }
+
+    /// Fails the stream and waits until the next one is asked for.
+    fn reopen(&mut self) -> String {
+        self.fail();
+        self.pass(self.session.deadline().unwrap() - self.now);
+        self.opened()
+    }
+
+    /// The URL of the only stream opened since the last look.
+    fn opened(&mut self) -> String {
+        let urls = self.take(|action| match action {
+            Action::Open { url } => Some(url.clone()),
+            _ => None,
+        });
+        let [url] = &urls[..] else { panic!("opened {urls:?}") };
+        url.clone()
+    }
+
+    fn opened_any(&mut self) -> bool {
+        !self.take(|action| matches!(action, Action::Open { .. }).then_some(())).is_empty()
+    }
+
+    /// The requests sent since the last look.
+    fn sent(&mut self) -> Vec<Request> {
+        self.take(|action| match action {
+            Action::Send(request) => Some(request.clone()),
+            _ => None,
+        })
+    }
+
+    /// The only request sent since the last look.
+    fn sent_one(&mut self) -> Request {
+        let mut sent = self.sent();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        sent.remove(0)
+    }
+
+    fn troubles(&mut self) -> Vec<Trouble> {
+        self.take(|action| match action {
+            Action::Error(trouble) => Some(trouble.clone()),
+            _ => None,
+        })
+    }
+
+    /// The handlers that were told how they stand, and how.
+    fn settled(&mut self) -> Vec<(HandlerId, Option<String>)> {
+        self.take(|action| match action {
+            Action::Settled { handler, refusal } => Some((*handler, refusal.as_deref().map(str::to_owned))),
+            _ => None,
+        })
+    }
+
+    /// The gaps that were told: their channels and who is meant.
+    fn gaps(&mut self) -> Vec<(Option<Vec<Pattern>>, Vec<HandlerId>)> {
+        self.take(|action| match action {
+            Action::Gap { channels, handlers, .. } => Some((channels.clone(), handlers.clone())),
+            _ => None,
+        })
+    }
+
+    fn statuses(&mut self) -> Vec<Status> {
+        self.take(|action| match action {
+            Action::State(status) => Some(status.clone()),
+            _ => None,
+        })
+    }
+
+    /// The actions of one kind since the last look, in their order.
+    fn take<T>(&mut self, pick: impl Fn(&Action) -> Option<T>) -> Vec<T> {
+        let mut taken = Vec::new();
+        self.done.retain(|action| match pick(action) {
+            Some(value) => {
+                taken.push(value);
+                false
+            }
+            None => true,
+        });
+        taken
+    }
+}
+
+/// The channels in a stream's URL, separated by spaces.
+fn channels_of(url: &str) -> String {
+    parameter(url, "channels").unwrap_or_default().replace(',', " ")
+}
+
+fn parameter(url: &str, name: &str) -> Option<String> {
+    let query = url.split_once('?')?.1;
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
+}

@@ -1,0 +1,265 @@
+//! Subscribing and unsubscribing on a live stream.
+
+use super::*;
+
+#[test]
+fn a_microtask_is_one_call() {
+    let mut rig = Rig::open("a");
+    rig.subscribe("b");
+    rig.subscribe("c:*");
+    rig.subscribe("b");
+    rig.settle();
+    assert_eq!(rig.sent_one().body.unwrap(), r#"{"connectionId":"n1","requestId":"1","channels":["b","c:*"]}"#);
+}
+
+#[test]
+fn each_since_is_a_call_of_its_own() {
+    let mut rig = Rig::open("a");
+    rig.subscribe_since("b", 3);
+    rig.subscribe_since("c", 4);
+    rig.subscribe_since("d", 3);
+    rig.settle();
+    let bodies: Vec<String> = rig.sent().into_iter().map(|request| request.body.unwrap()).collect();
+    assert_eq!(bodies.len(), 2);
+    assert!(bodies[0].contains(r#"["b","d"]"#) && bodies[1].contains(r#"["c"]"#));
+}
+
+#[test]
+fn the_answer_alone_activates_nothing() {
+    let mut rig = Rig::open("a");
+    let id = rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.status(call, 200);
+    assert!(rig.settled().is_empty() && rig.record("b", 11).is_empty());
+    rig.subscribed(call, "b", 11);
+    assert_eq!(rig.settled(), [(id, None)]);
+}
+
+#[test]
+fn the_stream_may_confirm_before_the_answer_comes() {
+    let mut rig = Rig::open("a");
+    let id = rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.subscribed(call, "b", 11);
+    rig.status(call, 200);
+    assert_eq!(rig.settled(), [(id, None)]);
+    assert_eq!(rig.record("b", 12), [id]);
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
+fn a_rejected_channel_is_refused_and_the_others_are_not() {
+    let mut rig = Rig::open("a");
+    let (b, c) = (rig.subscribe("b"), rig.subscribe("c"));
+    rig.settle();
+    let call = rig.sent_one().number;
+    let rejected = vec![Rejected { channel: "b".parse().unwrap(), code: "tooManyChannels".into() }];
+    rig.answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+    rig.subscribed(call, "c", 11);
+    assert_eq!(rig.settled(), [(b, Some("tooManyChannels".into())), (c, None)]);
+    assert_eq!(rig.troubles()[0].code, "tooManyChannels");
+}
+
+#[test]
+fn a_refused_channel_is_asked_for_again_by_connect_alone() {
+    let mut rig = Rig::open("a");
+    rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    let rejected = vec![Rejected { channel: "b".parse().unwrap(), code: "forbidden".into() }];
+    rig.answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+    rig.reopen();
+    rig.connected("a", 10, true);
+    assert!(rig.sent().is_empty());
+    rig.session.connect();
+    rig.settle();
+    assert!(rig.sent_one().body.unwrap().contains(r#"["b"]"#));
+}
+
+#[test]
+fn a_call_that_failed_is_sent_again_under_its_number() {
+    for status in [None, Some(500), Some(503), Some(429)] {
+        let mut rig = Rig::open("a");
+        let id = rig.subscribe_since("b", 3);
+        rig.settle();
+        let first = rig.sent_one();
+        rig.answer(first.number, &Answer { status, ..Answer::default() });
+        assert!(rig.troubles()[0].will_retry);
+        assert!(rig.sent().is_empty(), "not at once");
+        rig.pass(1_000);
+        assert_eq!(rig.sent_one(), first, "{status:?}");
+        rig.subscribed(first.number, "b", 11);
+        assert_eq!(rig.settled(), [(id, None)]);
+    }
+}
+
+#[test]
+fn a_call_that_was_confirmed_all_the_same_is_not_sent_again() {
+    let mut rig = Rig::open("a");
+    rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.answer(call, &Answer::default());
+    rig.subscribed(call, "b", 11);
+    rig.pass(5_000);
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
+fn a_call_without_an_answer_is_given_up_and_sent_again() {
+    let mut rig = Rig::open("a");
+    rig.subscribe("b");
+    rig.settle();
+    let first = rig.sent_one();
+    rig.pass(29_999);
+    assert!(rig.sent().is_empty());
+    rig.heartbeat(10);
+    rig.pass(1_001);
+    assert_eq!(rig.sent_one(), first);
+}
+
+#[test]
+fn retry_after_is_kept_to() {
+    let mut rig = Rig::open("a");
+    rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.answer(call, &Answer { status: Some(429), retry_after_ms: Some(9_000), ..Answer::default() });
+    rig.pass(8_999);
+    assert!(rig.sent().is_empty());
+    rig.pass(1);
+    rig.sent_one();
+}
+
+#[test]
+fn an_unknown_connection_is_replaced() {
+    let mut rig = Rig::open("a");
+    rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.status(call, 404);
+    rig.pass(1_000);
+    rig.opened();
+    rig.connected("a", 10, true);
+    assert!(rig.sent_one().body.unwrap().contains(r#"["b"]"#));
+}
+
+#[test]
+fn a_call_that_is_wrong_is_refused_as_a_whole() {
+    let mut rig = Rig::open("a");
+    let id = rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.answer(call, &Answer { status: Some(400), code: Some("malformed".into()), ..Answer::default() });
+    assert_eq!(rig.settled(), [(id, Some("malformed".into()))]);
+    rig.pass(20_000);
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
+fn the_answer_of_an_earlier_stream_changes_nothing() {
+    let mut rig = Rig::open("a");
+    rig.subscribe("b");
+    rig.settle();
+    let old = rig.sent_one().number;
+    rig.reopen();
+    rig.connected("a", 10, true);
+    let new = rig.sent_one().number;
+    rig.status(old, 404);
+    assert_eq!(rig.session.state(), State::Open);
+    rig.subscribed(old, "b", 11);
+    assert!(rig.settled().is_empty());
+    rig.subscribed(new, "b", 11);
+    assert_eq!(rig.settled().len(), 1);
+}
+
+#[test]
+fn a_channel_is_kept_until_its_last_handler_leaves() {
+    let mut rig = Rig::open("a a");
+    rig.session.unsubscribe(rig.now, HandlerId(0));
+    rig.settle();
+    assert!(rig.sent().is_empty());
+    assert_eq!(rig.record("a", 11), [HandlerId(1)]);
+    rig.session.unsubscribe(rig.now, HandlerId(1));
+    rig.settle();
+    assert_eq!(rig.sent_one().url, "/e/unsubscribe");
+    assert_eq!(rig.record("a", 12), []);
+}
+
+#[test]
+fn a_handler_replaced_in_one_microtask_costs_no_call() {
+    let mut rig = Rig::open("a");
+    rig.session.unsubscribe(rig.now, HandlerId(0));
+    let new = rig.subscribe("a");
+    rig.settle();
+    assert!(rig.sent().is_empty());
+    assert_eq!(rig.settled(), [(new, None)]);
+    assert_eq!(rig.record("a", 11), [new]);
+}
+
+#[test]
+fn calls_do_not_overtake_each_other() {
+    let mut rig = Rig::open("a");
+    rig.session.unsubscribe(rig.now, HandlerId(0));
+    rig.settle();
+    let unsubscribe = rig.sent_one();
+    let again = rig.subscribe("a");
+    rig.settle();
+    assert!(rig.sent().is_empty(), "the unsubscribe is still on its way");
+    rig.status(unsubscribe.number, 200);
+    let subscribe = rig.sent_one();
+    assert_eq!(subscribe.url, "/e/subscribe");
+    rig.subscribed(subscribe.number, "a", 12);
+    assert_eq!(rig.settled(), [(again, None)]);
+}
+
+#[test]
+fn a_channel_wanted_again_after_a_doubtful_unsubscribe_takes_a_new_stream() {
+    let mut rig = Rig::open("a b");
+    rig.session.unsubscribe(rig.now, HandlerId(0));
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.answer(call, &Answer::default());
+    rig.subscribe("a");
+    rig.settle();
+    rig.pass(2_000);
+    assert_eq!(channels_of(&rig.opened()), "b");
+    rig.connected("b", 10, true);
+    assert!(rig.sent().pop().unwrap().body.unwrap().contains(r#"["a"]"#));
+}
+
+#[test]
+fn a_doubtful_unsubscribe_is_sent_again() {
+    let mut rig = Rig::open("a");
+    rig.session.unsubscribe(rig.now, HandlerId(0));
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.answer(call, &Answer::default());
+    rig.pass(1_000);
+    assert_eq!(rig.sent_one().url, "/e/unsubscribe");
+}
+
+#[test]
+fn what_left_before_it_was_confirmed_is_taken_back() {
+    let mut rig = Rig::open("a");
+    let id = rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.session.unsubscribe(rig.now, id);
+    rig.settle();
+    assert_eq!(rig.settled(), [(id, Some("stopped".into()))]);
+    rig.status(call, 200);
+    assert_eq!(rig.sent_one().body.unwrap(), r#"{"connectionId":"n1","requestId":"2","channels":["b"]}"#);
+}
+
+#[test]
+fn a_revoked_channel_is_told_and_no_longer_heard() {
+    let mut rig = Rig::open("a b");
+    rig.frame(Frame::Revoked { channels: patterns("a"), code: "forbidden".into() });
+    let trouble = rig.troubles().remove(0);
+    assert_eq!((&*trouble.code, trouble.channel.unwrap().as_str()), ("forbidden", "a"));
+    assert_eq!(rig.record("a", 11), []);
+    assert_eq!(channels_of(&rig.reopen()), "b");
+}

@@ -1,0 +1,103 @@
+//! Told, where it cannot be lossless.
+
+use super::*;
+
+#[test]
+fn a_gap_of_the_stream_moves_the_cursor_even_backwards() {
+    let mut rig = Rig::open("a");
+    rig.heartbeat(90);
+    rig.gap(None, Some(40));
+    let url = rig.reopen();
+    assert_eq!(parameter(&url, "lastEventId"), Some(at(40).to_string()));
+    assert_eq!(parameter(&url, "seen"), None);
+}
+
+#[test]
+fn a_gap_of_the_stream_clears_every_mark_pending_ones_included() {
+    let mut rig = Rig::open("a");
+    let active = rig.subscribe_since("a", 3);
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.status(call, 200);
+    rig.subscribed(call, "a", 80);
+    let pending = rig.subscribe_since("b", 3);
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.backfill(call, "b", 70);
+    // The log lost its tail, and 41 and on are other records now.
+    rig.gap(None, Some(40));
+    assert!(rig.record("a", 41).contains(&active));
+    assert_eq!(rig.backfill(call, "b", 42), [pending]);
+}
+
+#[test]
+fn a_gap_of_the_stream_is_where_a_pending_subscription_begins_anew() {
+    let mut rig = Rig::open("a");
+    rig.subscribe_since("b", 3);
+    rig.settle();
+    rig.gap(None, Some(40));
+    rig.reopen();
+    rig.connected("a", 40, true);
+    let body = rig.sent().pop().unwrap().body.unwrap();
+    assert!(body.contains(&format!(r#""since":"{}""#, at(40))), "{body}");
+}
+
+#[test]
+fn a_gap_with_a_list_clears_the_marks_of_its_channels_only() {
+    let mut rig = Rig::open("a b");
+    let mut confirm = |channel: &str| {
+        let id = rig.subscribe_since(channel, 3);
+        rig.settle();
+        let call = rig.sent_one().number;
+        rig.status(call, 200);
+        rig.subscribed(call, channel, 80);
+        id
+    };
+    let (a, b) = (confirm("a"), confirm("b"));
+    rig.gap(Some("a"), None);
+    assert!(rig.record("a", 41).contains(&a));
+    assert!(!rig.record("b", 42).contains(&b));
+}
+
+#[test]
+fn a_gap_with_a_list_leaves_a_pending_subscription_its_since() {
+    let mut rig = Rig::open("a");
+    rig.subscribe_since("b", 3);
+    rig.settle();
+    rig.gap(Some("b"), None);
+    // A cut before `subscribed`: whatever followed the gap has been promised by nobody.
+    rig.reopen();
+    rig.connected("a", 10, true);
+    let body = rig.sent().pop().unwrap().body.unwrap();
+    assert!(body.contains(&format!(r#""since":"{}""#, at(3))), "{body}");
+}
+
+#[test]
+fn a_gap_with_a_list_does_not_move_the_cursor() {
+    let mut rig = Rig::open("a");
+    rig.gap(Some("a"), Some(77));
+    assert_eq!(parameter(&rig.reopen(), "lastEventId"), Some(at(10).to_string()));
+}
+
+#[test]
+fn a_gap_tells_those_whose_channels_overlap_its_list() {
+    let mut rig = Rig::open("a:1 a:2 b");
+    let ids: Vec<HandlerId> = (0..3).map(HandlerId).collect();
+    rig.gap(Some("a:*"), None);
+    assert_eq!(rig.gaps(), [(Some(patterns("a:*")), ids[..2].to_vec())]);
+    rig.gap(None, Some(12));
+    assert_eq!(rig.gaps(), [(None, ids)]);
+}
+
+#[test]
+fn positions_of_another_epoch_are_not_compared() {
+    let mut rig = Rig::open("a");
+    let id = rig.subscribe_since("a", 3);
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.subscribed(call, "a", 80);
+    let route = rig.session.routes().find("a", Hears::Channels);
+    let mut heard = Vec::new();
+    rig.session.record(rig.now, route, Some(Cursor { epoch: 2, seq: 1, tag: 1 }), None, &mut heard);
+    assert!(heard.contains(&id));
+}
