@@ -3,6 +3,8 @@
 
 mod builder;
 mod driver;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 
 use std::{
     sync::{
@@ -18,14 +20,14 @@ use tidings_protocol::{
     frame::{Closing, ClosingReason, Connected, GapReason, Rejected},
     sse,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 
 use crate::{
+    clock::{Clock, millis, wall_clock_ms},
     config::Config,
     connection::{Names, Since},
     core::{Core, Link, Opening, Start, Verdict},
     engine::{Engine, EngineError, Limit},
-    publish::wall_clock_ms,
     record::json_frame,
 };
 
@@ -58,19 +60,12 @@ struct Inner {
 /// What the hub and its tasks share.
 struct Shared {
     core: Core,
-    /// The start of the driver's milliseconds.
-    started: Instant,
+    clock: Clock,
     /// Something was applied that nobody has been woken for.
     applied: Notify,
     /// A stream was closed; a drain waits for the last.
     closed: Notify,
     draining: AtomicBool,
-}
-
-impl Shared {
-    fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
 }
 
 /// Figures of a hub at one moment, from [`Hub::stats`].
@@ -180,7 +175,7 @@ impl Hub {
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
-        self.inner.shared.now_ms()
+        self.inner.shared.clock.now_ms()
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -251,11 +246,11 @@ impl Hub {
             channels: channels.clone(),
             rejected,
             resumed: matches!(start, Start::Resume { .. }),
-            heartbeat_ms: u64::try_from(self.config().heartbeat.as_millis()).unwrap_or(u64::MAX),
+            heartbeat_ms: millis(self.config().heartbeat),
             expires_in: None,
             timestamp: tidings_protocol::event::Timestamp(wall_clock_ms()),
         };
-        let retry_ms = u64::try_from(self.config().retry.as_millis()).unwrap_or(u64::MAX);
+        let retry_ms = millis(self.config().retry);
         let opening = Opening { id, names, channels, start };
         let link = self.core().open(opening, self.now_ms(), |position| {
             let mut greeting = String::new();

@@ -53,6 +53,7 @@
 #![deny(missing_docs)]
 
 pub mod auth;
+mod clock;
 mod config;
 mod connection;
 mod core;
@@ -68,6 +69,9 @@ mod routing;
 mod testing;
 mod window;
 
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub use self::hub::simulation;
 pub use self::{
     engine::Receipt,
     event::{Event, EventError},

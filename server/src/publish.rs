@@ -1,16 +1,13 @@
 //! Publishing: to a channel, to users, to a device. An append to the engine's log and nothing else, so that a publish
 //! dropped at any await loses no acknowledged event and holds up nobody.
 
-use std::{
-    future::Future,
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{future::Future, sync::Arc};
 
 use tidings_protocol::{DeviceId, Except, IdError, Key, UserId, event::Timestamp};
 
 use crate::{
     Event, Hub, Origin,
+    clock::wall_clock_ms,
     engine::{self, AppendError, Receipt},
     record::{Audience, Entry},
 };
@@ -250,9 +247,4 @@ fn entry(event: Event, audience: Audience, timestamp: Timestamp) -> Entry {
 /// A key of our own: a UUIDv7, so that keys of one time stand together in an engine's index.
 pub(crate) fn new_key() -> Key {
     Key::new(uuid::Uuid::now_v7().to_string()).expect("a UUID is 36 bytes of visible ASCII")
-}
-
-pub(crate) fn wall_clock_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

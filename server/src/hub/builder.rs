@@ -6,6 +6,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use super::{Hub, Inner, Shared, driver};
 use crate::{
+    clock::Clock,
     config::Config,
     engine::{Engine, EngineError, Memory},
 };
@@ -91,16 +92,22 @@ impl HubBuilder {
     ///
     /// [`EngineError`] when the engine cannot be read.
     pub async fn build(self) -> Result<Hub, EngineError> {
+        let mut inner = self.start(Clock::Running(Instant::now())).await?;
+        inner.tasks = driver::spawn(&inner.shared, &inner.engine, &inner.config);
+        Ok(Hub { inner: Arc::new(inner) })
+    }
+
+    /// A hub without its tasks.
+    pub(super) async fn start(self, clock: Clock) -> Result<Inner, EngineError> {
         let engine = self.engine.unwrap_or_else(|| Arc::new(Memory::default()));
-        let shared = Arc::new(Shared {
+        let shared = Shared {
             core: driver::prefilled(&*engine, &self.config).await?,
-            started: Instant::now(),
+            clock,
             applied: Notify::new(),
             closed: Notify::new(),
             draining: false.into(),
-        });
-        let tasks = driver::spawn(&shared, &engine, &self.config);
+        };
         let node = fastrand::u32(..);
-        Ok(Hub { inner: Arc::new(Inner { config: self.config, engine, shared, node, tasks }) })
+        Ok(Inner { config: self.config, engine, shared: Arc::new(shared), node, tasks: Vec::new() })
     }
 }

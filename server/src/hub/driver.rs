@@ -2,15 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream::BoxStream};
 use tidings_protocol::Cursor;
 use tokio::{task::AbortHandle, time::Instant};
 
 use super::Shared;
 use crate::{
+    clock::millis,
     config::Config,
     core::Core,
     engine::{Bounds, Engine, EngineError, Limit},
+    record::Record,
     window::WindowBounds,
 };
 
@@ -21,6 +23,9 @@ const REATTACH_DELAY: Duration = Duration::from_millis(500);
 /// How many records are read at once to fill the window.
 const PREFILL_PAGE: Limit = Limit { records: 10_000, bytes: 8 << 20 };
 
+/// What an engine's tail is.
+pub(super) type Tail = BoxStream<'static, Result<Vec<Record>, EngineError>>;
+
 /// A core whose window holds the end of the engine's log, as far as its bounds allow.
 pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Core, EngineError> {
     let bounds = engine.bounds().await?;
@@ -28,11 +33,7 @@ pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Co
     let base = cursor_at(engine, &bounds, bounds.last.saturating_sub(depth).max(bounds.first - 1)).await?;
     let core = Core::new(
         base,
-        WindowBounds {
-            records: config.window_records,
-            bytes: config.window_bytes,
-            age_ms: u64::try_from(config.window_age.as_millis()).unwrap_or(u64::MAX),
-        },
+        WindowBounds { records: config.window_records, bytes: config.window_bytes, age_ms: millis(config.window_age) },
     );
     loop {
         let head = core.head().seq;
@@ -76,21 +77,27 @@ async fn follow(shared: Arc<Shared>, engine: Arc<dyn Engine>) {
 }
 
 async fn follow_once(shared: &Shared, engine: &dyn Engine) -> Result<(), EngineError> {
-    let bounds = engine.bounds().await?;
-    let head = shared.core.head();
-    let within = head.epoch == bounds.epoch && (bounds.first..=bounds.last).contains(&head.seq);
-    let tag = if within { Some(cursor_at(engine, &bounds, head.seq).await?.tag) } else { None };
-    if let Err(reason) = shared.core.reattach(&bounds, tag) {
-        let now = cursor_at(engine, &bounds, bounds.last).await?;
-        tracing::warn!(%reason, from = %head, to = %now, "the engine's log is not the one that was followed");
-        shared.core.reset(now, reason);
-    }
-    let mut tail = engine.tail(shared.core.head().seq + 1);
+    let mut tail = attach(&shared.core, engine).await?;
     while let Some(records) = tail.next().await {
         shared.core.apply(&records?);
         shared.applied.notify_one();
     }
     Ok(())
+}
+
+/// The engine's tail from where the core stands; where the log no longer is the one that the core has followed, from its
+/// end, and every connection is told `gap`.
+pub(super) async fn attach(core: &Core, engine: &dyn Engine) -> Result<Tail, EngineError> {
+    let bounds = engine.bounds().await?;
+    let head = core.head();
+    let within = head.epoch == bounds.epoch && (bounds.first..=bounds.last).contains(&head.seq);
+    let tag = if within { Some(cursor_at(engine, &bounds, head.seq).await?.tag) } else { None };
+    if let Err(reason) = core.reattach(&bounds, tag) {
+        let now = cursor_at(engine, &bounds, bounds.last).await?;
+        tracing::warn!(%reason, from = %head, to = %now, "the engine's log is not the one that was followed");
+        core.reset(now, reason);
+    }
+    Ok(engine.tail(core.head().seq + 1))
 }
 
 /// Wakes connections. The first record on an idle hub wakes them at once; while records keep coming, wake-ups are held back
@@ -116,9 +123,9 @@ async fn flush(shared: Arc<Shared>) {
 /// Makes heartbeats due. Looking eight times per interval keeps each within an eighth of it.
 async fn tick(shared: Arc<Shared>, heartbeat: Duration) {
     let step = (heartbeat / 8).max(Duration::from_millis(1));
-    let quiet = u64::try_from((heartbeat - step).as_millis()).unwrap_or(u64::MAX);
+    let quiet = millis(heartbeat - step);
     loop {
         tokio::time::sleep(step).await;
-        shared.core.tick(shared.now_ms(), quiet);
+        shared.core.tick(shared.clock.now_ms(), quiet);
     }
 }

@@ -1,0 +1,35 @@
+//! Time, as the drivers pass it in.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// Where a hub's milliseconds come from. They only ever measure distances.
+#[derive(Debug)]
+pub(crate) enum Clock {
+    /// Since the hub was built.
+    Running(Instant),
+    /// Set by hand.
+    #[cfg(feature = "simulation")]
+    Set(std::sync::atomic::AtomicU64),
+}
+
+impl Clock {
+    pub(crate) fn now_ms(&self) -> u64 {
+        match self {
+            Self::Running(started) => millis(started.elapsed()),
+            #[cfg(feature = "simulation")]
+            Self::Set(now) => now.load(std::sync::atomic::Ordering::Relaxed),
+        }
+    }
+}
+
+/// Milliseconds since 1970, for timestamps.
+pub(crate) fn wall_clock_ms() -> u64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// A duration in whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
