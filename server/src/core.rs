@@ -65,9 +65,20 @@ pub(crate) enum Start {
     Head,
     /// After the client's cursor, which was judged good. `late` are positions that this node has not reached yet; their tags
     /// are checked when it gets there.
-    Resume { cursor: Cursor, late: Vec<Cursor> },
+    /// It was judged in this `lineage` of the window.
+    Resume { cursor: Cursor, late: Vec<Cursor>, lineage: u64 },
     /// At the node's head, and the client is told that it may have missed something.
     Gap(GapReason),
+}
+
+/// What the first frame of a stream says of its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Greeting {
+    /// Where it starts. None when a `gap` follows, whose id is the first that the client may keep: cut off between the
+    /// two, it must come back with its old one.
+    pub(crate) id: Option<Cursor>,
+    /// Whether it goes on at the client's cursor.
+    pub(crate) resumed: bool,
 }
 
 /// What can be said of a client's cursor.
@@ -110,6 +121,11 @@ impl Core {
     /// The last record applied on this node.
     pub(crate) fn head(&self) -> Cursor {
         self.window.read().head()
+    }
+
+    /// Which log the window follows; another number after every reset.
+    pub(crate) fn lineage(&self) -> u64 {
+        self.window.read().lineage()
     }
 
     /// Takes records from the engine's tail, in order.
@@ -214,23 +230,28 @@ impl Core {
         }
     }
 
-    /// Registers a stream. `greet` makes its first bytes from the position it starts at; it gets none when a `gap` follows,
-    /// whose id is the first that the client may keep: cut off between the two, it must come back with its old one.
+    /// Registers a stream. `greet` makes its first bytes.
     pub(crate) fn open(
         &self,
         opening: Opening,
         now_ms: u64,
-        greet: impl FnOnce(Option<Cursor>) -> bytes::Bytes,
+        greet: impl FnOnce(Greeting) -> bytes::Bytes,
     ) -> Arc<Link> {
         let Opening { id, names, channels, start } = opening;
         // Held until the link is registered, so that no record slips between the position and the routes.
         let window = self.window.read();
+        let resumes = matches!(start, Start::Resume { .. });
         let (position, gap, late) = match start {
             Start::Head => (window.head(), None, Vec::new()),
-            Start::Resume { cursor, late } => (cursor, None, late),
+            Start::Resume { cursor, late, lineage } if lineage == window.lineage() => (cursor, None, late),
+            // The log changed since the cursor was judged.
+            Start::Resume { .. } => (window.head(), Some(window.reset_reason()), Vec::new()),
             Start::Gap(reason) => (window.head(), Some(reason), Vec::new()),
         };
-        let greeting = greet(gap.is_none().then_some(position));
+        let greeting = greet(match gap {
+            None => Greeting { id: Some(position), resumed: resumes },
+            Some(_) => Greeting { id: None, resumed: false },
+        });
         let connection = Connection::new(names.clone(), channels, position, window.lineage(), greeting, gap);
         let keys = connection.keys().to_vec();
         let mut registry = self.registry.lock();
@@ -283,16 +304,21 @@ impl Core {
         registry.by_id.get(id).map(|slot| registry.links[*slot].clone())
     }
 
-    /// Asks for channels on a live stream, as far as `limit` allows; returns those beyond it.
+    /// Asks for channels on a live stream, as far as `limit` allows; returns those beyond it. `since` was judged in this
+    /// lineage of the window.
     pub(crate) fn subscribe(
         &self,
         link: &Link,
         request: RequestId,
         mut channels: Vec<Pattern>,
-        since: Since,
+        (since, lineage): (Since, u64),
         limit: usize,
     ) -> Vec<Pattern> {
         let mut state = link.state.lock();
+        let window = self.window.read();
+        let changed = since != Since::Now && lineage != window.lineage();
+        let since = if changed { Since::Gap(window.reset_reason()) } else { since };
+        drop(window);
         let room = limit.saturating_sub(state.channel_count());
         let beyond = channels.split_off(room.min(channels.len()));
         if !channels.is_empty() {

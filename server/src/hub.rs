@@ -205,6 +205,7 @@ impl Hub {
             Resume::Malformed => return Ok(Start::Gap(GapReason::Malformed)),
             Resume::From { cursor, seen } => (cursor, seen),
         };
+        let lineage = self.core().lineage();
         let mut late = Vec::new();
         // What was seen counts only where it says more than the cursor: of the same log, and further on.
         let seen = seen.filter(|seen| seen.epoch == cursor.epoch && seen.seq > cursor.seq);
@@ -215,16 +216,20 @@ impl Hub {
                 Verdict::Good | Verdict::AskEngine => {}
             }
         }
-        Ok(Start::Resume { cursor, late })
+        Ok(Start::Resume { cursor, late, lineage })
     }
 
-    /// From where a subscribe call's `since` can be served.
-    pub(crate) async fn since(&self, cursor: Option<Cursor>) -> Result<Since, EngineError> {
-        let Some(cursor) = cursor else { return Ok(Since::Now) };
-        Ok(match self.judge(cursor).await? {
-            Verdict::Gap(reason) => Since::Gap(reason),
-            _ => Since::After(cursor.seq),
-        })
+    /// From where a subscribe call's `since` can be served, and in which lineage of the window that was judged.
+    pub(crate) async fn since(&self, cursor: Option<Cursor>) -> Result<(Since, u64), EngineError> {
+        let lineage = self.core().lineage();
+        let since = match cursor {
+            None => Since::Now,
+            Some(cursor) => match self.judge(cursor).await? {
+                Verdict::Gap(reason) => Since::Gap(reason),
+                _ => Since::After(cursor.seq),
+            },
+        };
+        Ok((since, lineage))
     }
 
     /// Opens a stream; the channels in it have been authorised.
@@ -239,23 +244,25 @@ impl Hub {
         getrandom::fill(&mut random).expect("the system's random source");
         let id = format!("{:08x}.{:032x}", self.inner.node, u128::from_le_bytes(random));
         let id = ConnectionId::new(id).expect("hexadecimal digits and a dot are visible ASCII");
-        let connected = Connected {
+        let mut connected = Connected {
             connection_id: id.clone(),
             user_id: names.user.clone(),
             device_id: names.device.clone(),
             channels: channels.clone(),
             rejected,
-            resumed: matches!(start, Start::Resume { .. }),
+            resumed: false,
             heartbeat_ms: millis(self.config().heartbeat),
             expires_in: None,
             timestamp: tidings_protocol::event::Timestamp(wall_clock_ms()),
         };
         let retry_ms = millis(self.config().retry);
         let opening = Opening { id, names, channels, start };
-        let link = self.core().open(opening, self.now_ms(), |position| {
+        let link = self.core().open(opening, self.now_ms(), |greeting| {
+            connected.resumed = greeting.resumed;
+            let id = greeting.id;
             let mut greeting = String::new();
             sse::retry(&mut greeting, retry_ms);
-            let connected = json_frame(Some(Connected::NAME), position.as_ref(), &connected);
+            let connected = json_frame(Some(Connected::NAME), id.as_ref(), &connected);
             [greeting.as_bytes(), &connected].concat().into()
         });
         link.trace(self.core().connections(), "connection registered");
@@ -285,7 +292,7 @@ impl Hub {
         link: &Link,
         request: RequestId,
         channels: Vec<Pattern>,
-        since: Since,
+        since: (Since, u64),
     ) -> Vec<Pattern> {
         tracing::debug!(connection = %link.id, ?channels, "subscribe");
         self.core().subscribe(link, request, channels, since, self.config().channels_per_connection)

@@ -58,15 +58,15 @@ impl House {
     fn open_as(&self, names: Names, channels: &[&str], start: Start) -> Arc<Link> {
         let id = ConnectionId::new(format!("c{}", fastrand::u64(..))).unwrap();
         let opening = Opening { id, names, channels: patterns(channels), start };
-        self.core.open(opening, 0, |position| {
-            let id = position.map(|position| format!("id: {position}\n")).unwrap_or_default();
+        self.core.open(opening, 0, |greeting| {
+            let id = greeting.id.map(|position| format!("id: {position}\n")).unwrap_or_default();
             Bytes::from(format!("{id}event: connected\ndata: {{}}\n\n"))
         })
     }
 
     fn subscribe(&self, link: &Link, request: &str, channels: &[&str], since: Since) {
         let request = RequestId::new(request).unwrap();
-        assert!(self.core.subscribe(link, request, patterns(channels), since, 100).is_empty());
+        assert!(self.core.subscribe(link, request, patterns(channels), (since, 0), 100).is_empty());
     }
 
     /// Everything that the connection has to say, with pages served from the log.
@@ -120,7 +120,7 @@ fn short(frame: &[u8]) -> String {
 }
 
 fn resume(seq: u64) -> Start {
-    Start::Resume { cursor: at(seq), late: Vec::new() }
+    Start::Resume { cursor: at(seq), late: Vec::new(), lineage: 0 }
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn a_refused_cursor_is_kept_until_the_gap_was_told() {
 fn a_stream_ahead_of_its_node_hears_nothing_twice() {
     let mut house = house(100);
     house.publish(&["a"]);
-    let link = house.open(&["a"], Start::Resume { cursor: at(3), late: vec![at(3)] });
+    let link = house.open(&["a"], Start::Resume { cursor: at(3), late: vec![at(3)], lineage: 0 });
     house.publish(&["a", "a", "a"]);
     house.core.flush();
     assert_eq!(house.hear(&link), ["connected @3", "4 a @4"]);
@@ -192,7 +192,7 @@ fn a_stream_ahead_of_its_node_hears_nothing_twice() {
 fn a_late_tag_that_does_not_match_is_told_before_anything_after_it() {
     let mut house = house(100);
     let strange = Cursor { tag: 7, ..at(2) };
-    let link = house.open(&["a"], Start::Resume { cursor: strange, late: vec![strange] });
+    let link = house.open(&["a"], Start::Resume { cursor: strange, late: vec![strange], lineage: 0 });
     assert_eq!(house.hear(&link), ["connected @2"]);
     house.publish(&["a", "a", "a"]);
     house.core.flush();
@@ -320,6 +320,20 @@ fn another_log_is_told_once_and_covers_what_was_pending() {
 }
 
 #[test]
+fn a_cursor_that_was_judged_in_another_log_is_not_taken_for_one_in_this() {
+    let mut house = house(100);
+    house.publish(&["a", "a"]);
+    let live = house.open(&[], Start::Head);
+    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch);
+    assert_eq!(house.hear(&live), ["connected @2", "gap null epoch @5"]);
+    // Both were found good before the reset.
+    let resumed = house.open(&["a"], resume(1));
+    assert_eq!(house.hear(&resumed), ["connected", "gap null epoch @5"]);
+    house.subscribe(&live, "r1", &["a"], Since::After(1));
+    assert_eq!(house.hear(&live), [r#"gap ["a"] epoch"#, "subscribed r1 5"]);
+}
+
+#[test]
 fn an_unsubscribed_channel_is_silent_and_its_ancestors_go_on() {
     let mut house = house(100);
     let link = house.open(&["a:1", "a:*"], Start::Head);
@@ -373,7 +387,7 @@ fn channels_beyond_the_limit_are_turned_away() {
     let house = house(100);
     let link = house.open(&["a"], Start::Head);
     let request = RequestId::new("r1").unwrap();
-    let beyond = house.core.subscribe(&link, request, patterns(&["b", "c"]), Since::Now, 2);
+    let beyond = house.core.subscribe(&link, request, patterns(&["b", "c"]), (Since::Now, 0), 2);
     assert_eq!(beyond, patterns(&["c"]));
 }
 
@@ -391,7 +405,7 @@ fn a_closing_stream_says_so_and_ends() {
 fn a_closed_stream_leaves_nothing_behind() {
     let mut house = house(100);
     let ana = Names { user: Some(UserId::new("ana").unwrap()), ..Names::default() };
-    let link = house.open_as(ana, &["a:b", "c:*"], Start::Resume { cursor: at(9), late: vec![at(9)] });
+    let link = house.open_as(ana, &["a:b", "c:*"], Start::Resume { cursor: at(9), late: vec![at(9)], lineage: 0 });
     assert_eq!((house.core.connections(), house.core.users()), (1, 1));
     house.core.close(&link);
     assert_eq!((house.core.connections(), house.core.users()), (0, 0));
