@@ -10,11 +10,15 @@ class Live {
   connection = $state.raw<ConnectionSnapshot>({ state: 'idle', attempt: 0 })
   /** While waiting: when the next attempt is made, by this device's clock. */
   retryAt = $state(0)
+  /** Events were missed, and what they changed is not known yet. */
+  #gap = false
+  /** The number of the latest call of `load`. */
+  #load = 0
 
   constructor() {
     configureTidings({
       url: '/api/events',
-      onGap: () => void this.#caughtUp(),
+      onGap: () => this.#onGap(),
       onError: (error) => {
         if (error.status === 401) session.lost()
       },
@@ -32,17 +36,30 @@ class Live {
     tidings.on('session', () => session.lost())
     const { ready } = tidings.on<TimerState>('timer', (event) => this.#onTimer(event))
     ready.then(
-      () => this.load(),
+      () => void this.load(),
       () => {}, // told by onError, or ended by us
     )
   }
 
-  /** Asks for everything. A failure is shown, not thrown: the next connection or gap asks again. */
+  /**
+   * Asks for everything, again and again until it is answered: what is shown may be out of date, and no event would say so.
+   * A later call takes over from an earlier one.
+   */
   async load(): Promise<void> {
-    await notices.attempt(() => Promise.all([devices.load(), timer.load()]))
+    const mine = ++this.#load
+    for (let waitMs = 1_000; mine === this.#load; waitMs = Math.min(2 * waitMs, 16_000)) {
+      if (await notices.attempt(() => Promise.all([devices.load(), timer.load()]))) {
+        if (this.#gap) notices.showGap()
+        this.#gap = false
+        return
+      }
+      await new Promise((over) => setTimeout(over, waitMs))
+    }
   }
 
   end(): void {
+    this.#load++
+    this.#gap = false
     getTidings().reset()
     abandonRequests()
     timer.forget()
@@ -50,10 +67,10 @@ class Live {
     notices.forget()
   }
 
-  async #caughtUp(): Promise<void> {
+  #onGap(): void {
     timer.distrust()
-    await this.load()
-    notices.showGap()
+    this.#gap = true
+    void this.load()
   }
 
   #onTimer({ type, payload, source }: TidingsEvent<TimerState>): void {
