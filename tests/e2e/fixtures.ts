@@ -1,0 +1,56 @@
+/**
+ * What a test is given: a server of its own, a front before it, and pages.
+ *
+ * ```ts
+ * test('an event arrives', async ({ hub, open }) => {
+ *   const page = await open()
+ *   await page.evaluate(() => hear('news').ready)
+ *   await hub.publish({ channel: 'news', payload: 1 })
+ *   await expect.poll(() => page.evaluate(() => told.heard.news)).toEqual([1])
+ * })
+ * ```
+ *
+ * `site/` is the page, `support/` the servers and the proxy. Nothing here waits for time to pass, only for facts.
+ */
+import { test as base, type BrowserContext, type Page } from '@playwright/test'
+import type { TidingsOptions } from 'tidings'
+import { Front } from './support/front.ts'
+import { Hub } from './support/hub.ts'
+import { spyOnStreams } from './support/spy.ts'
+
+export { expect } from '@playwright/test'
+
+/** Opens the test page and makes its client, which connects when it has a handler. */
+type Open = (options?: TidingsOptions, where?: BrowserContext) => Promise<Page>
+
+interface Fixtures {
+  /** How the hub is started, beside where it listens. */
+  hubOptions: string[]
+  hub: Hub
+  front: Front
+  open: Open
+}
+
+export const test = base.extend<Fixtures>({
+  hubOptions: [[], { option: true }],
+  hub: async ({ hubOptions }, use) => {
+    const hub = await Hub.start(...hubOptions)
+    await use(hub)
+    await hub.server.kill()
+  },
+  front: async ({ hub }, use) => {
+    const front = await Front.before(hub.server.url)
+    await use(front)
+    await front.close()
+  },
+  open: async ({ front, context }, use) => {
+    await use(async (options = {}, where = context) => {
+      const page = await where.newPage()
+      await spyOnStreams(page)
+      await page.goto(front.url)
+      await page.waitForFunction(() => ready)
+      await page.evaluate((options) => start(options), options)
+      return page
+    })
+  },
+})

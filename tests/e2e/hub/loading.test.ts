@@ -1,0 +1,105 @@
+// What a page needs for the package to load, and what happens where that is missing.
+import { expect, test } from '../fixtures.ts'
+import { hear, heard, toldTo } from '../support/ask.ts'
+
+test('`import` does nothing: no request, no storage, no Wasm, no stream, no global', async ({ front, page }) => {
+  await page.addInitScript(() => {
+    Object.assign(globalThis, { made: [] })
+    const made = (what: string) => () => void (globalThis as unknown as { made: string[] }).made.push(what)
+    const watch = { construct: (target: never, values: never[]) => (made('construct')(), Reflect.construct(target, values)) }
+    globalThis.EventSource = new Proxy(EventSource, watch)
+    WebAssembly.Module = new Proxy(WebAssembly.Module, watch)
+    const { instantiate } = WebAssembly
+    WebAssembly.instantiate = ((...values: Parameters<typeof instantiate>) => (made('instantiate')(), instantiate(...values))) as never
+  })
+  await page.goto(`${front.url}/bare.html`)
+  const before = front.requests.length
+  const found = await page.evaluate(async () => {
+    const globals = Object.keys(globalThis)
+    // The path is the front's.
+    const path = '/tidings/index.js'
+    await import(path)
+    return {
+      globals: Object.keys(globalThis).filter((name) => !globals.includes(name)),
+      storage: localStorage.length,
+      made: (globalThis as unknown as { made: string[] }).made,
+    }
+  })
+  expect(found).toEqual({ globals: [], storage: 0, made: [] })
+  expect(front.requests.slice(before).map(({ path }) => path)).toEqual(['/tidings/index.js'])
+})
+
+test('a policy without `wasm-unsafe-eval` is told, and the page lives', async ({ front, open }) => {
+  front.headers = { 'Content-Security-Policy': "default-src 'self'; script-src 'self'" }
+  const page = await open()
+  const refusal = await page.evaluate(() => hear('news').ready.catch(({ code }: { code: string }) => code))
+  expect(refusal).toBe('wasmBlocked')
+  const { errors, states } = await toldTo(page)
+  expect(errors.map(({ code }) => code)).toEqual(['wasmBlocked'])
+  expect(states.map(({ state }) => state)).toEqual(['closed'])
+  // All else still answers: who we are, requests of our own, the page itself.
+  const headers = await page.evaluate(() => tidings.headers())
+  expect(headers).toEqual({ 'X-Device-Id': expect.any(String), 'X-Session-Id': expect.any(String) })
+  await page.evaluate(() => tidings.fetch('/api/anything'))
+  expect(front.seen('/api/anything')[0]?.headers['x-session-id']).toBe(headers['X-Session-Id'])
+  expect(front.seen('/api/events')).toEqual([])
+})
+
+test('a strict policy with `wasm-unsafe-eval` is enough', async ({ hub, front, open }) => {
+  front.headers = { 'Content-Security-Policy': "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'" }
+  const page = await open()
+  await hear(page, 'news')
+  await hub.publish({ channel: 'news', payload: 1 })
+  await expect.poll(() => heard(page, 'news')).toEqual([1])
+})
+
+test('where storage is refused, the device id lives as long as the page', async ({ hub, front, open }) => {
+  // A sandboxed page has an origin of its own, and no storage.
+  front.headers = { 'Content-Security-Policy': 'sandbox allow-scripts', 'Access-Control-Allow-Origin': '*' }
+  const page = await open()
+  const refused = await page.evaluate(() => {
+    try {
+      return void localStorage.length
+    } catch (error) {
+      return (error as Error).name
+    }
+  })
+  expect(refused).toBe('SecurityError')
+  const deviceId = await page.evaluate(() => tidings.deviceId)
+  expect(deviceId).toMatch(/^[0-9a-f-]{36}$/)
+  await hear(page, 'news')
+  await hub.publish({ channel: 'news', payload: 1 })
+  await expect.poll(() => heard(page, 'news')).toEqual([1])
+  expect(await page.evaluate(() => tidings.deviceId)).toBe(deviceId)
+  expect(front.seen('/api/events')[0]?.query.get('deviceId')).toBe(deviceId)
+})
+
+test('calls made before the Wasm has loaded take effect in order', async ({ hub, front, page }) => {
+  const release = front.hold('/tidings/tidings.wasm')
+  await page.goto(`${front.url}/bare.html`)
+  const before = await page.evaluate(async () => {
+    const path = '/tidings/slim.js'
+    const { Tidings } = (await import(path)) as typeof import('/tidings/slim.js')
+    globalThis.told = { states: [], gaps: [], errors: [], heard: { gone: [], kept: [] } }
+    globalThis.tidings = new Tidings({ url: '/api/events?user=ana', wasm: '/tidings/tidings.wasm' })
+    const gone = tidings.subscribe('news', ({ payload }) => told.heard.gone?.push(payload))
+    tidings.subscribe('news', ({ payload }) => told.heard.kept?.push(payload))
+    gone()
+    return { state: tidings.state, deviceId: tidings.deviceId, sessionId: tidings.sessionId }
+  })
+  expect(before.state).toBe('idle')
+  await expect.poll(() => front.seen('/tidings/tidings.wasm').length).toBe(1)
+  expect(front.seen('/api/events')).toEqual([])
+  release()
+
+  await expect.poll(() => page.evaluate(() => tidings.state)).toBe('open')
+  await hub.publish({ channel: 'news', payload: 1 })
+  await expect.poll(() => heard(page, 'kept')).toEqual([1])
+  expect(await heard(page, 'gone')).toEqual([])
+  const [stream] = front.seen('/api/events')
+  expect(Object.fromEntries(stream?.query ?? [])).toMatchObject({
+    channels: 'news',
+    deviceId: before.deviceId,
+    sessionId: before.sessionId,
+  })
+})

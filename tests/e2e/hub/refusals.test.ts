@@ -1,0 +1,109 @@
+// Answers other than a stream: the client stays alive, waits as it is told, and says why.
+import { expect, test } from '../fixtures.ts'
+import { connect, hear, heard, stateOf, toldTo } from '../support/ask.ts'
+
+test('after a 503 it comes back by itself, no sooner than `Retry-After` says', async ({ hub, front, open }) => {
+  const page = await open()
+  await hear(page, 'ticks')
+  front.refuse({ status: 503, code: 'unavailable', headers: { 'Retry-After': '1' } })
+  front.cut()
+  await hub.publish({ channel: 'ticks', payload: 'meanwhile' })
+  await expect.poll(() => front.seen('/api/events').length).toBe(4)
+  front.accept()
+  await expect.poll(() => heard(page, 'ticks')).toEqual(['meanwhile'])
+
+  const { states, errors, gaps } = await toldTo(page)
+  expect(errors[0]).toMatchObject({ code: 'unavailable', status: 503, willRetry: true })
+  expect(gaps).toEqual([])
+  expect(states.at(-1)).toMatchObject({ state: 'open', attempt: 0 })
+  // The first stream, the cut one's successor (refused), and from then on one attempt a second at most.
+  const attempts = front.seen('/api/events').map(({ at }) => at)
+  for (const [n, at] of attempts.entries()) {
+    if (n >= 2) expect(at - (attempts[n - 1] ?? 0)).toBeGreaterThan(990)
+  }
+  // One question why for each refusal, and none more.
+  expect(front.seen('/api/events/check')).toHaveLength(attempts.length - 2)
+})
+
+test('without `Retry-After` it backs off: each wait is drawn from twice as much, and kept', async ({ hub, front, open }) => {
+  const page = await open({ reconnect: { baseMs: 40, capMs: 320 } })
+  await hear(page, 'ticks')
+  front.refuse({ status: 503, code: 'unavailable' })
+  front.cut()
+  await expect.poll(() => front.seen('/api/events').length, { timeout: 15_000 }).toBeGreaterThan(8)
+  front.accept()
+  await expect.poll(() => stateOf(page)).toBe('open')
+  await hub.publish({ channel: 'ticks', payload: 1 })
+  await expect.poll(() => heard(page, 'ticks')).toEqual([1])
+
+  const { states } = await toldTo(page)
+  const waits = states.filter(({ nextRetryMs }) => nextRetryMs !== undefined)
+  expect(waits.map(({ attempt }) => attempt)).toEqual(waits.map((_, n) => n + 1))
+  for (const { attempt, nextRetryMs } of waits) {
+    expect(nextRetryMs).toBeLessThanOrEqual(Math.min(320, 40 * 2 ** (attempt - 1)))
+  }
+  const attempts = front.seen('/api/events').map(({ at }) => at)
+  expect(attempts).toHaveLength(waits.length + 1)
+  for (const [n, { nextRetryMs = 0 }] of waits.entries()) {
+    expect((attempts[n + 1] ?? 0) - (attempts[n] ?? 0)).toBeGreaterThanOrEqual(nextRetryMs - 5)
+  }
+})
+
+test('a 401 is told by its code and asked about once; `connect()` goes on where it stood', async ({ hub, front, open }) => {
+  const page = await open({ reconnect: { baseMs: 20, capMs: 60_000 } })
+  await hear(page, 'ticks')
+  front.refuse({ status: 401, code: 'credentialsExpired' })
+  front.cut()
+  await expect.poll(async () => (await toldTo(page)).errors).toEqual([
+    { code: 'credentialsExpired', status: 401, willRetry: true, channel: undefined },
+  ])
+  expect((await toldTo(page)).states.at(-1)).toEqual({ state: 'waiting', attempt: 2, nextRetryMs: 60_000 })
+  await hub.publish({ channel: 'ticks', payload: 'meanwhile' })
+
+  front.accept()
+  await page.evaluate(() => tidings.connect())
+  await expect.poll(() => heard(page, 'ticks')).toEqual(['meanwhile'])
+  expect((await toldTo(page)).gaps).toEqual([])
+  // The first, the refused and the last: a 401 brings no storm.
+  expect(front.seen('/api/events')).toHaveLength(3)
+  expect(front.seen('/api/events/check')).toHaveLength(1)
+})
+
+test('when credentials return by themselves, so does the client', async ({ hub, front, open }) => {
+  const page = await open({ reconnect: { baseMs: 20, capMs: 300 } })
+  front.refuse({ status: 401, code: 'credentialsMissing' })
+  await page.evaluate(() => void hear('ticks'))
+  await expect.poll(async () => (await toldTo(page)).errors.length).toBeGreaterThan(1)
+  front.accept()
+  await expect.poll(() => stateOf(page)).toBe('open')
+  await hub.publish({ channel: 'ticks', payload: 1 })
+  await expect.poll(() => heard(page, 'ticks')).toEqual([1])
+
+  const attempts = front.seen('/api/events').map(({ at }) => at)
+  for (const [n, at] of attempts.entries()) {
+    if (n > 0) expect(at - (attempts[n - 1] ?? 0)).toBeGreaterThan(290)
+  }
+})
+
+test('a subscribe that is refused for a moment is asked for again', async ({ hub, front, open }) => {
+  const page = await open()
+  await connect(page)
+  front.refuse({ status: 503, code: 'unavailable' })
+  await page.evaluate(() => void hear('ticks'))
+  await expect.poll(() => front.seen('/api/events/subscribe').length).toBeGreaterThan(0)
+  front.accept()
+  await expect.poll(() => hub.logged('subscribe connection', '"ticks"').length).toBeGreaterThan(0)
+  await hub.publish({ channel: 'ticks', payload: 1 })
+  await expect.poll(() => heard(page, 'ticks')).toEqual([1])
+})
+
+test('`reconnect: false` gives up at the first failure, and `connect()` begins anew', async ({ hub, front, open }) => {
+  const page = await open({ reconnect: false })
+  await hear(page, 'ticks')
+  front.cut()
+  await expect.poll(() => stateOf(page)).toBe('closed')
+  await hub.publish({ channel: 'ticks', payload: 'meanwhile' })
+  await page.evaluate(() => tidings.connect())
+  await expect.poll(() => heard(page, 'ticks')).toEqual(['meanwhile'])
+  expect(front.seen('/api/events')).toHaveLength(2)
+})

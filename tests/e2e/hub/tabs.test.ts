@@ -1,0 +1,83 @@
+// Many tabs of one browser, and who is spared the echo.
+import type { Page } from '@playwright/test'
+import { expect, test } from '../fixtures.ts'
+import { hear, heard, received } from '../support/ask.ts'
+
+const identity = (page: Page): Promise<{ deviceId: string; sessionId: string }> =>
+  page.evaluate(() => ({ deviceId: tidings.deviceId, sessionId: tidings.sessionId }))
+
+test('five tabs of one profile are one device and five sessions, and all hear everything', async ({ hub, open }) => {
+  const tabs: Page[] = []
+  for (let n = 0; n < 5; n++) tabs.push(await open())
+  for (const tab of tabs) await hear(tab, 'news')
+  const payloads = Array.from({ length: 20 }, (_, n) => n)
+  for (const payload of payloads) await hub.publish({ channel: 'news', payload })
+  for (const tab of tabs) await expect.poll(() => heard(tab, 'news')).toEqual(payloads)
+
+  const identities = await Promise.all(tabs.map(identity))
+  expect(new Set(identities.map(({ deviceId }) => deviceId)).size).toBe(1)
+  expect(new Set(identities.map(({ sessionId }) => sessionId)).size).toBe(5)
+  expect(hub.logged('connection registered', identities[0]?.deviceId ?? '')).toHaveLength(5)
+})
+
+test('an event hidden from its tab never reaches that tab, and reaches the device’s other tab', async ({ hub, open }) => {
+  const [origin, other] = [await open(), await open()]
+  for (const tab of [origin, other]) await hear(tab, 'news')
+  const { sessionId } = await identity(origin)
+  await hub.publish(
+    { channel: 'news', payload: 'echo', except: { userId: 'ana', sessionId } },
+    { channel: 'news', payload: 'for all' },
+  )
+  await expect.poll(() => received(other)).toEqual(['echo', 'for all'])
+  await expect.poll(() => received(origin)).toEqual(['for all'])
+})
+
+test('an event hidden from a device reaches none of its tabs, and reaches the user’s other device', async ({ hub, open, browser }) => {
+  const elsewhere = await browser.newContext()
+  const [origin, sibling, other] = [await open(), await open(), await open({}, elsewhere)]
+  for (const tab of [origin, sibling, other]) await hear(tab, 'news')
+  const { deviceId } = await identity(origin)
+  expect((await identity(other)).deviceId).not.toBe(deviceId)
+  await hub.publish(
+    { channel: 'news', payload: 'echo', except: { userId: 'ana', deviceId } },
+    { channel: 'news', payload: 'for all' },
+  )
+  await expect.poll(() => received(other)).toEqual(['echo', 'for all'])
+  for (const tab of [origin, sibling]) await expect.poll(() => received(tab)).toEqual(['for all'])
+  await elsewhere.close()
+})
+
+test('an echo that was missed while away does not come back on replay', async ({ hub, front, open }) => {
+  const page = await open()
+  await hear(page, 'news')
+  const { sessionId } = await identity(page)
+  front.cutEvery(1, 1)
+  front.cut()
+  await hub.publish(
+    { channel: 'news', payload: 'echo', except: { userId: 'ana', sessionId } },
+    { channel: 'news', payload: 'for all' },
+  )
+  await expect.poll(() => received(page)).toEqual(['for all'])
+})
+
+test('the device id outlives a reload, the session id does not', async ({ open }) => {
+  const page = await open()
+  const before = await identity(page)
+  await page.reload()
+  await page.waitForFunction(() => ready)
+  await page.evaluate(() => start())
+  const after = await identity(page)
+  expect(after.deviceId).toBe(before.deviceId)
+  expect(after.sessionId).not.toBe(before.sessionId)
+})
+
+test('requests to the page’s own origin say which tab they come from; others do not', async ({ front, open }) => {
+  const page = await open()
+  const { deviceId, sessionId } = await identity(page)
+  await page.evaluate(() => tidings.fetch('/api/anything'))
+  const elsewhere = front.url.replace('127.0.0.1', 'localhost')
+  await page.evaluate((url) => tidings.fetch(`${url}/api/elsewhere`, { mode: 'no-cors' }), elsewhere)
+  expect(front.seen('/api/anything')[0]?.headers).toMatchObject({ 'x-device-id': deviceId, 'x-session-id': sessionId })
+  expect(front.seen('/api/elsewhere')).toHaveLength(1)
+  expect(front.seen('/api/elsewhere')[0]?.headers).not.toHaveProperty('x-device-id')
+})

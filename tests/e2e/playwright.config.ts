@@ -1,0 +1,32 @@
+import { defineConfig } from '@playwright/test'
+import { chrome } from './support/paths.ts'
+
+/** Debian's Chromium: without a sandbox, which it lacks for root, and without network use of its own. */
+const browserArguments = [
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--disable-dev-shm-usage',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+
+export default defineConfig({
+  testDir: '.',
+  testMatch: '{hub,timers}/*.test.ts',
+  fullyParallel: true,
+  workers: 2,
+  // A test that passes at the second attempt has found something.
+  retries: 0,
+  forbidOnly: process.env.CI !== undefined,
+  timeout: 30_000,
+  expect: { timeout: 10_000 },
+  reporter: 'list',
+  use: {
+    launchOptions: { executablePath: chrome(), args: browserArguments },
+    trace: 'off',
+  },
+})

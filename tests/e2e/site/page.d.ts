@@ -1,0 +1,24 @@
+import type { ConnectionState, Stop, Tidings, TidingsOptions } from 'tidings'
+
+/** What the client told the page, in order. */
+export interface Told {
+  states: { state: ConnectionState; attempt: number; nextRetryMs: number | undefined }[]
+  gaps: { channels: readonly string[] | null; reason: string }[]
+  errors: { code: string; status: number | undefined; willRetry: boolean | undefined; channel: string | undefined }[]
+  /** The payloads that each handler heard. */
+  heard: Record<string, unknown[]>
+}
+
+declare global {
+  /** The page's module has run. */
+  var ready: boolean | undefined
+  var told: Told
+  /** The page's client, after `start`. */
+  var tidings: Tidings
+  /** Makes the client: quick to reconnect unless the options say otherwise. */
+  function start(options?: TidingsOptions): void
+  /** Subscribes; what is heard goes to `told.heard`, under the channel's name or `as`. */
+  function hear(channel: string, options?: { as?: string; since?: string }): Stop
+  /** What came through the page's streams, whatever the client made of it: see `support/spy.ts`. */
+  var received: { name: string; data: string }[]
+}

@@ -1,0 +1,27 @@
+// A page as an application would write it: the published package by a plain module script, no bundler. What the client
+// tells it is kept where a test can look.
+import { Tidings } from '/tidings/index.js'
+
+/** @type {import('./page.d.ts').Told} */
+const told = { states: [], gaps: [], errors: [], heard: {} }
+globalThis.told = told
+
+globalThis.start = (options = {}) => {
+  globalThis.tidings = new Tidings({
+    url: '/api/events?user=ana',
+    reconnect: { baseMs: 20, capMs: 200 },
+    onState: (state, { attempt, nextRetryMs }) => told.states.push({ state, attempt, nextRetryMs }),
+    onGap: (channels, reason) => told.gaps.push({ channels, reason }),
+    onError: ({ code, status, willRetry, channel }) => told.errors.push({ code, status, willRetry, channel }),
+    ...options,
+  })
+}
+
+/** @type {typeof globalThis.hear} */
+globalThis.hear = (channel, { as = channel, since } = {}) => {
+  /** @type {unknown[]} */
+  const heard = (told.heard[as] = [])
+  return tidings.subscribe(channel, (event) => heard.push(event.payload), since === undefined ? {} : { since })
+}
+
+globalThis.ready = true

@@ -1,0 +1,156 @@
+/**
+ * What stands between browser and server: a proxy that records every request and can do what networks do to streams. It
+ * also serves the test page and the built package, so that they share the server's origin.
+ */
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { packageFiles } from './paths.ts'
+import { Stream } from './stream.ts'
+
+const site = join(import.meta.dirname, '../site')
+const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', wasm: 'application/wasm' }
+
+/** A request that arrived. */
+export interface Seen {
+  method: string
+  path: string
+  query: URLSearchParams
+  headers: http.IncomingHttpHeaders
+  at: number
+}
+
+/** What it answers in the server's place. */
+export interface Refusal {
+  status: number
+  code: string
+  headers?: Record<string, string>
+}
+
+export class Front {
+  readonly requests: Seen[] = []
+  /** The ends of what was forwarded of the streams that were cut. */
+  readonly cuts: string[] = []
+  /** Added to every answer. */
+  headers: Record<string, string> = {}
+  #refusal: Refusal | undefined
+  #held: { path: string; until: Promise<void> } | undefined
+  #streams = new Set<Stream>()
+  #piece: { bytes: number; times: number } | undefined
+  #server = http.createServer((request, response) => void this.#answer(request, response))
+
+  private constructor(
+    private readonly upstream: string,
+    private readonly page: boolean,
+  ) {}
+
+  /** Stands before a server. With `page: false` all that it serves comes from there. */
+  static async before(upstream: string, { page = true } = {}): Promise<Front> {
+    const front = new Front(upstream, page)
+    front.#server.listen(0, '127.0.0.1')
+    await once(front.#server, 'listening')
+    return front
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** The requests for one path, `/api/events` for streams. */
+  seen(path: string): Seen[] {
+    return this.requests.filter((request) => request.path === path)
+  }
+
+  /** Answers streams and all calls beside them in the server's place, until `accept`. */
+  refuse(refusal: Refusal): void {
+    this.#refusal = refusal
+  }
+
+  accept(): void {
+    this.#refusal = undefined
+  }
+
+  /** Cuts the streams that are open. */
+  cut(): void {
+    for (const stream of this.#streams) stream.cut()
+  }
+
+  /** Cuts each stream after so many bytes, wherever that falls, and so many times in all. */
+  cutEvery(bytes: number, times: number): void {
+    this.#piece = { bytes, times }
+  }
+
+  /** Half-open: nothing more comes through the streams that are open, and nobody is told. */
+  freeze(): void {
+    for (const stream of this.#streams) stream.freeze()
+  }
+
+  /** Lets the answers to a path wait; the result lets them go. */
+  hold(path: string): () => void {
+    let release!: () => void
+    this.#held = { path, until: new Promise((resolve) => (release = resolve)) }
+    return release
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  async #answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    const { method = '', url = '/', headers } = request
+    const { pathname, searchParams } = new URL(url, this.upstream)
+    this.requests.push({ method, path: pathname, query: searchParams, headers, at: performance.now() })
+    for (const [name, value] of Object.entries(this.headers)) response.setHeader(name, value)
+    if (pathname === this.#held?.path) await this.#held.until
+    const refusal = pathname.startsWith('/api/events') ? this.#refusal : undefined
+    if (refusal) this.#problem(refusal, response)
+    else if (this.page && !pathname.startsWith('/api/')) this.#file(pathname, response)
+    else this.#forward(request, response)
+  }
+
+  #problem({ status, code, headers }: Refusal, response: http.ServerResponse): void {
+    response.writeHead(status, { 'Content-Type': 'application/problem+json', ...headers })
+    response.end(JSON.stringify({ type: 'about:blank', title: code, status, code }))
+  }
+
+  #file(path: string, response: http.ServerResponse): void {
+    const file = path.startsWith('/tidings/')
+      ? join(packageFiles(), path.slice('/tidings/'.length))
+      : join(site, path === '/' ? 'index.html' : path)
+    try {
+      const body = readFileSync(file)
+      response.writeHead(200, { 'Content-Type': types[file.split('.').at(-1) ?? ''] ?? 'text/plain' }).end(body)
+    } catch {
+      response.writeHead(404).end()
+    }
+  }
+
+  #forward(request: http.IncomingMessage, response: http.ServerResponse): void {
+    const { method, url, headers } = request
+    const onward = http.request(new URL(url ?? '/', this.upstream), { method, headers, agent: false }, (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers)
+      if (answer.headers['content-type'] === 'text/event-stream') this.#stream(answer, response)
+      else answer.pipe(response)
+    })
+    // Whatever befalls the server, the browser sees a connection that breaks off.
+    onward.on('error', () => response.destroy())
+    response.on('close', () => onward.destroy())
+    request.pipe(onward)
+  }
+
+  #stream(answer: http.IncomingMessage, response: http.ServerResponse): void {
+    response.flushHeaders()
+    const cut = (end: string): void => void this.cuts.push(end)
+    const stream = new Stream(answer, response, cut)
+    this.#streams.add(stream)
+    response.on('close', () => this.#streams.delete(stream))
+    if (this.#piece && this.#piece.times > 0) {
+      this.#piece.times -= 1
+      stream.cutAfter(this.#piece.bytes)
+    }
+  }
+}

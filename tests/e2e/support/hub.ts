@@ -1,0 +1,37 @@
+/** `examples/hub` as a process, and what a backend asks of it. */
+import { hubProgram } from './paths.ts'
+import { Server } from './server.ts'
+
+/** An event as `POST /publish` takes it. */
+export interface Published {
+  channel: string
+  type?: string
+  payload: unknown
+  to?: { users: string[] } | { user: string; deviceId: string }
+  except?: { userId: string; sessionId?: string; deviceId?: string }
+}
+
+export class Hub {
+  private constructor(readonly server: Server) {}
+
+  static async start(...options: string[]): Promise<Hub> {
+    return new Hub(await Server.start(hubProgram(), options))
+  }
+
+  /** Publishes; resolves with the positions when the hub has acknowledged. */
+  async publish(...events: Published[]): Promise<string[]> {
+    const answer = await fetch(`${this.server.url}/api/events/publish`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(events.map((event) => ({ type: 'test', ...event }))),
+    })
+    if (!answer.ok) throw new Error(`publishing: ${answer.status} ${await answer.text()}`)
+    const receipts = (await answer.json()) as { position: string }[]
+    return receipts.map(({ position }) => position)
+  }
+
+  /** The lines of its log that hold all these words. */
+  logged(...words: string[]): string[] {
+    return this.server.log.filter((line) => words.every((word) => line.includes(word)))
+  }
+}

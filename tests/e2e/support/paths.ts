@@ -1,0 +1,20 @@
+/** Where the things under test are: what `cargo xtask test` says, else where `cargo xtask build` puts them. */
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+
+const root = join(import.meta.dirname, '../../..')
+
+export const hubProgram = (): string => built(process.env.TIDINGS_HUB_BIN ?? join(root, 'target/release/hub'))
+export const timersProgram = (): string => built(process.env.TIDINGS_TIMERS_BIN ?? join(root, 'target/release/timers'))
+export const timersWeb = (): string => built(process.env.TIDINGS_TIMERS_WEB ?? join(root, 'examples/timers/web/dist'))
+export const chrome = (): string => process.env.CHROME_BIN ?? '/usr/bin/chromium'
+
+/** The package's files as npm would install them. */
+export const packageFiles = (): string =>
+  built(join(dirname(createRequire(import.meta.url).resolve('tidings/package.json')), 'dist'))
+
+function built(path: string): string {
+  if (!existsSync(path)) throw new Error(`${path} is missing: run \`cargo xtask build\` at the root of the repository`)
+  return path
+}

@@ -1,0 +1,60 @@
+// Two browsers, two devices of one user.
+import { expect, test } from './app.ts'
+
+test('a timer started on one device runs on the other, and is stopped from there', async ({ device }) => {
+  const [desk, phone] = [await device('Desk'), await device('Phone')]
+  await desk.start('Write the report')
+  for (const tab of [desk, phone]) {
+    await expect(tab.get('title')).toHaveText('Write the report')
+    await expect(tab.get('running-on')).toContainText('Desk')
+  }
+  await expect(desk.get('activity')).toHaveText('Started here')
+  await expect(phone.get('activity')).toHaveText('Started on Desk')
+
+  await phone.get('stop').click()
+  for (const tab of [desk, phone]) await expect(tab.get('start-title')).toBeVisible()
+  await expect(desk.get('activity')).toHaveText('Stopped on Phone')
+})
+
+test('a timer moves to another device, and back', async ({ device }) => {
+  const [desk, phone] = [await device('Desk'), await device('Phone')]
+  await desk.start('Write the report')
+  await desk.row('Phone').getByTestId('move').click()
+  for (const tab of [desk, phone]) await expect(tab.get('running-on')).toContainText('Phone')
+  await expect(phone.get('activity')).toHaveText('Moved to this device')
+
+  await desk.row('Desk').getByTestId('move').click()
+  for (const tab of [desk, phone]) await expect(tab.get('running-on')).toContainText('Desk')
+  await expect(phone.get('activity')).toHaveText('Moved to Desk')
+})
+
+test('the phases of a Pomodoro are the same on both', async ({ device }) => {
+  const [desk, phone] = [await device('Desk'), await device('Phone')]
+  await desk.start('Write the report', 'pomodoro')
+  await expect(phone.get('phase')).toHaveAttribute('data-phase', 'focus')
+  await phone.get('phase-next').click()
+  for (const tab of [desk, phone]) await expect(tab.get('phase')).toHaveAttribute('data-phase', 'shortBreak')
+  await desk.get('phase-next').click()
+  for (const tab of [desk, phone]) await expect(tab.get('phase')).toHaveAttribute('data-phase', 'focus')
+  await expect(phone.get('activity')).toHaveText('Focus began on Desk')
+})
+
+test('the list shows which devices are online, as they come and go', async ({ device }) => {
+  const [desk, phone] = [await device('Desk'), await device('Phone')]
+  for (const tab of [desk, phone]) {
+    for (const name of ['Desk', 'Phone']) await expect(tab.dot(name)).toHaveAttribute('data-online', 'true')
+  }
+  const second = await phone.sibling()
+  await expect(second.dot('Phone')).toHaveAttribute('data-online', 'true')
+  await phone.page.close()
+  // Its other tab is still there.
+  await second.rename('Mobile')
+  await expect(desk.dot('Mobile')).toHaveAttribute('data-online', 'true')
+  await second.page.context().close()
+  await expect(desk.dot('Mobile')).toHaveAttribute('data-online', 'false')
+  await expect(desk.dot('Desk')).toHaveAttribute('data-online', 'true')
+
+  const tablet = await device('Tablet')
+  await expect(desk.dot('Tablet')).toHaveAttribute('data-online', 'true')
+  await expect(tablet.dot('Mobile')).toHaveAttribute('data-online', 'false')
+})

@@ -1,0 +1,83 @@
+// The app when its server dies or refuses: it says so, comes back without a reload, and shows what is true.
+import { expect, test, type Tab } from './app.ts'
+
+/** A reload would lose this. */
+const mark = (tab: Tab): Promise<void> => tab.page.evaluate(() => void Object.assign(globalThis, { marked: true }))
+const isMarked = (tab: Tab): Promise<boolean> => tab.page.evaluate(() => 'marked' in globalThis)
+
+test('a killed server comes back with a changed database: both devices are told, and show it', async ({ timers, device }) => {
+  const [desk, phone] = [await device('Desk'), await device('Phone')]
+  await desk.start('Before the crash')
+  await expect(phone.get('title')).toHaveText('Before the crash')
+  for (const tab of [desk, phone]) await mark(tab)
+
+  await timers.server.kill()
+  for (const tab of [desk, phone]) await expect(tab.get('state')).not.toHaveAttribute('data-state', 'open')
+  await timers.elsewhere((api) => api.post('/timers/start', { title: 'While nobody looked', mode: 'pomodoro' }))
+  await timers.server.restart()
+
+  for (const tab of [desk, phone]) {
+    await expect(tab.get('state')).toHaveAttribute('data-state', 'open')
+    await expect(tab.get('gap-notice')).toBeVisible()
+    await expect(tab.get('title')).toHaveText('While nobody looked')
+    await expect(tab.get('phase')).toHaveAttribute('data-phase', 'focus')
+    const states = await tab.states()
+    expect(states.slice(0, 2)).toEqual(['connecting', 'open'])
+    expect(states).toContain('waiting')
+    expect(states.slice(-2)).toEqual(['connecting', 'open'])
+    expect(await isMarked(tab)).toBe(true)
+  }
+  await phone.get('stop').click()
+  await expect(desk.get('start-title')).toBeVisible()
+})
+
+test('a change missed while only the stream was away is replayed, without a gap', async ({ front, device }) => {
+  const [desk, phone] = [await device('Desk'), await device('Phone')]
+  front.cut()
+  await desk.start('Write the report')
+  await expect(phone.get('title')).toHaveText('Write the report')
+  await expect(phone.get('activity')).toHaveText('Started on Desk')
+  await expect(phone.get('gap-notice')).toHaveCount(0)
+  expect(await phone.timerEvents()).toEqual(['started'])
+})
+
+test('a 503 is shown as reconnecting, and is over when the server is back', async ({ front, device }) => {
+  const [desk, phone] = [await device('Desk'), await device('Phone')]
+  front.refuse({ status: 503, code: 'unavailable', headers: { 'Retry-After': '1' } })
+  front.cut()
+  for (const tab of [desk, phone]) await expect(tab.get('state')).toContainText('Reconnecting')
+  await desk.start('While the streams were away')
+  await expect(desk.get('title')).toHaveText('While the streams were away')
+  expect(await phone.get('title').count()).toBe(0)
+
+  front.accept()
+  for (const tab of [desk, phone]) await expect(tab.get('state')).toHaveAttribute('data-state', 'open')
+  await expect(phone.get('title')).toHaveText('While the streams were away')
+})
+
+test('a 401 of the stream alone waits for the user, whose “Try now” goes on', async ({ front, device }) => {
+  const desk = await device('Desk')
+  front.refuse({ status: 401, code: 'credentialsExpired' })
+  front.cut()
+  // The longest wait: no storm of refused attempts.
+  await expect(desk.get('state')).toContainText(/Reconnecting in (30|29|28) s/)
+  const streams = front.seen('/api/events').length
+  front.accept()
+  await desk.get('state-retry').click()
+  await expect(desk.get('state')).toHaveAttribute('data-state', 'open')
+  expect(front.seen('/api/events')).toHaveLength(streams + 1)
+})
+
+test('a session that ended shows the login, and logging in again goes on', async ({ front, device }) => {
+  const desk = await device('Desk')
+  await desk.start('Write the report')
+  await expect(desk.get('title')).toHaveText('Write the report')
+  await mark(desk)
+  await desk.page.context().clearCookies()
+  front.cut()
+  await expect(desk.get('login-user')).toBeVisible()
+  await desk.login('ana')
+  await expect(desk.get('title')).toHaveText('Write the report')
+  await expect(desk.get('state')).toHaveAttribute('data-state', 'open')
+  expect(await isMarked(desk)).toBe(true)
+})
