@@ -32,7 +32,7 @@ test('a handler may end itself, and subscribe anew, inside its own call', async 
   })
   await hear(page, 'news')
   await hub.publish({ channel: 'news', payload: 1 })
-  await expect.poll(() => hub.logged('subscribe connection', '"more"').length).toBeGreaterThan(0)
+  await expect.poll(() => hub.logged(' subscribe connection', '"more"').length).toBeGreaterThan(0)
   await hub.publish({ channel: 'news', payload: 2 }, { channel: 'more', payload: 3 })
   await expect.poll(() => heard(page, 'more')).toEqual([3])
   expect(await heard(page, 'news')).toEqual([1, 2])

@@ -12,7 +12,7 @@ test('a subscribe on the live stream reaches the server, and events begin', asyn
 
   expect(front.seen('/api/events')).toHaveLength(1)
   expect(front.seen('/api/events/subscribe').map(({ method }) => method)).toEqual(['POST'])
-  expect(hub.logged('subscribe connection', '"news"')).toHaveLength(1)
+  expect(hub.logged(' subscribe connection', '"news"')).toHaveLength(1)
 })
 
 test('an unsubscribe on the live stream reaches the server, and events end', async ({ hub, front, open }) => {

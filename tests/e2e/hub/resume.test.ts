@@ -16,7 +16,7 @@ test('streams cut in the middle of frames lose nothing, repeat nothing and tell 
   expect(await heard(page, 'ticks')).toEqual(numbers(1, 500))
   expect((await toldTo(page)).gaps).toEqual([])
   expect(front.cuts).toHaveLength(8)
-  for (const end of front.cuts) expect(end).not.toMatch(/\n\n$/)
+  for (const end of front.cuts) expect(end).not.toMatch(/\n$/)
   expect(front.seen('/api/events')).toHaveLength(9)
 })
 
@@ -46,8 +46,8 @@ test('a server that ends in order sends its clients away, and they come back', a
   await expect.poll(() => heard(page, 'ticks')).toEqual([1])
 })
 
-test.describe('with a heartbeat of 200 ms', () => {
-  test.use({ hubOptions: ['--heartbeat-ms', '200'] })
+test.describe('with a heartbeat of 400 ms', () => {
+  test.use({ hubOptions: ['--heartbeat-ms', '400'] })
 
   test('a half-open stream is given up by the watchdog, and nothing of its silence is lost', async ({ hub, front, open }) => {
     const page = await open()

@@ -51,12 +51,13 @@ test('an echo that was missed while away does not come back on replay', async ({
   const page = await open()
   await hear(page, 'news')
   const { sessionId } = await identity(page)
-  front.cutEvery(1, 1)
+  front.refuse({ status: 503, code: 'unavailable' })
   front.cut()
   await hub.publish(
     { channel: 'news', payload: 'echo', except: { userId: 'ana', sessionId } },
     { channel: 'news', payload: 'for all' },
   )
+  front.accept()
   await expect.poll(() => received(page)).toEqual(['for all'])
 })
 

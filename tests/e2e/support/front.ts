@@ -19,7 +19,10 @@ export interface Seen {
   path: string
   query: URLSearchParams
   headers: http.IncomingHttpHeaders
+  /** When, in milliseconds. */
   at: number
+  /** It was answered in the server's place. */
+  refused: boolean
 }
 
 /** What it answers in the server's place. */
@@ -77,7 +80,7 @@ export class Front {
     for (const stream of this.#streams) stream.cut()
   }
 
-  /** Cuts each stream after so many bytes, wherever that falls, and so many times in all. */
+  /** Cuts each stream after about so many bytes, in the middle of a frame, and so many streams in all. */
   cutEvery(bytes: number, times: number): void {
     this.#piece = { bytes, times }
   }
@@ -103,10 +106,11 @@ export class Front {
   async #answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const { method = '', url = '/', headers } = request
     const { pathname, searchParams } = new URL(url, this.upstream)
-    this.requests.push({ method, path: pathname, query: searchParams, headers, at: performance.now() })
+    const refusal = pathname.startsWith('/api/events') ? this.#refusal : undefined
+    const refused = refusal !== undefined
+    this.requests.push({ method, path: pathname, query: searchParams, headers, at: performance.now(), refused })
     for (const [name, value] of Object.entries(this.headers)) response.setHeader(name, value)
     if (pathname === this.#held?.path) await this.#held.until
-    const refusal = pathname.startsWith('/api/events') ? this.#refusal : undefined
     if (refusal) this.#problem(refusal, response)
     else if (this.page && !pathname.startsWith('/api/')) this.#file(pathname, response)
     else this.#forward(request, response)

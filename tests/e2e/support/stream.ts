@@ -1,6 +1,8 @@
 /** One event stream on its way through the front. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
+const NEWLINE = 10
+
 export class Stream {
   #left = Infinity
   #frozen = false
@@ -17,7 +19,7 @@ export class Stream {
     from.on('error', () => this.#frozen || to.destroy())
   }
 
-  /** Cuts it after so many more bytes. */
+  /** Cuts it after about so many more bytes, in the middle of a frame. */
   cutAfter(bytes: number): void {
     this.#left = bytes
   }
@@ -36,15 +38,20 @@ export class Stream {
 
   #forward(chunk: Buffer): void {
     if (this.#frozen) return
-    const piece = chunk.subarray(0, this.#left)
-    this.#left -= piece.length
-    this.#end = (this.#end + piece.toString('latin1')).slice(-80)
-    if (this.#left > 0) {
-      this.to.write(piece)
+    if (chunk.length < this.#left) {
+      this.#left -= chunk.length
+      this.#pass(chunk)
     } else {
-      this.#frozen = true
+      let length = this.#left
+      while (chunk[length - 1] === NEWLINE) length -= 1
       // What belongs to this piece still leaves, half a frame included.
-      this.to.write(piece, () => this.cut())
+      this.#pass(chunk.subarray(0, length), () => this.cut())
+      this.#frozen = true
     }
+  }
+
+  #pass(piece: Buffer, sent?: () => void): void {
+    this.#end = (this.#end + piece.toString('latin1')).slice(-80)
+    this.to.write(piece, sent)
   }
 }
