@@ -113,7 +113,7 @@ impl Serve {
                 () = &mut shutdown => break,
             };
             let service = TowerToHyperService::new(service(self.router.clone(), peer));
-            let io = TokioIo::new(stall::Stall::new(prepare(socket), self.stall));
+            let io = TokioIo::new(stall::Stall::new(prepare(socket), self.head_timeout, self.stall));
             let connection = graceful.watch(builder.serve_connection_with_upgrades(io, service).into_owned());
             tokio::spawn(async move {
                 if let Err(error) = connection.await {

@@ -1,4 +1,5 @@
-//! A socket whose writes fail when the peer takes no byte for too long.
+//! A socket that gives up on a peer who stalls: one who takes no byte of what is waiting for it, or who connects and does
+//! not say enough to tell which HTTP it speaks (until then hyper has no clock on the head).
 
 use std::{
     future::Future,
@@ -13,20 +14,30 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+/// The preface of HTTP/2 (RFC 9113, section 3.4), of which hyper waits for as much as it takes to tell.
+const PREFACE_BYTES: usize = 24;
+
 #[derive(Debug)]
 pub(super) struct Stall<S> {
     socket: S,
     limit: Duration,
+    /// Runs until the peer has begun.
+    beginning: Option<Pin<Box<Sleep>>>,
+    /// How many bytes it still owes us for that.
+    owed: usize,
     /// Runs while a write is waiting; made only then, so that an idle connection carries no timer.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Stall<S> {
-    pub(super) fn new(socket: S, limit: Duration) -> Self {
-        Self { socket, limit, waiting: None }
+    /// The peer has `head` to begin, and `limit` to take a byte.
+    pub(super) fn new(socket: S, head: Duration, limit: Duration) -> Self {
+        Self { socket, limit, beginning: Some(Box::pin(sleep(head))), owed: PREFACE_BYTES, waiting: None }
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        // Who is answered has begun, however short the request.
+        self.beginning = None;
         if poll.is_ready() {
             self.waiting = None;
             return poll;
@@ -42,7 +53,17 @@ impl<S> Stall<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Stall<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let poll = Pin::new(&mut self.socket).poll_read(cx, buf);
+        let Some(beginning) = &mut self.beginning else { return poll };
+        if poll.is_pending() && beginning.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not begin")));
+        }
+        self.owed = self.owed.saturating_sub(buf.filled().len() - before);
+        if self.owed == 0 {
+            self.beginning = None;
+        }
+        poll
     }
 }
 
@@ -78,18 +99,38 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stall<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_is_given_up() {
         let (ours, _theirs) = tokio::io::duplex(8);
-        let mut stalled = Stall::new(ours, Duration::from_secs(60));
+        let mut stalled = Stall::new(ours, Duration::from_secs(10), Duration::from_secs(60));
         stalled.write_all(b"12345678").await.unwrap();
         let began = tokio::time::Instant::now();
         let error = stalled.write_all(b"9").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(began.elapsed(), Duration::from_secs(60));
+    }
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_begin_is_given_up() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let mut stalled = Stall::new(ours, Duration::from_secs(10), Duration::from_secs(60));
+        theirs.write_all(b"PRI").await.unwrap();
+        let began = tokio::time::Instant::now();
+        let error = stalled.read_to_end(&mut Vec::new()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(began.elapsed(), Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_has_begun_may_be_silent() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let mut stalled = Stall::new(ours, Duration::from_secs(10), Duration::from_secs(60));
+        theirs.write_all(&[b'x'; PREFACE_BYTES]).await.unwrap();
+        let mut heard = Vec::new();
+        let silence = tokio::time::timeout(Duration::from_secs(3_600), stalled.read_to_end(&mut heard));
+        assert!(silence.await.is_err());
     }
 }
