@@ -4,32 +4,16 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tidings_protocol::{
-    EventType, Except, Key, Pattern, Source,
-    command::{PublishAnswer, To, ToDevice, ToUsers},
+    Pattern,
+    command::{PublishAnswer, PublishRequest, To, ToDevice, ToUsers},
     problem::Code,
 };
 
 use super::{body::json, problem::Refusal, routes::Gate, stream::malformed_channel};
 use crate::{Event, auth::Identity, record::Audience};
-
-/// [`PublishRequest`](tidings_protocol::command::PublishRequest) before its channel is looked at, so that a malformed one
-/// gets its own code.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Body {
-    channel: String,
-    #[serde(rename = "type")]
-    event_type: EventType,
-    to: Option<To>,
-    except: Option<Except>,
-    source: Option<Source>,
-    key: Option<Key>,
-    #[serde(default)]
-    payload: Option<Box<RawValue>>,
-}
 
 /// The whole array is validated before anything is stored.
 pub(super) async fn publish(State(gate): State<Gate>, request: Request) -> Result<Json<Vec<PublishAnswer>>, Refusal> {
@@ -44,21 +28,31 @@ pub(super) async fn publish(State(gate): State<Gate>, request: Request) -> Resul
     Ok(Json(answers.collect()))
 }
 
-/// One or an array. Told apart by the first byte, so that an error in an event is told as such.
-fn read(raw: &RawValue) -> Result<Vec<Body>, Refusal> {
-    let text = raw.get();
-    let read = if text.starts_with('[') {
-        serde_json::from_str(text)
-    } else {
-        serde_json::from_str(text).map(|body| vec![body])
-    };
-    read.map_err(|error| Refusal::new(Code::Malformed, error.to_string()))
+/// One or an array. A body that cannot be read is looked at once more: a malformed channel has its own code.
+fn read(raw: &RawValue) -> Result<Vec<PublishRequest>, Refusal> {
+    #[derive(Deserialize)]
+    struct Label {
+        channel: String,
+    }
+    one_or_more(raw).map_err(|error| {
+        let labels: Vec<Label> = one_or_more(raw).unwrap_or_default();
+        let malformed = labels.iter().find_map(|label| Some((label, label.channel.parse::<Pattern>().err()?)));
+        match malformed {
+            Some((label, error)) => malformed_channel(&label.channel, error),
+            None => Refusal::new(Code::Malformed, error.to_string()),
+        }
+    })
 }
 
-fn event(identity: &Identity, body: Body) -> Result<(Event, Audience), Refusal> {
-    let channel: Pattern = body.channel.parse().map_err(|error| malformed_channel(&body.channel, error))?;
-    if !identity.may_publish(&channel) {
-        return Err(Refusal::new(Code::Forbidden, format!("no grant to publish to {channel}")));
+/// Told apart by the first byte, so that an error in an event is told as such.
+fn one_or_more<T: DeserializeOwned>(raw: &RawValue) -> Result<Vec<T>, serde_json::Error> {
+    let text = raw.get();
+    if text.starts_with('[') { serde_json::from_str(text) } else { Ok(vec![serde_json::from_str(text)?]) }
+}
+
+fn event(identity: &Identity, body: PublishRequest) -> Result<(Event, Audience), Refusal> {
+    if !identity.may_publish(&body.channel) {
+        return Err(Refusal::new(Code::Forbidden, format!("no grant to publish to {}", body.channel)));
     }
     let own = |user: &Option<tidings_protocol::UserId>| user.is_none() || user.as_ref() == identity.user_id();
     let in_own_name = body.to.is_none()
@@ -79,9 +73,9 @@ fn event(identity: &Identity, body: Body) -> Result<(Event, Audience), Refusal> 
         Some(To::Device(ToDevice { user, device })) => Audience::Device(user, device),
     };
     let event = Event {
-        channel,
+        channel: body.channel,
         event_type: body.event_type,
-        payload: body.payload.unwrap_or_else(|| RawValue::NULL.to_owned()),
+        payload: body.payload,
         source: body.source,
         except: body.except,
         key: body.key,
