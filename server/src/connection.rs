@@ -4,7 +4,7 @@
 //! log when the window no longer reaches back far enough, and says `gap` when the log itself does not. It has no clock,
 //! no socket and no runtime: a driver passes in what it needs and writes what comes out, all of it, in order.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
 use tidings_protocol::{
@@ -174,9 +174,23 @@ impl Connection {
         &self.keys
     }
 
-    /// Channels that are active or asked for.
-    pub(crate) fn channel_count(&self) -> usize {
-        self.channels.len() + self.pending.iter().map(|pending| pending.channels.len()).sum::<usize>()
+    /// Parts channels into those that a stream of `limit` channels has room for and those beyond it. What it holds takes no
+    /// room, for a call whose answer was lost is made again. What is not confirmed yet is bounded too, so that calls repeated on
+    /// a stream that nobody reads do not pile up.
+    pub(crate) fn admit(&self, channels: Vec<Pattern>, limit: usize) -> (Vec<Pattern>, Vec<Pattern>) {
+        let pending = || self.pending.iter().flat_map(|pending| &pending.channels);
+        let held: HashSet<_> = self.channels.iter().chain(pending()).collect();
+        let mut room = limit.saturating_sub(held.len());
+        let mut unconfirmed = limit.saturating_sub(pending().count());
+        channels.into_iter().partition(|channel| {
+            let added = usize::from(!held.contains(channel));
+            let fits = unconfirmed > 0 && room >= added;
+            if fits {
+                unconfirmed -= 1;
+                room -= added;
+            }
+            fits
+        })
     }
 
     /// Asks for channels; they become active when the stream says `subscribed`.

@@ -310,7 +310,7 @@ impl Core {
         &self,
         link: &Link,
         request: RequestId,
-        mut channels: Vec<Pattern>,
+        channels: Vec<Pattern>,
         (since, lineage): (Since, u64),
         limit: usize,
     ) -> Vec<Pattern> {
@@ -319,8 +319,7 @@ impl Core {
         let changed = since != Since::Now && lineage != window.lineage();
         let since = if changed { Since::Gap(window.reset_reason()) } else { since };
         drop(window);
-        let room = limit.saturating_sub(state.channel_count());
-        let beyond = channels.split_off(room.min(channels.len()));
+        let (channels, beyond) = state.admit(channels, limit);
         if !channels.is_empty() {
             state.subscribe(request, channels, since);
         }
