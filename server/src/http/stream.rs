@@ -120,7 +120,7 @@ fn resume(last: Option<String>, seen: Option<String>) -> Resume {
     let (last, seen) = (present(last), present(seen));
     let parse = |text: String| text.parse::<Cursor>();
     match (last.map(parse).transpose(), seen.map(parse).transpose()) {
-        (Ok(None), Ok(_)) => Resume::None,
+        (Ok(None), _) => Resume::None,
         (Ok(Some(cursor)), Ok(seen)) => Resume::From { cursor, seen },
         _ => Resume::Malformed,
     }
