@@ -1,0 +1,106 @@
+//! A hub behind a real socket, and its clients.
+
+mod answer;
+mod client;
+mod held;
+mod stream;
+
+use std::{future::IntoFuture, net::SocketAddr};
+
+use axum::Router;
+use serde_json::Value;
+use tidings::{
+    Event, Hub, HubBuilder, Origin, Pattern, Receipt, SessionId,
+    auth::{Auth, AuthError, AuthRequest, Identity},
+};
+use tokio::{net::TcpListener, task::AbortHandle};
+
+pub(crate) use self::{answer::Answer, client::Client, held::Held, stream::Stream};
+
+/// A hub and a server for it, until dropped.
+pub(crate) struct Fixture {
+    pub(crate) hub: Hub,
+    pub(crate) address: SocketAddr,
+    server: AbortHandle,
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Fixture {
+    pub(crate) async fn start() -> Self {
+        Self::with(|hub| hub).await
+    }
+
+    /// A hub with settings of its own.
+    pub(crate) async fn with(settings: impl FnOnce(HubBuilder) -> HubBuilder) -> Self {
+        Self::serving(settings, |listener, app| tidings::serve(listener, app).into_future()).await
+    }
+
+    /// A server of its own.
+    pub(crate) async fn serving<F>(
+        settings: impl FnOnce(HubBuilder) -> HubBuilder,
+        serve: impl FnOnce(TcpListener, Router) -> F,
+    ) -> Self
+    where
+        F: Future<Output = std::io::Result<()>> + Send + 'static,
+    {
+        let hub = settings(Hub::builder()).build().await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = tidings::Routes::new(hub.clone(), auth()).publish().body_bytes(256 << 10).into_router();
+        let server = tokio::spawn(serve(listener, Router::new().nest("/api/events", routes)));
+        Self { hub, address, server: server.abort_handle() }
+    }
+
+    /// Who calls with this token: see [`auth`].
+    pub(crate) fn client(&self, token: &str) -> Client {
+        Client::new(self.address, token)
+    }
+
+    /// A stream of a user, its greeting read.
+    pub(crate) async fn stream(&self, user: &str, query: &[(&str, &str)]) -> Stream {
+        self.client(user).stream(query).await
+    }
+
+    /// Publishes `payload` to a channel.
+    pub(crate) async fn publish(&self, channel: &str, payload: impl Into<Value>) -> Receipt {
+        self.hub.publish(event(channel, payload)).await.unwrap()
+    }
+}
+
+/// Tokens are user ids, but for these: none at all is missing, `invalid`, `expired`, `down` and `banned` are what they
+/// say, `anonymous` is nobody in particular, and `backend` publishes for everyone.
+fn auth() -> impl Auth {
+    let auth = |request: AuthRequest| async move {
+        match request.bearer().ok_or(AuthError::Missing)? {
+            "invalid" => Err(AuthError::Invalid),
+            "expired" => Err(AuthError::Expired),
+            "banned" => Err(AuthError::Forbidden),
+            "down" => Err(AuthError::Unavailable("the session store is down".into())),
+            "anonymous" => Ok(Identity::anonymous()),
+            "backend" => Ok(Identity::user("backend")?.backend().allow_publish(&"*".parse().unwrap())),
+            user => {
+                // A header holds no UTF-8; ids are sent as they would stand in a channel.
+                Identity::user(form_urlencoded::parse(user.as_bytes()).next().ok_or(AuthError::Invalid)?.0.into_owned())
+            }
+        }
+    };
+    auth.allow("news:*").allow("timer:{user}").allow("timer:{user}:*").allow_publish("chat:*")
+}
+
+pub(crate) fn event(channel: &str, payload: impl Into<Value>) -> Event {
+    Event::new(channel, "changed", &payload.into()).unwrap()
+}
+
+pub(crate) fn pattern(text: &str) -> Pattern {
+    text.parse().unwrap()
+}
+
+/// A request of this tab.
+pub(crate) fn tab(session: &str) -> Origin {
+    Origin { session_id: Some(SessionId::new(session).unwrap()), ..Origin::default() }
+}

@@ -1,0 +1,79 @@
+//! Who may hear what.
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Fixture, pattern};
+
+async fn channels(user: &str, asked: &str) -> (Value, Value) {
+    let fixture = Fixture::start().await;
+    let mut data = fixture.stream(user, &[("channels", asked)]).await.connected.data;
+    (data["channels"].take(), data["rejected"].take())
+}
+
+fn forbidden(channel: &str) -> Value {
+    json!([{"channel": channel, "code": "forbidden"}])
+}
+
+#[tokio::test]
+async fn what_no_grant_covers_is_rejected() {
+    assert_eq!(channels("ana", "admin").await, (json!([]), forbidden("admin")));
+}
+
+#[tokio::test]
+async fn a_grant_to_publish_is_none_to_listen() {
+    assert_eq!(channels("ana", "chat:1").await, (json!([]), forbidden("chat:1")));
+}
+
+#[tokio::test]
+async fn a_pattern_is_granted_only_where_one_grant_covers_all_of_it() {
+    assert_eq!(channels("ana", "news:*").await, (json!(["news:*"]), json!([])));
+    assert_eq!(channels("ana", "news:1:*").await, (json!(["news:1:*"]), json!([])));
+    assert_eq!(channels("ana", "*").await, (json!([]), forbidden("*")));
+    assert_eq!(channels("ana", "timer:*").await, (json!([]), forbidden("timer:*")));
+    assert_eq!(channels("ana", "news").await, (json!([]), forbidden("news")));
+}
+
+#[tokio::test]
+async fn a_users_own_channel_is_nobody_elses() {
+    assert_eq!(channels("ana", "timer:ana").await, (json!(["timer:ana"]), json!([])));
+    assert_eq!(channels("ana", "timer:bob").await, (json!([]), forbidden("timer:bob")));
+}
+
+#[tokio::test]
+async fn nobody_in_particular_has_no_channel_of_their_own() {
+    assert_eq!(channels("anonymous", "timer:anonymous").await, (json!([]), forbidden("timer:anonymous")));
+}
+
+#[tokio::test]
+async fn the_user_star_is_not_everybody() {
+    assert_eq!(channels("%2A", "timer:*").await, (json!([]), forbidden("timer:*")));
+    assert_eq!(channels("%2A", "timer:%2A").await, (json!(["timer:%2A"]), json!([])));
+}
+
+#[tokio::test]
+async fn the_user_with_a_colon_does_not_reach_below_another() {
+    assert_eq!(channels("ana%3Awork", "timer:ana:work").await, (json!([]), forbidden("timer:ana:work")));
+    assert_eq!(channels("ana%3Awork", "timer:ana%3Awork").await, (json!(["timer:ana%3Awork"]), json!([])));
+}
+
+#[tokio::test]
+async fn a_rejected_channel_is_not_heard_and_the_rest_is() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "timer:bob,news:1")]).await;
+    fixture.publish("timer:bob", "private").await;
+    fixture.publish("timer:*", "to every timer").await;
+    fixture.publish("news:1", "public").await;
+    stream.hears("public").await;
+}
+
+#[tokio::test]
+async fn an_event_to_the_user_star_reaches_that_user_only() {
+    let fixture = Fixture::start().await;
+    let mut star = fixture.stream("%2A", &[]).await;
+    let mut ana = fixture.stream("ana", &[("channels", "news:1")]).await;
+    fixture.hub.to_user("*").publish(crate::fixture::event("timer", "to star")).await.unwrap();
+    fixture.publish("news:1", "sentinel").await;
+    star.hears("to star").await;
+    ana.hears("sentinel").await;
+    assert!(!pattern("timer:%2A").overlaps(&pattern("timer:ana")));
+}

@@ -1,0 +1,58 @@
+//! What a quiet stream says.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::fixture::Fixture;
+
+async fn fixture() -> Fixture {
+    Fixture::with(|hub| hub.heartbeat(Duration::from_millis(40))).await
+}
+
+#[tokio::test]
+async fn a_heartbeat_has_a_data_line_so_that_browsers_dispatch_it() {
+    let fixture = fixture().await;
+    let mut stream = fixture.stream("ana", &[]).await;
+    assert_eq!(stream.connected.data["heartbeatMs"], 40);
+    let heartbeat = stream.named("heartbeat").await;
+    assert_eq!(heartbeat.data, json!({}));
+    let raw = String::from_utf8(stream.raw).unwrap();
+    assert!(raw.contains("event: heartbeat\ndata: {}\n\n"), "{raw}");
+}
+
+#[tokio::test]
+async fn its_id_is_the_streams_position() {
+    let fixture = fixture().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    let receipt = fixture.publish("news:1", 1).await;
+    while stream.next().await.event == "heartbeat" {}
+    assert_eq!(stream.named("heartbeat").await.id, receipt.cursor.to_string());
+}
+
+#[tokio::test]
+async fn its_id_moves_past_events_that_the_stream_does_not_match() {
+    let fixture = fixture().await;
+    let mut quiet = fixture.stream("ana", &[("channels", "news:1")]).await;
+    let passed = fixture.publish("news:2", "not for this stream").await.cursor;
+    for _ in 0..100 {
+        let heartbeat = quiet.named("heartbeat").await;
+        if heartbeat.id == passed.to_string() {
+            return;
+        }
+    }
+    panic!("after 100 heartbeats it stands at {} instead of {passed}", quiet.position());
+}
+
+#[tokio::test]
+async fn a_stream_resumes_from_its_heartbeat() {
+    let fixture = fixture().await;
+    let mut quiet = fixture.stream("ana", &[("channels", "news:1")]).await;
+    fixture.publish("news:2", "not for this stream").await;
+    let id = quiet.named("heartbeat").await.id;
+    drop(quiet);
+    fixture.publish("news:1", "missed").await;
+    let mut again = fixture.stream("ana", &[("channels", "news:1"), ("lastEventId", &id)]).await;
+    assert_eq!(again.connected.data["resumed"], true);
+    again.hears("missed").await;
+}

@@ -1,0 +1,36 @@
+//! The crate from outside: real sockets, a real HTTP client, and the protocol's own decoder.
+//!
+//! | module | behaviour |
+//! |---|---|
+//! | `stream` | how a stream begins, and that both servers carry it |
+//! | `audience` | who gets an event: channels, patterns, users, devices |
+//! | `exclusion` | from whom it is hidden |
+//! | `grants` | who may hear what |
+//! | `heartbeat` | what a quiet stream says |
+//! | `subscribe` | channels of a live stream |
+//! | `resume` | cursors: gone on with, or told as gaps |
+//! | `slow_reader` | a client that does not read |
+//! | `online` | who is online, and draining |
+//! | `cancelled` | publishes whose caller went away |
+//! | `publish` | `POST /publish` |
+//! | `refusals` | bad input of every kind, and that nobody else notices |
+//! | `heads` | request heads that no HTTP library would send |
+//! | `forgery` | texts that would like to be frames |
+//!
+//! Nothing sleeps. That something is *not* sent is shown by what is sent after it.
+
+mod audience;
+mod cancelled;
+mod exclusion;
+mod fixture;
+mod forgery;
+mod grants;
+mod heads;
+mod heartbeat;
+mod online;
+mod publish;
+mod refusals;
+mod resume;
+mod slow_reader;
+mod stream;
+mod subscribe;

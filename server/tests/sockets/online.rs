@@ -1,0 +1,112 @@
+//! Who is online, and draining.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::fixture::Fixture;
+
+/// Until the server has noticed what a client did; the machine is given time by yielding, not by waiting.
+async fn eventually(condition: impl Fn() -> bool) {
+    let met = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), met).await.expect("in time");
+}
+
+#[tokio::test]
+async fn a_hub_without_streams_has_nobody_online() {
+    let fixture = Fixture::start().await;
+    assert!(!fixture.hub.is_online("ana") && !fixture.hub.is_device_online("ana", "laptop"));
+    assert_eq!(fixture.hub.connection_count("ana"), 0);
+    let stats = fixture.hub.stats();
+    assert_eq!((stats.connections, stats.users, stats.head), (0, 0, fixture.hub.cursor()));
+}
+
+#[tokio::test]
+async fn streams_are_counted_per_user_and_devices_once_each() {
+    let fixture = Fixture::start().await;
+    let _streams = [
+        fixture.stream("ana", &[("deviceId", "phone")]).await,
+        fixture.stream("ana", &[("deviceId", "laptop"), ("sessionId", "tab1")]).await,
+        fixture.stream("ana", &[("deviceId", "laptop"), ("sessionId", "tab2")]).await,
+        fixture.stream("ana", &[]).await,
+        fixture.stream("bob", &[("deviceId", "desk")]).await,
+        fixture.stream("anonymous", &[]).await,
+    ];
+    let hub = &fixture.hub;
+    assert_eq!((hub.connection_count("ana"), hub.connection_count("bob")), (4, 1));
+    let devices: Vec<_> = hub.devices_online("ana").iter().map(ToString::to_string).collect();
+    assert_eq!(devices, ["laptop", "phone"]);
+    assert!(hub.is_online("ana") && hub.is_device_online("ana", "phone"));
+    assert!(!hub.is_device_online("ana", "desk") && !hub.is_device_online("bob", "phone"));
+    let stats = hub.stats();
+    assert_eq!((stats.connections, stats.users), (6, 2));
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_is_no_longer_counted() {
+    let fixture = Fixture::start().await;
+    let leaves = fixture.stream("ana", &[("deviceId", "phone")]).await;
+    let _stays = fixture.stream("ana", &[("deviceId", "laptop")]).await;
+    drop(leaves);
+    eventually(|| fixture.hub.connection_count("ana") == 1).await;
+    assert!(!fixture.hub.is_device_online("ana", "phone") && fixture.hub.is_device_online("ana", "laptop"));
+    drop(_stays);
+    eventually(|| !fixture.hub.is_online("ana")).await;
+    let stats = fixture.hub.stats();
+    assert_eq!((stats.connections, stats.users), (0, 0));
+}
+
+#[tokio::test]
+async fn draining_says_closing_and_ends_every_stream() {
+    let fixture = Fixture::start().await;
+    let mut streams = [fixture.stream("ana", &[]).await, fixture.stream("bob", &[]).await];
+    fixture.hub.drain(Duration::from_secs(20)).await;
+    for stream in &mut streams {
+        let closing = stream.named("closing").await;
+        assert_eq!(closing.data["reason"], "drain");
+        assert!(closing.data["retryMs"].as_u64().unwrap() < 1_000);
+        assert!(stream.try_next().await.is_none(), "closing is the last frame");
+    }
+    assert_eq!(fixture.hub.stats().connections, 0);
+}
+
+#[tokio::test]
+async fn while_draining_new_streams_are_refused() {
+    let fixture = Fixture::start().await;
+    fixture.hub.drain(Duration::ZERO).await;
+    for path in ["", "/check"] {
+        let answer = fixture.client("ana").get(path, &[]).await;
+        answer.is_problem(503, "unavailable");
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_drains_the_hub_in_its_shutdown_signal_stops() {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (done, returned) = tokio::sync::oneshot::channel();
+    let hub = std::sync::Arc::new(std::sync::OnceLock::<tidings::Hub>::new());
+    let to_drain = hub.clone();
+    let signal: BoxFuture<'static, ()> = Box::pin(async move {
+        stopped.await.unwrap();
+        to_drain.get().unwrap().drain(Duration::from_secs(20)).await;
+    });
+    let fixture = Fixture::serving(
+        |hub| hub,
+        |listener, app| async move {
+            let result = tidings::serve(listener, app).with_graceful_shutdown(signal).await;
+            done.send(()).unwrap();
+            result
+        },
+    )
+    .await;
+    hub.set(fixture.hub.clone()).unwrap();
+    let mut stream = fixture.stream("ana", &[]).await;
+    stop.send(()).unwrap();
+    stream.named("closing").await;
+    tokio::time::timeout(Duration::from_secs(20), returned).await.unwrap().unwrap();
+}

@@ -1,0 +1,203 @@
+//! `POST /publish`.
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Answer, Fixture};
+
+async fn post(fixture: &Fixture, token: &str, body: Value) -> Answer {
+    fixture.client(token).post("/publish", body).await
+}
+
+#[tokio::test]
+async fn one_event_is_answered_with_its_position() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    let body = json!({"channel": "news:1", "type": "said", "payload": {"text": "hello"}});
+    let answer = post(&fixture, "backend", body).await.good();
+    let frame = stream.named("message").await;
+    assert_eq!(answer, json!([{"position": frame.id, "duplicate": false}]));
+    assert_eq!((&frame.data["type"], &frame.data["payload"]), (&json!("said"), &json!({"text": "hello"})));
+}
+
+#[tokio::test]
+async fn an_array_is_stored_and_answered_in_its_order() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:*")]).await;
+    let body: Value = (0..20).map(|n| json!({"channel": format!("news:{n}"), "type": "t", "payload": n})).collect();
+    let answer = post(&fixture, "backend", body).await.good();
+    for n in 0..20 {
+        let frame = stream.named("message").await;
+        assert_eq!((&frame.data["payload"], &answer[n]["position"]), (&json!(n), &json!(frame.id)));
+    }
+}
+
+#[tokio::test]
+async fn one_bad_event_refuses_the_whole_array() {
+    let fixture = Fixture::with(|hub| hub.payload_bytes(100)).await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1,timer:ana")]).await;
+    let good = || json!({"channel": "news:1", "type": "t", "payload": "must not be stored"});
+    for (bad, status, code) in [
+        (json!({"channel": "news::1", "type": "t", "payload": 1}), 400, "malformedChannel"),
+        (json!({"channel": "news:1", "type": "", "payload": 1}), 400, "malformed"),
+        (json!({"channel": "news:1", "type": "t", "payload": "x".repeat(99)}), 413, "tooLarge"),
+        (json!({"channel": "news:1", "type": "t", "to": {"users": ["a\nb"]}}), 400, "malformed"),
+    ] {
+        post(&fixture, "backend", json!([good(), bad])).await.is_problem(status, code);
+    }
+    let forbidden = json!([
+        {"channel": "chat:1", "type": "t", "payload": 1},
+        {"channel": "news:1", "type": "t", "payload": "must not be stored"},
+    ]);
+    post(&fixture, "ana", forbidden).await.is_problem(403, "forbidden");
+    fixture.publish("news:1", "sentinel").await;
+    stream.hears("sentinel").await;
+}
+
+#[tokio::test]
+async fn it_reaches_users() {
+    let fixture = Fixture::start().await;
+    let (mut ana, mut bob) = (fixture.stream("ana", &[]).await, fixture.stream("bob", &[]).await);
+    let body = json!({"channel": "timer", "type": "t", "payload": 1, "to": {"users": ["ana", "bob"]}});
+    post(&fixture, "backend", body).await.good();
+    ana.hears(1).await;
+    bob.hears(1).await;
+}
+
+#[tokio::test]
+async fn it_reaches_one_device() {
+    let fixture = Fixture::start().await;
+    let mut laptop = fixture.stream("ana", &[("deviceId", "laptop"), ("channels", "news:1")]).await;
+    let mut phone = fixture.stream("ana", &[("deviceId", "phone"), ("channels", "news:1")]).await;
+    let body = json!([
+        {"channel": "timer", "type": "t", "payload": "to the phone", "to": {"user": "ana", "deviceId": "phone"}},
+        {"channel": "news:1", "type": "t", "payload": "sentinel"},
+    ]);
+    post(&fixture, "backend", body).await.good();
+    phone.hears("to the phone").await;
+    laptop.hears("sentinel").await;
+}
+
+#[tokio::test]
+async fn it_is_hidden_from_whom_it_excepts_and_names_its_source() {
+    let fixture = Fixture::start().await;
+    let mut origin = fixture.stream("ana", &[("sessionId", "tab1"), ("channels", "news:1")]).await;
+    let mut other = fixture.stream("ana", &[("sessionId", "tab2"), ("channels", "news:1")]).await;
+    let body = json!([
+        {
+            "channel": "news:1", "type": "t", "payload": "echo",
+            "except": {"userId": "ana", "sessionId": "tab1"},
+            "source": {"userId": "ana", "deviceId": "laptop", "sessionId": "tab1"},
+        },
+        {"channel": "news:1", "type": "t", "payload": "sentinel"},
+    ]);
+    post(&fixture, "backend", body).await.good();
+    origin.hears("sentinel").await;
+    let heard = other.event().await;
+    assert_eq!(heard["payload"], "echo");
+    assert_eq!(heard["source"], json!({"userId": "ana", "deviceId": "laptop", "sessionId": "tab1"}));
+}
+
+#[tokio::test]
+async fn the_same_key_is_stored_once() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    let body = json!({"channel": "news:1", "type": "t", "payload": "once", "key": "k1"});
+    let first = post(&fixture, "backend", body.clone()).await.good();
+    let again = post(&fixture, "backend", body).await.good();
+    assert_eq!(again, json!([{"position": first[0]["position"], "duplicate": true}]));
+    fixture.publish("news:1", "sentinel").await;
+    stream.hears("once").await;
+    stream.hears("sentinel").await;
+}
+
+#[tokio::test]
+async fn an_absent_payload_is_null() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    post(&fixture, "backend", json!({"channel": "news:1", "type": "t"})).await.good();
+    stream.hears(Value::Null).await;
+}
+
+#[tokio::test]
+async fn a_payload_written_over_several_lines_arrives_whole() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    let body = "{\"channel\":\"news:1\",\"type\":\"t\",\"payload\":{\r\n\"id\":\n7,\r\r\"data\": \"x\"\n}}";
+    fixture.client("backend").post_text("/publish", "application/json", body).await.good();
+    stream.hears(json!({"id": 7, "data": "x"})).await;
+}
+
+#[tokio::test]
+async fn a_misspelt_field_is_refused_at_any_depth() {
+    let fixture = Fixture::start().await;
+    for misspelt in [
+        json!({"channel": "news:1", "type": "t", "paylaod": 1}),
+        json!({"channel": "news:1", "type": "t", "to": {"users": ["ana"], "device": "d"}}),
+        json!({"channel": "news:1", "type": "t", "except": {"userId": "ana", "sessionId": "s", "device": "d"}}),
+        json!({"channel": "news:1", "type": "t", "source": {"userId": "ana", "session": "s"}}),
+    ] {
+        post(&fixture, "backend", misspelt).await.is_problem(400, "malformed");
+    }
+}
+
+#[tokio::test]
+async fn what_addresses_or_excepts_nobody_is_refused() {
+    let fixture = Fixture::start().await;
+    for empty in [
+        json!({"channel": "news:1", "type": "t", "to": {"users": []}}),
+        json!({"channel": "news:1", "type": "t", "except": {"userId": "ana"}}),
+    ] {
+        post(&fixture, "backend", empty).await.is_problem(400, "malformed");
+    }
+}
+
+#[tokio::test]
+async fn too_many_events_or_users_are_refused() {
+    let fixture = Fixture::with(|hub| hub.batch_events(2).audience_users(2)).await;
+    let event = || json!({"channel": "news:1", "type": "t"});
+    post(&fixture, "backend", json!([event(), event(), event()])).await.is_problem(400, "tooMany");
+    let crowd = json!({"channel": "news:1", "type": "t", "to": {"users": ["a", "b", "c"]}});
+    post(&fixture, "backend", crowd).await.is_problem(400, "tooMany");
+}
+
+mod by_a_user {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_granted_is_published() {
+        let fixture = Fixture::start().await;
+        let body = json!({
+            "channel": "chat:1", "type": "t", "payload": 1,
+            "except": {"userId": "ana", "sessionId": "tab1"}, "source": {"userId": "ana"},
+        });
+        post(&fixture, "ana", body).await.good();
+    }
+
+    #[tokio::test]
+    async fn what_no_grant_covers_is_forbidden() {
+        let fixture = Fixture::start().await;
+        for channel in ["news:1", "timer:ana", "chat", "*"] {
+            post(&fixture, "ana", json!({"channel": channel, "type": "t"})).await.is_problem(403, "forbidden");
+        }
+    }
+
+    #[tokio::test]
+    async fn users_cannot_be_addressed_nor_others_named() {
+        let fixture = Fixture::start().await;
+        for body in [
+            json!({"channel": "chat:1", "type": "t", "to": {"users": ["ana"]}}),
+            json!({"channel": "chat:1", "type": "t", "to": {"user": "bob", "deviceId": "d"}}),
+            json!({"channel": "chat:1", "type": "t", "except": {"userId": "bob", "sessionId": "s"}}),
+            json!({"channel": "chat:1", "type": "t", "source": {"userId": "bob"}}),
+        ] {
+            post(&fixture, "ana", body).await.is_problem(403, "forbidden");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_in_particular_names_nobody() {
+        let fixture = Fixture::start().await;
+        let body = json!({"channel": "chat:1", "type": "t", "except": {"userId": "ana", "sessionId": "s"}});
+        post(&fixture, "anonymous", body).await.is_problem(403, "forbidden");
+    }
+}

@@ -1,0 +1,207 @@
+//! Cursors: gone on with, or told as gaps.
+
+use tidings::{Cursor, engine::Memory};
+
+use crate::fixture::{Fixture, Stream, event};
+
+/// Ana listens to the news from this cursor on.
+async fn resumed(fixture: &Fixture, last_event_id: &str) -> Stream {
+    fixture.stream("ana", &[("channels", "news:1"), ("lastEventId", last_event_id)]).await
+}
+
+/// A log of the numbers, and the position of each.
+async fn logged(fixture: &Fixture, numbers: std::ops::Range<i32>) -> Vec<Cursor> {
+    // Heard by somebody, so that it is in the window and not only in the engine.
+    let mut witness = fixture.stream("eve", &[("channels", "news:1")]).await;
+    let mut positions = Vec::new();
+    for n in numbers {
+        positions.push(fixture.publish("news:1", n).await.cursor);
+        witness.hears(n).await;
+    }
+    positions
+}
+
+#[tokio::test]
+async fn by_the_parameter_it_goes_on_after_the_cursor() {
+    let fixture = Fixture::start().await;
+    let positions = logged(&fixture, 0..3).await;
+    let mut stream = resumed(&fixture, &positions[0].to_string()).await;
+    assert_eq!(stream.connected.data["resumed"], true);
+    assert_eq!(stream.connected.id, positions[0].to_string(), "the client's own cursor");
+    stream.hears(1).await;
+    stream.hears(2).await;
+    fixture.publish("news:1", "live").await;
+    stream.hears("live").await;
+}
+
+#[tokio::test]
+async fn by_the_header_it_goes_on_after_the_cursor() {
+    let fixture = Fixture::start().await;
+    let positions = logged(&fixture, 0..3).await;
+    let client = fixture.client("ana").header("last-event-id", &positions[1].to_string());
+    client.stream(&[("channels", "news:1")]).await.hears(2).await;
+}
+
+#[tokio::test]
+async fn the_header_wins_over_the_parameter() {
+    let fixture = Fixture::start().await;
+    let positions = logged(&fixture, 0..3).await;
+    let client = fixture.client("ana").header("last-event-id", &positions[1].to_string());
+    let old = positions[0].to_string();
+    client.stream(&[("channels", "news:1"), ("lastEventId", &old)]).await.hears(2).await;
+}
+
+#[tokio::test]
+async fn what_was_addressed_to_the_user_is_replayed_too() {
+    let fixture = Fixture::start().await;
+    let start = fixture.hub.cursor().to_string();
+    fixture.hub.to_user("bob").publish(event("timer", "to bob")).await.unwrap();
+    fixture.hub.to_user("ana").publish(event("timer", "to ana")).await.unwrap();
+    resumed(&fixture, &start).await.hears("to ana").await;
+}
+
+#[tokio::test]
+async fn below_the_window_it_is_read_from_the_engine() {
+    let fixture = Fixture::with(|hub| hub.window_records(2)).await;
+    let positions = logged(&fixture, 0..50).await;
+    let mut stream = resumed(&fixture, &positions[3].to_string()).await;
+    for n in 4..50 {
+        stream.hears(n).await;
+    }
+}
+
+#[tokio::test]
+async fn the_origin_of_the_log_is_a_cursor() {
+    let fixture = Fixture::start().await;
+    let origin = fixture.hub.cursor();
+    logged(&fixture, 0..2).await;
+    let mut stream = resumed(&fixture, &origin.to_string()).await;
+    stream.hears(0).await;
+}
+
+#[tokio::test]
+async fn a_malformed_cursor_is_a_gap_not_a_refusal() {
+    let fixture = Fixture::start().await;
+    for malformed in ["x", "1.2", "1.2.3.4", "-1.2.3", "99999999999999999999.1.1", "1.2.3\u{e9}"] {
+        let mut stream = resumed(&fixture, malformed).await;
+        assert_eq!(stream.connected.data["resumed"], false);
+        assert_eq!(stream.connected.id, "", "until the gap has come, the client keeps its own");
+        stream.gap("malformed").await;
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_log_is_a_gap() {
+    let fixture = Fixture::start().await;
+    let positions = logged(&fixture, 0..1).await;
+    let other = Cursor { epoch: positions[0].epoch ^ 1, ..positions[0] };
+    let mut stream = resumed(&fixture, &other.to_string()).await;
+    assert_eq!(stream.gap("epoch").await.id, positions[0].to_string(), "the new position");
+    fixture.publish("news:1", "live").await;
+    stream.hears("live").await;
+}
+
+#[tokio::test]
+async fn a_cursor_with_another_tag_is_a_gap() {
+    let fixture = Fixture::start().await;
+    let positions = logged(&fixture, 0..3).await;
+    let other = Cursor { tag: positions[1].tag ^ 1, ..positions[1] };
+    resumed(&fixture, &other.to_string()).await.gap("diverged").await;
+}
+
+#[tokio::test]
+async fn a_cursor_with_another_tag_below_the_window_is_a_gap() {
+    let fixture = Fixture::with(|hub| hub.window_records(1)).await;
+    let positions = logged(&fixture, 0..5).await;
+    let other = Cursor { tag: positions[1].tag ^ 1, ..positions[1] };
+    resumed(&fixture, &other.to_string()).await.gap("diverged").await;
+}
+
+#[tokio::test]
+async fn a_cursor_beyond_the_log_is_a_gap() {
+    let fixture = Fixture::start().await;
+    let positions = logged(&fixture, 0..1).await;
+    for seq in [positions[0].seq + 1, u64::MAX] {
+        let beyond = Cursor { seq, ..positions[0] };
+        resumed(&fixture, &beyond.to_string()).await.gap("diverged").await;
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_whose_next_record_was_trimmed_is_a_gap() {
+    let small = Memory::builder().records(2).build();
+    let fixture = Fixture::with(|hub| hub.engine(small).window_records(1)).await;
+    let positions = logged(&fixture, 0..5).await;
+    let mut stream = resumed(&fixture, &positions[1].to_string()).await;
+    assert_eq!(stream.gap("trimmed").await.id, positions[4].to_string());
+}
+
+#[tokio::test]
+async fn a_cursor_right_before_what_is_left_of_the_log_is_no_gap() {
+    let small = Memory::builder().records(2).build();
+    let fixture = Fixture::with(|hub| hub.engine(small).window_records(1)).await;
+    let positions = logged(&fixture, 0..5).await;
+    let mut stream = resumed(&fixture, &positions[2].to_string()).await;
+    stream.hears(3).await;
+    stream.hears(4).await;
+}
+
+#[tokio::test]
+async fn after_a_gap_its_id_is_good_to_resume_from() {
+    let fixture = Fixture::start().await;
+    logged(&fixture, 0..2).await;
+    let id = resumed(&fixture, "x").await.gap("malformed").await.id;
+    fixture.publish("news:1", "missed").await;
+    let mut again = resumed(&fixture, &id).await;
+    assert_eq!(again.connected.data["resumed"], true);
+    again.hears("missed").await;
+}
+
+mod seen {
+    use super::*;
+
+    async fn with_seen(fixture: &Fixture, last: &str, seen: &str) -> Stream {
+        fixture.stream("ana", &[("channels", "news:1"), ("lastEventId", last), ("seen", seen)]).await
+    }
+
+    #[tokio::test]
+    async fn a_later_position_that_the_log_does_not_hold_is_a_gap() {
+        let fixture = Fixture::start().await;
+        let positions = logged(&fixture, 0..3).await;
+        let lost = Cursor { tag: positions[2].tag ^ 1, ..positions[2] };
+        with_seen(&fixture, &positions[0].to_string(), &lost.to_string()).await.gap("diverged").await;
+    }
+
+    #[tokio::test]
+    async fn a_later_position_that_it_holds_changes_nothing() {
+        let fixture = Fixture::start().await;
+        let positions = logged(&fixture, 0..3).await;
+        with_seen(&fixture, &positions[0].to_string(), &positions[2].to_string()).await.hears(1).await;
+    }
+
+    #[tokio::test]
+    async fn of_another_epoch_or_earlier_it_does_not_count() {
+        let fixture = Fixture::start().await;
+        let positions = logged(&fixture, 0..3).await;
+        let cursor = positions[1].to_string();
+        let foreign = Cursor { epoch: positions[2].epoch ^ 1, ..positions[2] };
+        with_seen(&fixture, &cursor, &foreign.to_string()).await.hears(2).await;
+        let earlier = Cursor { tag: positions[0].tag ^ 1, ..positions[0] };
+        with_seen(&fixture, &cursor, &earlier.to_string()).await.hears(2).await;
+    }
+
+    #[tokio::test]
+    async fn malformed_it_is_a_malformed_cursor() {
+        let fixture = Fixture::start().await;
+        let positions = logged(&fixture, 0..3).await;
+        with_seen(&fixture, &positions[1].to_string(), "x").await.gap("malformed").await;
+    }
+
+    #[tokio::test]
+    async fn without_a_cursor_it_is_ignored() {
+        let fixture = Fixture::start().await;
+        let mut stream = with_seen(&fixture, "", "x").await;
+        fixture.publish("news:1", "live").await;
+        stream.hears("live").await;
+    }
+}

@@ -1,0 +1,67 @@
+//! A client that does not read.
+
+use tidings::engine::Memory;
+
+use crate::fixture::{Fixture, Held, event};
+
+const EVENTS: usize = 5_000;
+const BATCH: usize = 100;
+const BYTES: usize = 8 << 10;
+
+/// It holds nothing in the server but its position: pages of the log are read for it only as far as the sockets between
+/// take them, and the rest when it reads on. (All of it is 40 pages of 1 MiB; sockets hold a few.)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_costs_no_memory_delays_nobody_and_loses_nothing() {
+    let engine = Held::new(Memory::builder().bytes(2 * EVENTS * BYTES).build());
+    let hold = engine.clone();
+    let fixture = Fixture::with(|hub| hub.engine(hold).window_records(2 * BATCH)).await;
+    let mut slow = fixture.stream("ana", &[("channels", "news:*")]).await;
+    let mut fast = fixture.stream("bob", &[("channels", "news:*")]).await;
+    let filler = "x".repeat(BYTES);
+
+    for batch in 0..EVENTS / BATCH {
+        let numbers = batch * BATCH..(batch + 1) * BATCH;
+        let events = numbers.clone().map(|n| event("news:1", format!("{n} {filler}")));
+        fixture.hub.publish_all(events).await.unwrap();
+        for n in numbers {
+            fast.hears(format!("{n} {filler}")).await;
+        }
+    }
+    let pages = engine.pages();
+    assert!(pages < 20, "{pages} pages were read for a client that does not read");
+
+    for n in 0..EVENTS {
+        slow.hears(format!("{n} {filler}")).await;
+    }
+    assert!(engine.pages() > pages, "the rest came from the engine");
+    fixture.publish("news:1", "live").await;
+    slow.hears("live").await;
+}
+
+/// Once the log itself has lost what it needs, it is told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_told_a_gap_when_the_log_was_trimmed_meanwhile() {
+    let small = Memory::builder().records(2 * BATCH).build();
+    let fixture = Fixture::with(|hub| hub.engine(small).window_records(BATCH)).await;
+    let mut slow = fixture.stream("ana", &[("channels", "news:*")]).await;
+    let mut fast = fixture.stream("bob", &[("channels", "news:*")]).await;
+    let filler = "x".repeat(BYTES);
+    for n in 0..EVENTS {
+        let payload = format!("{n} {filler}");
+        fixture.publish("news:1", &*payload).await;
+        fast.hears(payload).await;
+    }
+    let mut heard = 0;
+    let gap = loop {
+        let frame = slow.next().await;
+        if frame.event == "gap" {
+            break frame;
+        }
+        assert_eq!(frame.data["payload"], format!("{heard} {filler}"));
+        heard += 1;
+    };
+    assert_eq!(gap.data, serde_json::json!({"channels": null, "reason": "trimmed"}));
+    assert_eq!(gap.id, fixture.hub.cursor().to_string(), "it goes on at the end of the log");
+    fixture.publish("news:1", "live").await;
+    slow.hears("live").await;
+}

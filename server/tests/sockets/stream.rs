@@ -1,0 +1,98 @@
+//! How a stream begins, and that both servers carry it.
+
+use serde_json::json;
+
+use crate::fixture::Fixture;
+
+#[tokio::test]
+async fn the_headers_keep_proxies_from_keeping_compressing_or_holding_it_back() {
+    let fixture = Fixture::start().await;
+    let stream = fixture.stream("ana", &[]).await;
+    assert_eq!(stream.headers["content-type"], "text/event-stream");
+    assert_eq!(stream.headers["cache-control"], "no-cache, no-transform");
+    assert_eq!(stream.headers["x-accel-buffering"], "no");
+}
+
+#[tokio::test]
+async fn it_begins_with_the_reconnection_time() {
+    let fixture = Fixture::with(|hub| hub.retry(std::time::Duration::from_millis(1_250))).await;
+    let stream = fixture.stream("ana", &[]).await;
+    assert!(stream.raw.starts_with(b"retry: 1250\n\n"), "{:?}", String::from_utf8_lossy(&stream.raw));
+}
+
+#[tokio::test]
+async fn connected_says_whose_stream_it_is_and_what_it_hears() {
+    let fixture = Fixture::start().await;
+    let query = [("channels", "news:*,timer:ana,admin"), ("deviceId", "laptop"), ("sessionId", "tab")];
+    let stream = fixture.stream("ana", &query).await;
+    let mut data = stream.connected.data.clone();
+    let fields = data.as_object_mut().unwrap();
+    assert!(fields.remove("connectionId").unwrap().as_str().unwrap().len() >= 32, "it cannot be guessed");
+    assert!(fields.remove("timestamp").unwrap().as_str().unwrap().ends_with('Z'));
+    let expected = json!({
+        "userId": "ana",
+        "deviceId": "laptop",
+        "channels": ["news:*", "timer:ana"],
+        "rejected": [{"channel": "admin", "code": "forbidden"}],
+        "resumed": false,
+        "heartbeatMs": 15_000,
+    });
+    assert_eq!(data, expected);
+}
+
+#[tokio::test]
+async fn without_a_cursor_it_starts_at_the_end_of_the_log() {
+    let fixture = Fixture::start().await;
+    let mut witness = fixture.stream("eve", &[("channels", "news:1")]).await;
+    let before = fixture.publish("news:1", "old").await;
+    witness.hears("old").await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    assert_eq!(stream.connected.id, before.cursor.to_string());
+    fixture.publish("news:1", "new").await;
+    stream.hears("new").await;
+}
+
+#[tokio::test]
+async fn two_streams_of_one_tab_have_different_ids() {
+    let fixture = Fixture::start().await;
+    let one = fixture.stream("ana", &[("sessionId", "tab")]).await;
+    let other = fixture.stream("ana", &[("sessionId", "tab")]).await;
+    assert_ne!(one.connection_id(), other.connection_id());
+}
+
+#[tokio::test]
+async fn an_event_stands_on_the_wire_as_it_was_published() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    let receipt = fixture.publish("news:1", json!({"title": "Tea"})).await;
+    let frame = stream.named("message").await;
+    assert_eq!(frame.id, receipt.cursor.to_string());
+    assert_eq!(frame.data["position"], frame.id);
+    assert_eq!((&frame.data["channel"], &frame.data["type"]), (&json!("news:1"), &json!("changed")));
+    assert_eq!(frame.data["payload"], json!({"title": "Tea"}));
+    for absent in ["to", "source", "except", "requestId"] {
+        assert_eq!(frame.data.get(absent), None);
+    }
+    assert!(stream.raw.ends_with(b"\"payload\":{\"title\":\"Tea\"}}\n\n"), "the payload is the last field");
+}
+
+#[tokio::test]
+async fn a_plain_axum_server_carries_it_too() {
+    let serve = |listener, app: axum::Router| axum::serve(listener, app).into_future();
+    let fixture = Fixture::serving(|hub| hub, serve).await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    assert_eq!(stream.headers["cache-control"], "no-cache, no-transform");
+    fixture.publish("news:1", 1).await;
+    stream.hears(1).await;
+    let body = json!({"connectionId": stream.connection_id(), "requestId": "r", "channels": ["news:2"]});
+    fixture.client("ana").post("/subscribe", body).await.good();
+    stream.named("subscribed").await;
+    fixture.client("ana").get("/nowhere", &[]).await.is_problem(404, "notFound");
+}
+
+#[tokio::test]
+async fn check_says_whose_the_credentials_are() {
+    let fixture = Fixture::start().await;
+    assert_eq!(fixture.client("ana").get("/check", &[]).await.good(), json!({"userId": "ana"}));
+    assert_eq!(fixture.client("anonymous").get("/check", &[]).await.good(), json!({"userId": null}));
+}

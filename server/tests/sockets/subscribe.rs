@@ -1,0 +1,172 @@
+//! Channels of a live stream.
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Fixture, Stream, event};
+
+/// Ana subscribes, and gets this answer.
+async fn subscribe(fixture: &Fixture, stream: &Stream, channels: &[&str], since: Option<&str>) -> Value {
+    let mut body = json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": channels});
+    if let Some(since) = since {
+        body["since"] = since.into();
+    }
+    fixture.client("ana").post("/subscribe", body).await.good()
+}
+
+async fn unsubscribe(fixture: &Fixture, stream: &Stream, channels: &[&str]) -> Value {
+    let body = json!({"connectionId": stream.connection_id(), "requestId": "r2", "channels": channels});
+    fixture.client("ana").post("/unsubscribe", body).await.good()
+}
+
+#[tokio::test]
+async fn it_is_heard_from_subscribed_on() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[]).await;
+    let before = fixture.publish("news:1", "before").await;
+    let answer = subscribe(&fixture, &stream, &["news:1"], None).await;
+    assert_eq!(answer, json!({"accepted": ["news:1"], "rejected": []}));
+    let subscribed = stream.named("subscribed").await;
+    let position = before.cursor.to_string();
+    assert_eq!(subscribed.data, json!({"requestId": "r1", "channels": ["news:1"], "position": position}));
+    fixture.publish("news:1", "after").await;
+    stream.hears("after").await;
+}
+
+#[tokio::test]
+async fn each_channel_is_answered_by_itself() {
+    let fixture = Fixture::with(|hub| hub.channels_per_connection(2)).await;
+    let mut stream = fixture.stream("ana", &[("channels", "timer:ana")]).await;
+    let answer = subscribe(&fixture, &stream, &["admin", "news:1", "news:2"], None).await;
+    let rejected = json!([
+        {"channel": "admin", "code": "forbidden"},
+        {"channel": "news:2", "code": "tooManyChannels"},
+    ]);
+    assert_eq!(answer, json!({"accepted": ["news:1"], "rejected": rejected}));
+    assert_eq!(stream.named("subscribed").await.data["channels"], json!(["news:1"]));
+}
+
+#[tokio::test]
+async fn when_nothing_is_accepted_nothing_is_confirmed() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    subscribe(&fixture, &stream, &["admin"], None).await;
+    fixture.publish("admin", "secret").await;
+    fixture.publish("news:1", "sentinel").await;
+    stream.hears("sentinel").await;
+}
+
+#[tokio::test]
+async fn what_is_active_already_is_confirmed_again_and_takes_no_room() {
+    let fixture = Fixture::with(|hub| hub.channels_per_connection(2)).await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1,news:2")]).await;
+    let answer = subscribe(&fixture, &stream, &["news:1", "news:2"], None).await;
+    assert_eq!(answer, json!({"accepted": ["news:1", "news:2"], "rejected": []}));
+    assert_eq!(stream.named("subscribed").await.data["channels"], json!(["news:1", "news:2"]));
+    fixture.publish("news:1", "once").await;
+    fixture.publish("news:1", "sentinel").await;
+    stream.hears("once").await;
+    stream.hears("sentinel").await;
+}
+
+#[tokio::test]
+async fn backfill_comes_first_then_subscribed_then_live() {
+    let fixture = Fixture::start().await;
+    let since = fixture.hub.cursor().to_string();
+    let mut stream = fixture.stream("ana", &[("channels", "timer:ana")]).await;
+    let start = stream.position();
+    let (one, _) = (fixture.publish("news:1", 1).await, fixture.publish("news:9", "not asked for").await);
+    let two = fixture.publish("news:*", 2).await;
+    subscribe(&fixture, &stream, &["news:1"], Some(&since)).await;
+    for (receipt, payload) in [(one, 1), (two, 2)] {
+        let backfill = stream.named("backfill").await;
+        assert_eq!((&backfill.data["payload"], &backfill.data["requestId"]), (&json!(payload), &json!("r1")));
+        assert_eq!(backfill.data["position"], receipt.cursor.to_string());
+        assert_eq!(backfill.id, start.to_string(), "backfill moves no cursor");
+    }
+    assert_eq!(stream.named("subscribed").await.data["position"], two.cursor.to_string());
+    fixture.publish("news:1", 3).await;
+    stream.hears(3).await;
+}
+
+#[tokio::test]
+async fn backfill_begins_after_since() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[]).await;
+    let known = fixture.publish("news:1", "known").await.cursor.to_string();
+    fixture.publish("news:1", "missed").await;
+    subscribe(&fixture, &stream, &["news:1"], Some(&known)).await;
+    assert_eq!(stream.named("backfill").await.data["payload"], "missed");
+    stream.named("subscribed").await;
+}
+
+#[tokio::test]
+async fn backfill_reaches_below_the_window_into_the_engine() {
+    let fixture = Fixture::with(|hub| hub.window_records(3)).await;
+    let mut stream = fixture.stream("ana", &[("channels", "timer:ana")]).await;
+    let since = fixture.hub.cursor().to_string();
+    fixture.hub.publish_all((0..50).map(|n| event("news:1", n))).await.unwrap();
+    subscribe(&fixture, &stream, &["news:1"], Some(&since)).await;
+    for n in 0..50 {
+        assert_eq!(stream.named("backfill").await.data["payload"], n);
+    }
+    stream.named("subscribed").await;
+}
+
+#[tokio::test]
+async fn backfill_holds_nothing_that_was_addressed_or_hidden() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("sessionId", "tab1")]).await;
+    let since = fixture.hub.cursor().to_string();
+    fixture.hub.to_user("bob").publish(event("news:1", "to bob")).await.unwrap();
+    let ana = tidings::UserId::new("ana").unwrap();
+    let hidden = event("news:1", "hidden").except(&crate::fixture::tab("tab1").of(&ana));
+    fixture.hub.publish(hidden).await.unwrap();
+    fixture.publish("news:1", "to all").await;
+    subscribe(&fixture, &stream, &["news:1"], Some(&since)).await;
+    assert_eq!(stream.named("backfill").await.data["payload"], "to all");
+    stream.named("subscribed").await;
+}
+
+#[tokio::test]
+async fn a_since_of_another_log_is_a_gap_on_these_channels_only() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "timer:ana")]).await;
+    subscribe(&fixture, &stream, &["news:1", "news:2"], Some("1.1.1")).await;
+    let gap = stream.named("gap").await;
+    assert_eq!(gap.data, json!({"channels": ["news:1", "news:2"], "reason": "epoch"}));
+    assert_eq!(gap.id, stream.connected.id, "it moves no cursor");
+    stream.named("subscribed").await;
+    fixture.publish("news:2", "live").await;
+    stream.hears("live").await;
+}
+
+#[tokio::test]
+async fn an_unsubscribed_channel_is_not_heard_any_more() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1,news:2")]).await;
+    let answer = unsubscribe(&fixture, &stream, &["news:1", "news:never"]).await;
+    assert_eq!(answer, json!({"accepted": ["news:1", "news:never"], "rejected": []}));
+    fixture.publish("news:1", "stopped").await;
+    fixture.publish("news:2", "goes on").await;
+    stream.hears("goes on").await;
+}
+
+#[tokio::test]
+async fn unsubscribing_a_pattern_leaves_the_channels_below_it() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:*,news:1")]).await;
+    unsubscribe(&fixture, &stream, &["news:*"]).await;
+    fixture.publish("news:2", "stopped").await;
+    fixture.publish("news:1", "goes on").await;
+    stream.hears("goes on").await;
+}
+
+#[tokio::test]
+async fn unsubscribing_everything_leaves_what_is_addressed() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    unsubscribe(&fixture, &stream, &["news:1"]).await;
+    fixture.publish("news:1", "stopped").await;
+    fixture.hub.to_user("ana").publish(event("timer", "to ana")).await.unwrap();
+    stream.hears("to ana").await;
+}
