@@ -5,6 +5,10 @@ pub mod backoff;
 pub mod routes;
 pub mod session;
 
+#[cfg(target_arch = "wasm32")]
+mod browser;
+#[cfg(target_arch = "wasm32")]
+mod driver;
 #[cfg(all(target_arch = "wasm32", feature = "js"))]
 mod js;
 

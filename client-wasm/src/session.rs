@@ -294,6 +294,12 @@ impl Session {
         &self.identity
     }
 
+    /// Who the server says the user is, once it has; `None` also for anonymous users.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&str> {
+        self.user_id.as_deref()
+    }
+
     /// Who hears what; its routes go into [`Self::record`] and [`Self::backfill`].
     pub fn routes(&mut self) -> &mut Routes {
         &mut self.routes
