@@ -8,8 +8,5 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     restoreMocks: true,
     unstubGlobals: true,
-    // Compilers and npm run in some tests, and the machine may be busy.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
   },
 })

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { browser, settle, stubBrowser } from '../test/browser.ts'
 import { fixture } from '../test/fixtures.ts'
-import { Tidings, TidingsError, type ConnectionState, type TidingsOptions } from './index.ts'
+import { Tidings, type ConnectionState, type TidingsOptions } from './index.ts'
 
 const clients: Tidings[] = []
 
@@ -77,26 +77,40 @@ describe('connecting', () => {
     expect(listener).toHaveBeenCalledTimes(1)
   })
 
-  test('a failure is told, waited for and forgotten once it is open again, from where it stood', async () => {
+  test('an attempt that fails is told, waited for, and forgotten once it is open', async () => {
     const onError = vi.fn()
-    const tidings = await connected({ onError, reconnect: { baseMs: 1, capMs: 1 } })
-    browser.stream.event('a', 1, { seq: 50 })
-    const waiting = new Promise<void>((done) => tidings.subscribeState(() => tidings.state === 'waiting' && done()))
-    const again = new Promise<void>((done) => {
-      tidings.subscribeState(() => tidings.state === 'connecting' && browser.streams.length === 2 && done())
+    const tidings = make({ onError, reconnect: { baseMs: 1, capMs: 1 } })
+    const waits: unknown[] = []
+    const second = new Promise<void>((done) => {
+      tidings.subscribeState(() => {
+        if (tidings.state === 'waiting') waits.push(tidings.getSnapshot())
+        if (tidings.state === 'connecting' && waits.length > 0) done()
+      })
     })
-    browser.stream.fail()
-    await waiting
-    expect(tidings.getSnapshot()).toMatchObject({ state: 'waiting', attempt: 1, nextRetryMs: expect.any(Number) })
-    expect(tidings.connectionId).toBeUndefined()
-    await again
+    tidings.connect()
     await settle()
-    expect(onError).toHaveBeenCalledWith(expect.objectContaining({ willRetry: true }))
-    expect(tidings.getSnapshot().lastError).toBeInstanceOf(TidingsError)
-    expect(browser.stream.query.lastEventId).toBe('1f.50.c0de')
+    browser.stream.fail()
+    await second
+    expect(waits.at(-1)).toMatchObject({ state: 'waiting', attempt: 1, nextRetryMs: expect.any(Number) })
+    expect(onError.mock.calls).toEqual([[expect.objectContaining({ code: 'network', willRetry: true })]])
+    expect(tidings.getSnapshot().lastError).toBe(onError.mock.calls[0]![0])
+    await settle()
     browser.stream.open()
     await settle()
     expect(tidings.getSnapshot()).toEqual({ state: 'open', attempt: 0, connectionId: 'n1.2' })
+  })
+
+  test('a stream that is lost is opened anew, from where it stood', async () => {
+    const tidings = await connected({ reconnect: { baseMs: 1, capMs: 1 } })
+    browser.stream.event('a', 1, { seq: 50 })
+    const again = new Promise<void>((done) => tidings.subscribeState(() => tidings.state === 'connecting' && done()))
+    browser.stream.fail()
+    await settle()
+    expect(tidings.connectionId).toBeUndefined()
+    await again
+    await settle()
+    expect(browser.streams).toHaveLength(2)
+    expect(browser.stream.query.lastEventId).toBe('1f.50.c0de')
   })
 
   test('with `reconnect: false` the first failure is the last', async () => {
@@ -152,10 +166,11 @@ describe('connecting', () => {
 
   test('an option that cannot be used is told, and breaks nothing', async () => {
     const onError = vi.fn()
-    const tidings = make({ since: 'nonsense', onError })
+    const tidings = make({ url: '', onError })
     const stop = tidings.subscribe('a', () => {})
-    await expect(stop.ready).rejects.toMatchObject({ code: 'malformedCursor' })
-    expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: 'malformedCursor' }))
+    expect(onError).not.toHaveBeenCalled()
+    await expect(stop.ready).rejects.toMatchObject({ code: 'malformedUrl' })
+    expect(onError.mock.calls).toEqual([[expect.objectContaining({ code: 'malformedUrl' })]])
     expect(tidings.state).toBe('closed')
     expect(tidings.headers()).toEqual({ 'X-Device-Id': tidings.deviceId, 'X-Session-Id': tidings.sessionId })
   })

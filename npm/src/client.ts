@@ -1,6 +1,9 @@
-import { Engine, load, loadNow, type EngineOptions, type ErrorReport } from './engine.ts'
-import { TidingsError } from './errors.ts'
+import { Engine, type EngineOptions, type ErrorReport } from './engine.ts'
+import { asError, TidingsError } from './errors.ts'
+import { identifiedFetch } from './fetch.ts'
 import { type Identity, makeIdentity } from './identity.ts'
+import { type Call, LazyEngine } from './lazy-engine.ts'
+import { present } from './present.ts'
 import { report, Subscribable } from './subscribable.ts'
 import type {
   ConnectionSnapshot,
@@ -12,12 +15,6 @@ import type {
   TidingsOptions,
   TidingsRequestInit,
 } from './types.ts'
-
-/** A call for the engine, made before it was there; `fail` tells its caller that it will not come. */
-interface Call {
-  run(engine: Engine): void
-  fail?(error: TidingsError): void
-}
 
 /**
  * One connection to a Tidings server, and those who listen to it.
@@ -33,16 +30,21 @@ interface Call {
 export class Tidings {
   readonly #options: TidingsOptions
   readonly #connection = new Subscribable<ConnectionSnapshot>({ state: 'idle', attempt: 0 })
-  #engine?: Engine
+  readonly #engine: LazyEngine
+  /** What was given out before the engine was there. */
   #identity: Identity | undefined
-  #calls: Call[] = []
-  #calling = false
-  #loading = false
-  #failure: TidingsError | undefined
 
   /** @param options - all optional; see {@link TidingsOptions} for the defaults */
   constructor(options: TidingsOptions = {}) {
     this.#options = { ...options }
+    this.#engine = new LazyEngine(
+      options.wasm,
+      () => this.#make(),
+      (error) => {
+        this.#update({ state: 'closed', attempt: 0, lastError: error })
+        this.#tell(error)
+      },
+    )
   }
 
   /**
@@ -80,7 +82,7 @@ export class Tidings {
 
   /** Who the server says the user is; `undefined` before the first connection, and for anonymous users. */
   get userId(): string | undefined {
-    return (this.#engine as { userId?: string } | undefined)?.userId
+    return this.#engine.made?.userId
   }
 
   /** The browser profile: the same in all tabs and after a reload, where storage is allowed. */
@@ -103,25 +105,19 @@ export class Tidings {
    * `fetch` with those headers, so that the server can leave out this tab when it publishes what the request changed.
    * Only towards the page's own origin, unless `identify` says otherwise; headers that are there already stay.
    */
-  async fetch(input: RequestInfo | URL, init: TidingsRequestInit = {}): Promise<Response> {
-    const { identify = isSameOrigin(input), ...rest } = init
-    if (!identify) return fetch(input, rest)
-    const headers = new Headers(rest.headers ?? (input instanceof Request ? input.headers : undefined))
-    for (const [name, value] of Object.entries(this.headers())) {
-      if (!headers.has(name)) headers.set(name, value)
-    }
-    return fetch(input, { ...rest, headers })
+  fetch(input: RequestInfo | URL, init?: TidingsRequestInit): Promise<Response> {
+    return identifiedFetch(() => this.headers(), input, init)
   }
 
   /** Connects at once, from any state, and counts failures from 0 again. Also tries again to load Wasm that failed. */
   connect(): void {
-    this.#failure = undefined
-    this.#use({ run: (engine) => engine.connect() })
+    this.#engine.retry()
+    this.#engine.use({ run: (engine) => engine.connect() })
   }
 
   /** Ends the connection and keeps the handlers. Only `connect()` begins another. */
   disconnect(): void {
-    this.#use({ run: (engine) => engine.disconnect() })
+    this.#engine.use({ run: (engine) => engine.disconnect() })
   }
 
   /**
@@ -130,7 +126,7 @@ export class Tidings {
    */
   reset(): void {
     this.#identity = this.#identity && makeIdentity(this.#identity.deviceId)
-    this.#use({ run: (engine) => engine.reset() })
+    this.#engine.use({ run: (engine) => engine.reset() })
   }
 
   /** The connection now: the same object until something changes. */
@@ -145,8 +141,6 @@ export class Tidings {
 
   #listen(verb: string, channel: string, begin: (engine: Engine, settled: (code?: string) => void) => number): Stop {
     const detail = `${verb} ${channel}`
-    let end: (() => void) | undefined
-    let stopped = false
     let resolve!: () => void
     let reject!: (error: TidingsError) => void
     const ready = new Promise<void>((yes, no) => {
@@ -155,80 +149,31 @@ export class Tidings {
     })
     // Whoever awaits `ready` still sees the rejection; this only says that nobody has to.
     ready.catch(() => {})
-    const run = (engine: Engine): void => {
-      if (stopped) return
-      try {
-        const number = begin(engine, (code) => (code ? reject(new TidingsError(code, { detail, channel })) : resolve()))
-        end = () => engine.unsubscribe(number)
-      } catch (cause) {
-        const error = asError(cause, channel)
-        reject(error)
-        this.#tellSoon(error)
-      }
+    const call: Call = {
+      run: (engine) => {
+        try {
+          const number = begin(engine, (code) => (code ? reject(new TidingsError(code, { detail, channel })) : resolve()))
+          end = () => engine.unsubscribe(number)
+        } catch (cause) {
+          const error = asError(cause, channel)
+          reject(error)
+          // Not from inside the call that brought us here: its caller may be in the midst of rendering.
+          queueMicrotask(() => this.#tell(error))
+        }
+      },
+      fail: reject,
+    }
+    let end: (() => void) | undefined = () => this.#engine.drop(call)
+    const stop = (): void => {
+      if (!end) return
+      this.#log(`stop ${detail}`)
+      end()
+      end = undefined
+      reject(new TidingsError('stopped', { detail, channel }))
     }
     this.#log(detail)
-    this.#use({ run, fail: reject })
-    const stop = (): void => {
-      if (stopped) return
-      stopped = true
-      this.#log(`stop ${detail}`)
-      reject(new TidingsError('stopped', { detail, channel }))
-      end?.()
-    }
+    this.#engine.use(call)
     return Object.assign(stop, { ready })
-  }
-
-  /** Calls the engine: now, or as soon as it is there; always in the order of the calls. */
-  #use(call: Call): void {
-    this.#calls.push(call)
-    if (this.#start()) this.#flush()
-    else if (this.#failure) call.fail?.(this.#failure)
-    else void this.#load()
-  }
-
-  #flush(): void {
-    // A call may lead to a callback that calls us again: that call waits for its turn.
-    if (this.#calling) return
-    this.#calling = true
-    try {
-      for (let call; (call = this.#calls.shift()); ) call.run(this.#engine as Engine)
-    } finally {
-      this.#calling = false
-    }
-  }
-
-  /** Whether the engine is there; makes it where that needs no waiting. */
-  #start(): boolean {
-    if (this.#engine || this.#loading || this.#failure || !loadNow(this.#options.wasm)) return this.#engine !== undefined
-    try {
-      this.#engine = this.#make()
-    } catch (cause) {
-      const error = (this.#failure = asError(cause))
-      // Not from inside the call that brought us here.
-      queueMicrotask(() => this.#fail(error))
-    }
-    return this.#engine !== undefined
-  }
-
-  async #load(): Promise<void> {
-    if (this.#loading) return
-    this.#loading = true
-    try {
-      await load(this.#options.wasm)
-      this.#engine = this.#make()
-    } catch (cause) {
-      this.#failure = asError(cause)
-    }
-    this.#loading = false
-    if (this.#failure) this.#fail(this.#failure)
-    else this.#flush()
-  }
-
-  /** There will be no engine, unless `connect()` tries again: those who wait for it are told, and keep their place. */
-  #fail(error: TidingsError): void {
-    for (const call of this.#calls) call.fail?.(error)
-    this.#update({ state: 'closed', attempt: 0, lastError: error })
-    this.#tell(error)
   }
 
   #make(): Engine {
@@ -247,8 +192,7 @@ export class Tidings {
   }
 
   #who(): Identity {
-    if (this.#start()) return this.#engine as Engine
-    return (this.#identity ??= makeIdentity(this.#options.deviceId))
+    return this.#engine.now() ?? (this.#identity ??= makeIdentity(this.#options.deviceId))
   }
 
   #onState(state: ConnectionState, attempt: number, nextRetryMs?: number, connectionId?: string): void {
@@ -268,7 +212,7 @@ export class Tidings {
   #update(snapshot: ConnectionSnapshot): void {
     const { state, nextRetryMs, attempt, connectionId } = snapshot
     this.#log(
-      state === 'waiting' ? `waiting, trying again in ${nextRetryMs} ms (attempt ${attempt})`
+      nextRetryMs !== undefined ? `waiting, trying again in ${nextRetryMs} ms (failures: ${attempt})`
       : connectionId ? `${state} (${connectionId})`
       : state,
     )
@@ -284,30 +228,7 @@ export class Tidings {
     else if (!error.willRetry) console.error(error)
   }
 
-  /** As {@link #tell}, but not from inside the call that went wrong: its caller may be in the midst of rendering. */
-  #tellSoon(error: TidingsError): void {
-    queueMicrotask(() => this.#tell(error))
-  }
-
   #log(what: unknown): void {
     if (this.#options.debug) console.info('tidings:', what)
   }
-}
-
-/** Without what is undefined: to the engine and in snapshots, absent means absent. */
-function present<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never
-}
-
-/** What the engine throws is an `Error` with a `code`. */
-function asError(cause: unknown, channel?: string): TidingsError {
-  if (cause instanceof TidingsError) return cause
-  const { code = 'internal', message: detail } = cause as { code?: string; message?: string }
-  return new TidingsError(code, { ...present({ detail, channel }), cause })
-}
-
-function isSameOrigin(input: RequestInfo | URL): boolean {
-  if (typeof location === 'undefined') return false
-  const base = typeof document === 'undefined' ? location.href : document.baseURI
-  return new URL(input instanceof Request ? input.url : input, base).origin === location.origin
 }

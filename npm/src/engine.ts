@@ -15,6 +15,8 @@ export type { ClientOptions as EngineOptions, ErrorReport } from '../../client-w
 declare const WASM_HEX: string
 
 let loaded = false
+/** Compiling at once was refused; asking again would only be refused, and reported to the page's owner, again. */
+let refused = false
 
 function fromHex(hex: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(hex.length / 2)
@@ -24,13 +26,14 @@ function fromHex(hex: string): Uint8Array<ArrayBuffer> {
 
 /** Whether the engine is there when this returns: only from bytes or a module, and only where the browser allows it. */
 export function loadNow(given: unknown): boolean {
-  if (loaded || typeof WebAssembly !== 'object') return loaded
+  if (loaded || refused || typeof WebAssembly !== 'object') return loaded
   const source = given ?? inlined()
   if (source instanceof WebAssembly.Module || source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
     try {
       initSync({ module: source as BufferSource | WebAssembly.Module })
       loaded = true
     } catch {
+      refused = true
       // Older Chromium compiles more than 4 KB only asynchronously, and a CSP refuses that as well: `load` tells them apart.
     }
   }

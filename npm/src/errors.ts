@@ -1,22 +1,37 @@
+import { present } from './present.ts'
+
 /**
  * What went wrong, for programs; the package's README tells the remedy of each. A refusal by the server carries the
  * server's own `code` (from its problem document), so the list is open.
  */
 export type TidingsErrorCode =
-  // Coming from this page.
+  // This page's own.
   | 'wasmBlocked'
   | 'wasmFailed'
   | 'unsupported'
   | 'malformedChannel'
+  | 'malformedId'
+  | 'malformedUrl'
   | 'alreadyConfigured'
+  | 'handlerError'
   | 'stopped'
-  // Coming from the connection.
+  // The connection's.
   | 'network'
   | 'silent'
-  // Coming from the server.
+  | 'unavailable'
+  // The server's refusals.
+  | 'credentialsMissing'
+  | 'credentialsInvalid'
+  | 'credentialsExpired'
   | 'unauthorized'
   | 'forbidden'
   | 'tooManyChannels'
+  | 'tooManyRequests'
+  | 'notFound'
+  | 'expired'
+  | 'revoked'
+  | 'replaced'
+  | 'tooManyConnections'
   | (string & {})
 
 /** What a {@link TidingsError} says beside its code. */
@@ -56,4 +71,11 @@ export class TidingsError extends Error {
     if (willRetry !== undefined) this.willRetry = willRetry
     if (channel !== undefined) this.channel = channel
   }
+}
+
+/** What the engine throws is an `Error` with a `code`. */
+export function asError(cause: unknown, channel?: string): TidingsError {
+  if (cause instanceof TidingsError) return cause
+  const { code = 'internal', message: detail } = cause as { code?: string; message?: string }
+  return new TidingsError(code, { ...present({ detail, channel }), cause })
 }

@@ -22,7 +22,8 @@ export function makeIdentity(deviceId: string = storedDeviceId()): Identity {
 function storedDeviceId(): string {
   try {
     const stored = localStorage.getItem(STORAGE_KEY)
-    if (stored) return stored
+    // Anybody can write to the page's storage; what could not stand in a header is as good as nothing.
+    if (stored && /^[!-~]{1,128}$/.test(stored)) return stored
     const made = randomId()
     localStorage.setItem(STORAGE_KEY, made)
     return made

@@ -9,7 +9,8 @@
  * ```
  *
  * A map: `client` is what you call; `types` and `errors` say what goes in and comes out; `app` holds the one client of an
- * app; `subscribable` is what framework bindings stand on; `engine` loads the Wasm, in which all else happens.
+ * app; `subscribable` is what framework bindings stand on; `lazy-engine` keeps calls until `engine`, the only file that
+ * touches Wasm, has loaded it. All else happens in there.
  *
  * Importing this does nothing: no Wasm, no `window`, no connection. It is safe in Node and in server rendering.
  *

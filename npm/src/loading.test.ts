@@ -21,10 +21,15 @@ async function fresh(options: TidingsOptions = {}): Promise<Tidings> {
   return tidings
 }
 
-function refuseWasm(error: Error): void {
-  vi.spyOn(WebAssembly, 'Module').mockImplementation(() => {
+function refuseAtOnce(error: Error): void {
+  // A `function`, because it is called by `new`.
+  vi.spyOn(WebAssembly, 'Module').mockImplementation(function () {
     throw error
   })
+}
+
+function refuseWasm(error: Error): void {
+  refuseAtOnce(error)
   vi.spyOn(WebAssembly, 'instantiate').mockRejectedValue(error)
   vi.spyOn(WebAssembly, 'instantiateStreaming').mockRejectedValue(error)
 }
@@ -54,9 +59,7 @@ test('all clients share one instance', async () => {
 })
 
 test('where compiling at once is refused, it loads asynchronously, and calls made before take effect in order', async () => {
-  vi.spyOn(WebAssembly, 'Module').mockImplementation(() => {
-    throw new RangeError('WebAssembly.Compile is disallowed on the main thread, if the buffer size is larger than 4KB')
-  })
+  refuseAtOnce(new RangeError('WebAssembly.Compile is disallowed on the main thread, if the buffer size is larger than 4KB'))
   const states: string[] = []
   const tidings = await fresh({ onState: (state) => states.push(state) })
   const gone = tidings.subscribe('gone', () => {})

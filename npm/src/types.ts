@@ -15,9 +15,9 @@ export type ConnectionState = 'idle' | 'connecting' | 'open' | 'waiting' | 'clos
 export interface ConnectionSnapshot {
   /** Where the connection stands. */
   readonly state: ConnectionState
-  /** Failed attempts since the connection last opened; 0 while all is well. */
+  /** Failures in a row; 0 while all is well. */
   readonly attempt: number
-  /** While `waiting`: how long from the failure to the next attempt, in milliseconds. */
+  /** While `waiting`: how long the whole wait is, in milliseconds. Absent while the client finds out what went wrong. */
   readonly nextRetryMs?: number
   /** The failure since the connection last opened, if there was one. */
   readonly lastError?: TidingsError
@@ -134,7 +134,7 @@ export interface TidingsOptions {
   since?: string
   /** Send cookies to another origin as well. Defaults to `false`: to the page's own origin only. */
   withCredentials?: boolean
-  /** Called after every change of {@link ConnectionSnapshot.state}. */
+  /** Called after every change, also within a state, such as when the length of a wait is known. */
   onState?: (state: ConnectionState, snapshot: ConnectionSnapshot) => void
   /** Called when events may have been missed: refetch. */
   onGap?: GapHandler
