@@ -37,10 +37,11 @@ class Account {
 
   #enter(user: string): void {
     if (this.user === user) return
-    this.user = user
-    this.ended = false
+    // First, so that the page is never seen before it connects.
     live.begin()
     void live.load()
+    this.user = user
+    this.ended = false
   }
 
   #leave(unasked: boolean): void {
