@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
-import { wasmFile, wasmHex } from './wasm.mjs'
+import { wasmFile, packedWasm } from './wasm.mjs'
 
 const here = import.meta.dirname
 const dist = join(here, 'dist')
@@ -18,10 +18,10 @@ rmSync(dist, { recursive: true, force: true })
 mkdirSync(dist)
 
 const entries = [
-  { entry: 'index', hex: wasmHex() },
-  { entry: 'slim', hex: '' },
+  { entry: 'index', wasm: packedWasm() },
+  { entry: 'slim', wasm: '' },
 ]
-for (const { entry, hex } of entries) {
+for (const { entry, wasm } of entries) {
   for (const [format, ext] of [['esm', 'js'], ['cjs', 'cjs']]) {
     await build({
       absWorkingDir: here,
@@ -32,7 +32,7 @@ for (const { entry, hex } of entries) {
       target: 'es2022',
       minify: true,
       legalComments: 'none',
-      define: { WASM_HEX: JSON.stringify(hex) },
+      define: { WASM: JSON.stringify(wasm) },
     })
   }
 }

@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config'
-import { wasmHex } from './wasm.mjs'
+import { packedWasm } from './wasm.mjs'
 
 export default defineConfig({
   // The sources see the real Wasm where the build would have put it.
-  define: { WASM_HEX: JSON.stringify(wasmHex()) },
+  define: { WASM: JSON.stringify(packedWasm()) },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     restoreMocks: true,

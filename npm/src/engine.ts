@@ -6,23 +6,18 @@
  */
 import init, { initSync } from '../../client-wasm/pkg/tidings_client.js'
 import { TidingsError } from './errors.ts'
+import { unpack } from './packed.js'
 import type { WasmSource } from './types.ts'
 
 export { Client as Engine } from '../../client-wasm/pkg/tidings_client.js'
 export type { ClientOptions as EngineOptions, ErrorReport } from '../../client-wasm/pkg/tidings_client.js'
 
-/** The Wasm as hex, put here by the build; empty in `tidings/slim`. */
-declare const WASM_HEX: string
+/** The Wasm, packed, put here by the build; empty in `tidings/slim`. */
+declare const WASM: string
 
 let loaded = false
 /** Compiling at once was refused; asking again would only be refused, and reported to the page's owner, again. */
 let refused = false
-
-function fromHex(hex: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(hex.length / 2)
-  for (let i = 0; i < bytes.length; i++) bytes[i] = parseInt(hex.slice(2 * i, 2 * i + 2), 16)
-  return bytes
-}
 
 /** Whether the engine is there when this returns: only from bytes or a module, and only where the browser allows it. */
 export function loadNow(given: unknown): boolean {
@@ -59,5 +54,5 @@ export async function load(given: WasmSource | Promise<WasmSource> | undefined):
 }
 
 function inlined(): Uint8Array<ArrayBuffer> | undefined {
-  return WASM_HEX ? fromHex(WASM_HEX) : undefined
+  return WASM ? unpack(WASM) : undefined
 }
