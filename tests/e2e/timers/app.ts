@@ -16,7 +16,7 @@ export class Tab {
   static async open(context: BrowserContext, url: string): Promise<Tab> {
     const page = await context.newPage()
     await spyOnStreams(page)
-    await rememberStates(page)
+    await remember(page)
     await page.goto(url)
     return new Tab(page, url)
   }
@@ -58,9 +58,9 @@ export class Tab {
     await this.get('start-submit').click()
   }
 
-  /** The states that the page has shown, in order. */
-  states(): Promise<string[]> {
-    return this.page.evaluate(() => (globalThis as unknown as { states: string[] }).states)
+  /** What the page has shown, however briefly: the states in order, and how many notices of a gap. */
+  shown(): Promise<Shown> {
+    return this.page.evaluate(() => (globalThis as unknown as { shown: Shown }).shown)
   }
 
   /** The types of the timer events that came through the stream, whatever the page made of them. */
@@ -75,14 +75,22 @@ export class Tab {
   }
 }
 
-/** Records each state that the page shows, however briefly. */
-async function rememberStates(page: Page): Promise<void> {
+interface Shown {
+  states: string[]
+  gaps: number
+}
+
+async function remember(page: Page): Promise<void> {
   await page.addInitScript(() => {
-    const states: string[] = []
-    Object.assign(globalThis, { states })
+    const shown: Shown = { states: [], gaps: 0 }
+    Object.assign(globalThis, { shown })
+    let notice: Element | null = null
     const look = (): void => {
       const state = document.querySelector<HTMLElement>('[data-testid=state]')?.dataset.state
-      if (state && state !== states.at(-1)) states.push(state)
+      if (state && state !== shown.states.at(-1)) shown.states.push(state)
+      const before = notice
+      notice = document.querySelector('[data-testid=gap-notice]')
+      if (notice && notice !== before) shown.gaps += 1
     }
     const watch = { subtree: true, childList: true, attributes: true, attributeFilter: ['data-state'] }
     new MutationObserver(look).observe(document, watch)
@@ -92,6 +100,8 @@ async function rememberStates(page: Page): Promise<void> {
 interface Fixtures {
   timers: Timers
   front: Front
+  /** Where the devices find the app: behind the front. */
+  entry: string
   /** A device of ana's: a browser profile of its own, logged in, connected and named. */
   device: (name: string) => Promise<Tab>
 }
@@ -107,12 +117,13 @@ export const test = base.extend<Fixtures>({
     await use(front)
     await front.close()
   },
-  device: async ({ browser, front }, use) => {
+  entry: async ({ front }, use) => use(front.url),
+  device: async ({ browser, entry }, use) => {
     const contexts: BrowserContext[] = []
     await use(async (name) => {
       const context = await browser.newContext()
       contexts.push(context)
-      const tab = await Tab.open(context, front.url)
+      const tab = await Tab.open(context, entry)
       await tab.login('ana')
       await tab.page.waitForSelector('[data-testid=state][data-state=open]')
       await tab.rename(name)
