@@ -1,0 +1,104 @@
+// The browser's side of the tests: an EventSource and a fetch whose server is the test. Everything else is the browser's.
+//
+// They are found as `globalThis.fakes`: a file that wasm-bindgen brings along cannot import another one.
+
+class FakeEventSource extends EventTarget {
+  /** Every one that was made, in order. */
+  static all = []
+  static get last() {
+    return FakeEventSource.all.at(-1)
+  }
+
+  closed = false
+
+  constructor(url, init) {
+    super()
+    this.url = url
+    this.withCredentials = init?.withCredentials ?? false
+    FakeEventSource.all.push(this)
+  }
+
+  close() {
+    this.closed = true
+  }
+
+  /** A frame, as the browser would dispatch it; its data as JSON, unless it is a text. */
+  emit(name, data, lastEventId = '') {
+    const text = typeof data === 'string' ? data : JSON.stringify(data)
+    this.dispatchEvent(new MessageEvent(name, { data: text, lastEventId }))
+  }
+
+  connected(channels, more = {}) {
+    const frame = { connectionId: 'n1', userId: 'ana', deviceId: null, channels, rejected: [], resumed: false, heartbeatMs: 15000 }
+    this.emit('connected', { ...frame, ...more }, '1.10.a')
+  }
+
+  /** A record at this place in the log. */
+  event(channel, seq, more = {}) {
+    const position = `1.${seq}.a`
+    this.emit('message', { channel, type: 't', position, timestamp: '', payload: { seq }, ...more }, position)
+  }
+
+  fail() {
+    this.dispatchEvent(new Event('error'))
+  }
+}
+
+/** What was fetched: `{url, method, body, answer(status, body, headers), fail()}`. */
+const requests = []
+
+const real = { EventSource: globalThis.EventSource, fetch: globalThis.fetch }
+
+/** Puts the fakes in place, without anything of an earlier test. */
+function install() {
+  FakeEventSource.all = []
+  requests.length = 0
+  localStorage.clear()
+  globalThis.EventSource = FakeEventSource
+  globalThis.fetch = (url, init = {}) =>
+    // The runner loads its own files.
+    !String(url).startsWith('/e')
+      ? real.fetch(url, init)
+      : new Promise((resolve, reject) => {
+          requests.push({
+            url,
+            init,
+            body: init.body && JSON.parse(init.body),
+            answer: (status, body = {}, headers = {}) => resolve(new Response(JSON.stringify(body), { status, headers })),
+            text: (status, body) => resolve(new Response(body, { status })),
+            fail: () => reject(new TypeError('refused')),
+          })
+        })
+}
+
+function uninstall() {
+  Object.assign(globalThis, real)
+}
+
+/** Waits for a fact. The test runner bounds how long. */
+async function until(fact) {
+  for (;;) {
+    const value = await fact()
+    if (value) return value
+    await new Promise((resolve) => setTimeout(resolve))
+  }
+}
+
+/** The next request that nobody has looked at. */
+const request = () => until(() => requests.shift())
+
+/** All microtasks that are due. */
+const microtasks = () => new Promise((resolve) => setTimeout(resolve))
+
+function equal(actual, expected, what = '') {
+  const [a, b] = [actual, expected].map((value) => JSON.stringify(value))
+  if (a !== b) throw new Error(`${what} expected ${b}, got ${a}`)
+}
+
+/** A stream's URL as an object of its parameters. */
+const parameters = (url) => Object.fromEntries(new URLSearchParams(url.split('?')[1]))
+
+globalThis.fakes = { FakeEventSource, requests, install, uninstall, until, request, microtasks, equal, parameters }
+
+/** Called from Rust, so that this file is loaded. */
+export function load() {}

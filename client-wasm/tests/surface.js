@@ -1,0 +1,489 @@
+// The surface that the npm package stands on, used as it uses it. Each function is one test; `Client` is the class.
+
+const reconnect = { baseMs: 0 }
+
+/** A client, what it told, and its open stream. */
+async function open(Client, options = {}) {
+  const told = { states: [], gaps: [], errors: [] }
+  const client = new Client({
+    url: '/e',
+    reconnect,
+    onState: (...status) => told.states.push(status),
+    onGap: (...gap) => told.gaps.push(gap),
+    onError: (report) => told.errors.push(report),
+    ...options,
+  })
+  client.connect()
+  await microtasks()
+  FakeEventSource.last.connected([])
+  return { client, told, stream: FakeEventSource.last }
+}
+
+/** Subscribes on an open stream and has the server confirm it; what its handler hears is pushed to `heard`. */
+async function subscribe({ client, stream }, channel, handler, since, onGap) {
+  const settled = []
+  const id = client.subscribe(channel, handler, (code) => settled.push(code ?? 'ready'), onGap, since)
+  const call = await request()
+  call.answer(200, { accepted: [channel], rejected: [] })
+  stream.emit('subscribed', { requestId: call.body.requestId, channels: [channel], position: '1.10.a' })
+  await until(() => settled.length)
+  return id
+}
+
+/** The fakes; set before the first test runs. */
+let equal, FakeEventSource, install, microtasks, parameters, request, requests, uninstall, until
+
+async function run(test) {
+  ;({ equal, FakeEventSource, install, microtasks, parameters, request, requests, uninstall, until } = fakes)
+  install()
+  try {
+    await test()
+  } finally {
+    uninstall()
+  }
+}
+
+export const first_handlers_connect = (Client) =>
+  run(async () => {
+    const states = []
+    const settled = []
+    const heard = []
+    const client = new Client({ url: '/e?x=1', withCredentials: true, onState: (...status) => states.push(status) })
+    client.subscribe('timer:u1', (event) => heard.push(event), (code) => settled.push(code))
+    client.subscribe('chat:*', (event) => heard.push(event))
+    equal([client.state, states, FakeEventSource.all.length], ['idle', [], 0], 'nothing within the call:')
+    await microtasks()
+    const { url, withCredentials } = FakeEventSource.last
+    const { deviceId, sessionId } = client
+    equal(parameters(url), { x: '1', channels: 'timer:u1,chat:*', deviceId, sessionId })
+    equal(withCredentials, true)
+    FakeEventSource.last.connected(['timer:u1', 'chat:*'])
+    FakeEventSource.last.event('timer:u1', 11, { payload: { text: 'ü€😀' } })
+    FakeEventSource.last.event('elsewhere', 12)
+    equal(settled, [null])
+    equal([client.state, client.userId], ['open', 'ana'])
+    equal(states, [['connecting', 0, null, null], ['open', 0, null, 'n1']])
+    equal(heard.length, 1)
+    equal([heard[0].channel, heard[0].payload, heard[0].position], ['timer:u1', { text: 'ü€😀' }, '1.11.a'])
+    equal(client.headers(), { 'X-Device-Id': deviceId, 'X-Session-Id': sessionId })
+    client.disconnect()
+    equal([client.state, FakeEventSource.last.closed], ['closed', true])
+  })
+
+export const a_throwing_callback_harms_nobody = (Client) =>
+  run(async () => {
+    const thrown = new Error('mine')
+    const { client, told, stream } = await open(Client, {
+      onState: () => {
+        throw thrown
+      },
+    })
+    equal([told.errors.length, told.errors[0].code, told.errors[0].cause === thrown], [2, 'handlerError', true])
+    const heard = []
+    client.on('a', () => heard.push(1))
+    client.on('a', () => {
+      throw thrown
+    })
+    client.on('a', () => heard.push(3), () => {
+      throw thrown
+    })
+    await microtasks()
+    stream.event('a', 11, { to: 'user' })
+    equal(heard, [1, 3])
+    equal(told.errors.length, 4)
+    stream.event('a', 12, { to: 'device' })
+    equal(heard, [1, 3, 1, 3])
+    client.disconnect()
+  })
+
+export const an_error_callback_that_throws_harms_nobody = (Client) =>
+  run(async () => {
+    const error = console.error
+    const printed = []
+    console.error = (what) => printed.push(what)
+    try {
+      const mine = new Error('mine')
+      const { client, stream } = await open(Client, {
+        onError: () => {
+          throw mine
+        },
+      })
+      const heard = []
+      client.on('a', () => {
+        throw new Error('first')
+      })
+      client.on('a', () => heard.push(1))
+      await microtasks()
+      stream.event('a', 11, { to: 'user' })
+      equal([heard, printed.length, printed[0] === mine], [[1], 1, true])
+      client.disconnect()
+    } finally {
+      console.error = error
+    }
+  })
+
+export const callbacks_may_call_anything = (Client) =>
+  run(async () => {
+    const { client, stream } = await open(Client)
+    const heard = []
+    let removed
+    const own = client.on('a', () => {
+      heard.push('own')
+      client.unsubscribe(own)
+      client.on('a', () => heard.push('again'))
+      client.unsubscribe(removed)
+    })
+    removed = client.on('a', () => heard.push('removed'))
+    await microtasks()
+    stream.event('a', 11, { to: 'user' })
+    equal(heard, ['own'], 'not the one that was removed before its turn:')
+    stream.event('a', 12, { to: 'user' })
+    equal(heard, ['own', 'again'])
+    client.on('b', () => {
+      client.disconnect()
+      equal(client.state, 'closed')
+      client.connect()
+      client.reset()
+      equal(client.state, 'idle')
+      client.on('c', () => heard.push('c'))
+    })
+    await microtasks()
+    stream.event('b', 13, { to: 'user' })
+    equal(stream.closed, true)
+    await microtasks()
+    equal(FakeEventSource.all.length, 2, 'the handler made after the reset connects:')
+    FakeEventSource.last.connected([])
+    FakeEventSource.last.event('c', 1, { to: 'user' })
+    equal(heard, ['own', 'again', 'c'])
+    client.disconnect()
+  })
+
+export const what_a_callback_causes_comes_after_what_was_decided_before_it = (Client) =>
+  run(async () => {
+    const states = []
+    const client = new Client({
+      url: '/e',
+      onState: (state) => {
+        states.push(state)
+        if (state === 'connecting') client.disconnect()
+      },
+    })
+    client.connect()
+    await microtasks()
+    equal(states, ['connecting', 'closed'])
+    equal([client.state, FakeEventSource.all.filter((one) => !one.closed).length], ['closed', 0])
+  })
+
+export const a_live_subscription_is_posted_and_confirmed_in_the_stream = (Client) =>
+  run(async () => {
+    const live = await open(Client)
+    const { client, stream } = live
+    const [old, fresh, settled] = [[], [], []]
+    await subscribe(live, 'a', (event) => old.push(event.payload.seq))
+    client.subscribe('a', (event) => fresh.push(event.payload.seq), (code) => settled.push(code), undefined, '1.3.a')
+    const call = await request()
+    equal([call.url, call.init.method, call.init.credentials], ['/e/subscribe', 'POST', 'same-origin'])
+    equal(call.body, { connectionId: 'n1', requestId: '2', channels: ['a'], since: '1.3.a' })
+    equal(call.init.headers, { 'content-type': 'application/json' })
+    call.answer(200, { accepted: ['a'], rejected: [] })
+    stream.emit('backfill', { requestId: '2', channel: 'a', type: 't', position: '1.4.a', payload: { seq: 4 } })
+    stream.event('a', 11)
+    equal([old, fresh, settled], [[11], [4], []])
+    stream.emit('subscribed', { requestId: '2', channels: ['a'], position: '1.11.a' })
+    stream.event('a', 12)
+    equal([old, fresh, settled], [[11, 12], [4, 12], [null]])
+    client.disconnect()
+  })
+
+export const a_refused_channel_is_told = (Client) =>
+  run(async () => {
+    const { client, told } = await open(Client)
+    const settled = []
+    client.subscribe('a', () => {}, (code) => settled.push(code))
+    const call = await request()
+    call.answer(200, { accepted: [], rejected: [{ channel: 'a', code: 'forbidden' }] })
+    await until(() => settled.length)
+    equal(settled, ['forbidden'])
+    equal(told.errors, [{ code: 'forbidden', willRetry: false, channel: 'a' }])
+    client.disconnect()
+  })
+
+export const leaving_is_batched_and_posted = (Client) =>
+  run(async () => {
+    const live = await open(Client)
+    const { client } = live
+    const one = await subscribe(live, 'a', () => {})
+    const two = client.subscribe('a', () => {})
+    await microtasks()
+    client.unsubscribe(one)
+    await microtasks()
+    equal(requests.length, 0, 'somebody still listens:')
+    client.unsubscribe(two)
+    client.unsubscribe(two)
+    const call = await request()
+    equal([call.url, call.body.channels], ['/e/unsubscribe', ['a']])
+    client.disconnect()
+  })
+
+export const a_gap_is_told_to_all_and_to_those_it_concerns = (Client) =>
+  run(async () => {
+    const live = await open(Client)
+    const [a, b] = [[], []]
+    await subscribe(live, 'a', () => {}, undefined, (...gap) => a.push(gap))
+    await subscribe(live, 'b', () => {}, undefined, (...gap) => b.push(gap))
+    live.stream.emit('gap', { channels: ['a'], reason: 'trimmed' })
+    live.stream.emit('gap', { channels: null, reason: 'epoch' }, '2.1.a')
+    equal(live.told.gaps, [[['a'], 'trimmed'], [null, 'epoch']])
+    equal([a, b], [[[['a'], 'trimmed'], [null, 'epoch']], [[null, 'epoch']]])
+    live.stream.fail()
+    await until(() => FakeEventSource.all.length === 2)
+    equal(parameters(FakeEventSource.last.url).lastEventId, '2.1.a')
+    live.client.disconnect()
+  })
+
+export const a_failed_connect_is_diagnosed = (Client) =>
+  run(async () => {
+    const told = []
+    const client = new Client({ url: '/e', reconnect, withCredentials: true, onError: (report) => told.push(report) })
+    client.connect()
+    await microtasks()
+    const statuses = [
+      [(check) => check.fail(), { code: 'network', willRetry: true }],
+      [(check) => check.text(502, '<html>'), { code: 'unavailable', willRetry: true, status: 502 }],
+      [(check) => check.answer(200, { userId: null }), { code: 'network', willRetry: true }],
+    ]
+    for (const [answer, report] of statuses) {
+      const streams = FakeEventSource.all.length
+      FakeEventSource.last.fail()
+      equal(FakeEventSource.last.closed, true)
+      const check = await request()
+      equal([check.url, check.init.credentials, check.init.method], ['/e/check', 'include', null])
+      answer(check)
+      await until(() => FakeEventSource.all.length > streams)
+      equal(told.splice(0), [report])
+    }
+    client.disconnect()
+  })
+
+export const a_refusal_is_tried_slowly_and_says_its_own_code = (Client) =>
+  run(async () => {
+    const [states, errors] = [[], []]
+    const client = new Client({
+      url: '/e',
+      reconnect: { baseMs: 0, capMs: 90_000 },
+      onState: (...status) => states.push(status),
+      onError: (report) => errors.push(report),
+    })
+    client.connect()
+    await microtasks()
+    FakeEventSource.last.fail()
+    let check = await request()
+    check.answer(401, { status: 401, code: 'credentialsExpired', title: '', detail: 'since noon' })
+    await until(() => errors.length)
+    equal(errors.pop(), { code: 'credentialsExpired', willRetry: true, status: 401, detail: 'since noon' })
+    equal(states.pop(), ['waiting', 1, 90_000, null])
+
+    client.connect()
+    await microtasks()
+    FakeEventSource.last.fail()
+    check = await request()
+    check.answer(503, {}, { 'Retry-After': '7' })
+    await until(() => errors.length)
+    equal([errors.pop().code, states.pop()], ['unavailable', ['waiting', 1, 7_000, null]])
+
+    client.connect()
+    await microtasks()
+    FakeEventSource.last.fail()
+    check = await request()
+    check.answer(429, {}, { 'Retry-After': new Date(Date.now() + 60_000).toUTCString() })
+    await until(() => errors.length)
+    const [state, , wait] = states.pop()
+    equal([state, wait > 50_000 && wait <= 60_000], ['waiting', true])
+    client.disconnect()
+  })
+
+export const a_fetch_that_throws_is_a_failed_request = (Client) =>
+  run(async () => {
+    const { client, told } = await open(Client)
+    const fetch = globalThis.fetch
+    globalThis.fetch = () => {
+      throw new TypeError('no such thing')
+    }
+    client.subscribe('a', () => {})
+    await until(() => told.errors.length)
+    equal(told.errors[0], { code: 'network', willRetry: true })
+    globalThis.fetch = fetch
+    equal((await request()).body.channels, ['a'])
+    client.disconnect()
+  })
+
+export const silence_opens_another_stream = (Client) =>
+  run(async () => {
+    const { client, told, stream } = await open(Client)
+    stream.fail()
+    await until(() => FakeEventSource.all.length === 2)
+    FakeEventSource.last.connected([], { resumed: true, heartbeatMs: 8 })
+    await until(() => FakeEventSource.all.length === 3)
+    equal(told.errors, [{ code: 'silent', willRetry: true }])
+    equal(FakeEventSource.all.map((one) => one.closed), [true, true, false])
+    client.disconnect()
+  })
+
+export const a_broken_frame_is_told_and_passed_over = (Client) =>
+  run(async () => {
+    const { client, told, stream } = await open(Client)
+    const heard = []
+    client.on('*', (event) => heard.push(event.payload))
+    await microtasks()
+    const broken = ['', '{', 'null', '1', '"text"']
+    for (const name of ['message', 'backfill', 'connected', 'subscribed', 'gap', 'revoked', 'closing']) {
+      for (const data of broken) stream.emit(name, data)
+    }
+    equal(told.errors.length, 7 * broken.length)
+    equal(told.errors[0], { code: 'malformedFrame', willRetry: false, detail: 'message' })
+    for (const data of [[], {}, { channel: 1, to: 'user' }, { channel: 'two words', to: 'user', except: 1, position: [] }]) {
+      for (const name of ['message', 'backfill']) stream.emit(name, data)
+    }
+    for (const name of ['subscribed', 'gap', 'revoked']) stream.emit(name, { channels: [1, null], position: 1, requestId: [] })
+    equal(heard, [])
+    stream.event('a', 11, { to: 'user', payload: 'still here' })
+    equal([heard, client.state], [['still here'], 'open'])
+    client.disconnect()
+  })
+
+export const the_page_cache_holds_no_stream = (Client) =>
+  run(async () => {
+    const { client, stream } = await open(Client)
+    dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))
+    equal([stream.closed, client.state], [true, 'waiting'])
+    dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
+    equal([FakeEventSource.all.length, parameters(FakeEventSource.last.url).lastEventId], [2, '1.10.a'])
+    client.disconnect()
+  })
+
+export const online_and_a_visible_tab_cut_a_wait_short = (Client) =>
+  run(async () => {
+    for (const happens of [
+      () => dispatchEvent(new Event('online')),
+      () => document.dispatchEvent(new Event('visibilitychange')),
+    ]) {
+      const { client, stream } = await open(Client, { reconnect: { baseMs: 1e9, capMs: 1e9 } })
+      const streams = FakeEventSource.all.length
+      stream.fail()
+      equal(client.state, 'waiting')
+      happens()
+      await until(() => FakeEventSource.all.length > streams)
+      client.disconnect()
+    }
+  })
+
+export const a_waiting_client_that_ended_hears_no_more_of_the_page = (Client) =>
+  run(async () => {
+    const { client } = await open(Client)
+    client.disconnect()
+    dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
+    dispatchEvent(new Event('online'))
+    await microtasks()
+    equal([client.state, FakeEventSource.all.length], ['closed', 1])
+  })
+
+export const the_device_is_remembered_and_the_tab_is_not = (Client) =>
+  run(async () => {
+    const [one, two] = [new Client({ url: '/e' }), new Client({ url: '/e' })]
+    equal(one.deviceId, two.deviceId)
+    equal(localStorage.getItem('tidings.deviceId'), one.deviceId)
+    equal([/^[0-9a-f]{32}$/.test(one.deviceId), /^[0-9a-f]{32}$/.test(one.sessionId)], [true, true])
+    equal(one.sessionId === two.sessionId, false)
+    localStorage.setItem('tidings.deviceId', 'two\nlines')
+    equal(/^[0-9a-f]{32}$/.test(new Client({ url: '/e' }).deviceId), true, 'what fits no header is replaced:')
+    const given = new Client({ url: '/e', deviceId: 'd', sessionId: 's' })
+    equal([given.deviceId, given.sessionId, localStorage.getItem('tidings.deviceId') === 'd'], ['d', 's', false])
+  })
+
+export const refused_storage_leaves_the_device_in_memory = (Client) =>
+  run(async () => {
+    const storage = Object.getOwnPropertyDescriptor(globalThis, 'localStorage')
+    const refuse = () => {
+      throw new DOMException('refused', 'SecurityError')
+    }
+    for (const refusing of [{ get: refuse }, { value: { getItem: () => null, setItem: refuse } }, { value: null }]) {
+      Object.defineProperty(globalThis, 'localStorage', { configurable: true, ...refusing })
+      try {
+        const client = new Client({ url: '/e' })
+        equal([/^[0-9a-f]{32}$/.test(client.deviceId), client.deviceId === client.deviceId], [true, true])
+      } finally {
+        Object.defineProperty(globalThis, 'localStorage', storage)
+      }
+    }
+  })
+
+export const a_browser_without_event_source_is_told = (Client) =>
+  run(async () => {
+    delete globalThis.EventSource
+    const errors = []
+    const client = new Client({ url: '/e', onError: (report) => errors.push(report) })
+    client.connect()
+    await microtasks()
+    equal([errors.length, errors[0].code, errors[0].willRetry, client.state], [1, 'unsupported', false, 'closed'])
+  })
+
+export const bad_arguments_are_thrown_with_a_code = (Client) =>
+  run(async () => {
+    const code = (call) => {
+      try {
+        call()
+      } catch (error) {
+        return error instanceof Error && error.code
+      }
+    }
+    equal(code(() => new Client({ url: '' })), 'malformedUrl')
+    equal(code(() => new Client({ url: '/e', deviceId: 'ü' })), 'malformedId')
+    equal(code(() => new Client({ url: '/e', sessionId: '' })), 'malformedId')
+    const client = new Client({ url: '/e' })
+    equal(code(() => client.subscribe('a b', () => {})), 'malformedChannel')
+    equal(code(() => client.on('', () => {})), 'malformedChannel')
+    await microtasks()
+    equal([client.state, FakeEventSource.all.length], ['idle', 0])
+  })
+
+export const a_client_lives_on_without_its_handle = (Client) =>
+  run(async () => {
+    const { client, stream } = await open(Client)
+    const heard = []
+    client.on('a', () => heard.push(1))
+    await microtasks()
+    client.free()
+    stream.event('a', 11, { to: 'user' })
+    equal(heard, [1])
+    stream.fail()
+    await until(() => FakeEventSource.all.length === 2)
+    FakeEventSource.last.emit('closing', { reason: 'drain', retryMs: 1e9 })
+  })
+
+export const routes_follow_the_handlers = (Client) =>
+  run(async () => {
+    const live = await open(Client)
+    const heard = []
+    await subscribe(live, 'a:*', () => heard.push('a:*'))
+    live.stream.event('a:1', 11)
+    live.stream.event('a:1', 12)
+    await subscribe(live, 'a:1', () => heard.push('a:1'))
+    live.stream.event('a:1', 13)
+    live.stream.event('a:1', 14, { to: 'user' })
+    live.stream.event('*', 15)
+    equal(heard, ['a:*', 'a:*', 'a:*', 'a:1', 'a:*', 'a:1'])
+    live.client.disconnect()
+  })
+
+export const a_record_that_excludes_this_tab_is_dropped = (Client) =>
+  run(async () => {
+    const { client, stream } = await open(Client)
+    const heard = []
+    client.on('a', (event) => heard.push(event.payload.seq))
+    await microtasks()
+    stream.event('a', 11, { to: 'user', except: { userId: 'ana', sessionId: client.sessionId } })
+    stream.event('a', 12, { to: 'user', except: { userId: 'bob', sessionId: client.sessionId } })
+    stream.event('a', 13, { to: 'user', except: { userId: 'ana', deviceId: client.deviceId } })
+    equal(heard, [12])
+    client.disconnect()
+  })
