@@ -226,6 +226,14 @@ impl Connection {
         self.page = Some(Page { after, records: records.into() });
     }
 
+    /// Nothing up to `flushed` has woken this connection since its last step: if nothing was pending either, it stands there,
+    /// however old its last event is and whatever of the log is gone by now.
+    pub(crate) fn settle(&mut self, lineage: u64, flushed: Cursor) {
+        if lineage == self.lineage && !self.behind && flushed.seq > self.position.seq {
+            self.position = flushed;
+        }
+    }
+
     /// What to do next.
     pub(crate) fn next(&mut self, window: &Window, ask: Ask) -> Step {
         if self.ended {
@@ -247,9 +255,8 @@ impl Connection {
             self.ended = true;
             return Step::Write(batch.frames);
         }
-        // Nothing was pending and nothing woke this connection: it is at the node's head, however old its last event.
-        if !ask.woken && !self.behind && window.flushed().seq > self.position.seq {
-            self.position = window.flushed();
+        if !ask.woken {
+            self.settle(window.lineage(), window.flushed());
         }
         let flow = match self.live(window, &mut batch) {
             Flow::Done => self.confirm(window, &mut batch),

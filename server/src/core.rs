@@ -28,7 +28,7 @@ use crate::{
     engine::Bounds,
     record::Record,
     routing::{self, KeyMap, RouteKey},
-    window::{Window, WindowBounds},
+    window::{Dirty, Window, WindowBounds},
 };
 
 /// One connection and what others may do to it without its lock.
@@ -172,21 +172,26 @@ impl Core {
 
     /// Wakes the connections for which something was filed since the last flush; returns how many they were.
     pub(crate) fn flush(&self) -> usize {
-        let (keys, up_to) = self.window.write().take_dirty();
+        let Dirty { keys, lineage, from, up_to } = self.window.write().take_dirty();
         let mut woken = Vec::new();
         {
             let registry = self.registry.lock();
             for (kind, text) in &keys {
-                for slot in registry.routes.get((*kind, text)).into_iter().flatten() {
-                    let link = &registry.links[*slot];
-                    if !link.woken.swap(true, Ordering::AcqRel) {
-                        woken.push(link.clone());
-                    }
-                }
+                let slots = registry.routes.get((*kind, text)).into_iter().flatten();
+                let links = slots.map(|slot| &registry.links[*slot]);
+                woken.extend(links.filter(|link| !link.woken.load(Ordering::Acquire)).cloned());
             }
         }
+        woken.retain(|link| {
+            let mut state = link.state.lock();
+            let first = !link.woken.swap(true, Ordering::AcqRel);
+            if first {
+                state.settle(lineage, from);
+            }
+            first
+        });
         // Only now may a connection that was not woken take itself to be up to date.
-        self.window.write().flush(up_to);
+        self.window.write().flush(lineage, up_to);
         for link in &woken {
             link.waker.wake();
         }
@@ -404,9 +409,8 @@ impl Core {
 }
 
 impl Link {
-    /// Makes the driver ask for the next step.
+    /// Makes the driver ask for the next step, for another reason than a record.
     fn wake(&self) {
-        self.woken.store(true, Ordering::Release);
         self.waker.wake();
     }
 }

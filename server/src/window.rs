@@ -29,6 +29,15 @@ pub(crate) struct Sent {
     pub(crate) frame: Bytes,
 }
 
+/// The records in `(from, up_to]` and the keys under which they are filed.
+#[derive(Debug)]
+pub(crate) struct Dirty {
+    pub(crate) keys: Vec<RouteKey>,
+    pub(crate) lineage: u64,
+    pub(crate) from: Cursor,
+    pub(crate) up_to: Cursor,
+}
+
 #[derive(Debug)]
 pub(crate) struct Window {
     bounds: WindowBounds,
@@ -151,14 +160,15 @@ impl Window {
         });
     }
 
-    /// The keys touched since the last call. The caller wakes their connections and then says [`flush`](Self::flush).
-    pub(crate) fn take_dirty(&mut self) -> (Vec<RouteKey>, Cursor) {
-        (self.dirty.drain().map(|(key, ())| key).collect(), self.head())
+    /// What was touched since the last call. The caller wakes its connections and then says [`flush`](Self::flush).
+    pub(crate) fn take_dirty(&mut self) -> Dirty {
+        let keys = self.dirty.drain().map(|(key, ())| key).collect();
+        Dirty { keys, lineage: self.lineage, from: self.flushed, up_to: self.head() }
     }
 
-    pub(crate) fn flush(&mut self, up_to: Cursor) {
+    pub(crate) fn flush(&mut self, lineage: u64, up_to: Cursor) {
         // A reset in between has moved on by itself.
-        if up_to.epoch == self.epoch && up_to.seq > self.flushed.seq {
+        if lineage == self.lineage && up_to.seq > self.flushed.seq {
             self.flushed = up_to;
         }
     }
