@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use tidings::engine::Memory;
+
 use crate::fixture::Fixture;
 
 async fn fixture() -> Fixture {
@@ -55,4 +57,34 @@ async fn a_stream_resumes_from_its_heartbeat() {
     let mut again = fixture.stream("ana", &[("channels", "news:1"), ("lastEventId", &id)]).await;
     assert_eq!(again.connected.data["resumed"], true);
     again.hears("missed").await;
+}
+
+/// It has nothing pending, so it stands at the end of the log, however old its last event is.
+#[tokio::test]
+async fn it_is_told_no_gap_when_events_that_it_did_not_match_are_trimmed() {
+    let small = Memory::builder().records(2).build();
+    let fixture = Fixture::with(|hub| hub.engine(small).window_records(1)).await;
+    let mut quiet = fixture.stream("ana", &[("channels", "news:1")]).await;
+    let mut witness = fixture.stream("bob", &[("channels", "news:2")]).await;
+    for n in 0..10 {
+        fixture.publish("news:2", n).await;
+        witness.hears(n).await;
+    }
+    fixture.publish("news:1", "at last").await;
+    quiet.hears("at last").await;
+}
+
+#[tokio::test]
+async fn nor_when_it_subscribes_after_them() {
+    let small = Memory::builder().records(2).build();
+    let fixture = Fixture::with(|hub| hub.engine(small).window_records(1)).await;
+    let mut quiet = fixture.stream("ana", &[]).await;
+    let mut witness = fixture.stream("bob", &[("channels", "news:2")]).await;
+    for n in 0..10 {
+        fixture.publish("news:2", n).await;
+        witness.hears(n).await;
+    }
+    let body = json!({"connectionId": quiet.connection_id(), "requestId": "r1", "channels": ["news:1"]});
+    fixture.client("ana").post("/subscribe", body).await.good();
+    quiet.named("subscribed").await;
 }
