@@ -13,7 +13,7 @@ use crate::fixture::Fixture;
 /// A server with narrow limits.
 async fn fixture() -> Fixture {
     let serve = |listener, app| {
-        tidings::serve(listener, app).head_timeout(Duration::from_millis(50)).head_bytes(8 << 10).into_future()
+        tidings::serve(listener, app).head_timeout(Duration::from_millis(500)).head_bytes(8 << 10).into_future()
     };
     Fixture::serving(|hub| hub, serve).await
 }
