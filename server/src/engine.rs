@@ -1,7 +1,9 @@
 //! Engines: what stores and orders records.
 //!
 //! An engine is one ordered log with five operations. It knows nothing of connections, channels or HTTP; the hub core knows
-//! nothing of how an engine stores. [`Memory`] serves tests and simple applications.
+//! nothing of how an engine stores. [`Memory`] serves tests and simple applications; `Sqlite`, behind the feature `sqlite`, is
+//! durable on one machine. An engine of your own is held to the promises by the suite `conformance`, behind the feature of
+//! that name.
 //!
 //! What every engine promises:
 //!
@@ -12,13 +14,19 @@
 //! - `tail` yields every record from its start on, in order, once, and only after it could be acknowledged.
 //! - Another `epoch` means another log. Within an epoch `tag` tells a record from another that came to stand at its `seq`.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 pub use memory::{Memory, MemoryBuilder};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{OpenError, OpenErrorKind, Sqlite, SqliteBuilder};
 use tidings_protocol::Cursor;
 
 use crate::record::{Entry, Record};
@@ -79,7 +87,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Stores the entries one after the other, all or none, and returns when they are as safe as this engine makes them.
     async fn append(&self, entries: Vec<Arc<Entry>>) -> Result<Vec<Receipt>, AppendError>;
 
-    /// The records from `from` on, in order, in batches, without end. It ends or yields an error when the engine can't say
+    /// The records from `from` on (0 means 1), in order, in batches, without end. It ends or yields an error when the engine can't say
     /// any more what follows (an outage, `from` trimmed away, another epoch); the hub then asks [`bounds`](Self::bounds) and
     /// attaches again.
     fn tail(&self, from: u64) -> BoxStream<'static, Result<Vec<Record>, EngineError>>;

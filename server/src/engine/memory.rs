@@ -183,7 +183,7 @@ impl Engine for Memory {
     fn tail(&self, from: u64) -> BoxStream<'static, Result<Vec<Record>, EngineError>> {
         let grown = self.shared.grown.subscribe();
         // The tail holds the log only while it reads, so that dropping the engine ends it.
-        let state = (Arc::downgrade(&self.shared), grown, Some(from));
+        let state = (Arc::downgrade(&self.shared), grown, Some(from.max(1)));
         stream::unfold(state, |(shared, mut grown, from)| async move {
             let from = from?;
             grown.wait_for(|last| *last >= from).await.ok()?;

@@ -1,0 +1,59 @@
+//! When the write-ahead log is copied into the file.
+//!
+//! SQLite would do it within the commit that makes it due, before that commit's callers have their answer. The writer does
+//! it after it has answered.
+
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+/// Due after this many transactions, of which the smallest write about four pages each,
+const COMMITS: usize = 250;
+/// or after this many bytes of entries.
+const BYTES: usize = 4 << 20;
+/// From this many pages on (64 MiB), readers are made to let go of the write-ahead log, so that it starts over. Ours
+/// keep it for one page of records; somebody else's may keep it for longer than we wait.
+const PAGES: i64 = 16_384;
+/// How long we wait for them.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Counts towards the next checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoint {
+    commits: usize,
+    bytes: usize,
+}
+
+impl Checkpoint {
+    pub(super) fn committed(&mut self, bytes: usize) {
+        self.commits += 1;
+        self.bytes += bytes;
+    }
+
+    /// Makes it due: on a full disk, a write-ahead log that starts over has room.
+    pub(super) fn make_room(&mut self) {
+        self.commits = COMMITS;
+    }
+
+    pub(super) fn when_due(&mut self, connection: &Connection) {
+        if self.commits < COMMITS && self.bytes < BYTES {
+            return;
+        }
+        *self = Self::default();
+        // A failure loses nothing: the write-ahead log stays as it is, and the next checkpoint copies it.
+        if let Err(error) = checkpoint(connection) {
+            tracing::warn!(%error, "the write-ahead log could not be copied into the database");
+        }
+    }
+}
+
+fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+    let run = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>("log"));
+    if run("PRAGMA wal_checkpoint(PASSIVE)")? >= PAGES {
+        connection.busy_timeout(PATIENCE)?;
+        let restarted = run("PRAGMA wal_checkpoint(RESTART)");
+        connection.busy_timeout(super::schema::BUSY)?;
+        restarted?;
+    }
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! The last committed records, so that a tail that keeps up need not read them back from the file.
+
+use std::collections::VecDeque;
+
+use crate::record::Record;
+
+/// The most records kept. Most are in the hub's window as well and cost nothing here.
+const RECORDS: usize = 10_000;
+/// The most bytes of payload kept.
+const BYTES: usize = 16 << 20;
+
+/// Contiguous records, ending with the last one committed.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    records: VecDeque<Record>,
+    bytes: usize,
+}
+
+fn size(record: &Record) -> usize {
+    record.entry.payload.get().len()
+}
+
+impl Recent {
+    /// Takes what was committed.
+    pub(super) fn extend(&mut self, committed: Vec<Record>) {
+        let last = self.records.back().map(|last| last.seq);
+        if last.is_some_and(|last| committed.first().is_some_and(|first| first.seq != last + 1)) {
+            self.clear();
+        }
+        for record in committed {
+            self.bytes += size(&record);
+            self.records.push_back(record);
+        }
+        while self.records.len() > RECORDS || self.bytes > BYTES {
+            let Some(front) = self.records.pop_front() else { break };
+            self.bytes -= size(&front);
+        }
+    }
+
+    /// Forgets everything: something was committed that was not handed over.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The records from `seq` on, at most `limit`, if the one at `seq` is here.
+    pub(super) fn from(&self, seq: u64, limit: usize) -> Option<Vec<Record>> {
+        let skip = usize::try_from(seq.checked_sub(self.records.front()?.seq)?).ok()?;
+        let records: Vec<_> = self.records.range(skip.min(self.records.len())..).take(limit).cloned().collect();
+        (!records.is_empty()).then_some(records)
+    }
+}
