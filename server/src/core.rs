@@ -71,6 +71,16 @@ pub(crate) enum Start {
     Gap(GapReason),
 }
 
+/// What a subscribe call asks of the past, as it was judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Past {
+    pub(crate) since: Since,
+    /// A position that this node has not reached yet; its tag is checked when it gets there.
+    pub(crate) late: Option<Cursor>,
+    /// The window's lineage in which it was judged.
+    pub(crate) lineage: u64,
+}
+
 /// What the first frame of a stream says of its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Greeting {
@@ -278,15 +288,18 @@ impl Core {
         registry.route(slot, &keys);
         drop(registry);
         for cursor in late {
-            match window.tag(cursor.seq) {
-                _ if cursor.seq > window.head().seq => {
-                    self.late.lock().entry(cursor.seq).or_default().push((link.clone(), cursor.tag));
-                }
-                Some(tag) if tag == cursor.tag => {}
-                _ => link.diverged.store(true, Ordering::Release),
-            }
+            self.check_late(&window, &link, cursor);
         }
         link
+    }
+
+    /// Checks a position's tag now, or when the node gets there. The window is held, so that it cannot get there meanwhile.
+    fn check_late(&self, window: &Window, link: &Arc<Link>, cursor: Cursor) {
+        if cursor.seq > window.head().seq {
+            self.late.lock().entry(cursor.seq).or_default().push((link.clone(), cursor.tag));
+        } else if window.tag(cursor.seq) != Some(cursor.tag) {
+            link.diverged.store(true, Ordering::Release);
+        }
     }
 
     /// Forgets a stream.
@@ -309,20 +322,24 @@ impl Core {
         registry.by_id.get(id).map(|slot| registry.links[*slot].clone())
     }
 
-    /// Asks for channels on a live stream, as far as `limit` allows; returns those beyond it. `since` was judged in this
-    /// lineage of the window.
+    /// Asks for channels on a live stream, as far as `limit` allows; returns those beyond it.
     pub(crate) fn subscribe(
         &self,
-        link: &Link,
+        link: &Arc<Link>,
         request: RequestId,
         channels: Vec<Pattern>,
-        (since, lineage): (Since, u64),
+        past: Past,
         limit: usize,
     ) -> Vec<Pattern> {
         let mut state = link.state.lock();
         let window = self.window.read();
-        let changed = since != Since::Now && lineage != window.lineage();
-        let since = if changed { Since::Gap(window.reset_reason()) } else { since };
+        let since = match past.since {
+            Since::After(_) if past.lineage != window.lineage() => Since::Gap(window.reset_reason()),
+            since => since,
+        };
+        if let (Since::After(_), Some(late)) = (since, past.late) {
+            self.check_late(&window, link, late);
+        }
         drop(window);
         let (channels, beyond) = state.admit(channels, limit);
         if !channels.is_empty() {

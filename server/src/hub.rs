@@ -26,7 +26,7 @@ use crate::{
     clock::{Clock, millis, wall_clock_ms},
     config::Config,
     connection::{Names, Since},
-    core::{Core, Link, Opening, Start, Verdict},
+    core::{Core, Link, Opening, Past, Start, Verdict},
     engine::{Engine, EngineError, Limit},
     record::json_frame,
 };
@@ -219,17 +219,18 @@ impl Hub {
         Ok(Start::Resume { cursor, late, lineage })
     }
 
-    /// From where a subscribe call's `since` can be served, and in which lineage of the window that was judged.
-    pub(crate) async fn since(&self, cursor: Option<Cursor>) -> Result<(Since, u64), EngineError> {
+    /// Whether and from where a subscribe call's `since` can be served.
+    pub(crate) async fn past(&self, since: Option<Cursor>) -> Result<Past, EngineError> {
         let lineage = self.core().lineage();
-        let since = match cursor {
-            None => Since::Now,
+        let (since, late) = match since {
+            None => (Since::Now, None),
             Some(cursor) => match self.judge(cursor).await? {
-                Verdict::Gap(reason) => Since::Gap(reason),
-                _ => Since::After(cursor.seq),
+                Verdict::Gap(reason) => (Since::Gap(reason), None),
+                Verdict::Late => (Since::After(cursor.seq), Some(cursor)),
+                Verdict::Good | Verdict::AskEngine => (Since::After(cursor.seq), None),
             },
         };
-        Ok((since, lineage))
+        Ok(Past { since, late, lineage })
     }
 
     /// Opens a stream; the channels in it have been authorised.
@@ -289,13 +290,13 @@ impl Hub {
     /// Asks for channels on a live stream; returns those beyond what a stream may hold.
     pub(crate) fn subscribe(
         &self,
-        link: &Link,
+        link: &Arc<Link>,
         request: RequestId,
         channels: Vec<Pattern>,
-        since: (Since, u64),
+        past: Past,
     ) -> Vec<Pattern> {
         tracing::debug!(connection = %link.id, ?channels, "subscribe");
-        self.core().subscribe(link, request, channels, since, self.config().channels_per_connection)
+        self.core().subscribe(link, request, channels, past, self.config().channels_per_connection)
     }
 }
 

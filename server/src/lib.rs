@@ -84,3 +84,7 @@ pub use tidings_protocol::{
     Channel, ChannelError, Cursor, DeviceId, EventType, Except, IdError, Key, Pattern, SessionId, Source, UserId,
     segment,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

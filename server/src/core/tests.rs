@@ -10,7 +10,7 @@ use tidings_protocol::{
     sse::Decoder,
 };
 
-use super::{Core, Link, Opening, Start, Verdict};
+use super::{Core, Link, Opening, Past, Start, Verdict};
 use crate::{
     connection::{Names, Since, Step},
     engine::Bounds,
@@ -64,9 +64,9 @@ impl House {
         })
     }
 
-    fn subscribe(&self, link: &Link, request: &str, channels: &[&str], since: Since) {
+    fn subscribe(&self, link: &Arc<Link>, request: &str, channels: &[&str], since: Since) {
         let request = RequestId::new(request).unwrap();
-        assert!(self.core.subscribe(link, request, patterns(channels), (since, 0), 100).is_empty());
+        assert!(self.core.subscribe(link, request, patterns(channels), past(since), 100).is_empty());
     }
 
     /// Everything that the connection has to say, with pages served from the log.
@@ -117,6 +117,10 @@ fn short(frame: &[u8]) -> String {
         said.push(format!("@{}", id.seq));
     }
     said.join(" ")
+}
+
+fn past(since: Since) -> Past {
+    Past { since, late: None, lineage: 0 }
 }
 
 fn resume(seq: u64) -> Start {
@@ -194,6 +198,20 @@ fn a_late_tag_that_does_not_match_is_told_before_anything_after_it() {
     let strange = Cursor { tag: 7, ..at(2) };
     let link = house.open(&["a"], Start::Resume { cursor: strange, late: vec![strange], lineage: 0 });
     assert_eq!(house.hear(&link), ["connected @2"]);
+    house.publish(&["a", "a", "a"]);
+    house.core.flush();
+    assert_eq!(house.hear(&link), ["gap null diverged @3"]);
+}
+
+#[test]
+fn a_late_since_that_does_not_match_is_told_too() {
+    let mut house = house(100);
+    let link = house.open(&[], Start::Head);
+    let strange = Cursor { tag: 7, ..at(2) };
+    let request = RequestId::new("r1").unwrap();
+    let past = Past { since: Since::After(2), late: Some(strange), lineage: 0 };
+    house.core.subscribe(&link, request, patterns(&["a"]), past, 100);
+    assert_eq!(house.hear(&link), ["connected @0", "subscribed r1 0"]);
     house.publish(&["a", "a", "a"]);
     house.core.flush();
     assert_eq!(house.hear(&link), ["gap null diverged @3"]);
@@ -387,7 +405,7 @@ fn channels_beyond_the_limit_are_turned_away() {
     let house = house(100);
     let link = house.open(&["a"], Start::Head);
     let request = RequestId::new("r1").unwrap();
-    let beyond = house.core.subscribe(&link, request, patterns(&["b", "c"]), (Since::Now, 0), 2);
+    let beyond = house.core.subscribe(&link, request, patterns(&["b", "c"]), past(Since::Now), 2);
     assert_eq!(beyond, patterns(&["c"]));
 }
 

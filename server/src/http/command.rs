@@ -39,8 +39,8 @@ struct Call {
 pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
     let call = call(&gate, request).await?;
     let (mut accepted, mut rejected) = authorise(&call.identity, call.channels);
-    let since = gate.hub.since(call.since).await?;
-    let beyond = gate.hub.subscribe(&call.link, call.request, accepted.clone(), since);
+    let past = gate.hub.past(call.since).await?;
+    let beyond = gate.hub.subscribe(&call.link, call.request, accepted.clone(), past);
     accepted.retain(|channel| !beyond.contains(channel));
     rejected.extend(too_many(beyond));
     Ok(Json(SubscribeAnswer { accepted, rejected }))
