@@ -35,13 +35,6 @@ pub(crate) fn whole(number: f64) -> u64 {
     number as u64
 }
 
-/// An `Error` with a `code`.
-pub(crate) fn coded_error(code: &str, message: &str) -> JsValue {
-    let error = js_sys::Error::new(message);
-    set(&error, "code", &code.into());
-    error.into()
-}
-
 /// Sets a property of an object of our own, which cannot fail.
 pub(crate) fn set(object: &JsValue, name: &str, value: &JsValue) {
     // The answer could only be an exception of a setter or proxy.

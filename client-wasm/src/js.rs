@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     backoff::Backoff,
-    browser::{coded_error, set, whole},
+    browser::{set, whole},
     driver::{Driver, Hooks, Names, OnEvent, OnGap, OnSettled},
     session::{Config, HandlerId, Trouble},
 };
@@ -246,6 +246,13 @@ impl Client {
         set(&headers, "X-Session-Id", &identity.session_id.into());
         headers.unchecked_into()
     }
+}
+
+/// An `Error` with a `code`.
+fn coded_error(code: &str, message: &str) -> JsValue {
+    let error = js_sys::Error::new(message);
+    set(&error, "code", &code.into());
+    error.into()
 }
 
 fn parse(pattern: &str) -> Result<Pattern, JsValue> {

@@ -1,4 +1,4 @@
-//! The browser client of Tidings.
+#![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
 pub mod backoff;
@@ -10,7 +10,9 @@ mod browser;
 #[cfg(target_arch = "wasm32")]
 mod driver;
 #[cfg(all(target_arch = "wasm32", feature = "js"))]
-mod js;
+pub mod js;
+#[cfg(all(target_arch = "wasm32", feature = "typed"))]
+mod typed;
 
-#[cfg(all(target_arch = "wasm32", feature = "js"))]
-pub use js::Client;
+#[cfg(all(target_arch = "wasm32", feature = "typed"))]
+pub use typed::{Builder, Channel, Client, Event, Gap, Refused, Source, Subscription};

@@ -102,3 +102,9 @@ globalThis.fakes = { FakeEventSource, requests, install, uninstall, until, reque
 
 /** Called from Rust, so that this file is loaded. */
 export function load() {}
+
+// For the tests in Rust, which see no objects.
+export { install, uninstall, microtasks }
+export const streams = () => FakeEventSource.all.length
+export const isClosed = () => FakeEventSource.last.closed
+export const emit = (name, data, id) => FakeEventSource.last.emit(name, data, id)

@@ -5,23 +5,24 @@ use wasm_bindgen_test::wasm_bindgen_test_configure;
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-#[wasm_bindgen::prelude::wasm_bindgen(module = "/tests/fakes.js")]
-extern "C" {
-    /// Makes `globalThis.fakes` be there.
-    fn load();
-}
-
 /// The surface towards JavaScript. The tests are written in JavaScript, in `surface.js`, each under the same name.
+#[cfg(feature = "js")]
 mod surface {
     use js_sys::{Object, Reflect};
     use wasm_bindgen::prelude::*;
     use wasm_bindgen_test::wasm_bindgen_test;
 
+    #[wasm_bindgen(module = "/tests/fakes.js")]
+    extern "C" {
+        /// Makes `globalThis.fakes` be there.
+        fn load();
+    }
+
     /// The exported class.
     fn class() -> JsValue {
         let options = Object::new();
         Reflect::set(&options, &"url".into(), &"/e".into()).unwrap();
-        let client = tidings_client::Client::new(options.unchecked_ref()).unwrap();
+        let client = tidings_client::js::Client::new(options.unchecked_ref()).unwrap();
         Reflect::get(&client.into(), &"constructor".into()).unwrap()
     }
 
@@ -34,7 +35,7 @@ mod surface {
                     #[wasm_bindgen(catch, js_name = $name)]
                     async fn test(class: &JsValue) -> Result<JsValue, JsValue>;
                 }
-                super::load();
+                load();
                 test(&class()).await.unwrap();
             }
         )*};
@@ -65,5 +66,195 @@ mod surface {
         a_client_lives_on_without_its_handle
         routes_follow_the_handlers
         a_record_that_excludes_this_tab_is_dropped
+    }
+}
+
+/// The surface towards Rust.
+#[cfg(feature = "typed")]
+mod typed {
+    use std::{cell::RefCell, rc::Rc};
+
+    use serde::Deserialize;
+    use tidings_client::{
+        Client, Event,
+        session::{Backoff, State},
+    };
+    use wasm_bindgen::prelude::*;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    #[wasm_bindgen(module = "/tests/fakes.js")]
+    extern "C" {
+        fn install();
+        fn uninstall();
+        #[wasm_bindgen(js_name = microtasks)]
+        async fn settled();
+        /// How many streams there are.
+        fn streams() -> u32;
+        /// Whether the last one has been closed.
+        #[wasm_bindgen(js_name = isClosed)]
+        fn is_closed() -> bool;
+        /// Emits a frame on the last one.
+        fn emit(name: &str, data: &str, id: &str);
+    }
+
+    #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+    struct Timer {
+        title: String,
+        minutes: Option<u32>,
+    }
+
+    /// What was told, in order.
+    #[derive(Clone, Default)]
+    struct Log(Rc<RefCell<Vec<String>>>);
+
+    impl Log {
+        fn push(&self, line: impl Into<String>) {
+            self.0.borrow_mut().push(line.into());
+        }
+
+        fn take(&self) -> Vec<String> {
+            self.0.take()
+        }
+    }
+
+    fn client(log: &Log) -> Client {
+        install();
+        let (states, gaps, errors) = (log.clone(), log.clone(), log.clone());
+        Client::builder("/e")
+            .reconnect(Backoff { base_ms: 0, ..Backoff::default() })
+            .on_state(move |status| states.push(status.state.as_str()))
+            .on_gap(move |gap| gaps.push(format!("gap {}", gap.reason)))
+            .on_error(move |trouble| errors.push(trouble.code.clone()))
+            .build()
+    }
+
+    fn connected(channels: &str) {
+        let data = format!(
+            r#"{{"connectionId":"n1","channels":{channels},"rejected":[{{"channel":"no","code":"forbidden"}}]}}"#
+        );
+        emit("connected", &data, "1.10.a");
+    }
+
+    fn record(channel: &str, to: &str, payload: &str) {
+        let data = format!(
+            r#"{{"channel":"{channel}","type":"started",{to}"source":{{"deviceId":"d2"}},"position":"1.11.b","timestamp":"t","payload":{payload}}}"#
+        );
+        emit("message", &data, "1.11.b");
+    }
+
+    #[wasm_bindgen_test]
+    async fn events_arrive_as_the_handlers_own_type() {
+        let log = Log::default();
+        let client = client(&log);
+        let heard = Rc::new(RefCell::new(Vec::new()));
+        let (channel, addressed) = (Rc::clone(&heard), Rc::clone(&heard));
+        let one = client.subscribe_as("timer:*", move |event: Event<Timer>| channel.borrow_mut().push(event)).unwrap();
+        let two = client.on_as("timer", move |event: Event<Timer>| addressed.borrow_mut().push(event)).unwrap();
+        settled().await;
+        connected(r#"["timer:*"]"#);
+        one.ready().await.unwrap();
+        two.ready().await.unwrap();
+        record("timer:u1", "", r#"{"title":"tea","minutes":4}"#);
+        record("timer", r#""to":"user","#, r#"{"title":"eggs"}"#);
+        let heard = heard.take();
+        assert_eq!(heard.len(), 2);
+        assert_eq!((&*heard[0].channel, &*heard[0].event_type, &*heard[0].position), ("timer:u1", "started", "1.11.b"));
+        assert_eq!((heard[0].source.device_id.as_deref(), &heard[0].to), (Some("d2"), &None));
+        assert_eq!(heard[0].payload, Timer { title: "tea".into(), minutes: Some(4) });
+        assert_eq!((heard[1].to.as_deref(), heard[1].payload.minutes), (Some("user"), None));
+        assert_eq!(log.take(), ["connecting", "open"]);
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_payload_of_another_shape_is_told_and_harms_nobody() {
+        let log = Log::default();
+        let client = client(&log);
+        let (strict, loose) = (log.clone(), log.clone());
+        let _strict = client.on_as("a", move |_: Event<Timer>| strict.push("strict")).unwrap();
+        let _loose = client.on_as("a", move |_: Event<Option<u32>>| loose.push("loose")).unwrap();
+        settled().await;
+        connected("[]");
+        log.take();
+        record("a", r#""to":"user","#, "7");
+        assert_eq!(log.take(), ["malformedPayload", "loose"]);
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_refusal_is_an_error_of_ready() {
+        let log = Log::default();
+        let client = client(&log);
+        let no = client.subscribe_as("no", |_: Event<u32>| {}).unwrap();
+        settled().await;
+        connected("[]");
+        assert_eq!(no.ready().await.unwrap_err().code, "forbidden");
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_gap_is_told_to_the_channel_and_to_the_client() {
+        let log = Log::default();
+        let client = client(&log);
+        let own = log.clone();
+        let channel = client.channel("a").unwrap().on_gap(move |gap| own.push(format!("own {:?}", gap.channels)));
+        let _subscription = channel.subscribe_as(|_: Event<u32>| {});
+        settled().await;
+        connected(r#"["a"]"#);
+        log.take();
+        emit("gap", r#"{"channels":["a"],"reason":"trimmed"}"#, "");
+        assert_eq!(log.take(), ["gap trimmed", r#"own Some(["a"])"#]);
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
+    async fn dropping_a_subscription_ends_it_and_the_last_one_the_connection() {
+        let log = Log::default();
+        let client = client(&log);
+        let (one, two) = (log.clone(), log.clone());
+        let one = client.on_as("a", move |_: Event<u32>| one.push("one")).unwrap();
+        let two = client.on_as("a", move |_: Event<u32>| two.push("two")).unwrap();
+        settled().await;
+        connected("[]");
+        log.take();
+        drop(one);
+        drop(client);
+        record("a", r#""to":"user","#, "7");
+        assert_eq!(log.take(), ["two"]);
+        assert!(!is_closed());
+        drop(two);
+        assert!(is_closed());
+        assert_eq!(streams(), 1);
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_handler_may_drop_its_own_subscription() {
+        let log = Log::default();
+        let client = client(&log);
+        let slot = Rc::new(RefCell::new(None));
+        let (own, heard) = (Rc::clone(&slot), log.clone());
+        let subscription = client.on_as("a", move |_: Event<u32>| {
+            heard.push("heard");
+            own.take();
+        });
+        slot.replace(Some(subscription.unwrap()));
+        settled().await;
+        connected("[]");
+        log.take();
+        record("a", r#""to":"user","#, "7");
+        record("a", r#""to":"user","#, "8");
+        assert_eq!(log.take(), ["heard"]);
+        assert_eq!(client.state(), State::Open);
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_is_no_channel_is_an_error() {
+        let client = client(&Log::default());
+        assert!(client.subscribe_as("two words", |_: Event<u32>| {}).is_err());
+        assert!(client.on_as("", |_: Event<u32>| {}).is_err());
+        assert!(Client::builder("/e").device_id("").is_err());
+        uninstall();
     }
 }

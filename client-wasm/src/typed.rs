@@ -1,0 +1,415 @@
+//! The client for Rust front ends: typed handlers, and handles that end what they stand for when they are dropped.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    future::poll_fn,
+    rc::Rc,
+    task::{Poll, Waker},
+};
+
+use serde::{Deserialize, de::DeserializeOwned};
+use tidings_protocol::{ChannelError, DeviceId, IdError, Pattern};
+
+use crate::{
+    backoff::Backoff,
+    driver::{Driver, Hooks, Names, OnEvent, OnGap, OnSettled},
+    session::{Config, HandlerId, State, Status, Trouble},
+};
+
+/// What the application published, as it arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Event<T> {
+    /// Where it was published: a channel, or a pattern such as `chat:*`. A label when `to` is there.
+    pub channel: String,
+    /// What kind of change it tells of.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// `user` or `device`, when it was addressed to one instead of to its channel's subscribers.
+    pub to: Option<String>,
+    /// What caused it.
+    #[serde(default)]
+    pub source: Source,
+    /// Its place in the log: an opaque cursor, fit for [`Channel::since`].
+    pub position: String,
+    /// When the server accepted it: RFC 3339, UTC, milliseconds.
+    pub timestamp: String,
+    /// What the application sent.
+    pub payload: T,
+}
+
+/// What caused an event, as its publisher told it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[non_exhaustive]
+pub struct Source {
+    /// The user who caused it.
+    pub user_id: Option<String>,
+    /// The device it came from.
+    pub device_id: Option<String>,
+    /// The tab it came from.
+    pub session_id: Option<String>,
+}
+
+/// Events may have been missed: refetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Gap<'a> {
+    /// On which channels; `None` on all, those addressed to the user included.
+    pub channels: Option<&'a [Pattern]>,
+    /// Why: `malformed`, `epoch`, `trimmed`, `diverged`, or a word of a newer server.
+    pub reason: &'a str,
+}
+
+/// Why a subscription will hear nothing: the server's code (`forbidden`, `tooManyChannels`, …), or `stopped` after
+/// [`Client::reset`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// For programs.
+    pub code: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the subscription was refused: {}", self.code)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Options of a [`Client`].
+#[must_use = "it does nothing before `build`"]
+pub struct Builder {
+    config: Config,
+    names: Names,
+    with_credentials: bool,
+    hooks: Hooks,
+    on_error: Option<OnTrouble>,
+}
+
+/// The application's callback for troubles; handlers of events tell it theirs.
+type OnTrouble = Rc<dyn Fn(&Trouble)>;
+
+impl Builder {
+    /// How failed connections are tried again; `None`: not at all. Defaults to [`Backoff::default`].
+    pub fn reconnect(mut self, backoff: impl Into<Option<Backoff>>) -> Self {
+        self.config.reconnect = backoff.into();
+        self
+    }
+
+    /// Close the connection so many milliseconds after the last handler left. Defaults to never.
+    pub fn idle_ms(mut self, ms: u64) -> Self {
+        self.config.idle_ms = Some(ms);
+        self
+    }
+
+    /// Begin from this cursor, which the server took (`hub.cursor()`) before it rendered the page. Defaults to now.
+    pub fn since(mut self, cursor: impl Into<String>) -> Self {
+        self.config.since = Some(cursor.into());
+        self
+    }
+
+    /// A device id of your own. Defaults to a random one, kept in `localStorage`.
+    ///
+    /// # Errors
+    ///
+    /// [`IdError`] when it is not 1 to 128 visible ASCII characters.
+    pub fn device_id(mut self, id: impl AsRef<str>) -> Result<Self, IdError> {
+        self.names.device_id = Some(DeviceId::new(id)?.as_str().to_owned());
+        Ok(self)
+    }
+
+    /// Send cookies to another origin as well. Defaults to the page's own origin only.
+    pub fn with_credentials(mut self) -> Self {
+        self.with_credentials = true;
+        self
+    }
+
+    /// Called after every change of the connection's state.
+    pub fn on_state(mut self, callback: impl Fn(&Status) + 'static) -> Self {
+        self.hooks.state = Some(Box::new(move |status| {
+            callback(status);
+            Ok(())
+        }));
+        self
+    }
+
+    /// Called when events may have been missed.
+    pub fn on_gap(mut self, callback: impl Fn(Gap<'_>) + 'static) -> Self {
+        self.hooks.gap = Some(gap_callback(callback));
+        self
+    }
+
+    /// Called with every trouble, also those that are tried again. An event whose payload is not what its handler takes is
+    /// one, with the code `malformedPayload`.
+    pub fn on_error(mut self, callback: impl Fn(&Trouble) + 'static) -> Self {
+        let callback: OnTrouble = Rc::new(callback);
+        self.on_error = Some(Rc::clone(&callback));
+        self.hooks.error = Some(Box::new(move |trouble, _| {
+            callback(trouble);
+            Ok(())
+        }));
+        self
+    }
+
+    /// The client. Nothing is connected before its first handler, or [`Client::connect`].
+    #[must_use]
+    pub fn build(self) -> Client {
+        let Self { config, names, with_credentials, hooks, on_error } = self;
+        let driver = Driver::new(config, names, with_credentials, hooks);
+        Client(Rc::new(Shared { driver, on_error }))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// One connection to a Tidings server, shared by its clones. It ends when the last clone and the last
+/// [`Subscription`] are gone.
+#[derive(Clone)]
+pub struct Client(Rc<Shared>);
+
+struct Shared {
+    driver: Rc<Driver>,
+    on_error: Option<OnTrouble>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.driver.disconnect();
+    }
+}
+
+impl Client {
+    /// A client of the server whose router is mounted at this URL, absolute or relative to the page.
+    pub fn builder(url: impl Into<String>) -> Builder {
+        Builder {
+            config: Config::new(url),
+            names: Names::default(),
+            with_credentials: false,
+            hooks: Hooks::default(),
+            on_error: None,
+        }
+    }
+
+    /// Hears the events of a channel, or of all that a pattern matches.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`] when the text is neither a channel nor a pattern.
+    pub fn subscribe_as<T: DeserializeOwned + 'static>(
+        &self,
+        channel: impl AsRef<str>,
+        handler: impl Fn(Event<T>) + 'static,
+    ) -> Result<Subscription, ChannelError> {
+        Ok(self.channel(channel)?.subscribe_as(handler))
+    }
+
+    /// A channel or pattern to subscribe to with options.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`] when the text is neither a channel nor a pattern.
+    pub fn channel(&self, channel: impl AsRef<str>) -> Result<Channel<'_>, ChannelError> {
+        let pattern = channel.as_ref().parse()?;
+        Ok(Channel { client: self, pattern, since: None, on_gap: None })
+    }
+
+    /// Hears the events addressed to this user or device, by their label or a pattern of labels. They come by themselves:
+    /// there is nothing to subscribe to.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`] when the text is neither a label nor a pattern.
+    pub fn on_as<T: DeserializeOwned + 'static>(
+        &self,
+        label: impl AsRef<str>,
+        handler: impl Fn(Event<T>) + 'static,
+    ) -> Result<Subscription, ChannelError> {
+        let label = label.as_ref().parse()?;
+        let (ready, settled) = Ready::new();
+        let id = self.0.driver.on(label, self.decode(handler), Some(settled));
+        Ok(Subscription { client: self.clone(), id, ready })
+    }
+
+    /// Connects at once, from any state, and resets the attempts. Channels that were refused are asked for again.
+    pub fn connect(&self) {
+        self.0.driver.connect();
+    }
+
+    /// Ends the connection and keeps the subscriptions; only [`Self::connect`] begins another.
+    pub fn disconnect(&self) {
+        self.0.driver.disconnect();
+    }
+
+    /// For logout: forgets user, session id, position and subscriptions. The device id stays.
+    pub fn reset(&self) {
+        self.0.driver.reset();
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.0.driver.state()
+    }
+
+    /// Who the server says the user is; `None` before the first connection, and for anonymous users.
+    #[must_use]
+    pub fn user_id(&self) -> Option<String> {
+        self.0.driver.user_id()
+    }
+
+    /// The headers by which any request says from which device and tab it comes, for any HTTP client.
+    #[must_use]
+    pub fn headers(&self) -> [(&'static str, String); 2] {
+        let identity = self.0.driver.identity();
+        [("X-Device-Id", identity.device_id), ("X-Session-Id", identity.session_id)]
+    }
+
+    fn decode<T: DeserializeOwned>(&self, handler: impl Fn(Event<T>) + 'static) -> OnEvent {
+        let on_error = self.0.on_error.clone();
+        Rc::new(move |event| {
+            match serde_wasm_bindgen::from_value(event.clone()) {
+                Ok(event) => handler(event),
+                Err(error) => {
+                    if let Some(on_error) = &on_error {
+                        let detail = Some(error.to_string());
+                        on_error(&Trouble { code: "malformedPayload".into(), detail, ..Trouble::default() });
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+/// A channel or pattern, and how to subscribe to it.
+#[must_use = "it does nothing before `subscribe_as`"]
+pub struct Channel<'a> {
+    client: &'a Client,
+    pattern: Pattern,
+    since: Option<String>,
+    on_gap: Option<OnGap>,
+}
+
+impl Channel<'_> {
+    /// First hear what the channel carried after this cursor. Take it from the server (`hub.cursor()`) **before** loading
+    /// the data that the events change, or from an event's `position`. Defaults to now.
+    pub fn since(mut self, cursor: impl Into<String>) -> Self {
+        self.since = Some(cursor.into());
+        self
+    }
+
+    /// Called when events of this channel may have been missed.
+    pub fn on_gap(mut self, callback: impl Fn(Gap<'_>) + 'static) -> Self {
+        self.on_gap = Some(gap_callback(callback));
+        self
+    }
+
+    /// Hears its events.
+    pub fn subscribe_as<T: DeserializeOwned + 'static>(self, handler: impl Fn(Event<T>) + 'static) -> Subscription {
+        let Self { client, pattern, since, on_gap } = self;
+        let (ready, settled) = Ready::new();
+        let event = client.decode(handler);
+        let id = client.0.driver.subscribe(pattern, since.as_deref(), event, Some(settled), on_gap);
+        Subscription { client: client.clone(), id, ready }
+    }
+}
+
+impl fmt::Debug for Channel<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Channel").field(&self.pattern).finish()
+    }
+}
+
+/// A handler that hears, for as long as this lives.
+#[must_use = "dropping it ends the subscription; keep it, or `forget` it"]
+pub struct Subscription {
+    client: Client,
+    id: HandlerId,
+    ready: Rc<Ready>,
+}
+
+impl Subscription {
+    /// Waits until the handler hears everything: for a channel, until the server has confirmed it in the stream; for
+    /// addressed events, until the connection is open.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] when it never will.
+    pub async fn ready(&self) -> Result<(), Refused> {
+        poll_fn(|context| {
+            let mut ready = self.ready.0.borrow_mut();
+            match &ready.outcome {
+                Some(outcome) => Poll::Ready(outcome.clone()),
+                None => {
+                    ready.waiting.push(context.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Hears for as long as the page lives.
+    pub fn forget(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.client.0.driver.unsubscribe(self.id);
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Subscription").field(&self.id.0).finish()
+    }
+}
+
+/// How a subscription stands, and who waits to know.
+#[derive(Default)]
+struct Ready(RefCell<Standing>);
+
+#[derive(Default)]
+struct Standing {
+    outcome: Option<Result<(), Refused>>,
+    waiting: Vec<Waker>,
+}
+
+impl Ready {
+    fn new() -> (Rc<Self>, OnSettled) {
+        let ready = Rc::new(Self::default());
+        let settled = Rc::clone(&ready);
+        let settled: OnSettled = Box::new(move |refusal| {
+            let waiting = {
+                let mut standing = settled.0.borrow_mut();
+                standing.outcome = Some(refusal.map_or(Ok(()), |code| Err(Refused { code: code.to_owned() })));
+                std::mem::take(&mut standing.waiting)
+            };
+            waiting.into_iter().for_each(Waker::wake);
+            Ok(())
+        });
+        (ready, settled)
+    }
+}
+
+fn gap_callback(callback: impl Fn(Gap<'_>) + 'static) -> OnGap {
+    Rc::new(move |channels, reason| {
+        callback(Gap { channels, reason });
+        Ok(())
+    })
+}
