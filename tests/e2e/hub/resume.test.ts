@@ -39,7 +39,7 @@ test('a server that ends in order sends its clients away, and they come back', a
   const page = await open()
   await hear(page, 'ticks')
   await hub.server.kill('SIGINT')
-  expect(await page.evaluate(() => received.at(-1)?.name)).toBe('closing')
+  await expect.poll(() => page.evaluate(() => received.at(-1)?.name)).toBe('closing')
   await hub.server.restart()
   await expect.poll(() => stateOf(page)).toBe('open')
   await hub.publish({ channel: 'ticks', payload: 1 })
