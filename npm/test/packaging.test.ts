@@ -105,14 +105,13 @@ test.each(['index.js', 'index.cjs', 'slim.js', 'slim.cjs'])('%s asks no bundler 
 })
 
 test.each([
-  ['ESM in Node', 'consumer.mts', { module: 'nodenext' }],
-  ['CommonJS in Node', 'consumer.cts', { module: 'nodenext' }],
-  ['a bundler', 'consumer.ts', { module: 'esnext', moduleResolution: 'bundler' }],
-])('its types serve %s', (_, name, module) => {
-  copyFileSync(join(here, 'test/consumer.ts'), join(app, name))
+  ['ESM and CommonJS in Node', ['consumer.mts', 'consumer.cts'], { module: 'nodenext' }],
+  ['a bundler', ['consumer.ts'], { module: 'esnext', moduleResolution: 'bundler' }],
+])('its types serve %s', (_, files, module) => {
+  for (const file of files) copyFileSync(join(here, 'test/consumer.ts'), join(app, file))
   // The oldest library that a consumer may compile with, and no look away from our declarations.
   const compilerOptions = { ...module, target: 'es2020', lib: ['es2020', 'dom'], types: [], strict: true, skipLibCheck: false, noEmit: true }
-  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [name] }))
+  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc')
   expect(() => node(tsc)).not.toThrow()
 })
