@@ -360,6 +360,17 @@ describe('listening', () => {
 })
 
 describe('where nobody listens for errors', () => {
+  test('what a handler throws is reported as uncaught', async () => {
+    const tidings = await connected()
+    tidings.on('a', () => {
+      throw new Error('mine')
+    })
+    await settle()
+    const queued = vi.spyOn(globalThis, 'queueMicrotask').mockImplementation(() => {})
+    browser.stream.event('a', 1, { to: 'user' })
+    expect(queued.mock.calls.at(-1)![0]).toThrow('mine')
+  })
+
   test('one that the client will not get over goes to the console', async () => {
     const console = vi.spyOn(globalThis.console, 'error').mockImplementation(() => {})
     make().subscribe('a::b', () => {})
@@ -369,9 +380,12 @@ describe('where nobody listens for errors', () => {
 
   test('one that it will get over does not', async () => {
     const console = vi.spyOn(globalThis.console, 'error').mockImplementation(() => {})
-    await connected()
+    const tidings = make()
+    tidings.connect()
+    await settle()
     browser.stream.fail()
     await settle()
+    expect(tidings.getSnapshot().lastError).toMatchObject({ willRetry: true })
     expect(console).not.toHaveBeenCalled()
   })
 })

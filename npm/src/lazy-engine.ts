@@ -15,7 +15,6 @@ export class LazyEngine {
   readonly #onFailure: (error: TidingsError) => void
   #engine: Engine | undefined
   #calls: Call[] = []
-  #calling = false
   #loading = false
   #failure: TidingsError | undefined
 
@@ -81,14 +80,8 @@ export class LazyEngine {
     this.#onFailure(error)
   }
 
+  /** A call may lead to a callback that calls us again; then that one runs what came before it, and itself. */
   #flush(): void {
-    // A call may lead to a callback that calls us again: that call waits for its turn.
-    if (this.#calling) return
-    this.#calling = true
-    try {
-      for (let call; (call = this.#calls.shift()); ) call.run(this.#engine as Engine)
-    } finally {
-      this.#calling = false
-    }
+    for (let call; (call = this.#calls.shift()); ) call.run(this.#engine as Engine)
   }
 }

@@ -75,6 +75,14 @@ test('where compiling at once is refused, it loads asynchronously, and calls mad
   expect(browser.stream.query.channels).toBe('a')
 })
 
+test('a browser that refused to compile at once is not asked to do so again', async () => {
+  const tidings = await fresh()
+  refuseAtOnce(blockedByCsp)
+  tidings.headers()
+  tidings.headers()
+  expect(WebAssembly.Module).toHaveBeenCalledTimes(1)
+})
+
 test('ids given out before the Wasm was there stay the same', async () => {
   const tidings = await fresh({ wasm: wasmResponse() })
   const before = tidings.headers()
