@@ -1,6 +1,6 @@
-//! The backend of the cross-device timer. One request's way: [`session`] finds the user, [`timers`] or [`devices`]
-//! writes to the [`db`] and publishes the news to the user's other devices through the hub; [`online`] tells them which
-//! devices come and go; every failure is a problem document ([`error`]).
+//! The backend of the cross-device timer. One request's way: `session` finds the user, `timers` or `devices`
+//! writes to the `db` and publishes the news to the user's other devices through the hub; `online` tells them which
+//! devices come and go; every failure is a problem document (`error`).
 
 mod db;
 mod devices;
