@@ -9,19 +9,19 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use js_sys::Map;
 use tidings_protocol::Pattern;
 use wasm_bindgen::prelude::*;
 
 use crate::{
     browser::{
+        Function, Map,
+        callback::{Callback, Occasion},
         console_error,
         event_source::Stream,
-        frames::{self, Data, Message},
-        now,
-        request::{self, Replies, Response},
-        storage,
+        frames::{self, Record},
+        get, now, request, storage,
         timers::{Timer, queue_microtask},
+        whole,
         world::{Happening, World},
     },
     session::{Action, Answer, Config, Exclusion, HandlerId, Hears, Identity, Route, Session, State, Status, Trouble},
@@ -74,10 +74,15 @@ pub(crate) struct Driver {
     /// Somebody further up the stack is carrying out actions.
     acting: Cell<bool>,
     flushing: Cell<bool>,
+    /// How many requests have no answer. Their promises will call, also when the client has ended meanwhile.
+    unanswered: Cell<u32>,
     /// The driver itself, for as long as something is under way: an application need not hold on to its client to hear
     /// from it, and the garbage collector must not end it.
     alive: RefCell<Option<Rc<Self>>>,
-    callbacks: Callbacks,
+    /// What the browser calls; it holds the driver weakly.
+    callback: Callback,
+    tick: Function,
+    flush: Function,
 }
 
 /// The routes found so far, under the channel's own string: looking one up copies nothing out of JavaScript.
@@ -85,58 +90,6 @@ struct Memory {
     generation: Cell<u32>,
     channels: Map,
     labels: Map,
-}
-
-/// What the browser calls. They are made once, and hold the driver weakly.
-struct Callbacks {
-    record: Closure<dyn Fn(Message)>,
-    other: Closure<dyn Fn(Message)>,
-    tick: Closure<dyn Fn()>,
-    flush: Closure<dyn Fn()>,
-    world: Closure<dyn Fn(Happening)>,
-    replies: Replies,
-    /// Those that the functions in `replies` stand for.
-    _head: Closure<dyn Fn(f64, Response)>,
-    _body: Closure<dyn Fn(f64, Response, JsValue)>,
-    _failed: Closure<dyn Fn(f64, JsValue)>,
-}
-
-impl Callbacks {
-    fn new(driver: &Weak<Driver>) -> Self {
-        /// A function of the browser's that does this with the driver, while there is one.
-        macro_rules! callback {
-            (|$driver:ident $(, $argument:ident: $type:ty)*| $body:expr) => {{
-                let driver = driver.clone();
-                Closure::<dyn Fn($($type),*)>::new(move |$($argument: $type),*| {
-                    if let Some($driver) = driver.upgrade() {
-                        $body;
-                    }
-                })
-            }};
-        }
-        let head = callback!(|driver, number: f64, response: Response| {
-            request::read(number, &response, &driver.callbacks.replies);
-        });
-        let body = callback!(|driver, number: f64, response: Response, body: JsValue| {
-            driver.answered(number, &request::finish(&response, &body));
-        });
-        let failed = callback!(|driver, number: f64, _error: JsValue| driver.answered(number, &Answer::default()));
-        Self {
-            record: callback!(|driver, message: Message| driver.on_record(&message)),
-            other: callback!(|driver, message: Message| driver.on_other(&message)),
-            tick: callback!(|driver| driver.on_tick()),
-            flush: callback!(|driver| driver.on_flush()),
-            world: callback!(|driver, happening: Happening| driver.on_world(&happening)),
-            replies: Replies { head: function(&head), body: function(&body), failed: function(&failed) },
-            _head: head,
-            _body: body,
-            _failed: failed,
-        }
-    }
-}
-
-fn function<T: ?Sized>(closure: &Closure<T>) -> js_sys::Function {
-    closure.as_ref().unchecked_ref::<js_sys::Function>().clone()
 }
 
 /// Who the client is, where that is not left to the browser.
@@ -153,21 +106,33 @@ impl Driver {
             session_id: names.session_id.unwrap_or_else(storage::random_id),
         };
         let session = Session::new(config, identity, storage::random_seed());
-        Rc::new_cyclic(|weak| Self {
-            session: RefCell::new(session),
-            handlers: RefCell::default(),
-            unsettled: RefCell::default(),
-            hooks,
-            with_credentials,
-            stream: RefCell::default(),
-            timer: Timer::default(),
-            world: RefCell::default(),
-            routes: Memory { generation: Cell::new(0), channels: Map::new(), labels: Map::new() },
-            hearers: Cell::default(),
-            acting: Cell::new(false),
-            flushing: Cell::new(false),
-            alive: RefCell::default(),
-            callbacks: Callbacks::new(weak),
+        Rc::new_cyclic(|weak: &Weak<Self>| {
+            let driver = weak.clone();
+            let callback = Callback::new(move |occasion, number, subject, value| {
+                if let Some(driver) = driver.upgrade() {
+                    driver.called(occasion, number, &subject, &value);
+                }
+            });
+            let (tick, flush) = (callback.on(Occasion::Tick), callback.on(Occasion::Flush));
+            Self {
+                session: RefCell::new(session),
+                handlers: RefCell::default(),
+                unsettled: RefCell::default(),
+                hooks,
+                with_credentials,
+                stream: RefCell::default(),
+                timer: Timer::default(),
+                world: RefCell::default(),
+                routes: Memory { generation: Cell::new(0), channels: Map::new(), labels: Map::new() },
+                hearers: Cell::default(),
+                acting: Cell::new(false),
+                flushing: Cell::new(false),
+                unanswered: Cell::new(0),
+                alive: RefCell::default(),
+                callback,
+                tick,
+                flush,
+            }
         })
     }
 
@@ -242,48 +207,75 @@ impl Driver {
 
     // ---- what the browser calls ----
 
-    fn on_record(self: &Rc<Self>, message: &Message) {
-        match frames::object(&message.data()) {
-            Some(data) => self.record(&data, None),
-            None => self.garbled("message"),
+    fn called(self: &Rc<Self>, occasion: Occasion, number: u32, subject: &JsValue, value: &JsValue) {
+        match occasion {
+            Occasion::Record => return self.recorded("message", value),
+            Occasion::Control => return self.controlled(value),
+            Occasion::Tick => {
+                self.timer.fired();
+                self.session.borrow_mut().wake(now());
+            }
+            Occasion::Flush => {
+                self.flushing.set(false);
+                self.session.borrow_mut().flush(now());
+            }
+            Occasion::World => {
+                let mut session = self.session.borrow_mut();
+                match Happening::of(value) {
+                    Happening::Online => session.online(now()),
+                    Happening::Shown => session.visible(now()),
+                    Happening::Hidden => {}
+                    Happening::Suspended => session.suspend(),
+                    Happening::Resumed => session.resume(now()),
+                }
+            }
+            Occasion::Head => return request::read(number, value, &self.callback),
+            Occasion::Body => self.answered(number, &request::finish(subject, value)),
+            Occasion::Failed => self.answered(number, &Answer::default()),
         }
+        self.act();
     }
 
-    fn on_other(self: &Rc<Self>, message: &Message) {
-        let name = message.name();
+    fn answered(&self, number: u32, answer: &Answer) {
+        self.unanswered.set(self.unanswered.get().saturating_sub(1));
+        self.session.borrow_mut().answer(now(), number, answer);
+    }
+
+    fn controlled(self: &Rc<Self>, message: &JsValue) {
+        let name = get(message, "type").as_string().unwrap_or_default();
         match &*name {
-            "error" => {
-                self.session.borrow_mut().failed(now());
-                self.act();
-            }
-            "backfill" => match frames::object(&message.data()) {
-                Some(data) => self.record(&data, data.request_id().as_string().as_deref()),
-                None => self.garbled(&name),
-            },
+            "error" => self.session.borrow_mut().failed(now()),
+            "backfill" => return self.recorded(&name, message),
             _ => match frames::control(&name, message) {
-                Some(frame) => {
-                    self.session.borrow_mut().frame(now(), frame);
-                    self.act();
-                }
+                Some(frame) => self.session.borrow_mut().frame(now(), frame),
                 None => self.garbled(&name),
             },
+        }
+        self.act();
+    }
+
+    /// A record, live or of the past, for those who hear it.
+    fn recorded(self: &Rc<Self>, name: &str, message: &JsValue) {
+        match Record::of(message) {
+            Some(record) if name == "message" => self.record(&record, None),
+            Some(record) => self.record(&record, Some(&get(&record, "requestId").as_string().unwrap_or_default())),
+            None => self.garbled(name),
         }
     }
 
     /// A record, or with a request id one of the past.
-    fn record(self: &Rc<Self>, data: &Data, request_id: Option<&str>) {
+    fn record(self: &Rc<Self>, record: &Record, request_id: Option<&str>) {
         let mut hearers = self.hearers.take();
         {
             let mut session = self.session.borrow_mut();
-            let route = self.routes.find(&mut session, data);
-            let position = frames::cursor(&data.position());
-            let except = frames::as_object(data.except());
-            let names = except
-                .map(|except| [except.user_id(), except.session_id(), except.device_id()].map(|id| id.as_string()));
-            let except = names.as_ref().map(|[user_id, session_id, device_id]| Exclusion {
-                user_id: user_id.as_deref().unwrap_or_default(),
-                session_id: session_id.as_deref(),
-                device_id: device_id.as_deref(),
+            let route = self.routes.find(&mut session, record);
+            let position = record.cursor();
+            let except = record.except();
+            let names = ["userId", "sessionId", "deviceId"].map(|name| get(&except, name).as_string());
+            let except = names[0].as_deref().map(|user_id| Exclusion {
+                user_id,
+                session_id: names[1].as_deref(),
+                device_id: names[2].as_deref(),
             });
             match request_id {
                 None => session.record(now(), route, position, except.as_ref(), &mut hearers),
@@ -299,7 +291,7 @@ impl Driver {
                 let Ok(index) = handlers.binary_search_by_key(id, |handler| handler.id) else { continue };
                 Rc::clone(&handlers[index].event)
             };
-            self.guard(event(data));
+            self.guard(event(record));
         }
         hearers.clear();
         self.hearers.set(hearers);
@@ -312,38 +304,6 @@ impl Driver {
             &Trouble { code: "malformedFrame".into(), detail: Some(name.to_owned()), ..Trouble::default() },
             None,
         );
-    }
-
-    fn answered(self: &Rc<Self>, number: f64, answer: &Answer) {
-        let number = u32::try_from(crate::browser::whole(number)).unwrap_or(u32::MAX);
-        self.session.borrow_mut().answer(now(), number, answer);
-        self.act();
-    }
-
-    fn on_tick(self: &Rc<Self>) {
-        self.timer.fired();
-        self.session.borrow_mut().wake(now());
-        self.act();
-    }
-
-    fn on_flush(self: &Rc<Self>) {
-        self.flushing.set(false);
-        self.session.borrow_mut().flush(now());
-        self.act();
-    }
-
-    fn on_world(self: &Rc<Self>, happening: &Happening) {
-        {
-            let mut session = self.session.borrow_mut();
-            match &*happening.name() {
-                "online" => session.online(now()),
-                "pagehide" => session.suspend(),
-                "pageshow" => session.resume(now()),
-                _ if happening.is_shown() => session.visible(now()),
-                _ => {}
-            }
-        }
-        self.act();
     }
 
     // ---- carrying out ----
@@ -366,7 +326,10 @@ impl Driver {
         match action {
             Action::Open { url } => self.open(&url),
             Action::Close => drop(self.stream.take()),
-            Action::Send(request) => request::send(&request, self.with_credentials, &self.callbacks.replies),
+            Action::Send(request) => {
+                self.unanswered.set(self.unanswered.get() + 1);
+                request::send(&request, self.with_credentials, &self.callback);
+            }
             Action::State(status) => {
                 if let Some(state) = &self.hooks.state {
                     self.guard(state(&status));
@@ -402,13 +365,12 @@ impl Driver {
     }
 
     fn open(self: &Rc<Self>, url: &str) {
-        let Callbacks { record, other, .. } = &self.callbacks;
-        let opened = Stream::open(url, self.with_credentials, &function(record), &function(other));
-        match opened {
+        let (record, control) = (self.callback.on(Occasion::Record), self.callback.on(Occasion::Control));
+        match Stream::open(url, self.with_credentials, record, control) {
             Ok(stream) => drop(self.stream.replace(Some(stream))),
             // There is no EventSource, or it does not take the URL. Neither gets better by itself.
             Err(error) => {
-                let detail = error.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message()));
+                let detail = get(&error, "message").as_string();
                 self.session.borrow_mut().disconnect();
                 self.trouble(&Trouble { code: "unsupported".into(), detail, ..Trouble::default() }, Some(&error));
             }
@@ -440,14 +402,14 @@ impl Driver {
             let session = self.session.borrow();
             (session.is_dirty(), session.deadline(), session.state())
         };
-        self.timer.arm(deadline, now(), &function(&self.callbacks.tick));
+        self.timer.arm(deadline, now(), &self.tick);
         if is_dirty && !self.flushing.replace(true) {
-            queue_microtask(&function(&self.callbacks.flush));
+            queue_microtask(&self.flush);
         }
-        let busy = is_dirty || !matches!(state, State::Idle | State::Closed);
+        let busy = is_dirty || self.unanswered.get() > 0 || !matches!(state, State::Idle | State::Closed);
         if busy && self.alive.borrow().is_none() {
             self.alive.replace(Some(Rc::clone(self)));
-            self.world.borrow_mut().get_or_insert_with(|| World::listen(&function(&self.callbacks.world)));
+            self.world.borrow_mut().get_or_insert_with(|| World::listen(self.callback.on(Occasion::World)));
         } else if !busy {
             drop(self.alive.take());
             drop(self.world.take());
@@ -456,20 +418,23 @@ impl Driver {
 }
 
 impl Memory {
-    fn find(&self, session: &mut Session, data: &Data) -> Route {
+    fn find(&self, session: &mut Session, record: &Record) -> Route {
         let routes = session.routes();
         if self.generation.replace(routes.generation()) != routes.generation() {
             self.channels.clear();
             self.labels.clear();
         }
-        let (known, hears) =
-            if data.to().is_undefined() { (&self.channels, Hears::Channels) } else { (&self.labels, Hears::Addressed) };
-        let channel = data.channel();
-        if let Some(index) = known.get(&channel).as_f64() {
-            return Route(u32::try_from(crate::browser::whole(index)).unwrap_or(u32::MAX));
+        let (known, hears) = if record.to().is_undefined() {
+            (&self.channels, Hears::Channels)
+        } else {
+            (&self.labels, Hears::Addressed)
+        };
+        let channel = record.channel();
+        if let Some(index) = known.find(&channel).as_f64() {
+            return Route(u32::try_from(whole(index)).unwrap_or(u32::MAX));
         }
         let route = routes.find(&channel.as_string().unwrap_or_default(), hears);
-        known.set(&channel, &route.0.into());
+        known.insert(&channel, route.0);
         route
     }
 }

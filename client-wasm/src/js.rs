@@ -2,15 +2,14 @@
 
 use std::rc::Rc;
 
-use js_sys::{Array, Function, Object};
-use tidings_protocol::{DeviceId, Pattern, SessionId};
+use tidings_protocol::{DeviceId, Pattern};
 use wasm_bindgen::prelude::*;
 
 use crate::{
     backoff::Backoff,
-    browser::{set, whole},
+    browser::{Array, get, literal, set, whole},
     driver::{Driver, Hooks, Names, OnEvent, OnGap, OnSettled},
-    session::{Config, HandlerId, Trouble},
+    session::{Config, HandlerId, Status, Trouble},
 };
 
 /// 2.6 KB of gzip smaller than the default allocator.
@@ -59,47 +58,30 @@ extern "C" {
     /// `ClientOptions` as TypeScript sees it.
     #[wasm_bindgen(typescript_type = "ClientOptions")]
     pub type Options;
-    #[wasm_bindgen(method, getter, structural)]
-    fn url(this: &Options) -> String;
-    #[wasm_bindgen(method, getter, structural, js_name = deviceId)]
-    fn device_id(this: &Options) -> Option<String>;
-    #[wasm_bindgen(method, getter, structural, js_name = sessionId)]
-    fn session_id(this: &Options) -> Option<String>;
-    #[wasm_bindgen(method, getter, structural)]
-    fn since(this: &Options) -> Option<String>;
-    #[wasm_bindgen(method, getter, structural, js_name = withCredentials)]
-    fn with_credentials(this: &Options) -> Option<bool>;
-    #[wasm_bindgen(method, getter, structural)]
-    fn reconnect(this: &Options) -> JsValue;
-    #[wasm_bindgen(method, getter, structural, js_name = idleMs)]
-    fn idle_ms(this: &Options) -> Option<f64>;
-    #[wasm_bindgen(method, getter, structural, js_name = onState)]
-    fn on_state(this: &Options) -> Option<Function>;
-    #[wasm_bindgen(method, getter, structural, js_name = onGap)]
-    fn on_gap(this: &Options) -> Option<Function>;
-    #[wasm_bindgen(method, getter, structural, js_name = onError)]
-    fn on_error(this: &Options) -> Option<Function>;
-
-    type Reconnect;
-    #[wasm_bindgen(method, getter, structural, js_name = baseMs)]
-    fn base_ms(this: &Reconnect) -> Option<f64>;
-    #[wasm_bindgen(method, getter, structural, js_name = capMs)]
-    fn cap_ms(this: &Reconnect) -> Option<f64>;
-    #[wasm_bindgen(method, getter, structural, js_name = maxAttempts)]
-    fn max_attempts(this: &Reconnect) -> Option<f64>;
-
     /// A handler of events.
-    #[wasm_bindgen(extends = Function, typescript_type = "(event: any) => void")]
+    #[wasm_bindgen(typescript_type = "(event: any) => void")]
     pub type Handler;
     /// Called once.
-    #[wasm_bindgen(extends = Function, typescript_type = "(code?: string) => void")]
+    #[wasm_bindgen(typescript_type = "(code?: string) => void")]
     pub type Settled;
     /// Called when events may be missing.
-    #[wasm_bindgen(extends = Function, typescript_type = "(channels: string[] | null, reason: string) => void")]
+    #[wasm_bindgen(typescript_type = "(channels: string[] | null, reason: string) => void")]
     pub type GapHandler;
     /// `{'X-Device-Id': …, 'X-Session-Id': …}`.
-    #[wasm_bindgen(extends = Object, typescript_type = "{ 'X-Device-Id': string; 'X-Session-Id': string }")]
+    #[wasm_bindgen(typescript_type = "{ 'X-Device-Id': string; 'X-Session-Id': string }")]
     pub type Headers;
+
+    /// A callback of the application's.
+    type Callback;
+    #[wasm_bindgen(method, catch, variadic)]
+    fn call(this: &Callback, this_argument: &JsValue, arguments: &[JsValue]) -> Result<JsValue, JsValue>;
+    // For events: without an array for the arguments.
+    #[wasm_bindgen(method, catch, js_name = call)]
+    fn call_with(this: &Callback, this_argument: &JsValue, argument: &JsValue) -> Result<JsValue, JsValue>;
+
+    type Error;
+    #[wasm_bindgen(constructor)]
+    fn new(message: &str) -> Error;
 }
 
 /// One connection and its handlers.
@@ -126,45 +108,45 @@ impl Client {
     /// `malformedId` for a device or session id that is not 1 to 128 visible ASCII characters.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &Options) -> Result<Client, JsValue> {
-        let url = options.url();
-        if url.is_empty() {
-            return Err(coded_error("malformedUrl", "the option `url` is empty"));
-        }
-        let names = Names { device_id: options.device_id(), session_id: options.session_id() };
-        let bad_device = names.device_id.as_deref().is_some_and(|id| DeviceId::new(id).is_err());
-        let bad_session = names.session_id.as_deref().is_some_and(|id| SessionId::new(id).is_err());
-        if bad_device || bad_session {
+        let text = |name| get(options, name).as_string();
+        let number = |name| get(options, name).as_f64();
+        let url = text("url").filter(|url| !url.is_empty());
+        let Some(url) = url else { return Err(coded_error("malformedUrl", "the option `url` is empty")) };
+        let names = Names { device_id: text("deviceId"), session_id: text("sessionId") };
+        let bad = |id: &Option<String>| id.as_deref().is_some_and(|id| DeviceId::new(id).is_err());
+        if bad(&names.device_id) || bad(&names.session_id) {
             return Err(coded_error("malformedId", "a device or session id is 1 to 128 visible ASCII characters"));
         }
         let config = Config {
             url,
-            since: options.since(),
-            reconnect: backoff(options.reconnect()),
-            idle_ms: options.idle_ms().map(whole),
+            since: text("since"),
+            reconnect: backoff(&get(options, "reconnect")),
+            idle_ms: number("idleMs").map(whole),
         };
         let hooks = Hooks {
-            state: options.on_state().map(|callback| {
-                let hook = move |status: &crate::session::Status| {
+            state: callback(options, "onState").map(|callback| {
+                let hook = move |status: &Status| {
                     let retry_in = status.retry_in_ms.map(|ms| f64::from(u32::try_from(ms).unwrap_or(u32::MAX)));
-                    let arguments = Array::of4(
-                        &status.state.as_str().into(),
-                        &status.attempt.into(),
-                        &retry_in.into(),
-                        &status.connection_id.as_deref().into(),
-                    );
-                    callback.apply(&JsValue::UNDEFINED, &arguments).map(drop)
+                    let arguments = [
+                        status.state.as_str().into(),
+                        status.attempt.into(),
+                        retry_in.into(),
+                        status.connection_id.as_deref().into(),
+                    ];
+                    callback.call(&JsValue::UNDEFINED, &arguments).map(drop)
                 };
                 Box::new(hook) as Box<_>
             }),
-            gap: options.on_gap().map(on_gap),
-            error: options.on_error().map(|callback| {
+            gap: callback(options, "onGap").map(on_gap),
+            error: callback(options, "onError").map(|callback| {
                 let hook = move |trouble: &Trouble, thrown: Option<&JsValue>| {
-                    callback.call1(&JsValue::UNDEFINED, &report(trouble, thrown)).map(drop)
+                    callback.call(&JsValue::UNDEFINED, &[report(trouble, thrown)]).map(drop)
                 };
                 Box::new(hook) as Box<_>
             }),
         };
-        Ok(Self { driver: Driver::new(config, names, options.with_credentials().unwrap_or(false), hooks) })
+        let with_credentials = get(options, "withCredentials").is_truthy();
+        Ok(Self { driver: Driver::new(config, names, with_credentials, hooks) })
     }
 
     /// Hears channel events. Returns the handler's number, for `unsubscribe`. Throws an `Error` with the `code`
@@ -183,7 +165,7 @@ impl Client {
         since: Option<String>,
     ) -> Result<u32, JsValue> {
         let pattern = parse(pattern)?;
-        let gap = on_gap.map(|callback| self::on_gap(callback.into()));
+        let gap = on_gap.map(|callback| self::on_gap(callback.unchecked_into()));
         let id = self.driver.subscribe(pattern, since.as_deref(), on_event(handler), settled.map(on_settled), gap);
         Ok(id.0)
     }
@@ -241,7 +223,7 @@ impl Client {
     /// The headers by which any request says from which device and tab it comes.
     pub fn headers(&self) -> Headers {
         let identity = self.driver.identity();
-        let headers = Object::new();
+        let headers = literal("{}");
         set(&headers, "X-Device-Id", &identity.device_id.into());
         set(&headers, "X-Session-Id", &identity.session_id.into());
         headers.unchecked_into()
@@ -250,7 +232,7 @@ impl Client {
 
 /// An `Error` with a `code`.
 fn coded_error(code: &str, message: &str) -> JsValue {
-    let error = js_sys::Error::new(message);
+    let error = Error::new(message);
     set(&error, "code", &code.into());
     error.into()
 }
@@ -263,56 +245,65 @@ fn parse(pattern: &str) -> Result<Pattern, JsValue> {
     })
 }
 
-fn backoff(given: JsValue) -> Option<Backoff> {
+fn callback(options: &JsValue, name: &str) -> Option<Callback> {
+    Some(get(options, name)).filter(JsValue::is_function).map(JsCast::unchecked_into)
+}
+
+fn backoff(given: &JsValue) -> Option<Backoff> {
     if given.as_bool() == Some(false) {
         return None;
     }
-    let mut backoff = Backoff::default();
-    if given.is_object() {
-        let given: Reconnect = given.unchecked_into();
-        backoff.base_ms = given.base_ms().map_or(backoff.base_ms, whole);
-        backoff.cap_ms = given.cap_ms().map_or(backoff.cap_ms, whole);
-        let attempts = given.max_attempts().map(|attempts| u32::try_from(whole(attempts)).unwrap_or(u32::MAX));
-        backoff.max_attempts = attempts.unwrap_or(backoff.max_attempts);
-    }
-    Some(backoff)
+    let Backoff { base_ms, cap_ms, max_attempts } = Backoff::default();
+    let number = |name, default| get(given, name).as_f64().map_or(default, whole);
+    let max_attempts = number("maxAttempts", u64::from(max_attempts));
+    Some(Backoff {
+        base_ms: number("baseMs", base_ms),
+        cap_ms: number("capMs", cap_ms),
+        max_attempts: u32::try_from(max_attempts).unwrap_or(u32::MAX),
+    })
 }
 
 fn on_event(handler: Handler) -> OnEvent {
-    Rc::new(move |event| handler.call1(&JsValue::UNDEFINED, event).map(drop))
+    let handler: Callback = handler.unchecked_into();
+    Rc::new(move |event| handler.call_with(&JsValue::UNDEFINED, event).map(drop))
 }
 
 fn on_settled(settled: Settled) -> OnSettled {
-    Box::new(move |code| settled.call1(&JsValue::UNDEFINED, &code.into()).map(drop))
+    let settled: Callback = settled.unchecked_into();
+    Box::new(move |code| {
+        let code = code.map(JsValue::from_str);
+        settled.call(&JsValue::UNDEFINED, code.as_slice()).map(drop)
+    })
 }
 
-fn on_gap(callback: Function) -> OnGap {
+fn on_gap(callback: Callback) -> OnGap {
     Rc::new(move |channels, reason| {
         let list = match channels {
             None => JsValue::NULL,
             Some(channels) => {
-                channels.iter().map(|channel| JsValue::from_str(channel.as_str())).collect::<Array>().into()
+                let list = Array::new();
+                for channel in channels {
+                    list.push(&channel.as_str().into());
+                }
+                list.into()
             }
         };
-        callback.call2(&JsValue::UNDEFINED, &list, &reason.into()).map(drop)
+        callback.call(&JsValue::UNDEFINED, &[list, reason.into()]).map(drop)
     })
 }
 
-fn report(trouble: &Trouble, thrown: Option<&JsValue>) -> Object {
-    let report = Object::new();
-    set(&report, "code", &(&*trouble.code).into());
-    set(&report, "willRetry", &trouble.will_retry.into());
-    if let Some(status) = trouble.status {
-        set(&report, "status", &status.into());
-    }
-    if let Some(detail) = &trouble.detail {
-        set(&report, "detail", &detail.as_str().into());
-    }
-    if let Some(channel) = &trouble.channel {
-        set(&report, "channel", &channel.as_str().into());
-    }
-    if let Some(thrown) = thrown {
-        set(&report, "cause", thrown);
-    }
+fn report(trouble: &Trouble, thrown: Option<&JsValue>) -> JsValue {
+    let report = literal("{}");
+    let put = |name, value: Option<JsValue>| {
+        if let Some(value) = value {
+            set(&report, name, &value);
+        }
+    };
+    put("code", Some((&*trouble.code).into()));
+    put("willRetry", Some(trouble.will_retry.into()));
+    put("status", trouble.status.map(Into::into));
+    put("detail", trouble.detail.as_deref().map(Into::into));
+    put("channel", trouble.channel.as_ref().map(|channel| channel.as_str().into()));
+    put("cause", thrown.cloned());
     report
 }

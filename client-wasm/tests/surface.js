@@ -158,6 +158,23 @@ export const callbacks_may_call_anything = (Client) =>
     client.disconnect()
   })
 
+export const the_browser_may_call_while_it_is_called = (Client) =>
+  run(async () => {
+    const { client, stream } = await open(Client)
+    const heard = []
+    client.on('a', (event) => {
+      heard.push(event.payload.seq)
+      if (event.payload.seq > 11) return
+      stream.event('a', 12, { to: 'user' })
+      dispatchEvent(new Event('online'))
+      heard.push('back')
+    })
+    await microtasks()
+    stream.event('a', 11, { to: 'user' })
+    equal([heard, client.state], [[11, 12, 'back'], 'open'])
+    client.disconnect()
+  })
+
 export const what_a_callback_causes_comes_after_what_was_decided_before_it = (Client) =>
   run(async () => {
     const states = []
@@ -182,7 +199,8 @@ export const a_live_subscription_is_posted_and_confirmed_in_the_stream = (Client
     await subscribe(live, 'a', (event) => old.push(event.payload.seq))
     client.subscribe('a', (event) => fresh.push(event.payload.seq), (code) => settled.push(code), undefined, '1.3.a')
     const call = await request()
-    equal([call.url, call.init.method, call.init.credentials], ['/e/subscribe', 'POST', 'same-origin'])
+    const { method, credentials } = new Request(call.url, call.init)
+    equal([call.url, method, credentials], ['/e/subscribe', 'POST', 'same-origin'])
     equal(call.body, { connectionId: 'n1', requestId: '2', channels: ['a'], since: '1.3.a' })
     equal(call.init.headers, { 'content-type': 'application/json' })
     call.answer(200, { accepted: ['a'], rejected: [] })
@@ -299,6 +317,19 @@ export const a_refusal_is_tried_slowly_and_says_its_own_code = (Client) =>
     await until(() => errors.length)
     const [state, , wait] = states.pop()
     equal([state, wait > 50_000 && wait <= 60_000], ['waiting', true])
+
+    client.connect()
+    await microtasks()
+    for (const header of ['soon', '-5', new Date(0).toUTCString()]) {
+      const streams = FakeEventSource.all.length
+      states.length = 0
+      FakeEventSource.last.fail()
+      check = await request()
+      check.answer(503, {}, { 'Retry-After': header })
+      await until(() => FakeEventSource.all.length > streams)
+      const waits = states.filter(([state]) => state === 'waiting').map(([, , wait]) => wait ?? null)
+      equal(waits, [null, 0], `no wait is read from ${header}:`)
+    }
     client.disconnect()
   })
 
@@ -458,6 +489,26 @@ export const a_client_lives_on_without_its_handle = (Client) =>
     stream.fail()
     await until(() => FakeEventSource.all.length === 2)
     FakeEventSource.last.emit('closing', { reason: 'drain', retryMs: 1e9 })
+  })
+
+export const an_answer_that_comes_after_the_end_harms_nobody = (Client) =>
+  run(async () => {
+    const { client } = await open(Client)
+    client.subscribe('a', () => {})
+    const call = await request()
+    client.disconnect()
+    client.free()
+    const uncaught = []
+    const collect = (event) => {
+      event.preventDefault()
+      uncaught.push(String(event.reason ?? event.message))
+    }
+    addEventListener('unhandledrejection', collect)
+    call.answer(200, { accepted: ['a'], rejected: [] })
+    await microtasks()
+    await microtasks()
+    removeEventListener('unhandledrejection', collect)
+    equal(uncaught, [])
   })
 
 export const routes_follow_the_handlers = (Client) =>

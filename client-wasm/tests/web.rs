@@ -46,6 +46,7 @@ mod surface {
         a_throwing_callback_harms_nobody
         an_error_callback_that_throws_harms_nobody
         callbacks_may_call_anything
+        the_browser_may_call_while_it_is_called
         what_a_callback_causes_comes_after_what_was_decided_before_it
         a_live_subscription_is_posted_and_confirmed_in_the_stream
         a_refused_channel_is_told
@@ -64,6 +65,7 @@ mod surface {
         a_browser_without_event_source_is_told
         bad_arguments_are_thrown_with_a_code
         a_client_lives_on_without_its_handle
+        an_answer_that_comes_after_the_end_harms_nobody
         routes_follow_the_handlers
         a_record_that_excludes_this_tab_is_dropped
     }

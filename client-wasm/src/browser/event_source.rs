@@ -1,17 +1,29 @@
 //! One `EventSource`, closed when dropped. It never reconnects by itself: it is closed upon its first error.
 
-use js_sys::Function;
 use wasm_bindgen::prelude::*;
-use web_sys::{EventSource, EventSourceInit};
+
+use super::{Function, literal, world::EventTarget};
 
 /// The frames with a name, and the end of the stream. (`message`, the unnamed ones, has a listener of its own.)
 const NAMES: [&str; 8] = ["connected", "subscribed", "backfill", "gap", "heartbeat", "revoked", "closing", "error"];
 
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(extends = EventTarget)]
+    #[derive(Debug)]
+    type EventSource;
+    #[wasm_bindgen(constructor, catch)]
+    fn new(url: &str, init: &JsValue) -> Result<EventSource, JsValue>;
+    #[wasm_bindgen(method)]
+    fn close(this: &EventSource);
+}
+
+/// An open stream and its listeners.
 #[derive(Debug)]
 pub(crate) struct Stream {
     source: EventSource,
     on_record: Function,
-    on_other: Function,
+    on_control: Function,
 }
 
 impl Stream {
@@ -19,18 +31,22 @@ impl Stream {
     pub(crate) fn open(
         url: &str,
         with_credentials: bool,
-        on_record: &Function,
-        on_other: &Function,
+        on_record: Function,
+        on_control: Function,
     ) -> Result<Self, JsValue> {
-        let init = EventSourceInit::new();
-        init.set_with_credentials(with_credentials);
-        let source = EventSource::new_with_event_source_init_dict(url, &init)?;
-        let stream = Self { source, on_record: on_record.clone(), on_other: on_other.clone() };
-        stream.source.add_event_listener_with_callback("message", on_record)?;
-        for name in NAMES {
-            stream.source.add_event_listener_with_callback(name, on_other)?;
-        }
+        let init = if with_credentials { r#"{"withCredentials":true}"# } else { "{}" };
+        let source = EventSource::new(url, &literal(init))?;
+        let stream = Self { source, on_record, on_control };
+        stream.listen(EventTarget::add);
         Ok(stream)
+    }
+
+    fn listen(&self, change: fn(&EventTarget, &str, &Function) -> Result<(), JsValue>) {
+        // The two methods of an `EventSource` do not fail.
+        let _ = change(&self.source, "message", &self.on_record);
+        for name in NAMES {
+            let _ = change(&self.source, name, &self.on_control);
+        }
     }
 }
 
@@ -38,9 +54,6 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.source.close();
         // A closed source is silent by the standard; one that somebody replaced the global with may not be.
-        let _ = self.source.remove_event_listener_with_callback("message", &self.on_record);
-        for name in NAMES {
-            let _ = self.source.remove_event_listener_with_callback(name, &self.on_other);
-        }
+        self.listen(EventTarget::remove);
     }
 }

@@ -3,136 +3,122 @@
 use tidings_protocol::{Cursor, Pattern};
 use wasm_bindgen::prelude::*;
 
-use super::{parse_json, whole};
+use super::{elements, get, parse_object, whole};
 use crate::session::{Answer, Connected, Frame, Rejected};
 
 #[wasm_bindgen]
 extern "C" {
-    /// A `MessageEvent`, or the `Event` of an error.
-    pub(crate) type Message;
-    #[wasm_bindgen(method, getter, structural)]
-    pub(crate) fn data(this: &Message) -> JsValue;
-    #[wasm_bindgen(method, getter, structural, js_name = type)]
-    pub(crate) fn name(this: &Message) -> String;
-    #[wasm_bindgen(method, getter, structural, js_name = lastEventId)]
-    fn last_event_id(this: &Message) -> JsValue;
+    // What every event is asked has bindings of its own, for speed. Every field is a `JsValue`: whatever the server
+    // sends, reading it must not throw.
 
-    /// A JSON object. Every field is a `JsValue`: whatever the server sends, reading it must not throw.
-    pub(crate) type Data;
+    /// A `MessageEvent`.
+    type Message;
     #[wasm_bindgen(method, getter, structural)]
-    pub(crate) fn channel(this: &Data) -> JsValue;
+    fn data(this: &Message) -> JsValue;
+
+    /// A record: an object, whatever is in it.
+    #[derive(Debug)]
+    pub(crate) type Record;
     #[wasm_bindgen(method, getter, structural)]
-    pub(crate) fn position(this: &Data) -> JsValue;
+    pub(crate) fn channel(this: &Record) -> JsValue;
     #[wasm_bindgen(method, getter, structural)]
-    pub(crate) fn to(this: &Data) -> JsValue;
+    fn position(this: &Record) -> JsValue;
     #[wasm_bindgen(method, getter, structural)]
-    pub(crate) fn except(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural, js_name = requestId)]
-    pub(crate) fn request_id(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural, js_name = userId)]
-    pub(crate) fn user_id(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural, js_name = sessionId)]
-    pub(crate) fn session_id(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural, js_name = deviceId)]
-    pub(crate) fn device_id(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural, js_name = connectionId)]
-    fn connection_id(this: &Data) -> JsValue;
+    pub(crate) fn to(this: &Record) -> JsValue;
     #[wasm_bindgen(method, getter, structural)]
-    fn channels(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural)]
-    fn rejected(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural)]
-    fn resumed(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural, js_name = heartbeatMs)]
-    fn heartbeat_ms(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural)]
-    fn reason(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural, js_name = retryMs)]
-    fn retry_ms(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural)]
-    fn code(this: &Data) -> JsValue;
-    #[wasm_bindgen(method, getter, structural)]
-    fn detail(this: &Data) -> JsValue;
+    pub(crate) fn except(this: &Record) -> JsValue;
 }
 
-/// Reads JSON that must be an object.
-pub(crate) fn object(text: &JsValue) -> Option<Data> {
-    parse_json(text).ok().and_then(as_object)
+impl Record {
+    /// From a `MessageEvent`; `None` if its data is no object.
+    pub(crate) fn of(message: &JsValue) -> Option<Self> {
+        parse_object(&message.unchecked_ref::<Message>().data()).map(JsCast::unchecked_into)
+    }
+
+    /// Its place in the log.
+    pub(crate) fn cursor(&self) -> Option<Cursor> {
+        cursor(&self.position())
+    }
 }
 
-/// The object in a field.
-pub(crate) fn as_object(value: JsValue) -> Option<Data> {
-    value.is_object().then(|| value.unchecked_into())
-}
-
-/// A cursor, where there is one.
-pub(crate) fn cursor(value: &JsValue) -> Option<Cursor> {
+fn cursor(value: &JsValue) -> Option<Cursor> {
     value.as_string()?.parse().ok()
 }
 
-fn text(value: &JsValue) -> String {
-    value.as_string().unwrap_or_default()
+fn text(object: &JsValue, name: &str) -> String {
+    get(object, name).as_string().unwrap_or_default()
 }
 
-fn number(value: &JsValue) -> u64 {
-    whole(value.as_f64().unwrap_or_default())
+fn number(object: &JsValue, name: &str) -> u64 {
+    whole(get(object, name).as_f64().unwrap_or_default())
 }
 
 /// A list of channels; `None` if it is no list. What is no channel in it cannot be one of ours.
-fn list(value: JsValue) -> Option<Vec<Pattern>> {
-    let array = value.dyn_into::<js_sys::Array>().ok()?;
-    Some(array.iter().filter_map(|one| one.as_string()?.parse().ok()).collect())
-}
-
-fn rejections(value: JsValue) -> Vec<Rejected> {
-    let Ok(array) = value.dyn_into::<js_sys::Array>() else { return Vec::new() };
-    let one = |value| {
-        let one = as_object(value)?;
-        Some(Rejected { channel: one.channel().as_string()?.parse().ok()?, code: text(&one.code()) })
-    };
-    array.iter().filter_map(one).collect()
-}
-
-/// A control frame. `None` if its data is not what its name promises.
-pub(crate) fn control(name: &str, message: &Message) -> Option<Frame> {
-    if name == "heartbeat" {
-        return Some(Frame::Heartbeat { id: cursor(&message.last_event_id()) });
+fn channels(object: &JsValue) -> Option<Vec<Pattern>> {
+    let list = get(object, "channels");
+    if !list.is_array() {
+        return None;
     }
-    let data = object(&message.data())?;
+    let mut channels = Vec::new();
+    for one in elements(&list) {
+        if let Ok(channel) = one.as_string().unwrap_or_default().parse() {
+            channels.push(channel);
+        }
+    }
+    Some(channels)
+}
+
+fn rejected(object: &JsValue) -> Vec<Rejected> {
+    let mut rejected = Vec::new();
+    for one in elements(&get(object, "rejected")) {
+        if let Ok(channel) = text(&one, "channel").parse() {
+            rejected.push(Rejected { channel, code: text(&one, "code") });
+        }
+    }
+    rejected
+}
+
+/// A control frame, from a `MessageEvent`. `None` if its data is not what its name promises.
+pub(crate) fn control(name: &str, message: &JsValue) -> Option<Frame> {
+    let id = cursor(&get(message, "lastEventId"));
+    if name == "heartbeat" {
+        return Some(Frame::Heartbeat { id });
+    }
+    let data = &parse_object(&get(message, "data"))?;
     Some(match name {
         "connected" => Frame::Connected(Connected {
-            id: cursor(&message.last_event_id()),
-            connection_id: data.connection_id().as_string()?,
-            user_id: data.user_id().as_string(),
-            channels: list(data.channels())?,
-            rejected: rejections(data.rejected()),
-            resumed: data.resumed().is_truthy(),
-            heartbeat_ms: number(&data.heartbeat_ms()),
+            id,
+            connection_id: get(data, "connectionId").as_string()?,
+            user_id: get(data, "userId").as_string(),
+            channels: channels(data)?,
+            rejected: rejected(data),
+            resumed: get(data, "resumed").is_truthy(),
+            heartbeat_ms: number(data, "heartbeatMs"),
         }),
         "subscribed" => Frame::Subscribed {
-            request_id: data.request_id().as_string()?,
-            channels: list(data.channels())?,
-            position: cursor(&data.position()),
+            request_id: get(data, "requestId").as_string()?,
+            channels: channels(data)?,
+            position: cursor(&get(data, "position")),
         },
         "gap" => {
-            let channels = data.channels();
-            let channels = if channels.is_null() { None } else { Some(list(channels)?) };
-            Frame::Gap { channels, reason: text(&data.reason()), id: cursor(&message.last_event_id()) }
+            let channels = if get(data, "channels").is_null() { None } else { Some(channels(data)?) };
+            Frame::Gap { channels, reason: text(data, "reason"), id }
         }
-        "revoked" => Frame::Revoked { channels: list(data.channels())?, code: text(&data.code()) },
-        "closing" => Frame::Closing { reason: text(&data.reason()), retry_ms: number(&data.retry_ms()) },
+        "revoked" => Frame::Revoked { channels: channels(data)?, code: text(data, "code") },
+        "closing" => Frame::Closing { reason: text(data, "reason"), retry_ms: number(data, "retryMs") },
         _ => Frame::Other,
     })
 }
 
 /// The answer to a request, from its status, its `Retry-After` in milliseconds, and its body.
-pub(crate) fn answer(status: u16, retry_after_ms: Option<u64>, body: &JsValue) -> Answer {
-    let mut answer = Answer { status: Some(status), retry_after_ms, ..Answer::default() };
+pub(crate) fn answer(status: u64, retry_after_ms: Option<u64>, body: &JsValue) -> Answer {
     // A proxy's page, say, is no JSON: then the status has to do.
-    if let Some(body) = object(body) {
-        answer.code = body.code().as_string();
-        answer.detail = body.detail().as_string();
-        answer.rejected = rejections(body.rejected());
+    let body = &parse_object(body).unwrap_or_default();
+    Answer {
+        status: u16::try_from(status).ok(),
+        retry_after_ms,
+        code: get(body, "code").as_string(),
+        detail: get(body, "detail").as_string(),
+        rejected: rejected(body),
     }
-    answer
 }

@@ -1,6 +1,5 @@
 //! Who this browser and this tab are.
 
-use js_sys::Uint8Array;
 use tidings_protocol::DeviceId;
 use wasm_bindgen::prelude::*;
 
@@ -17,7 +16,7 @@ extern "C" {
     fn set_item(key: &str, value: &str) -> Result<(), JsValue>;
 
     #[wasm_bindgen(js_namespace = crypto, js_name = getRandomValues)]
-    fn get_random_values(array: &Uint8Array);
+    fn get_random_values(bytes: &mut [u8]);
 }
 
 /// The browser profile's id: the stored one, or a new one, which lives as long as the page where storage is refused.
@@ -51,8 +50,6 @@ pub(crate) fn random_seed() -> u64 {
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    let array = Uint8Array::new_with_length(u32::try_from(N).unwrap_or_default());
-    get_random_values(&array);
-    array.copy_to(&mut bytes);
+    get_random_values(&mut bytes);
     bytes
 }

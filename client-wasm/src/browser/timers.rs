@@ -2,8 +2,9 @@
 
 use std::cell::RefCell;
 
-use js_sys::Function;
 use wasm_bindgen::prelude::*;
+
+use super::Function;
 
 /// The longest delay; a longer one would wrap around and fire at once.
 const LONGEST_MS: u64 = 0x7fff_ffff;

@@ -1,40 +1,46 @@
 //! What befalls the page: the network comes back, the tab is shown, the page enters or leaves the back/forward cache.
 
-use js_sys::Function;
 use wasm_bindgen::prelude::*;
 
-/// Of the global scope: a window's, or a worker's (which hears of the first alone).
-const GLOBAL: [&str; 3] = ["online", "pagehide", "pageshow"];
+use super::{Function, get};
+
+/// Of a window, or of a worker (which hears of the first alone); and the last of a document.
+const NAMES: [&str; 4] = ["online", "pagehide", "pageshow", "visibilitychange"];
 
 #[wasm_bindgen]
 extern "C" {
-    #[wasm_bindgen(js_name = addEventListener, catch)]
-    fn add(name: &str, callback: &Function) -> Result<(), JsValue>;
-    #[wasm_bindgen(js_name = removeEventListener, catch)]
-    fn remove(name: &str, callback: &Function) -> Result<(), JsValue>;
+    /// Whatever has listeners.
+    #[derive(Debug, Clone)]
+    pub(crate) type EventTarget;
+    #[wasm_bindgen(method, js_name = addEventListener, structural, catch)]
+    pub(crate) fn add(this: &EventTarget, name: &str, callback: &Function) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, js_name = removeEventListener, structural, catch)]
+    pub(crate) fn remove(this: &EventTarget, name: &str, callback: &Function) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(js_namespace = document, js_name = addEventListener, catch)]
-    fn add_to_document(name: &str, callback: &Function) -> Result<(), JsValue>;
-    #[wasm_bindgen(js_namespace = document, js_name = removeEventListener, catch)]
-    fn remove_from_document(name: &str, callback: &Function) -> Result<(), JsValue>;
+    #[wasm_bindgen(thread_local_v2, js_name = globalThis)]
+    static GLOBAL: JsValue;
+}
 
-    /// An `Event` of one of these.
-    pub(crate) type Happening;
-    #[wasm_bindgen(method, getter, structural, js_name = type)]
-    pub(crate) fn name(this: &Happening) -> String;
-    #[wasm_bindgen(method, getter, structural)]
-    fn target(this: &Happening) -> JsValue;
-
-    type Document;
-    #[wasm_bindgen(method, getter, structural)]
-    fn hidden(this: &Document) -> JsValue;
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Happening {
+    Online,
+    Hidden,
+    Shown,
+    Suspended,
+    Resumed,
 }
 
 impl Happening {
-    /// Of `visibilitychange`: whether the tab is shown now.
-    pub(crate) fn is_shown(&self) -> bool {
-        let document = self.target();
-        document.is_object() && document.unchecked_into::<Document>().hidden().is_falsy()
+    /// Reads an `Event`.
+    pub(crate) fn of(event: &JsValue) -> Self {
+        match &*get(event, "type").as_string().unwrap_or_default() {
+            "online" => Self::Online,
+            "pagehide" => Self::Suspended,
+            "pageshow" => Self::Resumed,
+            _ if get(&get(event, "target"), "hidden").is_falsy() => Self::Shown,
+            _ => Self::Hidden,
+        }
     }
 }
 
@@ -43,20 +49,26 @@ impl Happening {
 pub(crate) struct World(Function);
 
 impl World {
-    pub(crate) fn listen(callback: &Function) -> Self {
-        for name in GLOBAL {
-            let _ = add(name, callback);
-        }
-        let _ = add_to_document("visibilitychange", callback);
-        Self(callback.clone())
+    pub(crate) fn listen(callback: Function) -> Self {
+        let world = Self(callback);
+        world.change(EventTarget::add);
+        world
+    }
+
+    fn change(&self, change: fn(&EventTarget, &str, &Function) -> Result<(), JsValue>) {
+        GLOBAL.with(|global| {
+            let document = get(global, "document");
+            for name in NAMES {
+                let target = if name == "visibilitychange" { &document } else { global };
+                // What is missing cannot be listened to.
+                let _ = change(target.unchecked_ref(), name, &self.0);
+            }
+        });
     }
 }
 
 impl Drop for World {
     fn drop(&mut self) {
-        for name in GLOBAL {
-            let _ = remove(name, &self.0);
-        }
-        let _ = remove_from_document("visibilitychange", &self.0);
+        self.change(EventTarget::remove);
     }
 }
