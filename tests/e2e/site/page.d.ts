@@ -9,6 +9,9 @@ export interface Told {
   heard: Record<string, unknown[]>
 }
 
+/** Subscribes; what is heard goes to `told.heard`, under the channel's name or `as`. */
+export type Hear = (channel: string, options?: { as?: string; since?: string }) => Stop
+
 declare global {
   /** The page's module has run. */
   var ready: boolean | undefined
@@ -17,8 +20,7 @@ declare global {
   var tidings: Tidings
   /** Makes the client: quick to reconnect unless the options say otherwise. */
   function start(options?: TidingsOptions): void
-  /** Subscribes; what is heard goes to `told.heard`, under the channel's name or `as`. */
-  function hear(channel: string, options?: { as?: string; since?: string }): Stop
+  var hear: Hear
   /** What came through the page's streams, whatever the client made of it: see `support/spy.ts`. */
   var received: { name: string; data: string }[]
 }

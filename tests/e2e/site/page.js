@@ -17,7 +17,7 @@ globalThis.start = (options = {}) => {
   })
 }
 
-/** @type {typeof globalThis.hear} */
+/** @type {import('./page.d.ts').Hear} */
 globalThis.hear = (channel, { as = channel, since } = {}) => {
   /** @type {unknown[]} */
   const heard = (told.heard[as] = [])
