@@ -25,8 +25,8 @@ test('a handler may end itself, and subscribe anew, inside its own call', async 
     const stop = tidings.subscribe('news', ({ payload }) => {
       told.heard.once?.push(payload)
       stop()
-      void hear('news', { as: 'successor' })
-      void hear('more')
+      void globalThis.hear('news', { as: 'successor' })
+      void globalThis.hear('more')
     })
     await stop.ready
   })

@@ -17,7 +17,7 @@ test('a subscribe on the live stream reaches the server, and events begin', asyn
 
 test('an unsubscribe on the live stream reaches the server, and events end', async ({ hub, front, open }) => {
   const page = await open()
-  await page.evaluate(() => Object.assign(globalThis, { stop: hear('news') }))
+  await page.evaluate(() => Object.assign(globalThis, { stop: globalThis.hear('news') }))
   await hear(page, 'other')
   await hub.publish({ channel: 'news', payload: 'before' })
   await expect.poll(() => heard(page, 'news')).toEqual(['before'])
@@ -36,7 +36,7 @@ test('an unsubscribe on the live stream reaches the server, and events end', asy
 test('a channel that two handlers share is left at the server only with the last of them', async ({ hub, front, open }) => {
   const page = await open()
   await page.evaluate(async () => {
-    const stops = { first: hear('news', { as: 'first' }), second: hear('news', { as: 'second' }) }
+    const stops = { first: globalThis.hear('news', { as: 'first' }), second: globalThis.hear('news', { as: 'second' }) }
     Object.assign(globalThis, stops)
     await stops.first.ready
   })
@@ -66,7 +66,7 @@ test('channels that do not fit the URL are subscribed all the same', async ({ hu
   const page = await open()
   const channels = Array.from({ length: 95 }, (_, n) => `long:${'x'.repeat(120)}:${n}`)
   await page.evaluate((channels) => {
-    return Promise.all(channels.map((channel) => hear(channel).ready)).then(() => {})
+    return Promise.all(channels.map((channel) => globalThis.hear(channel).ready)).then(() => {})
   }, channels)
   await hub.publish(...channels.map((channel) => ({ channel, payload: channel })))
   const last = channels.at(-1) ?? ''
@@ -82,7 +82,7 @@ test('channels that do not fit the URL are subscribed all the same', async ({ hu
 test('more channels than a connection may hold are refused one by one, and the others live', async ({ hub, open }) => {
   const page = await open()
   const refused = await page.evaluate(async () => {
-    const stops = Array.from({ length: 101 }, (_, n) => hear(`c:${n}`))
+    const stops = Array.from({ length: 101 }, (_, n) => globalThis.hear(`c:${n}`))
     const settled = await Promise.allSettled(stops.map(({ ready }) => ready))
     return settled.flatMap((one, n) => (one.status === 'rejected' ? [[n, one.reason.code]] : []))
   })

@@ -6,7 +6,7 @@ test('`import` does nothing: no request, no storage, no Wasm, no stream, no glob
   await page.addInitScript(() => {
     Object.assign(globalThis, { made: [] })
     const made = (what: string) => () => void (globalThis as unknown as { made: string[] }).made.push(what)
-    const watch = { construct: (target: never, values: never[]) => (made('construct')(), Reflect.construct(target, values)) }
+    const watch = { construct: (target: never, values: never[]): object => (made('construct')(), Reflect.construct(target, values)) }
     globalThis.EventSource = new Proxy(EventSource, watch)
     WebAssembly.Module = new Proxy(WebAssembly.Module, watch)
     const { instantiate } = WebAssembly
@@ -32,7 +32,7 @@ test('`import` does nothing: no request, no storage, no Wasm, no stream, no glob
 test('a policy without `wasm-unsafe-eval` is told, and the page lives', async ({ front, open }) => {
   front.headers = { 'Content-Security-Policy': "default-src 'self'; script-src 'self'" }
   const page = await open()
-  const refusal = await page.evaluate(() => hear('news').ready.catch(({ code }: { code: string }) => code))
+  const refusal = await page.evaluate(() => globalThis.hear('news').ready.catch(({ code }: { code: string }) => code))
   expect(refusal).toBe('wasmBlocked')
   const { errors, states } = await toldTo(page)
   expect(errors.map(({ code }) => code)).toEqual(['wasmBlocked'])

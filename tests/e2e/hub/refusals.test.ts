@@ -73,7 +73,7 @@ test('a 401 is told by its code and asked about once; `connect()` goes on where 
 test('when credentials return by themselves, so does the client', async ({ hub, front, open }) => {
   const page = await open({ reconnect: { baseMs: 20, capMs: 300 } })
   front.refuse({ status: 401, code: 'credentialsMissing' })
-  await page.evaluate(() => void hear('ticks'))
+  await page.evaluate(() => void globalThis.hear('ticks'))
   await expect.poll(async () => (await toldTo(page)).errors.length).toBeGreaterThan(1)
   front.accept()
   await expect.poll(() => stateOf(page)).toBe('open')
@@ -86,7 +86,7 @@ test('a subscribe that is refused for a moment is asked for again', async ({ hub
   const page = await open()
   await connect(page)
   front.refuse({ status: 503, code: 'unavailable' })
-  await page.evaluate(() => void hear('ticks'))
+  await page.evaluate(() => void globalThis.hear('ticks'))
   await expect.poll(() => front.seen('/api/events/subscribe').length).toBeGreaterThan(0)
   front.accept()
   await expect.poll(() => hub.logged(' subscribe connection', '"ticks"').length).toBeGreaterThan(0)

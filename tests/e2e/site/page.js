@@ -2,7 +2,7 @@
 // tells it is kept where a test can look.
 import { Tidings } from '/tidings/index.js'
 
-/** @type {import('./page.d.ts').Told} */
+/** @type {import('./globals.d.ts').Told} */
 const told = { states: [], gaps: [], errors: [], heard: {} }
 globalThis.told = told
 
@@ -17,7 +17,7 @@ globalThis.start = (options = {}) => {
   })
 }
 
-/** @type {import('./page.d.ts').Hear} */
+/** @type {import('./globals.d.ts').Hear} */
 globalThis.hear = (channel, { as = channel, since } = {}) => {
   /** @type {unknown[]} */
   const heard = (told.heard[as] = [])

@@ -1,7 +1,7 @@
 /** Questions to the test page. */
 import type { Page } from '@playwright/test'
 import type { ConnectionState } from 'tidings'
-import type { Told } from '../site/page.d.ts'
+import type { Told } from '../site/globals.d.ts'
 
 /** The payloads that a handler heard. */
 export const heard = (page: Page, as: string): Promise<unknown[]> => page.evaluate((as) => told.heard[as] ?? [], as)
