@@ -1,5 +1,6 @@
 //! The smallest backend that embeds Tidings: any channel, no login; user and device come from the query string. For
-//! tests and load, not for the open internet.
+//! tests and load, not for the open internet. With `--engine sqlite:PATH` its events outlive it. Upon SIGTERM it sends its
+//! clients away and ends.
 //!
 //! `cargo run --release -p hub -- --listen 127.0.0.1:4100`, then
 //! `curl -N '127.0.0.1:4100/api/events?user=ana&channels=bench'` and
@@ -13,6 +14,7 @@ use lexopt::ValueExt;
 use tidings::{
     Hub, Routes,
     auth::{Auth, AuthRequest, Identity},
+    engine::Sqlite,
 };
 
 #[tokio::main]
@@ -31,6 +33,13 @@ async fn main() -> anyhow::Result<()> {
             lexopt::Arg::Long("heartbeat-ms") => {
                 builder = builder.heartbeat(Duration::from_millis(arguments.value()?.parse()?));
             }
+            lexopt::Arg::Long("engine") => {
+                let engine = arguments.value()?.string()?;
+                match engine.split_once(':') {
+                    Some(("sqlite", path)) => builder = builder.engine(Sqlite::open(path)?),
+                    _ => anyhow::ensure!(engine == "memory", "--engine memory | sqlite:PATH"),
+                }
+            }
             _ => return Err(argument.unexpected().into()),
         }
     }
@@ -46,9 +55,23 @@ async fn main() -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen}"))?;
     println!("listening on http://{}", listener.local_addr()?);
     let shutdown = async move {
-        let _ = tokio::signal::ctrl_c().await;
+        asked_to_end().await;
         hub.drain(Duration::from_secs(5)).await;
     };
     tidings::serve(listener, app).with_graceful_shutdown(shutdown).await?;
     Ok(())
+}
+
+/// By ctrl-c, or by SIGTERM, as service managers ask.
+async fn asked_to_end() {
+    let ctrl_c = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = ctrl_c => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    let _ = ctrl_c.await;
 }
