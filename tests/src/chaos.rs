@@ -1,0 +1,224 @@
+//! Chaos: real processes, a network that fails, a hub that is killed, and a ledger that knows who should have heard what.
+//!
+//! ```text
+//! publishers ─┐                        ┌─ hub (a process, with its engine)
+//! clients ────┼─ proxy (in process) ───┤
+//! Chromium ───┘  delays, cuts, freezes └─ SIGKILL, SIGTERM, SIGSTOP, started again
+//!      └──────── all tell the ledger, which in the end says whether the promise was kept
+//! ```
+//!
+//! | module | holds |
+//! |---|---|
+//! | `traffic` | events, people, interests, and whom an event is for |
+//! | `ledger` | what was published, acknowledged and heard; the check |
+//! | `proxy` | the network |
+//! | `hub` | the hub as a process |
+//! | `faults` | what goes wrong, and when |
+//! | `publisher` | publishes, and tries again |
+//! | `client` | the client's real state machine over real sockets |
+//! | `browser` | a real Chromium with the npm package |
+//! | `habits` | what an application does with its client |
+//! | `tally` | what happened, counted |
+
+mod browser;
+mod client;
+mod faults;
+mod habits;
+mod hub;
+mod ledger;
+mod proxy;
+mod publisher;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod traffic;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use browser::Browser;
+use client::Client;
+use fastrand::Rng;
+use faults::Faults;
+use habits::Habits;
+use hub::Hub;
+use ledger::{Ledger, Violation};
+use parking_lot::Mutex;
+use proxy::Proxy;
+use publisher::Publisher;
+use tally::{Count, Tally};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+use traffic::Person;
+
+/// So many clients beside the browser.
+const CLIENTS: usize = 50;
+const PUBLISHERS: usize = 6;
+/// A publisher's time from one request to the next, on the average. A request has two events, on the average.
+const PACE: Duration = Duration::from_millis(70);
+/// When all is well again, everybody has to have everything after this long.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// One of so many event frames is swallowed, where any is.
+const SWALLOWED: u64 = 500;
+/// And then nothing may come any more, for more than two heartbeats.
+const SILENCE: Duration = Duration::from_millis(2_500);
+
+/// What a run is like.
+#[derive(Debug)]
+pub struct Options {
+    /// How long things go wrong.
+    pub time: Duration,
+    /// Decides what goes wrong and what is published; how threads and processes meet is left to chance.
+    pub seed: u64,
+    /// The hub's log is in SQLite and outlives it; else it is in memory, and each end of the hub justifies a gap.
+    pub durable: bool,
+    /// Whether a Chromium takes part.
+    pub browser: bool,
+    /// Let the network lose frames without a trace, as none does, to see that found.
+    pub swallow: bool,
+    /// The hub's program.
+    pub hub: PathBuf,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Report {
+    /// What happened, counted: lines to print.
+    pub counts: String,
+    /// What is wrong: lines to print.
+    pub violations: Vec<String>,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Things go wrong, applications come and go.
+    Chaos,
+    /// Nothing new is published.
+    Settling,
+    /// The end.
+    Over,
+}
+
+/// Waits for the end of the run.
+async fn over(phase: &mut watch::Receiver<Phase>) {
+    // Without a sender it is over, too.
+    let _ = phase.wait_for(|phase| *phase == Phase::Over).await;
+}
+
+/// What all who take part share.
+#[derive(Debug)]
+struct Shared {
+    ledger: Mutex<Ledger>,
+    tally: Arc<Tally>,
+}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { ledger: Mutex::new(Ledger::new()), tally: Arc::default() })
+    }
+
+    /// Somebody did what must not be done.
+    fn behaviour(&self, who: &str, what: String) {
+        self.ledger.lock().violated(Violation::Behaviour { who: who.to_owned(), what });
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// Where something of the machinery does not work: a program is missing, the hub does not start. What hub and clients do
+/// wrong is in the report.
+pub async fn run(options: Options) -> Result<Report> {
+    let mut rng = Rng::with_seed(options.seed);
+    let shared = Shared::new();
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("hub.log");
+    let database = options.durable.then(|| folder.path().join("hub.db"));
+    let mut hub = Hub::start(options.hub, database, log, &mut rng).await?;
+    let proxy = Proxy::before(hub.address, rng.u64(..), shared.tally.clone()).await?;
+    let mut crowd = Crowd::gather(&shared, &proxy.url(), &mut rng, options.browser).await?;
+    if options.swallow {
+        proxy.swallow_one_in(SWALLOWED);
+    }
+
+    let faults = Faults { hub: &mut hub, proxy: &proxy, shared: shared.clone(), rng: rng.fork() };
+    faults.run(options.time).await?;
+    crowd.settle(&shared).await?;
+
+    if let Some(wrong) = hub.terminate().await? {
+        shared.behaviour("hub", wrong);
+    }
+    for panic in hub.panics()? {
+        shared.behaviour("hub", panic);
+    }
+    let violations: Vec<_> = shared.ledger.lock().audit().iter().map(ToString::to_string).collect();
+    if !violations.is_empty() {
+        eprintln!("the hub's log and database are kept in {}", folder.keep().display());
+    }
+    let justified = shared.ledger.lock().justified_gaps();
+    let counts = format!("{}{:<28} {justified:>9}\n", shared.tally, "  justified, over handlers");
+    Ok(Report { counts, violations })
+}
+
+/// All publishers and clients.
+struct Crowd {
+    phase: watch::Sender<Phase>,
+    publishers: JoinSet<()>,
+    clients: JoinSet<Result<()>>,
+}
+
+impl Crowd {
+    async fn gather(shared: &Arc<Shared>, base: &str, rng: &mut Rng, browser: bool) -> Result<Self> {
+        let phase = watch::Sender::new(Phase::Chaos);
+        let people: Vec<_> = (0..CLIENTS).map(|number| Person::new(format!("client {number}"), number)).collect();
+        let mut clients = JoinSet::new();
+        if browser {
+            let person = Person::new("browser".to_owned(), CLIENTS);
+            let habits = Habits::new(rng.fork());
+            let browser = Browser::start(shared.clone(), person, base, habits).await?;
+            shared.tally.add(Count::Browsers);
+            clients.spawn(browser.run(phase.subscribe()));
+        }
+        for person in &people {
+            shared.tally.add(Count::Clients);
+            let client = Client::new(shared.clone(), person.clone(), base.to_owned(), Habits::new(rng.fork()));
+            let phase = phase.subscribe();
+            clients.spawn(async move {
+                client.run(phase).await;
+                Ok(())
+            });
+        }
+        let mut publishers = JoinSet::new();
+        let people = Arc::new(people);
+        for _ in 0..PUBLISHERS {
+            let publisher = Publisher::new(shared.clone(), base, rng.fork(), PACE, people.clone());
+            publishers.spawn(publisher.run(phase.subscribe()));
+        }
+        Ok(Self { phase, publishers, clients })
+    }
+
+    /// All is well again: whatever was begun is finished, and everybody gets what is still to come.
+    async fn settle(&mut self, shared: &Shared) -> Result<()> {
+        self.phase.send_replace(Phase::Settling);
+        let end = Instant::now() + PATIENCE;
+        while let Some(publisher) = self.publishers.join_next().await {
+            publisher.context("a publisher panicked")?;
+        }
+        let mut looks = interval(Duration::from_millis(250));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while shared.ledger.lock().outstanding() > 0 && Instant::now() < end {
+            looks.tick().await;
+        }
+        sleep(SILENCE).await;
+        self.phase.send_replace(Phase::Over);
+        while let Some(client) = self.clients.join_next().await {
+            client.context("a client panicked")??;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+// The page: does what it is told to, and tells all that its client tells it, in that order.
+import { Tidings } from '/chaos/tidings.js'
+
+let client
+const stops = new Map()
+let batch = []
+
+/** Told in batches: each crossing into the other process costs more than an event. */
+function tell(told) {
+  batch.push(told)
+  if (batch.length > 1) return
+  setTimeout(() => {
+    globalThis.tell(batch)
+    batch = []
+  }, 20)
+}
+
+const deeds = {
+  start({ user, deviceId }) {
+    client = new Tidings({
+      url: `/api/events?user=${user}`,
+      deviceId,
+      // Quick, as a run is short.
+      reconnect: { baseMs: 50, capMs: 1000 },
+      onState: (state) => tell({ state: { state } }),
+      onGap: (channels, reason) => tell({ gaps: { all: channels === null, reason } }),
+      onError: ({ code, willRetry }) => tell({ error: { code, willRetry } }),
+    })
+    return client.sessionId
+  },
+  listen({ handler, addressed, pattern, since }) {
+    const heard = ({ payload, position }) => tell({ heard: { handler, payload, position } })
+    const onGap = (_, reason) => tell({ gap: { handler, reason } })
+    const stop = addressed
+      ? client.on(pattern, heard)
+      : client.subscribe(pattern, heard, { onGap, ...(since && { since }) })
+    stop.ready.then(
+      () => tell({ settled: { handler } }),
+      ({ code }) => tell({ refused: { handler, code } }),
+    )
+    stops.set(handler, stop)
+  },
+  stop({ handler }) {
+    stops.get(handler)()
+    stops.delete(handler)
+  },
+  reconnect() {
+    client.disconnect()
+    client.connect()
+  },
+}
+
+globalThis.obey = (command) => {
+  const [[name, details]] = Object.entries(command)
+  return deeds[name](details)
+}

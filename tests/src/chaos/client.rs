@@ -1,0 +1,332 @@
+//! A native client: the real state machine of the browser client, driven over real sockets. It does what the Wasm
+//! client's driver does, with a decoder and an HTTP client in the place of `EventSource` and `fetch`.
+
+mod frames;
+mod wire;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tidings_client::session::{Action, Backoff, Config, Exclusion, HandlerId, Hears, Identity, Session, State};
+use tidings_protocol::{Cursor, frame::Frame, sse::Decoder};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
+use wire::{Heard, Wire};
+
+use super::{
+    Phase, Shared,
+    habits::{Deed, Habits},
+    ledger::{self, PersonId},
+    over,
+    tally::Count,
+    traffic::{EventId, Interest, Person},
+};
+
+pub(crate) struct Client {
+    shared: Arc<Shared>,
+    person: Person,
+    number: PersonId,
+    habits: Habits,
+    began: Instant,
+    session: Session,
+    wire: Wire,
+    /// Counts the streams that were opened and closed.
+    stream: u64,
+    /// The stream's decoder, and the last id on it.
+    decoder: Decoder,
+    last_id: Option<Cursor>,
+    /// In the order in which they were made.
+    listening: Vec<(HandlerId, ledger::HandlerId)>,
+    handlers: HashMap<HandlerId, ledger::HandlerId>,
+    was_open: bool,
+}
+
+impl Client {
+    pub(crate) fn new(shared: Arc<Shared>, person: Person, base: String, mut habits: Habits) -> Self {
+        let number = shared.ledger.lock().join(person.clone());
+        let session = session(&person, None, habits.rng());
+        Self {
+            shared,
+            person,
+            number,
+            habits,
+            began: Instant::now(),
+            session,
+            wire: Wire::new(base),
+            stream: 0,
+            decoder: Decoder::new(),
+            last_id: None,
+            listening: Vec::new(),
+            handlers: HashMap::new(),
+            was_open: false,
+        }
+    }
+
+    /// Lives until the run is over.
+    pub(crate) async fn run(mut self, mut phase: watch::Receiver<Phase>) {
+        for interest in self.habits.first() {
+            self.listen(interest, None);
+        }
+        let mut next_deed = Instant::now() + self.habits.pause();
+        loop {
+            self.act();
+            let deadline = self.session.deadline().map(|at| self.began + Duration::from_millis(at));
+            let busy = *phase.borrow() == Phase::Chaos;
+            tokio::select! {
+                heard = self.wire.next() => self.hear(heard),
+                () = sleep_until(deadline.unwrap_or(self.began)), if deadline.is_some() => {
+                    let now = self.now();
+                    self.session.wake(now);
+                }
+                () = sleep_until(next_deed), if busy => {
+                    let deed = self.habits.deed(self.listening.len());
+                    self.act_upon(deed).await;
+                    next_deed = Instant::now() + self.habits.pause();
+                }
+                () = over(&mut phase) => break,
+            }
+        }
+        if self.session.state() != State::Open {
+            self.shared.behaviour(&self.person.name, format!("is {} in the end", self.session.state().as_str()));
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    // ---- the application ----
+
+    async fn act_upon(&mut self, deed: Deed) {
+        let now = self.now();
+        match deed {
+            Deed::Listen { interest, since } => {
+                let since = self.since(since && !interest.addressed);
+                self.listen(interest, since);
+            }
+            Deed::Stop { index } => {
+                let (id, handler) = self.listening.remove(index);
+                self.session.unsubscribe(now, id);
+                self.handlers.remove(&id);
+                self.shared.tally.add(Count::Unsubscribed);
+                self.shared.ledger.lock().stopped(handler);
+            }
+            Deed::Reconnect => {
+                self.session.disconnect();
+                self.act();
+                self.session.connect();
+            }
+            Deed::Doze(time) => sleep(time).await,
+            Deed::Return => {
+                self.session.suspend();
+                self.act();
+                sleep(Duration::from_millis(200)).await;
+                let now = self.now();
+                self.session.resume(now);
+            }
+            Deed::Online => self.session.online(now),
+            Deed::Reload => self.reload(),
+        }
+    }
+
+    /// A position to begin from, if there is one yet.
+    fn since(&mut self, wanted: bool) -> Option<Cursor> {
+        let shared = self.shared.clone();
+        wanted.then(|| shared.ledger.lock().some_position(self.habits.rng())).flatten()
+    }
+
+    fn listen(&mut self, interest: Interest, since: Option<Cursor>) {
+        let pattern = interest.pattern.parse().expect("interests are well-formed");
+        let id = match interest.addressed {
+            true => self.session.on(pattern),
+            false => self.session.subscribe(pattern, since.map(|since| since.to_string()).as_deref()),
+        };
+        self.enter(id, interest, since);
+    }
+
+    fn enter(&mut self, id: HandlerId, interest: Interest, since: Option<Cursor>) {
+        self.shared.tally.add(Count::Subscribed);
+        let handler = self.shared.ledger.lock().listen(self.number, interest, since);
+        self.listening.push((id, handler));
+        self.handlers.insert(id, handler);
+    }
+
+    fn reload(&mut self) {
+        {
+            let mut ledger = self.shared.ledger.lock();
+            for (_, handler) in self.listening.drain(..) {
+                self.shared.tally.add(Count::Unsubscribed);
+                ledger.stopped(handler);
+            }
+        }
+        self.handlers.clear();
+        self.wire.close();
+        self.wire.forget();
+        let since = self.since(true);
+        self.shared.ledger.lock().reloaded(self.number, since);
+        self.session = session(&self.person, since, self.habits.rng());
+        self.was_open = false;
+        for interest in self.habits.first() {
+            let pattern = interest.pattern.parse().expect("interests are well-formed");
+            let (id, since) = match interest.addressed {
+                true => (self.session.on(pattern), None),
+                // All that a page subscribes to before it connects begins where the page does.
+                false => (self.session.subscribe(pattern, None), since),
+            };
+            self.enter(id, interest, since);
+        }
+    }
+
+    // ---- what comes in ----
+
+    fn hear(&mut self, heard: Heard) {
+        let now = self.now();
+        match heard {
+            Heard::Chunk(chunk) => self.read(&chunk),
+            Heard::Failed => self.session.failed(now),
+            Heard::Answer(number, answer) => self.session.answer(now, number, &answer),
+        }
+    }
+
+    fn read(&mut self, chunk: &Bytes) {
+        let mut frames = Vec::new();
+        let read = self.decoder.push(chunk, |message| {
+            frames.push((Frame::parse(message.event, message.data), message.last_event_id.parse().ok()));
+        });
+        let stream = self.stream;
+        for (frame, id) in frames {
+            match frame {
+                // What follows the frame that made the session close the stream is not heard any more.
+                _ if self.stream != stream => return,
+                Ok(Some(frame)) => self.frame(frame, id),
+                Ok(None) => {}
+                Err(error) => self.shared.behaviour(&self.person.name, format!("{error}: {}", error.source)),
+            }
+            self.act();
+        }
+        if let Err(error) = read {
+            self.shared.behaviour(&self.person.name, error.to_string());
+        }
+    }
+
+    fn frame(&mut self, frame: Frame, id: Option<Cursor>) {
+        let backwards = |last: Cursor| id.is_none_or(|id| id.epoch == last.epoch && id.seq < last.seq);
+        if self.last_id.is_some_and(backwards) {
+            self.shared.behaviour(&self.person.name, format!("ids go backwards: {:?}, then {id:?}", self.last_id));
+        }
+        self.last_id = id;
+        let now = self.now();
+        let (event, is_backfill) = match frame {
+            Frame::Event(event) => (event, false),
+            Frame::Backfill(event) => (event, true),
+            control => return self.session.frame(now, frames::control(control, id)),
+        };
+        if !is_backfill && id != Some(event.position) {
+            self.shared.behaviour(&self.person.name, format!("{} stands at the id {id:?}", event.position));
+        }
+        let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
+        let route = self.session.routes().find(event.channel.as_str(), hears);
+        let except = event.except.as_ref().map(|except| Exclusion {
+            user_id: except.user_id.as_str(),
+            session_id: except.session_id.as_ref().map(tidings_protocol::SessionId::as_str),
+            device_id: except.device_id.as_ref().map(tidings_protocol::DeviceId::as_str),
+        });
+        let mut hearers = Vec::new();
+        let position = Some(event.position);
+        match event.request_id.as_ref().filter(|_| is_backfill) {
+            None => self.session.record(now, route, position, except.as_ref(), &mut hearers),
+            Some(request) => {
+                self.session.backfill(now, request.as_str(), route, position, except.as_ref(), &mut hearers);
+            }
+        }
+        // Those who asked for nothing of the past drop it for that.
+        let silent = self.session.routes().handlers(route).iter().filter(|id| !is_backfill && !hearers.contains(id));
+        let silent: Vec<_> = silent.filter_map(|id| self.handlers.get(id).copied()).collect();
+        // What the record itself caused comes first: a gap before what follows it.
+        self.act();
+        let Ok(number) = serde_json::from_str::<EventId>(event.payload.get()) else {
+            return self.shared.behaviour(&self.person.name, format!("another payload: {}", event.payload));
+        };
+        let mut ledger = self.shared.ledger.lock();
+        for _ in silent.iter().filter(|handler| ledger.has_heard(**handler, event.position)) {
+            self.shared.tally.add(Count::DuplicatesDropped);
+        }
+        for handler in hearers.iter().filter_map(|id| self.handlers.get(id)) {
+            self.shared.tally.add(Count::Delivered);
+            ledger.heard(*handler, number, event.position);
+        }
+    }
+
+    // ---- what goes out ----
+
+    /// Carries out what the session wants done.
+    fn act(&mut self) {
+        loop {
+            while let Some(action) = self.session.next_action() {
+                self.carry_out(action);
+            }
+            if !self.session.is_dirty() {
+                break;
+            }
+            let now = self.now();
+            self.session.flush(now);
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Open { url } => {
+                self.stream += 1;
+                self.decoder = Decoder::new();
+                self.last_id = None;
+                self.wire.open(&url);
+            }
+            Action::Close => {
+                self.stream += 1;
+                self.wire.close();
+            }
+            Action::Send(request) => self.wire.send(request),
+            Action::State(status) if status.state == State::Open => {
+                let first = !std::mem::replace(&mut self.was_open, true);
+                self.shared.tally.add(if first { Count::Connected } else { Count::Reconnected });
+            }
+            Action::State(_) => {}
+            Action::Settled { handler, refusal } => {
+                let Some(number) = self.handlers.get(&handler).copied() else { return };
+                match refusal {
+                    None => self.shared.ledger.lock().settled(number),
+                    Some(code) => self.shared.behaviour(&self.person.name, format!("a handler was refused: {code}")),
+                }
+            }
+            Action::Gap { channels, reason, handlers } => {
+                self.shared.tally.gap(&reason);
+                let mut ledger = self.shared.ledger.lock();
+                for handler in handlers.iter().filter_map(|id| self.handlers.get(id)) {
+                    ledger.gap(*handler, &reason);
+                }
+                if channels.is_none() {
+                    ledger.gap_of_all(self.number, &reason);
+                }
+            }
+            Action::Error(trouble) => {
+                self.shared.tally.trouble(&trouble.code);
+                if !trouble.will_retry {
+                    self.shared.behaviour(&self.person.name, format!("gave up: {trouble:?}"));
+                }
+            }
+        }
+    }
+}
+
+fn session(person: &Person, since: Option<Cursor>, rng: &mut fastrand::Rng) -> Session {
+    let config = Config {
+        since: since.map(|since| since.to_string()),
+        // Quick, as a run is short.
+        reconnect: Some(Backoff { base_ms: 50, cap_ms: 1_000, ..Backoff::default() }),
+        ..Config::new(format!("/api/events?user={}", person.user))
+    };
+    let identity = Identity { device_id: person.device.clone(), session_id: person.session.clone() };
+    Session::new(config, identity, rng.u64(..))
+}

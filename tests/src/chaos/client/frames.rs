@@ -1,0 +1,36 @@
+//! Control frames, from the protocol's types to what the session takes.
+
+use tidings_client::session::{Connected, Frame, Rejected};
+use tidings_protocol::{Cursor, frame};
+
+pub(super) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
+    match frame {
+        frame::Frame::Connected(connected) => Frame::Connected(Connected {
+            id,
+            connection_id: connected.connection_id.as_str().to_owned(),
+            user_id: connected.user_id.map(|user| user.as_str().to_owned()),
+            channels: connected.channels,
+            rejected: connected.rejected.into_iter().map(rejected).collect(),
+            resumed: connected.resumed,
+            heartbeat_ms: connected.heartbeat_ms,
+        }),
+        frame::Frame::Subscribed(subscribed) => Frame::Subscribed {
+            request_id: subscribed.request_id.as_str().to_owned(),
+            channels: subscribed.channels,
+            position: Some(subscribed.position),
+        },
+        frame::Frame::Gap(gap) => Frame::Gap { channels: gap.channels, reason: gap.reason.as_str().to_owned(), id },
+        frame::Frame::Heartbeat => Frame::Heartbeat { id },
+        frame::Frame::Revoked(revoked) => {
+            Frame::Revoked { channels: revoked.channels, code: revoked.code.as_str().to_owned() }
+        }
+        frame::Frame::Closing(closing) => {
+            Frame::Closing { reason: closing.reason.as_str().to_owned(), retry_ms: closing.retry_ms }
+        }
+        _ => Frame::Other,
+    }
+}
+
+pub(super) fn rejected(rejected: frame::Rejected) -> Rejected {
+    Rejected { channel: rejected.channel, code: rejected.code.as_str().to_owned() }
+}

@@ -1,0 +1,151 @@
+//! The hub as a process: started, stopped, killed, and started again where it was.
+
+use std::{
+    fs::File,
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// How long a hub may take to listen: the machine may be busy.
+const START: Duration = Duration::from_secs(30);
+/// How long a hub may take to end once it is asked to: the drain of the example takes at most 5 s.
+const END: Duration = Duration::from_secs(8);
+/// Below the ports that the system gives to outgoing connections: a connection to a port on which nobody listens could
+/// get that very port for its own end, be connected to itself, and keep the hub from listening there.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+
+pub(crate) struct Hub {
+    program: PathBuf,
+    pub(crate) address: SocketAddr,
+    /// Its log; without, that is in memory and ends with it.
+    database: Option<PathBuf>,
+    /// Beside the database, over all lives of the hub.
+    log: PathBuf,
+    child: Child,
+}
+
+impl Hub {
+    /// Starts it on a free port.
+    pub(crate) async fn start(
+        program: PathBuf,
+        database: Option<PathBuf>,
+        log: PathBuf,
+        rng: &mut fastrand::Rng,
+    ) -> Result<Self> {
+        ensure!(program.exists(), "{} is missing: cargo build --release -p hub", program.display());
+        let address = free_address(rng)?;
+        let child = spawn(&program, address, database.as_deref(), &log).await?;
+        Ok(Self { program, address, database, log, child })
+    }
+
+    /// Starts it again, on the same port and with the same log.
+    pub(crate) async fn restart(&mut self) -> Result<()> {
+        self.child = spawn(&self.program, self.address, self.database.as_deref(), &self.log).await?;
+        Ok(())
+    }
+
+    pub(crate) fn is_durable(&self) -> bool {
+        self.database.is_some()
+    }
+
+    /// Deletes the database of a hub that has ended, with the files that SQLite keeps beside it; whether there is one.
+    pub(crate) fn wipe(&self) -> Result<bool> {
+        let Some(database) = &self.database else { return Ok(false) };
+        for suffix in ["", "-wal", "-shm"] {
+            let mut file = database.clone().into_os_string();
+            file.push(suffix);
+            match std::fs::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).context("losing the database"),
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether it is there, as it should be.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("the hub ended by itself ({status})"),
+        }
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        self.child.kill().await.context("killing the hub")
+    }
+
+    /// SIGTERM, and waits until it has ended; what is wrong with the way it did, if anything.
+    pub(crate) async fn terminate(&mut self) -> Result<Option<String>> {
+        self.signal(Signal::TERM)?;
+        match timeout(END, self.child.wait()).await {
+            Ok(status) => Ok(judge(status?)),
+            Err(_) => {
+                self.kill().await?;
+                Ok(Some(format!("still there {} s after SIGTERM", END.as_secs())))
+            }
+        }
+    }
+
+    /// SIGSTOP: it is there and does nothing.
+    pub(crate) fn stop(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// SIGCONT.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    /// The panics that it logged.
+    pub(crate) fn panics(&self) -> Result<Vec<String>> {
+        let log = std::fs::read_to_string(&self.log)?;
+        Ok(log.lines().filter(|line| line.contains("panicked at")).map(str::to_owned).collect())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let id = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())).context("the hub is not running")?;
+        kill_process(id, signal).context("sending a signal to the hub")
+    }
+}
+
+fn judge(status: ExitStatus) -> Option<String> {
+    (!status.success()).then(|| format!("ended with {status} upon SIGTERM"))
+}
+
+fn free_address(rng: &mut fastrand::Rng) -> Result<SocketAddr> {
+    let mut tries = std::iter::repeat_with(|| SocketAddr::from((Ipv4Addr::LOCALHOST, rng.u16(PORTS)))).take(100);
+    tries.find(|address| TcpListener::bind(address).is_ok()).context("no free port")
+}
+
+async fn spawn(program: &Path, address: SocketAddr, database: Option<&Path>, log: &Path) -> Result<Child> {
+    let engine = database.map_or_else(|| "memory".to_owned(), |path| format!("sqlite:{}", path.display()));
+    let stderr = File::options().create(true).append(true).open(log)?;
+    let mut child = Command::new(program)
+        .args(["--listen", &address.to_string(), "--heartbeat-ms", "1000", "--engine", &engine])
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(stderr)
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("starting {}", program.display()))?;
+    let output = child.stdout.take().context("the hub has no output")?;
+    let mut lines = BufReader::new(output).lines();
+    let first = timeout(START, lines.next_line()).await.context("the hub does not listen")??;
+    match first {
+        Some(line) if line.starts_with("listening on ") => Ok(child),
+        _ => bail!("the hub did not start; see {}", log.display()),
+    }
+}

@@ -1,0 +1,69 @@
+//! The end of a run: what is still to come, and what will never come.
+
+use std::ops::Bound;
+
+use super::{Hearing, Ledger, Place, Stretch, Violation};
+
+impl Ledger {
+    /// How many handlers still have something to hear. Only their last event is looked at: what is missing before it will
+    /// not come any more.
+    pub(crate) fn outstanding(&self) -> usize {
+        let listening = self.handlers.iter().filter(|handler| !handler.stopped);
+        listening
+            .filter(|handler| !handler.settled || self.last_owed(handler) > handler.now.heard.last().copied())
+            .count()
+    }
+
+    fn last_owed(&self, handler: &Hearing) -> Option<Place> {
+        self.acknowledged
+            .iter()
+            .rev()
+            .find(|(place, id)| self.is_owed(handler, &handler.now, **place, **id))
+            .map(|it| *it.0)
+    }
+
+    /// All that was found wrong so far, and all that is missing.
+    pub(crate) fn audit(&self) -> Vec<Violation> {
+        let mut violations = self.violations.clone();
+        for handler in &self.handlers {
+            let named = || (self.people[handler.person.0].name.clone(), handler.interest.clone());
+            for stretch in &handler.ended {
+                self.missing(handler, stretch, true, |event, place| {
+                    violations.push(Violation::Missing { handler: named(), event, place });
+                });
+            }
+            self.missing(handler, &handler.now, handler.stopped, |event, place| {
+                violations.push(Violation::Missing { handler: named(), event, place });
+            });
+            if !handler.settled && !handler.stopped {
+                violations.push(Violation::NotConfirmed { handler: named() });
+            }
+        }
+        violations
+    }
+
+    fn missing(&self, handler: &Hearing, stretch: &Stretch, ended: bool, mut report: impl FnMut(usize, Place)) {
+        let last = stretch.heard.last().copied();
+        let end = match ended {
+            true => last.map(Bound::Included),
+            false => Some(Bound::Unbounded),
+        };
+        let Some(end) = end else { return };
+        let from = stretch.heard.first().copied().into_iter().chain(stretch.since).chain(stretch.head).min();
+        // An ended stretch may know nothing before its end.
+        let from = from.filter(|from| !ended || last.is_some_and(|last| *from <= last));
+        for (place, id) in self.acknowledged.range((from.map_or(Bound::Unbounded, Bound::Included), end)) {
+            if self.is_owed(handler, stretch, *place, *id) && stretch.heard.binary_search(place).is_err() {
+                report(*id, *place);
+            }
+        }
+    }
+
+    fn is_owed(&self, handler: &Hearing, stretch: &Stretch, place: Place, id: usize) -> bool {
+        let published = &self.events[id];
+        let within = stretch.since.is_some_and(|since| place > since)
+            || stretch.heard.first().is_some_and(|first| place >= *first)
+            || stretch.begun.is_some_and(|begun| published.began > begun);
+        within && published.event.is_for(&self.people[handler.person.0], &handler.interest)
+    }
+}
