@@ -4,13 +4,14 @@
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
 //! - `tools`, `crate_tool`, `browsers`, `apt`: install what is missing
-//! - `build`, `demo`, `test`, `size`: one command each
+//! - `build`, `demo`, `test`, `chaos`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
 
 mod apt;
 mod browsers;
 mod build;
+mod chaos;
 mod crate_tool;
 mod demo;
 mod house;
@@ -35,6 +36,8 @@ Usage: cargo xtask <COMMAND>
 
   demo [--port 4000]   build everything and serve the timers app on 127.0.0.1
   test                 all checks and tests, in browsers too
+  chaos [--minutes 2] [--seed S]
+                       kill and stop a hub under real clients, and check what each of them got
   setup                only install what `demo` and `test` need
   build                the Wasm client, the npm package, the front end and the example servers
   size                 raw, gzip and brotli size of the npm package's entry and Wasm
@@ -45,6 +48,7 @@ const DEFAULT_PORT: u16 = 4000;
 enum Task {
     Demo { port: u16 },
     Test,
+    Chaos { minutes: String, seed: Option<String> },
     Setup,
     Build,
     Size,
@@ -68,6 +72,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Demo { port } => demo::run(&house, &mut steps, port),
         Task::Test => test::run(&house, &mut steps),
+        Task::Chaos { minutes, seed } => chaos::run(&house, &mut steps, &minutes, seed.as_deref()),
         Task::Setup => setup(&house, &mut steps),
         Task::Build => build::all(&house, &mut steps),
         Task::Size => size::run(&house, &mut steps),
@@ -91,10 +96,13 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
         match (argument, &mut task) {
             (Long("help") | Short('h'), _) => return Ok(Task::Help),
             (Long("port"), Some(Task::Demo { port })) => *port = arguments.value()?.parse()?,
+            (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
+            (Long("seed"), Some(Task::Chaos { seed, .. })) => *seed = Some(arguments.value()?.string()?),
             (Value(name), None) => {
                 task = Some(match name.string()?.as_str() {
                     "demo" => Task::Demo { port: DEFAULT_PORT },
                     "test" => Task::Test,
+                    "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },
                     "setup" => Task::Setup,
                     "build" => Task::Build,
                     "size" => Task::Size,

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::build;
+use crate::chaos;
 use crate::house::House;
 use crate::steps::{self, Steps};
 use crate::tools::{self, BuildTools, TestTools, WASM_TARGET};
@@ -26,7 +27,10 @@ fn all(house: &House, steps: &mut Steps) -> Result<()> {
     build::web(house, steps, &build_tools)?;
     packages(house, steps)?;
     build::servers(house, steps, &["timers", "hub"])?;
-    end_to_end(house, steps, &test_tools)
+    end_to_end(house, steps, &test_tools)?;
+    chaos::build(house, steps)?;
+    let name = format!("chaos, {} minutes", chaos::MINUTES);
+    steps.run(&name, chaos::command(house, &test_tools.browsers, chaos::MINUTES))
 }
 
 fn rust(house: &House, steps: &mut Steps) -> Result<()> {

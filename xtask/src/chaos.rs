@@ -1,0 +1,44 @@
+//! Real processes and a network that fails: the hub on SQLite, native clients and a Chromium.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::browsers::Browsers;
+use crate::build;
+use crate::house::House;
+use crate::steps::Steps;
+use crate::tools;
+
+/// How long things go wrong in `cargo xtask test`.
+pub(crate) const MINUTES: &str = "2";
+
+pub(crate) fn run(house: &House, steps: &mut Steps, minutes: &str, seed: Option<&str>) -> Result<()> {
+    let build_tools = tools::for_building(house, steps)?;
+    let test_tools = tools::for_testing(house, steps)?;
+    build::package(house, steps, &build_tools)?;
+    build::servers(house, steps, &["hub"])?;
+    build(house, steps)?;
+    let mut chaos = command(house, &test_tools.browsers, minutes);
+    if let Some(seed) = seed {
+        chaos.args(["--seed", seed]);
+    }
+    // What it counts is what one runs it for.
+    let status = chaos.status().context("starting chaos")?;
+    ensure!(status.success(), "the promise was broken, or the run could not be made ({status})");
+    Ok(())
+}
+
+pub(crate) fn build(house: &House, steps: &mut Steps) -> Result<()> {
+    steps.run("build chaos", house.cargo(&["build", "--release", "--package", "tests", "--bin", "chaos"]))
+}
+
+/// A run with everybody taking part.
+pub(crate) fn command(house: &House, browsers: &Browsers, minutes: &str) -> Command {
+    let mut command = house.command(house.program("chaos"));
+    command
+        .args(["--minutes", minutes, "--browser"])
+        .env("TIDINGS_HUB_BIN", house.program("hub"))
+        .env("CHROME_BIN", &browsers.chrome);
+    command
+}
