@@ -44,8 +44,8 @@ impl Names {
 pub(crate) enum Since {
     /// Nothing of the past.
     Now,
-    /// All after this number, which was checked to be in the log.
-    After(u64),
+    /// All after this position; whether it is in the log is checked once more where the past is read.
+    After(Cursor),
     /// A position that the log cannot serve.
     Gap(GapReason),
 }
@@ -59,11 +59,14 @@ struct Pending {
     since: Since,
 }
 
+/// What the engine's log holds after a position: at least one record, or why there is none.
+pub(crate) type Fetched = Result<Vec<Record>, GapReason>;
+
 /// A page of the engine's log, being worked off.
 #[derive(Debug)]
 struct Page {
-    after: u64,
-    records: VecDeque<Record>,
+    after: Cursor,
+    records: Result<VecDeque<Record>, GapReason>,
 }
 
 /// What a driver has to do next.
@@ -71,8 +74,8 @@ struct Page {
 pub(crate) enum Step {
     /// Write these, in order; then ask again.
     Write(Vec<Bytes>),
-    /// Read the engine's log after this number, hand over the [`page`](Connection::page), and ask again.
-    Read { after: u64, limit: Limit },
+    /// Read the engine's log after this position, hand over the [`page`](Connection::page), and ask again.
+    Read { after: Cursor, limit: Limit },
     /// Nothing to do until woken.
     Idle,
     /// The stream is over.
@@ -135,8 +138,8 @@ enum Flow {
     Done,
     /// The batch is full.
     Full,
-    /// A page after this number is needed first.
-    Need(u64),
+    /// A page after this position is needed first.
+    Need(Cursor),
 }
 
 impl Connection {
@@ -222,8 +225,8 @@ impl Connection {
     }
 
     /// Takes what [`Step::Read`] asked for.
-    pub(crate) fn page(&mut self, after: u64, records: Vec<Record>) {
-        self.page = Some(Page { after, records: records.into() });
+    pub(crate) fn page(&mut self, after: Cursor, fetched: Fetched) {
+        self.page = Some(Page { after, records: fetched.map(VecDeque::from) });
     }
 
     /// Nothing up to `flushed` has woken this connection since its last step: if nothing was pending either, it stands there,
@@ -288,21 +291,29 @@ impl Connection {
     /// Delivers what is live, up to the head.
     fn live(&mut self, window: &Window, batch: &mut Batch) -> Flow {
         while self.position.seq < window.base().seq {
-            let Some(page) = self.page.take().filter(|page| page.after == self.position.seq) else {
-                return Flow::Need(self.position.seq);
+            let Some(page) = self.page.take().filter(|page| page.after == self.position) else {
+                return Flow::Need(self.position);
             };
-            if page.records.front().map(|record| record.seq) != Some(self.position.seq + 1) {
-                self.tell_gap(window, GapReason::Trimmed, batch);
-                break;
-            }
-            let mut records = page.records;
-            while let Some(record) = records.pop_front() {
+            let mut records = match page.records {
+                Ok(records) => records,
+                Err(reason) => {
+                    self.tell_gap(window, reason, batch);
+                    break;
+                }
+            };
+            // Where the window begins the page ends: past that, the engine may be ahead of this node, and only what the node
+            // has applied is checked when the log changes under it.
+            while let Some(record) = records.pop_front().filter(|record| record.seq <= window.base().seq) {
+                if parts(window, &record) {
+                    self.tell_gap(window, GapReason::Diverged, batch);
+                    break;
+                }
                 self.position = Cursor { epoch: self.position.epoch, seq: record.seq, tag: record.tag };
                 if is_filed(&self.keys, &record.entry) && self.names.may_see(&record.entry) {
                     batch.push(record.frame(self.position.epoch));
                 }
                 if batch.is_full() && !records.is_empty() {
-                    self.page = Some(Page { after: record.seq, records });
+                    self.page = Some(Page { after: self.position, records: Ok(records) });
                     return Flow::Full;
                 }
             }
@@ -327,7 +338,17 @@ impl Connection {
     /// Works off the subscribe calls: for each what it asked of the past, then `subscribed`. It runs when `live` has reached the
     /// head, so the past ends and the live part begins at one position, without a hole or an overlap.
     fn confirm(&mut self, window: &Window, batch: &mut Batch) -> Flow {
+        // What comes from a node further ahead may name a place that this node has not reached yet, and whose past it does not
+        // know. It looks again when the node gets there.
+        let is_ahead = |at: Cursor| at.seq > window.head().seq;
+        if is_ahead(self.position) {
+            return Flow::Done;
+        }
         while let Some(mut pending) = self.pending.pop_front() {
+            if matches!(pending.since, Since::After(since) if is_ahead(since)) {
+                self.pending.push_front(pending);
+                return Flow::Done;
+            }
             let flow = self.backfill(window, &mut pending, batch);
             if !matches!(flow, Flow::Done) {
                 self.pending.push_front(pending);
@@ -350,26 +371,38 @@ impl Connection {
     fn backfill(&mut self, window: &Window, pending: &mut Pending, batch: &mut Batch) -> Flow {
         let Since::After(mut after) = pending.since else { return Flow::Done };
         let epoch = window.epoch();
-        while after < window.base().seq.min(self.position.seq) {
+        if window.tag(after.seq).is_some_and(|tag| tag != after.tag) {
+            pending.since = Since::Gap(GapReason::Diverged);
+            return Flow::Done;
+        }
+        // As in `live`, the page ends where the window begins.
+        let end = window.base().seq.min(self.position.seq);
+        while after.seq < end {
             let Some(page) = self.page.take().filter(|page| page.after == after) else { return Flow::Need(after) };
-            if page.records.front().map(|record| record.seq) != Some(after + 1) {
-                pending.since = Since::Gap(GapReason::Trimmed);
-                return Flow::Done;
-            }
-            let mut records = page.records;
-            while let Some(record) = records.pop_front().filter(|record| record.seq <= self.position.seq) {
-                after = record.seq;
+            let mut records = match page.records {
+                Ok(records) => records,
+                Err(reason) => {
+                    pending.since = Since::Gap(reason);
+                    return Flow::Done;
+                }
+            };
+            while let Some(record) = records.pop_front().filter(|record| record.seq <= end) {
+                if parts(window, &record) {
+                    pending.since = Since::Gap(GapReason::Diverged);
+                    return Flow::Done;
+                }
+                after = Cursor { epoch, seq: record.seq, tag: record.tag };
                 pending.since = Since::After(after);
                 if is_filed(&pending.keys, &record.entry) && self.names.may_see(&record.entry) {
                     batch.push(record.backfill(epoch, &pending.request));
                 }
                 if batch.is_full() && !records.is_empty() {
-                    self.page = Some(Page { after, records });
+                    self.page = Some(Page { after, records: Ok(records) });
                     return Flow::Full;
                 }
             }
         }
-        for (seq, sent) in window.gather(refs(&pending.keys), after, self.position.seq) {
+        for (seq, sent) in window.gather(refs(&pending.keys), after.seq, self.position.seq) {
             if batch.is_full() {
                 return Flow::Full;
             }
@@ -378,7 +411,7 @@ impl Connection {
             {
                 batch.push(record.backfill(epoch, &pending.request));
             }
-            pending.since = Since::After(seq);
+            pending.since = Since::After(Cursor { epoch, seq, tag: sent.tag });
         }
         Flow::Done
     }
@@ -394,6 +427,11 @@ impl Connection {
         }
         self.channels.push(channel);
     }
+}
+
+/// Whether the engine's log is not the window's any more: they differ in the record before the window's first.
+fn parts(window: &Window, record: &Record) -> bool {
+    record.seq == window.base().seq && record.tag != window.base().tag
 }
 
 fn refs(keys: &[RouteKey]) -> impl Iterator<Item = KeyRef<'_>> {

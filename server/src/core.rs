@@ -7,7 +7,7 @@
 //! Locks are taken in the order connection → window → registry, and never held while a waker runs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -24,7 +24,7 @@ use tidings_protocol::{
 };
 
 use crate::{
-    connection::{Ask, Connection, Names, Since, Step},
+    connection::{Ask, Connection, Fetched, Names, Since, Step},
     engine::Bounds,
     record::Record,
     routing::{self, KeyMap, RouteKey},
@@ -75,8 +75,6 @@ pub(crate) enum Start {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Past {
     pub(crate) since: Since,
-    /// A position that this node has not reached yet; its tag is checked when it gets there.
-    pub(crate) late: Option<Cursor>,
     /// The window's lineage in which it was judged.
     pub(crate) lineage: u64,
 }
@@ -113,8 +111,8 @@ struct Registry {
     users: usize,
 }
 
-/// Tags to check when the node reaches a number.
-type Late = BTreeMap<u64, Vec<(Arc<Link>, u32)>>;
+/// Who waits for the node to reach a number, and the tag that must be there, if the whole stream depends on it.
+type Late = HashMap<u64, Vec<(Arc<Link>, Option<u32>)>>;
 
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -143,22 +141,22 @@ impl Core {
         let epoch = self.window.read().epoch();
         // Encoded before the lock is taken, so that readers wait only for the filing.
         let frames: Vec<_> = records.iter().map(|record| record.frame(epoch)).collect();
-        let mut strayed = Vec::new();
+        let mut reached = Vec::new();
         let mut window = self.window.write();
+        let mut late = self.late.lock();
         for (record, frame) in records.iter().zip(frames) {
             window.apply(record, frame);
-        }
-        // Before any connection can look at the records past them, and while no stream can open in between.
-        let mut late = self.late.lock();
-        while let Some(first) = late.first_entry().filter(|first| *first.key() <= window.head().seq) {
-            let tag = window.tag(*first.key());
-            strayed.extend(first.remove().into_iter().filter(|(_, theirs)| Some(*theirs) != tag).map(|(link, _)| link));
-        }
-        for link in &strayed {
-            link.diverged.store(true, Ordering::Release);
+            // Before any connection can look at the records past it, and while no stream can open in between.
+            for (link, tag) in late.remove(&record.seq).unwrap_or_default() {
+                if tag.is_some_and(|tag| tag != record.tag) {
+                    link.diverged.store(true, Ordering::Release);
+                }
+                reached.push(link);
+            }
         }
         drop((late, window));
-        for link in strayed {
+        // Those that did not stray have waited for this too, with what they had asked for meanwhile.
+        for link in reached {
             link.wake();
         }
     }
@@ -296,7 +294,7 @@ impl Core {
     /// Checks a position's tag now, or when the node gets there. The window is held, so that it cannot get there meanwhile.
     fn check_late(&self, window: &Window, link: &Arc<Link>, cursor: Cursor) {
         if cursor.seq > window.head().seq {
-            self.late.lock().entry(cursor.seq).or_default().push((link.clone(), cursor.tag));
+            self.late.lock().entry(cursor.seq).or_default().push((link.clone(), Some(cursor.tag)));
         } else if window.tag(cursor.seq) != Some(cursor.tag) {
             link.diverged.store(true, Ordering::Release);
         }
@@ -337,15 +335,17 @@ impl Core {
             Since::After(_) if past.lineage != window.lineage() => Since::Gap(window.reset_reason()),
             since => since,
         };
-        if let (Since::After(_), Some(late)) = (since, past.late) {
-            self.check_late(&window, link, late);
-        }
-        drop(window);
         let (channels, beyond) = state.admit(channels, limit);
         if !channels.is_empty() {
+            match since {
+                Since::After(at) if at.seq > window.head().seq => {
+                    self.late.lock().entry(at.seq).or_default().push((link.clone(), None));
+                }
+                _ => {}
+            }
             state.subscribe(request, channels, since);
         }
-        drop(state);
+        drop((window, state));
         link.wake();
         beyond
     }
@@ -385,8 +385,8 @@ impl Core {
     }
 
     /// Hands a connection what it asked the engine for.
-    pub(crate) fn page(&self, link: &Link, after: u64, records: Vec<Record>) {
-        link.state.lock().page(after, records);
+    pub(crate) fn page(&self, link: &Link, after: Cursor, fetched: Fetched) {
+        link.state.lock().page(after, fetched);
         link.woken.store(true, Ordering::Release);
     }
 

@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 use crate::{
     clock::{Clock, millis, wall_clock_ms},
     config::Config,
-    connection::{Names, Since},
+    connection::{Fetched, Names, Since},
     core::{Core, Link, Opening, Past, Start, Verdict},
     engine::{Engine, EngineError, Limit},
     record::json_frame,
@@ -188,6 +188,11 @@ impl Hub {
             Verdict::AskEngine => {}
             verdict => return Ok(verdict),
         }
+        self.ask_engine(cursor).await
+    }
+
+    /// Judges a client's cursor by the engine's log.
+    async fn ask_engine(&self, cursor: Cursor) -> Result<Verdict, EngineError> {
         let bounds = self.engine().bounds().await?;
         let tag = if cursor.seq >= bounds.first && cursor.seq <= bounds.last {
             let page = self.engine().read(cursor.seq - 1, Limit { records: 1, bytes: 1 }).await?;
@@ -196,6 +201,17 @@ impl Hub {
             None
         };
         Ok(self.core().judge_by_engine(cursor, &bounds, tag))
+    }
+
+    /// What the engine's log holds after a position that lies before the window.
+    pub(crate) async fn page(&self, after: Cursor, limit: Limit) -> Result<Fetched, EngineError> {
+        let records = self.engine().read(after.seq, limit).await?;
+        // Asked afterwards: a log that still holds the position held it when the page was read, so the page does follow it.
+        Ok(match self.ask_engine(after).await? {
+            Verdict::Gap(reason) => Err(reason),
+            _ if records.first().is_none_or(|first| first.seq != after.seq + 1) => Err(GapReason::Trimmed),
+            _ => Ok(records),
+        })
     }
 
     /// Where a stream starts that brings these cursors: the one to go on from, and the highest one seen, if any.
@@ -222,15 +238,14 @@ impl Hub {
     /// Whether and from where a subscribe call's `since` can be served.
     pub(crate) async fn past(&self, since: Option<Cursor>) -> Result<Past, EngineError> {
         let lineage = self.core().lineage();
-        let (since, late) = match since {
-            None => (Since::Now, None),
+        let since = match since {
+            None => Since::Now,
             Some(cursor) => match self.judge(cursor).await? {
-                Verdict::Gap(reason) => (Since::Gap(reason), None),
-                Verdict::Late => (Since::After(cursor.seq), Some(cursor)),
-                Verdict::Good | Verdict::AskEngine => (Since::After(cursor.seq), None),
+                Verdict::Gap(reason) => Since::Gap(reason),
+                Verdict::Good | Verdict::Late | Verdict::AskEngine => Since::After(cursor),
             },
         };
-        Ok(Past { since, late, lineage })
+        Ok(Past { since, lineage })
     }
 
     /// Opens a stream; the channels in it have been authorised.

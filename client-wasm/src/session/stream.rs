@@ -205,11 +205,9 @@ impl Session {
             Some(channels) => {
                 for subscription in &mut self.subscriptions {
                     if channels.iter().any(|channel| channel.overlaps(&subscription.pattern)) {
-                        subscription.mark = match subscription.standing {
-                            // It keeps its `since`: until it is confirmed, nothing promises what follows the gap.
-                            Standing::Pending { since, .. } => since,
-                            _ => None,
-                        };
+                        // One that is not confirmed keeps its `since`, for nothing promises yet what follows the gap; but it
+                        // may be that very place which the log has lost.
+                        subscription.mark = None;
                     }
                 }
             }

@@ -76,9 +76,10 @@ impl House {
             match self.core.step(link, max_bytes, 0) {
                 Step::Write(frames) => said.extend(frames.iter().map(|frame| short(frame))),
                 Step::Read { after, limit } => {
-                    let held = |record: &&Record| record.seq > after.max(self.trimmed);
+                    let held = |record: &&Record| record.seq > after.seq;
                     let page = self.log.iter().filter(held).take(limit.records.min(2)).cloned().collect();
-                    self.core.page(link, after, page);
+                    let fetched = if after.seq < self.trimmed { Err(GapReason::Trimmed) } else { Ok(page) };
+                    self.core.page(link, after, fetched);
                 }
                 Step::Idle | Step::End => return said,
             }
@@ -120,7 +121,7 @@ fn short(frame: &[u8]) -> String {
 }
 
 fn past(since: Since) -> Past {
-    Past { since, late: None, lineage: 0 }
+    Past { since, lineage: 0 }
 }
 
 fn resume(seq: u64) -> Start {
@@ -204,17 +205,68 @@ fn a_late_tag_that_does_not_match_is_told_before_anything_after_it() {
 }
 
 #[test]
-fn a_late_since_that_does_not_match_is_told_too() {
+fn a_late_since_is_judged_when_the_node_gets_there_on_those_channels_only() {
+    // With a window too small to hold it until then, too.
+    for window in [1, 100] {
+        let mut house = house(window);
+        let link = house.open(&["b"], Start::Head);
+        let strange = Cursor { tag: 7, ..at(2) };
+        house.subscribe(&link, "r1", &["a"], Since::After(strange));
+        house.subscribe(&link, "r2", &["c"], Since::After(at(2)));
+        assert_eq!(house.hear(&link), ["connected @0"], "window of {window}");
+        house.publish(&["a", "b", "c"]);
+        house.core.flush();
+        let expected = ["2 b @2", r#"gap ["a"] diverged"#, "subscribed r1 3", "backfill r2 3 c", "subscribed r2 3"];
+        assert_eq!(house.hear(&link), expected, "window of {window}");
+    }
+}
+
+#[test]
+fn a_past_that_ends_ahead_of_the_node_is_whole() {
     let mut house = house(100);
-    let link = house.open(&[], Start::Head);
-    let strange = Cursor { tag: 7, ..at(2) };
-    let request = RequestId::new("r1").unwrap();
-    let past = Past { since: Since::After(2), late: Some(strange), lineage: 0 };
-    house.core.subscribe(&link, request, patterns(&["a"]), past, 100);
-    assert_eq!(house.hear(&link), ["connected @0", "subscribed r1 0"]);
-    house.publish(&["a", "a", "a"]);
+    let link = house.open(&["a"], Start::Resume { cursor: at(2), late: vec![at(2)], lineage: 0 });
+    house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
+    assert_eq!(house.hear(&link), ["connected @2"]);
+    house.publish(&["b", "b"]);
+    assert_eq!(house.hear(&link), ["backfill r1 1 b", "backfill r1 2 b", "subscribed r1 2"]);
+}
+
+#[test]
+fn a_batch_that_passes_a_late_tag_and_leaves_the_window_is_no_divergence() {
+    let mut house = house(1);
+    let link = house.open(&["a"], Start::Resume { cursor: at(1), late: vec![at(1)], lineage: 0 });
+    house.hear(&link);
+    let records: Vec<_> =
+        (1..=3).map(|seq| Record { seq, tag: at(seq).tag, entry: Arc::new(entry("a", "t", "1")) }).collect();
+    house.core.apply(&records);
+    house.log = records;
     house.core.flush();
-    assert_eq!(house.hear(&link), ["gap null diverged @3"]);
+    assert_eq!(house.hear(&link), ["2 a @2", "3 a @3"]);
+}
+
+#[test]
+fn a_page_ends_where_the_window_begins() {
+    let mut house = house(1);
+    house.publish(&["a", "a"]);
+    // The engine has one more, which this node has not applied.
+    house.log.push(Record { seq: 3, tag: at(3).tag, entry: Arc::new(entry("a", "t", "1")) });
+    let link = house.open(&["a"], resume(0));
+    assert_eq!(house.hear(&link), ["connected @0", "1 a @1", "2 a @2"]);
+    // Nor does it serve what stands in the window: there, another log may have taken its place.
+    house.log[1] = Record { tag: 7, entry: Arc::new(entry("b", "t", "1")), ..house.log[1].clone() };
+    house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
+    assert_eq!(house.hear(&link), ["subscribed r1 2"]);
+}
+
+#[test]
+fn a_page_of_another_log_than_the_windows_is_a_gap() {
+    let mut house = house(1);
+    house.publish(&["a", "a"]);
+    house.log[0].tag = 7;
+    let link = house.open(&["a"], resume(0));
+    assert_eq!(house.hear(&link), ["connected @0", "gap null diverged @2"]);
+    house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
+    assert_eq!(house.hear(&link), [r#"gap ["b"] diverged"#, "subscribed r1 2"]);
 }
 
 #[test]
@@ -290,7 +342,7 @@ fn what_a_subscription_asks_of_the_past_comes_before_its_confirmation() {
         let link = house.open(&["b"], Start::Head);
         house.publish(&["a", "a", "b", "a"]);
         house.core.flush();
-        house.subscribe(&link, "r1", &["a"], Since::After(1));
+        house.subscribe(&link, "r1", &["a"], Since::After(at(1)));
         let expected = ["connected @0", "3 b @3", "backfill r1 2 a", "backfill r1 4 a", "subscribed r1 4"];
         assert_eq!(house.hear(&link), expected, "window of {window}");
         house.publish(&["a"]);
@@ -304,7 +356,7 @@ fn a_past_that_is_written_in_small_batches_has_no_hole() {
     let mut house = house(100);
     house.publish(&["a"; 4]);
     let link = house.open(&[], Start::Head);
-    house.subscribe(&link, "r1", &["a"], Since::After(0));
+    house.subscribe(&link, "r1", &["a"], Since::After(at(0)));
     let said = house.drain(&link, 1);
     assert_eq!(
         said[1..],
@@ -320,7 +372,7 @@ fn a_past_that_is_trimmed_is_a_gap_on_those_channels_only() {
     house.core.flush();
     house.hear(&link);
     house.trimmed = 2;
-    house.subscribe(&link, "r1", &["a"], Since::After(1));
+    house.subscribe(&link, "r1", &["a"], Since::After(at(1)));
     assert_eq!(house.hear(&link), [r#"gap ["a"] trimmed"#, "subscribed r1 3"]);
     house.subscribe(&link, "r2", &["c"], Since::Gap(GapReason::Diverged));
     assert_eq!(house.hear(&link), [r#"gap ["c"] diverged"#, "subscribed r2 3"]);
@@ -332,7 +384,7 @@ fn another_log_is_told_once_and_covers_what_was_pending() {
     let link = house.open(&["a"], Start::Head);
     house.publish(&["a"]);
     house.hear(&link);
-    house.subscribe(&link, "r1", &["b"], Since::After(0));
+    house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
     house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch);
     assert_eq!(house.hear(&link), ["gap null epoch @5", "subscribed r1 5"]);
 }
@@ -347,7 +399,7 @@ fn a_cursor_that_was_judged_in_another_log_is_not_taken_for_one_in_this() {
     // Both were found good before the reset.
     let resumed = house.open(&["a"], resume(1));
     assert_eq!(house.hear(&resumed), ["connected", "gap null epoch @5"]);
-    house.subscribe(&live, "r1", &["a"], Since::After(1));
+    house.subscribe(&live, "r1", &["a"], Since::After(at(1)));
     assert_eq!(house.hear(&live), [r#"gap ["a"] epoch"#, "subscribed r1 5"]);
 }
 
@@ -396,7 +448,7 @@ fn an_exclusion_hides_live_replayed_and_backfilled_records() {
     let two = house.open_as(tab("two"), &["a"], resume(0));
     assert_eq!(house.hear(&one), ["connected @0"]);
     assert_eq!(house.hear(&two), ["connected @0", "1 a @1", "2 a @2", "3 a @3"]);
-    house.subscribe(&one, "r1", &["a"], Since::After(0));
+    house.subscribe(&one, "r1", &["a"], Since::After(at(0)));
     assert_eq!(house.hear(&one), ["subscribed r1 3"]);
 }
 

@@ -26,11 +26,10 @@ use super::{problem::Refusal, routes::Gate};
 use crate::{
     Hub,
     auth::Identity,
-    connection::{Names, Step},
+    connection::{Fetched, Names, Step},
     core::Link,
     engine::EngineError,
     hub::Resume,
-    record::Record,
 };
 
 /// About how many bytes one write carries at most.
@@ -130,14 +129,14 @@ pub(super) fn malformed_channel(text: &str, error: tidings_protocol::ChannelErro
     Refusal::new(Code::MalformedChannel, format!("{text:?}: {error}"))
 }
 
-type Read = BoxFuture<'static, Result<Vec<Record>, EngineError>>;
+type Read = BoxFuture<'static, Result<Fetched, EngineError>>;
 
 /// The driver of one connection for any HTTP server: asked for bytes, it asks the connection.
 struct StreamBody {
     hub: Hub,
     link: Arc<Link>,
-    /// A page of the engine's log on its way, and the number it begins after.
-    read: Option<(u64, Read)>,
+    /// A page of the engine's log on its way, and the position it begins after.
+    read: Option<(Cursor, Read)>,
 }
 
 impl http_body::Body for StreamBody {
@@ -154,7 +153,7 @@ impl http_body::Body for StreamBody {
                 let after = *after;
                 this.read = None;
                 match page {
-                    Ok(records) => this.hub.core().page(&this.link, after, records),
+                    Ok(fetched) => this.hub.core().page(&this.link, after, fetched),
                     // The stream breaks off; the client comes back with its cursor and nothing is lost.
                     Err(error) => return Poll::Ready(Some(Err(error))),
                 }
@@ -162,8 +161,8 @@ impl http_body::Body for StreamBody {
             match this.hub.core().step(&this.link, WRITE_BYTES, this.hub.now_ms()) {
                 Step::Write(frames) => return Poll::Ready(Some(Ok(Frame::data(joined(frames))))),
                 Step::Read { after, limit } => {
-                    let engine = this.hub.engine().clone();
-                    this.read = Some((after, Box::pin(async move { engine.read(after, limit).await })));
+                    let hub = this.hub.clone();
+                    this.read = Some((after, Box::pin(async move { hub.page(after, limit).await })));
                 }
                 Step::Idle => return Poll::Pending,
                 Step::End => return Poll::Ready(None),

@@ -73,6 +73,18 @@ fn a_gap_with_a_list_leaves_a_pending_subscription_its_since() {
 }
 
 #[test]
+fn a_since_that_the_log_has_lost_hides_nothing_of_what_took_its_place() {
+    let mut rig = Rig::open("a");
+    let b = rig.subscribe_since("b", 30);
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.status(call, 200);
+    rig.gap(Some("b"), None);
+    rig.subscribed(call, "b", 20);
+    assert_eq!(rig.record("b", 21), [b]);
+}
+
+#[test]
 fn a_gap_with_a_list_does_not_move_the_cursor() {
     let mut rig = Rig::open("a");
     rig.gap(Some("a"), Some(77));
