@@ -1,7 +1,8 @@
-//! Tests of the whole system. Those in a real browser are in `e2e/`; here is the chaos test, and the README's own
-//! code is compiled.
+//! Tests of the whole system. Those in a real browser are in `e2e/`; here are the simulation and the chaos test, and the
+//! README's own code is compiled.
 
 pub mod chaos;
+pub mod sim;
 
 /// Only its code: its links are paths of the repository, which rustdoc would take for names.
 #[cfg(doctest)]

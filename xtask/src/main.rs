@@ -4,7 +4,7 @@
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
 //! - `tools`, `crate_tool`, `browsers`, `apt`: install what is missing
-//! - `build`, `demo`, `test`, `chaos`, `size`: one command each
+//! - `build`, `demo`, `test`, `sim`, `chaos`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
 
@@ -15,6 +15,7 @@ mod chaos;
 mod crate_tool;
 mod demo;
 mod house;
+mod sim;
 mod size;
 mod stamp;
 mod steps;
@@ -36,6 +37,8 @@ Usage: cargo xtask <COMMAND>
 
   demo [--port 4000]   build everything and serve the timers app on 127.0.0.1
   test                 all checks and tests, in browsers too
+  sim [--seeds 100000] [--from 0]
+                       let everything go wrong under a real hub and client in one process, and check what each heard
   chaos [--minutes 2] [--seed S]
                        kill and stop a hub under real clients, and check what each of them got
   setup                only install what `demo` and `test` need
@@ -48,6 +51,7 @@ const DEFAULT_PORT: u16 = 4000;
 enum Task {
     Demo { port: u16 },
     Test,
+    Sim { seeds: String, from: Option<String> },
     Chaos { minutes: String, seed: Option<String> },
     Setup,
     Build,
@@ -72,6 +76,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Demo { port } => demo::run(&house, &mut steps, port),
         Task::Test => test::run(&house, &mut steps),
+        Task::Sim { seeds, from } => sim::run(&house, &mut steps, &seeds, from.as_deref()),
         Task::Chaos { minutes, seed } => chaos::run(&house, &mut steps, &minutes, seed.as_deref()),
         Task::Setup => setup(&house, &mut steps),
         Task::Build => build::all(&house, &mut steps),
@@ -96,12 +101,15 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
         match (argument, &mut task) {
             (Long("help") | Short('h'), _) => return Ok(Task::Help),
             (Long("port"), Some(Task::Demo { port })) => *port = arguments.value()?.parse()?,
+            (Long("seeds"), Some(Task::Sim { seeds, .. })) => *seeds = arguments.value()?.string()?,
+            (Long("from"), Some(Task::Sim { from, .. })) => *from = Some(arguments.value()?.string()?),
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
             (Long("seed"), Some(Task::Chaos { seed, .. })) => *seed = Some(arguments.value()?.string()?),
             (Value(name), None) => {
                 task = Some(match name.string()?.as_str() {
                     "demo" => Task::Demo { port: DEFAULT_PORT },
                     "test" => Task::Test,
+                    "sim" => Task::Sim { seeds: sim::SEEDS.to_owned(), from: None },
                     "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },
                     "setup" => Task::Setup,
                     "build" => Task::Build,

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::build;
 use crate::chaos;
 use crate::house::House;
+use crate::sim;
 use crate::steps::{self, Steps};
 use crate::tools::{self, BuildTools, TestTools, WASM_TARGET};
 
@@ -28,6 +29,8 @@ fn all(house: &House, steps: &mut Steps) -> Result<()> {
     packages(house, steps)?;
     build::servers(house, steps, &["timers", "hub"])?;
     end_to_end(house, steps, &test_tools)?;
+    sim::build(house, steps)?;
+    steps.run(&format!("sim, {} seeds", sim::SEEDS), sim::command(house, sim::SEEDS))?;
     chaos::build(house, steps)?;
     let name = format!("chaos, {} minutes", chaos::MINUTES);
     steps.run(&name, chaos::command(house, &test_tools.browsers, chaos::MINUTES))

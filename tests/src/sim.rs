@@ -1,0 +1,51 @@
+//! The simulation: the real hub on two nodes, the real client state machine in two or three tabs, and between and below
+//! them a simulated engine, network and clock, all in one thread and decided by a seed.
+//!
+//! | | part | is |
+//! |---|---|---|
+//! | 1 | `op` | a schedule, drawn from the seed before anything runs |
+//! | 2 | `world` | carries it out, lets everything become well in the end, and asks the judges |
+//! | 3 | `station` | a node: `tidings::simulation::Node` with its routes |
+//! | 4 | `engine` | the log of all nodes, which fails as it is told to |
+//! | 5 | `wire` | a stream's bytes on their way |
+//! | 6 | `client` | a tab around `tidings_client::session::Session` |
+//! | 7 | `truth`, `ear` | what really was in the log; and for each handler the judge of what it got |
+//! | 8 | [`Sabotage`] | mistakes made on purpose, to judge the judges |
+//! | 9 | [`shrink()`] | a schedule that fails, with all taken out that it can fail without |
+//! | 10 | [`Campaign`] | many schedules, on all cores |
+
+mod campaign;
+mod client;
+mod ear;
+mod engine;
+mod journal;
+mod op;
+mod person;
+mod sabotage;
+mod shrink;
+mod station;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod truth;
+mod wire;
+mod world;
+
+pub use campaign::{Campaign, Failure};
+pub use sabotage::Sabotage;
+pub use shrink::shrink;
+pub use tally::Tally;
+
+use journal::Journal;
+
+/// Runs one schedule. What it needs of tokio is a runtime's clock; enter one before.
+fn run(
+    schedule: &op::Schedule,
+    sabotage: Option<Sabotage>,
+    seed: u64,
+    journal: Journal,
+) -> (Tally, Result<(), ear::Violation>) {
+    // The hub spreads its delays by the thread's own numbers.
+    fastrand::seed(seed);
+    world::World::run(schedule.clone(), sabotage, journal)
+}

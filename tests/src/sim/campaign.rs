@@ -1,0 +1,74 @@
+//! Many schedules, on all cores.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use super::{Sabotage, Tally, journal::Journal, op::Schedule, run};
+
+/// Seeds to run, and what to do wrong meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub struct Campaign {
+    /// The first seed.
+    pub from: u64,
+    /// How many.
+    pub seeds: u64,
+    /// What is sabotaged, if anything.
+    pub sabotage: Option<Sabotage>,
+    /// So many failures are enough.
+    pub enough: usize,
+}
+
+/// A schedule that broke the promise.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Its seed.
+    pub seed: u64,
+    /// The rule it broke, and how.
+    pub rule: &'static str,
+    /// What broke it.
+    pub detail: String,
+}
+
+impl Campaign {
+    /// Runs them, all or until there are enough failures; returns the counts and the failures, by seed.
+    #[must_use]
+    pub fn run(self) -> (Tally, Vec<Failure>) {
+        let next = AtomicU64::new(self.from);
+        let failed = AtomicUsize::new(0);
+        let results = Mutex::new((Tally::default(), Vec::new()));
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+                    let runtime = runtime.expect("a runtime for its clock");
+                    let _entered = runtime.enter();
+                    let (mut tally, mut failures) = (Tally::default(), Vec::new());
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= self.from + self.seeds || failed.load(Ordering::Relaxed) >= self.enough {
+                            break;
+                        }
+                        let (counts, result) = run(&Schedule::of(seed), self.sabotage, seed, Journal::default());
+                        tally.add(&counts);
+                        tally.schedules += 1;
+                        failed.fetch_add(usize::from(result.is_err()), Ordering::Relaxed);
+                        failures.extend(result.err().map(|violation| Failure {
+                            seed,
+                            rule: violation.rule,
+                            detail: violation.detail,
+                        }));
+                    }
+                    let mut results = results.lock().expect("no thread panicked");
+                    results.0.add(&tally);
+                    results.1.append(&mut failures);
+                });
+            }
+        });
+        let (tally, mut failures) = results.into_inner().expect("no thread panicked");
+        failures.sort_by_key(|failure| failure.seed);
+        (tally, failures)
+    }
+}

@@ -1,0 +1,163 @@
+//! One handler, and the judge of what it got: of all that it was to hear, each record once, in order, without a hole,
+//! from where it began or was last told of a gap.
+
+use tidings_client::routes::Hears;
+use tidings_protocol::{Cursor, Pattern};
+
+use super::{
+    person::{Person, is_granted},
+    truth::{Place, Truth},
+};
+
+/// A broken promise.
+#[derive(Debug, Clone)]
+pub(super) struct Violation {
+    pub(super) rule: &'static str,
+    pub(super) detail: String,
+}
+
+impl Violation {
+    pub(super) fn new(rule: &'static str, detail: impl Into<String>) -> Self {
+        Self { rule, detail: detail.into() }
+    }
+}
+
+/// Up to where a handler has got everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Served {
+    /// It has not begun.
+    Unknown,
+    /// It was told of a gap before it began: wherever it begins is well.
+    Anywhere,
+    /// Exactly up to here.
+    UpTo(Place),
+    /// At least from here on all must come; something before it may come first.
+    AtLeastFrom(Place),
+}
+
+#[derive(Debug)]
+pub(super) struct Ear {
+    pub(super) pattern: Pattern,
+    pub(super) hears: Hears,
+    /// The cursor it was made with.
+    pub(super) since: Option<Cursor>,
+    /// It was made with a text that is no cursor; it is to be told so once.
+    pub(super) owed_gap: bool,
+    pub(super) settled: bool,
+    pub(super) refused: bool,
+    /// Unsubscribed, or its page is gone.
+    pub(super) gone: bool,
+    served: Served,
+}
+
+impl Ear {
+    pub(super) fn new(truth: &Truth, hears: Hears, pattern: Pattern, since: Option<Cursor>) -> Self {
+        let served = since.and_then(|at| truth.find(at)).map_or(Served::Unknown, Served::UpTo);
+        Self { pattern, hears, since, owed_gap: false, settled: false, refused: false, gone: false, served }
+    }
+
+    /// It was told of a gap on the whole stream, which goes on at this position.
+    pub(super) fn gap(&mut self, truth: &Truth, goes_on: Option<Place>) {
+        let since = self.since.and_then(|at| truth.find(at));
+        let since = since.filter(|since| !self.settled && !truth.get(*since).lost);
+        self.served = match goes_on {
+            // It was made with a later place of the same log, which the gap does not touch.
+            Some(place) if since.is_some_and(|since| truth.between(place, since).is_some()) => {
+                since.map_or(Served::Unknown, Served::AtLeastFrom)
+            }
+            Some(place) if self.settled || self.since.is_some() => Served::UpTo(place),
+            _ => Served::Unknown,
+        };
+    }
+
+    /// It was told of a gap on its channels; the stream is at this position.
+    pub(super) fn gap_on_channel(&mut self, latest: Option<Place>) {
+        self.served = match latest {
+            Some(place) if self.settled => Served::AtLeastFrom(place),
+            _ => Served::Anywhere,
+        };
+    }
+
+    /// It was told that it hears all from now on; the stream is at this position.
+    pub(super) fn settle(&mut self, latest: Option<Place>) {
+        self.settled = true;
+        if let (Served::Unknown | Served::Anywhere, Some(place)) = (self.served, latest) {
+            self.served = Served::AtLeastFrom(place);
+        }
+    }
+
+    /// A record was handed to it.
+    pub(super) fn hear(&mut self, truth: &Truth, person: &Person, place: Place) -> Result<(), Violation> {
+        let stored = truth.get(place);
+        let is_for_me = |entry: &tidings::record::Entry| person.hears(self.hears, &self.pattern, entry);
+        if self.gone || self.refused || !stored.entry.as_deref().is_some_and(is_for_me) {
+            return Err(Violation::new("hears only what is for it", format!("{} got {}", self.pattern, stored.at)));
+        }
+        // Until the refusal has come, its call may bring what it asked for together with others.
+        if !is_granted(&self.pattern) && self.hears == Hears::Channels {
+            return Ok(());
+        }
+        let from = match self.served {
+            Served::Unknown => {
+                return Err(Violation::new(
+                    "nothing before it is confirmed",
+                    format!("{} got {}", self.pattern, stored.at),
+                ));
+            }
+            Served::Anywhere => None,
+            Served::UpTo(from) => Some(from),
+            Served::AtLeastFrom(from) => truth.between(place, from).is_none().then_some(from),
+        };
+        if let Some(from) = from {
+            if from == place {
+                return Err(Violation::new("once and in order", format!("{} got {} twice", self.pattern, stored.at)));
+            }
+            self.whole(truth, person, from, place)?;
+        }
+        self.served = Served::UpTo(place);
+        Ok(())
+    }
+
+    /// All has come up to here, at the end.
+    pub(super) fn finish(&self, truth: &Truth, person: &Person, tip: Place) -> Result<(), Violation> {
+        if self.gone || self.refused {
+            return Ok(());
+        }
+        match self.served {
+            _ if !self.settled => Err(Violation::new("confirmed in the end", self.pattern.to_string())),
+            Served::Unknown | Served::Anywhere => Err(Violation::new("began in the end", self.pattern.to_string())),
+            Served::UpTo(from) | Served::AtLeastFrom(from) if from == tip => Ok(()),
+            Served::UpTo(from) | Served::AtLeastFrom(from) => {
+                // The tip itself may be for it as well.
+                self.whole(truth, person, from, tip)?;
+                self.missed(truth, person, tip)
+            }
+        }
+    }
+
+    /// `to` was written after `from`, with nothing for this handler between them.
+    fn whole(&self, truth: &Truth, person: &Person, from: Place, to: Place) -> Result<(), Violation> {
+        let at = |place| truth.get(place).at;
+        let Some(between) = truth.between(from, to) else {
+            let rule =
+                if truth.between(to, from).is_some() { "once and in order" } else { "told when the log lost records" };
+            return Err(Violation::new(rule, format!("{} was at {}, then {}", self.pattern, at(from), at(to))));
+        };
+        for place in between.skip(1) {
+            self.missed(truth, person, place)?;
+        }
+        Ok(())
+    }
+
+    fn missed(&self, truth: &Truth, person: &Person, place: Place) -> Result<(), Violation> {
+        let stored = truth.get(place);
+        match &stored.entry {
+            Some(entry) if person.hears(self.hears, &self.pattern, entry) => {
+                let Person { user, session, .. } = person;
+                let detail = format!("{} of {user} ({session}) did not get {}", self.pattern, stored.at);
+                Err(Violation::new("nothing is lost", detail))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Sabotage: the mistakes that this design could have made, made on purpose, so that the judges are judged. None of them
+//! touches the product: they change what passes between hub and client, what the engine hands out, or what a handler
+//! is given.
+
+use std::collections::HashMap;
+
+use bytes::BytesMut;
+use tidings_client::session::HandlerId;
+use tidings_protocol::{Cursor, Pattern};
+
+use super::engine::Flaws;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sabotage {
+    NoTag,
+    NoSeen,
+    NoDedupe,
+    NoSkip,
+    BackfillWithId,
+    DedupePerChannel,
+    DedupeKeptOnGap,
+    NoLateCheck,
+    HeartbeatAhead,
+    ConnectedAtHead,
+    ConfirmedFirst,
+    LostWhenCancelled,
+    PatternUnmatched,
+    AlwaysGap,
+}
+
+impl Sabotage {
+    pub const ALL: [Self; 14] = [
+        Self::NoTag,
+        Self::NoSeen,
+        Self::NoDedupe,
+        Self::NoSkip,
+        Self::BackfillWithId,
+        Self::DedupePerChannel,
+        Self::DedupeKeptOnGap,
+        Self::NoLateCheck,
+        Self::HeartbeatAhead,
+        Self::ConnectedAtHead,
+        Self::ConfirmedFirst,
+        Self::LostWhenCancelled,
+        Self::PatternUnmatched,
+        Self::AlwaysGap,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoTag => "no tag",
+            Self::NoSeen => "no `seen` check",
+            Self::NoDedupe => "no dedupe",
+            Self::NoSkip => "no skip of seq <= position",
+            Self::BackfillWithId => "backfill frames with their own id",
+            Self::DedupePerChannel => "dedupe per channel instead of per subscription",
+            Self::DedupeKeptOnGap => "dedupe not cleared on gap",
+            Self::NoLateCheck => "no late tag check of a lagging node",
+            Self::HeartbeatAhead => "heartbeat id ahead of the data",
+            Self::ConnectedAtHead => "connected with the head as id on resume",
+            Self::ConfirmedFirst => "confirmation before the backfill",
+            Self::LostWhenCancelled => "event lost when its publisher is cancelled",
+            Self::PatternUnmatched => "a pattern not matched",
+            Self::AlwaysGap => "a hub that always says gap",
+        }
+    }
+
+    pub(super) fn flaws(this: Option<Self>) -> Flaws {
+        Flaws { one_tag: this == Some(Self::NoTag), loses_cancelled: this == Some(Self::LostWhenCancelled) }
+    }
+
+    /// The URL of a stream as the hub gets it, whose head is this.
+    pub(super) fn url(self, url: &str, head: Cursor) -> String {
+        let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
+        let kept = query.split('&').filter_map(|pair| match (self, pair.split_once('=')) {
+            (Self::NoSeen | Self::NoSkip | Self::AlwaysGap, Some(("seen", _)))
+            | (Self::AlwaysGap, Some(("lastEventId", _))) => None,
+            (Self::NoSkip, Some(("lastEventId", at))) => {
+                let ahead = at.parse::<Cursor>().is_ok_and(|at| at.epoch == head.epoch && at.seq > head.seq);
+                Some(if ahead { format!("lastEventId={head}") } else { pair.to_owned() })
+            }
+            _ => Some(pair.to_owned()),
+        });
+        format!("{path}?{}", kept.collect::<Vec<_>>().join("&"))
+    }
+}
+
+/// What a sabotaged line knows of its two ends.
+pub(super) struct Line {
+    pub(super) sabotage: Sabotage,
+    /// The node's head, and the log's.
+    pub(super) head: Cursor,
+    pub(super) tip: Cursor,
+    /// What the client said of its place.
+    pub(super) cursor: Option<Cursor>,
+    /// The channels that a handler of the client hears by their own name.
+    pub(super) exact: Vec<Pattern>,
+    /// The node has had to start over, or must.
+    pub(super) astray: bool,
+}
+
+impl Line {
+    /// Passes a write on, with the mistake made.
+    pub(super) fn pass(&self, bytes: &[u8], out: &mut BytesMut) {
+        let text = String::from_utf8_lossy(bytes);
+        let mut frames: Vec<String> = text.split("\n\n").filter(|frame| !frame.is_empty()).map(str::to_owned).collect();
+        if self.sabotage == Sabotage::ConfirmedFirst {
+            confirm_first(&mut frames);
+        }
+        let resumed = !text.contains("\"resumed\":false");
+        for frame in frames {
+            if let Some(frame) = self.frame(frame, resumed) {
+                out.extend_from_slice(frame.as_bytes());
+                out.extend_from_slice(b"\n\n");
+            }
+        }
+    }
+
+    fn frame(&self, frame: String, resumed: bool) -> Option<String> {
+        let is = |name: &str| frame.contains(&format!("event: {name}\n"));
+        match self.sabotage {
+            Sabotage::NoSkip if is("connected") && resumed => self.cursor.map(|cursor| with_id(&frame, cursor)),
+            Sabotage::BackfillWithId if is("backfill") => {
+                let at = field(&frame, "position").and_then(|at| at.parse().ok());
+                Some(at.map_or(frame.clone(), |at| with_id(&frame, at)))
+            }
+            Sabotage::NoLateCheck if is("gap") && resumed && !self.astray => {
+                let late = frame.contains("\"channels\":null") && frame.contains("\"diverged\"");
+                (!late).then_some(frame)
+            }
+            Sabotage::HeartbeatAhead if is("heartbeat") => Some(with_id(&frame, self.tip)),
+            Sabotage::ConnectedAtHead if is("connected") && resumed => Some(with_id(&frame, self.head)),
+            Sabotage::PatternUnmatched if frame.contains("\"position\"") && !is("subscribed") => {
+                let channel = field(&frame, "channel").unwrap_or_default();
+                let unmatched = !frame.contains("\"to\":") && !self.exact.iter().any(|one| one.as_str() == channel);
+                (!unmatched).then_some(frame)
+            }
+            Sabotage::AlwaysGap if is("connected") && self.cursor.is_some() => {
+                let without: Vec<_> = frame.lines().filter(|line| !line.starts_with("id: ")).collect();
+                let head = self.head;
+                let gap = format!("id: {head}\nevent: gap\ndata: {{\"channels\":null,\"reason\":\"trimmed\"}}");
+                Some(format!("{}\n\n{gap}", without.join("\n")))
+            }
+            _ => Some(frame),
+        }
+    }
+}
+
+fn with_id(frame: &str, id: Cursor) -> String {
+    let rest: Vec<_> = frame.lines().filter(|line| !line.starts_with("id: ")).collect();
+    format!("id: {id}\n{}", rest.join("\n"))
+}
+
+/// The text of a JSON field, by eye.
+fn field<'a>(frame: &'a str, name: &str) -> Option<&'a str> {
+    frame.split_once(&format!("\"{name}\":\""))?.1.split('"').next()
+}
+
+fn confirm_first(frames: &mut Vec<String>) {
+    for index in 0..frames.len() {
+        if !frames[index].contains("event: subscribed\n") {
+            continue;
+        }
+        let request = field(&frames[index], "requestId").map(str::to_owned);
+        let asked = |frame: &String| {
+            frame.contains("event: backfill\n") && field(frame, "requestId").map(str::to_owned) == request
+        };
+        if let Some(first) = frames[..index].iter().position(asked) {
+            let confirmation = frames.remove(index);
+            frames.insert(first, confirmation);
+        }
+    }
+}
+
+/// A client that dedupes in another way than it should.
+#[derive(Debug)]
+pub(super) struct Deafness {
+    sabotage: Option<Sabotage>,
+    by_channel: HashMap<Pattern, Cursor>,
+    by_handler: HashMap<HandlerId, Cursor>,
+}
+
+impl Deafness {
+    pub(super) fn new(sabotage: Option<Sabotage>) -> Self {
+        Self { sabotage, by_channel: HashMap::new(), by_handler: HashMap::new() }
+    }
+
+    pub(super) fn gap(&mut self, whole: bool) {
+        if whole && self.sabotage == Some(Sabotage::DedupePerChannel) {
+            self.by_channel.clear();
+        }
+    }
+
+    /// A handler has heard all up to here.
+    pub(super) fn settled(&mut self, handler: HandlerId, at: Option<Cursor>) {
+        if self.sabotage == Some(Sabotage::DedupeKeptOnGap) {
+            self.by_handler.extend(at.map(|at| (handler, at)));
+        }
+    }
+
+    /// Changes who hears a record.
+    pub(super) fn change(
+        &mut self,
+        heard: &mut Vec<HandlerId>,
+        settled: &[HandlerId],
+        live: bool,
+        at: Cursor,
+        pattern: impl Fn(&HandlerId) -> Option<Pattern>,
+    ) {
+        let misses = |mark: Option<&Cursor>| mark.is_none_or(|mark| mark.epoch != at.epoch || mark.seq < at.seq);
+        match self.sabotage {
+            Some(Sabotage::NoDedupe) if live => *heard = settled.to_vec(),
+            Some(Sabotage::DedupePerChannel) => {
+                heard.retain(|one| pattern(one).is_none_or(|pattern| misses(self.by_channel.get(&pattern))));
+                self.by_channel.extend(heard.iter().filter_map(pattern).map(|pattern| (pattern, at)));
+            }
+            Some(Sabotage::DedupeKeptOnGap) => {
+                heard.retain(|one| misses(self.by_handler.get(one)));
+                self.by_handler.extend(heard.iter().map(|one| (*one, at)));
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A node: the hub, its routes, and what became of them.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use futures_util::FutureExt;
+use http::{Request, StatusCode};
+use parking_lot::Mutex;
+use tidings::{
+    Hub,
+    auth::{Auth, AuthError, AuthRequest, Identity},
+    simulation::{Node, Pulled},
+};
+use tower::ServiceExt;
+
+use super::{
+    engine::{Log, Simulated},
+    op::Setup,
+    person::GRANTS,
+};
+
+/// Of the hub's heartbeats.
+pub(super) const HEARTBEAT_MS: u64 = 5_000;
+
+pub(super) struct Station {
+    engine: Simulated,
+    setup: Setup,
+    /// `None`: the process is down.
+    running: Option<Running>,
+    /// How often the node found that the log is not the one it followed.
+    pub(super) resets: u32,
+}
+
+struct Running {
+    node: Node,
+    router: Router,
+    draining: bool,
+}
+
+impl Station {
+    pub(super) fn new(log: &Arc<Mutex<Log>>, node: usize, setup: &Setup) -> Self {
+        let engine = Simulated { log: log.clone(), node };
+        let mut station = Self { engine, setup: setup.clone(), running: None, resets: 0 };
+        station.boot(0);
+        station
+    }
+
+    /// Starts the process, where it is down and the engine answers.
+    pub(super) fn boot(&mut self, now_ms: u64) -> bool {
+        if self.running.is_some() {
+            return false;
+        }
+        let builder = Hub::builder()
+            .engine(self.engine.clone())
+            .heartbeat(Duration::from_millis(HEARTBEAT_MS))
+            .window_records(self.setup.window_records)
+            .window_bytes(self.setup.window_bytes)
+            .window_age(Duration::from_secs(self.setup.window_secs));
+        let Ok(node) = Node::boot(builder, now_ms) else { return false };
+        let auth = |request: AuthRequest| {
+            let identity = request.bearer().ok_or(AuthError::Missing).and_then(Identity::user);
+            async move { identity }
+        };
+        let auth = GRANTS.iter().fold(Arc::new(auth) as Arc<dyn Auth>, |auth, grant| Arc::new(auth.allow(grant)));
+        let router = tidings::routes(node.hub().clone(), auth);
+        self.running = Some(Running { node, router, draining: false });
+        true
+    }
+
+    /// Ends the process.
+    pub(super) fn crash(&mut self) -> bool {
+        self.running.take().is_some()
+    }
+
+    pub(super) fn hub(&self) -> Option<&Hub> {
+        self.running.as_ref().map(|running| running.node.hub())
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.draining)
+    }
+
+    /// Whether what the node has read is not, or no longer, in the log.
+    pub(super) fn is_astray(&self) -> bool {
+        self.hub().is_some_and(|hub| self.engine.log.lock().fails(hub.cursor()))
+    }
+
+    pub(super) fn attach(&mut self) -> bool {
+        let astray = self.is_astray();
+        let Some(running) = &mut self.running else { return false };
+        let attached = running.node.attach().is_ok();
+        if attached && astray {
+            self.resets += 1;
+        }
+        attached
+    }
+
+    /// Applies up to so many records; attaches first where there is no tail. Returns whether anything came of it.
+    pub(super) fn pull(&mut self, records: usize) -> bool {
+        self.engine.log.lock().batch = records.max(1);
+        let Some(running) = &mut self.running else { return false };
+        match running.node.pull() {
+            Pulled::Records(_) => true,
+            Pulled::Nothing => false,
+            Pulled::Detached => self.attach(),
+        }
+    }
+
+    pub(super) fn flush(&self) {
+        if let Some(running) = &self.running {
+            running.node.flush();
+        }
+    }
+
+    pub(super) fn tick(&self, now_ms: u64) {
+        if let Some(running) = &self.running {
+            running.node.tick(now_ms, HEARTBEAT_MS - HEARTBEAT_MS / 8);
+        }
+    }
+
+    /// Tells all streams to go elsewhere, and takes no new ones.
+    pub(super) fn drain(&mut self) -> bool {
+        let Some(running) = &mut self.running else { return false };
+        // Once is enough to tell everybody; nobody waits here until they are gone.
+        let _ = running.node.hub().drain(Duration::from_secs(1)).now_or_never();
+        !std::mem::replace(&mut running.draining, true)
+    }
+
+    /// Answers a request; `None` where the process is down.
+    pub(super) fn answer(&self, request: Request<Body>) -> Option<(StatusCode, Body)> {
+        let running = self.running.as_ref()?;
+        let answer = running.router.clone().oneshot(request).now_or_never().expect("the routes wait for nobody");
+        let Ok(answer) = answer;
+        Some((answer.status(), answer.into_body()))
+    }
+}

@@ -1,0 +1,49 @@
+//! What happened in the schedules, counted.
+
+use std::collections::BTreeMap;
+
+use super::client::Client;
+
+/// Counts over one or many schedules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Schedules run.
+    pub schedules: u64,
+    /// Events published.
+    pub published: u64,
+    /// Streams opened.
+    pub streams: u64,
+    /// Events handed to handlers.
+    pub heard: u64,
+    /// Faults, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Gaps told to applications, by reason.
+    pub gaps: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    pub(super) fn fault(&mut self, kind: &'static str) {
+        *self.faults.entry(kind).or_default() += 1;
+    }
+
+    pub(super) fn client(&mut self, client: &Client) {
+        self.heard += client.heard;
+        for reason in &client.gaps {
+            *self.gaps.entry(reason.clone()).or_default() += 1;
+        }
+    }
+
+    /// Adds another's counts.
+    pub fn add(&mut self, other: &Self) {
+        self.schedules += other.schedules;
+        self.published += other.published;
+        self.streams += other.streams;
+        self.heard += other.heard;
+        for (kind, count) in &other.faults {
+            *self.faults.entry(kind).or_default() += count;
+        }
+        for (reason, count) in &other.gaps {
+            *self.gaps.entry(reason.clone()).or_default() += count;
+        }
+    }
+}

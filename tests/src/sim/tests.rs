@@ -1,0 +1,35 @@
+//! The simulation itself.
+
+use super::{Campaign, Sabotage, shrink};
+
+fn campaign(sabotage: Option<Sabotage>) -> Campaign {
+    Campaign { from: 0, seeds: 60, sabotage, enough: 1 }
+}
+
+#[test]
+fn a_few_schedules_keep_the_promise() {
+    let (tally, failures) = campaign(None).run();
+    assert!(failures.is_empty(), "{failures:?}");
+    assert!(tally.heard > 0 && tally.faults.len() > 15, "{tally:?}");
+}
+
+#[test]
+fn a_seed_repeats_itself() {
+    assert_eq!(campaign(None).run().0, campaign(None).run().0);
+}
+
+#[test]
+fn what_fails_is_told_with_its_shortest_schedule() {
+    let sabotage = Some(Sabotage::PatternUnmatched);
+    let (_, failures) = campaign(sabotage).run();
+    let failure = failures.first().unwrap();
+    let shortest = shrink(failure.seed, sabotage).unwrap();
+    assert!(shortest.contains("broken: nothing is lost"), "{shortest}");
+    // A subscription to a pattern is all it takes: what is published at the end shows the rest.
+    assert_eq!(
+        shortest.lines().filter(|line| line.starts_with("   ") && line.contains("  Subscribe")).count(),
+        1,
+        "{shortest}"
+    );
+    assert!(!shortest.contains("   5  "), "{shortest}");
+}

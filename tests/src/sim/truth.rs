@@ -1,0 +1,82 @@
+//! What really was in the log: every record that was ever stored, each with the one before it. A log that loses its tail
+//! and goes on is a tree, and whoever read it must have read along one of its branches.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tidings::record::Entry;
+use tidings_protocol::Cursor;
+
+/// A record's place in the [`Truth`], or the origin of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place(usize);
+
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) at: Cursor,
+    before: Option<Place>,
+    /// As it was published; `None` at an origin.
+    pub(super) entry: Option<Arc<Entry>>,
+    /// As the engine hands it out.
+    pub(super) served: Option<Arc<Entry>>,
+    /// The log lost it, though it had acknowledged it.
+    pub(super) lost: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Truth {
+    stored: Vec<Stored>,
+    by_cursor: HashMap<Cursor, Place>,
+}
+
+impl Truth {
+    /// The place that the next record gets.
+    pub(super) fn next(&self) -> usize {
+        self.stored.len()
+    }
+
+    pub(super) fn push(
+        &mut self,
+        at: Cursor,
+        before: Option<Place>,
+        entry: Option<Arc<Entry>>,
+        served: Option<Arc<Entry>>,
+    ) -> Place {
+        let place = Place(self.stored.len());
+        self.stored.push(Stored { at, before, entry, served, lost: false });
+        self.by_cursor.insert(at, place);
+        place
+    }
+
+    pub(super) fn get(&self, place: Place) -> &Stored {
+        &self.stored[place.0]
+    }
+
+    pub(super) fn get_mut(&mut self, place: Place) -> &mut Stored {
+        &mut self.stored[place.0]
+    }
+
+    /// The record with this number in its payload.
+    pub(super) fn numbered(&self, number: usize) -> Option<Place> {
+        (number < self.stored.len()).then_some(Place(number))
+    }
+
+    pub(super) fn find(&self, at: Cursor) -> Option<Place> {
+        self.by_cursor.get(&at).copied()
+    }
+
+    /// Loses all that was ever stored.
+    pub(super) fn lose_all(&mut self) {
+        self.stored.iter_mut().for_each(|stored| stored.lost = true);
+    }
+
+    /// The places after `from` up to `to`, latest first; `None` where `to` was not written after `from`.
+    pub(super) fn between(&self, from: Place, to: Place) -> Option<impl Iterator<Item = Place>> {
+        let mut length = 0;
+        let mut at = to;
+        while at != from {
+            at = self.get(at).before?;
+            length += 1;
+        }
+        Some(std::iter::successors(Some(to), |at| self.get(*at).before).take(length))
+    }
+}

@@ -1,0 +1,199 @@
+//! The stream between a hub and a client: the hub's own body, polled when it asks to be, and the bytes under way.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use axum::body::Body;
+use bytes::{Buf, BytesMut};
+use http_body::Body as _;
+use tidings::record::{Audience, Entry};
+use tidings_protocol::{Cursor, Pattern, sse::Decoder};
+
+use super::{client::Teller, ear::Violation, engine::Log, person::is_granted};
+
+/// Set when the body wants to be polled: one that the hub forgets to wake stays silent, as it would on a real server.
+#[derive(Debug)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// One SSE event as the client reads it.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) event: String,
+    pub(super) data: String,
+    pub(super) id: Option<Cursor>,
+}
+
+pub(super) struct Wire {
+    body: Option<Body>,
+    woken: Arc<Woken>,
+    under_way: BytesMut,
+    decoder: Decoder,
+    /// Nothing arrives any more, and nobody says so.
+    pub(super) silent: bool,
+    /// The client reads nothing for now.
+    pub(super) stalled: bool,
+    /// Where it was opened, and how often that node had had to start over.
+    pub(super) node: usize,
+    pub(super) resets: u32,
+    /// The node had read what is not in the log any more when it opened or wrote this, and did not know yet.
+    pub(super) astray: bool,
+    /// A place that the client named was not in the log any more when it was opened.
+    pub(super) misplaced: bool,
+    /// What the client said of its place.
+    pub(super) cursors: Vec<Cursor>,
+    /// What was asked for on this stream, and from where.
+    asked: Vec<(Vec<Pattern>, Option<Cursor>)>,
+    /// The last `id:`.
+    pub(super) id: Option<Cursor>,
+    /// The latest position in any frame.
+    pub(super) latest: Option<Cursor>,
+}
+
+impl Wire {
+    pub(super) fn new(body: Body, node: usize, resets: u32) -> Self {
+        Self {
+            body: Some(body),
+            woken: Arc::new(Woken(AtomicBool::new(true))),
+            under_way: BytesMut::new(),
+            decoder: Decoder::new(),
+            silent: false,
+            stalled: false,
+            node,
+            resets,
+            astray: false,
+            misplaced: false,
+            cursors: Vec::new(),
+            asked: Vec::new(),
+            id: None,
+            latest: None,
+        }
+    }
+
+    /// Lets the hub write, as far as the buffers in between take it; `tamper` sees every write. Returns whether it wrote.
+    pub(super) fn pump(&mut self, buffers: usize, mut tamper: impl FnMut(&[u8], &mut BytesMut)) -> bool {
+        let mut wrote = false;
+        while self.under_way.len() < buffers && self.woken.0.swap(false, Ordering::AcqRel) {
+            let Some(body) = &mut self.body else { break };
+            let waker = Waker::from(self.woken.clone());
+            match Pin::new(body).poll_frame(&mut Context::from_waker(&waker)) {
+                Poll::Pending => {}
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.woken.0.store(true, Ordering::Release);
+                    let Ok(bytes) = frame.into_data() else { continue };
+                    // Written into a line that nobody listens to.
+                    if !self.silent {
+                        tamper(&bytes, &mut self.under_way);
+                    }
+                    wrote = true;
+                }
+                Poll::Ready(Some(Err(_)) | None) => {
+                    self.body = None;
+                    wrote = true;
+                }
+            }
+        }
+        wrote
+    }
+
+    /// Reads up to so many bytes; a frame may end in the middle of them or go on after them.
+    pub(super) fn read(&mut self, bytes: usize) -> Vec<Message> {
+        let mut messages = Vec::new();
+        if self.silent || self.stalled {
+            return messages;
+        }
+        let count = bytes.min(self.under_way.len());
+        let read = self.decoder.push(&self.under_way[..count], |message| {
+            messages.push(Message {
+                event: message.event.to_owned(),
+                data: message.data.to_owned(),
+                id: message.last_event_id.parse().ok(),
+            });
+        });
+        read.expect("frames are short");
+        self.under_way.advance(count);
+        messages
+    }
+
+    pub(super) fn has_bytes(&self) -> bool {
+        !self.under_way.is_empty() && !self.silent && !self.stalled
+    }
+
+    /// The server has ended it, and the client has read the last byte.
+    pub(super) fn is_over(&self) -> bool {
+        self.body.is_none() && self.under_way.is_empty() && !self.silent
+    }
+
+    /// The connection breaks: nothing after what is under way. Returns the server's end, which may live on unaware.
+    pub(super) fn cut(&mut self) -> Option<Body> {
+        self.body.take()
+    }
+
+    /// The bytes under way are lost too.
+    pub(super) fn discard(&mut self) {
+        self.under_way.clear();
+    }
+}
+
+/// What the judges need to know.
+impl Wire {
+    /// A frame with this `id:` (or, without, the one before it) has come.
+    pub(super) fn moves_on(&mut self, id: Option<Cursor>, gap: bool) -> Result<(), Violation> {
+        let Some(id) = id else { return Ok(()) };
+        if let Some(before) = self.id.filter(|before| !gap && (before.epoch != id.epoch || before.seq > id.seq)) {
+            return Err(Violation::new("ids never go backwards", format!("{id} after {before}")));
+        }
+        if gap {
+            self.latest = Some(id);
+        } else if self.id != Some(id) {
+            self.reaches(id);
+        }
+        self.id = Some(id);
+        Ok(())
+    }
+
+    /// The client asks for these, from there on.
+    pub(super) fn asks(&mut self, mut patterns: Vec<Pattern>, since: Option<Cursor>) {
+        patterns.retain(is_granted);
+        self.asked.push((patterns, since));
+    }
+
+    /// A frame names this position.
+    pub(super) fn reaches(&mut self, at: Cursor) {
+        if self.latest.is_none_or(|latest| latest.epoch != at.epoch || latest.seq < at.seq) {
+            self.latest = Some(at);
+        }
+    }
+
+    /// Whether a gap may be told on this stream: what the client said of its place does not hold, or no longer; or the
+    /// node found that it has read another log.
+    pub(super) fn may_gap(&self, log: &Log, teller: Teller, channels: Option<&[Pattern]>) -> bool {
+        let lost = |at: Cursor| log.truth.find(at).is_none_or(|place| log.truth.get(place).lost);
+        if self.astray || self.misplaced || teller.astray || teller.resets > self.resets {
+            return true;
+        }
+        match channels {
+            None => self.cursors.iter().any(|at| lost(*at)) || self.latest.is_some_and(|at| log.fails(at)),
+            Some(channels) => self.asked.iter().any(|(asked, since)| {
+                asked.iter().any(|channel| channels.contains(channel)) && since.is_some_and(|since| log.fails(since))
+            }),
+        }
+    }
+
+    /// Whether the client asked for what this is published to.
+    pub(super) fn asks_for(&self, entry: &Entry) -> bool {
+        let overlaps = |(patterns, _): &(Vec<Pattern>, _)| patterns.iter().any(|one| one.overlaps(&entry.channel));
+        entry.audience != Audience::Channel || self.asked.iter().any(overlaps)
+    }
+}
