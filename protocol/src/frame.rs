@@ -163,6 +163,9 @@ pub struct Gap {
     pub channels: Option<Vec<Pattern>>,
     /// Why.
     pub reason: GapReason,
+    /// The call whose `since` cannot be honoured: nobody else has missed anything. None on all of the stream.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub request_id: Option<RequestId>,
 }
 
 impl Gap {

@@ -285,7 +285,11 @@ impl Connection {
         for pending in &mut self.pending {
             pending.since = Since::Now;
         }
-        batch.push(json_frame(Some(Gap::NAME), Some(&self.position), &Gap { channels: None, reason }));
+        batch.push(json_frame(
+            Some(Gap::NAME),
+            Some(&self.position),
+            &Gap { channels: None, reason, request_id: None },
+        ));
     }
 
     /// Delivers what is live, up to the head.
@@ -355,7 +359,8 @@ impl Connection {
                 return flow;
             }
             if let Since::Gap(reason) = pending.since {
-                let gap = Gap { channels: Some(pending.channels.clone()), reason };
+                let request_id = Some(pending.request.clone());
+                let gap = Gap { channels: Some(pending.channels.clone()), reason, request_id };
                 batch.push(json_frame(Some(Gap::NAME), None, &gap));
             }
             for channel in &pending.channels {

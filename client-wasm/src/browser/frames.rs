@@ -102,7 +102,7 @@ pub(crate) fn control(name: &str, message: &JsValue) -> Option<Frame> {
         },
         "gap" => {
             let channels = if get(data, "channels").is_null() { None } else { Some(channels(data)?) };
-            Frame::Gap { channels, reason: text(data, "reason"), id }
+            Frame::Gap { channels, reason: text(data, "reason"), request_id: get(data, "requestId").as_string(), id }
         }
         "revoked" => Frame::Revoked { channels: channels(data)?, code: text(data, "code") },
         "closing" => Frame::Closing { reason: text(data, "reason"), retry_ms: number(data, "retryMs") },

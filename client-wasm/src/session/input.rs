@@ -26,6 +26,8 @@ pub enum Frame {
         channels: Option<Vec<Pattern>>,
         /// Why.
         reason: String,
+        /// The call whose past it is about, if it is about one.
+        request_id: Option<String>,
         /// The frame's `id:`.
         id: Option<Cursor>,
     },

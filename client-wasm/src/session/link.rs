@@ -375,7 +375,7 @@ impl Session {
         }
         if stream.awaits_gap {
             // Every stream that does not resume says so itself, next after `connected`. Should one not, we do.
-            return self.gap(now, None, "unknown".to_owned(), id);
+            return self.gap(now, "unknown".to_owned(), id);
         }
         self.cursor = id;
         raise(&mut self.seen, id);

@@ -21,7 +21,10 @@ impl Session {
             (Phase::Open(_), Frame::Subscribed { request_id, channels, position }) => {
                 self.subscribed(now, &request_id, &channels, position);
             }
-            (Phase::Open(_), Frame::Gap { channels, reason, id }) => self.gap(now, channels, reason, id),
+            (Phase::Open(_), Frame::Gap { channels: None, reason, id, .. }) => self.gap(now, reason, id),
+            (Phase::Open(_), Frame::Gap { channels: Some(channels), reason, request_id, .. }) => {
+                self.gap_on(now, channels, reason, request_id.as_deref());
+            }
             (Phase::Open(_), Frame::Heartbeat { id }) => self.advance(now, id),
             (Phase::Open(_), Frame::Revoked { channels, code }) => {
                 for channel in channels {
@@ -52,7 +55,7 @@ impl Session {
             self.advance(now, connected.id);
         }
         if std::mem::take(&mut self.owes_gap) {
-            self.tell_gap(None, "malformed".into());
+            self.tell_gap("malformed".into());
         }
 
         // All that was in the URL begins with the cursor that was in the URL, or else with the stream.
@@ -181,50 +184,50 @@ impl Session {
                 || except.device_id == Some(&*self.identity.device_id))
     }
 
-    pub(super) fn gap(&mut self, now: u64, channels: Option<Vec<Pattern>>, reason: String, id: Option<Cursor>) {
-        match &channels {
-            None => {
-                if let Phase::Open(stream) = &mut self.phase {
-                    stream.awaits_gap = false;
-                }
-                if id.is_some() {
-                    self.cursor = id;
-                    self.seen = id;
-                }
-                for subscription in &mut self.subscriptions {
-                    subscription.mark = id;
-                    // It has been told of what it may have missed up to here, and refetches; asking for that past again
-                    // could only tell it once more.
-                    if let Standing::Pending { since: Some(since), .. } = &mut subscription.standing
-                        && let Some(id) = id
-                    {
-                        *since = id;
-                    }
-                }
-            }
-            Some(channels) => {
-                for subscription in &mut self.subscriptions {
-                    if channels.iter().any(|channel| channel.overlaps(&subscription.pattern)) {
-                        // One that is not confirmed keeps its `since`, for nothing promises yet what follows the gap; but it
-                        // may be that very place which the log has lost.
-                        subscription.mark = None;
-                    }
-                }
+    /// Anything may be missing, on all of the stream.
+    pub(super) fn gap(&mut self, now: u64, reason: String, id: Option<Cursor>) {
+        if let Phase::Open(stream) = &mut self.phase {
+            stream.awaits_gap = false;
+        }
+        if id.is_some() {
+            self.cursor = id;
+            self.seen = id;
+        }
+        for subscription in &mut self.subscriptions {
+            subscription.mark = id;
+            // It has been told of what it may have missed up to here, and refetches; asking for that past again could only tell
+            // it once more.
+            if let Standing::Pending { since: Some(since), .. } = &mut subscription.standing
+                && let Some(id) = id
+            {
+                *since = id;
             }
         }
-        self.tell_gap(channels, reason.into());
+        self.tell_gap(reason.into());
         self.pump(now);
     }
 
-    fn tell_gap(&mut self, channels: Option<Vec<Pattern>>, reason: Cow<'static, str>) {
-        let meant = |pattern: &Pattern| match &channels {
-            None => true,
-            Some(channels) => channels.iter().any(|channel| channel.overlaps(pattern)),
-        };
-        let told =
-            self.subscriptions.iter().filter(|subscription| subscription.is_wanted() && meant(&subscription.pattern));
+    /// Something may be missing on these channels: to those who asked for it by this call, or without one to all of them.
+    fn gap_on(&mut self, now: u64, channels: Vec<Pattern>, reason: String, request_id: Option<&str>) {
+        let call = request_id.and_then(|id| id.parse::<u32>().ok());
+        let mut handlers = Vec::new();
+        for subscription in &mut self.subscriptions {
+            let overlaps = channels.iter().any(|channel| channel.overlaps(&subscription.pattern));
+            if overlaps && subscription.is_wanted() && call.is_none_or(|call| subscription.awaits(call)) {
+                // One that is not confirmed keeps its `since`, for nothing promises yet what follows the gap; but it may be that
+                // very place which the log has lost.
+                subscription.mark = None;
+                handlers.push(subscription.id);
+            }
+        }
+        self.actions.push_back(Action::Gap { channels: Some(channels), reason: reason.into(), handlers });
+        self.pump(now);
+    }
+
+    fn tell_gap(&mut self, reason: Cow<'static, str>) {
+        let told = self.subscriptions.iter().filter(|subscription| subscription.is_wanted());
         let handlers = told.map(|subscription| subscription.id).collect();
-        self.actions.push_back(Action::Gap { channels, reason, handlers });
+        self.actions.push_back(Action::Gap { channels: None, reason, handlers });
     }
 
     /// The server will not have a channel, or no longer.

@@ -104,7 +104,13 @@ impl Rig {
     }
 
     fn gap(&mut self, channels: Option<&str>, id: Option<u64>) {
-        self.frame(Frame::Gap { channels: channels.map(patterns), reason: "trimmed".into(), id: id.map(at) });
+        let request_id = None;
+        self.frame(Frame::Gap {
+            channels: channels.map(patterns),
+            reason: "trimmed".into(),
+            request_id,
+            id: id.map(at),
+        });
     }
 
     /// A record on a channel; who heard it.

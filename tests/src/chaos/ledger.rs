@@ -74,11 +74,6 @@ struct Hearing {
     interest: Interest,
     /// As its client's.
     losses_known: usize,
-    /// It asked for the past of a log that was lost. The gap that answers it is the channel's: it reaches all in this
-    /// client who listen to something of that.
-    asks: bool,
-    /// How many such gaps others may bring.
-    by_others: usize,
     /// Whether the application was told that it hears everything.
     settled: bool,
     stopped: bool,
@@ -160,17 +155,9 @@ impl Ledger {
     pub(crate) fn listen(&mut self, person: PersonId, interest: Interest, since: Option<Cursor>) -> HandlerId {
         // What its client is still to be told, it is told with the others.
         let losses_known = self.losses_known[person.0].min(self.losses_before(since));
-        let asks = since.is_some() && losses_known < self.losses;
-        let mut by_others = 0;
-        for other in self.handlers.iter_mut().filter(|other| other.person == person && other.interest.meets(&interest))
-        {
-            other.by_others += usize::from(asks);
-            by_others += usize::from(other.asks && !other.settled);
-        }
         let now = Stretch { since: since.map(|since| self.place(since)), ..Stretch::default() };
         let (settled, stopped, ended) = (false, false, Vec::new());
-        let hearing = Hearing { person, interest, losses_known, asks, by_others, settled, stopped, ended, now };
-        self.handlers.push(hearing);
+        self.handlers.push(Hearing { person, interest, losses_known, settled, stopped, ended, now });
         HandlerId(self.handlers.len() - 1)
     }
 
@@ -226,9 +213,6 @@ impl Ledger {
         let handler = &mut self.handlers[id.0];
         if reason == "epoch" && handler.losses_known < self.losses {
             handler.losses_known += 1;
-            self.justified_gaps += 1;
-        } else if reason == "epoch" && handler.by_others > 0 {
-            handler.by_others -= 1;
             self.justified_gaps += 1;
         } else {
             let handler = (self.people[handler.person.0].name.clone(), handler.interest.clone());

@@ -101,11 +101,6 @@ impl Person {
 }
 
 impl Interest {
-    /// Whether some event on a channel may be for both.
-    pub(crate) fn meets(&self, other: &Self) -> bool {
-        !self.addressed && !other.addressed && meet(&self.pattern, &other.pattern)
-    }
-
     pub(crate) fn random(rng: &mut Rng) -> Self {
         let pattern = match rng.u8(..12) {
             0 => "*".to_owned(),

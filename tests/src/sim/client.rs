@@ -287,7 +287,15 @@ impl Client {
             }
             Frame::Gap(gap) => {
                 let reason = gap.reason.as_str().to_owned();
-                self.session.frame(now, session::Frame::Gap { channels: gap.channels, reason, id: message.id });
+                self.session.frame(
+                    now,
+                    session::Frame::Gap {
+                        channels: gap.channels,
+                        reason,
+                        request_id: gap.request_id.map(|id| id.to_string()),
+                        id: message.id,
+                    },
+                );
             }
             Frame::Heartbeat => self.session.frame(now, session::Frame::Heartbeat { id: message.id }),
             Frame::Closing(closing) => {

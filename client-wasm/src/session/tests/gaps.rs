@@ -73,6 +73,18 @@ fn a_gap_with_a_list_leaves_a_pending_subscription_its_since() {
 }
 
 #[test]
+fn a_gap_of_a_call_is_told_to_those_who_asked_by_it() {
+    let mut rig = Rig::open("a");
+    rig.subscribe("a");
+    let asks = rig.subscribe_since("a", 3);
+    rig.settle();
+    let call = rig.sent_one().number;
+    let channels = Some(patterns("a"));
+    rig.frame(Frame::Gap { channels, reason: "trimmed".into(), request_id: Some(call.to_string()), id: None });
+    assert_eq!(rig.gaps(), [(Some(patterns("a")), vec![asks])]);
+}
+
+#[test]
 fn a_since_that_the_log_has_lost_hides_nothing_of_what_took_its_place() {
     let mut rig = Rig::open("a");
     let b = rig.subscribe_since("b", 30);

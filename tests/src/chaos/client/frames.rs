@@ -19,7 +19,12 @@ pub(super) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
             channels: subscribed.channels,
             position: Some(subscribed.position),
         },
-        frame::Frame::Gap(gap) => Frame::Gap { channels: gap.channels, reason: gap.reason.as_str().to_owned(), id },
+        frame::Frame::Gap(gap) => Frame::Gap {
+            channels: gap.channels,
+            reason: gap.reason.as_str().to_owned(),
+            request_id: gap.request_id.map(|id| id.to_string()),
+            id,
+        },
         frame::Frame::Heartbeat => Frame::Heartbeat { id },
         frame::Frame::Revoked(revoked) => {
             Frame::Revoked { channels: revoked.channels, code: revoked.code.as_str().to_owned() }
