@@ -20,7 +20,10 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 use tower::ServiceExt;
 
 /// How many connections the kernel holds that were not accepted yet (capped by `net.core.somaxconn`).
@@ -44,6 +47,7 @@ pub fn serve(listener: TcpListener, router: Router) -> Serve {
         head_bytes: 32 << 10,
         stall: Duration::from_secs(60),
         shutdown: Box::pin(pending()),
+        shutdown_timeout: Duration::from_secs(10),
     }
 }
 
@@ -56,6 +60,7 @@ pub struct Serve {
     head_bytes: usize,
     stall: Duration,
     shutdown: BoxFuture<'static, ()>,
+    shutdown_timeout: Duration,
 }
 
 impl std::fmt::Debug for Serve {
@@ -84,9 +89,16 @@ impl Serve {
     }
 
     /// When `signal` is ready, stops accepting, lets running requests end, and returns. Streams end only when the hub says
-    /// so: call [`Hub::drain`](crate::Hub::drain) in the signal.
+    /// so: call [`Hub::drain`](crate::Hub::drain) in the signal. What has not ended
+    /// [`shutdown_timeout`](Self::shutdown_timeout) after that is cut.
     pub fn with_graceful_shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         self.shutdown = Box::pin(signal);
+        self
+    }
+
+    /// How long what still runs after the signal may take, such as a stream whose client does not read. Defaults to 10 s.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.shutdown_timeout = timeout;
         self
     }
 
@@ -101,6 +113,8 @@ impl Serve {
             .max_header_list_size(u32::try_from(self.head_bytes).unwrap_or(u32::MAX));
         let graceful = GracefulShutdown::new();
         let mut shutdown = pin!(self.shutdown);
+        // Dropped with this future, and then they end too.
+        let mut connections = JoinSet::new();
         loop {
             let (socket, peer) = tokio::select! {
                 accepted = self.listener.accept() => match accepted {
@@ -110,19 +124,20 @@ impl Serve {
                         continue;
                     }
                 },
+                Some(_) = connections.join_next() => continue,
                 () = &mut shutdown => break,
             };
             let service = TowerToHyperService::new(service(self.router.clone(), peer));
             let io = TokioIo::new(stall::Stall::new(prepare(socket), self.head_timeout, self.stall));
             let connection = graceful.watch(builder.serve_connection_with_upgrades(io, service).into_owned());
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%peer, error, "connection ended");
                 }
             });
         }
         drop(self.listener);
-        graceful.shutdown().await;
+        let _ = tokio::time::timeout(self.shutdown_timeout, graceful.shutdown()).await;
         Ok(())
     }
 }

@@ -110,3 +110,29 @@ async fn a_server_that_drains_the_hub_in_its_shutdown_signal_stops() {
     stream.named("closing").await;
     tokio::time::timeout(Duration::from_secs(20), returned).await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_client_that_does_not_read_does_not_hold_up_the_shutdown() {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (done, returned) = tokio::sync::oneshot::channel();
+    let fixture = Fixture::serving(
+        |hub| hub,
+        |listener, app| async move {
+            let signal = async { stopped.await.unwrap() };
+            let serve = tidings::serve(listener, app).shutdown_timeout(Duration::ZERO);
+            let result = serve.with_graceful_shutdown(signal).await;
+            done.send(()).unwrap();
+            result
+        },
+    )
+    .await;
+    let _stalled = fixture.stream("ana", &[("channels", "news")]).await;
+    // More than the sockets between hold, so that its `closing` would come after all of this.
+    for _ in 0..500 {
+        fixture.publish("news", "x".repeat(60_000)).await;
+    }
+    fixture.hub.drain(Duration::ZERO).await;
+    stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(20), returned).await.unwrap().unwrap();
+    eventually(|| fixture.hub.stats().connections == 0).await;
+}
