@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::{io::AsyncWriteExt, net::TcpSocket};
 
 use crate::fixture::Fixture;
 
@@ -111,7 +112,7 @@ async fn a_server_that_drains_the_hub_in_its_shutdown_signal_stops() {
     tokio::time::timeout(Duration::from_secs(20), returned).await.unwrap().unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_does_not_hold_up_the_shutdown() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let (done, returned) = tokio::sync::oneshot::channel();
@@ -126,10 +127,18 @@ async fn a_client_that_does_not_read_does_not_hold_up_the_shutdown() {
         },
     )
     .await;
-    let _stalled = fixture.stream("ana", &[("channels", "news")]).await;
-    // More than the sockets between hold, so that its `closing` would come after all of this.
-    for _ in 0..500 {
-        fixture.publish("news", "x".repeat(60_000)).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut stalled = socket.connect(fixture.address).await.unwrap();
+    let request = b"GET /api/events?channels=news:* HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ana\r\n\r\n";
+    stalled.write_all(request).await.unwrap();
+    eventually(|| fixture.hub.is_online("ana")).await;
+    // More than the sockets between hold; another one has had it all.
+    let mut reading = fixture.stream("bob", &[("channels", "news:*")]).await;
+    let filler = "x".repeat(60_000);
+    for _ in 0..200 {
+        fixture.publish("news:1", &*filler).await;
+        reading.hears(&*filler).await;
     }
     fixture.hub.drain(Duration::ZERO).await;
     stop.send(()).unwrap();
