@@ -137,6 +137,25 @@ pub struct PublishAnswer {
     pub duplicate: bool,
 }
 
+/// Body of `POST {base}/ticket`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TicketRequest {
+    /// The device that the stream will declare; none where it declares none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<DeviceId>,
+}
+
+/// Answer of `POST {base}/ticket`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TicketAnswer {
+    /// Opens one stream, as the parameter `ticket` of its URL.
+    pub ticket: String,
+    /// For how many seconds.
+    pub expires_in: u64,
+}
+
 /// Answer of `GET {base}/check`: who the credentials belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

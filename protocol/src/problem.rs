@@ -18,10 +18,20 @@ crate::frame::words! {
         TooMany = "tooMany",
         /// 401: no credentials.
         CredentialsMissing = "credentialsMissing",
+        /// 401: something stands where credentials belong that cannot be read as such.
+        CredentialsMalformed = "credentialsMalformed",
         /// 401: credentials that are not good.
         CredentialsInvalid = "credentialsInvalid",
         /// 401: credentials that were good once.
         CredentialsExpired = "credentialsExpired",
+        /// 401: credentials that will be good later.
+        CredentialsNotYetValid = "credentialsNotYetValid",
+        /// 401: credentials made for somebody else to accept.
+        CredentialsWrongAudience = "credentialsWrongAudience",
+        /// 401: credentials made by somebody who is not trusted here.
+        CredentialsWrongIssuer = "credentialsWrongIssuer",
+        /// 401: credentials signed with a key that is not known here.
+        CredentialsUnknownKey = "credentialsUnknownKey",
         /// 403: good credentials that do not allow this.
         Forbidden = "forbidden",
         /// 404: no such connection, or one of somebody else.
@@ -34,6 +44,8 @@ crate::frame::words! {
         TooLarge = "tooLarge",
         /// 415: the body is not `application/json`.
         UnsupportedMediaType = "unsupportedMediaType",
+        /// 429: called too often; `Retry-After` says when to call again.
+        TooManyRequests = "tooManyRequests",
         /// 503: the event was not stored; publish it again.
         Unavailable = "unavailable",
         /// 504: it is not known whether the event was stored; publish it again with the same key.
@@ -47,12 +59,20 @@ impl Code {
     pub fn status(self) -> u16 {
         match self {
             Self::Malformed | Self::MalformedChannel | Self::MalformedCursor | Self::TooMany => 400,
-            Self::CredentialsMissing | Self::CredentialsInvalid | Self::CredentialsExpired => 401,
+            Self::CredentialsMissing
+            | Self::CredentialsMalformed
+            | Self::CredentialsInvalid
+            | Self::CredentialsExpired
+            | Self::CredentialsNotYetValid
+            | Self::CredentialsWrongAudience
+            | Self::CredentialsWrongIssuer
+            | Self::CredentialsUnknownKey => 401,
             Self::Forbidden => 403,
             Self::UnknownConnection | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType => 415,
+            Self::TooManyRequests => 429,
             Self::Other => 500,
             Self::Unavailable => 503,
             Self::Unknown => 504,
@@ -68,14 +88,20 @@ impl Code {
             Self::MalformedCursor => "Not a cursor",
             Self::TooMany => "Too many at once",
             Self::CredentialsMissing => "Credentials are missing",
+            Self::CredentialsMalformed => "Credentials cannot be read",
             Self::CredentialsInvalid => "Credentials are not valid",
             Self::CredentialsExpired => "Credentials have expired",
+            Self::CredentialsNotYetValid => "Credentials are not valid yet",
+            Self::CredentialsWrongAudience => "Credentials are for another audience",
+            Self::CredentialsWrongIssuer => "Credentials are of another issuer",
+            Self::CredentialsUnknownKey => "Credentials are signed with an unknown key",
             Self::Forbidden => "Not allowed",
             Self::UnknownConnection => "No such connection",
             Self::NotFound => "No such path",
             Self::MethodNotAllowed => "The path takes another method",
             Self::TooLarge => "Too large",
             Self::UnsupportedMediaType => "The body must be application/json",
+            Self::TooManyRequests => "Called too often",
             Self::Unavailable => "Not stored; try again",
             Self::Unknown => "Not known whether stored; try again with the same key",
             Self::Other => "Something else went wrong",

@@ -3,7 +3,7 @@
 use serde_json::{Value, from_str, from_value, to_value};
 use tidings_protocol::{
     Channel, ChannelError, Cursor, DeviceId, Except, Pattern, SessionId, UserId,
-    command::{CheckAnswer, PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest},
+    command::{CheckAnswer, PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest},
     frame::Frame,
     problem::{Code, Problem},
     segment,
@@ -189,6 +189,7 @@ fn requests_and_answers_survive_a_round_trip() {
     for case in list(&fixture["requests"]) {
         let parsed = match text(&case["call"]) {
             "publish" => round_trip::<PublishRequest>(&case["body"]),
+            "ticket" => round_trip::<TicketRequest>(&case["body"]),
             _ => round_trip::<SubscribeRequest>(&case["body"]),
         };
         assert_eq!(parsed.unwrap(), case["body"], "{}", case["name"]);
@@ -196,6 +197,7 @@ fn requests_and_answers_survive_a_round_trip() {
     for case in list(&fixture["answers"]) {
         let parsed = match text(&case["call"]) {
             "publish" => round_trip::<PublishAnswer>(&case["body"]),
+            "ticket" => round_trip::<TicketAnswer>(&case["body"]),
             "check" => round_trip::<CheckAnswer>(&case["body"]),
             _ => round_trip::<SubscribeAnswer>(&case["body"]),
         };
@@ -208,6 +210,7 @@ fn malformed_requests_are_refused() {
     for case in list(&fixture!("commands")["refused"]) {
         let parsed = match text(&case["call"]) {
             "publish" => round_trip::<PublishRequest>(&case["body"]),
+            "ticket" => round_trip::<TicketRequest>(&case["body"]),
             _ => round_trip::<SubscribeRequest>(&case["body"]),
         };
         assert!(parsed.is_err(), "{}", case["name"]);

@@ -2,7 +2,7 @@
 
 use tidings_protocol::{
     Cursor,
-    command::{PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest},
+    command::{PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest},
     frame::Frame,
     problem::Problem,
     sse::Decoder,
@@ -39,7 +39,11 @@ fn frames_are_shown_as_they_are_written() {
 #[test]
 fn bodies_are_shown_as_they_are_read() {
     let blocks = blocks("json");
-    let [subscribe, accepted, publish, receipts, problem] = blocks[..] else { panic!("five bodies: {blocks:?}") };
+    let [subscribe, accepted, publish, receipts, wanted, ticket, problem] = blocks[..] else {
+        panic!("seven bodies: {blocks:?}")
+    };
+    serde_json::from_str::<TicketRequest>(wanted).unwrap();
+    serde_json::from_str::<TicketAnswer>(ticket).unwrap();
     serde_json::from_str::<SubscribeRequest>(subscribe).unwrap();
     serde_json::from_str::<SubscribeAnswer>(accepted).unwrap();
     assert_eq!(serde_json::from_str::<Vec<PublishRequest>>(publish).unwrap().len(), 3);

@@ -6,6 +6,7 @@
 //! use tidings::auth::{Auth, AuthError, AuthRequest, Identity};
 //!
 //! # async fn user_of(session: &str) -> Option<String> { None }
+//! # async fn is_member(user: &str, channel: &str) -> bool { true }
 //! let auth = |request: AuthRequest| async move {
 //!     let session = request.cookie("session").ok_or(AuthError::Missing)?;
 //!     let user = user_of(&session).await.ok_or(AuthError::Invalid)?;
@@ -13,137 +14,65 @@
 //! };
 //! // Grants that hold for everyone; `{user}` is the user's own id, as one channel segment.
 //! let auth = auth.allow("timer:{user}").allow("news:*");
+//! // And what only the database knows.
+//! let auth = auth.allow_if(|identity, channel| async move {
+//!     Ok(identity.user_id().is_some() && is_member("ana", channel.as_str()).await)
+//! });
 //! # fn check(_: impl Auth) {} check(auth);
 //! ```
+//!
+//! # Ways in
+//!
+//! | | |
+//! |---|---|
+//! | a closure | your sessions, your cookies, your database |
+//! | `Jwt` | JSON Web Tokens, with the feature `jwt` |
+//! | `Forward` | an endpoint of your application is asked, with the feature `forward` |
+//! | [`Tickets`](crate::Routes::tickets) | single-use texts for clients that can set no header, beside any of these |
+//!
+//! [`Auth::or`] makes one of two: the first that knows the credentials decides.
 
+mod combine;
+mod error;
+#[cfg(feature = "forward")]
+mod forward;
 mod grant;
+mod identity;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod request;
+pub(crate) mod ticket;
 
-use std::{future::Future, sync::Arc};
+use std::future::Future;
 
 use async_trait::async_trait;
-pub use grant::Grant;
-pub use request::AuthRequest;
-use tidings_protocol::{
-    IdError, Pattern, UserId,
-    problem::{Code, Problem},
+#[cfg(feature = "forward")]
+pub use forward::{Forward, ForwardError};
+#[cfg(feature = "jwt")]
+pub use jwt::{Jwt, JwtKey, JwtKeyError, JwtKeys};
+use tidings_protocol::Channel;
+
+pub use self::{
+    combine::{Allow, AllowIf, Or},
+    error::AuthError,
+    grant::Grant,
+    identity::Identity,
+    request::AuthRequest,
+    ticket::{HeldTicket, MemoryTickets, TicketError, TicketName, TicketStore},
 };
-
-/// Why a request was not authenticated. Each kind is answered with its own `code`; none holds a credential.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum AuthError {
-    /// No credentials: 401 `credentialsMissing`.
-    #[error("credentials are missing")]
-    Missing,
-    /// Credentials that are not good: 401 `credentialsInvalid`.
-    #[error("credentials are not valid")]
-    Invalid,
-    /// Credentials that were good once: 401 `credentialsExpired`.
-    #[error("credentials have expired")]
-    Expired,
-    /// Good credentials of somebody who may not come in: 403 `forbidden`.
-    #[error("not allowed")]
-    Forbidden,
-    /// It could not be found out (the session store is down): 503 `unavailable`, and the client tries again.
-    #[error("authentication is not available")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl AuthError {
-    pub(crate) fn problem(&self) -> Problem {
-        Problem::new(match self {
-            Self::Missing => Code::CredentialsMissing,
-            Self::Invalid => Code::CredentialsInvalid,
-            Self::Expired => Code::CredentialsExpired,
-            Self::Forbidden => Code::Forbidden,
-            Self::Unavailable(_) => Code::Unavailable,
-        })
-    }
-}
-
-/// Who a request belongs to and what they may do. Nothing is allowed that no grant covers.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    user: Option<UserId>,
-    listen: Vec<Pattern>,
-    publish: Vec<Pattern>,
-    publish_as_backend: bool,
-}
-
-impl Identity {
-    /// An authenticated user.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthError::Invalid`] when the id is empty, over 128 bytes, or holds control characters.
-    pub fn user<U>(user: U) -> Result<Self, AuthError>
-    where
-        U: TryInto<UserId>,
-        IdError: From<U::Error>,
-    {
-        let user = user.try_into().map_err(IdError::from).map_err(|_| AuthError::Invalid)?;
-        Ok(Self { user: Some(user), ..Self::anonymous() })
-    }
-
-    /// Nobody in particular: hears the channels granted, and no user-addressed events.
-    #[must_use]
-    pub fn anonymous() -> Self {
-        Self { user: None, listen: Vec::new(), publish: Vec::new(), publish_as_backend: false }
-    }
-
-    /// Allows to subscribe to a channel or a pattern, and to all that lies in it. A grant that names `{user}` gives an
-    /// anonymous identity nothing.
-    #[must_use]
-    pub fn allow(mut self, grant: &Grant) -> Self {
-        self.listen.extend(grant.of(self.user.as_ref()));
-        self
-    }
-
-    /// Allows to publish over HTTP to a channel or pattern, in one's own name: `source` and `except` may name no other
-    /// user, and the audience is the channel's.
-    #[must_use]
-    pub fn allow_publish(mut self, grant: &Grant) -> Self {
-        self.publish.extend(grant.of(self.user.as_ref()));
-        self
-    }
-
-    /// Marks a backend, which publishes for its users: its granted channels may also be addressed to users and devices, and
-    /// `source` and `except` may name anyone.
-    #[must_use]
-    pub fn backend(mut self) -> Self {
-        self.publish_as_backend = true;
-        self
-    }
-
-    /// The user; `None` when anonymous.
-    #[must_use]
-    pub fn user_id(&self) -> Option<&UserId> {
-        self.user.as_ref()
-    }
-
-    /// Whether a grant covers all of the pattern.
-    #[must_use]
-    pub fn may_listen(&self, pattern: &Pattern) -> bool {
-        self.listen.iter().any(|grant| grant.covers(pattern))
-    }
-
-    /// Whether a publishing grant covers all of the pattern.
-    #[must_use]
-    pub fn may_publish(&self, pattern: &Pattern) -> bool {
-        self.publish.iter().any(|grant| grant.covers(pattern))
-    }
-
-    pub(crate) fn is_backend(&self) -> bool {
-        self.publish_as_backend
-    }
-}
 
 /// Turns a request into an identity. Async closures over [`AuthRequest`] implement it.
 #[async_trait]
 pub trait Auth: Send + Sync + 'static {
-    /// Who the request belongs to.
+    /// Who the request belongs to. [`AuthError::Missing`] says that it holds no credentials of the kind that this knows.
     async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError>;
+
+    /// Whether somebody may subscribe to a channel that none of their grants covers. Asked for channels only: a pattern is
+    /// heard only where a grant covers all of it. Defaults to no.
+    async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
+        let _ = (identity, channel);
+        Ok(false)
+    }
 
     /// Allows everyone whom this lets in to subscribe to a channel or pattern, in which `{user}` stands for the user's id as
     /// one segment.
@@ -169,38 +98,50 @@ pub trait Auth: Send + Sync + 'static {
     {
         Allow { auth: self, grant: Grant::expect(grant), publish: true }
     }
-}
 
-#[async_trait]
-impl<F, Fut> Auth for F
-where
-    F: Fn(AuthRequest) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Identity, AuthError>> + Send,
-{
-    async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
-        self(request).await
+    /// Asks `may` (a database, say) about each channel that no grant covers, as [`may_subscribe`](Self::may_subscribe). Where
+    /// it fails, the whole request is answered 503, and the client tries again.
+    ///
+    /// ```
+    /// use tidings::auth::{Auth, AuthError, AuthRequest, Identity};
+    /// # async fn is_member(user: &str, room: &str) -> Result<bool, std::io::Error> { Ok(true) }
+    /// let auth = |_: AuthRequest| async { Identity::user("ana") };
+    /// let auth = auth.allow_if(|identity, channel| async move {
+    ///     let (Some(user), Some(room)) = (identity.user_id(), channel.as_str().strip_prefix("room:")) else {
+    ///         return Ok(false);
+    ///     };
+    ///     is_member(user.as_str(), room).await.map_err(|error| AuthError::Unavailable(error.into()))
+    /// });
+    /// # fn check(_: impl Auth) {} check(auth);
+    /// ```
+    fn allow_if<F, Fut>(self, may: F) -> AllowIf<Self, F>
+    where
+        Self: Sized,
+        F: Fn(Identity, Channel) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<bool, AuthError>> + Send,
+    {
+        AllowIf { auth: self, may }
     }
-}
 
-#[async_trait]
-impl Auth for Arc<dyn Auth> {
-    async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
-        (**self).authenticate(request).await
-    }
-}
-
-/// An [`Auth`] with one grant more, from [`Auth::allow`] and [`Auth::allow_publish`].
-#[derive(Debug, Clone)]
-pub struct Allow<A> {
-    auth: A,
-    grant: Grant,
-    publish: bool,
-}
-
-#[async_trait]
-impl<A: Auth> Auth for Allow<A> {
-    async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
-        let identity = self.auth.authenticate(request).await?;
-        Ok(if self.publish { identity.allow_publish(&self.grant) } else { identity.allow(&self.grant) })
+    /// Tries another way in where this one finds no credentials of its kind ([`AuthError::Missing`]). Credentials that it
+    /// knows and refuses stay refused: a bad token is not passed over for a cookie, nor for an anonymous identity.
+    ///
+    /// ```
+    /// use tidings::auth::{Auth, AuthError, AuthRequest, Identity};
+    /// let services = |request: AuthRequest| async move {
+    ///     match request.bearer().ok_or(AuthError::Missing)? {
+    ///         "s3cret" => Ok(Identity::user("billing")?.backend().allow_publish(&"invoice:*".parse().unwrap())),
+    ///         _ => Err(AuthError::Invalid),
+    ///     }
+    /// };
+    /// let guests = |_: AuthRequest| async { Ok(Identity::anonymous()) };
+    /// let auth = services.or(guests).allow("news:*");
+    /// # fn check(_: impl Auth) {} check(auth);
+    /// ```
+    fn or<B: Auth>(self, other: B) -> Or<Self, B>
+    where
+        Self: Sized,
+    {
+        Or { first: self, second: other }
     }
 }

@@ -5,6 +5,7 @@
 //! | `GET /` | `stream`: opens a stream |
 //! | `POST /subscribe`, `/unsubscribe` | `command`: channels of a live stream |
 //! | `POST /publish` | `publish`, where mounted |
+//! | `POST /ticket` | `ticket`, where mounted: a single-use text that opens a stream |
 //! | `GET /check` | `routes`: authentication only |
 
 mod body;
@@ -14,6 +15,7 @@ mod publish;
 mod routes;
 mod serve;
 mod stream;
+mod ticket;
 
 pub use routes::{Routes, routes};
 pub use serve::{Serve, serve};

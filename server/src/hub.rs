@@ -174,6 +174,11 @@ impl Hub {
         &self.inner.shared.core
     }
 
+    /// Names this node in the texts that it makes.
+    pub(crate) fn node(&self) -> u32 {
+        self.inner.node
+    }
+
     pub(crate) fn now_ms(&self) -> u64 {
         self.inner.shared.clock.now_ms()
     }
@@ -255,6 +260,7 @@ impl Hub {
         channels: Vec<Pattern>,
         rejected: Vec<Rejected>,
         start: Start,
+        expires_in: Option<Duration>,
     ) -> Arc<Link> {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).expect("the system's random source");
@@ -268,7 +274,7 @@ impl Hub {
             rejected,
             resumed: false,
             heartbeat_ms: millis(self.config().heartbeat),
-            expires_in: None,
+            expires_in: expires_in.map(|left| left.as_secs()),
             timestamp: tidings_protocol::event::Timestamp(wall_clock_ms()),
         };
         let retry_ms = millis(self.config().retry);

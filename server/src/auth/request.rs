@@ -1,14 +1,22 @@
 //! What an [`Auth`](super::Auth) may look at.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use axum::extract::ConnectInfo;
 use http::{Extensions, HeaderMap, Uri, header, request::Parts};
 
-/// The head of the request to be authenticated. Cloning it is cheap.
-#[derive(Debug, Clone)]
+/// The head of the request to be authenticated. Cloning it is cheap. Its `Debug` shows neither headers nor query, for they
+/// hold the credentials.
+#[derive(Clone)]
 pub struct AuthRequest {
     parts: Arc<Parts>,
+}
+
+impl fmt::Debug for AuthRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts { method, uri, .. } = &*self.parts;
+        f.debug_struct("AuthRequest").field("method", method).field("path", &uri.path()).finish_non_exhaustive()
+    }
 }
 
 impl AuthRequest {

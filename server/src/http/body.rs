@@ -4,7 +4,7 @@ use axum::extract::{FromRequest, Request, rejection::BytesRejection};
 use bytes::Bytes;
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
-use tidings_protocol::problem::{Code, Problem};
+use tidings_protocol::problem::Code;
 
 use super::problem::Refusal;
 
@@ -14,7 +14,7 @@ pub(super) async fn json<T: DeserializeOwned>(request: Request) -> Result<T, Ref
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
-        return Err(Refusal(Problem::new(Code::UnsupportedMediaType)));
+        return Err(Code::UnsupportedMediaType.into());
     }
     let bytes = Bytes::from_request(request, &()).await.map_err(|rejection| unread(&rejection))?;
     serde_json::from_slice(&bytes).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))

@@ -7,14 +7,14 @@ use axum::{
     extract::{Request, State},
 };
 use serde::Deserialize;
-use tidings_protocol::{ConnectionId, Cursor, Pattern, RequestId, command::SubscribeAnswer, problem::Code};
-
-use super::{
-    body::json,
-    problem::Refusal,
-    routes::Gate,
-    stream::{authorise, malformed_channel, too_many},
+use tidings_protocol::{
+    ConnectionId, Cursor, Pattern, RequestId,
+    command::SubscribeAnswer,
+    frame::{RejectCode, Rejected},
+    problem::Code,
 };
+
+use super::{body::json, problem::Refusal, routes::Gate, stream::malformed_channel};
 use crate::{auth::Identity, core::Link};
 
 /// [`SubscribeRequest`](tidings_protocol::command::SubscribeRequest) before its fields are looked at, so that each mistake
@@ -38,11 +38,13 @@ struct Call {
 
 pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
     let call = call(&gate, request).await?;
-    let (mut accepted, mut rejected) = authorise(&call.identity, call.channels);
+    // A stream holds no more: what lies beyond is refused without asking about it.
+    let room = gate.hub.config().channels_per_connection;
+    let (mut accepted, mut rejected) = gate.authorise(&call.identity, call.channels, room).await?;
     let past = gate.hub.past(call.since).await?;
     let beyond = gate.hub.subscribe(&call.link, call.request, accepted.clone(), past);
     accepted.retain(|channel| !beyond.contains(channel));
-    rejected.extend(too_many(beyond));
+    rejected.extend(beyond.into_iter().map(|channel| Rejected { channel, code: RejectCode::TooManyChannels }));
     Ok(Json(SubscribeAnswer { accepted, rejected }))
 }
 

@@ -1,5 +1,7 @@
 //! Errors as answers.
 
+use std::time::Duration;
+
 use axum::{
     body::Body,
     response::{IntoResponse, Response},
@@ -15,7 +17,10 @@ use crate::{
 
 /// A problem on its way out as a response.
 #[derive(Debug)]
-pub(crate) struct Refusal(pub(crate) Problem);
+pub(crate) struct Refusal {
+    problem: Problem,
+    retry_after: Option<Duration>,
+}
 
 /// The response for a problem (RFC 9457, section 3).
 pub(crate) fn answer(problem: &Problem) -> Response {
@@ -28,7 +33,7 @@ pub(crate) fn answer(problem: &Problem) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match problem.code {
         // RFC 9110, section 15.5.2: a 401 names how to authenticate. Cookies have no scheme of their own.
-        Code::CredentialsMissing | Code::CredentialsInvalid | Code::CredentialsExpired => {
+        _ if problem.status == 401 => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Code::Unavailable => {
@@ -41,14 +46,37 @@ pub(crate) fn answer(problem: &Problem) -> Response {
 
 impl Refusal {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self(Problem::new(code).detail(detail))
+        Self { problem: Problem::new(code).detail(detail), retry_after: None }
+    }
+
+    /// Says when to come back. Whole seconds, as the header has them, rounded up.
+    pub(crate) fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        tracing::debug!(code = %self.0.code, detail = self.0.detail, "refused");
-        answer(&self.0)
+        tracing::debug!(code = %self.problem.code, detail = self.problem.detail, "refused");
+        let mut response = answer(&self.problem);
+        if let Some(delay) = self.retry_after {
+            let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
+        }
+        response
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self { problem, retry_after: None }
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Problem::new(code).into()
     }
 }
 
@@ -57,14 +85,14 @@ impl From<AuthError> for Refusal {
         if let AuthError::Unavailable(source) = &error {
             tracing::error!(error = &**source as &dyn std::error::Error, "authentication is not available");
         }
-        Self(error.problem())
+        error.problem().into()
     }
 }
 
 impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
         tracing::error!(error = &error as &dyn std::error::Error, "the engine could not be read");
-        Self(Problem::new(Code::Unavailable))
+        Code::Unavailable.into()
     }
 }
 

@@ -10,14 +10,16 @@ use axum::{
 };
 use http::request::Parts;
 use tidings_protocol::{
+    Channel, Pattern,
     command::CheckAnswer,
-    problem::{Code, Problem},
+    frame::{RejectCode, Rejected},
+    problem::Code,
 };
 
-use super::{command, problem::Refusal, publish, stream};
+use super::{command, problem::Refusal, publish, stream, ticket};
 use crate::{
     Hub,
-    auth::{Auth, AuthRequest, Identity},
+    auth::{Auth, AuthError, AuthRequest, Identity, TicketStore},
 };
 
 /// The routes of a hub, to nest into any axum router at a base path. `POST /publish` is not among them; see
@@ -47,24 +49,87 @@ pub struct Routes {
 pub(super) struct Gate {
     pub(super) hub: Hub,
     auth: Arc<dyn Auth>,
+    pub(super) tickets: Option<Arc<dyn TicketStore>>,
 }
 
 impl Gate {
     /// Who the request belongs to.
     pub(super) async fn identify(&self, parts: &Parts) -> Result<Identity, Refusal> {
-        Ok(self.auth.authenticate(AuthRequest::new(parts.clone())).await?)
+        Ok(still_good(self.auth.authenticate(AuthRequest::new(parts.clone())).await?)?)
     }
+
+    /// Who a stream's request belongs to, which may bring a ticket.
+    pub(super) async fn identify_stream(&self, parts: &Parts) -> Result<Identity, Refusal> {
+        match &self.tickets {
+            Some(tickets) => match ticket::redeem(&**tickets, AuthRequest::new(parts.clone())).await {
+                Err(AuthError::Missing) => self.identify(parts).await,
+                known => Ok(still_good(known?)?),
+            },
+            None => self.identify(parts).await,
+        }
+    }
+
+    /// Parts channels into those that somebody may hear, `room` of them at most, and the others. What no grant covers is
+    /// asked about, if it is a channel; not more often than there is room, so that nobody has a database asked for ever.
+    pub(super) async fn authorise(
+        &self,
+        identity: &Identity,
+        channels: Vec<Pattern>,
+        room: usize,
+    ) -> Result<(Vec<Pattern>, Vec<Rejected>), Refusal> {
+        let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
+        let mut questions = room;
+        for channel in channels {
+            let refused = if identity.may_listen(&channel) {
+                None
+            } else if let Ok(asked) = channel.as_str().parse::<Channel>() {
+                if questions == 0 {
+                    Some(RejectCode::TooManyChannels)
+                } else {
+                    questions -= 1;
+                    let may = self.auth.may_subscribe(identity, &asked).await?;
+                    (!may).then_some(RejectCode::Forbidden)
+                }
+            } else {
+                Some(RejectCode::Forbidden)
+            };
+            match refused {
+                None if accepted.len() < room => accepted.push(channel),
+                refused => rejected.push(Rejected { channel, code: refused.unwrap_or(RejectCode::TooManyChannels) }),
+            }
+        }
+        Ok((accepted, rejected))
+    }
+}
+
+fn still_good(identity: Identity) -> Result<Identity, AuthError> {
+    if identity.expires_in().is_some_and(|left| left.is_zero()) { Err(AuthError::Expired) } else { Ok(identity) }
 }
 
 impl Routes {
     /// The routes of [`routes`].
     pub fn new(hub: Hub, auth: impl Auth) -> Self {
-        Self { gate: Gate { hub, auth: Arc::new(auth) }, publish: false, body_bytes: 4 << 20 }
+        Self { gate: Gate { hub, auth: Arc::new(auth), tickets: None }, publish: false, body_bytes: 4 << 20 }
     }
 
     /// Mounts `POST /publish` as well, for identities with publishing grants ([`Identity::allow_publish`]).
     pub fn publish(mut self) -> Self {
         self.publish = true;
+        self
+    }
+
+    /// Mounts `POST /ticket`, and lets one-time tickets open streams: texts of 30 seconds' life for clients that can set no
+    /// header, as `EventSource`. Whoever is let in may have one. They wait in `store`; the [`TicketStore`] of one process is
+    /// [`MemoryTickets`](crate::auth::MemoryTickets).
+    ///
+    /// ```
+    /// # fn f(hub: tidings::Hub, auth: impl tidings::auth::Auth) -> axum::Router {
+    /// use tidings::{Routes, auth::MemoryTickets};
+    /// Routes::new(hub, auth).tickets(MemoryTickets::default()).into_router()
+    /// # }
+    /// ```
+    pub fn tickets(mut self, store: impl TicketStore) -> Self {
+        self.gate.tickets = Some(Arc::new(store));
         self
     }
 
@@ -84,9 +149,12 @@ impl Routes {
         if self.publish {
             router = router.route("/publish", post(publish::publish));
         }
+        if self.gate.tickets.is_some() {
+            router = router.route("/ticket", post(ticket::mint));
+        }
         router
-            .fallback(|| async { Refusal(Problem::new(Code::NotFound)) })
-            .method_not_allowed_fallback(|| async { Refusal(Problem::new(Code::MethodNotAllowed)) })
+            .fallback(|| async { Refusal::from(Code::NotFound) })
+            .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) })
             .layer(DefaultBodyLimit::max(self.body_bytes))
             .with_state(self.gate)
     }

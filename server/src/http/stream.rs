@@ -15,17 +15,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use http_body::Frame;
-use tidings_protocol::{
-    Cursor, DeviceId, Pattern, SessionId,
-    frame::{RejectCode, Rejected},
-    problem::Code,
-    sse,
-};
+use tidings_protocol::{Cursor, DeviceId, Pattern, SessionId, problem::Code, sse};
 
 use super::{problem::Refusal, routes::Gate};
 use crate::{
     Hub,
-    auth::Identity,
     connection::{Fetched, Names, Step},
     core::Link,
     engine::EngineError,
@@ -38,18 +32,17 @@ const WRITE_BYTES: usize = 64 << 10;
 /// Opens a stream for whoever the request belongs to.
 pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
+    let identity = gate.identify_stream(&parts).await?;
     let query = Query::parse(&parts.uri, &parts.headers)?;
-    let hub = gate.hub;
-    if hub.is_draining() {
+    if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
-    let (mut channels, mut rejected) = authorise(&identity, query.channels);
-    let room = hub.config().channels_per_connection.min(channels.len());
-    rejected.extend(too_many(channels.split_off(room)));
+    let room = gate.hub.config().channels_per_connection;
+    let (channels, rejected) = gate.authorise(&identity, query.channels, room).await?;
+    let hub = gate.hub;
     let start = hub.start(query.resume).await?;
     let names = Names { user: identity.user_id().cloned(), device: query.device, session: query.session };
-    let link = hub.open(names, channels, rejected, start);
+    let link = hub.open(names, channels, rejected, start, identity.expires_in());
 
     let mut response = Response::new(Body::new(StreamBody { hub, link, read: None }));
     let headers = response.headers_mut();
@@ -59,20 +52,6 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
-}
-
-/// Parts the channels that a grant covers from those that none does.
-pub(super) fn authorise(identity: &Identity, channels: Vec<Pattern>) -> (Vec<Pattern>, Vec<Rejected>) {
-    let (granted, refused): (Vec<_>, Vec<_>) = channels.into_iter().partition(|channel| identity.may_listen(channel));
-    (granted, reject(refused, RejectCode::Forbidden))
-}
-
-pub(super) fn too_many(channels: Vec<Pattern>) -> Vec<Rejected> {
-    reject(channels, RejectCode::TooManyChannels)
-}
-
-fn reject(channels: Vec<Pattern>, code: RejectCode) -> Vec<Rejected> {
-    channels.into_iter().map(|channel| Rejected { channel, code }).collect()
 }
 
 /// The query of a stream request. Parameters that are not ours belong to the application and are left alone.

@@ -10,7 +10,7 @@ use std::{future::IntoFuture, net::SocketAddr};
 use axum::Router;
 use serde_json::Value;
 use tidings::{
-    Event, Hub, HubBuilder, Origin, Pattern, Receipt, SessionId,
+    Event, Hub, HubBuilder, Origin, Pattern, Receipt, Routes, SessionId,
     auth::{Auth, AuthError, AuthRequest, Identity},
 };
 use tokio::{net::TcpListener, task::AbortHandle};
@@ -49,10 +49,27 @@ impl Fixture {
         F: Future<Output = std::io::Result<()>> + Send + 'static,
     {
         let hub = settings(Hub::builder()).build().await.unwrap();
+        let routes = Routes::new(hub.clone(), auth()).publish().body_bytes(256 << 10);
+        Self::start_with(hub, routes, serve).await
+    }
+
+    /// Routes of its own.
+    pub(crate) async fn mounting(
+        settings: impl FnOnce(HubBuilder) -> HubBuilder,
+        routes: impl FnOnce(Hub) -> Routes,
+    ) -> Self {
+        let hub = settings(Hub::builder()).build().await.unwrap();
+        let routes = routes(hub.clone());
+        Self::start_with(hub, routes, |listener, app| tidings::serve(listener, app).into_future()).await
+    }
+
+    async fn start_with<F>(hub: Hub, routes: Routes, serve: impl FnOnce(TcpListener, Router) -> F) -> Self
+    where
+        F: Future<Output = std::io::Result<()>> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let routes = tidings::Routes::new(hub.clone(), auth()).publish().body_bytes(256 << 10).into_router();
-        let server = tokio::spawn(serve(listener, Router::new().nest("/api/events", routes)));
+        let server = tokio::spawn(serve(listener, Router::new().nest("/api/events", routes.into_router())));
         Self { hub, address, server: server.abort_handle() }
     }
 
@@ -74,7 +91,7 @@ impl Fixture {
 
 /// Tokens are user ids, but for these: none at all is missing, `invalid`, `expired`, `down` and `banned` are what they
 /// say, `anonymous` is nobody in particular, and `backend` publishes for everyone.
-fn auth() -> impl Auth {
+pub(crate) fn auth() -> impl Auth {
     let auth = |request: AuthRequest| async move {
         match request.bearer().ok_or(AuthError::Missing)? {
             "invalid" => Err(AuthError::Invalid),

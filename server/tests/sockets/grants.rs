@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, pattern};
+use tidings::{
+    Routes,
+    auth::{Auth, AuthError},
+};
+
+use crate::fixture::{Fixture, auth, pattern};
 
 async fn channels(user: &str, asked: &str) -> (Value, Value) {
     let fixture = Fixture::start().await;
@@ -76,4 +81,62 @@ async fn an_event_to_the_user_star_reaches_that_user_only() {
     star.hears("to star").await;
     ana.hears("sentinel").await;
     assert!(!pattern("timer:%2A").overlaps(&pattern("timer:ana")));
+}
+
+/// A hub whose members are in a database: everyone may hear `room:1`, and the question about `room:down` fails.
+async fn with_a_database() -> Fixture {
+    let auth = auth().allow_if(|identity, channel| async move {
+        match channel.as_str() {
+            "room:1" => Ok(identity.user_id().is_some()),
+            "room:down" => Err(AuthError::Unavailable("the database is down".into())),
+            _ => Ok(false),
+        }
+    });
+    Fixture::mounting(|hub| hub.channels_per_connection(3), |hub| Routes::new(hub, auth)).await
+}
+
+fn subscribing(stream: &crate::fixture::Stream, channels: &[&str]) -> Value {
+    json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": channels})
+}
+
+#[tokio::test]
+async fn what_no_grant_covers_is_asked_about() {
+    let fixture = with_a_database().await;
+    let mut stream = fixture.stream("ana", &[("channels", "room:1,room:2")]).await;
+    assert_eq!(stream.connected.data["channels"], json!(["room:1"]));
+    assert_eq!(stream.connected.data["rejected"], forbidden("room:2"));
+    fixture.publish("room:2", "not for her").await;
+    fixture.publish("room:1", "for members").await;
+    stream.hears("for members").await;
+
+    let later = fixture.stream("ana", &[]).await;
+    let answer = fixture.client("ana").post("/subscribe", subscribing(&later, &["room:1", "room:2"])).await.good();
+    assert_eq!(answer, json!({"accepted": ["room:1"], "rejected": forbidden("room:2")}));
+}
+
+#[tokio::test]
+async fn a_pattern_is_never_asked_about() {
+    let asked = auth().allow_if(|_, _| async { Ok(true) });
+    let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, asked)).await;
+    let stream = fixture.stream("ana", &[("channels", "room:1,room:*,*")]).await;
+    assert_eq!(stream.connected.data["channels"], json!(["room:1"]));
+}
+
+#[tokio::test]
+async fn a_question_that_fails_fails_the_request_and_says_nothing_about_the_grant() {
+    let fixture = with_a_database().await;
+    let client = fixture.client("ana");
+    client.get("", &[("channels", "room:down")]).await.is_problem(503, "unavailable");
+    let stream = fixture.stream("ana", &[]).await;
+    client.post("/subscribe", subscribing(&stream, &["room:down"])).await.is_problem(503, "unavailable");
+}
+
+#[tokio::test]
+async fn no_more_is_asked_than_a_stream_may_hold() {
+    let fixture = with_a_database().await;
+    let stream = fixture.stream("ana", &[("channels", "a,b,c,room:1,news:1")]).await;
+    assert_eq!(stream.connected.data["channels"], json!(["news:1"]));
+    let codes: Vec<_> =
+        stream.connected.data["rejected"].as_array().unwrap().iter().map(|each| &each["code"]).collect();
+    assert_eq!(codes, ["forbidden", "forbidden", "forbidden", "tooManyChannels"]);
 }

@@ -6,6 +6,7 @@
 //! | `audience` | who gets an event: channels, patterns, users, devices |
 //! | `exclusion` | from whom it is hidden |
 //! | `grants` | who may hear what |
+//! | `credentials` | ways in: tickets, tokens, an endpoint that is asked; and that none of them is ever shown |
 //! | `heartbeat` | what a quiet stream says |
 //! | `subscribe` | channels of a live stream |
 //! | `resume` | cursors: gone on with, or told as gaps |
@@ -21,6 +22,7 @@
 
 mod audience;
 mod cancelled;
+mod credentials;
 mod exclusion;
 mod fixture;
 mod forgery;

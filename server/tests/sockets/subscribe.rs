@@ -133,7 +133,7 @@ async fn a_since_of_another_log_is_a_gap_on_these_channels_only() {
     let mut stream = fixture.stream("ana", &[("channels", "timer:ana")]).await;
     subscribe(&fixture, &stream, &["news:1", "news:2"], Some("1.1.1")).await;
     let gap = stream.named("gap").await;
-    assert_eq!(gap.data, json!({"channels": ["news:1", "news:2"], "reason": "epoch"}));
+    assert_eq!(gap.data, json!({"channels": ["news:1", "news:2"], "reason": "epoch", "requestId": "r1"}));
     assert_eq!(gap.id, stream.connected.id, "it moves no cursor");
     stream.named("subscribed").await;
     fixture.publish("news:2", "live").await;

@@ -1,0 +1,94 @@
+//! Several ways in, and grants for everyone who takes one.
+
+use std::{future::Future, sync::Arc};
+
+use async_trait::async_trait;
+use tidings_protocol::Channel;
+
+use super::{Auth, AuthError, AuthRequest, Grant, Identity};
+
+/// An [`Auth`] with one grant more, from [`Auth::allow`] and [`Auth::allow_publish`].
+#[derive(Debug, Clone)]
+pub struct Allow<A> {
+    pub(super) auth: A,
+    pub(super) grant: Grant,
+    pub(super) publish: bool,
+}
+
+#[async_trait]
+impl<A: Auth> Auth for Allow<A> {
+    async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
+        let identity = self.auth.authenticate(request).await?;
+        Ok(if self.publish { identity.allow_publish(&self.grant) } else { identity.allow(&self.grant) })
+    }
+
+    async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
+        self.auth.may_subscribe(identity, channel).await
+    }
+}
+
+/// An [`Auth`] that asks for what no grant covers, from [`Auth::allow_if`].
+#[derive(Debug, Clone)]
+pub struct AllowIf<A, F> {
+    pub(super) auth: A,
+    pub(super) may: F,
+}
+
+#[async_trait]
+impl<A, F, Fut> Auth for AllowIf<A, F>
+where
+    A: Auth,
+    F: Fn(Identity, Channel) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<bool, AuthError>> + Send,
+{
+    async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
+        self.auth.authenticate(request).await
+    }
+
+    async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
+        Ok(self.auth.may_subscribe(identity, channel).await? || (self.may)(identity.clone(), channel.clone()).await?)
+    }
+}
+
+/// Two ways in, from [`Auth::or`].
+#[derive(Debug, Clone)]
+pub struct Or<A, B> {
+    pub(super) first: A,
+    pub(super) second: B,
+}
+
+#[async_trait]
+impl<A: Auth, B: Auth> Auth for Or<A, B> {
+    async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
+        match self.first.authenticate(request.clone()).await {
+            Err(AuthError::Missing) => self.second.authenticate(request).await,
+            known => known,
+        }
+    }
+
+    async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
+        Ok(self.first.may_subscribe(identity, channel).await? || self.second.may_subscribe(identity, channel).await?)
+    }
+}
+
+#[async_trait]
+impl<F, Fut> Auth for F
+where
+    F: Fn(AuthRequest) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Identity, AuthError>> + Send,
+{
+    async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
+        self(request).await
+    }
+}
+
+#[async_trait]
+impl Auth for Arc<dyn Auth> {
+    async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
+        (**self).authenticate(request).await
+    }
+
+    async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
+        (**self).may_subscribe(identity, channel).await
+    }
+}

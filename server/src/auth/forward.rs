@@ -1,0 +1,173 @@
+//! Asking the application who a request belongs to.
+
+use std::{fmt, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, StatusCode, Uri, header, uri::Scheme};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::Deserialize;
+use tidings_protocol::problem::{Code, Problem};
+use tokio::time::timeout;
+
+use super::{Auth, AuthError, AuthRequest, Grant, Identity};
+
+/// The largest answer that is read.
+const ANSWER_BYTES: usize = 64 << 10;
+
+/// Asks an endpoint of the application who a request belongs to, passing on its `Cookie` and `Authorization` headers: for
+/// backends in another language, whose sessions only they can read.
+///
+/// The endpoint answers a `GET`:
+///
+/// | it answers | the caller gets |
+/// |---|---|
+/// | 200 `{"userId": "ana", "subscribe": ["room:7"], "publish": [], "expiresIn": 3600}` | in, with these grants (`{user}` in them is the user's id) and for so many seconds |
+/// | 200 `{"userId": null}` | in, as nobody in particular |
+/// | 401 | 401, with the `code` of its problem if it is one of ours, else `credentialsInvalid` |
+/// | 403 | 403 `forbidden` |
+/// | anything else, too late, or not at all | 503 `unavailable`: a backend that restarts must not log everyone out |
+///
+/// All fields but `userId` may be left out. Requests without any of these headers are [`AuthError::Missing`], and the endpoint is
+/// not asked. Redirects are not followed. It is asked upon every stream and call, over connections that are kept.
+///
+/// ```
+/// use std::time::Duration;
+/// use tidings::auth::{Auth, Forward};
+/// let auth = Forward::new("http://127.0.0.1:3000/api/me")?.timeout(Duration::from_secs(1)).allow("timer:{user}");
+/// # fn check(_: impl Auth) {} check(auth);
+/// # Ok::<(), tidings::auth::ForwardError>(())
+/// ```
+#[derive(Clone)]
+pub struct Forward {
+    client: Client<HttpConnector, Empty<Bytes>>,
+    endpoint: Uri,
+    pass: Vec<HeaderName>,
+    timeout: Duration,
+}
+
+impl fmt::Debug for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not its query, in which somebody may have put a key.
+        let endpoint = (self.endpoint.authority(), self.endpoint.path());
+        f.debug_struct("Forward").field("endpoint", &endpoint).field("pass", &self.pass).finish_non_exhaustive()
+    }
+}
+
+/// An endpoint that cannot be asked: it must be a whole `http://` URL. (One beyond a network that is not trusted is better
+/// asked through a closure and a client of your choice.)
+#[derive(Debug, thiserror::Error)]
+#[error("the endpoint is no whole http:// URL")]
+pub struct ForwardError;
+
+/// Who the application says it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    user_id: Option<String>,
+    #[serde(default)]
+    subscribe: Vec<String>,
+    #[serde(default)]
+    publish: Vec<String>,
+    expires_in: Option<u64>,
+}
+
+impl Forward {
+    /// Asks this endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`ForwardError`] when it is no whole `http://` URL.
+    pub fn new(endpoint: &str) -> Result<Self, ForwardError> {
+        let endpoint: Uri = endpoint.parse().map_err(|_| ForwardError)?;
+        if endpoint.scheme() != Some(&Scheme::HTTP) || endpoint.host().is_none() {
+            return Err(ForwardError);
+        }
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let pass = vec![header::COOKIE, header::AUTHORIZATION];
+        Ok(Self { client, endpoint, pass, timeout: Duration::from_secs(2) })
+    }
+
+    /// Passes on this header too, which counts as credentials.
+    #[must_use]
+    pub fn pass(mut self, header: HeaderName) -> Self {
+        self.pass.push(header);
+        self
+    }
+
+    /// How long the answer may take, in all. Defaults to 2 s.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    async fn ask(&self, credentials: HeaderMap) -> Result<Identity, AuthError> {
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = self.endpoint.clone();
+        *request.headers_mut() = credentials;
+        request.headers_mut().insert(header::ACCEPT, http::HeaderValue::from_static("application/json"));
+        let answer = self.client.request(request).await.map_err(|error| AuthError::Unavailable(error.into()))?;
+        let status = answer.status();
+        if !matches!(status, StatusCode::OK | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(AuthError::Unavailable(format!("the endpoint answered {status}").into()));
+        }
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await.map_err(AuthError::Unavailable)?;
+        let body = body.to_bytes();
+        match status {
+            StatusCode::UNAUTHORIZED => Err(refusal(&body)),
+            StatusCode::FORBIDDEN => Err(AuthError::Forbidden),
+            // What is wrong is said without the answer's text, which may hold anything.
+            _ => identity(&body).ok_or_else(|| AuthError::Unavailable("the endpoint's answer cannot be used".into())),
+        }
+    }
+}
+
+fn identity(body: &[u8]) -> Option<Identity> {
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    let mut identity = match answer.user_id {
+        Some(user) => Identity::user(user).ok()?,
+        None => Identity::anonymous(),
+    };
+    for text in answer.subscribe {
+        identity = identity.allow(&text.parse::<Grant>().ok()?);
+    }
+    for text in answer.publish {
+        identity = identity.allow_publish(&text.parse::<Grant>().ok()?);
+    }
+    let until = |seconds| std::time::SystemTime::now().checked_add(Duration::from_secs(seconds));
+    Some(match answer.expires_in.and_then(until) {
+        Some(time) => identity.expires_at(time),
+        None => identity,
+    })
+}
+
+fn refusal(body: &[u8]) -> AuthError {
+    let code = serde_json::from_slice::<Problem>(body).map_or(Code::CredentialsInvalid, |problem| problem.code);
+    match code {
+        Code::CredentialsMissing => AuthError::Missing,
+        Code::CredentialsExpired => AuthError::Expired,
+        _ => AuthError::Invalid,
+    }
+}
+
+#[async_trait]
+impl Auth for Forward {
+    async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
+        let mut credentials = HeaderMap::new();
+        for name in &self.pass {
+            for value in request.headers().get_all(name) {
+                credentials.append(name, value.clone());
+            }
+        }
+        if credentials.is_empty() {
+            return Err(AuthError::Missing);
+        }
+        let answer = timeout(self.timeout, self.ask(credentials)).await;
+        answer.unwrap_or_else(|_| Err(AuthError::Unavailable("the endpoint did not answer in time".into())))
+    }
+}

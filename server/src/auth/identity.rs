@@ -1,0 +1,100 @@
+//! Who somebody is, and what they may do.
+
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use tidings_protocol::{IdError, Pattern, UserId};
+
+use super::{AuthError, Grant};
+
+/// Who a request belongs to and what they may do. Nothing is allowed that no grant covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Identity {
+    user: Option<UserId>,
+    listen: Vec<Pattern>,
+    publish: Vec<Pattern>,
+    publish_as_backend: bool,
+    expires: Option<SystemTime>,
+}
+
+impl Identity {
+    /// An authenticated user.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::Invalid`] when the id is empty, over 128 bytes, or holds control characters.
+    pub fn user<U>(user: U) -> Result<Self, AuthError>
+    where
+        U: TryInto<UserId>,
+        IdError: From<U::Error>,
+    {
+        let user = user.try_into().map_err(IdError::from).map_err(|_| AuthError::Invalid)?;
+        Ok(Self { user: Some(user), ..Self::anonymous() })
+    }
+
+    /// Nobody in particular: hears the channels granted, and no user-addressed events.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self { user: None, listen: Vec::new(), publish: Vec::new(), publish_as_backend: false, expires: None }
+    }
+
+    /// Allows to subscribe to a channel or a pattern, and to all that lies in it. A grant that names `{user}` gives an
+    /// anonymous identity nothing.
+    #[must_use]
+    pub fn allow(mut self, grant: &Grant) -> Self {
+        self.listen.extend(grant.of(self.user.as_ref()));
+        self
+    }
+
+    /// Allows to publish over HTTP to a channel or pattern, in one's own name: `source` and `except` may name no other
+    /// user, and the audience is the channel's.
+    #[must_use]
+    pub fn allow_publish(mut self, grant: &Grant) -> Self {
+        self.publish.extend(grant.of(self.user.as_ref()));
+        self
+    }
+
+    /// Marks a backend, which publishes for its users: its granted channels may also be addressed to users and devices, and
+    /// `source` and `except` may name anyone.
+    #[must_use]
+    pub fn backend(mut self) -> Self {
+        self.publish_as_backend = true;
+        self
+    }
+
+    /// Until when the credentials are good. Streams tell it to their clients as `expiresIn`. Defaults to for ever.
+    #[must_use]
+    pub fn expires_at(mut self, time: SystemTime) -> Self {
+        self.expires = Some(time);
+        self
+    }
+
+    /// The user; `None` when anonymous.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&UserId> {
+        self.user.as_ref()
+    }
+
+    /// Whether a grant covers all of the pattern.
+    #[must_use]
+    pub fn may_listen(&self, pattern: &Pattern) -> bool {
+        self.listen.iter().any(|grant| grant.covers(pattern))
+    }
+
+    /// Whether a publishing grant covers all of the pattern.
+    #[must_use]
+    pub fn may_publish(&self, pattern: &Pattern) -> bool {
+        self.publish.iter().any(|grant| grant.covers(pattern))
+    }
+
+    /// How much longer the credentials are good: `None` where they do not expire, zero where they have.
+    #[must_use]
+    pub fn expires_in(&self) -> Option<Duration> {
+        Some(self.expires?.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    pub(crate) fn is_backend(&self) -> bool {
+        self.publish_as_backend
+    }
+}
