@@ -3,7 +3,9 @@
 use serde_json::{Value, from_str, from_value, to_value};
 use tidings_protocol::{
     Channel, ChannelError, Cursor, DeviceId, Except, Pattern, SessionId, UserId,
-    command::{CheckAnswer, PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest},
+    command::{
+        CheckAnswer, PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest,
+    },
     frame::Frame,
     problem::{Code, Problem},
     segment,
