@@ -1,0 +1,123 @@
+//! The end of a schedule: everything becomes well, nothing happens any more, and the judges look.
+
+use super::World;
+use crate::sim::{
+    client::Client,
+    ear::Violation,
+    op::{Append, Hidden},
+    person::TOPIC_COUNT,
+};
+
+/// A call that changes nothing is met again and again; what does not come to rest in so many rounds never will.
+const ROUNDS: usize = 400;
+
+impl World {
+    /// Everything becomes well, and goes on until nothing happens any more.
+    pub(super) fn come_to_rest(&mut self) -> Result<(), Violation> {
+        {
+            let mut log = self.log.lock();
+            log.out = [false; 2];
+            log.lags = [false; 2];
+        }
+        for node in 0..2 {
+            if self.stations[node].is_draining() {
+                self.crash(node)?;
+            }
+            self.stations[node].boot(self.now);
+        }
+        while !self.pending.is_empty() {
+            self.acknowledge(0);
+        }
+        for publication in std::mem::take(&mut self.failed) {
+            self.send(publication, 0, Append::Prompt);
+        }
+        for index in 0..self.clients.len() {
+            let now = self.now + self.clients[index].ahead_ms;
+            let client = &mut self.clients[index];
+            client.orphans.clear();
+            if let Some(wire) = &mut client.wire {
+                wire.stalled = false;
+            }
+            client.session.resume(now);
+            client.session.connect();
+            self.settle(index)?;
+        }
+        for round in 0..ROUNDS {
+            self.work(round)?;
+            if self.is_well() {
+                break;
+            }
+            // Heartbeats arrive before the watchdogs look.
+            let due = |client: &Client| Some(client.session.deadline()?.saturating_sub(client.ahead_ms));
+            let next = self.clients.iter().filter_map(due).min().unwrap_or(0);
+            let ms = next.saturating_sub(self.now).clamp(1, 4_500);
+            self.now += ms;
+            self.log.lock().now_ms += ms;
+            self.stations.iter().for_each(|station| station.tick(self.now));
+            self.work(round)?;
+            for client in 0..self.clients.len() {
+                self.wake(client)?;
+            }
+        }
+        for client in &self.clients {
+            if !client.is_open() {
+                return Err(Violation::new(
+                    "open in the end",
+                    format!("{:?} {:?}", client.person, client.session.state()),
+                ));
+            }
+        }
+        // One more on everything, without a timer in between: who was forgotten is found out.
+        for topic in 0..TOPIC_COUNT {
+            self.publish(topic % 2, topic, Hidden::No, Append::Prompt);
+        }
+        self.work(0)
+    }
+
+    /// Lets everything happen that can without time passing.
+    pub(super) fn work(&mut self, round: usize) -> Result<(), Violation> {
+        for _ in 0..ROUNDS {
+            let mut moved = false;
+            for station in &mut self.stations {
+                while station.pull(1_000) {
+                    moved = true;
+                }
+                station.flush();
+            }
+            for client in 0..self.clients.len() {
+                moved |= self.exchange(client, (client + round) % 2)?;
+            }
+            if !moved {
+                return Ok(());
+            }
+        }
+        Err(Violation::new("comes to rest", "something happens over and over again"))
+    }
+
+    pub(super) fn is_well(&self) -> bool {
+        self.clients.iter().all(|client| {
+            let told = client.ears.iter().all(|ear| ear.gone || ear.refused || ear.settled);
+            let live = client.wire.as_ref().is_some_and(|wire| !wire.silent);
+            client.is_open() && live && client.calls.is_empty() && told
+        })
+    }
+
+    pub(super) fn judge(&self) -> Result<(), Violation> {
+        let log = self.log.lock();
+        let mut numbers = Vec::new();
+        for place in log.held() {
+            let entry = log.truth.get(place).entry.as_deref();
+            let number = entry.map(|entry| entry.payload.get().split(',').next().unwrap_or_default());
+            if numbers.contains(&number) {
+                return Err(Violation::new("one key is stored once", format!("{number:?}")));
+            }
+            numbers.push(number);
+        }
+        for client in &self.clients {
+            for ear in &client.ears {
+                ear.finish(&log.truth, &client.person, log.tip())?;
+            }
+        }
+        Ok(())
+    }
+}
