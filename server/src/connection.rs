@@ -3,6 +3,9 @@
 //! [`Connection::next`] is asked for the next bytes to write; it takes them from the window, asks for a page of the engine's
 //! log when the window no longer reaches back far enough, and says `gap` when the log itself does not. It has no clock,
 //! no socket and no runtime: a driver passes in what it needs and writes what comes out, all of it, in order.
+//!
+//! One room, because live records, the past and the confirmations of a step share one position and one batch, and the order of
+//! the three is the promise.
 
 use std::collections::{HashSet, VecDeque};
 

@@ -4,6 +4,8 @@
 //! A record's way: [`Core::apply`] puts it into the window; [`Core::flush`] wakes the connections that look up one of its
 //! keys; each of them takes it from the window by [`Core::step`].
 //!
+//! One room, because each of these calls holds several of its locks, and the order of the locks is read here.
+//!
 //! Locks are taken in the order connection → window → registry, and never held while a waker runs.
 
 use std::{
@@ -24,6 +26,7 @@ use tidings_protocol::{
 };
 
 use crate::{
+    admission::Permit,
     connection::{Ask, Connection, Fetched, Names, Since, Step},
     engine::Bounds,
     record::Record,
@@ -47,6 +50,8 @@ pub(crate) struct Link {
     written_ms: AtomicU64,
     /// The driver's task.
     pub(crate) waker: AtomicWaker,
+    /// Its place among the streams that there may be, given back with this.
+    _permit: Option<Permit>,
 }
 
 /// A stream to be opened.
@@ -56,6 +61,7 @@ pub(crate) struct Opening {
     pub(crate) names: Names,
     pub(crate) channels: Vec<Pattern>,
     pub(crate) start: Start,
+    pub(crate) permit: Option<Permit>,
 }
 
 /// Where a stream starts.
@@ -250,7 +256,7 @@ impl Core {
         now_ms: u64,
         greet: impl FnOnce(Greeting) -> bytes::Bytes,
     ) -> Arc<Link> {
-        let Opening { id, names, channels, start } = opening;
+        let Opening { id, names, channels, start, permit } = opening;
         // Held until the link is registered, so that no record slips between the position and the routes.
         let window = self.window.read();
         let resumes = matches!(start, Start::Resume { .. });
@@ -280,6 +286,7 @@ impl Core {
             diverged: AtomicBool::new(false),
             written_ms: AtomicU64::new(now_ms),
             waker: AtomicWaker::new(),
+            _permit: permit,
         });
         entry.insert(link.clone());
         registry.by_id.insert(id, slot);

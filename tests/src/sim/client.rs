@@ -1,4 +1,5 @@
-//! A tab: the real state machine, its stream and its requests, and the handlers, each with a judge of its own.
+//! A tab: the real state machine, its stream and its requests, and the handlers, each with a judge of its own. One room: it is
+//! the translation between the state machine's words and the judges', both ways.
 
 use std::collections::HashMap;
 
