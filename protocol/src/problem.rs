@@ -40,12 +40,22 @@ crate::frame::words! {
         NotFound = "notFound",
         /// 405: the path takes another method.
         MethodNotAllowed = "methodNotAllowed",
+        /// 408: the body did not come in time.
+        RequestTimeout = "requestTimeout",
         /// 413: the body, or one event's payload, is larger than allowed.
         TooLarge = "tooLarge",
+        /// 414: the URL is longer than allowed.
+        UrlTooLong = "urlTooLong",
         /// 415: the body is not `application/json`.
         UnsupportedMediaType = "unsupportedMediaType",
+        /// 429: the user, or the address, holds as many streams as it may; `Retry-After` says when to try again.
+        TooManyConnections = "tooManyConnections",
         /// 429: called too often; `Retry-After` says when to call again.
         TooManyRequests = "tooManyRequests",
+        /// 431: the headers are larger than allowed.
+        HeadersTooLarge = "headersTooLarge",
+        /// 503: the server holds as many streams as it may; `Retry-After` says when to try again.
+        Full = "full",
         /// 503: the event was not stored; publish it again.
         Unavailable = "unavailable",
         /// 504: it is not known whether the event was stored; publish it again with the same key.
@@ -70,11 +80,14 @@ impl Code {
             Self::Forbidden => 403,
             Self::UnknownConnection | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
             Self::TooLarge => 413,
+            Self::UrlTooLong => 414,
             Self::UnsupportedMediaType => 415,
-            Self::TooManyRequests => 429,
+            Self::TooManyConnections | Self::TooManyRequests => 429,
+            Self::HeadersTooLarge => 431,
             Self::Other => 500,
-            Self::Unavailable => 503,
+            Self::Full | Self::Unavailable => 503,
             Self::Unknown => 504,
         }
     }
@@ -99,8 +112,13 @@ impl Code {
             Self::UnknownConnection => "No such connection",
             Self::NotFound => "No such path",
             Self::MethodNotAllowed => "The path takes another method",
+            Self::RequestTimeout => "The body did not come in time",
             Self::TooLarge => "Too large",
+            Self::UrlTooLong => "The URL is too long",
             Self::UnsupportedMediaType => "The body must be application/json",
+            Self::TooManyConnections => "Too many streams",
+            Self::HeadersTooLarge => "The headers are too large",
+            Self::Full => "The server is full",
             Self::TooManyRequests => "Called too often",
             Self::Unavailable => "Not stored; try again",
             Self::Unknown => "Not known whether stored; try again with the same key",

@@ -6,10 +6,14 @@
 //! | `POST /subscribe`, `/unsubscribe` | `command`: channels of a live stream |
 //! | `POST /publish` | `publish`, where mounted |
 //! | `POST /ticket` | `ticket`, where mounted: a single-use text that opens a stream |
-//! | `GET /check` | `routes`: authentication only |
+//! | `GET /check` | `routes`: authentication and limits only |
+//!
+//! What callers may use up is in `limits`, where they come from in `address`.
 
+mod address;
 mod body;
 mod command;
+mod limits;
 pub(crate) mod problem;
 mod publish;
 mod routes;
@@ -17,5 +21,7 @@ mod serve;
 mod stream;
 mod ticket;
 
+pub use address::ClientAddress;
+pub use limits::{Limits, Rate};
 pub use routes::{Routes, routes};
 pub use serve::{Serve, serve};

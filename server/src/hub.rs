@@ -23,6 +23,7 @@ use tidings_protocol::{
 use tokio::sync::Notify;
 
 use crate::{
+    admission::Permit,
     clock::{Clock, millis, wall_clock_ms},
     config::Config,
     connection::{Fetched, Names, Since},
@@ -261,6 +262,7 @@ impl Hub {
         rejected: Vec<Rejected>,
         start: Start,
         expires_in: Option<Duration>,
+        permit: Permit,
     ) -> Arc<Link> {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).expect("the system's random source");
@@ -278,7 +280,7 @@ impl Hub {
             timestamp: tidings_protocol::event::Timestamp(wall_clock_ms()),
         };
         let retry_ms = millis(self.config().retry);
-        let opening = Opening { id, names, channels, start };
+        let opening = Opening { id, names, channels, start, permit: Some(permit) };
         let link = self.core().open(opening, self.now_ms(), |greeting| {
             connected.resumed = greeting.resumed;
             let id = greeting.id;

@@ -53,6 +53,7 @@
 #![deny(missing_docs)]
 
 pub mod auth;
+mod admission;
 mod clock;
 mod config;
 mod connection;
@@ -75,7 +76,7 @@ pub use self::hub::simulation;
 pub use self::{
     engine::Receipt,
     event::{Event, EventError},
-    http::{Routes, Serve, routes, serve},
+    http::{ClientAddress, Limits, Rate, Routes, Serve, routes, serve},
     hub::{Hub, HubBuilder, Stats},
     origin::{DEVICE_HEADER, Origin, SESSION_HEADER, UserOrigin},
     publish::{Invalid, PublishError, Published, To, ToUser},

@@ -57,7 +57,7 @@ impl House {
 
     fn open_as(&self, names: Names, channels: &[&str], start: Start) -> Arc<Link> {
         let id = ConnectionId::new(format!("c{}", fastrand::u64(..))).unwrap();
-        let opening = Opening { id, names, channels: patterns(channels), start };
+        let opening = Opening { id, names, channels: patterns(channels), start, permit: None };
         self.core.open(opening, 0, |greeting| {
             let id = greeting.id.map(|position| format!("id: {position}\n")).unwrap_or_default();
             Bytes::from(format!("{id}event: connected\ndata: {{}}\n\n"))

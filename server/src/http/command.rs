@@ -58,7 +58,8 @@ pub(super) async fn unsubscribe(State(gate): State<Gate>, request: Request) -> R
 async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     let (parts, body) = request.into_parts();
     let identity = gate.identify(&parts).await?;
-    let body: Body = json(Request::from_parts(parts, body)).await?;
+    gate.limiter.subscribe(&identity, &parts)?;
+    let body: Body = json(gate, Request::from_parts(parts, body)).await?;
     let mut channels: Vec<Pattern> = Vec::with_capacity(body.channels.len().min(100));
     for text in &body.channels {
         let channel = text.parse().map_err(|error| malformed_channel(text, error))?;

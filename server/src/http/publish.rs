@@ -19,8 +19,9 @@ use crate::{Event, auth::Identity, record::Audience};
 pub(super) async fn publish(State(gate): State<Gate>, request: Request) -> Result<Json<Vec<PublishAnswer>>, Refusal> {
     let (parts, body) = request.into_parts();
     let identity = gate.identify(&parts).await?;
-    let raw: Box<RawValue> = json(Request::from_parts(parts, body)).await?;
+    let raw: Box<RawValue> = json(&gate, Request::from_parts(parts.clone(), body)).await?;
     let events = read(&raw)?;
+    gate.limiter.publish(&identity, &parts, events.len())?;
     let events = events.into_iter().map(|body| event(&identity, body)).collect::<Result<Vec<_>, _>>()?;
     let receipts = gate.hub.append(events).await?;
     let answers =

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -16,7 +17,12 @@ use tidings_protocol::{
     problem::Code,
 };
 
-use super::{command, problem::Refusal, publish, stream, ticket};
+use super::{
+    command,
+    limits::{Limiter, Limits, check_head},
+    problem::Refusal,
+    publish, stream, ticket,
+};
 use crate::{
     Hub,
     auth::{Auth, AuthError, AuthRequest, Identity, TicketStore},
@@ -50,6 +56,7 @@ pub(super) struct Gate {
     pub(super) hub: Hub,
     auth: Arc<dyn Auth>,
     pub(super) tickets: Option<Arc<dyn TicketStore>>,
+    pub(super) limiter: Arc<Limiter>,
 }
 
 impl Gate {
@@ -109,7 +116,8 @@ fn still_good(identity: Identity) -> Result<Identity, AuthError> {
 impl Routes {
     /// The routes of [`routes`].
     pub fn new(hub: Hub, auth: impl Auth) -> Self {
-        Self { gate: Gate { hub, auth: Arc::new(auth), tickets: None }, publish: false, body_bytes: 4 << 20 }
+        let limiter = Arc::new(Limiter::new(Limits::default(), &hub));
+        Self { gate: Gate { hub, auth: Arc::new(auth), tickets: None, limiter }, publish: false, body_bytes: 4 << 20 }
     }
 
     /// Mounts `POST /publish` as well, for identities with publishing grants ([`Identity::allow_publish`]).
@@ -130,6 +138,12 @@ impl Routes {
     /// ```
     pub fn tickets(mut self, store: impl TicketStore) -> Self {
         self.gate.tickets = Some(Arc::new(store));
+        self
+    }
+
+    /// What a caller may use up. Defaults to [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.gate.limiter = Arc::new(Limiter::new(limits, &self.gate.hub));
         self
     }
 
@@ -156,6 +170,7 @@ impl Routes {
             .fallback(|| async { Refusal::from(Code::NotFound) })
             .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) })
             .layer(DefaultBodyLimit::max(self.body_bytes))
+            .layer(from_fn_with_state(self.gate.limiter.limits().clone(), check_head))
             .with_state(self.gate)
     }
 }
@@ -168,6 +183,7 @@ async fn check(State(gate): State<Gate>, request: Request) -> Result<Response, R
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
+    gate.limiter.would_admit(&identity, &parts)?;
     let answer = CheckAnswer { user_id: identity.user_id().cloned() };
     Ok(([(http::header::CACHE_CONTROL, "no-store")], axum::Json(answer)).into_response())
 }

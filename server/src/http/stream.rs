@@ -37,12 +37,13 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
+    let permit = gate.limiter.admit(&identity, &parts)?;
     let room = gate.hub.config().channels_per_connection;
     let (channels, rejected) = gate.authorise(&identity, query.channels, room).await?;
     let hub = gate.hub;
     let start = hub.start(query.resume).await?;
     let names = Names { user: identity.user_id().cloned(), device: query.device, session: query.session };
-    let link = hub.open(names, channels, rejected, start, identity.expires_in());
+    let link = hub.open(names, channels, rejected, start, identity.expires_in(), permit);
 
     let mut response = Response::new(Body::new(StreamBody { hub, link, read: None }));
     let headers = response.headers_mut();

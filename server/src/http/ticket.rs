@@ -21,7 +21,7 @@ use crate::auth::{
 pub(super) async fn mint(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let identity = gate.identify(&parts).await?;
-    let TicketRequest { device_id } = json(Request::from_parts(parts, body)).await?;
+    let TicketRequest { device_id } = json(&gate, Request::from_parts(parts, body)).await?;
     let Some(store) = &gate.tickets else { return Err(Code::NotFound.into()) };
     let (ticket, held) = Ticket::mint(gate.hub.node(), identity, device_id);
     store.keep(ticket.name, held, LIFETIME).await.map_err(|error| match error {

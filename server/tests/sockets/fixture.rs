@@ -121,3 +121,13 @@ pub(crate) fn pattern(text: &str) -> Pattern {
 pub(crate) fn tab(session: &str) -> Origin {
     Origin { session_id: Some(SessionId::new(session).unwrap()), ..Origin::default() }
 }
+
+/// Waits for what has no event to wait for.
+pub(crate) async fn eventually(condition: impl Fn() -> bool) {
+    let met = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), met).await.expect("in time");
+}

@@ -14,6 +14,7 @@
 //! | `online` | who is online, and draining |
 //! | `cancelled` | publishes whose caller went away |
 //! | `publish` | `POST /publish` |
+//! | `limits` | what a caller may use up |
 //! | `refusals` | bad input of every kind, and that nobody else notices |
 //! | `heads` | request heads that no HTTP library would send |
 //! | `forgery` | texts that would like to be frames |
@@ -29,6 +30,7 @@ mod forgery;
 mod grants;
 mod heads;
 mod heartbeat;
+mod limits;
 mod online;
 mod publish;
 mod refusals;

@@ -5,17 +5,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::{io::AsyncWriteExt, net::TcpSocket};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, eventually};
 
 /// Until the server has noticed what a client did; the machine is given time by yielding, not by waiting.
-async fn eventually(condition: impl Fn() -> bool) {
-    let met = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), met).await.expect("in time");
-}
 
 #[tokio::test]
 async fn a_hub_without_streams_has_nobody_online() {

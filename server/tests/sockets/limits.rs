@@ -1,0 +1,164 @@
+//! What a caller may use up, and what is said of it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tidings::{ClientAddress, Limits, Rate, Routes};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::fixture::{Answer, Fixture, auth, eventually};
+
+async fn with(limits: Limits) -> Fixture {
+    Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth()).publish().limits(limits)).await
+}
+
+#[track_caller]
+fn is_refused(answer: &Answer, status: u16, code: &str) -> u64 {
+    answer.is_problem(status, code);
+    answer.headers["retry-after"].to_str().unwrap().parse().unwrap()
+}
+
+mod connections {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_a_user() {
+        let fixture = with(Limits::default().connections_per_user(2)).await;
+        let ana = fixture.client("ana");
+        let mut first = ana.stream(&[("channels", "news:1")]).await;
+        let second = ana.stream(&[]).await;
+        assert_eq!(is_refused(&ana.get("", &[]).await, 429, "tooManyConnections"), 10);
+        is_refused(&ana.get("/check", &[]).await, 429, "tooManyConnections");
+        fixture.stream("bob", &[]).await;
+        fixture.publish("news:1", "goes on").await;
+        first.hears("goes on").await;
+
+        drop(second);
+        // The place is free when the server has noticed.
+        eventually(|| fixture.hub.connection_count("ana") == 1).await;
+        ana.get("/check", &[]).await.good();
+        ana.stream(&[]).await;
+    }
+
+    #[tokio::test]
+    async fn of_nobody_in_particular_are_not_those_of_one_user() {
+        let fixture = with(Limits::default().connections_per_user(1)).await;
+        let _first = fixture.stream("anonymous", &[]).await;
+        fixture.stream("anonymous", &[]).await;
+    }
+
+    #[tokio::test]
+    async fn from_an_address() {
+        let fixture = with(Limits::default().connections_per_address(1)).await;
+        let _first = fixture.stream("ana", &[]).await;
+        let forged = fixture.client("bob").header("x-forwarded-for", "1.2.3.4").header("x-real-ip", "1.2.3.4");
+        assert_eq!(is_refused(&forged.get("", &[]).await, 429, "tooManyConnections"), 10);
+    }
+
+    #[tokio::test]
+    async fn from_an_address_behind_a_proxy() {
+        let limits = Limits::default().connections_per_address(1).client_address(ClientAddress::forwarded_for(1));
+        let fixture = with(limits).await;
+        let from = |hops: &str| fixture.client("ana").header("x-forwarded-for", hops);
+        let _first = from("1.1.1.1").stream(&[]).await;
+        let _second = from("2.2.2.2").stream(&[]).await;
+        let answer = from("9.9.9.9, 1.1.1.1").get("", &[]).await;
+        is_refused(&answer, 429, "tooManyConnections");
+    }
+
+    #[tokio::test]
+    async fn in_all() {
+        let fixture = with(Limits::default().connections(2)).await;
+        let _streams = [fixture.stream("ana", &[]).await, fixture.stream("anonymous", &[]).await];
+        let bob = fixture.client("bob");
+        assert_eq!(is_refused(&bob.get("", &[]).await, 503, "full"), 10);
+        is_refused(&bob.get("/check", &[]).await, 503, "full");
+    }
+
+    #[tokio::test]
+    async fn that_were_refused_for_another_reason_take_no_place() {
+        let fixture = with(Limits::default().connections(1)).await;
+        fixture.client("ana").get("", &[("channels", "a::b")]).await.is_problem(400, "malformedChannel");
+        fixture.client("invalid").get("", &[]).await.is_problem(401, "credentialsInvalid");
+        fixture.stream("ana", &[]).await;
+    }
+}
+
+mod rates {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_subscribing() {
+        // One in the long run, so that no busy machine earns another.
+        let fixture = with(Limits::default().subscribe_rate(Rate::per_second(1).burst(3))).await;
+        let stream = fixture.stream("ana", &[]).await;
+        let body = json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": ["news:1"]});
+        let ana = fixture.client("ana");
+        let mut refused = None;
+        for number in 0..100 {
+            let path = if number % 2 == 0 { "/subscribe" } else { "/unsubscribe" };
+            let answer = ana.post(path, body.clone()).await;
+            if answer.status != 200 {
+                assert!(number >= 3, "{number} calls were let through");
+                refused = Some(answer);
+                break;
+            }
+        }
+        assert_eq!(is_refused(&refused.expect("a refusal"), 429, "tooManyRequests"), 1);
+        fixture.client("bob").post("/subscribe", body).await.is_problem(404, "unknownConnection");
+    }
+
+    #[tokio::test]
+    async fn of_publishing_by_events() {
+        let fixture = with(Limits::default().publish_rate(Rate::per_second(1).burst(3))).await;
+        let events = |count: usize| vec![json!({"channel": "chat:1", "type": "said"}); count].into();
+        let ana = fixture.client("ana");
+        ana.post("/publish", events(3)).await.good();
+        let seconds = is_refused(&ana.post("/publish", events(3)).await, 429, "tooManyRequests");
+        assert!((1..=3).contains(&seconds), "{seconds}");
+        ana.post("/publish", events(4)).await.is_problem(400, "tooMany");
+        fixture.client("bob").post("/publish", events(1)).await.good();
+        fixture.client("backend").post("/publish", events(100)).await.good();
+    }
+}
+
+mod sizes {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_a_url() {
+        let fixture = with(Limits::default().url_bytes(100)).await;
+        let ana = fixture.client("ana");
+        ana.get("/check", &[("x", &"y".repeat(100))]).await.is_problem(414, "urlTooLong");
+        ana.get("/check", &[("x", &"y".repeat(80))]).await.good();
+    }
+
+    #[tokio::test]
+    async fn of_the_headers() {
+        let fixture = with(Limits::default().header_bytes(1_000)).await;
+        let large = fixture.client("ana").header("x-large", &"y".repeat(1_000));
+        large.get("/check", &[]).await.is_problem(431, "headersTooLarge");
+        fixture.client("ana").header("x-large", &"y".repeat(500)).get("/check", &[]).await.good();
+    }
+
+    #[tokio::test]
+    async fn of_any_path_even_an_unknown_one() {
+        let fixture = with(Limits::default().url_bytes(100)).await;
+        fixture.client("").get(&format!("/{}", "y".repeat(100)), &[]).await.is_problem(414, "urlTooLong");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up() {
+    let fixture = with(Limits::default().body_timeout(Duration::from_millis(100))).await;
+    let mut socket = TcpStream::connect(fixture.address).await.unwrap();
+    let head = "POST /api/events/subscribe HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ana\r\nconnection: close\r\n\
+                content-type: application/json\r\ncontent-length: 100\r\n\r\n{\"connectionId\"";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains(r#""code":"requestTimeout""#), "{answer}");
+}
