@@ -52,8 +52,6 @@ pub(crate) struct Link {
     pub(crate) waker: AtomicWaker,
     /// Its place among the streams that there may be, given back with this.
     _permit: Option<Permit>,
-    /// Its place among the streams that there may be, given back with this.
-    _permit: Option<Permit>,
 }
 
 /// A stream to be opened.
