@@ -1,5 +1,5 @@
-// From source and the built Wasm client to `dist/`: two entries (with the Wasm inlined, and without), each as ESM and
-// CommonJS, each with its types.
+// From source and the built Wasm client to `dist/`: two clients (with the Wasm inlined, and without) and the bindings, each
+// as ESM and CommonJS, each with its types.
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -20,14 +20,20 @@ mkdirSync(dist)
 const entries = [
   { entry: 'index', wasm: packedWasm() },
   { entry: 'slim', wasm: '' },
+  // These are given a client, so they bring none.
+  { entry: 'react' },
+  { entry: 'vue' },
+  { entry: 'svelte' },
 ]
-for (const { entry, wasm } of entries) {
+const { peerDependencies } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'))
+for (const { entry, wasm = '' } of entries) {
   for (const [format, ext] of [['esm', 'js'], ['cjs', 'cjs']]) {
     await build({
       absWorkingDir: here,
       entryPoints: [`src/${entry}.ts`],
       outfile: join(dist, `${entry}.${ext}`),
       bundle: true,
+      external: Object.keys(peerDependencies),
       format,
       target: 'es2022',
       minify: true,

@@ -1,12 +1,22 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte'
+import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
 import { packedWasm } from './wasm.mjs'
+
+const page = '{src,test}/**/*.page.test.{ts,tsx}'
 
 export default defineConfig({
   // The sources see the real Wasm where the build would have put it.
   define: { WASM: JSON.stringify(packedWasm()) },
+  plugins: [svelte({ configFile: false }), vue()],
   test: {
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     restoreMocks: true,
     unstubGlobals: true,
+    projects: [
+      // Node, where frameworks render on the server.
+      { extends: true, test: { name: 'node', include: ['{src,test}/**/*.test.{ts,tsx}'], exclude: [page] } },
+      // A page, of sorts: frameworks run as in a browser.
+      { extends: true, resolve: { conditions: ['browser'] }, test: { name: 'page', include: [page], environment: 'jsdom' } },
+    ],
   },
 })

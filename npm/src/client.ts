@@ -1,3 +1,4 @@
+import type { On, RegisteredChannels, Subscribe } from './channels.ts'
 import { Engine, type EngineOptions, type ErrorReport } from './engine.ts'
 import { asError, TidingsError } from './errors.ts'
 import { identifiedFetch } from './fetch.ts'
@@ -26,8 +27,10 @@ import type {
  * const tidings = new Tidings({ url: '/api/events' })
  * const stop = tidings.subscribe<Timer>('timer:u1', (event) => render(event.payload))
  * ```
+ *
+ * @typeParam C - the type of each channel and label; defaults to what is registered in {@link Register}
  */
-export class Tidings {
+export class Tidings<C extends object = RegisteredChannels> {
   readonly #options: TidingsOptions
   readonly #connection = new Subscribable<ConnectionSnapshot>({ state: 'idle', attempt: 0 })
   readonly #engine: LazyEngine
@@ -55,10 +58,10 @@ export class Tidings {
    *
    * @returns a function that ends it
    */
-  subscribe<T = unknown>(channel: string, handler: EventHandler<T>, options: SubscribeOptions = {}): Stop {
-    const { since, onGap } = options
-    return this.#listen('subscribe', channel, (engine, settled) => engine.subscribe(channel, handler, settled, onGap, since))
-  }
+  readonly subscribe = ((channel: string, handler: EventHandler, { since, onGap }: SubscribeOptions = {}) =>
+    this.#listen('subscribe', channel, (engine, settled) =>
+      engine.subscribe(channel, handler, settled, onGap, since),
+    )) as Subscribe<C>
 
   /**
    * Hears the events that the server addresses to this user or device, by their label (`timer`) or a pattern of labels.
@@ -66,9 +69,8 @@ export class Tidings {
    *
    * @returns a function that ends it
    */
-  on<T = unknown>(label: string, handler: EventHandler<T>): Stop {
-    return this.#listen('on', label, (engine, settled) => engine.on(label, handler, settled))
-  }
+  readonly on = ((label: string, handler: EventHandler) =>
+    this.#listen('on', label, (engine, settled) => engine.on(label, handler, settled))) as On<C>
 
   /** Where the connection stands. */
   get state(): ConnectionState {

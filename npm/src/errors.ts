@@ -13,6 +13,7 @@ export type TidingsErrorCode =
   | 'malformedId'
   | 'malformedUrl'
   | 'alreadyConfigured'
+  | 'noProvider'
   | 'handlerError'
   | 'stopped'
   // The connection's.
@@ -50,6 +51,11 @@ export interface TidingsErrorDetails {
 
 /** Every failure that the package reports, whether thrown, rejected or given to `onError`. */
 export class TidingsError extends Error {
+  /** One class to `instanceof`, though each entry of the package (`tidings/react`, `tidings/slim`, …) brings its own. */
+  static override [Symbol.hasInstance](value: unknown): value is TidingsError {
+    return value instanceof Error && value.name === 'TidingsError'
+  }
+
   override readonly name = 'TidingsError'
   /** What went wrong, for programs. */
   readonly code: TidingsErrorCode

@@ -8,15 +8,16 @@
  * const stop = tidings.subscribe<Timer>('timer:u1', (event) => render(event.payload))
  * ```
  *
- * A map: `client` is what you call; `types` and `errors` say what goes in and comes out; `app` holds the one client of an
- * app; `subscribable` is what framework bindings stand on; `lazy-engine` keeps calls until `engine`, the only file that
- * touches Wasm, has loaded it. All else happens in there.
+ * A map: `client` is what you call; `types`, `channels` and `errors` say what goes in and comes out; `app` holds the one
+ * client of an app; `subscribable` is what the bindings (`react`, `vue`, `svelte`, over `binding`) stand on; `lazy-engine`
+ * keeps calls until `engine`, the only file that touches Wasm, has loaded it. All else happens in there.
  *
  * Importing this does nothing: no Wasm, no `window`, no connection. It is safe in Node and in server rendering.
  *
  * @module
  */
 export { configureTidings, getTidings } from './app.ts'
+export type { AnyChannels, ChannelOf, EventOn, On, Register, RegisteredChannels, Subscribe } from './channels.ts'
 export { Tidings } from './client.ts'
 export { TidingsError, type TidingsErrorCode, type TidingsErrorDetails } from './errors.ts'
 export { segment } from './segment.ts'

@@ -46,11 +46,11 @@ export interface EventExclusion {
 }
 
 /** What the application published, as it arrived. */
-export interface TidingsEvent<T = unknown> {
+export interface TidingsEvent<T = unknown, Type extends string = string> {
   /** Where it was published: a channel, or a pattern such as `chat:*`. A label when `to` is there. */
   readonly channel: string
   /** What kind of change it tells of. */
-  readonly type: string
+  readonly type: Type
   /** Present when it was addressed to a user or a device instead of the channel's subscribers. */
   readonly to?: 'user' | 'device'
   /** What caused it. */

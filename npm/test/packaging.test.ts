@@ -1,6 +1,6 @@
 // The packed tarball, as those who install it get it: what it holds, and that Node and TypeScript take it.
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -33,15 +33,21 @@ beforeAll(() => {
   tarball = join(app, packed.filename)
   mkdirSync(installed, { recursive: true })
   run('tar', ['xzf', tarball, '--strip-components=1', '-C', installed])
+  mkdirSync(join(app, 'node_modules/@types'))
+  for (const peer of ['react', '@types/react', 'svelte', 'vue']) {
+    symlinkSync(dirname(require.resolve(`${peer}/package.json`)), join(app, 'node_modules', peer))
+  }
 })
 
 afterAll(() => rmSync(app, { recursive: true, force: true }))
 
 test('holds what it exports, both licences, and no more', () => {
   expect(readdirSync(installed).sort()).toEqual(['README.md', 'dist', 'package.json'])
-  const types = ['app', 'client', 'errors', 'index', 'segment', 'slim', 'types'].flatMap((name) => [`${name}.d.cts`, `${name}.d.ts`])
-  const code = ['index.cjs', 'index.js', 'slim.cjs', 'slim.js', 'tidings.wasm']
-  expect(readdirSync(join(installed, 'dist')).sort()).toEqual([...code, ...types, 'LICENSE-APACHE', 'LICENSE-MIT'].sort())
+  const described = ['app', 'binding', 'channels', 'client', 'errors', 'index', 'react', 'segment', 'slim', 'svelte', 'types', 'vue']
+  const types = described.flatMap((name) => [`${name}.d.cts`, `${name}.d.ts`])
+  const code = ['index', 'react', 'slim', 'svelte', 'vue'].flatMap((name) => [`${name}.cjs`, `${name}.js`])
+  const rest = ['tidings.wasm', 'LICENSE-APACHE', 'LICENSE-MIT']
+  expect(readdirSync(join(installed, 'dist')).sort()).toEqual([...code, ...types, ...rest].sort())
 })
 
 test('publint finds nothing', async () => {
@@ -54,32 +60,36 @@ test('attw finds nothing', () => {
   expect(() => node(attw, tarball, '--profile', 'node16', '--exclude-entrypoints', './tidings.wasm')).not.toThrow()
 })
 
+const client = ['Tidings', 'TidingsError', 'configureTidings', 'getTidings', 'segment']
+const hooks = ['useChannel', 'useConnection', 'useEvents', 'useLatest', 'useTidings']
+
 test.each([
-  ['import', 'const tidings = await import("tidings")'],
-  ['require', 'const tidings = createRequire(import.meta.url)("tidings")'],
-  ['import of slim', 'const tidings = await import("tidings/slim")'],
-  ['require of slim', 'const tidings = createRequire(import.meta.url)("tidings/slim")'],
-])('%s in Node gives the package and touches nothing', (_, load) => {
+  ['tidings', client],
+  ['tidings/slim', client],
+  ['tidings/react', ['TidingsProvider', ...hooks]],
+  ['tidings/vue', ['TidingsPlugin', ...hooks]],
+  ['tidings/svelte', ['provideTidings', ...hooks]],
+])('%s can be imported and required in Node, which touches nothing', (entry, names) => {
   const file = join(app, 'load.mjs')
-  writeFileSync(
-    file,
-    `import { createRequire } from 'node:module'
-    const touched = []
-    const names = ['window', 'self', 'document', 'location', 'navigator', 'localStorage', 'EventSource', 'WebAssembly',
-      'fetch', 'crypto', 'setTimeout', 'setInterval', 'addEventListener']
-    for (const name of names) {
-      const value = globalThis[name]
-      Object.defineProperty(globalThis, name, { get: () => { touched.push(name); return value } })
-    }
-    const before = Object.keys(globalThis).length
-    ${load}
-    console.log(JSON.stringify({ touched, added: Object.keys(globalThis).length - before, names: Object.keys(tidings).sort() }))`,
-  )
-  expect(JSON.parse(node(file))).toEqual({
-    touched: [],
-    added: 0,
-    names: ['Tidings', 'TidingsError', 'configureTidings', 'getTidings', 'segment'],
-  })
+  for (const load of [`await import('${entry}')`, `createRequire(import.meta.url)('${entry}')`]) {
+    // Frameworks look around as they load, so they are there before; and what they bring to a page is not ours.
+    writeFileSync(
+      file,
+      `import { createRequire } from 'node:module'
+      await Promise.all(['react', 'vue', 'svelte', 'svelte/store', 'svelte/reactivity'].map((name) => import(name)))
+      const touched = []
+      const names = ['window', 'self', 'document', 'location', 'navigator', 'localStorage', 'EventSource', 'WebAssembly',
+        'fetch', 'crypto', 'setTimeout', 'setInterval', 'addEventListener']
+      for (const name of names) {
+        const value = globalThis[name]
+        Object.defineProperty(globalThis, name, { get: () => { touched.push(name); return value } })
+      }
+      const before = Object.keys(globalThis).length
+      const loaded = ${load}
+      console.log(JSON.stringify({ touched, added: Object.keys(globalThis).length - before, names: Object.keys(loaded).sort() }))`,
+    )
+    expect(JSON.parse(node('--no-warnings', file))).toEqual({ touched: [], added: 0, names })
+  }
 })
 
 test('a client may be made on a server, and says there that it cannot connect', () => {
@@ -100,18 +110,37 @@ test('the Wasm is exported as a file', () => {
   expect(WebAssembly.validate(readFileSync(path))).toBe(true)
 })
 
+test('the React binding says that it is for client components', () => {
+  for (const name of ['react.js', 'react.cjs']) {
+    expect(readFileSync(join(installed, 'dist', name), 'utf8')).toMatch(/^("use strict";)?"use client";/)
+  }
+})
+
 test.each(['index.js', 'index.cjs', 'slim.js', 'slim.cjs'])('%s asks no bundler for a file', (name) => {
   expect(readFileSync(join(installed, 'dist', name), 'utf8').includes('import.meta')).toBe(false)
 })
 
-test.each([
-  ['ESM and CommonJS in Node', ['consumer.mts', 'consumer.cts'], { module: 'nodenext' }],
-  ['a bundler', ['consumer.ts'], { module: 'esnext', moduleResolution: 'bundler' }],
-])('its types serve %s', (_, files, module) => {
-  for (const file of files) copyFileSync(join(here, 'test/consumer.ts'), join(app, file))
-  // The oldest library that a consumer may compile with, and no look away from our declarations.
-  const compilerOptions = { ...module, target: 'es2020', lib: ['es2020', 'dom'], types: [], strict: true, skipLibCheck: false, noEmit: true }
-  writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
-  const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc')
-  expect(() => node(tsc)).not.toThrow()
-})
+const programs: [string, string[]][] = [
+  // Types that are registered hold for a whole program, so those who register none are another one.
+  ['without registered types', ['consumer', 'consumer-hooks']],
+  ['with registered types', ['typed-consumer']],
+]
+const systems = [
+  ['ESM and CommonJS in Node', ['mts', 'cts'], { module: 'nodenext' }],
+  ['a bundler', ['ts'], { module: 'esnext', moduleResolution: 'bundler' }],
+] as const
+
+test.each(programs.flatMap(([how, names]) => systems.map(([system, endings, module]) => ({ how, names, system, endings, module }))))(
+  'its types serve $system, $how',
+  ({ names, endings, module }) => {
+    const sources = names.flatMap((name) => endings.map((ending) => ({ name, file: `${name}.${ending}` })))
+    for (const { name, file } of sources) copyFileSync(join(here, `test/${name}.ts`), join(app, file))
+    // The oldest library that a consumer may compile with.
+    const lib = { target: 'es2020', lib: ['es2020', 'dom'], types: [], strict: true, noEmit: true }
+    // No look away from our declarations; but those of the frameworks are not ours to check.
+    const compilerOptions = { ...module, ...lib, skipLibCheck: !names.includes('consumer') }
+    writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: sources.map(({ file }) => file) }))
+    const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc')
+    expect(() => node(tsc)).not.toThrow()
+  },
+)

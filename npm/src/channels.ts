@@ -1,0 +1,93 @@
+import type { EventHandler, GapHandler, Stop, SubscribeOptions, TidingsEvent } from './types.ts'
+
+/**
+ * Where an application registers the type of each of its channels and labels, once, for `subscribe`, `on` and every hook:
+ *
+ * ```ts
+ * interface Channels {
+ *   [timer: `timer:${string}`]: { type: 'started'; payload: Timer } | { type: 'stopped'; payload: { id: number } }
+ *   news: string
+ * }
+ * declare module 'tidings' {
+ *   interface Register {
+ *     channels: Channels
+ *   }
+ * }
+ * ```
+ *
+ * A value made of `type` and `payload` alone says both for each kind of event; a member without `payload` has `null`. Any
+ * other value is the payload, under any type. Unregistered, every channel may carry anything.
+ */
+// An interface, because only those can be added to from outside.
+export interface Register {}
+
+/** Of an application that registered no types: any channel, any payload. */
+export interface AnyChannels {
+  [channel: string]: unknown
+}
+
+/** What the application registered. */
+export type RegisteredChannels = Register extends { channels: infer C extends object } ? C : AnyChannels
+
+/** Whether a map says nothing about which channels there are. */
+type IsOpen<C> = string extends keyof C ? true : false
+
+/** The patterns that end below a channel: of `chat:${string}:typing`, `chat:*` and `chat:${string}:*`. */
+type PatternsOver<Channel extends string> = Channel extends `${infer Head}:${infer Rest}`
+  ? `${Head}:*` | `${Head}:${PatternsOver<Rest>}`
+  : never
+
+/** The channels of a map, and the patterns that match some of them. */
+export type ChannelOf<C> = IsOpen<C> extends true ? string : (keyof C & string) | PatternsOver<keyof C & string> | '*'
+
+/** What a map says of a channel, or of all that a pattern matches. */
+type ValueOn<C, Asked extends string, Key extends keyof C & string = keyof C & string> = Key extends string
+  ? Asked extends Key | PatternsOver<Key> | '*'
+    ? C[Key]
+    : never
+  : never
+
+/** An event, as one value of a map describes it. */
+type Described<V> = [Exclude<keyof V, 'type' | 'payload'>] extends [never]
+  ? V extends { type: infer Type extends string }
+    ? TidingsEvent<V extends { payload: infer Payload } ? Payload : null, Type>
+    : TidingsEvent<V>
+  : TidingsEvent<V>
+
+type DescribedEach<V> = V extends unknown ? Described<V> : never
+
+/** The events that `subscribe` or `on` brings for a channel, label or pattern. */
+export type EventOn<C, Asked extends string> =
+  IsOpen<C> extends true ? TidingsEvent<C[keyof C & string]> : DescribedEach<ValueOn<C, Asked>>
+
+/** The method {@link Tidings.subscribe}. */
+export type Subscribe<C> =
+  IsOpen<C> extends true
+    ? <T = C[keyof C & string]>(channel: string, handler: EventHandler<T>, options?: SubscribeOptions) => Stop
+    : <K extends ChannelOf<C>>(channel: K, handler: (event: EventOn<C, K>) => void, options?: SubscribeOptions) => Stop
+
+/** The method {@link Tidings.on}. */
+export type On<C> =
+  IsOpen<C> extends true
+    ? <T = C[keyof C & string]>(label: string, handler: EventHandler<T>) => Stop
+    : <K extends ChannelOf<C>>(label: K, handler: (event: EventOn<C, K>) => void) => Stop
+
+/** A handler of a hook: one for all events, or one for each type of event. */
+export type Handlers<E extends TidingsEvent> = ((event: E) => void) | HandlersByType<E>
+
+/** A handler for each type of event; those of other types are not for us. */
+export type HandlersByType<E extends TidingsEvent> = { readonly [T in E['type']]?: (event: Extract<E, { type: T }>) => void }
+
+/** Options of `useChannel`. */
+export interface ChannelOptions {
+  /**
+   * A cursor: first hear what the channel carried after it. Take it on the server (`hub.cursor()`) **before** loading the
+   * data that it renders. After a pause the channel then goes on where it stood. Defaults to none: from now on.
+   */
+  since?: string | undefined
+  /** Called when events of this channel may have been missed: refetch. */
+  onGap?: GapHandler | undefined
+}
+
+/** What `useLatest` keeps. */
+export type LatestOn<C, Asked extends string> = EventOn<C, Asked> | undefined

@@ -1,0 +1,175 @@
+// What holds for the binding of every framework, told by a component that uses all its hooks.
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { Tidings } from '../src/index.ts'
+import { browser, settle, stubBrowser } from './browser.ts'
+
+/** What the component is given. */
+export interface ProbeProps {
+  channel: string | null
+  heard: (by: string, payload: unknown) => void
+  since?: string
+}
+
+/** The component on a page. */
+export interface Mounted {
+  change(props: Partial<ProbeProps>): void
+  unmount(): void
+}
+
+/** How a framework shows the component, renders it on a server, and takes over what was rendered. */
+export interface Framework {
+  mount(target: Element, tidings: Tidings, props: ProbeProps): Mounted
+  /** What a server sends. */
+  serve(tidings: Tidings, props: ProbeProps): Promise<string>
+  hydrate(target: Element, tidings: Tidings, props: ProbeProps): Mounted
+  /** Without a client. */
+  mountBare(target: Element): void
+}
+
+export function probeTests({ mount, serve, hydrate, mountBare }: Framework): void {
+  let tidings: Tidings
+  let target: Element
+  const heard = vi.fn<ProbeProps['heard']>()
+  const mounted: Mounted[] = []
+  const show = (props: Partial<ProbeProps> = {}): Mounted => {
+    const shown = mount(target, tidings, { channel: 'a', heard, ...props })
+    mounted.push(shown)
+    return shown
+  }
+  const text = (): string => target.textContent!.replaceAll(/\s+/g, ' ').trim()
+  const press = async (button: number): Promise<void> => {
+    target.querySelectorAll('button')[button]!.click()
+    await settle()
+  }
+  const heardBy = (by: string): unknown[] => heard.mock.calls.filter((call) => call[0] === by).map((call) => call[1])
+  async function open(): Promise<void> {
+    await settle()
+    browser.stream.open()
+    await settle()
+  }
+  async function confirm(): Promise<void> {
+    const { requestId, channels } = browser.calls.filter(({ url }) => url.endsWith('/subscribe')).at(-1)!.body
+    browser.stream.frame('subscribed', { requestId, channels, position: '1f.42.9ab3' })
+    await settle()
+  }
+
+  beforeEach(() => {
+    stubBrowser()
+    heard.mockClear()
+    tidings = new Tidings({ url: 'http://app.test/api/events' })
+    target = document.body.appendChild(document.createElement('main'))
+  })
+  afterEach(() => {
+    for (const shown of mounted.splice(0)) shown.unmount()
+    tidings.reset()
+    document.body.replaceChildren()
+  })
+
+  test('all hooks share one stream, and hear what is theirs, once', async () => {
+    show()
+    await open()
+    browser.stream.event('a', 1, { seq: 43 })
+    browser.stream.event('timer', 2, { seq: 44, to: 'user' })
+    browser.stream.event('note', 3, { seq: 45, to: 'user' })
+    expect(browser.streams).toHaveLength(1)
+    expect(browser.stream.query.channels).toBe('a')
+    expect(heard.mock.calls).toEqual([
+      ['channel', 1],
+      ['type', 1],
+      ['label', 2],
+      ['events by type', 2],
+      ['events by type', 3],
+    ])
+  })
+
+  test('what is unmounted hears nothing, and is unsubscribed', async () => {
+    const shown = show()
+    await open()
+    shown.unmount()
+    await settle()
+    browser.stream.event('a', 1, { seq: 43 })
+    browser.stream.event('timer', 2, { seq: 44, to: 'user' })
+    expect(heard).not.toHaveBeenCalled()
+    expect(browser.calls.map(({ url, body }) => [url.split('/').at(-1), body.channels])).toEqual([['unsubscribe', ['a']]])
+  })
+
+  test('another channel takes the place of the one before', async () => {
+    const shown = show()
+    await open()
+    browser.stream.event('a', 1, { seq: 43 })
+    await settle()
+    expect(text()).toBe('open 0 n1.1 1')
+    shown.change({ channel: 'b' })
+    await settle()
+    expect(text()).toBe('open 0 n1.1 none')
+    await confirm()
+    browser.stream.event('a', 2, { seq: 44 })
+    browser.stream.event('b', 3, { seq: 45 })
+    await settle()
+    expect(heardBy('channel')).toEqual([1, 3])
+    expect(text()).toBe('open 0 n1.1 3')
+  })
+
+  test('`null` pauses', async () => {
+    const shown = show({ channel: null })
+    await open()
+    expect(browser.stream.query.channels).toBeUndefined()
+    shown.change({ channel: 'a' })
+    await settle()
+    await confirm()
+    browser.stream.event('a', 1, { seq: 43 })
+    shown.change({ channel: null })
+    await settle()
+    browser.stream.event('a', 2, { seq: 44 })
+    expect(heardBy('channel')).toEqual([1])
+    expect(text()).toBe('open 0 n1.1 none')
+  })
+
+  test('from a cursor, it asks for what came after; after a pause it goes on where it stood', async () => {
+    const shown = show({ since: '1f.40.1' })
+    await open()
+    expect(browser.calls.at(-1)?.body).toMatchObject({ channels: ['a'], since: '1f.40.1' })
+    await confirm()
+    browser.stream.event('a', 1, { seq: 50 })
+    shown.change({ channel: null })
+    await settle()
+    shown.change({ channel: 'a' })
+    await settle()
+    expect(browser.calls.at(-1)?.body).toMatchObject({ channels: ['a'], since: '1f.50.c0de' })
+  })
+
+  test('a gap of the channel is told', async () => {
+    show()
+    await open()
+    browser.stream.frame('gap', { channels: ['a'], reason: 'trimmed' })
+    expect(heardBy('gap')).toEqual([['a']])
+  })
+
+  test('the connection is shown, and may be ended and begun', async () => {
+    show()
+    expect(text()).toMatch(/^idle 0/)
+    await open()
+    expect(text()).toMatch(/^open 0 n1.1/)
+    await press(1)
+    expect(text()).toMatch(/^closed 0/)
+    await press(0)
+    expect(text()).toMatch(/^connecting 0/)
+  })
+
+  test('it takes over what a server rendered, though the client is connected by then', async () => {
+    tidings.connect()
+    await open()
+    target.innerHTML = await serve(tidings, { channel: 'a', heard })
+    expect(text()).toBe('idle 0 none')
+    expect(browser.calls).toEqual([])
+    const complaints = [vi.spyOn(console, 'error'), vi.spyOn(console, 'warn')]
+    mounted.push(hydrate(target, tidings, { channel: 'a', heard }))
+    await settle()
+    expect(text()).toMatch(/^open 0/)
+    expect(complaints.flatMap((spy) => spy.mock.calls)).toEqual([])
+  })
+
+  test('without a client there is an error with a name', () => {
+    expect(() => mountBare(target)).toThrow(expect.objectContaining({ name: 'TidingsError', code: 'noProvider' }))
+  })
+}

@@ -1,0 +1,71 @@
+// Every snippet of the README, compiled as it stands against the built package.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+
+const require = createRequire(import.meta.url)
+const app = mkdtempSync(join(tmpdir(), 'tidings-readme-'))
+afterAll(() => rmSync(app, { recursive: true, force: true }))
+
+const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8')
+const snippets = [...readme.matchAll(/^```(ts|tsx|vue|svelte)\n(.*?)^```$/gms)].map(([, language = '', code = '']) => ({ language, code }))
+
+function compile(program: string, ...args: string[]): string {
+  try {
+    execFileSync(process.execPath, [program, ...args], { cwd: app, encoding: 'utf8', stdio: 'pipe' })
+    return ''
+  } catch (error) {
+    const { stdout, message } = error as Error & { stdout: string }
+    return stdout || message
+  }
+}
+
+test('every snippet compiles', { timeout: 300_000 }, () => {
+  expect(snippets.map(({ language }) => language)).toEqual(expect.arrayContaining(['ts', 'tsx', 'vue', 'svelte']))
+  const names = snippets.map(({ language, code }, number) => {
+    // A snippet that another one imports says its name in its first line.
+    const [, named] = /^(?:\/\/|<!--) (\S+\.\w+)/.exec(code) ?? []
+    const name = named ?? `snippet${number}.${language}`
+    writeFileSync(join(app, name), code)
+    return name
+  })
+  expect(new Set(names).size).toBe(names.length)
+  // What is the reader's own.
+  writeFileSync(
+    join(app, 'reader.d.ts'),
+    `declare function refetch(): void
+    declare function render(type: string, payload: { id: string; text: string }): void
+    declare function show(payload: { id: number }): void
+    declare const body: string
+    declare module '*?url' { const url: string; export default url }
+    interface ImportMeta { readonly hot?: { dispose(end: () => void): void } }`,
+  )
+  symlinkSync(dirname(dirname(require.resolve('vue/package.json'))), join(app, 'node_modules'))
+  const compilerOptions = {
+    target: 'es2022',
+    lib: ['es2023', 'dom', 'dom.iterable'],
+    module: 'esnext',
+    moduleResolution: 'bundler',
+    moduleDetection: 'force',
+    jsx: 'react-jsx',
+    types: [],
+    strict: true,
+    skipLibCheck: true,
+    noEmit: true,
+  }
+  const typed = names.filter((name) => ['channels.d.ts', 'timers.ts'].includes(name))
+  const others = names.filter((name) => !typed.includes(name) && !name.endsWith('.svelte'))
+  const config = (name: string, files: string[]): void =>
+    writeFileSync(join(app, name), JSON.stringify({ compilerOptions, include: ['reader.d.ts', ...files] }))
+  config('tsconfig.json', others)
+  config('typed.json', typed)
+  config('svelte.json', ['*.svelte'])
+  const vueTsc = join(dirname(require.resolve('vue-tsc/package.json')), 'bin/vue-tsc.js')
+  const svelteCheck = join(dirname(require.resolve('svelte-check/package.json')), 'bin/svelte-check')
+  expect(compile(vueTsc, '--project', 'tsconfig.json')).toBe('')
+  expect(compile(vueTsc, '--project', 'typed.json')).toBe('')
+  expect(compile(svelteCheck, '--tsconfig', 'svelte.json', '--fail-on-warnings', '--output', 'human')).toBe('')
+})

@@ -1,0 +1,131 @@
+// What an application writes that has registered the types of its channels, compiled as consumer.ts is: what is wrong must
+// not compile, what is right must.
+import { getTidings, segment, Tidings, type ChannelOf, type EventOn, type TidingsEvent } from 'tidings'
+import * as react from 'tidings/react'
+import * as svelte from 'tidings/svelte'
+import * as vue from 'tidings/vue'
+import { ref } from 'vue'
+
+interface Timer {
+  id: number
+  name: string
+}
+interface Channels {
+  [timer: `timer:${string}`]:
+    | { type: 'started'; payload: Timer }
+    | { type: 'stopped'; payload: { at: string } }
+    | { type: 'cleared' }
+  [typing: `chat:${string}:typing`]: { who: string }
+  news: string
+}
+declare module 'tidings' {
+  interface Register {
+    channels: Channels
+  }
+}
+
+const tidings: Tidings = getTidings()
+declare const id: string
+
+// A template, a literal, and what tells one kind of event from another.
+tidings.subscribe(`timer:${id}`, (event) => {
+  if (event.type === 'started') event.payload.name.trim()
+  if (event.type === 'stopped') event.payload.at.trim()
+  if (event.type === 'cleared') event.payload satisfies null
+  // @ts-expect-error the payload is not known before the type is
+  event.payload.name
+  // @ts-expect-error there is no such type of event
+  if (event.type === 'strated') return
+})
+tidings.subscribe('news', (event) => event.payload.trim())
+tidings.on('news', (event) => event.payload.trim())
+tidings.subscribe(`chat:${id}:typing`, ({ payload }) => payload.who.trim())
+
+// Patterns bring what they match.
+tidings.subscribe('timer:*', ({ type }) => type satisfies 'started' | 'stopped' | 'cleared')
+tidings.subscribe('chat:*', ({ payload }) => payload.who.trim())
+tidings.subscribe(`chat:${id}:*`, ({ payload }) => payload.who.trim())
+// @ts-expect-error all channels bring all kinds
+tidings.subscribe('*', ({ payload }) => payload.who)
+
+// @ts-expect-error no such channel
+tidings.subscribe('tiemr:u1', () => {})
+// @ts-expect-error nothing is below it
+tidings.subscribe('news:*', () => {})
+// @ts-expect-error a foreign id is a string, which is not a channel yet
+tidings.subscribe(segment(id), () => {})
+// @ts-expect-error no such label
+tidings.on('nwes', () => {})
+// @ts-expect-error the handler expects another payload
+tidings.on('news', (event: TidingsEvent<number>) => event)
+
+// Without registering, a map may be given to one client.
+const other = new Tidings<{ alarms: { level: 1 | 2 } }>()
+other.subscribe('alarms', ({ payload }) => payload.level satisfies 1 | 2)
+// @ts-expect-error of the other client's
+other.subscribe('news', () => {})
+export type Alarm = EventOn<{ alarms: { level: 1 | 2 } }, ChannelOf<{ alarms: { level: 1 | 2 } }>>
+
+export function InReact(): void {
+  react.useChannel(`timer:${id}`, (event) => event.type === 'started' && event.payload.name.trim())
+  react.useChannel(id ? 'news' : null, ({ payload }) => payload.trim(), { since: '1f.42.9ab3' })
+  react.useChannel('timer:1', { started: ({ payload }) => payload.name.trim() })
+  react.useEvents('news', ({ payload }) => payload.trim())
+  react.useEvents('timer:*', { stopped: ({ payload }) => payload.at.trim() })
+  react.useLatest('news')?.payload.trim()
+  // Whatever the label: `news`, of which no types are told, may bring one of this type as well.
+  react.useEvents({ stopped: ({ payload }) => payload satisfies null | string | object })
+  react.useConnection().state satisfies string
+  react.useTidings().subscribe('news', () => {})
+  // @ts-expect-error no such channel
+  react.useChannel('tiemr:1', () => {})
+  // @ts-expect-error no such type of event on this channel
+  react.useChannel('timer:1', { strated: () => {} })
+  // @ts-expect-error the payload has no such field
+  react.useChannel('timer:1', { started: ({ payload }) => payload.at })
+  // @ts-expect-error no such label
+  react.useEvents('nwes', () => {})
+  // @ts-expect-error no such type of event
+  react.useEvents('timer:*', { strated: () => {} })
+  // @ts-expect-error the payload is a string
+  react.useLatest('news')?.payload.id
+}
+
+export function inVue(): void {
+  vue.useChannel(
+    () => `timer:${id}`,
+    (event) => event.type === 'started' && event.payload.name.trim(),
+  )
+  vue.useChannel(ref<'news' | null>(null), ({ payload }) => payload.trim())
+  vue.useEvents('timer:*', { stopped: ({ payload }) => payload.at.trim() })
+  vue.useLatest('news').value?.payload.trim()
+  vue.useConnection().state.value satisfies string
+  // @ts-expect-error no such channel
+  vue.useChannel('tiemr:1', () => {})
+  // @ts-expect-error no such channel
+  vue.useChannel(() => `tiemr:${id}`, () => {})
+  // @ts-expect-error no such label
+  vue.useEvents('nwes', () => {})
+  // @ts-expect-error the payload is a string
+  vue.useLatest('news').value?.payload.id
+}
+
+export function inSvelte(): void {
+  svelte.provideTidings(tidings)
+  svelte.useChannel(
+    () => `timer:${id}`,
+    (event) => event.type === 'started' && event.payload.name.trim(),
+  )
+  svelte.useChannel(null, () => {})
+  svelte.useEvents('timer:*', { stopped: ({ payload }) => payload.at.trim() })
+  svelte.useLatest('news').current?.payload.trim()
+  svelte.useConnection().state satisfies string
+  // @ts-expect-error no such channel
+  svelte.useChannel('tiemr:1', () => {})
+  // @ts-expect-error no such channel
+  svelte.useChannel(() => `tiemr:${id}`, () => {})
+  // @ts-expect-error no such label
+  svelte.useEvents('nwes', () => {})
+  // @ts-expect-error the payload is a string
+  svelte.useLatest('news').current?.payload.id
+}
