@@ -34,6 +34,8 @@ crate::frame::words! {
         CredentialsUnknownKey = "credentialsUnknownKey",
         /// 403: good credentials that do not allow this.
         Forbidden = "forbidden",
+        /// 403: a page of another origin commands by its visitor's cookie.
+        OriginNotAllowed = "originNotAllowed",
         /// 404: no such connection, or one of somebody else.
         UnknownConnection = "unknownConnection",
         /// 404: no such path below the base path.
@@ -77,7 +79,7 @@ impl Code {
             | Self::CredentialsWrongAudience
             | Self::CredentialsWrongIssuer
             | Self::CredentialsUnknownKey => 401,
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::OriginNotAllowed => 403,
             Self::UnknownConnection | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -109,6 +111,7 @@ impl Code {
             Self::CredentialsWrongIssuer => "Credentials are of another issuer",
             Self::CredentialsUnknownKey => "Credentials are signed with an unknown key",
             Self::Forbidden => "Not allowed",
+            Self::OriginNotAllowed => "Not allowed to pages of this origin",
             Self::UnknownConnection => "No such connection",
             Self::NotFound => "No such path",
             Self::MethodNotAllowed => "The path takes another method",

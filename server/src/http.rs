@@ -8,11 +8,12 @@
 //! | `POST /ticket` | `ticket`, where mounted: a single-use text that opens a stream |
 //! | `GET /check` | `routes`: authentication and limits only |
 //!
-//! What callers may use up is in `limits`, where they come from in `address`.
+//! What callers may use up is in `limits`, where they come from in `address`, and what pages of other origins may in `cors`.
 
 mod address;
 mod body;
 mod command;
+mod cors;
 mod limits;
 pub(crate) mod problem;
 mod publish;

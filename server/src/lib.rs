@@ -52,8 +52,8 @@
 //! hears what. The words are those of the [protocol](tidings_protocol).
 #![deny(missing_docs)]
 
-pub mod auth;
 mod admission;
+pub mod auth;
 mod clock;
 mod config;
 mod connection;

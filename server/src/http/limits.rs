@@ -169,7 +169,7 @@ struct Rates<C: Clock> {
 }
 
 /// Why not now.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Denied {
     Wait(Duration),
     Never,

@@ -19,6 +19,7 @@ use tidings_protocol::{
 
 use super::{
     command,
+    cors::{Origins, check_origin},
     limits::{Limiter, Limits, check_head},
     problem::Refusal,
     publish, stream, ticket,
@@ -48,6 +49,7 @@ pub struct Routes {
     gate: Gate,
     publish: bool,
     body_bytes: usize,
+    origins: Origins,
 }
 
 /// What every handler needs.
@@ -117,7 +119,8 @@ impl Routes {
     /// The routes of [`routes`].
     pub fn new(hub: Hub, auth: impl Auth) -> Self {
         let limiter = Arc::new(Limiter::new(Limits::default(), &hub));
-        Self { gate: Gate { hub, auth: Arc::new(auth), tickets: None, limiter }, publish: false, body_bytes: 4 << 20 }
+        let gate = Gate { hub, auth: Arc::new(auth), tickets: None, limiter };
+        Self { gate, publish: false, body_bytes: 4 << 20, origins: Origins::default() }
     }
 
     /// Mounts `POST /publish` as well, for identities with publishing grants ([`Identity::allow_publish`]).
@@ -138,6 +141,26 @@ impl Routes {
     /// ```
     pub fn tickets(mut self, store: impl TicketStore) -> Self {
         self.gate.tickets = Some(Arc::new(store));
+        self
+    }
+
+    /// Lets pages of these origins in, credentials included: every answer, refusals too, says so to their browsers (CORS), and
+    /// they may command by cookies. Each is `scheme://host[:port]`; there is no "all". Defaults to none.
+    ///
+    /// Whatever is set here, a POST that brings a cookie but no `Authorization` is refused (403 `originNotAllowed`) when a page
+    /// of another origin sends it.
+    ///
+    /// ```
+    /// # fn f(hub: tidings::Hub, auth: impl tidings::auth::Auth) -> axum::Router {
+    /// tidings::Routes::new(hub, auth).cors(["https://app.example", "http://localhost:5173"]).into_router()
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When a text is no origin: a mistake in the program, found at start-up.
+    pub fn cors<I: IntoIterator<Item: AsRef<str>>>(mut self, origins: I) -> Self {
+        self.origins = Origins::expect(origins);
         self
     }
 
@@ -166,12 +189,19 @@ impl Routes {
         if self.gate.tickets.is_some() {
             router = router.route("/ticket", post(ticket::mint));
         }
-        router
+        let cors = self.origins.layer();
+        let router = router
             .fallback(|| async { Refusal::from(Code::NotFound) })
             .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) })
             .layer(DefaultBodyLimit::max(self.body_bytes))
             .layer(from_fn_with_state(self.gate.limiter.limits().clone(), check_head))
-            .with_state(self.gate)
+            .layer(from_fn_with_state(self.origins, check_origin))
+            .with_state(self.gate);
+        // Outermost, so that refusals of every kind can be read by the page that they are for.
+        match cors {
+            Some(cors) => router.layer(cors),
+            None => router,
+        }
     }
 }
 

@@ -4,10 +4,10 @@ use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
 };
-use serde_json::Value;
-use tidings::{Event, EventType, Source, UserId};
+use serde_json::{Value, json};
+use tidings::{Event, EventType, Limits, Rate, Routes, Source, UserId};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, Stream, auth};
 
 /// Any text, rich in what matters to an event stream.
 fn text() -> impl Strategy<Value = String> {
@@ -82,4 +82,113 @@ fn no_text_forges_a_field_or_a_frame() {
         Ok(())
     });
     result.unwrap();
+}
+
+/// The next frames are these and nothing else, each of one `data:` line.
+async fn are_whole(stream: &mut Stream, names: &[&str]) -> Vec<Value> {
+    let mut data = Vec::new();
+    for name in names {
+        data.push(stream.named(name).await.data);
+    }
+    let raw = String::from_utf8(std::mem::take(&mut stream.raw)).unwrap();
+    let fields = raw.split(['\r', '\n']).filter(|line| !line.is_empty() && !line.starts_with("id: "));
+    let named = names.iter().filter(|name| **name != "message").map(|name| format!("event: {name}"));
+    let (events, lines): (Vec<_>, Vec<_>) = fields.partition(|line| line.starts_with("event: "));
+    assert_eq!(events, named.collect::<Vec<_>>(), "{raw:?}");
+    assert!(lines.len() == names.len() && lines.iter().all(|line| line.starts_with("data: ")), "{raw:?}");
+    data
+}
+
+/// Where in a published event a text may stand, and what must be beside it.
+const FIELDS: [&[&str]; 10] = [
+    &["channel"],
+    &["type"],
+    &["key"],
+    &["payload"],
+    &["payload", "text"],
+    &["source", "userId"],
+    &["source", "deviceId"],
+    &["source", "sessionId"],
+    &["except", "sessionId"],
+    &["except", "deviceId"],
+];
+
+fn at<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Value {
+    path.iter().fold(value, |value, name| &mut value[name])
+}
+
+/// Publishes to Ana over HTTP with `text` in one field. It is refused by name, or arrives as it was in one frame.
+async fn in_a_field(fixture: &Fixture, stream: &mut Stream, field: &[&str], text: &str) {
+    let mut body = json!({"channel": "a", "type": "t", "to": {"users": ["ana"]}});
+    if field[0] == "except" {
+        body["except"] = json!({"userId": "bob"});
+    }
+    *at(&mut body, field) = text.into();
+    let answer = fixture.client("backend").post("/publish", body).await;
+    if answer.status != 200 {
+        assert!(matches!(answer.body["code"].as_str(), Some("malformed" | "malformedChannel")), "{}", answer.body);
+        return;
+    }
+    let mut heard = are_whole(stream, &["message"]).await.remove(0);
+    if field != ["key"] {
+        assert_eq!(*at(&mut heard, field), text);
+    }
+}
+
+/// Calls with `text` as the name of the call. It is refused, or repeated in one frame as it was.
+async fn in_a_call(fixture: &Fixture, stream: &mut Stream, text: &str) {
+    let body = json!({"connectionId": stream.connection_id(), "requestId": text, "channels": ["news:1"]});
+    let answer = fixture.client("ana").post("/subscribe", body).await;
+    if answer.status != 200 {
+        answer.is_problem(400, "malformed");
+        return;
+    }
+    assert_eq!(are_whole(stream, &["subscribed"]).await[0]["requestId"], text);
+}
+
+/// Opens a stream that calls itself `text`. It is refused, or greeted by its name.
+async fn in_the_names_of_a_stream(fixture: &Fixture, text: &str) {
+    let query = [("deviceId", text), ("sessionId", text)];
+    let response = fixture.client("ana").try_stream(&query).await;
+    match response {
+        Ok(stream) => assert_eq!(stream.connected.data["deviceId"], text),
+        Err(answer) => answer.is_problem(400, "malformed"),
+    }
+}
+
+#[test]
+fn no_text_in_any_field_of_a_request_forges_a_field_or_a_frame() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let limits = Limits::default().subscribe_rate(Rate::per_second(1_000_000));
+    let fixture =
+        runtime.block_on(Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth()).publish().limits(limits)));
+    let mut stream = runtime.block_on(fixture.stream("ana", &[]));
+    stream.raw.clear();
+    let stream = std::cell::RefCell::new(stream);
+    // Half of them of what ids are made of, so that many get in.
+    let text = prop_oneof![text(), "[!-~]{1,20}"];
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    let result = runner.run(&(text, prop::sample::select(FIELDS.to_vec())), |(text, field)| {
+        let stream = &mut stream.borrow_mut();
+        runtime.block_on(async {
+            in_a_field(&fixture, stream, field, &text).await;
+            in_a_call(&fixture, stream, &text).await;
+            in_the_names_of_a_stream(&fixture, &text).await;
+        });
+        Ok(())
+    });
+    result.unwrap();
+}
+
+/// What stands between the tokens of a publisher's JSON is the publisher's too.
+#[tokio::test]
+async fn line_ends_between_the_tokens_of_a_payload_forge_nothing() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[]).await;
+    let payload = "{\n\n\"id\"\r\r:\r\n\r\n[1,\n\n2]}";
+    let body = format!(r#"{{"channel":"a","type":"t","to":{{"users":["ana"]}},"payload":{payload}}}"#);
+    fixture.client("backend").post_text("/publish", "application/json", &body).await.good();
+    fixture.hub.to_user("ana").publish(Event::new("a", "t", "next").unwrap()).await.unwrap();
+    assert_eq!(stream.event().await["payload"], json!({"id": [1, 2]}));
+    stream.hears("next").await;
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `stream` | how a stream begins, and that both servers carry it |
 //! | `audience` | who gets an event: channels, patterns, users, devices |
+//! | `cross_site` | pages of other origins: what they may read, and command |
 //! | `exclusion` | from whom it is hidden |
 //! | `grants` | who may hear what |
 //! | `credentials` | ways in: tickets, tokens, an endpoint that is asked; and that none of them is ever shown |
@@ -24,6 +25,7 @@
 mod audience;
 mod cancelled;
 mod credentials;
+mod cross_site;
 mod exclusion;
 mod fixture;
 mod forgery;

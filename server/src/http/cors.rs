@@ -1,0 +1,123 @@
+//! Pages of other origins: which may read the answers, and which may command by a visitor's cookie.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use tidings_protocol::problem::Code;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use super::problem::Refusal;
+use crate::origin::{DEVICE_HEADER, SESSION_HEADER};
+
+/// How long a browser may remember what it was allowed; Chromium remembers it for no longer.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(7_200);
+
+/// Origins whose pages may do what those of the own origin may.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origins(Arc<[HeaderValue]>);
+
+impl Origins {
+    /// # Panics
+    ///
+    /// When a text is no origin: a mistake in the program, found at start-up.
+    pub(super) fn expect<I: IntoIterator<Item: AsRef<str>>>(origins: I) -> Self {
+        let origin = |text: I::Item| match origin(text.as_ref()) {
+            Some(origin) => origin,
+            None => panic!("{:?} is no origin, such as https://app.example or http://localhost:5173", text.as_ref()),
+        };
+        Self(origins.into_iter().map(origin).collect())
+    }
+
+    /// What tells browsers so, on every answer; none where there are no other origins.
+    pub(super) fn layer(&self) -> Option<CorsLayer> {
+        let own = [DEVICE_HEADER, SESSION_HEADER, "last-event-id"].map(HeaderName::from_static);
+        let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, header::CACHE_CONTROL];
+        let layer = CorsLayer::new()
+            .allow_origin(AllowOrigin::list(self.0.iter().cloned()))
+            .allow_credentials(true)
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers(own.into_iter().chain(headers).collect::<Vec<_>>())
+            .expose_headers([header::RETRY_AFTER])
+            .max_age(PREFLIGHT_AGE);
+        (!self.0.is_empty()).then_some(layer)
+    }
+
+    /// Whether a page may command by what its visitor's browser adds of itself.
+    fn may_command(&self, request: &Request) -> bool {
+        let headers = request.headers();
+        // What a page puts in itself, no other page can: browsers ask the server first, and `layer` answers.
+        if !headers.contains_key(header::COOKIE) || headers.contains_key(header::AUTHORIZATION) {
+            return true;
+        }
+        let origin = headers.get(header::ORIGIN);
+        if origin.is_some_and(|origin| self.0.contains(origin)) {
+            return true;
+        }
+        // No page can set this one. Browsers send it to hosts that they trust, as https.
+        match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+            Some(site) => matches!(site, b"same-origin" | b"none"),
+            // Browsers send an origin with every POST; others have no visitors.
+            None => origin.is_none_or(|origin| is_own(origin, headers, request.uri())),
+        }
+    }
+}
+
+/// `scheme://host[:port]` as browsers write it.
+fn origin(text: &str) -> Option<HeaderValue> {
+    let (scheme, authority) = text.split_once("://")?;
+    let is_plain = |text: &str| !text.is_empty() && !text.contains(['/', '?', '#', '@', '*', ',', ' ']);
+    let is_lower = !text.contains(|letter: char| letter.is_ascii_uppercase());
+    (is_plain(scheme) && is_plain(authority) && is_lower).then(|| HeaderValue::from_str(text).ok())?
+}
+
+/// Whether the page lies on the host that it calls.
+fn is_own(origin: &HeaderValue, headers: &HeaderMap, uri: &Uri) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    // HTTP/2 has it in the URL.
+    let host = host.or_else(|| uri.authority().map(http::uri::Authority::as_str));
+    let page = origin.to_str().ok().and_then(|origin| Some(origin.split_once("://")?.1));
+    matches!((host, page), (Some(host), Some(page)) if host.eq_ignore_ascii_case(page))
+}
+
+/// Refuses commands that another site's page gives in the name of its visitor.
+pub(super) async fn check_origin(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+    if request.method() == Method::POST && !origins.may_command(&request) {
+        return Refusal::from(Code::OriginNotAllowed).into_response();
+    }
+    next.run(request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_explicit() {
+        for text in ["https://app.example", "http://localhost:5173", "capacitor://localhost", "http://[::1]:80"] {
+            assert!(origin(text).is_some(), "{text}");
+        }
+        for text in [
+            "*",
+            "https://*.example",
+            "app.example",
+            "https://app.example/",
+            "null",
+            "",
+            "https://",
+            "https://App.example",
+        ] {
+            assert!(origin(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "is no origin")]
+    fn what_is_no_origin_is_told_at_start_up() {
+        Origins::expect(["https://app.example/"]);
+    }
+}
