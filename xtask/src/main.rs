@@ -3,18 +3,20 @@
 //! - `house`: where things are: the folders of the repository, the target folder, the user's cache
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
-//! - `tools`, `crate_tool`, `browsers`, `apt`: install what is missing
-//! - `build`, `demo`, `test`, `sim`, `chaos`, `size`: one command each
+//! - `tools`, `crate_tool`, `browsers`, `apt`, `nchan`: install what is missing
+//! - `build`, `demo`, `test`, `sim`, `chaos`, `bench`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
 
 mod apt;
+mod bench;
 mod browsers;
 mod build;
 mod chaos;
 mod crate_tool;
 mod demo;
 mod house;
+mod nchan;
 mod sim;
 mod size;
 mod stamp;
@@ -41,6 +43,8 @@ Usage: cargo xtask <COMMAND>
                        let everything go wrong under a real hub and client in one process, and check what each heard
   chaos [--minutes 2] [--seed S]
                        kill and stop a hub under real clients, and check what each of them got
+  bench [--quick] [--rounds 3] [--only NAME]…
+                       Tidings beside its peers: speed, memory and storms, as figures; see BENCHMARKS.md
   setup                only install what `demo` and `test` need
   build                the Wasm client, the npm package, the front end and the example servers
   size                 raw, gzip and brotli size of the npm package's entry and Wasm
@@ -53,6 +57,7 @@ enum Task {
     Test,
     Sim { seeds: String, from: Option<String> },
     Chaos { minutes: String, seed: Option<String> },
+    Bench { quick: bool, options: Vec<String> },
     Setup,
     Build,
     Size,
@@ -78,6 +83,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test => test::run(&house, &mut steps),
         Task::Sim { seeds, from } => sim::run(&house, &mut steps, &seeds, from.as_deref()),
         Task::Chaos { minutes, seed } => chaos::run(&house, &mut steps, &minutes, seed.as_deref()),
+        Task::Bench { quick, options } => bench::run(&house, &mut steps, quick, &options),
         Task::Setup => setup(&house, &mut steps),
         Task::Build => build::all(&house, &mut steps),
         Task::Size => size::run(&house, &mut steps),
@@ -105,12 +111,18 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("from"), Some(Task::Sim { from, .. })) => *from = Some(arguments.value()?.string()?),
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
             (Long("seed"), Some(Task::Chaos { seed, .. })) => *seed = Some(arguments.value()?.string()?),
+            (Long("quick"), Some(Task::Bench { quick, .. })) => *quick = true,
+            (Long(name @ ("rounds" | "only")), Some(Task::Bench { options, .. })) => {
+                options.push(format!("--{name}"));
+                options.push(arguments.value()?.string()?);
+            }
             (Value(name), None) => {
                 task = Some(match name.string()?.as_str() {
                     "demo" => Task::Demo { port: DEFAULT_PORT },
                     "test" => Task::Test,
                     "sim" => Task::Sim { seeds: sim::SEEDS.to_owned(), from: None },
                     "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },
+                    "bench" => Task::Bench { quick: false, options: Vec::new() },
                     "setup" => Task::Setup,
                     "build" => Task::Build,
                     "size" => Task::Size,

@@ -1,0 +1,84 @@
+//! The picture: for each figure that matters a group of bars, one for each peer. Plain SVG, so that nothing is needed to
+//! look at it.
+
+use std::fmt::Write;
+
+use crate::{
+    report::{Key, Report, short},
+    scenario::Scenario,
+};
+
+const COLOURS: [&str; 5] = ["#0b6e4f", "#c8553d", "#588b8b", "#f28f3b", "#8d99ae"];
+const COLUMNS: usize = 2;
+const WIDTH: usize = 460;
+const BAR: usize = 22;
+const LABEL: usize = 90;
+/// Room for the value behind the longest bar.
+const VALUE: usize = 90;
+
+/// Draws the medians.
+#[must_use]
+pub fn svg(report: &Report) -> String {
+    let keys: Vec<_> = report.keys().filter(|key| is_shown(*key)).collect();
+    let peers: Vec<_> = report.present().collect();
+    let height = 46 + peers.len() * BAR;
+    let total = 50 + keys.len().div_ceil(COLUMNS) * height;
+    let mut text = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{total}\" font-family=\"sans-serif\" font-size=\"13\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
+         <text x=\"16\" y=\"30\" font-size=\"18\">Tidings beside its peers, one run, one machine</text>\n",
+        w = COLUMNS * WIDTH + 16,
+    );
+    for (at, key) in keys.iter().enumerate() {
+        let (x, y) = (16 + at % COLUMNS * WIDTH, 50 + at / COLUMNS * height);
+        group(&mut text, report, &peers, *key, x, y);
+    }
+    text.push_str("</svg>\n");
+    text
+}
+
+fn group(text: &mut String, report: &Report, peers: &[&'static str], key: Key, x: usize, y: usize) {
+    // Writing to a String cannot fail.
+    let better = if is_rate(key) { "more is better" } else { "less is better" };
+    let _ = writeln!(
+        text,
+        "<text x=\"{x}\" y=\"{}\" font-weight=\"bold\">{} <tspan font-weight=\"normal\" fill=\"#777\">({better})</tspan></text>",
+        y + 16,
+        key.title(),
+    );
+    let values = peers.iter().filter_map(|peer| report.median(peer, key));
+    let longest = values.fold(f64::MIN_POSITIVE, f64::max);
+    for (at, peer) in peers.iter().enumerate() {
+        let y = y + 24 + at * BAR;
+        let _ = writeln!(text, "<text x=\"{x}\" y=\"{}\">{peer}</text>", y + 14);
+        let bar = x + LABEL;
+        let Some(value) = report.median(peer, key) else {
+            let _ = writeln!(text, "<text x=\"{bar}\" y=\"{}\" fill=\"#777\">–</text>", y + 14);
+            continue;
+        };
+        #[allow(clippy::cast_precision_loss, reason = "some hundred pixels")]
+        let width = (value.max(0.0) / longest) * (WIDTH - LABEL - VALUE - 16) as f64;
+        let colour = COLOURS[at % COLOURS.len()];
+        let _ = writeln!(
+            text,
+            "<rect x=\"{bar}\" y=\"{y}\" width=\"{width:.1}\" height=\"{}\" fill=\"{colour}\"/>\n\
+             <text x=\"{:.1}\" y=\"{}\">{}</text>",
+            BAR - 5,
+            width + f64::from(u32::try_from(bar + 6).unwrap_or(0)),
+            y + 14,
+            short(value),
+        );
+    }
+}
+
+/// The telling ones; what else there is stands in the table.
+fn is_shown(key: Key) -> bool {
+    !matches!(
+        key,
+        Key::SteadyAck50 | Key::FloodAck50 | Key::FloodAck99 | Key::FloodP50 | Key::IdleResident(_) | Key::ResumeCpu
+    )
+}
+
+fn is_rate(key: Key) -> bool {
+    matches!((key, key.scenario()), (Key::FloodRate, _) | (Key::ResumeRate, Scenario::Resume))
+}

@@ -1,0 +1,178 @@
+//! Runs every scenario for every peer, round by round, and prints the table. See the library's documentation.
+#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use bench::{
+    chart, machine,
+    peer::{Kind, Peer},
+    report::Report,
+    scenario::{self, Plan},
+};
+use lexopt::ValueExt;
+
+/// Connections that are open at most, files of the programs themselves included.
+const FILES: u64 = 20_000;
+
+const HELP: &str = "\
+Usage: bench --hub PATH --axum PATH --floor PATH --out FOLDER [--better-sse SCRIPT] [--nginx PATH --nchan MODULE]
+             [--missing NAME=REASON]… [--quick] [--rounds N] [--only NAME]…
+`cargo xtask bench` builds all that and calls it.";
+
+#[derive(Default)]
+struct Options {
+    hub: Option<PathBuf>,
+    axum: Option<PathBuf>,
+    floor: Option<PathBuf>,
+    better_sse: Option<PathBuf>,
+    nginx: Option<PathBuf>,
+    nchan: Option<PathBuf>,
+    out: Option<PathBuf>,
+    missing: Vec<(String, String)>,
+    only: Vec<String>,
+    rounds: Option<usize>,
+    quick: bool,
+}
+
+fn main() -> Result<()> {
+    let started = Instant::now();
+    let options = options()?;
+    let out = options.out.clone().context(HELP)?;
+    let logs = out.join("logs");
+    fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
+    let files = machine::raise_files(FILES)?;
+    let plan = Plan { rounds: options.rounds.unwrap_or(if options.quick { 1 } else { 3 }), ..plan(options.quick) };
+    let peers = peers(options);
+    ensure!(peers.iter().any(|peer| peer.kind.is_ok()), "there is nobody to measure");
+
+    println!("{}", machine::describe());
+    let mut report = Report::new(&peers);
+    for round in 0..plan.rounds {
+        println!("round {} of {} (load {})", round + 1, plan.rounds, machine::load());
+        for peer in &peers {
+            let Ok(kind) = &peer.kind else { continue };
+            measure(&plan, files, peer, kind, &logs, &mut report);
+        }
+    }
+    println!("\n{}", report.table());
+    if report.present().count() > 1 {
+        println!("{}", report.ratios());
+    }
+    println!("{}", report.notes());
+    write(&out, "figures.json", &report.json())?;
+    write(&out, "chart.svg", &chart::svg(&report))?;
+    println!("load at the end {}; {:.0} s in all", machine::load(), started.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// A scenario that fails is a figure that is missing, with its reason; the others go on.
+fn measure(plan: &Plan, files: usize, peer: &Peer, kind: &Kind, logs: &Path, report: &mut Report) {
+    for scenario in scenario::ALL {
+        if !scenario.is_for(kind) {
+            report.cannot(peer.name, scenario);
+            continue;
+        }
+        let from = Instant::now();
+        let server = |heartbeat: Duration| kind.start(peer.name, heartbeat, logs);
+        let result = scenario.run(plan, files, &server, &mut |key, value| report.add(peer.name, key, value));
+        let said = match result {
+            Ok(None) => String::from("ok"),
+            Ok(Some(note)) => {
+                report.note(peer.name, scenario, &note);
+                note
+            }
+            Err(error) => {
+                let error = format!("{error:#}");
+                report.note(peer.name, scenario, &format!("failed: {error}"));
+                error
+            }
+        };
+        println!("  {:<12} {:<7} {:>5.1} s  {said}", peer.name, scenario.name(), from.elapsed().as_secs_f32());
+    }
+}
+
+/// How long and how many. The quick plan shows that everything works and the order of magnitude.
+fn plan(quick: bool) -> Plan {
+    if quick {
+        Plan {
+            rounds: 1,
+            steady: Duration::from_secs(3),
+            flood: Duration::from_secs(2),
+            idle: vec![1_000, 5_000],
+            heartbeat: Duration::from_secs(1),
+            storms: vec![5_000],
+            patience: Duration::from_secs(6),
+        }
+    } else {
+        Plan {
+            rounds: 3,
+            steady: Duration::from_secs(10),
+            flood: Duration::from_secs(5),
+            idle: vec![1_000, 5_000, 15_000],
+            heartbeat: Duration::from_secs(3),
+            storms: vec![5_000, 15_000],
+            patience: Duration::from_secs(40),
+        }
+    }
+}
+
+fn peers(options: Options) -> Vec<Peer> {
+    let missing = options.missing;
+    let reason = |name: &str| {
+        let reason = missing.iter().find(|(peer, _)| peer == name).map(|(_, reason)| reason.clone());
+        reason.unwrap_or_else(|| String::from("not given"))
+    };
+    let peer = |name: &'static str, kind: Option<Kind>| Peer { kind: kind.ok_or_else(|| reason(name)), name };
+    let nchan = options.nginx.zip(options.nchan).map(|(nginx, module)| Kind::Nchan { nginx, module });
+    let mut peers = vec![
+        peer("Tidings", options.hub.map(Kind::Tidings)),
+        peer("nchan", nchan),
+        peer("axum Sse", options.axum.map(Kind::Axum)),
+        peer("better-sse", options.better_sse.map(Kind::BetterSse)),
+        peer("write(2)", options.floor.map(Kind::Floor)),
+    ];
+    peers.retain(|peer| options.only.is_empty() || options.only.iter().any(|name| name == peer.name));
+    peers
+}
+
+fn options() -> Result<Options> {
+    let mut options = Options::default();
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            lexopt::Arg::Long("hub") => options.hub = Some(arguments.value()?.into()),
+            lexopt::Arg::Long("axum") => options.axum = Some(arguments.value()?.into()),
+            lexopt::Arg::Long("floor") => options.floor = Some(arguments.value()?.into()),
+            lexopt::Arg::Long("better-sse") => options.better_sse = Some(arguments.value()?.into()),
+            lexopt::Arg::Long("nginx") => options.nginx = Some(arguments.value()?.into()),
+            lexopt::Arg::Long("nchan") => options.nchan = Some(arguments.value()?.into()),
+            lexopt::Arg::Long("out") => options.out = Some(arguments.value()?.into()),
+            lexopt::Arg::Long("quick") => options.quick = true,
+            lexopt::Arg::Long("rounds") => options.rounds = Some(arguments.value()?.parse()?),
+            lexopt::Arg::Long("only") => options.only.push(arguments.value()?.string()?),
+            lexopt::Arg::Long("missing") => {
+                let value = arguments.value()?.string()?;
+                let (name, reason) = value.split_once('=').context(HELP)?;
+                options.missing.push((name.to_owned(), reason.to_owned()));
+            }
+            lexopt::Arg::Long("help") => {
+                println!("{HELP}");
+                std::process::exit(0);
+            }
+            _ => return Err(argument.unexpected()).context(HELP),
+        }
+    }
+    Ok(options)
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<()> {
+    let path = folder.join(name);
+    fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    println!("wrote {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! What is published: 200 bytes of JSON that say when they were due, in nanoseconds of this process's clock.
+
+use std::{sync::LazyLock, time::Instant};
+
+/// How a payload begins; the digits follow. Nothing else that any of the servers writes looks like it.
+pub const MARK: &[u8] = b"{\"t\":";
+/// How many digits follow the mark, always.
+pub const DIGITS: usize = 15;
+/// A mark with its digits.
+pub const STAMP: usize = MARK.len() + DIGITS;
+
+const BYTES: usize = 200;
+/// So that every time has as many digits: JSON has no leading zeros. It lasts for ten days.
+const FIRST: u64 = 100_000_000_000_000;
+
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// A moment as it stands in a payload.
+#[must_use]
+pub fn stamp(at: Instant) -> u64 {
+    FIRST + u64::try_from(at.saturating_duration_since(*START).as_nanos()).unwrap_or(0)
+}
+
+/// The payload of an event that was due then.
+#[must_use]
+pub fn payload(due: u64) -> String {
+    let mut text = format!("{{\"t\":{due},\"pad\":\"");
+    let pad = BYTES - text.len() - 2;
+    text.extend(std::iter::repeat_n('x', pad));
+    text.push_str("\"}");
+    text
+}
+
+/// The digits of a stamp as a number; none if they are none.
+#[must_use]
+pub fn digits(text: &[u8]) -> Option<u64> {
+    text.iter().try_fold(0, |number: u64, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_json_of_200_bytes_and_says_when() {
+        let due = stamp(Instant::now());
+        let text = payload(due);
+        assert_eq!(text.len(), BYTES);
+        assert!(text.as_bytes().starts_with(MARK));
+        assert_eq!(digits(&text.as_bytes()[MARK.len()..STAMP]), Some(due));
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["t"], due);
+    }
+}

@@ -1,0 +1,145 @@
+//! POSTs at a rate over a few connections that are kept. An event is due at its time whether or not the server has
+//! acknowledged those before; where all connections are waiting it goes late, and its stamp still says when it was due.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use hdrhistogram::Histogram;
+
+use crate::payload::{payload, stamp};
+
+/// How many POSTs are under way at most.
+const CONNECTIONS: usize = 16;
+/// A server that does not acknowledge for so long has failed.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many events to publish, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Load {
+    /// Events a second; none as fast as they are acknowledged.
+    pub rate: Option<f64>,
+    /// How many at most.
+    pub events: u64,
+    /// Nothing is published after this time.
+    pub within: Duration,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Published {
+    /// When the first was due.
+    pub start: Instant,
+    /// How many were acknowledged.
+    pub events: u64,
+    /// From sending a POST to its answer, in nanoseconds.
+    pub acknowledged: Histogram<u64>,
+}
+
+/// Publishes; returns when everything was acknowledged.
+///
+/// # Errors
+///
+/// When a POST fails.
+pub fn publish(address: SocketAddr, load: Load, request: impl Fn(&str) -> String + Sync) -> Result<Published> {
+    let start = Instant::now();
+    let published =
+        Mutex::new(Published { start, events: 0, acknowledged: Histogram::new_with_bounds(1_000, 60_000_000_000, 3)? });
+    let next = AtomicU64::new(0);
+    let work = || -> Result<()> {
+        let mut connection = Connection::open(address)?;
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let due = match load.rate {
+                #[allow(clippy::cast_precision_loss, reason = "it counts thousands")]
+                Some(rate) => start + Duration::from_secs_f64(number as f64 / rate),
+                None => Instant::now(),
+            };
+            if number >= load.events || due.max(Instant::now()) >= start + load.within {
+                return Ok(());
+            }
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            let sent = Instant::now();
+            connection.post(&request(&payload(stamp(due))))?;
+            let took = u64::try_from(sent.elapsed().as_nanos())?;
+            let mut published = published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            published.events += 1;
+            published.acknowledged.saturating_record(took);
+        }
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| bail!("a publisher panicked")))
+    })?;
+    Ok(published.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// One kept connection.
+#[derive(Debug)]
+struct Connection {
+    socket: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    fn open(address: SocketAddr) -> Result<Self> {
+        let socket = TcpStream::connect(address).context("connecting to publish")?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(TIMEOUT))?;
+        Ok(Self { socket, answer: Vec::new() })
+    }
+
+    fn post(&mut self, request: &str) -> Result<()> {
+        self.socket.write_all(request.as_bytes()).context("publishing")?;
+        self.answer.clear();
+        let mut buffer = [0; 4_096];
+        while !is_whole(&self.answer)? {
+            let length = self.socket.read(&mut buffer).context("waiting for a publish to be acknowledged")?;
+            ensure!(length > 0, "the server ended the publisher's connection");
+            self.answer.extend_from_slice(&buffer[..length]);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the answer has come to its end.
+fn is_whole(answer: &[u8]) -> Result<bool> {
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head) = response.parse(answer)? else { return Ok(false) };
+    if !response.code.is_some_and(|code| (200..300).contains(&code)) {
+        bail!("a publish was refused: {}", String::from_utf8_lossy(answer));
+    }
+    let header = |name: &str| response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+    Ok(match header("content-length") {
+        Some(length) => answer.len() - head >= std::str::from_utf8(length.value)?.trim().parse::<usize>()?,
+        None if header("transfer-encoding").is_some() => answer.ends_with(b"0\r\n\r\n"),
+        // 204
+        None => true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_whole_at_its_last_byte() {
+        let text = b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok";
+        assert!(!is_whole(&text[..text.len() - 1]).unwrap());
+        assert!(is_whole(text).unwrap());
+    }
+
+    #[test]
+    fn a_refusal_is_an_error() {
+        assert!(is_whole(b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\n\r\n").is_err());
+    }
+}

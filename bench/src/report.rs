@@ -1,0 +1,329 @@
+//! The figures: medians over the rounds as a table, as ratios, and as JSON.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+use serde_json::{Value, json};
+
+use crate::{peer::Peer, scenario::Scenario};
+
+/// What a figure is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// Processor time per delivery, µs.
+    SteadyCpu,
+    /// The part of it outside the kernel.
+    SteadyUser,
+    /// From due to read, ms.
+    SteadyP50,
+    /// From due to read, ms.
+    SteadyP99,
+    /// From POST to answer, ms.
+    SteadyAck50,
+    /// From POST to answer, ms.
+    SteadyAck99,
+    /// Processor time per delivery, µs.
+    FloodCpu,
+    /// The part of it outside the kernel.
+    FloodUser,
+    /// Deliveries a second.
+    FloodRate,
+    /// From due to read, ms.
+    FloodP50,
+    /// From due to read, ms.
+    FloodP99,
+    /// From POST to answer, ms.
+    FloodAck50,
+    /// From POST to answer, ms.
+    FloodAck99,
+    /// Growth of the proportional set per connection, KiB.
+    Idle(usize),
+    /// Growth of the resident set per connection, KiB.
+    IdleResident(usize),
+    /// Processor time per heartbeat, µs.
+    Heartbeat,
+    /// Until all are in, seconds.
+    Storm(usize),
+    /// Events a second to those that come back.
+    ResumeRate,
+    /// Processor time per event, µs.
+    ResumeCpu,
+}
+
+impl Key {
+    /// Growth of the proportional set at this many connections.
+    #[must_use]
+    pub fn idle(connections: usize) -> Self {
+        Self::Idle(connections)
+    }
+
+    /// Growth of the resident set at this many connections.
+    #[must_use]
+    pub fn idle_resident(connections: usize) -> Self {
+        Self::IdleResident(connections)
+    }
+
+    /// So many clients at once.
+    #[must_use]
+    pub fn storm(clients: usize) -> Self {
+        Self::Storm(clients)
+    }
+
+    /// As the table calls it, with its unit.
+    #[must_use]
+    pub fn title(self) -> String {
+        match self {
+            Self::SteadyCpu => "steady: CPU µs per delivery".into(),
+            Self::SteadyUser => "steady: user part of it".into(),
+            Self::SteadyP50 => "steady: latency p50, ms".into(),
+            Self::SteadyP99 => "steady: latency p99, ms".into(),
+            Self::SteadyAck50 => "steady: publish ack p50, ms".into(),
+            Self::SteadyAck99 => "steady: publish ack p99, ms".into(),
+            Self::FloodCpu => "flood: CPU µs per delivery".into(),
+            Self::FloodUser => "flood: user part of it".into(),
+            Self::FloodRate => "flood: deliveries/s".into(),
+            Self::FloodP50 => "flood: latency p50, ms".into(),
+            Self::FloodP99 => "flood: latency p99, ms".into(),
+            Self::FloodAck50 => "flood: publish ack p50, ms".into(),
+            Self::FloodAck99 => "flood: publish ack p99, ms".into(),
+            Self::Idle(count) => format!("idle: PSS KiB per connection at {}", thousands(count)),
+            Self::IdleResident(count) => format!("idle: RSS KiB per connection at {}", thousands(count)),
+            Self::Heartbeat => "idle: CPU µs per heartbeat".into(),
+            Self::Storm(count) => format!("storm: {} connects, s", thousands(count)),
+            Self::ResumeRate => "resume: events/s".into(),
+            Self::ResumeCpu => "resume: CPU µs per event".into(),
+        }
+    }
+
+    /// The scenario that it comes from.
+    #[must_use]
+    pub fn scenario(self) -> Scenario {
+        match self {
+            Self::SteadyCpu
+            | Self::SteadyUser
+            | Self::SteadyP50
+            | Self::SteadyP99
+            | Self::SteadyAck50
+            | Self::SteadyAck99 => Scenario::Steady,
+            Self::FloodCpu
+            | Self::FloodUser
+            | Self::FloodRate
+            | Self::FloodP50
+            | Self::FloodP99
+            | Self::FloodAck50
+            | Self::FloodAck99 => Scenario::Flood,
+            Self::Idle(_) | Self::IdleResident(_) | Self::Heartbeat => Scenario::Idle,
+            Self::Storm(_) => Scenario::Storm,
+            Self::ResumeRate | Self::ResumeCpu => Scenario::Resume,
+        }
+    }
+}
+
+/// All figures of a run.
+#[derive(Debug)]
+pub struct Report {
+    peers: Vec<(&'static str, Result<(), String>)>,
+    figures: BTreeMap<Key, BTreeMap<&'static str, Vec<f64>>>,
+    cannot: BTreeSet<(&'static str, &'static str)>,
+    notes: BTreeSet<String>,
+}
+
+impl Report {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(peers: &[Peer]) -> Self {
+        let peers = peers.iter().map(|peer| (peer.name, peer.kind.as_ref().map(|_| ()).map_err(Clone::clone)));
+        Self { peers: peers.collect(), figures: BTreeMap::new(), cannot: BTreeSet::new(), notes: BTreeSet::new() }
+    }
+
+    /// One figure of one round.
+    pub fn add(&mut self, peer: &'static str, key: Key, value: f64) {
+        self.figures.entry(key).or_default().entry(peer).or_default().push(value);
+    }
+
+    /// A scenario that says nothing of this peer.
+    pub fn cannot(&mut self, peer: &'static str, scenario: Scenario) {
+        self.cannot.insert((peer, scenario.name()));
+    }
+
+    /// Something to say of its figures.
+    pub fn note(&mut self, peer: &'static str, scenario: Scenario, note: &str) {
+        self.notes.insert(format!("{peer}, {}: {note}", scenario.name()));
+    }
+
+    /// The median over the rounds.
+    #[must_use]
+    pub fn median(&self, peer: &str, key: Key) -> Option<f64> {
+        median(self.figures.get(&key)?.get(peer)?)
+    }
+
+    /// The peers that were there.
+    pub fn present(&self) -> impl Iterator<Item = &'static str> {
+        self.peers.iter().filter(|(_, there)| there.is_ok()).map(|(name, _)| *name)
+    }
+
+    /// All figures there are.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        self.figures.keys().copied()
+    }
+
+    /// Medians, a row for each figure and a column for each peer.
+    #[must_use]
+    pub fn table(&self) -> String {
+        self.rows("median", |peer, key| self.median(peer, key).map(short))
+    }
+
+    /// The same, each divided by the first peer's.
+    #[must_use]
+    pub fn ratios(&self) -> String {
+        let first = self.peers.first().map_or("", |(name, _)| name);
+        self.rows(&format!("as a multiple of {first}"), |peer, key| {
+            let (value, unit) = (self.median(peer, key)?, self.median(first, key)?);
+            (unit > 0.0).then(|| format!("× {}", short(value / unit)))
+        })
+    }
+
+    fn rows(&self, title: &str, cell: impl Fn(&str, Key) -> Option<String>) -> String {
+        let mut rows = vec![vec![title.to_owned()]];
+        rows[0].extend(self.peers.iter().map(|(name, _)| (*name).to_owned()));
+        for key in self.keys() {
+            let mut row = vec![key.title()];
+            row.extend(self.peers.iter().map(|(peer, there)| match there {
+                Err(_) => "missing".to_owned(),
+                Ok(()) if self.cannot.contains(&(*peer, key.scenario().name())) => match key.scenario() {
+                    Scenario::Resume => "cannot".to_owned(),
+                    _ => "·".to_owned(),
+                },
+                Ok(()) => cell(peer, key).unwrap_or_else(|| "–".to_owned()),
+            }));
+            rows.push(row);
+        }
+        markdown(&rows)
+    }
+
+    /// Who is missing, and what went wrong.
+    #[must_use]
+    pub fn notes(&self) -> String {
+        let mut text = String::new();
+        for (name, there) in &self.peers {
+            if let Err(reason) = there {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{name} is missing: {reason}");
+            }
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "{note}");
+        }
+        text
+    }
+
+    /// Every figure of every round.
+    #[must_use]
+    pub fn json(&self) -> String {
+        let figures = self.figures.iter().map(|(key, peers)| (key.title(), json!(peers)));
+        let missing =
+            self.peers.iter().filter_map(|(name, there)| Some(((*name).to_owned(), json!(there.as_ref().err()?))));
+        json!({
+            "figures": Value::Object(figures.collect()),
+            "missing": Value::Object(missing.collect()),
+            "notes": self.notes,
+        })
+        .to_string()
+    }
+}
+
+fn markdown(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        for (column, cell) in row.iter().enumerate() {
+            let width = widths[column];
+            let _ = if column == 0 { write!(text, "| {cell:<width$} ") } else { write!(text, "| {cell:>width$} ") };
+        }
+        text.push_str("|\n");
+        if number == 0 {
+            for (column, width) in widths.iter().enumerate() {
+                let _ = write!(text, "|{}{}", "-".repeat(width + 1), if column == 0 { "-" } else { ":" });
+            }
+            text.push_str("|\n");
+        }
+    }
+    text
+}
+
+fn median(values: &[f64]) -> Option<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => None,
+        odd if odd % 2 == 1 => Some(values[middle]),
+        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+/// Three digits, more only in front of the point.
+pub(crate) fn short(value: f64) -> String {
+    match value.abs() {
+        large @ 1_000.0.. => {
+            let digits = format!("{large:.0}");
+            let sign = if value < 0.0 { "-" } else { "" };
+            format!("{sign}{}", grouped(&digits))
+        }
+        100.0.. => format!("{value:.0}"),
+        10.0.. => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+fn thousands(count: usize) -> String {
+    grouped(&count.to_string())
+}
+
+fn grouped(digits: &str) -> String {
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_the_middle_or_between_the_two() {
+        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&[4.0, 1.0]), Some(2.5));
+        assert_eq!(median(&[]), None);
+    }
+
+    #[test]
+    fn a_figure_has_three_digits_or_all_before_the_point() {
+        assert_eq!([0.456, 12.34, 123.4, 1_234_567.8].map(short), ["0.46", "12.3", "123", "1,234,568"]);
+    }
+
+    #[test]
+    fn who_is_missing_and_who_cannot_stand_in_the_table() {
+        let peer = |name, kind: Result<_, &str>| Peer { kind: kind.map_err(str::to_owned), name };
+        let kind = crate::peer::Kind::Axum("x".into());
+        let mut report = Report::new(&[peer("A", Ok(kind.clone())), peer("B", Ok(kind)), peer("C", Err("no apt"))]);
+        report.add("A", Key::ResumeRate, 10.0);
+        report.cannot("B", Scenario::Resume);
+        let table = report.table();
+        let row = table.lines().last().unwrap();
+        assert_eq!(
+            row.split('|').map(str::trim).collect::<Vec<_>>(),
+            ["", "resume: events/s", "10.0", "cannot", "missing", ""]
+        );
+        assert!(report.notes().contains("C is missing: no apt"));
+    }
+}

@@ -1,0 +1,214 @@
+//! Thousands of streams on one epoll and one thread, as cheap as a client can be: a socket, some 100 bytes of state, and one
+//! read for each time there is something. What it costs itself is taken from the servers it measures.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
+use rustix::{
+    buffer::spare_capacity,
+    event::{Timespec, epoll},
+    fd::OwnedFd,
+};
+use socket2::{Domain, Socket, Type};
+
+use crate::{payload, reader::Reader};
+
+/// How many events of epoll are taken at once.
+const BATCH: usize = 1_024;
+/// The most that is read at once.
+const READ: usize = 256 << 10;
+
+/// What all streams together have come to.
+#[derive(Debug)]
+pub struct Tally {
+    /// Streams whose head has come.
+    pub open: usize,
+    /// Streams that were refused or ended.
+    pub lost: usize,
+    /// Why the first of them was.
+    pub first_loss: Option<String>,
+    /// Payloads.
+    pub events: u64,
+    /// Bytes, heads and frames included.
+    pub bytes: u64,
+    /// Reads that brought something.
+    pub reads: u64,
+    /// When the last payload came.
+    pub last_event: Option<Instant>,
+    /// From when an event was due to when it was read, in nanoseconds.
+    pub latency: Histogram<u64>,
+}
+
+impl Tally {
+    fn new() -> Result<Self> {
+        let latency = Histogram::new_with_bounds(1_000, 600_000_000_000, 3)?;
+        Ok(Self { open: 0, lost: 0, first_loss: None, events: 0, bytes: 0, reads: 0, last_event: None, latency })
+    }
+}
+
+#[derive(Debug)]
+struct Stream {
+    socket: Socket,
+    /// What is still to be sent.
+    request: Option<String>,
+    reader: Reader,
+}
+
+/// Streams held open.
+pub struct Swarm {
+    epoll: OwnedFd,
+    streams: Vec<Option<Stream>>,
+    tally: Tally,
+    ready: Vec<epoll::Event>,
+    buffer: Vec<u8>,
+}
+
+impl Swarm {
+    /// No stream yet.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no epoll.
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            streams: Vec::new(),
+            tally: Tally::new()?,
+            ready: Vec::with_capacity(BATCH),
+            buffer: vec![0; READ],
+        })
+    }
+
+    /// What has come so far.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Opens streams, `at_once` of them under way at a time, until all are open or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no more sockets.
+    pub fn open(
+        &mut self,
+        address: SocketAddr,
+        count: usize,
+        at_once: usize,
+        deadline: Instant,
+        mut request: impl FnMut(usize) -> String,
+    ) -> Result<()> {
+        let goal = self.streams.len() + count;
+        while self.tally.open + self.tally.lost < goal && Instant::now() < deadline {
+            let under_way = self.streams.len() - self.tally.open - self.tally.lost;
+            for _ in 0..(goal - self.streams.len()).min(at_once.saturating_sub(under_way)) {
+                let request = request(self.streams.len());
+                self.start(address, request)?;
+            }
+            self.poll(deadline)?;
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, address: SocketAddr, request: String) -> Result<()> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).context("one more socket")?;
+        socket.set_nonblocking(true)?;
+        // Thousands of closed connections would else wait for a minute, each with its port.
+        socket.set_linger(Some(Duration::ZERO))?;
+        match socket.connect(&address.into()) {
+            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
+                return Err(error).with_context(|| format!("connecting to {address}"));
+            }
+            _ => {}
+        }
+        let data = epoll::EventData::new_u64(self.streams.len() as u64);
+        epoll::add(&self.epoll, &socket, data, epoll::EventFlags::OUT)?;
+        self.streams.push(Some(Stream { socket, request: Some(request), reader: Reader::default() }));
+        Ok(())
+    }
+
+    /// Reads until `done` says so, which is asked after every round; or the time is over.
+    ///
+    /// # Errors
+    ///
+    /// When epoll fails.
+    pub fn read_until(&mut self, deadline: Instant, mut done: impl FnMut(&Tally) -> bool) -> Result<()> {
+        while !done(&self.tally) && Instant::now() < deadline {
+            // Not longer than this, since `done` may look at what others do.
+            self.poll(deadline.min(Instant::now() + Duration::from_millis(20)))?;
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, deadline: Instant) -> Result<()> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = Timespec { tv_sec: i64::try_from(left.as_secs())?, tv_nsec: left.subsec_nanos().into() };
+        self.ready.clear();
+        match epoll::wait(&self.epoll, spare_capacity(&mut self.ready), Some(&timeout)) {
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            result => result?,
+        };
+        for at in 0..self.ready.len() {
+            let slot = usize::try_from(self.ready[at].data.u64())?;
+            self.serve(slot);
+        }
+        Ok(())
+    }
+
+    fn serve(&mut self, slot: usize) {
+        let Some(stream) = &mut self.streams[slot] else { return };
+        let was_open = stream.reader.is_open();
+        let result = match stream.request.take() {
+            Some(request) => stream.send(&self.epoll, slot, &request),
+            None => stream.read(&mut self.buffer, &mut self.tally),
+        };
+        if !was_open && stream.reader.is_open() {
+            self.tally.open += 1;
+        }
+        if let Err(error) = result {
+            self.tally.open -= usize::from(stream.reader.is_open());
+            self.tally.lost += 1;
+            self.tally.first_loss.get_or_insert_with(|| format!("{error:#}"));
+            self.streams[slot] = None;
+        }
+    }
+}
+
+impl Stream {
+    /// The connection stands: a request is small enough to be taken whole.
+    fn send(&mut self, epoll: &OwnedFd, slot: usize, request: &str) -> Result<()> {
+        if let Some(error) = self.socket.take_error()? {
+            return Err(error).context("connecting");
+        }
+        self.socket.write_all(request.as_bytes()).context("sending the request")?;
+        epoll::modify(epoll, &self.socket, epoll::EventData::new_u64(slot as u64), epoll::EventFlags::IN)?;
+        Ok(())
+    }
+
+    fn read(&mut self, buffer: &mut [u8], tally: &mut Tally) -> Result<()> {
+        let length = match self.socket.read(buffer) {
+            Ok(0) => anyhow::bail!("the server ended the stream"),
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error).context("reading"),
+        };
+        let now = Instant::now();
+        let stamp = payload::stamp(now);
+        tally.reads += 1;
+        tally.bytes += length as u64;
+        let before = tally.events;
+        self.reader.push(&buffer[..length], &mut |due| {
+            tally.events += 1;
+            tally.latency.saturating_record(stamp.saturating_sub(due));
+        })?;
+        if tally.events > before {
+            tally.last_event = Some(now);
+        }
+        Ok(())
+    }
+}
