@@ -156,6 +156,23 @@ pub struct TicketAnswer {
     pub expires_in: u64,
 }
 
+/// Body of `POST {base}/refresh`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RefreshRequest {
+    /// The stream, from its `connected` frame.
+    pub connection_id: ConnectionId,
+}
+
+/// Answer of `POST {base}/refresh`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshAnswer {
+    /// Seconds until the fresh credentials expire, where they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+}
+
 /// Answer of `GET {base}/check`: who the credentials belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -4,7 +4,8 @@ use serde_json::{Value, from_str, from_value, to_value};
 use tidings_protocol::{
     Channel, ChannelError, Cursor, DeviceId, Except, Pattern, SessionId, UserId,
     command::{
-        CheckAnswer, PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest,
+        CheckAnswer, PublishAnswer, PublishRequest, RefreshAnswer, RefreshRequest, SubscribeAnswer, SubscribeRequest,
+        TicketAnswer, TicketRequest,
     },
     frame::Frame,
     problem::{Code, Problem},
@@ -192,6 +193,7 @@ fn requests_and_answers_survive_a_round_trip() {
         let parsed = match text(&case["call"]) {
             "publish" => round_trip::<PublishRequest>(&case["body"]),
             "ticket" => round_trip::<TicketRequest>(&case["body"]),
+            "refresh" => round_trip::<RefreshRequest>(&case["body"]),
             _ => round_trip::<SubscribeRequest>(&case["body"]),
         };
         assert_eq!(parsed.unwrap(), case["body"], "{}", case["name"]);
@@ -200,6 +202,7 @@ fn requests_and_answers_survive_a_round_trip() {
         let parsed = match text(&case["call"]) {
             "publish" => round_trip::<PublishAnswer>(&case["body"]),
             "ticket" => round_trip::<TicketAnswer>(&case["body"]),
+            "refresh" => round_trip::<RefreshAnswer>(&case["body"]),
             "check" => round_trip::<CheckAnswer>(&case["body"]),
             _ => round_trip::<SubscribeAnswer>(&case["body"]),
         };
@@ -213,6 +216,7 @@ fn malformed_requests_are_refused() {
         let parsed = match text(&case["call"]) {
             "publish" => round_trip::<PublishRequest>(&case["body"]),
             "ticket" => round_trip::<TicketRequest>(&case["body"]),
+            "refresh" => round_trip::<RefreshRequest>(&case["body"]),
             _ => round_trip::<SubscribeRequest>(&case["body"]),
         };
         assert!(parsed.is_err(), "{}", case["name"]);

@@ -2,7 +2,10 @@
 
 use tidings_protocol::{
     Cursor,
-    command::{PublishAnswer, PublishRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest},
+    command::{
+        PublishAnswer, PublishRequest, RefreshAnswer, RefreshRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer,
+        TicketRequest,
+    },
     frame::Frame,
     problem::Problem,
     sse::Decoder,
@@ -39,9 +42,11 @@ fn frames_are_shown_as_they_are_written() {
 #[test]
 fn bodies_are_shown_as_they_are_read() {
     let blocks = blocks("json");
-    let [subscribe, accepted, publish, receipts, wanted, ticket, problem] = blocks[..] else {
-        panic!("seven bodies: {blocks:?}")
+    let [subscribe, accepted, publish, receipts, wanted, ticket, refresh, left, problem] = blocks[..] else {
+        panic!("nine bodies: {blocks:?}")
     };
+    serde_json::from_str::<RefreshRequest>(refresh).unwrap();
+    serde_json::from_str::<RefreshAnswer>(left).unwrap();
     serde_json::from_str::<TicketRequest>(wanted).unwrap();
     serde_json::from_str::<TicketAnswer>(ticket).unwrap();
     serde_json::from_str::<SubscribeRequest>(subscribe).unwrap();

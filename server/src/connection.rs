@@ -12,7 +12,7 @@ use std::collections::{HashSet, VecDeque};
 use bytes::Bytes;
 use tidings_protocol::{
     Cursor, DeviceId, Pattern, RequestId, SessionId, UserId,
-    frame::{Closing, Gap, GapReason, HEARTBEAT, Subscribed},
+    frame::{Closing, Gap, GapReason, HEARTBEAT, RejectCode, Revoked, Subscribed},
 };
 
 use crate::{
@@ -101,6 +101,8 @@ pub(crate) struct Connection {
     names: Names,
     /// `retry:` and `connected`, until they are written.
     greeting: Option<Bytes>,
+    /// Channels that were taken away, until it is said.
+    revoked: Vec<Pattern>,
     /// Why the client may have missed something on all of its stream, until it is told.
     gap: Option<GapReason>,
     lineage: u64,
@@ -166,6 +168,7 @@ impl Connection {
             pending: VecDeque::new(),
             page: None,
             behind: false,
+            revoked: Vec::new(),
             closing: None,
             ended: false,
         };
@@ -217,6 +220,23 @@ impl Connection {
         self.keys = unique(identity.into_iter().chain(self.channels.iter().flat_map(routing::looked_up)));
     }
 
+    /// The channels that it holds or has asked for, each once.
+    pub(crate) fn channels(&self) -> Vec<Pattern> {
+        let mut channels = self.channels.clone();
+        for channel in self.pending.iter().flat_map(|pending| &pending.channels) {
+            if !channels.contains(channel) {
+                channels.push(channel.clone());
+            }
+        }
+        channels
+    }
+
+    /// Stops channels at once, and says so.
+    pub(crate) fn revoke(&mut self, channels: Vec<Pattern>) {
+        self.unsubscribe(&channels);
+        self.revoked.extend(channels);
+    }
+
     /// Ends the stream after one last frame.
     pub(crate) fn close(&mut self, closing: Closing) {
         self.closing.get_or_insert(closing);
@@ -255,6 +275,10 @@ impl Connection {
         }
         if let Some(reason) = self.gap.take() {
             self.tell_gap(window, reason, &mut batch);
+        }
+        if !self.revoked.is_empty() {
+            let revoked = Revoked { channels: std::mem::take(&mut self.revoked), code: RejectCode::Forbidden };
+            batch.push(json_frame(Some(Revoked::NAME), None, &revoked));
         }
         if let Some(closing) = self.closing.take() {
             batch.push(json_frame(Some(Closing::NAME), None, &closing));

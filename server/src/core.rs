@@ -22,7 +22,7 @@ use parking_lot::{Mutex, RwLock};
 use slab::Slab;
 use tidings_protocol::{
     ConnectionId, Cursor, DeviceId, Pattern, RequestId,
-    frame::{Closing, GapReason},
+    frame::{Closing, ClosingReason, GapReason},
 };
 
 use crate::{
@@ -46,6 +46,8 @@ pub(crate) struct Link {
     heartbeat_due: AtomicBool,
     /// The log turned out not to be the one that the client had read.
     diverged: AtomicBool,
+    /// When the credentials that opened it, or refreshed it, are over, in the driver's milliseconds.
+    expires_ms: AtomicU64,
     /// When bytes were last handed to the driver, in the driver's milliseconds.
     written_ms: AtomicU64,
     /// The driver's task.
@@ -212,12 +214,13 @@ impl Core {
         woken.len()
     }
 
-    /// Makes a heartbeat due where nothing was written for `interval_ms`.
+    /// Makes a heartbeat due where nothing was written for `interval_ms`, and wakes whose credentials are over.
     pub(crate) fn tick(&self, now_ms: u64, interval_ms: u64) {
         let quiet: Vec<_> = {
             let registry = self.registry.lock();
             let is_quiet = |link: &Link| now_ms.saturating_sub(link.written_ms.load(Ordering::Relaxed)) >= interval_ms;
-            registry.links.iter().map(|(_, link)| link).filter(|link| is_quiet(link)).cloned().collect()
+            let is_due = |link: &&Arc<Link>| is_quiet(link) || link.is_over(now_ms);
+            registry.links.iter().map(|(_, link)| link).filter(is_due).cloned().collect()
         };
         for link in quiet {
             link.heartbeat_due.store(true, Ordering::Release);
@@ -284,6 +287,7 @@ impl Core {
             woken: AtomicBool::new(true),
             heartbeat_due: AtomicBool::new(false),
             diverged: AtomicBool::new(false),
+            expires_ms: AtomicU64::new(u64::MAX),
             written_ms: AtomicU64::new(now_ms),
             waker: AtomicWaker::new(),
             _permit: permit,
@@ -366,6 +370,22 @@ impl Core {
         self.registry.lock().unroute(link.slot, &gone);
     }
 
+    /// The channels that a live stream holds or has asked for.
+    pub(crate) fn channels(&self, link: &Link) -> Vec<Pattern> {
+        link.state.lock().channels()
+    }
+
+    /// Takes channels away from a live stream, and says so there. Nothing filed from now on reaches it through them.
+    pub(crate) fn revoke(&self, link: &Link, channels: Vec<Pattern>) {
+        let mut state = link.state.lock();
+        let before = state.keys().to_vec();
+        state.revoke(channels);
+        let gone: Vec<_> = before.into_iter().filter(|key| !state.keys().contains(key)).collect();
+        self.registry.lock().unroute(link.slot, &gone);
+        drop(state);
+        link.wake();
+    }
+
     /// What a connection's driver has to do next.
     pub(crate) fn step(&self, link: &Link, max_bytes: usize, now_ms: u64) -> Step {
         let mut state = link.state.lock();
@@ -376,6 +396,9 @@ impl Core {
             let woken = link.woken.swap(false, Ordering::AcqRel);
             if link.diverged.swap(false, Ordering::AcqRel) {
                 state.diverged();
+            }
+            if link.is_over(now_ms) {
+                state.close(Closing { reason: ClosingReason::Expired, retry_ms: 0 });
             }
             let heartbeat = link.heartbeat_due.swap(false, Ordering::AcqRel);
             state.next(&window, Ask { max_bytes, woken, heartbeat })
@@ -433,6 +456,15 @@ impl Core {
 }
 
 impl Link {
+    /// Ends the stream at this time, unless another is set before.
+    pub(crate) fn expire_at(&self, now_ms: Option<u64>) {
+        self.expires_ms.store(now_ms.unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    fn is_over(&self, now_ms: u64) -> bool {
+        now_ms >= self.expires_ms.load(Ordering::Acquire)
+    }
+
     /// Makes the driver ask for the next step, for another reason than a record.
     fn wake(&self) {
         self.waker.wake();

@@ -5,6 +5,7 @@
 //! | `GET /` | `stream`: opens a stream |
 //! | `POST /subscribe`, `/unsubscribe` | `command`: channels of a live stream |
 //! | `POST /publish` | `publish`, where mounted |
+//! | `POST /refresh` | `refresh`: fresh credentials for a live stream |
 //! | `POST /ticket` | `ticket`, where mounted: a single-use text that opens a stream |
 //! | `GET /check` | `routes`: authentication and limits only |
 //!
@@ -17,6 +18,7 @@ mod cors;
 mod limits;
 pub(crate) mod problem;
 mod publish;
+mod refresh;
 mod routes;
 mod serve;
 mod stream;

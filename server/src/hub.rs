@@ -289,12 +289,18 @@ impl Hub {
             let connected = json_frame(Some(Connected::NAME), id.as_ref(), &connected);
             [greeting.as_bytes(), &connected].concat().into()
         });
+        self.expire_in(&link, expires_in);
         link.trace(self.core().connections(), "connection registered");
         // A drain that began meanwhile did not see this stream.
         if self.is_draining() {
             self.core().close_all(|_| draining());
         }
         link
+    }
+
+    /// Ends a stream after this time, unless its client brings fresh credentials before.
+    pub(crate) fn expire_in(&self, link: &Link, left: Option<Duration>) {
+        link.expire_at(left.map(|left| self.now_ms().saturating_add(millis(left))));
     }
 
     /// Forgets a stream.

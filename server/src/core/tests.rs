@@ -64,6 +64,15 @@ impl House {
         })
     }
 
+    /// What the connection has to say at this time, when nothing of it is in the log only.
+    fn said_at(&self, link: &Link, now_ms: u64) -> Vec<String> {
+        let mut said = Vec::new();
+        while let Step::Write(frames) = self.core.step(link, 1 << 20, now_ms) {
+            said.extend(frames.iter().map(|frame| short(frame)));
+        }
+        said
+    }
+
     fn subscribe(&self, link: &Arc<Link>, request: &str, channels: &[&str], since: Since) {
         let request = RequestId::new(request).unwrap();
         assert!(self.core.subscribe(link, request, patterns(channels), past(since), 100).is_empty());
@@ -111,6 +120,7 @@ fn short(frame: &[u8]) -> String {
             "subscribed" => format!("subscribed {} {}", text("requestId"), seq(&text("position"))),
             "gap" => format!("gap {} {}", data["channels"], text("reason")),
             "closing" => format!("closing {}", text("reason")),
+            "revoked" => format!("revoked {} {}", data["channels"], text("code")),
             name => name.to_owned(),
         });
     }
@@ -119,6 +129,8 @@ fn short(frame: &[u8]) -> String {
     }
     said.join(" ")
 }
+
+mod life;
 
 fn past(since: Since) -> Past {
     Past { since, lineage: 0 }

@@ -22,7 +22,7 @@ use super::{
     cors::{Origins, check_origin},
     limits::{Limiter, Limits, check_head},
     problem::Refusal,
-    publish, stream, ticket,
+    publish, refresh, stream, ticket,
 };
 use crate::{
     Hub,
@@ -182,7 +182,8 @@ impl Routes {
             .route("/", get(stream::open))
             .route("/check", get(check))
             .route("/subscribe", post(command::subscribe))
-            .route("/unsubscribe", post(command::unsubscribe));
+            .route("/unsubscribe", post(command::unsubscribe))
+            .route("/refresh", post(refresh::refresh));
         if self.publish {
             router = router.route("/publish", post(publish::publish));
         }

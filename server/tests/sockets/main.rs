@@ -16,6 +16,7 @@
 //! | `cancelled` | publishes whose caller went away |
 //! | `publish` | `POST /publish` |
 //! | `limits` | what a caller may use up |
+//! | `refresh` | streams whose credentials end, and fresh ones for them |
 //! | `refusals` | bad input of every kind, and that nobody else notices |
 //! | `heads` | request heads that no HTTP library would send |
 //! | `forgery` | texts that would like to be frames |
@@ -35,6 +36,7 @@ mod heartbeat;
 mod limits;
 mod online;
 mod publish;
+mod refresh;
 mod refusals;
 mod resume;
 mod slow_reader;

@@ -1,0 +1,83 @@
+//! The life of a grant: credentials that end, are renewed, or cover less.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::task::ArcWake;
+
+use super::*;
+
+/// How often a task was woken.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl ArcWake for Count {
+    fn wake_by_ref(count: &Arc<Self>) {
+        count.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_stream_ends_with_its_credentials_and_carries_nothing_after() {
+    let mut house = house(100);
+    let link = house.open(&["a"], Start::Head);
+    link.expire_at(Some(1_000));
+    assert_eq!(house.said_at(&link, 998).len(), 1, "the greeting");
+    house.publish(&["a"]);
+    house.core.flush();
+    assert_eq!(house.said_at(&link, 999), ["1 a @1"]);
+    house.publish(&["a"]);
+    house.core.flush();
+    assert_eq!(house.said_at(&link, 1_000), ["closing expired"]);
+    assert!(matches!(house.core.step(&link, MANY, 1_001), Step::End));
+}
+
+#[test]
+fn a_quiet_stream_is_woken_at_its_end() {
+    let house = house(100);
+    let link = house.open(&["a"], Start::Head);
+    link.expire_at(Some(1_000));
+    house.said_at(&link, 900);
+    let woken = Arc::new(Count::default());
+    link.waker.register(&futures_util::task::waker(woken.clone()));
+    house.core.tick(999, 15_000);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+    house.core.tick(1_000, 15_000);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn fresh_credentials_move_the_end_and_lose_nothing() {
+    let mut house = house(100);
+    let link = house.open(&["a"], Start::Head);
+    link.expire_at(Some(1_000));
+    house.said_at(&link, 900);
+    house.publish(&["a"]);
+    house.core.flush();
+    link.expire_at(Some(5_000));
+    house.publish(&["a"]);
+    house.core.flush();
+    assert_eq!(house.said_at(&link, 1_500), ["1 a @1", "2 a @2"]);
+    link.expire_at(None);
+    assert!(house.said_at(&link, 9_000).is_empty());
+}
+
+#[test]
+fn what_is_taken_away_is_told_and_heard_no_more_not_even_what_was_pending() {
+    let mut house = house(100);
+    let link = house.open(&["a", "b:*"], Start::Head);
+    house.said_at(&link, 0);
+    house.subscribe(&link, "r1", &["c", "d"], Since::Now);
+    assert_eq!(house.core.channels(&link), patterns(&["a", "b:*", "c", "d"]));
+    // Filed, but not taken yet: it is not his any more.
+    house.publish(&["b:1", "c"]);
+    house.core.flush();
+    house.core.revoke(&link, patterns(&["b:*", "c"]));
+    house.publish(&["b:2", "a", "c"]);
+    house.core.flush();
+    let said = house.said_at(&link, 0);
+    assert_eq!(said, [r#"revoked ["b:*","c"] forbidden"#, "4 a @4", "subscribed r1 5"]);
+    house.publish(&["c", "d"]);
+    house.core.flush();
+    assert_eq!(house.said_at(&link, 0), ["7 d @7"]);
+    assert_eq!(house.core.channels(&link), patterns(&["a", "d"]));
+}

@@ -1,0 +1,32 @@
+//! `POST /refresh`: fresh credentials for a live stream.
+
+use axum::{
+    Json,
+    extract::{Request, State},
+};
+use tidings_protocol::{
+    command::{RefreshAnswer, RefreshRequest},
+    problem::Code,
+};
+
+use super::{body::json, problem::Refusal, routes::Gate};
+
+pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Result<Json<RefreshAnswer>, Refusal> {
+    let (parts, body) = request.into_parts();
+    let identity = gate.identify(&parts).await?;
+    gate.limiter.subscribe(&identity, &parts)?;
+    let RefreshRequest { connection_id } = json(&gate, Request::from_parts(parts, body)).await?;
+    let core = gate.hub.core();
+    let link = core.find(&connection_id).ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
+    // Whoever knows the id has been told it: it is no secret from them that there is such a stream.
+    if link.names.user.as_ref() != identity.user_id() {
+        return Err(Refusal::new(Code::Forbidden, "the stream is another user's"));
+    }
+    let (_, lost) = gate.authorise(&identity, core.channels(&link), usize::MAX).await?;
+    if !lost.is_empty() {
+        core.revoke(&link, lost.into_iter().map(|rejected| rejected.channel).collect());
+    }
+    let left = identity.expires_in();
+    gate.hub.expire_in(&link, left);
+    Ok(Json(RefreshAnswer { expires_in: left.map(|left| left.as_secs()) }))
+}

@@ -1,0 +1,107 @@
+//! Streams whose credentials end, and fresh ones for them.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+use tidings::{
+    Routes,
+    auth::{Auth, AuthError, AuthRequest, Identity},
+};
+
+use crate::fixture::{Answer, Fixture, Stream};
+
+/// Tokens say who it is, what may be heard beside the news, and for how many milliseconds: `ana,timer:*,500`.
+async fn fixture() -> Fixture {
+    let auth = |request: AuthRequest| async move {
+        let mut parts = request.bearer().ok_or(AuthError::Missing)?.split(',');
+        let identity = Identity::user(parts.next().unwrap_or_default())?;
+        let identity = match parts.next().filter(|grant| !grant.is_empty()) {
+            Some(grant) => identity.allow(&grant.parse().map_err(|_| AuthError::Invalid)?),
+            None => identity,
+        };
+        Ok(match parts.next().and_then(|left| left.parse().ok()) {
+            Some(left) => identity.expires_at(SystemTime::now() + Duration::from_millis(left)),
+            None => identity,
+        })
+    };
+    let auth = auth.allow("news:*").allow_if(|_, channel| async move { Ok(channel.as_str() == "asked") });
+    Fixture::mounting(|hub| hub.heartbeat(Duration::from_millis(400)), |hub| Routes::new(hub, auth)).await
+}
+
+async fn refresh(fixture: &Fixture, token: &str, stream: &Stream) -> Answer {
+    fixture.client(token).post("/refresh", json!({"connectionId": stream.connection_id()})).await
+}
+
+/// The next frame that is no heartbeat.
+async fn next(stream: &mut Stream) -> (String, Value) {
+    loop {
+        let frame = stream.next().await;
+        if frame.event != "heartbeat" {
+            return (frame.event, frame.data);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_told_that_its_credentials_ended_and_a_refreshed_one_goes_on() {
+    let fixture = fixture().await;
+    let channels = [("channels", "news:1")];
+    let mut refreshed = fixture.stream("ana,,2000", &channels).await;
+    let mut left = fixture.stream("ana,,2000", &channels).await;
+    assert!(left.connected.data["expiresIn"].as_u64().unwrap() <= 1, "whole seconds");
+    let answer = refresh(&fixture, "ana,,3600000", &refreshed).await.good();
+    assert!((3_598..=3_600).contains(&answer["expiresIn"].as_u64().unwrap()), "{answer}");
+
+    assert_eq!(next(&mut left).await, ("closing".into(), json!({"reason": "expired", "retryMs": 0})));
+    assert!(left.try_next().await.is_none(), "it is the last frame");
+    fixture.publish("news:1", "goes on").await;
+    assert_eq!(next(&mut refreshed).await.1["payload"], "goes on");
+}
+
+#[tokio::test]
+async fn credentials_for_ever_take_the_end_away() {
+    let fixture = fixture().await;
+    let stream = fixture.stream("ana,,60000", &[]).await;
+    assert_eq!(refresh(&fixture, "ana", &stream).await.good(), json!({}));
+}
+
+#[tokio::test]
+async fn what_fresh_credentials_no_longer_cover_is_revoked_and_the_rest_goes_on() {
+    let fixture = fixture().await;
+    let mut stream = fixture.stream("ana,timer:*", &[("channels", "timer:1,news:1,timer:2:*,asked")]).await;
+    refresh(&fixture, "ana,timer:1", &stream).await.good();
+    assert_eq!(next(&mut stream).await, ("revoked".into(), json!({"channels": ["timer:2:*"], "code": "forbidden"})));
+    fixture.publish("timer:2:3", "not any more").await;
+    for channel in ["timer:1", "news:1", "asked"] {
+        fixture.publish(channel, channel).await;
+        assert_eq!(next(&mut stream).await.1["payload"], channel);
+    }
+}
+
+#[tokio::test]
+async fn the_same_grants_again_revoke_nothing() {
+    let fixture = fixture().await;
+    let mut stream = fixture.stream("ana,timer:*", &[("channels", "timer:1")]).await;
+    refresh(&fixture, "ana,timer:*", &stream).await.good();
+    fixture.publish("timer:1", "goes on").await;
+    assert_eq!(next(&mut stream).await.1["payload"], "goes on");
+}
+
+#[tokio::test]
+async fn nobody_else_touches_the_stream() {
+    let fixture = fixture().await;
+    let mut stream = fixture.stream("ana,timer:*", &[("channels", "timer:1")]).await;
+    refresh(&fixture, "eve,,1", &stream).await.is_problem(403, "forbidden");
+    refresh(&fixture, "", &stream).await.is_problem(401, "credentialsMissing");
+    refresh(&fixture, "ana,,0", &stream).await.is_problem(401, "credentialsExpired");
+    fixture.publish("timer:1", "goes on").await;
+    assert_eq!(next(&mut stream).await.1["payload"], "goes on");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_there_is_told() {
+    let fixture = fixture().await;
+    let nowhere = json!({"connectionId": "00000000.0"});
+    fixture.client("ana").post("/refresh", nowhere).await.is_problem(404, "unknownConnection");
+    fixture.client("ana").post("/refresh", json!({})).await.is_problem(400, "malformed");
+}
