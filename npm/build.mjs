@@ -24,6 +24,7 @@ const entries = [
   { entry: 'react' },
   { entry: 'vue' },
   { entry: 'svelte' },
+  { entry: 'query' },
 ]
 const { peerDependencies } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'))
 for (const { entry, wasm = '' } of entries) {

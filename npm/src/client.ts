@@ -10,6 +10,7 @@ import type {
   ConnectionSnapshot,
   ConnectionState,
   EventHandler,
+  GapHandler,
   IdentityHeaders,
   Stop,
   SubscribeOptions,
@@ -33,6 +34,7 @@ import type {
 export class Tidings<C extends object = RegisteredChannels> {
   readonly #options: TidingsOptions
   readonly #connection = new Subscribable<ConnectionSnapshot>({ state: 'idle', attempt: 0 })
+  readonly #gaps = new Subscribable<Parameters<GapHandler> | undefined>(undefined)
   readonly #engine: LazyEngine
   /** What was given out before the engine was there. */
   #identity: Identity | undefined
@@ -141,6 +143,18 @@ export class Tidings<C extends object = RegisteredChannels> {
    */
   subscribeState = (listener: () => void): (() => void) => this.#connection.subscribe(listener)
 
+  /**
+   * Calls `listener` with every gap, as the option `onGap` is called.
+   *
+   * @returns a function that ends it
+   */
+  subscribeGap = (listener: GapHandler): (() => void) => {
+    return this.#gaps.subscribe(() => {
+      const gap = this.#gaps.getSnapshot()
+      if (gap) listener(...gap)
+    })
+  }
+
   #listen(verb: string, channel: string, begin: (engine: Engine, settled: (code?: string) => void) => number): Stop {
     const detail = `${verb} ${channel}`
     let resolve!: () => void
@@ -187,6 +201,7 @@ export class Tidings<C extends object = RegisteredChannels> {
       onGap: (channels, reason) => {
         this.#log(`gap (${reason}) on ${channels?.join(', ') ?? 'all'}`)
         onGap?.(channels, reason)
+        this.#gaps.set([channels, reason])
       },
       onError: (failure) => this.#onFailure(failure),
     }

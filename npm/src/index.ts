@@ -9,7 +9,7 @@
  * ```
  *
  * A map: `client` is what you call; `types`, `channels` and `errors` say what goes in and comes out; `app` holds the one
- * client of an app; `subscribable` is what the bindings (`react`, `vue`, `svelte`, over `binding`) stand on; `lazy-engine`
+ * client of an app; `subscribable` is what the bindings (`react`, `vue`, `svelte`, over `binding`; `query`) stand on; `lazy-engine`
  * keeps calls until `engine`, the only file that touches Wasm, has loaded it. All else happens in there.
  *
  * Importing this does nothing: no Wasm, no `window`, no connection. It is safe in Node and in server rendering.

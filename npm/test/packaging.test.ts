@@ -34,7 +34,9 @@ beforeAll(() => {
   mkdirSync(installed, { recursive: true })
   run('tar', ['xzf', tarball, '--strip-components=1', '-C', installed])
   mkdirSync(join(app, 'node_modules/@types'))
-  for (const peer of ['react', '@types/react', 'svelte', 'vue']) {
+  const queries = ['query-core', 'react-query', 'vue-query'].map((name) => `@tanstack/${name}`)
+  mkdirSync(join(app, 'node_modules/@tanstack'))
+  for (const peer of ['react', '@types/react', 'svelte', 'vue', ...queries]) {
     symlinkSync(dirname(require.resolve(`${peer}/package.json`)), join(app, 'node_modules', peer))
   }
 })
@@ -43,9 +45,9 @@ afterAll(() => rmSync(app, { recursive: true, force: true }))
 
 test('holds what it exports, both licences, and no more', () => {
   expect(readdirSync(installed).sort()).toEqual(['README.md', 'dist', 'package.json'])
-  const described = ['app', 'binding', 'channels', 'client', 'errors', 'index', 'react', 'segment', 'slim', 'svelte', 'types', 'vue']
+  const described = ['app', 'binding', 'channels', 'client', 'errors', 'index', 'query', 'react', 'refresh', 'segment', 'slim', 'svelte', 'types', 'vue']
   const types = described.flatMap((name) => [`${name}.d.cts`, `${name}.d.ts`])
-  const code = ['index', 'react', 'slim', 'svelte', 'vue'].flatMap((name) => [`${name}.cjs`, `${name}.js`])
+  const code = ['index', 'query', 'react', 'slim', 'svelte', 'vue'].flatMap((name) => [`${name}.cjs`, `${name}.js`])
   const rest = ['tidings.wasm', 'LICENSE-APACHE', 'LICENSE-MIT']
   expect(readdirSync(join(installed, 'dist')).sort()).toEqual([...code, ...types, ...rest].sort())
 })
@@ -69,6 +71,7 @@ test.each([
   ['tidings/react', ['TidingsProvider', ...hooks]],
   ['tidings/vue', ['TidingsPlugin', ...hooks]],
   ['tidings/svelte', ['provideTidings', ...hooks]],
+  ['tidings/query', ['syncQueries']],
 ])('%s can be imported and required in Node, which touches nothing', (entry, names) => {
   const file = join(app, 'load.mjs')
   for (const load of [`await import('${entry}')`, `createRequire(import.meta.url)('${entry}')`]) {

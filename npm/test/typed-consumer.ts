@@ -1,6 +1,10 @@
 // What an application writes that has registered the types of its channels, compiled as consumer.ts is: what is wrong must
 // not compile, what is right must.
 import { getTidings, segment, Tidings, type ChannelOf, type EventOn, type TidingsEvent } from 'tidings'
+import { QueryClient } from '@tanstack/query-core'
+import { QueryClient as ReactQueryClient } from '@tanstack/react-query'
+import { QueryClient as VueQueryClient } from '@tanstack/vue-query'
+import { syncQueries } from 'tidings/query'
 import * as react from 'tidings/react'
 import * as svelte from 'tidings/svelte'
 import * as vue from 'tidings/vue'
@@ -129,3 +133,24 @@ export function inSvelte(): void {
   // @ts-expect-error the payload is a string
   svelte.useLatest('news').current?.payload.id
 }
+
+export const synced: () => void = syncQueries(tidings, new QueryClient(), {
+  channels: {
+    'timer:*': { keys: [['timer']], invalidate: (event) => [['timer', event.type satisfies 'started' | 'stopped' | 'cleared']] },
+    news: { keys: [['news']], patch: ({ payload }, client) => client.setQueryData(['news'], payload.trim()), since: '1f.42.9ab3' },
+  },
+  labels: { news: { keys: [['news']] } },
+})
+syncQueries(tidings, new QueryClient(), {
+  channels: {
+    // @ts-expect-error no such channel
+    'tiemr:*': { keys: [['timer']] },
+    // @ts-expect-error the payload is a string
+    news: { keys: [['news']], invalidate: ({ payload }) => [[payload.id]] },
+  },
+})
+// A channel that is known only at run time.
+syncQueries(tidings, new QueryClient(), { channels: { [`timer:${id}`]: { keys: [['timer', id]] } } })
+// The clients that the frameworks' packages bring fit as well.
+syncQueries(tidings, new ReactQueryClient(), { channels: { news: { keys: [] } } })
+syncQueries(tidings, new VueQueryClient(), { channels: { news: { keys: [] } } })
