@@ -392,12 +392,45 @@ describe('where nobody listens for errors', () => {
 
 test('debug logs readable lines', async () => {
   const info = vi.spyOn(console, 'info').mockImplementation(() => {})
-  const tidings = make({ debug: true })
+  const tidings = make({ debug: true, onError: () => {} })
   const stop = tidings.subscribe('a', () => {})
+  tidings.subscribe('secret', () => {})
+  tidings.on('timer', () => {})
   await settle()
-  browser.stream.open()
+  browser.stream.open({ rejected: ['secret'] })
+  await settle()
+  browser.stream.frame('gap', { channels: ['a'], reason: 'trimmed' })
   stop()
-  expect(info.mock.calls.map(([, line]) => line)).toEqual(['subscribe a', 'connecting', 'open (n1.1)', 'stop subscribe a'])
+  browser.stream.fail()
+  await vi.waitFor(() => expect(tidings.getSnapshot().nextRetryMs).toBeDefined())
+  tidings.disconnect()
+  const lines = info.mock.calls.map(([line]) => String(line))
+  for (const line of [
+    /^tidings: subscribe a$/,
+    /^tidings: connecting$/,
+    /^tidings: connected \(n1\.1\)$/,
+    /^tidings: subscribed a$/,
+    /^tidings: hearing timer$/,
+    /^tidings: error forbidden.* on secret$/,
+    /^tidings: gap \(trimmed\) on a$/,
+    /^tidings: unsubscribed a$/,
+    /^tidings: reconnecting in \d+ ms, attempt 1$/,
+    /^tidings: closed$/,
+  ]) {
+    expect(lines).toContainEqual(expect.stringMatching(line))
+  }
+})
+
+test('debug tells the status of a refusal', async () => {
+  const headers = { 'Content-Type': 'application/problem+json' }
+  stubBrowser({ answer: () => new Response(JSON.stringify({ code: 'forbidden' }), { status: 403, headers }) })
+  const info = vi.spyOn(console, 'info').mockImplementation(() => {})
+  const tidings = make({ debug: true, onError: () => {} })
+  tidings.connect()
+  await settle()
+  browser.stream.fail()
+  const line = expect.stringMatching(/^tidings: error forbidden.* \(status 403\)/)
+  await vi.waitFor(() => expect(info.mock.calls).toContainEqual([line]))
 })
 
 describe('golden frames', () => {

@@ -168,7 +168,11 @@ export class Tidings<C extends object = RegisteredChannels> {
     const call: Call = {
       run: (engine) => {
         try {
-          const number = begin(engine, (code) => (code ? reject(new TidingsError(code, { detail, channel })) : resolve()))
+          const number = begin(engine, (code) => {
+            if (code) return reject(new TidingsError(code, { detail, channel }))
+            this.#log(`${verb === 'on' ? 'hearing' : 'subscribed'} ${channel}`)
+            resolve()
+          })
           end = () => engine.unsubscribe(number)
         } catch (cause) {
           const error = asError(cause, channel)
@@ -182,7 +186,7 @@ export class Tidings<C extends object = RegisteredChannels> {
     let end: (() => void) | undefined = () => this.#engine.drop(call)
     const stop = (): void => {
       if (!end) return
-      this.#log(`stop ${detail}`)
+      this.#log(`unsubscribed ${channel}`)
       end()
       end = undefined
       reject(new TidingsError('stopped', { detail, channel }))
@@ -229,8 +233,8 @@ export class Tidings<C extends object = RegisteredChannels> {
   #update(snapshot: ConnectionSnapshot): void {
     const { state, nextRetryMs, attempt, connectionId } = snapshot
     this.#log(
-      nextRetryMs !== undefined ? `waiting, trying again in ${nextRetryMs} ms (failures: ${attempt})`
-      : connectionId ? `${state} (${connectionId})`
+      nextRetryMs !== undefined ? `reconnecting in ${Math.round(nextRetryMs)} ms, attempt ${attempt}`
+      : connectionId ? `connected (${connectionId})`
       : state,
     )
     this.#connection.set(snapshot)
@@ -239,13 +243,14 @@ export class Tidings<C extends object = RegisteredChannels> {
 
   /** Where nobody listens for errors, those that the client will not get over by itself must still not go by in silence. */
   #tell(error: TidingsError): void {
-    this.#log(error)
+    const { message, status, channel, willRetry } = error
+    this.#log(`error ${message}${status ? ` (status ${status})` : ''}${channel ? ` on ${channel}` : ''}${willRetry ? ', will retry' : ''}`)
     if (this.#options.onError) this.#options.onError(error)
     else if (error.code === 'handlerError') report(error.cause)
     else if (!error.willRetry) console.error(error)
   }
 
-  #log(what: unknown): void {
-    if (this.#options.debug) console.info('tidings:', what)
+  #log(line: string): void {
+    if (this.#options.debug) console.info(`tidings: ${line}`)
   }
 }
