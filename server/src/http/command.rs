@@ -58,7 +58,6 @@ pub(super) async fn unsubscribe(State(gate): State<Gate>, request: Request) -> R
 async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     let (parts, body) = request.into_parts();
     let identity = gate.identify(&parts).await?;
-    gate.limiter.subscribe(&identity, &parts)?;
     let body: Body = json(gate, Request::from_parts(parts, body)).await?;
     let mut channels: Vec<Pattern> = Vec::with_capacity(body.channels.len().min(100));
     for text in &body.channels {
@@ -78,5 +77,6 @@ async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     let link = ConnectionId::new(&body.connection_id).ok().and_then(|id| gate.hub.core().find(&id));
     let link = link.filter(|link| link.names.user.as_ref() == identity.user_id());
     let link = link.ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
+    gate.limiter.subscribe(&link)?;
     Ok(Call { identity, link, request, channels, since })
 }

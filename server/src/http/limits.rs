@@ -14,13 +14,14 @@ use axum::{
 };
 use governor::{Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, state::keyed::HashMapStateStore};
 use http::request::Parts;
-use tidings_protocol::{UserId, problem::Code};
+use tidings_protocol::{ConnectionId, UserId, problem::Code};
 
 use super::{address::ClientAddress, problem::Refusal};
 use crate::{
     Hub,
     admission::{Admissions, Bounds, Full, Permit},
     auth::Identity,
+    core::Link,
 };
 
 /// How long to wait for somebody else to leave.
@@ -88,8 +89,8 @@ impl Limits {
         self
     }
 
-    /// How often a user (or, when anonymous, an address) may call subscribe and unsubscribe: 429 `tooManyRequests`. Defaults to
-    /// 20 a second, in bursts of 200.
+    /// How often a user (or, when anonymous, a stream) may call subscribe, unsubscribe and refresh: 429 `tooManyRequests`.
+    /// Defaults to 20 a second, in bursts of 200.
     pub fn subscribe_rate(mut self, rate: Rate) -> Self {
         self.subscribe = rate;
         self
@@ -153,10 +154,12 @@ impl Rate {
     }
 }
 
-/// Who is counted: a user, or where somebody comes from.
+/// Who is counted: a user, or what is known of nobody in particular.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Caller {
     User(UserId),
+    /// Not by address: behind a proxy that was not made known, all would be one.
+    Connection(ConnectionId),
     Address(Option<IpAddr>),
 }
 
@@ -240,25 +243,26 @@ impl Limiter {
         self.admissions.has_room(identity.user_id(), self.limits.address.of(parts)).map_err(full)
     }
 
-    /// Counts a call of subscribe or unsubscribe.
-    pub(super) fn subscribe(&self, identity: &Identity, parts: &Parts) -> Result<(), Refusal> {
-        self.subscribe.take(&self.caller(identity, parts), NonZeroU32::MIN).map_err(denied)
+    /// Counts a call about a stream.
+    pub(super) fn subscribe(&self, link: &Link) -> Result<(), Refusal> {
+        let caller = match &link.names.user {
+            Some(user) => Caller::User(user.clone()),
+            None => Caller::Connection(link.id.clone()),
+        };
+        self.subscribe.take(&caller, NonZeroU32::MIN).map_err(denied)
     }
 
     /// Counts events that somebody publishes in their own name.
     pub(super) fn publish(&self, identity: &Identity, parts: &Parts, events: usize) -> Result<(), Refusal> {
         match NonZeroU32::new(u32::try_from(events).unwrap_or(u32::MAX)) {
             Some(events) if !identity.is_backend() => {
-                self.publish.take(&self.caller(identity, parts), events).map_err(denied)
+                let caller = match identity.user_id() {
+                    Some(user) => Caller::User(user.clone()),
+                    None => Caller::Address(self.limits.address.of(parts)),
+                };
+                self.publish.take(&caller, events).map_err(denied)
             }
             _ => Ok(()),
-        }
-    }
-
-    fn caller(&self, identity: &Identity, parts: &Parts) -> Caller {
-        match identity.user_id() {
-            Some(user) => Caller::User(user.clone()),
-            None => Caller::Address(self.limits.address.of(parts)),
         }
     }
 }

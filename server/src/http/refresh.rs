@@ -14,7 +14,6 @@ use super::{body::json, problem::Refusal, routes::Gate};
 pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Result<Json<RefreshAnswer>, Refusal> {
     let (parts, body) = request.into_parts();
     let identity = gate.identify(&parts).await?;
-    gate.limiter.subscribe(&identity, &parts)?;
     let RefreshRequest { connection_id } = json(&gate, Request::from_parts(parts, body)).await?;
     let core = gate.hub.core();
     let link = core.find(&connection_id).ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
@@ -22,6 +21,7 @@ pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Resul
     if link.names.user.as_ref() != identity.user_id() {
         return Err(Refusal::new(Code::Forbidden, "the stream is another user's"));
     }
+    gate.limiter.subscribe(&link)?;
     let (_, lost) = gate.authorise(&identity, core.channels(&link), usize::MAX).await?;
     if !lost.is_empty() {
         core.revoke(&link, lost.into_iter().map(|rejected| rejected.channel).collect());

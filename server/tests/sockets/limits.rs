@@ -112,6 +112,23 @@ mod rates {
     }
 
     #[tokio::test]
+    async fn of_nobody_in_particular_are_those_of_a_stream() {
+        let fixture = with(Limits::default().subscribe_rate(Rate::per_second(1))).await;
+        let guest = fixture.client("anonymous");
+        let (first, second) = (guest.stream(&[]).await, guest.stream(&[]).await);
+        let body = |stream: &crate::fixture::Stream| json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": ["news:1"]});
+        let mut last = guest.post("/subscribe", body(&first)).await;
+        for _ in 0..100 {
+            if last.status != 200 {
+                break;
+            }
+            last = guest.post("/subscribe", body(&first)).await;
+        }
+        is_refused(&last, 429, "tooManyRequests");
+        guest.post("/subscribe", body(&second)).await.good();
+    }
+
+    #[tokio::test]
     async fn of_publishing_by_events() {
         let fixture = with(Limits::default().publish_rate(Rate::per_second(1).burst(3))).await;
         let events = |count: usize| vec![json!({"channel": "chat:1", "type": "said"}); count].into();
