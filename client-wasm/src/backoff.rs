@@ -47,8 +47,10 @@ impl Backoff {
     /// `0 ..= min(cap, base · 2^(failures - 1))` ("full jitter", the AWS Architecture Blog's *Exponential Backoff And
     /// Jitter*).
     pub fn wait(&self, failures: u32, random: &mut Random) -> u64 {
-        let factor = 1_u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX);
-        random.up_to(self.cap_ms.min(self.base_ms.saturating_mul(factor)))
+        let doublings = failures.saturating_sub(1).min(63);
+        // Not a multiplication: one that saturates works in 128 bits, and Wasm has 64.
+        let limit = if doublings < self.base_ms.leading_zeros() { self.base_ms << doublings } else { u64::MAX };
+        random.up_to(self.cap_ms.min(limit))
     }
 }
 

@@ -1,88 +1,82 @@
-//! The browser, as thin as it gets: what the driver needs of it, and nothing that decides anything.
+//! The browser, as the driver needs it. The work is done in `browser.js`; here is what passes between the two.
 //!
-//! The bindings are written out here, few and general: each one costs the page some 150 bytes. They work in any global
-//! scope: a page's, a worker's, a test's. `js-sys` and `web-sys` are left out: linking the former alone brings its executor
-//! for futures, which would be a fifth of all.
+//! `js-sys` and `web-sys` are left out: linking the former alone brings its executor for futures, which would be a fifth
+//! of all.
 
-pub(crate) mod callback;
-pub(crate) mod event_source;
 pub(crate) mod frames;
-pub(crate) mod request;
-pub(crate) mod storage;
-pub(crate) mod timers;
-pub(crate) mod world;
 
 use wasm_bindgen::prelude::*;
 
-#[wasm_bindgen]
+/// What the browser calls: with what happened (an [`occasion`]), a number, the time, a text and a value. Says whether it
+/// could read the value.
+pub(crate) type Callback = Closure<dyn Fn(u32, u32, f64, String, JsValue) -> bool>;
+
+#[wasm_bindgen(module = "/src/browser.js")]
 extern "C" {
-    #[wasm_bindgen(js_namespace = JSON, js_name = parse, catch)]
-    fn parse_text(text: &str) -> Result<JsValue, JsValue>;
-    #[wasm_bindgen(js_namespace = JSON, js_name = parse, catch)]
-    fn parse_value(text: &JsValue) -> Result<JsValue, JsValue>;
-
-    #[wasm_bindgen(js_namespace = console, js_name = error)]
-    pub(crate) fn console_error(what: &JsValue);
-
-    #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    fn performance_now() -> f64;
-
-    /// A function of JavaScript's.
-    #[derive(Debug, Clone)]
-    pub(crate) type Function;
-
-    /// An array of JavaScript's.
-    pub(crate) type Array;
-    #[wasm_bindgen(constructor)]
-    pub(crate) fn new() -> Array;
+    /// The browser of one driver.
+    pub(crate) type Browser;
+    pub(crate) fn attach(callback: &JsValue, with_credentials: bool) -> Browser;
     #[wasm_bindgen(method)]
-    pub(crate) fn push(this: &Array, value: &JsValue);
+    pub(crate) fn open(this: &Browser, url: &str);
     #[wasm_bindgen(method)]
-    fn at(this: &Array, index: u32) -> JsValue;
-
-    /// A map of JavaScript's.
-    pub(crate) type Map;
-    #[wasm_bindgen(constructor)]
-    pub(crate) fn new() -> Map;
-    #[wasm_bindgen(method, js_name = get)]
-    pub(crate) fn find(this: &Map, key: &JsValue) -> JsValue;
-    #[wasm_bindgen(method, js_name = set)]
-    pub(crate) fn insert(this: &Map, key: &JsValue, value: u32);
+    pub(crate) fn close(this: &Browser);
     #[wasm_bindgen(method)]
-    pub(crate) fn clear(this: &Map);
+    pub(crate) fn send(this: &Browser, number: u32, url: &str, body: Option<&str>);
+    #[wasm_bindgen(method)]
+    pub(crate) fn arm(this: &Browser, at: f64);
+    #[wasm_bindgen(method)]
+    pub(crate) fn flush(this: &Browser);
+    #[wasm_bindgen(method)]
+    pub(crate) fn listen(this: &Browser, on: bool);
+    #[wasm_bindgen(method)]
+    pub(crate) fn remember(this: &Browser, record: &JsValue, route: u32);
+    #[wasm_bindgen(method)]
+    pub(crate) fn forget(this: &Browser);
+    #[wasm_bindgen(method)]
+    pub(crate) fn end(this: &Browser);
 
-    #[wasm_bindgen(js_namespace = Reflect, js_name = get)]
-    fn reflect_get(object: &JsValue, name: &str) -> JsValue;
-    #[wasm_bindgen(js_namespace = Reflect, js_name = set)]
-    pub(crate) fn set(object: &JsValue, name: &str, value: &JsValue);
+    #[wasm_bindgen(method)]
+    pub(crate) fn now(this: &Browser) -> f64;
+    #[wasm_bindgen(method)]
+    pub(crate) fn seed(this: &Browser) -> u64;
+
+    pub(crate) fn field(object: &JsValue, name: &str) -> JsValue;
+    pub(crate) fn text(object: &JsValue, name: &str) -> Option<String>;
+    pub(crate) fn number(object: &JsValue, name: &str) -> f64;
+    pub(crate) fn lines(object: &JsValue, name: &str) -> Option<String>;
+    pub(crate) fn refusals(object: &JsValue) -> String;
+
+    #[wasm_bindgen(js_name = deviceId)]
+    pub(crate) fn device_id() -> String;
+    #[wasm_bindgen(js_name = randomId)]
+    pub(crate) fn random_id() -> String;
 }
 
-/// A field; `undefined` of what is no object.
-pub(crate) fn get(object: &JsValue, name: &str) -> JsValue {
-    if object.is_object() { reflect_get(object, name) } else { JsValue::UNDEFINED }
+/// What happened, by the numbers of `browser.js`.
+pub(crate) mod occasion {
+    pub(crate) const RECORD: u32 = 0;
+    pub(crate) const CONNECTED: u32 = 1;
+    pub(crate) const SUBSCRIBED: u32 = 2;
+    pub(crate) const BACKFILL: u32 = 3;
+    pub(crate) const GAP: u32 = 4;
+    pub(crate) const HEARTBEAT: u32 = 5;
+    pub(crate) const REVOKED: u32 = 6;
+    pub(crate) const CLOSING: u32 = 7;
+    pub(crate) const ERROR: u32 = 8;
+    pub(crate) const EXCLUDING: u32 = 9;
+    pub(crate) const ONLINE: u32 = 10;
+    pub(crate) const HIDDEN: u32 = 11;
+    pub(crate) const BACK: u32 = 12;
+    pub(crate) const SHOWN: u32 = 13;
+    pub(crate) const TICK: u32 = 14;
+    pub(crate) const FLUSH: u32 = 15;
+    pub(crate) const ANSWER: u32 = 16;
+    pub(crate) const GARBLED: u32 = 17;
+    pub(crate) const UNSUPPORTED: u32 = 18;
 }
 
-/// The elements of an array; of what is none, none.
-pub(crate) fn elements(array: &JsValue) -> impl Iterator<Item = JsValue> {
-    let length = if array.is_array() { whole(get(array, "length").as_f64().unwrap_or_default()) } else { 0 };
-    let array: &Array = array.unchecked_ref();
-    (0..u32::try_from(length).unwrap_or_default()).map(|index| array.at(index))
-}
-
-/// An object of our own, written as JSON.
-pub(crate) fn literal(json: &str) -> JsValue {
-    parse_text(json).unwrap_or_default()
-}
-
-/// Reads JSON that must be an object.
-pub(crate) fn parse_object(text: &JsValue) -> Option<JsValue> {
-    parse_value(text).ok().filter(JsValue::is_object)
-}
-
-/// Milliseconds on a clock that is never set back.
-pub(crate) fn now() -> u64 {
-    whole(performance_now())
-}
+/// The route of a record whose channel has not been looked up.
+pub(crate) const UNKNOWN: u32 = u32::MAX;
 
 /// A number from JavaScript; what is none, or below 0, is 0.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is what is wanted")]

@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use tidings_protocol::{DeviceId, Pattern};
+use tidings_protocol::Pattern;
 use wasm_bindgen::prelude::*;
 
 use crate::{
     backoff::Backoff,
-    browser::{Array, get, literal, set, whole},
-    driver::{Driver, Hooks, Names, OnEvent, OnGap, OnSettled},
+    browser::{field, number, text, whole},
+    driver::{Application, Driver, Names},
     session::{Config, HandlerId, Status, Trouble},
 };
 
@@ -58,30 +58,82 @@ extern "C" {
     /// `ClientOptions` as TypeScript sees it.
     #[wasm_bindgen(typescript_type = "ClientOptions")]
     pub type Options;
-    /// A handler of events.
-    #[wasm_bindgen(typescript_type = "(event: any) => void")]
-    pub type Handler;
-    /// Called once.
-    #[wasm_bindgen(typescript_type = "(code?: string) => void")]
-    pub type Settled;
-    /// Called when events may be missing.
-    #[wasm_bindgen(typescript_type = "(channels: string[] | null, reason: string) => void")]
-    pub type GapHandler;
-    /// `{'X-Device-Id': …, 'X-Session-Id': …}`.
-    #[wasm_bindgen(typescript_type = "{ 'X-Device-Id': string; 'X-Session-Id': string }")]
-    pub type Headers;
+}
 
-    /// A callback of the application's.
-    type Callback;
-    #[wasm_bindgen(method, catch, variadic)]
-    fn call(this: &Callback, this_argument: &JsValue, arguments: &[JsValue]) -> Result<JsValue, JsValue>;
-    // For events: without an array for the arguments.
-    #[wasm_bindgen(method, catch, js_name = call)]
-    fn call_with(this: &Callback, this_argument: &JsValue, argument: &JsValue) -> Result<JsValue, JsValue>;
+#[wasm_bindgen(module = "/src/listeners.js")]
+extern "C" {
+    /// The callbacks of an application.
+    type Listeners;
+    fn listeners(options: &JsValue) -> Listeners;
+    #[wasm_bindgen(method)]
+    fn add(this: &Listeners, id: u32, handler: &JsValue, settled: &JsValue, gap: &JsValue);
+    #[wasm_bindgen(method)]
+    fn remove(this: &Listeners, id: u32);
+    #[wasm_bindgen(method)]
+    fn clear(this: &Listeners);
+    #[wasm_bindgen(method)]
+    fn event(this: &Listeners, id: u32, record: &JsValue);
+    #[wasm_bindgen(method)]
+    fn settled(this: &Listeners, id: u32, refusal: Option<&str>);
+    #[wasm_bindgen(method)]
+    fn gap(this: &Listeners, id: Option<u32>, channels: Option<&str>, reason: &str);
+    #[wasm_bindgen(method)]
+    fn state(this: &Listeners, state: &str, attempt: u32, retry_in_ms: Option<f64>, connection_id: Option<&str>);
+    #[wasm_bindgen(method)]
+    fn error(
+        this: &Listeners,
+        code: &str,
+        will_retry: bool,
+        status: u16,
+        detail: Option<&str>,
+        channel: Option<&str>,
+        thrown: &JsValue,
+    );
 
-    type Error;
-    #[wasm_bindgen(constructor)]
-    fn new(message: &str) -> Error;
+    /// What is wrong with the options, as an `Error`; `undefined` if nothing is.
+    fn check(options: &JsValue) -> JsValue;
+    #[wasm_bindgen(js_name = malformedChannel)]
+    fn malformed_channel() -> JsValue;
+    #[wasm_bindgen(js_name = identityHeaders)]
+    fn identity_headers(device_id: &str, session_id: &str) -> JsValue;
+}
+
+impl Application for Listeners {
+    fn event(&self, handler: HandlerId, record: &JsValue) {
+        self.event(handler.0, record);
+    }
+
+    fn settled(&self, handler: HandlerId, refusal: Option<&str>) {
+        self.settled(handler.0, refusal);
+    }
+
+    fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, reason: &str) {
+        let channels = channels.map(|channels| {
+            let mut lines = String::new();
+            for channel in channels {
+                lines.push_str(channel.as_str());
+                lines.push('\n');
+            }
+            lines
+        });
+        self.gap(handler.map(|id| id.0), channels.as_deref(), reason);
+    }
+
+    fn state(&self, status: &Status) {
+        let Status { state, attempt, retry_in_ms, connection_id } = status;
+        let retry_in_ms = retry_in_ms.map(|ms| ms as f64);
+        self.state(state.as_str(), *attempt, retry_in_ms, connection_id.as_deref());
+    }
+
+    fn error(&self, trouble: &Trouble, thrown: &JsValue) {
+        let Trouble { code, will_retry, status, detail, channel } = trouble;
+        let channel = channel.as_ref().map(Pattern::as_str);
+        self.error(code, *will_retry, status.unwrap_or(0), detail.as_deref(), channel, thrown);
+    }
+
+    fn clear(&self) {
+        self.clear();
+    }
 }
 
 /// One connection and its handlers.
@@ -93,7 +145,7 @@ extern "C" {
 /// A client lives on while it connects or is connected, also when JavaScript has let go of it; `free` frees its handle.
 #[wasm_bindgen]
 pub struct Client {
-    driver: Rc<Driver>,
+    driver: Rc<Driver<Listeners>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -108,45 +160,19 @@ impl Client {
     /// `malformedId` for a device or session id that is not 1 to 128 visible ASCII characters.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &Options) -> Result<Client, JsValue> {
-        let text = |name| get(options, name).as_string();
-        let number = |name| get(options, name).as_f64();
-        let url = text("url").filter(|url| !url.is_empty());
-        let Some(url) = url else { return Err(coded_error("malformedUrl", "the option `url` is empty")) };
-        let names = Names { device_id: text("deviceId"), session_id: text("sessionId") };
-        let bad = |id: &Option<String>| id.as_deref().is_some_and(|id| DeviceId::new(id).is_err());
-        if bad(&names.device_id) || bad(&names.session_id) {
-            return Err(coded_error("malformedId", "a device or session id is 1 to 128 visible ASCII characters"));
+        let malformed = check(options);
+        if !malformed.is_undefined() {
+            return Err(malformed);
         }
+        let names = Names { device_id: text(options, "deviceId"), session_id: text(options, "sessionId") };
         let config = Config {
-            url,
-            since: text("since"),
-            reconnect: backoff(&get(options, "reconnect")),
-            idle_ms: number("idleMs").map(whole),
+            url: text(options, "url").unwrap_or_default(),
+            since: text(options, "since"),
+            reconnect: backoff(options),
+            idle_ms: some_number(options, "idleMs"),
         };
-        let hooks = Hooks {
-            state: callback(options, "onState").map(|callback| {
-                let hook = move |status: &Status| {
-                    let retry_in = status.retry_in_ms.map(|ms| f64::from(u32::try_from(ms).unwrap_or(u32::MAX)));
-                    let arguments = [
-                        status.state.as_str().into(),
-                        status.attempt.into(),
-                        retry_in.into(),
-                        status.connection_id.as_deref().into(),
-                    ];
-                    callback.call(&JsValue::UNDEFINED, &arguments).map(drop)
-                };
-                Box::new(hook) as Box<_>
-            }),
-            gap: callback(options, "onGap").map(on_gap),
-            error: callback(options, "onError").map(|callback| {
-                let hook = move |trouble: &Trouble, thrown: Option<&JsValue>| {
-                    callback.call(&JsValue::UNDEFINED, &[report(trouble, thrown)]).map(drop)
-                };
-                Box::new(hook) as Box<_>
-            }),
-        };
-        let with_credentials = get(options, "withCredentials").is_truthy();
-        Ok(Self { driver: Driver::new(config, names, with_credentials, hooks) })
+        let with_credentials = number(options, "withCredentials") > 0.0;
+        Ok(Self { driver: Driver::new(config, names, with_credentials, listeners(options)) })
     }
 
     /// Hears channel events. Returns the handler's number, for `unsubscribe`. Throws an `Error` with the `code`
@@ -155,30 +181,37 @@ impl Client {
     /// `settled` is called once, later: without a code when the server has confirmed the channel in the stream, or with
     /// the code of the refusal (`forbidden`, …), or with `stopped` when it was unsubscribed or reset before. A `since`
     /// that is no cursor is told as a gap, once the channel is confirmed.
-    #[expect(clippy::needless_pass_by_value, reason = "wasm-bindgen takes no `Option<&str>`")]
     pub fn subscribe(
         &self,
-        pattern: &str,
-        handler: Handler,
-        settled: Option<Settled>,
-        on_gap: Option<GapHandler>,
-        since: Option<String>,
+        #[wasm_bindgen(unchecked_param_type = "string")] pattern: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "(event: any) => void")] handler: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "(code?: string) => void")] settled: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "(channels: string[] | null, reason: string) => void")]
+        on_gap: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "string")] since: &JsValue,
     ) -> Result<u32, JsValue> {
-        let pattern = parse(pattern)?;
-        let gap = on_gap.map(|callback| self::on_gap(callback.unchecked_into()));
-        let id = self.driver.subscribe(pattern, since.as_deref(), on_event(handler), settled.map(on_settled), gap);
-        Ok(id.0)
+        let id = self.driver.subscribe(parse(pattern)?, since.as_string().as_deref()).0;
+        self.driver.application.add(id, handler, settled, on_gap);
+        Ok(id)
     }
 
     /// Hears events addressed to this user or device, by label or pattern. `settled` is called when the connection is
     /// open. Throws as `subscribe` does.
-    pub fn on(&self, label: &str, handler: Handler, settled: Option<Settled>) -> Result<u32, JsValue> {
-        Ok(self.driver.on(parse(label)?, on_event(handler), settled.map(on_settled)).0)
+    pub fn on(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] label: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "(event: any) => void")] handler: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "(code?: string) => void")] settled: &JsValue,
+    ) -> Result<u32, JsValue> {
+        let id = self.driver.on(parse(label)?).0;
+        self.driver.application.add(id, handler, settled, &JsValue::UNDEFINED);
+        Ok(id)
     }
 
     /// Ends what `subscribe` or `on` began. Does nothing for a number that it does not know.
     pub fn unsubscribe(&self, handler: u32) {
         self.driver.unsubscribe(HandlerId(handler));
+        self.driver.application.remove(handler);
     }
 
     /// Connects at once, from any state, and resets the attempts. Channels that were refused are asked for again.
@@ -197,113 +230,60 @@ impl Client {
     }
 
     /// Where the connection stands.
+    #[must_use]
     #[wasm_bindgen(getter, unchecked_return_type = "State")]
-    pub fn state(&self) -> String {
-        self.driver.state().as_str().to_owned()
+    pub fn state(&self) -> JsValue {
+        self.driver.state().as_str().into()
     }
 
     /// Who the server says the user is; `undefined` before the first connection, and for anonymous users.
-    #[wasm_bindgen(getter = userId)]
-    pub fn user_id(&self) -> Option<String> {
-        self.driver.user_id()
+    #[must_use]
+    #[wasm_bindgen(getter = userId, unchecked_return_type = "string | undefined")]
+    pub fn user_id(&self) -> JsValue {
+        self.driver.identity(|_, user_id| user_id.into())
     }
 
     /// The browser profile.
-    #[wasm_bindgen(getter = deviceId)]
-    pub fn device_id(&self) -> String {
-        self.driver.identity().device_id
+    #[must_use]
+    #[wasm_bindgen(getter = deviceId, unchecked_return_type = "string")]
+    pub fn device_id(&self) -> JsValue {
+        self.driver.identity(|identity, _| identity.device_id.as_str().into())
     }
 
     /// This tab.
-    #[wasm_bindgen(getter = sessionId)]
-    pub fn session_id(&self) -> String {
-        self.driver.identity().session_id
+    #[must_use]
+    #[wasm_bindgen(getter = sessionId, unchecked_return_type = "string")]
+    pub fn session_id(&self) -> JsValue {
+        self.driver.identity(|identity, _| identity.session_id.as_str().into())
     }
 
     /// The headers by which any request says from which device and tab it comes.
-    pub fn headers(&self) -> Headers {
-        let identity = self.driver.identity();
-        let headers = literal("{}");
-        set(&headers, "X-Device-Id", &identity.device_id.into());
-        set(&headers, "X-Session-Id", &identity.session_id.into());
-        headers.unchecked_into()
+    #[must_use]
+    #[wasm_bindgen(unchecked_return_type = "{ 'X-Device-Id': string; 'X-Session-Id': string }")]
+    pub fn headers(&self) -> JsValue {
+        self.driver.identity(|identity, _| identity_headers(&identity.device_id, &identity.session_id))
     }
 }
 
-/// An `Error` with a `code`.
-fn coded_error(code: &str, message: &str) -> JsValue {
-    let error = Error::new(message);
-    set(&error, "code", &code.into());
-    error.into()
+fn parse(pattern: &JsValue) -> Result<Pattern, JsValue> {
+    pattern.as_string().unwrap_or_default().parse().map_err(|_| malformed_channel())
 }
 
-fn parse(pattern: &str) -> Result<Pattern, JsValue> {
-    pattern.parse().map_err(|_| {
-        let message = "a channel has 1 to 8 segments of A-Z a-z 0-9 _ . @ ~ % - joined by `:`, at most 200 bytes; \
-                       `*` only as the last one";
-        coded_error("malformedChannel", message)
-    })
-}
-
-fn callback(options: &JsValue, name: &str) -> Option<Callback> {
-    Some(get(options, name)).filter(JsValue::is_function).map(JsCast::unchecked_into)
-}
-
-fn backoff(given: &JsValue) -> Option<Backoff> {
-    if given.as_bool() == Some(false) {
+fn backoff(options: &JsValue) -> Option<Backoff> {
+    // `false` reads as 0.
+    if some_number(options, "reconnect") == Some(0) {
         return None;
     }
+    let given = field(options, "reconnect");
     let Backoff { base_ms, cap_ms, max_attempts } = Backoff::default();
-    let number = |name, default| get(given, name).as_f64().map_or(default, whole);
-    let max_attempts = number("maxAttempts", u64::from(max_attempts));
     Some(Backoff {
-        base_ms: number("baseMs", base_ms),
-        cap_ms: number("capMs", cap_ms),
-        max_attempts: u32::try_from(max_attempts).unwrap_or(u32::MAX),
+        base_ms: some_number(&given, "baseMs").unwrap_or(base_ms),
+        cap_ms: some_number(&given, "capMs").unwrap_or(cap_ms),
+        max_attempts: some_number(&given, "maxAttempts")
+            .map_or(max_attempts, |attempts| u32::try_from(attempts).unwrap_or(u32::MAX)),
     })
 }
 
-fn on_event(handler: Handler) -> OnEvent {
-    let handler: Callback = handler.unchecked_into();
-    Rc::new(move |event| handler.call_with(&JsValue::UNDEFINED, event).map(drop))
-}
-
-fn on_settled(settled: Settled) -> OnSettled {
-    let settled: Callback = settled.unchecked_into();
-    Box::new(move |code| {
-        let code = code.map(JsValue::from_str);
-        settled.call(&JsValue::UNDEFINED, code.as_slice()).map(drop)
-    })
-}
-
-fn on_gap(callback: Callback) -> OnGap {
-    Rc::new(move |channels, reason| {
-        let list = match channels {
-            None => JsValue::NULL,
-            Some(channels) => {
-                let list = Array::new();
-                for channel in channels {
-                    list.push(&channel.as_str().into());
-                }
-                list.into()
-            }
-        };
-        callback.call(&JsValue::UNDEFINED, &[list, reason.into()]).map(drop)
-    })
-}
-
-fn report(trouble: &Trouble, thrown: Option<&JsValue>) -> JsValue {
-    let report = literal("{}");
-    let put = |name, value: Option<JsValue>| {
-        if let Some(value) = value {
-            set(&report, name, &value);
-        }
-    };
-    put("code", Some((&*trouble.code).into()));
-    put("willRetry", Some(trouble.will_retry.into()));
-    put("status", trouble.status.map(Into::into));
-    put("detail", trouble.detail.as_deref().map(Into::into));
-    put("channel", trouble.channel.as_ref().map(|channel| channel.as_str().into()));
-    put("cause", thrown.cloned());
-    report
+fn some_number(object: &JsValue, name: &str) -> Option<u64> {
+    Some(number(object, name)).filter(|number| !number.is_nan()).map(whole)
 }

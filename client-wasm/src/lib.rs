@@ -5,6 +5,8 @@ pub mod backoff;
 pub mod routes;
 pub mod session;
 
+mod cut;
+
 #[cfg(target_arch = "wasm32")]
 mod browser;
 #[cfg(target_arch = "wasm32")]

@@ -49,8 +49,6 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
-
 use tidings_protocol::{Cursor, Pattern};
 
 pub use action::{Action, Request, State, Status, Trouble};
@@ -127,7 +125,7 @@ pub struct Session {
     /// The last handler left; nobody else came before this time.
     idle_at: Option<u64>,
     dirty: bool,
-    actions: VecDeque<Action>,
+    actions: Vec<Action>,
 }
 
 impl Session {
@@ -156,7 +154,7 @@ impl Session {
             next_request: 0,
             idle_at: None,
             dirty: false,
-            actions: VecDeque::new(),
+            actions: Vec::new(),
         }
     }
 
@@ -210,7 +208,7 @@ impl Session {
         self.routes.remove(handler);
         self.dirty = true;
         if !subscription.settled {
-            self.actions.push_back(Action::Settled { handler, refusal: Some("stopped".into()) });
+            self.actions.push(Action::Settled { handler, refusal: Some("stopped".into()) });
         }
         if self.subscriptions.is_empty() {
             self.idle_at = self.idle_ms.map(|ms| now.saturating_add(ms));
@@ -245,7 +243,7 @@ impl Session {
         for subscription in std::mem::take(&mut self.subscriptions) {
             if !subscription.settled {
                 let refusal = Some("stopped".into());
-                self.actions.push_back(Action::Settled { handler: subscription.id, refusal });
+                self.actions.push(Action::Settled { handler: subscription.id, refusal });
             }
         }
         self.routes.clear();
@@ -273,7 +271,8 @@ impl Session {
 
     /// The next thing to do, if any.
     pub fn next_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        // They are few, and a ring of them costs the browser half a kilobyte.
+        if self.actions.is_empty() { None } else { Some(self.actions.remove(0)) }
     }
 
     /// Whether [`Self::flush`] is due at the end of the microtask.
@@ -306,8 +305,7 @@ impl Session {
     }
 
     fn subscription(&mut self, id: HandlerId) -> Option<&mut Subscription> {
-        let index = self.subscriptions.binary_search_by_key(&id, |subscription| subscription.id).ok()?;
-        self.subscriptions.get_mut(index)
+        subscription::find(&mut self.subscriptions, id)
     }
 
     fn forget_position(&mut self) {

@@ -10,10 +10,11 @@ use std::{
 
 use serde::{Deserialize, de::DeserializeOwned};
 use tidings_protocol::{ChannelError, DeviceId, IdError, Pattern};
+use wasm_bindgen::prelude::*;
 
 use crate::{
     backoff::Backoff,
-    driver::{Driver, Hooks, Names, OnEvent, OnGap, OnSettled},
+    driver::{Application, Driver, Names},
     session::{Config, HandlerId, State, Status, Trouble},
 };
 
@@ -85,12 +86,110 @@ pub struct Builder {
     config: Config,
     names: Names,
     with_credentials: bool,
-    hooks: Hooks,
+    listeners: Listeners,
+}
+
+type OnEvent = Rc<dyn Fn(&JsValue)>;
+type OnGap = Rc<dyn Fn(Gap<'_>)>;
+type OnSettled = Box<dyn FnOnce(Option<&str>)>;
+type OnState = Box<dyn Fn(&Status)>;
+/// The application's callback for troubles; handlers of events tell it theirs.
+type OnTrouble = Rc<dyn Fn(&Trouble)>;
+
+/// The callbacks of one client.
+#[derive(Default)]
+struct Listeners {
+    /// In the order of their ids.
+    handlers: RefCell<Vec<Handler>>,
+    /// Those who have not been told how they stand. They outlive their handlers: leaving is an answer, too.
+    unsettled: RefCell<Vec<(HandlerId, OnSettled)>>,
+    on_state: Option<OnState>,
+    on_gap: Option<OnGap>,
     on_error: Option<OnTrouble>,
 }
 
-/// The application's callback for troubles; handlers of events tell it theirs.
-type OnTrouble = Rc<dyn Fn(&Trouble)>;
+struct Handler {
+    id: HandlerId,
+    event: OnEvent,
+    gap: Option<OnGap>,
+}
+
+impl Listeners {
+    fn add(&self, handler: Handler, settled: OnSettled) {
+        self.unsettled.borrow_mut().push((handler.id, settled));
+        self.handlers.borrow_mut().push(handler);
+    }
+
+    fn remove(&self, id: HandlerId) {
+        let gone = {
+            let mut handlers = self.handlers.borrow_mut();
+            handlers.binary_search_by_key(&id, |handler| handler.id).ok().map(|index| handlers.remove(index))
+        };
+        // Whatever it captured may have a destructor that calls us.
+        drop(gone);
+    }
+
+    fn find<T>(&self, id: HandlerId, take: impl FnOnce(&Handler) -> T) -> Option<T> {
+        let handlers = self.handlers.borrow();
+        let index = handlers.binary_search_by_key(&id, |handler| handler.id).ok()?;
+        handlers.get(index).map(take)
+    }
+}
+
+// No borrow is held while a callback runs.
+impl Application for Listeners {
+    fn event(&self, handler: HandlerId, record: &JsValue) {
+        if let Some(event) = self.find(handler, |handler| Rc::clone(&handler.event)) {
+            event(record);
+        }
+    }
+
+    fn settled(&self, handler: HandlerId, refusal: Option<&str>) {
+        let settled = {
+            let mut unsettled = self.unsettled.borrow_mut();
+            let index = unsettled.iter().position(|(id, _)| *id == handler);
+            index.map(|index| unsettled.remove(index).1)
+        };
+        if let Some(settled) = settled {
+            settled(refusal);
+        }
+    }
+
+    fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, reason: &str) {
+        let gap = match handler {
+            None => self.on_gap.clone(),
+            Some(id) => self.find(id, |handler| handler.gap.clone()).flatten(),
+        };
+        if let Some(gap) = gap {
+            gap(Gap { channels, reason });
+        }
+    }
+
+    fn state(&self, status: &Status) {
+        if let Some(on_state) = &self.on_state {
+            on_state(status);
+        }
+    }
+
+    fn error(&self, trouble: &Trouble, thrown: &JsValue) {
+        match &self.on_error {
+            Some(on_error) => on_error(trouble),
+            None if !thrown.is_undefined() => console_error(thrown),
+            None => {}
+        }
+    }
+
+    fn clear(&self) {
+        let gone = self.handlers.take();
+        drop(gone);
+    }
+}
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = console, js_name = error)]
+    fn console_error(what: &JsValue);
+}
 
 impl Builder {
     /// How failed connections are tried again; `None`: not at all. Defaults to [`Backoff::default`].
@@ -129,37 +228,28 @@ impl Builder {
 
     /// Called after every change of the connection's state.
     pub fn on_state(mut self, callback: impl Fn(&Status) + 'static) -> Self {
-        self.hooks.state = Some(Box::new(move |status| {
-            callback(status);
-            Ok(())
-        }));
+        self.listeners.on_state = Some(Box::new(callback));
         self
     }
 
     /// Called when events may have been missed.
     pub fn on_gap(mut self, callback: impl Fn(Gap<'_>) + 'static) -> Self {
-        self.hooks.gap = Some(gap_callback(callback));
+        self.listeners.on_gap = Some(Rc::new(callback));
         self
     }
 
     /// Called with every trouble, also those that are tried again. An event whose payload is not what its handler takes is
     /// one, with the code `malformedPayload`.
     pub fn on_error(mut self, callback: impl Fn(&Trouble) + 'static) -> Self {
-        let callback: OnTrouble = Rc::new(callback);
-        self.on_error = Some(Rc::clone(&callback));
-        self.hooks.error = Some(Box::new(move |trouble, _| {
-            callback(trouble);
-            Ok(())
-        }));
+        self.listeners.on_error = Some(Rc::new(callback));
         self
     }
 
     /// The client. Nothing is connected before its first handler, or [`Client::connect`].
     #[must_use]
     pub fn build(self) -> Client {
-        let Self { config, names, with_credentials, hooks, on_error } = self;
-        let driver = Driver::new(config, names, with_credentials, hooks);
-        Client(Rc::new(Shared { driver, on_error }))
+        let Self { config, names, with_credentials, listeners } = self;
+        Client(Rc::new(Shared { driver: Driver::new(config, names, with_credentials, listeners) }))
     }
 }
 
@@ -175,8 +265,7 @@ impl fmt::Debug for Builder {
 pub struct Client(Rc<Shared>);
 
 struct Shared {
-    driver: Rc<Driver>,
-    on_error: Option<OnTrouble>,
+    driver: Rc<Driver<Listeners>>,
 }
 
 impl Drop for Shared {
@@ -192,8 +281,7 @@ impl Client {
             config: Config::new(url),
             names: Names::default(),
             with_credentials: false,
-            hooks: Hooks::default(),
-            on_error: None,
+            listeners: Listeners::default(),
         }
     }
 
@@ -233,7 +321,8 @@ impl Client {
     ) -> Result<Subscription, ChannelError> {
         let label = label.as_ref().parse()?;
         let (ready, settled) = Ready::new();
-        let id = self.0.driver.on(label, self.decode(handler), Some(settled));
+        let id = self.0.driver.on(label);
+        self.0.driver.application.add(Handler { id, event: self.decode(handler), gap: None }, settled);
         Ok(Subscription { client: self.clone(), id, ready })
     }
 
@@ -261,29 +350,27 @@ impl Client {
     /// Who the server says the user is; `None` before the first connection, and for anonymous users.
     #[must_use]
     pub fn user_id(&self) -> Option<String> {
-        self.0.driver.user_id()
+        self.0.driver.identity(|_, user_id| user_id.map(str::to_owned))
     }
 
     /// The headers by which any request says from which device and tab it comes, for any HTTP client.
     #[must_use]
     pub fn headers(&self) -> [(&'static str, String); 2] {
-        let identity = self.0.driver.identity();
-        [("X-Device-Id", identity.device_id), ("X-Session-Id", identity.session_id)]
+        self.0.driver.identity(|identity, _| {
+            [("X-Device-Id", identity.device_id.clone()), ("X-Session-Id", identity.session_id.clone())]
+        })
     }
 
     fn decode<T: DeserializeOwned>(&self, handler: impl Fn(Event<T>) + 'static) -> OnEvent {
-        let on_error = self.0.on_error.clone();
-        Rc::new(move |event| {
-            match serde_wasm_bindgen::from_value(event.clone()) {
-                Ok(event) => handler(event),
-                Err(error) => {
-                    if let Some(on_error) = &on_error {
-                        let detail = Some(error.to_string());
-                        on_error(&Trouble { code: "malformedPayload".into(), detail, ..Trouble::default() });
-                    }
+        let on_error = self.0.driver.application.on_error.clone();
+        Rc::new(move |event| match serde_wasm_bindgen::from_value(event.clone()) {
+            Ok(event) => handler(event),
+            Err(error) => {
+                if let Some(on_error) = &on_error {
+                    let detail = Some(error.to_string());
+                    on_error(&Trouble { code: "malformedPayload".into(), detail, ..Trouble::default() });
                 }
             }
-            Ok(())
         })
     }
 }
@@ -313,7 +400,7 @@ impl Channel<'_> {
 
     /// Called when events of this channel may have been missed.
     pub fn on_gap(mut self, callback: impl Fn(Gap<'_>) + 'static) -> Self {
-        self.on_gap = Some(gap_callback(callback));
+        self.on_gap = Some(Rc::new(callback));
         self
     }
 
@@ -322,7 +409,8 @@ impl Channel<'_> {
         let Self { client, pattern, since, on_gap } = self;
         let (ready, settled) = Ready::new();
         let event = client.decode(handler);
-        let id = client.0.driver.subscribe(pattern, since.as_deref(), event, Some(settled), on_gap);
+        let id = client.0.driver.subscribe(pattern, since.as_deref());
+        client.0.driver.application.add(Handler { id, event, gap: on_gap }, settled);
         Subscription { client: client.clone(), id, ready }
     }
 }
@@ -370,7 +458,9 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.client.0.driver.unsubscribe(self.id);
+        let driver = &self.client.0.driver;
+        driver.unsubscribe(self.id);
+        driver.application.remove(self.id);
     }
 }
 
@@ -401,15 +491,7 @@ impl Ready {
                 std::mem::take(&mut standing.waiting)
             };
             waiting.into_iter().for_each(Waker::wake);
-            Ok(())
         });
         (ready, settled)
     }
-}
-
-fn gap_callback(callback: impl Fn(Gap<'_>) + 'static) -> OnGap {
-    Rc::new(move |channels, reason| {
-        callback(Gap { channels, reason });
-        Ok(())
-    })
 }

@@ -1,8 +1,9 @@
 //! URLs and bodies. By hand: they are few and short, and every formatter costs the browser a kilobyte.
 
-use tidings_protocol::{Cursor, Pattern, segment};
+use tidings_protocol::{Cursor, Pattern};
 
 use super::Identity;
+use crate::cut::cut;
 
 /// At most so many bytes of channels, escapes included, stand in a URL; proxies refuse lines that are much longer.
 const CHANNEL_BYTES: usize = 2_000;
@@ -16,14 +17,18 @@ pub(super) struct Address {
 
 impl Address {
     pub(super) fn new(url: &str) -> Self {
-        let url = url.split('#').next().unwrap_or_default();
-        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        let (url, _) = cut(url, b'#');
+        let (path, query) = cut(url, b'?');
         Self { path: path.to_owned(), query: query.to_owned() }
     }
 
     /// A path below the base path. The URL's own query stays: the application may have put credentials there.
     pub(super) fn below(&self, name: &str) -> String {
-        let mut url = self.path.trim_end_matches('/').to_owned();
+        let mut path = &*self.path;
+        while let Some(shorter) = path.strip_suffix('/') {
+            path = shorter;
+        }
+        let mut url = path.to_owned();
         url.push('/');
         url.push_str(name);
         if !self.query.is_empty() {
@@ -45,23 +50,22 @@ impl Address {
         url.push('?');
         url.push_str(&self.query);
         let mut add = |name: &str, value: &str| {
-            if !url.ends_with(['?', '&']) {
+            if !matches!(url.as_bytes().last(), Some(b'?' | b'&')) {
                 url.push('&');
             }
             url.push_str(name);
-            url.push('=');
             url.push_str(value);
         };
         if !channels.is_empty() {
-            add("channels", channels);
+            add("channels=", channels);
         }
-        add("deviceId", &segment(&identity.device_id));
-        add("sessionId", &segment(&identity.session_id));
+        add("deviceId=", &escape(&identity.device_id));
+        add("sessionId=", &escape(&identity.session_id));
         if let Some(cursor) = cursor {
-            add("lastEventId", &cursor.to_string());
+            add("lastEventId=", &text(cursor));
         }
         if let Some(seen) = seen.filter(|seen| Some(*seen) != cursor) {
-            add("seen", &seen.to_string());
+            add("seen=", &text(seen));
         }
         url
     }
@@ -78,26 +82,18 @@ pub(super) fn list(channels: &mut String, channel: &Pattern) -> bool {
     if comma == 1 {
         channels.push(',');
     }
-    for (index, part) in channel.as_str().split('%').enumerate() {
-        if index > 0 {
-            channels.push_str("%25");
-        }
-        channels.push_str(part);
-    }
+    push_with(channels, channel.as_str(), b'%', "%25");
     true
 }
 
 /// The body of a subscribe or unsubscribe call.
-pub(super) fn body(connection_id: &str, request_id: &str, channels: &[Pattern], since: Option<Cursor>) -> String {
+pub(super) fn body(connection_id: &str, request_id: u32, channels: &[Pattern], since: Option<Cursor>) -> String {
+    let mut slashed = String::new();
+    push_with(&mut slashed, connection_id, b'\\', "\\\\");
     let mut body = String::from("{\"connectionId\":\"");
-    for part in connection_id.chars() {
-        if matches!(part, '"' | '\\') {
-            body.push('\\');
-        }
-        body.push(part);
-    }
+    push_with(&mut body, &slashed, b'"', "\\\"");
     body.push_str("\",\"requestId\":\"");
-    body.push_str(request_id);
+    push_number(&mut body, u64::from(request_id), DECIMAL);
     body.push_str("\",\"channels\":[");
     for (index, channel) in channels.iter().enumerate() {
         body.push_str(if index == 0 { "\"" } else { ",\"" });
@@ -107,11 +103,63 @@ pub(super) fn body(connection_id: &str, request_id: &str, channels: &[Pattern], 
     body.push(']');
     if let Some(since) = since {
         body.push_str(",\"since\":\"");
-        body.push_str(&since.to_string());
+        body.push_str(&text(since));
         body.push('"');
     }
     body.push('}');
     body
+}
+
+/// Adds a text in which something else stands for one ASCII byte.
+fn push_with(out: &mut String, text: &str, byte: u8, instead: &str) {
+    let mut rest = text;
+    loop {
+        let (part, after) = cut(rest, byte);
+        out.push_str(part);
+        if part.len() == rest.len() {
+            break;
+        }
+        out.push_str(instead);
+        rest = after;
+    }
+}
+
+/// What `tidings_protocol::segment` makes of a text, without its formatter.
+fn escape(id: &str) -> String {
+    let mut escaped = String::new();
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'~' | b'-') {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(if byte < 16 { "%0" } else { "%" });
+            push_number(&mut escaped, u64::from(byte), UPPER_HEX);
+        }
+    }
+    escaped
+}
+
+/// What [`Cursor`] displays, without its formatter.
+fn text(cursor: Cursor) -> String {
+    let mut text = String::new();
+    push_number(&mut text, cursor.epoch, HEX);
+    text.push('.');
+    push_number(&mut text, cursor.seq, DECIMAL);
+    text.push('.');
+    push_number(&mut text, u64::from(cursor.tag), HEX);
+    text
+}
+
+const DECIMAL: &str = "0123456789";
+const HEX: &str = "0123456789abcdef";
+const UPPER_HEX: &str = "0123456789ABCDEF";
+
+fn push_number(out: &mut String, number: u64, digits: &str) {
+    let radix = digits.len() as u64;
+    if number >= radix {
+        push_number(out, number / radix, digits);
+    }
+    let digit = usize::try_from(number % radix).unwrap_or_default();
+    out.push_str(digits.get(digit..=digit).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -157,10 +205,19 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_those_of_the_protocol() {
+        for cursor in [Cursor { epoch: u64::MAX, seq: 0, tag: u32::MAX }, Cursor { epoch: 0, seq: u64::MAX, tag: 16 }] {
+            assert_eq!(text(cursor), cursor.to_string());
+        }
+        let every: String = (1..128_u8).map(char::from).collect();
+        assert_eq!(escape(&every), tidings_protocol::segment(&every));
+    }
+
+    #[test]
     fn a_body_is_json_whatever_the_connection_is_called() {
         let channels = ["a:*".parse().unwrap(), "b".parse().unwrap()];
         assert_eq!(
-            body(r#"n"\1"#, "7", &channels, "a.1.2".parse().ok()),
+            body(r#"n"\1"#, 7, &channels, "a.1.2".parse().ok()),
             r#"{"connectionId":"n\"\\1","requestId":"7","channels":["a:*","b"],"since":"a.1.2"}"#
         );
     }

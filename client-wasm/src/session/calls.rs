@@ -159,7 +159,7 @@ impl Session {
             if there.contains(&subscription.id) {
                 continue;
             }
-            let same = requests[first_new..].iter().position(|request| request.since == *since);
+            let same = requests.iter().skip(first_new).position(|request| request.since == *since);
             let index = same.map_or(requests.len(), |index| first_new + index);
             if index == requests.len() {
                 self.next_request += 1;
@@ -171,7 +171,7 @@ impl Session {
                     progress: Progress::Failed,
                 });
             }
-            let request = &mut requests[index];
+            let Some(request) = requests.get_mut(index) else { continue };
             *call = Some(request.number);
             if !request.channels.contains(&subscription.pattern) {
                 request.channels.push(subscription.pattern.clone());
@@ -191,9 +191,9 @@ impl Session {
                     Kind::Subscribe => {}
                 }
             }
-            let body = body(&stream.connection_id, &call.number.to_string(), &call.channels, call.since);
+            let body = body(&stream.connection_id, call.number, &call.channels, call.since);
             let request = Request { number: call.number, url: self.address.below(name), body: Some(body) };
-            self.actions.push_back(Action::Send(request));
+            self.actions.push(Action::Send(request));
             call.progress = Progress::Sent { until: now.saturating_add(CALL_MS) };
             calls.under_way.push(call);
         }
@@ -236,7 +236,7 @@ impl Session {
                 match call.kind {
                     Kind::Unsubscribe => {
                         call.channels.iter().for_each(|channel| calls.drop_channel(channel));
-                        self.actions.push_back(Action::Error(trouble));
+                        self.actions.push(Action::Error(trouble));
                     }
                     Kind::Subscribe => {
                         for channel in call.channels {
@@ -262,7 +262,7 @@ impl Session {
         calls.hold_until = Some(now.saturating_add(wait));
         let mut trouble = trouble(answer);
         trouble.will_retry = true;
-        self.actions.push_back(Action::Error(trouble));
+        self.actions.push(Action::Error(trouble));
     }
 
     pub(super) fn wake_calls(&mut self, now: u64) {

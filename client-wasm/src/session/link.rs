@@ -91,7 +91,7 @@ impl Stream {
 
 /// Silence for this long means that nothing will come.
 fn patience(heartbeat_ms: u64) -> u64 {
-    heartbeat_ms.saturating_mul(5) / 2
+    heartbeat_ms.saturating_add(heartbeat_ms).saturating_add(heartbeat_ms / 2)
 }
 
 impl Phase {
@@ -140,7 +140,7 @@ impl Session {
         let url = self.address.stream(&channels, &self.identity, cursor, self.seen);
         let until = now.saturating_add(patience(self.heartbeat_ms));
         self.enter(Phase::Connecting(Attempt { until, asked, cursor }));
-        self.actions.push_back(Action::Open { url });
+        self.actions.push(Action::Open { url });
     }
 
     /// The stream failed or ended.
@@ -158,7 +158,7 @@ impl Session {
         self.failures = self.failures.saturating_add(1);
         let number = self.request_number();
         self.enter(Phase::Diagnosing { request: number, until: now.saturating_add(DIAGNOSIS_MS) });
-        self.actions.push_back(Action::Send(Request { number, url: self.address.below("check"), body: None }));
+        self.actions.push(Action::Send(Request { number, url: self.address.below("check"), body: None }));
     }
 
     /// A stream that was open is gone.
@@ -203,14 +203,14 @@ impl Session {
         } else {
             self.enter(Phase::Closed);
             let trouble = trouble.unwrap_or_else(|| Trouble { code: "network".into(), ..Trouble::default() });
-            self.actions.push_back(Action::Error(trouble));
+            self.actions.push(Action::Error(trouble));
         }
     }
 
     fn wait(&mut self, now: u64, wait: u64, firm: bool, trouble: Option<Trouble>) {
         self.enter(Phase::Waiting { since: now, until: now.saturating_add(wait), firm });
         if let Some(trouble) = trouble {
-            self.actions.push_back(Action::Error(Trouble { will_retry: true, ..trouble }));
+            self.actions.push(Action::Error(Trouble { will_retry: true, ..trouble }));
         }
     }
 
@@ -246,7 +246,7 @@ impl Session {
             // or a tab that is shown and hidden all the time would never be answered.
             Phase::Open(stream) if stream.doubted_at.is_none_or(|doubted_at| stream.heard_at > doubted_at) => {
                 stream.doubted_at = Some(now);
-                let proof = now.saturating_add(self.heartbeat_ms.saturating_mul(5) / 4);
+                let proof = now.saturating_add(self.heartbeat_ms).saturating_add(self.heartbeat_ms / 4);
                 stream.watch_at = proof.min(stream.heard_at.saturating_add(patience(self.heartbeat_ms)));
             }
             _ => {}
@@ -338,7 +338,7 @@ impl Session {
     /// Ends the stream, if there is one. What was asked for on it and not confirmed is asked for again on the next.
     pub(super) fn leave(&mut self) {
         if self.phase.has_stream() {
-            self.actions.push_back(Action::Close);
+            self.actions.push(Action::Close);
         }
         for subscription in &mut self.subscriptions {
             if let Standing::Pending { call, .. } = &mut subscription.standing {
@@ -363,7 +363,7 @@ impl Session {
                 _ => None,
             };
             let attempt = if connection_id.is_some() { 0 } else { self.failures };
-            self.actions.push_back(Action::State(Status { state, attempt, retry_in_ms, connection_id }));
+            self.actions.push(Action::State(Status { state, attempt, retry_in_ms, connection_id }));
         }
     }
 

@@ -8,7 +8,7 @@ use tidings_protocol::{Cursor, Pattern};
 use super::{
     Action, Connected, Exclusion, Frame, Rejected, Session, Trouble,
     link::{Phase, Stream},
-    subscription::{Standing, raise},
+    subscription::{Standing, find, raise},
 };
 use crate::routes::{HandlerId, Hears, Route};
 
@@ -60,8 +60,9 @@ impl Session {
 
         // All that was in the URL begins with the cursor that was in the URL, or else with the stream.
         let start = attempt.cursor.or(connected.id);
-        for index in 0..self.subscriptions.len() {
-            let subscription = &mut self.subscriptions[index];
+        let mut index = 0;
+        while let Some(subscription) = self.subscriptions.get_mut(index) {
+            index += 1;
             let id = subscription.id;
             if subscription.hears == Hears::Addressed {
                 self.activate(id, None);
@@ -95,11 +96,11 @@ impl Session {
         let owes_gap = std::mem::take(&mut subscription.owes_gap);
         let channel = subscription.pattern.clone();
         if !std::mem::replace(&mut subscription.settled, true) {
-            self.actions.push_back(Action::Settled { handler: id, refusal: None });
+            self.actions.push(Action::Settled { handler: id, refusal: None });
         }
         if owes_gap {
             let (channels, reason) = (Some(vec![channel]), "malformed".into());
-            self.actions.push_back(Action::Gap { channels, reason, handlers: vec![id] });
+            self.actions.push(Action::Gap { channels, reason, handlers: vec![id] });
         }
     }
 
@@ -110,8 +111,9 @@ impl Session {
         // It names a record of the log like any other position: if the log should lose that record, and write another in
         // its place, our marks would hide the new one. So the server is to check it when we come back.
         raise(&mut self.seen, position);
-        for index in 0..self.subscriptions.len() {
-            let subscription = &self.subscriptions[index];
+        let mut index = 0;
+        while let Some(subscription) = self.subscriptions.get(index) {
+            index += 1;
             if subscription.awaits(call) && channels.contains(&subscription.pattern) {
                 self.activate(subscription.id, position);
             }
@@ -138,8 +140,7 @@ impl Session {
         }
         let Self { routes, subscriptions, .. } = self;
         for id in routes.handlers(route) {
-            let Ok(index) = subscriptions.binary_search_by_key(id, |subscription| subscription.id) else { continue };
-            let subscription = &subscriptions[index];
+            let Some(subscription) = find(subscriptions, *id) else { continue };
             if subscription.standing == Standing::Active && subscription.misses(position) {
                 out.push(*id);
             }
@@ -165,8 +166,7 @@ impl Session {
         let hidden = except.is_some_and(|except| self.is_hidden(except));
         let Self { routes, subscriptions, .. } = self;
         for id in routes.handlers(route) {
-            let Ok(index) = subscriptions.binary_search_by_key(id, |subscription| subscription.id) else { continue };
-            let subscription = &mut subscriptions[index];
+            let Some(subscription) = find(subscriptions, *id) else { continue };
             if subscription.awaits(call) && subscription.misses(position) {
                 subscription.heard(position);
                 if !hidden {
@@ -220,14 +220,14 @@ impl Session {
                 handlers.push(subscription.id);
             }
         }
-        self.actions.push_back(Action::Gap { channels: Some(channels), reason: reason.into(), handlers });
+        self.actions.push(Action::Gap { channels: Some(channels), reason: reason.into(), handlers });
         self.pump(now);
     }
 
     fn tell_gap(&mut self, reason: Cow<'static, str>) {
         let told = self.subscriptions.iter().filter(|subscription| subscription.is_wanted());
         let handlers = told.map(|subscription| subscription.id).collect();
-        self.actions.push_back(Action::Gap { channels: None, reason, handlers });
+        self.actions.push(Action::Gap { channels: None, reason, handlers });
     }
 
     /// The server will not have a channel, or no longer.
@@ -243,13 +243,13 @@ impl Session {
                 subscription.standing = Standing::Refused;
                 if !std::mem::replace(&mut subscription.settled, true) {
                     let refusal = Some(Cow::Owned(code.clone()));
-                    self.actions.push_back(Action::Settled { handler: subscription.id, refusal });
+                    self.actions.push(Action::Settled { handler: subscription.id, refusal });
                 }
             }
         }
         if told {
             let trouble = Trouble { code: Cow::Owned(code), channel: Some(channel), ..Trouble::default() };
-            self.actions.push_back(Action::Error(trouble));
+            self.actions.push(Action::Error(trouble));
         }
     }
 }

@@ -61,6 +61,12 @@ impl Subscription {
     }
 }
 
+/// The one of this number, among all in the order of their numbers.
+pub(super) fn find(subscriptions: &mut [Subscription], id: HandlerId) -> Option<&mut Subscription> {
+    let index = subscriptions.binary_search_by_key(&id, |subscription| subscription.id).ok()?;
+    subscriptions.get_mut(index)
+}
+
 /// Moves a position forward. Positions of another epoch cannot be compared; the newer word counts.
 pub(super) fn raise(mark: &mut Option<Cursor>, position: Option<Cursor>) {
     if let Some(position) = position

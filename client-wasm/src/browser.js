@@ -1,0 +1,210 @@
+// The browser, as thin as it gets: what the driver needs of it, and nothing that decides anything. It is JavaScript
+// because a call into the browser takes a tenth of what it takes in Wasm, where each one is a binding of its own.
+//
+// Whatever a server sends, reading it must not throw.
+
+// What the driver is told of, each by its number. Frames with a name have the number of their name.
+const NAMES = ['message', 'connected', 'subscribed', 'backfill', 'gap', 'heartbeat', 'revoked', 'closing', 'error']
+const WORLD = ['online', 'pagehide', 'pageshow', 'visibilitychange']
+const FIRST_OF_WORLD = 10
+const RECORD = 0
+const BACKFILL = 3
+/** A record that is hidden from somebody. */
+const EXCLUDING = 9
+const TICK = 14
+const FLUSH = 15
+const ANSWER = 16
+const GARBLED = 17
+const UNSUPPORTED = 18
+
+/** The route of a record whose channel has not been looked up. */
+const UNKNOWN = 0xffffffff
+/** The longest delay of a timer; a longer one would wrap around and fire at once. */
+const LONGEST_MS = 0x7fffffff
+
+/** Reads JSON that must be an object. */
+function object(text) {
+  try {
+    const value = JSON.parse(text)
+    return typeof value === 'object' && value ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The browser of one driver. It calls `call(what, number, now, text, value)`, which says whether it could read the value.
+ */
+export function attach(call, withCredentials) {
+  let source
+  let timer
+  // The routes found so far, under the channel's own string: looking one up copies nothing out of JavaScript.
+  const channels = new Map()
+  const labels = new Map()
+
+  const tell = (what, number = 0, text = '', value) => call(what, number, performance.now(), text, value)
+  const routes = (record) => (record.to === undefined ? channels : labels)
+  const tick = () => tell(TICK)
+
+  const hear = (event) => {
+    const record = object(event.data)
+    if (record) heard(record.except === undefined ? RECORD : EXCLUDING, record)
+    else tell(GARBLED, 0, event.type)
+  }
+  const heard = (what, record) => {
+    const { channel, position } = record
+    tell(what, routes(record).get(channel) ?? UNKNOWN, typeof position === 'string' ? position : '', record)
+  }
+  const control = ({ type, data, lastEventId }) => {
+    const what = NAMES.indexOf(type)
+    if (type === 'heartbeat' || type === 'error') return tell(what, 0, lastEventId)
+    const value = object(data)
+    if (value && what === BACKFILL) heard(what, value)
+    else if (!value || !tell(what, 0, lastEventId, value)) tell(GARBLED, 0, type)
+  }
+  const befell = ({ type, target }) => {
+    if (type !== 'visibilitychange' || !target.hidden) tell(FIRST_OF_WORLD + WORLD.indexOf(type))
+  }
+
+  /** A closed source is silent by the standard; one that somebody replaced the global with may not be. */
+  const listen = (verb) => {
+    for (const name of NAMES) source[verb + 'EventListener'](name, name === 'message' ? hear : control)
+  }
+
+  const browser = {
+    /** Opens a stream. It never reconnects by itself: it is closed upon its first error. */
+    open(url) {
+      try {
+        source = new EventSource(url, { withCredentials })
+        listen('add')
+      } catch (error) {
+        // There is no EventSource, or it does not take the URL.
+        tell(UNSUPPORTED, 0, error?.message, error)
+      }
+    },
+
+    close() {
+      source?.close()
+      if (source) listen('remove')
+      source = undefined
+    },
+
+    /** Sends a request beside the stream; without a body it is a GET. */
+    send(number, url, body) {
+      const init = { cache: 'no-store' }
+      if (withCredentials) init.credentials = 'include'
+      if (body !== undefined) Object.assign(init, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      const answer = async () => {
+        const response = await fetch(url, init)
+        const retryAfter = response.headers.get('retry-after')
+        // A proxy's page, say, is no JSON: then the status has to do.
+        const { code, detail, rejected } = object(await response.text()) ?? {}
+        return { code, detail, rejected, status: response.status, retryAfterMs: delay(retryAfter) }
+      }
+      answer().then(
+        (value) => tell(ANSWER, number, '', value),
+        () => tell(ANSWER, number, '', {}),
+      )
+    },
+
+    /** Arms the one timer for this moment; `Infinity` disarms it. It may fire early, if the moment is weeks away. */
+    arm(at) {
+      clearTimeout(timer)
+      if (at < Infinity) timer = setTimeout(tick, Math.min(Math.ceil(at - performance.now()), LONGEST_MS))
+    },
+
+    /** Calls at the end of the microtask. */
+    flush() {
+      queueMicrotask(() => tell(FLUSH))
+    },
+
+    /** Whether to hear what befalls the page. Where there is nothing to listen to (Node), it hears nothing. */
+    listen(on) {
+      for (const name of WORLD) {
+        const target = name === 'visibilitychange' ? globalThis.document : globalThis
+        target?.[on ? 'addEventListener' : 'removeEventListener']?.(name, befell)
+      }
+    },
+
+    remember(record, route) {
+      routes(record).set(record.channel, route)
+    },
+
+    forget() {
+      channels.clear()
+      labels.clear()
+    },
+
+    /** On a clock that is never set back. */
+    now: () => performance.now(),
+
+    /** For the session's waits. */
+    seed: () => crypto.getRandomValues(new BigUint64Array(1))[0],
+
+    end() {
+      browser.close()
+      browser.arm(Infinity)
+      browser.listen(false)
+    },
+  }
+  return browser
+}
+
+/** RFC 9110 section 10.2.3: seconds, or a date. */
+function delay(header) {
+  if (header === null) return undefined
+  return /^\d+$/.test(header) ? header * 1000 : Math.max(Date.parse(header) - Date.now(), 0) || 0
+}
+
+// ---- reading objects ----
+
+export const field = (object, name) => object?.[name]
+
+/** A text; `undefined` for anything else. */
+export function text(object, name) {
+  const value = object?.[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+/** A number, or a truth as 0 or 1; `NaN` for anything else. */
+export function number(object, name) {
+  const value = object?.[name]
+  return typeof value === 'number' || typeof value === 'boolean' ? +value : NaN
+}
+
+/** The texts of a list, each on a line; `undefined` if it is no list. */
+export function lines(object, name) {
+  const value = object?.[name]
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string').join('\n') : undefined
+}
+
+/** The refusals in a frame or an answer, each on a line: the channel, a space, and the code. */
+export function refusals(object) {
+  const { rejected } = object
+  return Array.isArray(rejected) ? rejected.map((one) => `${one?.channel} ${text(one, 'code') ?? ''}`).join('\n') : ''
+}
+
+// ---- who this browser and this tab are ----
+
+/** Where the device id is kept. */
+const STORAGE_KEY = 'tidings.deviceId'
+
+/** The browser profile's id: the stored one, or a new one. */
+export function deviceId() {
+  try {
+    const stored = localStorage.getItem(STORAGE_KEY)
+    // Anybody can write to the page's storage; what could not stand in a header is as good as nothing.
+    if (stored && /^[!-~]{1,128}$/.test(stored)) return stored
+    const made = randomId()
+    localStorage.setItem(STORAGE_KEY, made)
+    return made
+  } catch {
+    // No storage here, or it is refused: the id lives as long as the page.
+    return randomId()
+  }
+}
+
+/** 128 random bits. Not `crypto.randomUUID`, which exists only on secure pages. */
+export function randomId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}

@@ -1,0 +1,87 @@
+// The callbacks of an application in JavaScript. They stay on this side of the boundary, where one that throws is caught
+// and told, and one that has been removed hears no more.
+
+/** The callbacks of one client. */
+export function listeners({ onState, onGap, onError }) {
+  /** By number: `{handler, gap}`. */
+  const handlers = new Map()
+  /** Those who have not been told how they stand. They outlive their handlers: leaving is an answer, too. */
+  const unsettled = new Map()
+
+  const error = (report) => {
+    if (onError) {
+      try {
+        return onError(report)
+      } catch (thrown) {
+        return console.error(thrown)
+      }
+    }
+    if ('cause' in report) console.error(report.cause)
+  }
+  const guard = (callback, ...given) => {
+    try {
+      callback?.(...given)
+    } catch (cause) {
+      error({ code: 'handlerError', willRetry: false, cause })
+    }
+  }
+
+  return {
+    add(id, handler, settled, gap) {
+      handlers.set(id, { handler, gap })
+      if (settled) unsettled.set(id, settled)
+    },
+    remove: (id) => handlers.delete(id),
+    clear: () => handlers.clear(),
+
+    event(id, record) {
+      try {
+        const { handler } = handlers.get(id) ?? {}
+        handler?.(record)
+      } catch (cause) {
+        error({ code: 'handlerError', willRetry: false, cause })
+      }
+    },
+    settled(id, code) {
+      const settled = unsettled.get(id)
+      unsettled.delete(id)
+      guard(settled, ...(code === undefined ? [] : [code]))
+    },
+    /** Without a number, to the client's own callback. */
+    gap(id, lines, reason) {
+      const callback = id === undefined ? onGap : handlers.get(id)?.gap
+      guard(callback, lines === undefined ? null : lines.split('\n').slice(0, -1), reason)
+    },
+    state: (...status) => guard(onState, ...status),
+    error(code, willRetry, status, detail, channel, cause) {
+      const report = { code, willRetry }
+      if (status) report.status = status
+      if (detail !== undefined) report.detail = detail
+      if (channel !== undefined) report.channel = channel
+      if (cause !== undefined) report.cause = cause
+      error(report)
+    },
+  }
+}
+
+/** As any request says from which device and tab it comes. */
+export const identityHeaders = (deviceId, sessionId) => ({ 'X-Device-Id': deviceId, 'X-Session-Id': sessionId })
+
+/** An `Error` with a `code`. */
+const codedError = (code, message) => Object.assign(new Error(message), { code })
+
+/** What is wrong with the options, if anything is. */
+export function check({ url, deviceId, sessionId }) {
+  if (!url) return codedError('malformedUrl', 'the option `url` is empty')
+  for (const id of [deviceId, sessionId]) {
+    if (id !== undefined && !/^[!-~]{1,128}$/.test(id)) {
+      return codedError('malformedId', 'a device or session id is 1 to 128 visible ASCII characters')
+    }
+  }
+}
+
+export const malformedChannel = () =>
+  codedError(
+    'malformedChannel',
+    'a channel has 1 to 8 segments of A-Z a-z 0-9 _ . @ ~ % - joined by `:`, at most 200 bytes; `*` only as the last one',
+  )
