@@ -5,7 +5,9 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
-import { wasmFile, packedWasm } from './wasm.mjs'
+import { shrink } from './shrink.mjs'
+import { pack } from './src/packed.js'
+import { glueFile, wasmFile } from './wasm.mjs'
 
 const here = import.meta.dirname
 const dist = join(here, 'dist')
@@ -17,8 +19,15 @@ if (!existsSync(wasmFile)) {
 rmSync(dist, { recursive: true, force: true })
 mkdirSync(dist)
 
+const { wasm: bytes, glue } = shrink()
+/** The Wasm's own glue, in its place. */
+const shrunkGlue = {
+  name: 'shrunk glue',
+  setup: ({ onLoad }) => onLoad({ filter: /[\\/]tidings_client\.js$/ }, ({ path }) => (path === glueFile ? { contents: glue, resolveDir: dirname(path) } : undefined)),
+}
+
 const entries = [
-  { entry: 'index', wasm: packedWasm() },
+  { entry: 'index', wasm: pack(bytes) },
   { entry: 'slim', wasm: '' },
   // These are given a client, so they bring none.
   { entry: 'react' },
@@ -40,10 +49,11 @@ for (const { entry, wasm = '' } of entries) {
       minify: true,
       legalComments: 'none',
       define: { WASM: JSON.stringify(wasm) },
+      plugins: [shrunkGlue],
     })
   }
 }
-cpSync(wasmFile, join(dist, 'tidings.wasm'))
+writeFileSync(join(dist, 'tidings.wasm'), bytes)
 
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
 execFileSync(process.execPath, [tsc, '--project', join(here, 'tsconfig.build.json')], { stdio: 'inherit' })

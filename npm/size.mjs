@@ -1,7 +1,9 @@
-// What a browser loads: raw, gzip and brotli. Fails above the budget.
+// What a browser loads: raw, gzip and brotli, and of what the Wasm is made. Fails above the budget.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { trapping } from './shrink.mjs'
+import { sizeByCrate } from './size-by-crate.mjs'
 
 /** KB of gzip. The nearest peer, centrifuge-js, is 23.7. */
 const BUDGET = 23
@@ -23,4 +25,9 @@ for (const [name, budget] of Object.entries(budgets)) {
     console.error(`${name} is above its budget of ${budget} KB gzip`)
     process.exitCode = 1
   }
+}
+
+console.log('\nKB of the Wasm, by crate')
+for (const [crate, bytes] of sizeByCrate(trapping(true))) {
+  if (bytes >= 100) console.log(crate.padEnd(26), kb(bytes))
 }

@@ -3,8 +3,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pack } from './src/packed.js'
 
+const pkg = join(import.meta.dirname, '../client-wasm/pkg')
 /** The Wasm that wasm-pack built. */
-export const wasmFile = join(import.meta.dirname, '../client-wasm/pkg/tidings_client_bg.wasm')
+export const wasmFile = join(pkg, 'tidings_client_bg.wasm')
+/** The module that loads it. */
+export const glueFile = join(pkg, 'tidings_client.js')
 
 /** It as the text that goes into the package. */
 export const packedWasm = () => pack(readFileSync(wasmFile))
