@@ -1,0 +1,13 @@
+import { createApp, h } from 'vue'
+import { TidingsPlugin, useConnection, useLatest } from 'tidings/vue'
+import { client } from './client.js'
+
+const app = createApp({
+  setup() {
+    const { state } = useConnection()
+    const latest = useLatest('note:42')
+    return () => h('p', `${state.value} ${latest.value?.payload ?? 'none'}`)
+  },
+})
+app.use(TidingsPlugin, { client }).mount(document.body)
+globalThis.leave = () => app.unmount()
