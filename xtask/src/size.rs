@@ -12,6 +12,6 @@ pub(crate) fn run(house: &House, steps: &mut Steps) -> Result<()> {
     build::package(house, steps, &tools)?;
     // The package measures itself: Node has gzip and brotli, which this program would compile.
     let status = house.npm("npm", &["run", "--silent", "size"])?.status().context("starting npm")?;
-    ensure!(status.success(), "the package could not be measured");
+    ensure!(status.success(), "the package is above its budget, or could not be measured");
     Ok(())
 }
