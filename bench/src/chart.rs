@@ -53,7 +53,8 @@ fn group(text: &mut String, report: &Report, peers: &[&'static str], key: Key, x
         let _ = writeln!(text, "<text x=\"{x}\" y=\"{}\">{peer}</text>", y + 14);
         let bar = x + LABEL;
         let Some(value) = report.median(peer, key) else {
-            let _ = writeln!(text, "<text x=\"{bar}\" y=\"{}\" fill=\"#777\">–</text>", y + 14);
+            let word = report.word(peer, key).unwrap_or("–");
+            let _ = writeln!(text, "<text x=\"{bar}\" y=\"{}\" fill=\"#777\">{word}</text>", y + 14);
             continue;
         };
         #[allow(clippy::cast_precision_loss, reason = "some hundred pixels")]

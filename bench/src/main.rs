@@ -74,7 +74,7 @@ fn main() -> Result<()> {
 fn measure(plan: &Plan, files: usize, peer: &Peer, kind: &Kind, logs: &Path, report: &mut Report) {
     for scenario in scenario::ALL {
         if !scenario.is_for(kind) {
-            report.cannot(peer.name, scenario);
+            report.cannot(peer.name, scenario, if kind.is_product() { "cannot" } else { "·" });
             continue;
         }
         let from = Instant::now();

@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -42,17 +42,19 @@ pub struct Published {
     pub events: u64,
     /// From sending a POST to its answer, in nanoseconds.
     pub acknowledged: Histogram<u64>,
+    /// Why not all were, where a publish was refused or not answered in time: that publisher stopped there.
+    pub failure: Option<String>,
 }
 
-/// Publishes; returns when everything was acknowledged.
+/// Publishes; returns when everything was acknowledged, or has failed.
 ///
 /// # Errors
 ///
-/// When a POST fails.
+/// When nothing was acknowledged.
 pub fn publish(address: SocketAddr, load: Load, request: impl Fn(&str) -> String + Sync) -> Result<Published> {
     let start = Instant::now();
-    let published =
-        Mutex::new(Published { start, events: 0, acknowledged: Histogram::new_with_bounds(1_000, 60_000_000_000, 3)? });
+    let acknowledged = Histogram::new_with_bounds(1_000, 60_000_000_000, 3)?;
+    let published = Mutex::new(Published { start, events: 0, acknowledged, failure: None });
     let next = AtomicU64::new(0);
     let work = || -> Result<()> {
         let mut connection = Connection::open(address)?;
@@ -70,16 +72,21 @@ pub fn publish(address: SocketAddr, load: Load, request: impl Fn(&str) -> String
             let sent = Instant::now();
             connection.post(&request(&payload(stamp(due))))?;
             let took = u64::try_from(sent.elapsed().as_nanos())?;
-            let mut published = published.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
             published.events += 1;
             published.acknowledged.saturating_record(took);
         }
     };
-    thread::scope(|scope| {
+    let ends: Vec<Result<()>> = thread::scope(|scope| {
         let workers: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|_| bail!("a publisher panicked")))
-    })?;
-    Ok(published.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| bail!("a publisher panicked"))).collect()
+    });
+    let mut published = published.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for error in ends.into_iter().filter_map(Result::err) {
+        ensure!(published.events > 0, error);
+        published.failure.get_or_insert_with(|| format!("{error:#}"));
+    }
+    Ok(published)
 }
 
 /// One kept connection.

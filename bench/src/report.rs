@@ -126,7 +126,8 @@ impl Key {
 pub struct Report {
     peers: Vec<(&'static str, Result<(), String>)>,
     figures: BTreeMap<Key, BTreeMap<&'static str, Vec<f64>>>,
-    cannot: BTreeSet<(&'static str, &'static str)>,
+    /// What stands for a scenario that says nothing of a peer.
+    cannot: BTreeMap<(&'static str, &'static str), &'static str>,
     notes: BTreeSet<String>,
 }
 
@@ -135,7 +136,7 @@ impl Report {
     #[must_use]
     pub fn new(peers: &[Peer]) -> Self {
         let peers = peers.iter().map(|peer| (peer.name, peer.kind.as_ref().map(|_| ()).map_err(Clone::clone)));
-        Self { peers: peers.collect(), figures: BTreeMap::new(), cannot: BTreeSet::new(), notes: BTreeSet::new() }
+        Self { peers: peers.collect(), figures: BTreeMap::new(), cannot: BTreeMap::new(), notes: BTreeSet::new() }
     }
 
     /// One figure of one round.
@@ -143,9 +144,15 @@ impl Report {
         self.figures.entry(key).or_default().entry(peer).or_default().push(value);
     }
 
-    /// A scenario that says nothing of this peer.
-    pub fn cannot(&mut self, peer: &'static str, scenario: Scenario) {
-        self.cannot.insert((peer, scenario.name()));
+    /// A scenario that says nothing of this peer, and the word for it.
+    pub fn cannot(&mut self, peer: &'static str, scenario: Scenario, word: &'static str) {
+        self.cannot.insert((peer, scenario.name()), word);
+    }
+
+    /// The word for a figure that this peer cannot have.
+    #[must_use]
+    pub fn word(&self, peer: &'static str, key: Key) -> Option<&'static str> {
+        self.cannot.get(&(peer, key.scenario().name())).copied()
     }
 
     /// Something to say of its figures.
@@ -190,13 +197,10 @@ impl Report {
         rows[0].extend(self.peers.iter().map(|(name, _)| (*name).to_owned()));
         for key in self.keys() {
             let mut row = vec![key.title()];
-            row.extend(self.peers.iter().map(|(peer, there)| match there {
-                Err(_) => "missing".to_owned(),
-                Ok(()) if self.cannot.contains(&(*peer, key.scenario().name())) => match key.scenario() {
-                    Scenario::Resume => "cannot".to_owned(),
-                    _ => "·".to_owned(),
-                },
-                Ok(()) => cell(peer, key).unwrap_or_else(|| "–".to_owned()),
+            row.extend(self.peers.iter().map(|(peer, there)| match (there, self.word(peer, key)) {
+                (Err(_), _) => "missing".to_owned(),
+                (Ok(()), Some(word)) => word.to_owned(),
+                (Ok(()), None) => cell(peer, key).unwrap_or_else(|| "–".to_owned()),
             }));
             rows.push(row);
         }
@@ -317,7 +321,7 @@ mod tests {
         let kind = crate::peer::Kind::Axum("x".into());
         let mut report = Report::new(&[peer("A", Ok(kind.clone())), peer("B", Ok(kind)), peer("C", Err("no apt"))]);
         report.add("A", Key::ResumeRate, 10.0);
-        report.cannot("B", Scenario::Resume);
+        report.cannot("B", Scenario::Resume, "cannot");
         let table = report.table();
         let row = table.lines().last().unwrap();
         assert_eq!(

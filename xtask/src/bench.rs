@@ -1,6 +1,8 @@
 //! Tidings beside its peers, as figures: never a test, since they are those of one machine in one moment.
 
-use anyhow::{Context, Result, ensure};
+use std::fs;
+
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::apt;
 use crate::build;
@@ -10,6 +12,9 @@ use crate::stamp::Stamp;
 use crate::steps::Steps;
 
 const BETTER_SSE: &str = "bench/better-sse";
+/// As `server/benches/hot_path` calls them, and how often it passes each.
+const STATIONS: [&str; 7] = ["encode", "decode", "append", "apply", "match_all", "match_one", "gather"];
+const TIMES: u64 = 1_000;
 
 pub(crate) fn run(house: &House, steps: &mut Steps, quick: bool, options: &[String]) -> Result<()> {
     build::servers(house, steps, &["bench", "hub"])?;
@@ -55,4 +60,34 @@ fn better_sse(house: &House, steps: &mut Steps) -> Result<()> {
     }
     steps.run("npm ci better-sse", house.npm(BETTER_SSE, &["ci", "--no-audit", "--no-fund"])?)?;
     stamp.store()
+}
+
+/// Callgrind on each station of the hot path, which says how many instructions one event takes there.
+pub(crate) fn instructions(house: &House, steps: &mut Steps) -> Result<()> {
+    if which::which("valgrind").is_err() {
+        apt::install(house, steps, "valgrind is", &["valgrind"])?;
+    }
+    let profiles = house.target("bench/callgrind");
+    fs::create_dir_all(&profiles).with_context(|| format!("creating {}", profiles.display()))?;
+    let bench = ["bench", "--package", "tidings", "--features", "simulation", "--bench", "hot_path"];
+    steps.run("build hot_path", house.cargo(&[&bench[..], &["--no-run"]].concat()))?;
+    println!("\n{:<12} {:>14}", "station", "instructions");
+    for station in STATIONS {
+        let profile = profiles.join(station);
+        let runner = format!(
+            "target.'cfg(all())'.runner=['valgrind','--tool=callgrind','--toggle-collect=*measured_pass*',\
+             '--callgrind-out-file={}']",
+            profile.display()
+        );
+        let mut cargo = house.cargo(&["--config", &runner]);
+        let output = cargo.args(bench).args(["--", "--count", station]).output().context("starting cargo")?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        let collected = said.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse::<u64>().ok());
+        let Some(collected) = collected.filter(|_| output.status.success()) else {
+            bail!("callgrind did not count {station}:\n{said}");
+        };
+        println!("{station:<12} {:>14}", collected / TIMES);
+    }
+    println!("\nwhere they are spent: callgrind_annotate {}/STATION", profiles.display());
+    Ok(())
 }

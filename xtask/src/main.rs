@@ -45,6 +45,7 @@ Usage: cargo xtask <COMMAND>
                        kill and stop a hub under real clients, and check what each of them got
   bench [--quick] [--rounds 3] [--only NAME]…
                        Tidings beside its peers: speed, memory and storms, as figures; see BENCHMARKS.md
+  bench --instructions instructions of the hot path under callgrind, which a busy machine does not change
   setup                only install what `demo` and `test` need
   build                the Wasm client, the npm package, the front end and the example servers
   size                 raw, gzip and brotli size of the npm package's entry and Wasm
@@ -57,7 +58,7 @@ enum Task {
     Test,
     Sim { seeds: String, from: Option<String> },
     Chaos { minutes: String, seed: Option<String> },
-    Bench { quick: bool, options: Vec<String> },
+    Bench { quick: bool, instructions: bool, options: Vec<String> },
     Setup,
     Build,
     Size,
@@ -83,7 +84,8 @@ fn run(task: Task) -> Result<()> {
         Task::Test => test::run(&house, &mut steps),
         Task::Sim { seeds, from } => sim::run(&house, &mut steps, &seeds, from.as_deref()),
         Task::Chaos { minutes, seed } => chaos::run(&house, &mut steps, &minutes, seed.as_deref()),
-        Task::Bench { quick, options } => bench::run(&house, &mut steps, quick, &options),
+        Task::Bench { instructions: true, .. } => bench::instructions(&house, &mut steps),
+        Task::Bench { quick, options, .. } => bench::run(&house, &mut steps, quick, &options),
         Task::Setup => setup(&house, &mut steps),
         Task::Build => build::all(&house, &mut steps),
         Task::Size => size::run(&house, &mut steps),
@@ -112,6 +114,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
             (Long("seed"), Some(Task::Chaos { seed, .. })) => *seed = Some(arguments.value()?.string()?),
             (Long("quick"), Some(Task::Bench { quick, .. })) => *quick = true,
+            (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
             (Long(name @ ("rounds" | "only")), Some(Task::Bench { options, .. })) => {
                 options.push(format!("--{name}"));
                 options.push(arguments.value()?.string()?);
@@ -122,7 +125,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "test" => Task::Test,
                     "sim" => Task::Sim { seeds: sim::SEEDS.to_owned(), from: None },
                     "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },
-                    "bench" => Task::Bench { quick: false, options: Vec::new() },
+                    "bench" => Task::Bench { quick: false, instructions: false, options: Vec::new() },
                     "setup" => Task::Setup,
                     "build" => Task::Build,
                     "size" => Task::Size,

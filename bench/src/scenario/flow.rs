@@ -101,7 +101,8 @@ pub(super) fn run(
     if (published.events as f64) < offered * 0.99 {
         notes.push(format!("took {} of {offered:.0} events offered", published.events));
     }
-    if tally.events != expected {
+    notes.extend(published.failure);
+    if tally.events < expected {
         let missing = (expected as f64 - delivered) / expected as f64 * 100.0;
         notes.push(format!("{missing:.1} % of the deliveries missing"));
     }

@@ -25,7 +25,9 @@ const MISSED: u64 = 1_000;
 pub(super) fn run(patience: Duration, start: Start<'_>, record: Record<'_>) -> Result<Option<String>> {
     let server = start(QUIET)?;
     let id = last_id(&server, patience)?;
-    publisher::publish(server.address, Load { rate: None, events: MISSED, within: patience }, |p| server.publish(p))?;
+    let load = Load { rate: None, events: MISSED, within: patience };
+    let missed = publisher::publish(server.address, load, |payload| server.publish(payload))?;
+    ensure!(missed.events == MISSED, "only {} events could be published", missed.events);
 
     let mut swarm = Swarm::new()?;
     let before = server.process.cpu()?;
@@ -52,7 +54,9 @@ fn last_id(server: &Server, patience: Duration) -> Result<String> {
     stream.write_all(server.subscribe(0, None).as_bytes())?;
     let mut text = Vec::new();
     read_to(&mut stream, &mut text, b"\r\n\r\n")?;
-    publisher::publish(server.address, Load { rate: None, events: 1, within: patience }, |p| server.publish(p))?;
+    publisher::publish(server.address, Load { rate: None, events: 1, within: patience }, |payload| {
+        server.publish(payload)
+    })?;
     read_to(&mut stream, &mut text, MARK)?;
     // The rest of that event: behind its data a server may still say its id.
     let mark = memmem::rfind(&text, MARK).context("the event's payload")?;

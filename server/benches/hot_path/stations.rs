@@ -1,0 +1,224 @@
+//! The stations of an event's way, and a hub with streams to pass them in.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    http::Request,
+};
+use futures_util::FutureExt;
+use serde_json::value::RawValue;
+use tidings::{
+    Event, Hub, Routes,
+    auth::{Auth, AuthRequest, Identity},
+    simulation::{Node, Pulled},
+};
+use tidings_protocol::{
+    Cursor,
+    event::{EventFrame, Timestamp},
+    sse,
+};
+use tower::ServiceExt;
+
+const STREAMS: usize = 1_000;
+/// How many events one chunk of a busy stream holds.
+const CHUNK: usize = 64;
+
+/// One station.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Station {
+    /// One event becomes JSON and an SSE frame.
+    Encode,
+    /// A client reads a chunk of 64 events.
+    Decode,
+    /// One publish, until the memory engine has acknowledged it.
+    Append,
+    /// The tail yields one record: encoded, put into the window and filed under its keys.
+    Apply,
+    /// Who among 1,000 streams is to be woken for an event that all of them hear.
+    MatchAll,
+    /// The same for an event to one user.
+    MatchOne,
+    /// A stream takes one event out of the window.
+    Gather,
+}
+
+impl Station {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Encode, Self::Decode, Self::Append, Self::Apply, Self::MatchAll, Self::MatchOne, Self::Gather];
+}
+
+impl fmt::Display for Station {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Encode => "encode",
+            Self::Decode => "decode",
+            Self::Append => "append",
+            Self::Apply => "apply",
+            Self::MatchAll => "match_all",
+            Self::MatchOne => "match_one",
+            Self::Gather => "gather",
+        })
+    }
+}
+
+/// A hub, its streams, and what the stations need.
+pub(crate) struct World {
+    node: Node,
+    streams: Vec<Body>,
+    payload: Box<RawValue>,
+    frame: EventFrame<Box<RawValue>>,
+    chunk: String,
+    event: Option<Event>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let mut node = Node::boot(Hub::builder(), 0).expect("the memory engine answers");
+        node.attach().expect("the memory engine answers");
+        let auth = |request: AuthRequest| async move { Identity::user(request.query("user").unwrap_or_default()) };
+        let router = Routes::new(node.hub().clone(), auth.allow("*")).into_router();
+        let streams = (0..STREAMS).map(|number| open(&router, number)).collect();
+        let payload = RawValue::from_string(format!("{{\"text\":\"{}\"}}", "x".repeat(189))).expect("JSON");
+        let frame = EventFrame {
+            channel: "bench".parse().expect("a channel"),
+            event_type: "tick".parse().expect("a type"),
+            to: None,
+            source: None,
+            except: None,
+            position: Cursor { epoch: 0x1234_5678_9abc, seq: 123_456, tag: 0x89ab_cdef },
+            timestamp: Timestamp(1_700_000_000_000),
+            request_id: None,
+            payload: payload.clone(),
+        };
+        let chunk = encode(&frame).repeat(CHUNK);
+        let mut world = Self { node, streams, payload, frame, chunk, event: None };
+        world.drain();
+        world
+    }
+
+    /// Brings the hub to where the station begins.
+    pub(crate) fn prepare(&mut self, station: Station) {
+        match station {
+            Station::Encode | Station::Decode => {}
+            Station::Append => {
+                self.settle();
+                self.event = Some(self.event());
+            }
+            Station::Apply => {
+                self.settle();
+                self.publish();
+            }
+            Station::MatchAll => {
+                self.drain();
+                self.publish();
+                apply(&mut self.node);
+            }
+            Station::MatchOne => {
+                self.drain();
+                let publish = self.node.hub().to_user("u7");
+                publish.publish(self.event()).now_or_never().expect("at once").expect("acknowledged");
+                apply(&mut self.node);
+            }
+            Station::Gather => {
+                self.settle();
+                while gather(&mut self.streams[0]) > 0 {}
+                self.publish();
+                apply(&mut self.node);
+                wake(&self.node);
+            }
+        }
+    }
+
+    /// Passes the station once; returns something that depends on it. Callgrind counts inside of this function.
+    #[inline(never)]
+    pub(crate) fn measured_pass(&mut self, station: Station) -> usize {
+        match station {
+            Station::Encode => encode(&self.frame).len(),
+            Station::Decode => decode(&self.chunk),
+            Station::Append => {
+                let event = self.event.take().expect("prepared");
+                append(self.node.hub(), event)
+            }
+            Station::Apply => apply(&mut self.node),
+            Station::MatchAll | Station::MatchOne => {
+                wake(&self.node);
+                1
+            }
+            Station::Gather => gather(&mut self.streams[0]),
+        }
+    }
+
+    fn event(&self) -> Event {
+        Event::new("bench", "tick", &self.payload).expect("a valid event")
+    }
+
+    fn publish(&self) {
+        append(self.node.hub(), self.event());
+    }
+
+    /// Everything that was published is in the window, and everybody was woken.
+    fn settle(&mut self) {
+        while matches!(self.node.pull(), Pulled::Records(_)) {}
+        self.node.flush();
+    }
+
+    /// Everything that was published has reached everybody.
+    fn drain(&mut self) {
+        self.settle();
+        for stream in &mut self.streams {
+            while gather(stream) > 0 {}
+        }
+    }
+}
+
+fn open(router: &Router, number: usize) -> Body {
+    let target = format!("/?user=u{number}&channels=bench,item:{number},list:{}", number % 100);
+    let request = Request::get(target).body(Body::empty()).expect("a request");
+    let response = router.clone().oneshot(request).now_or_never().expect("at once").expect("infallible");
+    assert!(response.status().is_success(), "{}", response.status());
+    response.into_body()
+}
+
+fn encode(frame: &EventFrame<Box<RawValue>>) -> String {
+    let mut out = String::with_capacity(512);
+    let data = serde_json::to_string(frame).unwrap_or_default();
+    sse::encode(&mut out, None, Some(&frame.position), &data);
+    out
+}
+
+fn decode(chunk: &str) -> usize {
+    let mut bytes = 0;
+    let read = sse::Decoder::new().push(chunk.as_bytes(), |message| bytes += message.data.len());
+    read.map_or(0, |()| bytes)
+}
+
+fn append(hub: &Hub, event: Event) -> usize {
+    let receipt = hub.publish(event).now_or_never().expect("the memory engine answers at once");
+    usize::try_from(receipt.expect("acknowledged").cursor.seq).unwrap_or(0)
+}
+
+fn apply(node: &mut Node) -> usize {
+    match node.pull() {
+        Pulled::Records(records) => records,
+        other => panic!("nothing to apply: {other:?}"),
+    }
+}
+
+fn wake(node: &Node) {
+    node.flush();
+}
+
+/// The bytes that the stream has to write now.
+fn gather(stream: &mut Body) -> usize {
+    match Pin::new(stream).poll_frame(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len),
+        Poll::Ready(Some(Err(error))) => panic!("{error}"),
+        Poll::Ready(None) | Poll::Pending => 0,
+    }
+}
