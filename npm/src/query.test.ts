@@ -33,8 +33,9 @@ function sync(mapping: QueryMapping<AnyChannels, QueryClient>): () => void {
   return stop
 }
 const asked = (): string[] => backend.requests.map(({ key }) => key.join(' '))
-/** Lets what is gathered, at 0 ms, be done. */
+/** Lets what is gathered, at 0 ms, be done: timers of one length run in the order in which they were made. */
 const due = async (): Promise<void> => {
+  await settle()
   await new Promise((done) => setTimeout(done, 0))
   await settle()
 }
