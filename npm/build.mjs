@@ -45,7 +45,8 @@ for (const { entry, wasm = '' } of entries) {
       bundle: true,
       external: Object.keys(peerDependencies),
       format,
-      target: 'es2022',
+      // The oldest browsers that the README names.
+      target: ['chrome96', 'firefox90', 'safari15'],
       minify: true,
       legalComments: 'none',
       define: { WASM: JSON.stringify(wasm) },

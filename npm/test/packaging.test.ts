@@ -1,10 +1,10 @@
-// The packed tarball, as those who install it get it: what it holds, and that Node and TypeScript take it.
+// The packed tarball, as those who install it get it: what it holds, and that Node and TypeScript take it. What the
+// ecosystem's judges, bundlers and frameworks make of it: see tests/packaging.
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { publint } from 'publint'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 
 // Compilers and npm run here, and the machine may be busy.
@@ -14,7 +14,6 @@ const here = join(import.meta.dirname, '..')
 const require = createRequire(import.meta.url)
 const app = mkdtempSync(join(tmpdir(), 'tidings-package-'))
 const installed = join(app, 'node_modules/tidings')
-let tarball: string
 
 function run(program: string, args: string[], cwd = app): string {
   try {
@@ -30,9 +29,8 @@ const node = (...args: string[]): string => run(process.execPath, args)
 
 beforeAll(() => {
   const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', app], here)) as [{ filename: string }]
-  tarball = join(app, packed.filename)
   mkdirSync(installed, { recursive: true })
-  run('tar', ['xzf', tarball, '--strip-components=1', '-C', installed])
+  run('tar', ['xzf', join(app, packed.filename), '--strip-components=1', '-C', installed])
   mkdirSync(join(app, 'node_modules/@types'))
   const queries = ['query-core', 'react-query', 'vue-query'].map((name) => `@tanstack/${name}`)
   mkdirSync(join(app, 'node_modules/@tanstack'))
@@ -50,16 +48,6 @@ test('holds what it exports, both licences, and no more', () => {
   const code = ['index', 'query', 'react', 'slim', 'svelte', 'vue'].flatMap((name) => [`${name}.cjs`, `${name}.js`])
   const rest = ['tidings.wasm', 'LICENSE-APACHE', 'LICENSE-MIT']
   expect(readdirSync(join(installed, 'dist')).sort()).toEqual([...code, ...types, ...rest].sort())
-})
-
-test('publint finds nothing', async () => {
-  expect((await publint({ pkgDir: installed, strict: true })).messages).toEqual([])
-})
-
-test('attw finds nothing', () => {
-  const attw = join(dirname(require.resolve('@arethetypeswrong/cli/package.json')), 'dist/index.js')
-  // Resolution as before `exports` existed (TypeScript's node10) knows no subpaths; and a Wasm file has no types.
-  expect(() => node(attw, tarball, '--profile', 'node16', '--exclude-entrypoints', './tidings.wasm')).not.toThrow()
 })
 
 const client = ['Tidings', 'TidingsError', 'configureTidings', 'getTidings', 'segment']
@@ -95,22 +83,17 @@ test.each([
   }
 })
 
-test('a client may be made on a server, and says there that it cannot connect', () => {
-  const file = join(app, 'server.mjs')
-  writeFileSync(
-    file,
-    `import { getTidings, configureTidings } from 'tidings'
-    configureTidings({ url: 'http://app.test/api/events', onError: (error) => console.log(error.code, error.willRetry) })
-    const { state, attempt } = getTidings().getSnapshot()
-    console.log(state, attempt)
-    getTidings().subscribe('a', () => {})`,
-  )
-  expect(node(file)).toBe('idle 0\nunsupported false\n')
-})
-
 test('the Wasm is exported as a file', () => {
   const path = createRequire(join(app, 'index.js')).resolve('tidings/tidings.wasm')
   expect(WebAssembly.validate(readFileSync(path))).toBe(true)
+})
+
+test('the Wasm asks no more of a browser than the README says', () => {
+  const optimizer = join(dirname(require.resolve('binaryen/package.json')), 'bin/wasm-opt')
+  // Each of them is in Chrome 96, Firefox 90 and Safari 15; another one makes the file invalid here.
+  const features = ['mutable-globals', 'sign-ext', 'bulk-memory', 'nontrapping-float-to-int', 'multivalue', 'reference-types']
+  const allowed = ['--mvp-features', ...features.map((feature) => `--enable-${feature}`)]
+  expect(() => node(optimizer, join(installed, 'dist/tidings.wasm'), ...allowed, '--vacuum', '-o', join(app, 'checked.wasm'))).not.toThrow()
 })
 
 test('the React binding says that it is for client components', () => {

@@ -4,7 +4,7 @@
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
 //! - `tools`, `crate_tool`, `browsers`, `apt`, `nchan`: install what is missing
-//! - `build`, `demo`, `test`, `sim`, `chaos`, `bench`, `size`: one command each
+//! - `build`, `demo`, `test`, `sim`, `chaos`, `bench`, `package`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
 
@@ -17,6 +17,7 @@ mod crate_tool;
 mod demo;
 mod house;
 mod nchan;
+mod package;
 mod sim;
 mod size;
 mod stamp;
@@ -48,6 +49,9 @@ Usage: cargo xtask <COMMAND>
   bench --instructions instructions of the hot path under callgrind, which a busy machine does not change
   setup                only install what `demo` and `test` need
   build                the Wasm client, the npm package, the front end and the example servers
+  package              the npm package as a tarball, in target/packaging
+  package --check [NAME]…
+                       that tarball in every bundler, framework and proxy, in browsers, as a table
   size                 raw, gzip and brotli size of the npm package's entry and Wasm
 ";
 
@@ -61,6 +65,7 @@ enum Task {
     Bench { quick: bool, instructions: bool, options: Vec<String> },
     Setup,
     Build,
+    Package { check: bool, only: Vec<String> },
     Size,
     Help,
 }
@@ -88,6 +93,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { quick, options, .. } => bench::run(&house, &mut steps, quick, &options),
         Task::Setup => setup(&house, &mut steps),
         Task::Build => build::all(&house, &mut steps),
+        Task::Package { check, only } => package::run(&house, &mut steps, check, &only),
         Task::Size => size::run(&house, &mut steps),
         Task::Help => {
             print!("{HELP}");
@@ -119,6 +125,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                 options.push(format!("--{name}"));
                 options.push(arguments.value()?.string()?);
             }
+            (Long("check"), Some(Task::Package { check, .. })) => *check = true,
+            (Value(name), Some(Task::Package { check: true, only })) => only.push(name.string()?),
             (Value(name), None) => {
                 task = Some(match name.string()?.as_str() {
                     "demo" => Task::Demo { port: DEFAULT_PORT },
@@ -128,6 +136,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "bench" => Task::Bench { quick: false, instructions: false, options: Vec::new() },
                     "setup" => Task::Setup,
                     "build" => Task::Build,
+                    "package" => Task::Package { check: false, only: Vec::new() },
                     "size" => Task::Size,
                     "help" => Task::Help,
                     other => bail!("there is no `cargo xtask {other}`; see `cargo xtask help`"),

@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::build;
 use crate::chaos;
 use crate::house::House;
+use crate::package;
 use crate::sim;
 use crate::steps::{self, Steps};
 use crate::tools::{self, BuildTools, TestTools, WASM_TARGET};
@@ -28,6 +29,7 @@ fn all(house: &House, steps: &mut Steps) -> Result<()> {
     build::web(house, steps, &build_tools)?;
     packages(house, steps)?;
     build::servers(house, steps, &["timers", "hub"])?;
+    steps.run("packaging, the fast part", package::fast(house, &test_tools.browsers)?)?;
     end_to_end(house, steps, &test_tools)?;
     sim::build(house, steps)?;
     steps.run(&format!("sim, {} seeds", sim::SEEDS), sim::command(house, sim::SEEDS))?;

@@ -11,7 +11,7 @@ import { packageFiles } from './paths.ts'
 import { Stream } from './stream.ts'
 
 const site = join(import.meta.dirname, '../site')
-const types: Record<string, string> = { html: 'text/html', js: 'text/javascript', wasm: 'application/wasm' }
+const types: Record<string, string> = { css: 'text/css', html: 'text/html', js: 'text/javascript', wasm: 'application/wasm' }
 
 /** A request that arrived. */
 export interface Seen {
@@ -46,11 +46,14 @@ export class Front {
 
   private constructor(
     private readonly upstream: string,
-    private readonly page: boolean,
+    private readonly page: string | false,
   ) {}
 
-  /** Stands before a server. With `page: false` all that it serves comes from there. */
-  static async before(upstream: string, { page = true } = {}): Promise<Front> {
+  /**
+   * Stands before a server. What is not below `/api/` comes from `page`, a folder or another server; with `false` from the
+   * same server.
+   */
+  static async before(upstream: string, { page = site as string | false } = {}): Promise<Front> {
     const front = new Front(upstream, page)
     front.#server.listen(0, '127.0.0.1')
     await once(front.#server, 'listening')
@@ -112,8 +115,9 @@ export class Front {
     for (const [name, value] of Object.entries(this.headers)) response.setHeader(name, value)
     if (pathname === this.#held?.path) await this.#held.until
     if (refusal) this.#problem(refusal, response)
-    else if (this.page && !pathname.startsWith('/api/')) this.#file(pathname, response)
-    else this.#forward(request, response)
+    else if (!this.page || pathname.startsWith('/api/')) this.#forward(this.upstream, request, response)
+    else if (this.page.startsWith('http:')) this.#forward(this.page, request, response)
+    else this.#file(join(this.page, pathname === '/' ? 'index.html' : pathname), pathname, response)
   }
 
   #problem({ status, code, headers }: Refusal, response: http.ServerResponse): void {
@@ -121,10 +125,8 @@ export class Front {
     response.end(JSON.stringify({ type: 'about:blank', title: code, status, code }))
   }
 
-  #file(path: string, response: http.ServerResponse): void {
-    const file = path.startsWith('/tidings/')
-      ? join(packageFiles(), path.slice('/tidings/'.length))
-      : join(site, path === '/' ? 'index.html' : path)
+  #file(ownFile: string, path: string, response: http.ServerResponse): void {
+    const file = path.startsWith('/tidings/') ? join(packageFiles(), path.slice('/tidings/'.length)) : ownFile
     try {
       const body = readFileSync(file)
       response.writeHead(200, { 'Content-Type': types[file.split('.').at(-1) ?? ''] ?? 'text/plain' }).end(body)
@@ -133,9 +135,9 @@ export class Front {
     }
   }
 
-  #forward(request: http.IncomingMessage, response: http.ServerResponse): void {
+  #forward(upstream: string, request: http.IncomingMessage, response: http.ServerResponse): void {
     const { method, url, headers } = request
-    const onward = http.request(new URL(url ?? '/', this.upstream), { method, headers, agent: false }, (answer) => {
+    const onward = http.request(new URL(url ?? '/', upstream), { method, headers, agent: false }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers)
       if (answer.headers['content-type'] === 'text/event-stream') this.#stream(answer, response)
       else answer.pipe(response)

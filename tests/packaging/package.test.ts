@@ -1,0 +1,36 @@
+// The tarball by itself: its manifest and types as the ecosystem's judges see them, and in Node.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { publint } from 'publint'
+import { expect, test } from './support/fixtures.ts'
+import { tarball } from './support/pack.ts'
+import { root, run } from './support/run.ts'
+
+/** A program of this repository's own. */
+function judge(name: string): { folder: string; version: string } {
+  const folder = join(root, 'node_modules', name)
+  const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }
+  return { folder, version: `${name} ${version}` }
+}
+
+test('publint', { tag: '@fast' }, async ({ app, note }) => {
+  const { folder } = await app('node')
+  note('with', judge('publint').version)
+  expect((await publint({ pkgDir: join(folder, 'node_modules/tidings'), strict: true })).messages).toEqual([])
+})
+
+test('attw', { tag: '@fast' }, async ({ note }) => {
+  const { folder, version } = judge('@arethetypeswrong/cli')
+  note('with', version)
+  // Resolution as before `exports` existed (TypeScript's node10) knows no subpaths; and a Wasm file has no types.
+  await run(root, process.execPath, join(folder, 'dist/index.js'), tarball, '--profile', 'node16', '--exclude-entrypoints', './tidings.wasm')
+})
+
+for (const [how, file] of [['import', 'import.mjs'], ['require', 'require.cjs']] as const) {
+  test(`Node, ${how}`, { tag: '@fast' }, async ({ app, note }) => {
+    const { folder } = await app('node')
+    note('with', `Node.js ${process.versions.node}`)
+    // A client may be made on a server, and says there that it cannot connect.
+    expect(await run(folder, process.execPath, file)).toBe('idle\nunsupported false\n')
+  })
+}

@@ -1,0 +1,18 @@
+// The package as it lies in node_modules, by a plain module script.
+import { Tidings } from './node_modules/tidings/dist/index.js'
+import { Tidings as Slim } from './node_modules/tidings/dist/slim.js'
+
+function show(tidings, id) {
+  const shown = document.getElementById(id)
+  let latest = 'none'
+  const say = () => (shown.textContent = `${tidings.state} ${latest}`)
+  tidings.subscribeState(say)
+  tidings.subscribe('note:42', ({ payload }) => {
+    latest = payload
+    say()
+  })
+  say()
+}
+
+show(new Tidings({ url: '/api/events?user=ana' }), 'inlined')
+show(new Slim({ url: '/api/events?user=ana', wasm: '/node_modules/tidings/dist/tidings.wasm' }), 'slim')

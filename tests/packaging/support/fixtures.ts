@@ -1,0 +1,103 @@
+/**
+ * What a test of the packaging is given: the apps, a hub, a front that serves what an app built, and a browser.
+ *
+ * ```ts
+ * test('vite, built', async ({ app, files, receives }) => {
+ *   const vite = await app('vite')
+ *   await vite.run('vite', 'build')
+ *   await receives(await files(vite.path('dist')))
+ * })
+ * ```
+ *
+ * Every app is the same page: each of its `p` says the connection's state and the last payload on `note:42`.
+ */
+import { test as base } from '@playwright/test'
+import { Front } from '../../e2e/support/front.ts'
+import { Hub } from '../../e2e/support/hub.ts'
+import { App } from './app.ts'
+import type { Service } from './service.ts'
+
+export { expect } from '@playwright/test'
+import { expect } from '@playwright/test'
+
+/** How a page is to behave. */
+interface Manner {
+  /** Through whose hands the stream passes. */
+  through?: string
+  /** It comes rendered by a server. */
+  rendered?: boolean
+}
+
+interface Fixtures {
+  hub: Hub
+  /** Installs a fixture app, and notes the versions of these packages of it. */
+  app: (name: string, ...packages: string[]) => Promise<App>
+  /** Notes something in the test's row of the matrix. */
+  note: (column: 'with' | 'through' | 'after', text: string) => void
+  /** Serves a folder, or what another server serves, and the hub below `/api/`, from one origin. */
+  front: (page: string, headers?: Record<string, string>) => Promise<string>
+  /** Starts a server of an app's, which ends with the test. */
+  serve: (starting: Promise<Service>) => Promise<string>
+  /** Opens the page, publishes, and waits until each paragraph shows it; no error may be said meanwhile. */
+  receives: (url: string, manner?: Manner) => Promise<void>
+}
+
+export const test = base.extend<Fixtures>({
+  hub: async ({}, use) => {
+    const hub = await Hub.start()
+    await use(hub)
+    await hub.server.kill()
+  },
+  note: async ({}, use, { annotations }) => {
+    await use((type, description) => void annotations.push({ type, description }))
+  },
+  app: async ({ hub, note }, use) => {
+    await use(async (name, ...packages) => {
+      const app = await App.install(name, hub.server.url)
+      if (packages.length > 0) note('with', packages.map((name) => app.version(name)).join(', '))
+      return app
+    })
+  },
+  front: async ({ hub }, use) => {
+    const fronts: Front[] = []
+    await use(async (page, headers = {}) => {
+      const front = await Front.before(hub.server.url, { page })
+      front.headers = headers
+      fronts.push(front)
+      return front.url
+    })
+    for (const front of fronts) await front.close()
+  },
+  serve: async ({}, use) => {
+    const services: Service[] = []
+    await use(async (starting) => {
+      const service = await starting
+      services.push(service)
+      return service.url
+    })
+    for (const service of services) await service.end()
+  },
+  receives: async ({ hub, note, page }, use) => {
+    await use(async (url, { through = 'a plain proxy', rendered = false } = {}) => {
+      note('through', through)
+      if (rendered) expect(await (await fetch(url)).text()).toContain('idle none')
+      const complaints: string[] = []
+      page.on('pageerror', (error) => complaints.push(String(error)))
+      page.on('console', (said) => said.type() === 'error' && complaints.push(said.text()))
+      await page.goto(url)
+      const shown = page.locator('p')
+      await expect(shown.first()).toBeVisible()
+      const all = (text: string): string[] => Array.from({ length: paragraphs }, () => text)
+      const paragraphs = await shown.count()
+      // Whatever went wrong first is in the complaints, and says more than a state.
+      await expect.poll(async () => [...complaints, ...(await shown.allTextContents())]).toEqual(all('open none'))
+
+      const payload = crypto.randomUUID()
+      const before = performance.now()
+      await hub.publish({ channel: 'note:42', payload })
+      await page.waitForFunction((text) => [...document.querySelectorAll('p')].every((p) => p.textContent === text), `open ${payload}`)
+      note('after', `${Math.round(performance.now() - before)} ms`)
+      expect(complaints).toEqual([])
+    })
+  },
+})

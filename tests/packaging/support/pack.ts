@@ -1,0 +1,15 @@
+/** Packs the built package once for all tests: it is the tarball that is tested, as npm would publish it. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { root, run } from './run.ts'
+
+/** Where apps are installed, and what is installed in them. */
+export const workshop = process.env.TIDINGS_PACKAGING_DIR ?? join(root, 'target/packaging')
+export const tarball = join(workshop, 'tidings.tgz')
+
+export default async function pack(): Promise<void> {
+  mkdirSync(workshop, { recursive: true })
+  const said = await run(join(root, 'npm'), 'npm', 'pack', '--json', '--pack-destination', workshop)
+  const [{ filename }] = JSON.parse(said) as [{ filename: string }]
+  await run(workshop, 'mv', filename, tarball)
+}

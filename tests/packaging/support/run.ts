@@ -1,0 +1,33 @@
+/** Programs that run to their end. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+export const root = join(import.meta.dirname, '../../..')
+
+/** What every program here is started with: no questions, no reports home, no colours. */
+export const environment = {
+  ...process.env,
+  CI: 'true',
+  NEXT_TELEMETRY_DISABLED: '1',
+  NO_COLOR: '1',
+  FORCE_COLOR: undefined,
+  NUXT_TELEMETRY_DISABLED: '1',
+}
+
+/** Runs a program in a folder; resolves with what it printed. */
+export async function run(cwd: string, program: string, ...args: string[]): Promise<string> {
+  return runWith({}, cwd, program, ...args)
+}
+
+/** The same, with more in its environment. */
+export async function runWith(env: Record<string, string>, cwd: string, program: string, ...args: string[]): Promise<string> {
+  try {
+    const options = { cwd, env: { ...environment, ...env }, maxBuffer: 64 * 1024 * 1024 }
+    const { stdout } = await promisify(execFile)(program, args, options)
+    return stdout
+  } catch (error) {
+    const { message, stdout = '' } = error as Error & { stdout?: string }
+    throw new Error(`${message}\n${stdout}`)
+  }
+}

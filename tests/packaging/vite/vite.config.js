@@ -1,0 +1,4 @@
+export default {
+  server: { proxy: { '/api': process.env.HUB } },
+  preview: { proxy: { '/api': process.env.HUB } },
+}

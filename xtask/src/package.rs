@@ -1,0 +1,66 @@
+//! The npm package as a tarball, and that tarball in apps of every bundler and framework.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::apt;
+use crate::browsers::Browsers;
+use crate::build;
+use crate::house::House;
+use crate::nchan::Nchan;
+use crate::steps::Steps;
+use crate::tools;
+
+const TESTS: &str = "tests/packaging";
+/// What drives a WebKit, and shows it to nobody: programs, and Debian's packages of them.
+const WEBKIT: [(&str, &[&str]); 2] = [("WebKitWebDriver", &["webkit2gtk-driver"]), ("xvfb-run", &["xvfb", "xauth"])];
+
+/// Builds the package, and packs it, or with `check` tries it everywhere.
+pub(crate) fn run(house: &House, steps: &mut Steps, check: bool, only: &[String]) -> Result<()> {
+    let build_tools = tools::for_building(house, steps)?;
+    build::package(house, steps, &build_tools)?;
+    if !check {
+        let folder = house.target("packaging");
+        fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        let mut pack = house.npm("npm", &["pack", "--pack-destination"])?;
+        let status = pack.arg(&folder).status().context("starting npm")?;
+        ensure!(status.success(), "npm could not pack the package");
+        println!("in {}", folder.display());
+        return Ok(());
+    }
+    let test_tools = tools::for_testing(house, steps)?;
+    build::servers(house, steps, &["hub"])?;
+    let nginx = Nchan::find_or_unpack(house, steps)?.nginx;
+    webkit(house, steps)?;
+    let mut all = command(house, &test_tools.browsers, &["test", "--"])?;
+    // The matrix is what one runs it for.
+    let status = all.args(only).env("NGINX_BIN", nginx).status().context("starting npm")?;
+    ensure!(status.success(), "the package does not work everywhere ({status})");
+    Ok(())
+}
+
+/// What takes seconds, on a package and a hub that are built.
+pub(crate) fn fast(house: &House, browsers: &Browsers) -> Result<Command> {
+    command(house, browsers, &["test", "--", "--grep", "@fast"])
+}
+
+fn command(house: &House, browsers: &Browsers, arguments: &[&str]) -> Result<Command> {
+    let mut command = house.npm(TESTS, arguments)?;
+    command
+        .env("CI", "true")
+        .env("TIDINGS_HUB_BIN", house.program("hub"))
+        .env("TIDINGS_PACKAGING_DIR", house.target("packaging"))
+        .env("CHROME_BIN", &browsers.chrome);
+    Ok(command)
+}
+
+fn webkit(house: &House, steps: &mut Steps) -> Result<()> {
+    for (program, packages) in WEBKIT {
+        if which::which(program).is_err() {
+            apt::install(house, steps, &format!("{program} is"), packages)?;
+        }
+    }
+    Ok(())
+}
