@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     ConnectionId, Cursor, DeviceId, EventType, Except, Key, Pattern, RequestId, SessionId, Source, UserId,
-    frame::Rejected,
+    frame::{Member, Rejected},
 };
 
 /// Body of `POST {base}/subscribe` and `/unsubscribe` (which ignores `since`).
@@ -171,6 +171,35 @@ pub struct RefreshAnswer {
     /// Seconds until the fresh credentials expire, where they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
+}
+
+/// Body of `POST {base}/presence`: all of what the stream is to tell presence of, in place of what it told before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PresenceRequest {
+    /// The stream, from its `connected` frame.
+    pub connection_id: ConnectionId,
+    /// Grows with each call about one stream, so that a call which was overtaken by a later one changes nothing.
+    pub revision: u64,
+    /// Channels and patterns; none ends it.
+    pub channels: Vec<Pattern>,
+}
+
+/// Answer of `GET {base}/presence`: who is online on a channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceAnswer {
+    /// What was asked about.
+    pub channel: Pattern,
+    /// Who is there, sorted.
+    pub here: Vec<Member>,
+}
+
+/// Body of `POST {base}/alive`, which is answered 204: somebody still reads the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AliveRequest {
+    /// The stream, from its `connected` frame.
+    pub connection_id: ConnectionId,
 }
 
 /// Answer of `GET {base}/check`: who the credentials belong to.

@@ -2,9 +2,11 @@
 
 #[cfg(feature = "serde")]
 mod any;
+mod presence;
 
 #[cfg(feature = "serde")]
 pub use any::{Frame, FrameError};
+pub use presence::{Member, Presence};
 
 use crate::{ConnectionId, Cursor, DeviceId, Pattern, RequestId, UserId};
 
@@ -124,6 +126,9 @@ pub struct Connected {
     /// Seconds until the credentials expire, where they do.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub expires_in: Option<u64>,
+    /// Where presence is on: how often the client says by `POST /alive` that it is still there, in milliseconds.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub alive_ms: Option<u64>,
     /// The server's time, RFC 3339.
     #[cfg(feature = "serde")]
     pub timestamp: crate::event::Timestamp,

@@ -4,8 +4,8 @@ use serde_json::{Value, from_str, from_value, to_value};
 use tidings_protocol::{
     Channel, ChannelError, Cursor, DeviceId, Except, Pattern, SessionId, UserId,
     command::{
-        CheckAnswer, PublishAnswer, PublishRequest, RefreshAnswer, RefreshRequest, SubscribeAnswer, SubscribeRequest,
-        TicketAnswer, TicketRequest,
+        AliveRequest, CheckAnswer, PresenceAnswer, PresenceRequest, PublishAnswer, PublishRequest, RefreshAnswer,
+        RefreshRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest,
     },
     frame::Frame,
     problem::{Code, Problem},
@@ -194,6 +194,8 @@ fn requests_and_answers_survive_a_round_trip() {
             "publish" => round_trip::<PublishRequest>(&case["body"]),
             "ticket" => round_trip::<TicketRequest>(&case["body"]),
             "refresh" => round_trip::<RefreshRequest>(&case["body"]),
+            "presence" => round_trip::<PresenceRequest>(&case["body"]),
+            "alive" => round_trip::<AliveRequest>(&case["body"]),
             _ => round_trip::<SubscribeRequest>(&case["body"]),
         };
         assert_eq!(parsed.unwrap(), case["body"], "{}", case["name"]);
@@ -203,6 +205,7 @@ fn requests_and_answers_survive_a_round_trip() {
             "publish" => round_trip::<PublishAnswer>(&case["body"]),
             "ticket" => round_trip::<TicketAnswer>(&case["body"]),
             "refresh" => round_trip::<RefreshAnswer>(&case["body"]),
+            "presence" => round_trip::<PresenceAnswer>(&case["body"]),
             "check" => round_trip::<CheckAnswer>(&case["body"]),
             _ => round_trip::<SubscribeAnswer>(&case["body"]),
         };
@@ -217,6 +220,8 @@ fn malformed_requests_are_refused() {
             "publish" => round_trip::<PublishRequest>(&case["body"]),
             "ticket" => round_trip::<TicketRequest>(&case["body"]),
             "refresh" => round_trip::<RefreshRequest>(&case["body"]),
+            "presence" => round_trip::<PresenceRequest>(&case["body"]),
+            "alive" => round_trip::<AliveRequest>(&case["body"]),
             _ => round_trip::<SubscribeRequest>(&case["body"]),
         };
         assert!(parsed.is_err(), "{}", case["name"]);

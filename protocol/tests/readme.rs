@@ -3,8 +3,8 @@
 use tidings_protocol::{
     Cursor,
     command::{
-        PublishAnswer, PublishRequest, RefreshAnswer, RefreshRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer,
-        TicketRequest,
+        PresenceAnswer, PresenceRequest, PublishAnswer, PublishRequest, RefreshAnswer, RefreshRequest, SubscribeAnswer,
+        SubscribeRequest, TicketAnswer, TicketRequest,
     },
     frame::Frame,
     problem::Problem,
@@ -35,18 +35,21 @@ fn frames_are_shown_as_they_are_written() {
     }
     shown.sort_unstable();
     shown.dedup();
-    let all = ["backfill", "closing", "connected", "gap", "heartbeat", "message", "revoked", "subscribed"];
+    let all = ["backfill", "closing", "connected", "gap", "heartbeat", "message", "presence", "revoked", "subscribed"];
     assert_eq!(shown, all);
 }
 
 #[test]
 fn bodies_are_shown_as_they_are_read() {
     let blocks = blocks("json");
-    let [subscribe, accepted, publish, receipts, wanted, ticket, refresh, left, problem] = blocks[..] else {
-        panic!("nine bodies: {blocks:?}")
+    let [subscribe, accepted, publish, receipts, wanted, ticket, refresh, left, here, watch, problem] = blocks[..]
+    else {
+        panic!("eleven bodies: {blocks:?}")
     };
     serde_json::from_str::<RefreshRequest>(refresh).unwrap();
     serde_json::from_str::<RefreshAnswer>(left).unwrap();
+    serde_json::from_str::<PresenceAnswer>(here).unwrap();
+    serde_json::from_str::<PresenceRequest>(watch).unwrap();
     serde_json::from_str::<TicketRequest>(wanted).unwrap();
     serde_json::from_str::<TicketAnswer>(ticket).unwrap();
     serde_json::from_str::<SubscribeRequest>(subscribe).unwrap();

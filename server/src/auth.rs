@@ -45,6 +45,7 @@ pub(crate) mod ticket;
 
 use std::future::Future;
 
+use self::combine::Kind;
 use async_trait::async_trait;
 #[cfg(feature = "forward")]
 pub use forward::{Forward, ForwardError};
@@ -84,7 +85,7 @@ pub trait Auth: Send + Sync + 'static {
     where
         Self: Sized,
     {
-        Allow { auth: self, grant: Grant::expect(grant), publish: false }
+        Allow { auth: self, grant: Grant::expect(grant), kind: Kind::Subscribe }
     }
 
     /// Allows everyone whom this lets in to publish over HTTP, in their own name; see [`Identity::allow_publish`].
@@ -96,7 +97,20 @@ pub trait Auth: Send + Sync + 'static {
     where
         Self: Sized,
     {
-        Allow { auth: self, grant: Grant::expect(grant), publish: true }
+        Allow { auth: self, grant: Grant::expect(grant), kind: Kind::Publish }
+    }
+
+    /// Allows everyone whom this lets in to see who is online on a channel, or on all in a pattern (`*`: everyone), where the
+    /// hub has [presence](crate::HubBuilder::presence); see [`Identity::allow_presence`].
+    ///
+    /// # Panics
+    ///
+    /// As [`allow`](Self::allow).
+    fn allow_presence(self, grant: &str) -> Allow<Self>
+    where
+        Self: Sized,
+    {
+        Allow { auth: self, grant: Grant::expect(grant), kind: Kind::Presence }
     }
 
     /// Asks `may` (a database, say) about each channel that no grant covers, as [`may_subscribe`](Self::may_subscribe). Where

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::presence::PresenceSettings;
+
 /// Settings of a hub, with the documented defaults. Set through [`HubBuilder`](crate::HubBuilder).
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -15,6 +17,7 @@ pub(crate) struct Config {
     pub(crate) window_bytes: usize,
     pub(crate) window_age: Duration,
     pub(crate) publish_deadline: Duration,
+    pub(crate) presence: Option<PresenceSettings>,
 }
 
 impl Default for Config {
@@ -30,6 +33,7 @@ impl Default for Config {
             window_bytes: 64 << 20,
             window_age: Duration::from_secs(600),
             publish_deadline: Duration::from_secs(15),
+            presence: None,
         }
     }
 }

@@ -202,6 +202,16 @@ impl Connection {
         })
     }
 
+    /// The channels that it holds.
+    pub(crate) fn active(&self) -> &[Pattern] {
+        &self.channels
+    }
+
+    /// Whether its last frame was handed out.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
     /// Asks for channels; they become active when the stream says `subscribed`.
     pub(crate) fn subscribe(&mut self, request: RequestId, channels: Vec<Pattern>, since: Since) {
         let keys = unique(channels.iter().flat_map(routing::looked_up));

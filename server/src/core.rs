@@ -6,12 +6,14 @@
 //!
 //! One room, because each of these calls holds several of its locks, and the order of the locks is read here.
 //!
-//! Locks are taken in the order connection → window → registry, and never held while a waker runs.
+//! Locks are taken in the order connection → window → registry → presence, and never held while a waker runs.
+
+mod presence;
 
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -29,6 +31,7 @@ use crate::{
     admission::Permit,
     connection::{Ask, Connection, Fetched, Names, Since, Step},
     engine::Bounds,
+    presence::Presence,
     record::Record,
     routing::{self, KeyMap, RouteKey},
     window::{Dirty, Window, WindowBounds},
@@ -52,6 +55,8 @@ pub(crate) struct Link {
     written_ms: AtomicU64,
     /// The driver's task.
     pub(crate) waker: AtomicWaker,
+    /// Where presence is on.
+    place: OnceLock<self::presence::Place>,
     /// Its place among the streams that there may be, given back with this.
     _permit: Option<Permit>,
 }
@@ -127,11 +132,13 @@ pub(crate) struct Core {
     window: RwLock<Window>,
     registry: Mutex<Registry>,
     late: Mutex<Late>,
+    presence: Option<Presence>,
 }
 
 impl Core {
     pub(crate) fn new(base: Cursor, bounds: WindowBounds) -> Self {
-        Self { window: RwLock::new(Window::new(base, bounds)), registry: Mutex::default(), late: Mutex::default() }
+        let window = RwLock::new(Window::new(base, bounds));
+        Self { window, registry: Mutex::default(), late: Mutex::default(), presence: None }
     }
 
     /// The last record applied on this node.
@@ -274,6 +281,7 @@ impl Core {
             None => Greeting { id: Some(position), resumed: resumes },
             Some(_) => Greeting { id: None, resumed: false },
         });
+        let held = channels.clone();
         let connection = Connection::new(names.clone(), channels, position, window.lineage(), greeting, gap);
         let keys = connection.keys().to_vec();
         let mut registry = self.registry.lock();
@@ -290,6 +298,7 @@ impl Core {
             expires_ms: AtomicU64::new(u64::MAX),
             written_ms: AtomicU64::new(now_ms),
             waker: AtomicWaker::new(),
+            place: OnceLock::new(),
             _permit: permit,
         });
         entry.insert(link.clone());
@@ -299,6 +308,8 @@ impl Core {
         for cursor in late {
             self.check_late(&window, &link, cursor);
         }
+        drop(window);
+        self.seat(&link, &held, now_ms);
         link
     }
 
@@ -368,6 +379,9 @@ impl Core {
         state.unsubscribe(channels);
         let gone: Vec<_> = before.into_iter().filter(|key| !state.keys().contains(key)).collect();
         self.registry.lock().unroute(link.slot, &gone);
+        self.reseat(link, &state);
+        drop(state);
+        self.reseated();
     }
 
     /// The channels that a live stream holds or has asked for.
@@ -382,7 +396,9 @@ impl Core {
         state.revoke(channels);
         let gone: Vec<_> = before.into_iter().filter(|key| !state.keys().contains(key)).collect();
         self.registry.lock().unroute(link.slot, &gone);
+        self.reseat(link, &state);
         drop(state);
+        self.reseated();
         link.wake();
     }
 
@@ -403,10 +419,18 @@ impl Core {
             let heartbeat = link.heartbeat_due.swap(false, Ordering::AcqRel);
             state.next(&window, Ask { max_bytes, woken, heartbeat })
         };
-        if let Some(added) = state.keys().get(known..).filter(|added| !added.is_empty()) {
+        let added = state.keys().get(known..).filter(|added| !added.is_empty());
+        if let Some(added) = added {
             self.registry.lock().route(link.slot, added);
             // What was flushed before the routes stood has woken nobody.
             link.woken.store(true, Ordering::Release);
+            self.reseat(link, &state);
+        }
+        let holds_more = added.is_some();
+        let step = self.with_news(link, &state, step);
+        drop(state);
+        if holds_more {
+            self.reseated();
         }
         if matches!(step, Step::Write(_)) {
             link.written_ms.store(now_ms, Ordering::Relaxed);

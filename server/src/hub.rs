@@ -17,7 +17,7 @@ use std::{
 pub use builder::HubBuilder;
 use tidings_protocol::{
     ConnectionId, Cursor, DeviceId, Pattern, RequestId, UserId,
-    frame::{Closing, ClosingReason, Connected, GapReason, Rejected},
+    frame::{Closing, ClosingReason, Connected, GapReason, Member, Rejected},
     sse,
 };
 use tokio::sync::Notify;
@@ -29,6 +29,7 @@ use crate::{
     connection::{Fetched, Names, Since},
     core::{Core, Link, Opening, Past, Start, Verdict},
     engine::{Engine, EngineError, Limit},
+    presence::PresenceWatch,
     record::json_frame,
 };
 
@@ -136,6 +137,31 @@ impl Hub {
             online |= link.names.device.as_ref().is_some_and(|other| other.as_str() == device.as_ref());
         });
         online
+    }
+
+    /// Who is online on a channel, on this node: the users who have a stream open that is subscribed to it, by device and
+    /// sorted. Of a pattern, who is on any channel in it; of `*`, everyone online, whatever they hear. Who has just left
+    /// counts for the [grace period](crate::PresenceSettings::grace), and who was not heard of for too long does not. Nobody is
+    /// where the hub was built without [`presence`](HubBuilder::presence), or the text is no channel.
+    #[must_use]
+    pub fn presence(&self, channel: impl AsRef<str>) -> Vec<Member> {
+        let Ok(channel) = channel.as_ref().parse() else { return Vec::new() };
+        self.core().presence().map(|presence| presence.here(&channel)).unwrap_or_default()
+    }
+
+    /// Who comes and goes on a channel or in a pattern, as [`presence`](Self::presence) says it; for the backend itself.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tidings::{Hub, PresenceChange, PresenceSettings};
+    /// let hub = Hub::builder().presence(PresenceSettings::default()).build().await?;
+    /// let mut watch = hub.watch_presence(&"*".parse()?);
+    /// assert_eq!(watch.next().await, PresenceChange::Here(Vec::new()));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn watch_presence(&self, channel: &Pattern) -> PresenceWatch {
+        PresenceWatch::new(self.clone(), channel.clone())
     }
 
     /// The hub's figures right now.
@@ -277,6 +303,7 @@ impl Hub {
             resumed: false,
             heartbeat_ms: millis(self.config().heartbeat),
             expires_in: expires_in.map(|left| left.as_secs()),
+            alive_ms: self.core().presence().map(|presence| presence.alive_ms),
             timestamp: tidings_protocol::event::Timestamp(wall_clock_ms()),
         };
         let retry_ms = millis(self.config().retry);
@@ -305,6 +332,7 @@ impl Hub {
 
     /// Forgets a stream.
     pub(crate) fn close(&self, link: &Arc<Link>) {
+        self.core().unseat(link, self.now_ms());
         self.core().close(link);
         self.inner.shared.closed.notify_waiters();
         link.trace(self.core().connections(), "connection unregistered");

@@ -48,7 +48,9 @@
 //! | 6 | `connection` | a position in the log: takes what follows it, confirms subscriptions, tells gaps |
 //! | 7 | `http` | a stream's body asks its connection for bytes; the POST calls; [`serve`] |
 //!
-//! `window`, `routing`, `connection` and `core` are synchronous and know no clock, socket or runtime. [`auth`] decides who
+//! Beside it, `presence` knows who is online, from the streams that are open.
+//!
+//! `window`, `routing`, `connection`, `presence` and `core` are synchronous and know no clock, socket or runtime. [`auth`] decides who
 //! hears what. The words are those of the [protocol](tidings_protocol).
 #![deny(missing_docs)]
 
@@ -63,6 +65,7 @@ mod event;
 mod http;
 mod hub;
 mod origin;
+mod presence;
 mod publish;
 pub mod record;
 mod routing;
@@ -79,11 +82,12 @@ pub use self::{
     http::{ClientAddress, Limits, Rate, Routes, Serve, routes, serve},
     hub::{Hub, HubBuilder, Stats},
     origin::{DEVICE_HEADER, Origin, SESSION_HEADER, UserOrigin},
+    presence::{PresenceChange, PresenceSettings, PresenceWatch},
     publish::{Invalid, PublishError, Published, To, ToUser},
 };
 pub use tidings_protocol::{
     Channel, ChannelError, Cursor, DeviceId, EventType, Except, IdError, Key, Pattern, SessionId, Source, UserId,
-    segment,
+    frame::Member, segment,
 };
 
 #[cfg(doctest)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::Error};
 
-use super::{BACKFILL, Closing, Connected, Gap, HEARTBEAT, Revoked, Subscribed};
+use super::{BACKFILL, Closing, Connected, Gap, HEARTBEAT, Presence, Revoked, Subscribed};
 use crate::{Cursor, event::EventFrame, sse};
 
 /// One frame of a stream, by its SSE event name.
@@ -29,6 +29,8 @@ pub enum Frame {
     Gap(Gap),
     /// Nothing else was to be written.
     Heartbeat,
+    /// Who is online on a channel.
+    Presence(Presence),
     /// Channels that the stream no longer hears.
     Revoked(Revoked),
     /// The server ends the stream.
@@ -59,6 +61,7 @@ impl Frame {
             BACKFILL => Self::Backfill(backfill(data)?),
             Gap::NAME => Self::Gap(read(Gap::NAME, data)?),
             HEARTBEAT => Self::Heartbeat,
+            Presence::NAME => Self::Presence(read(Presence::NAME, data)?),
             Revoked::NAME => Self::Revoked(read(Revoked::NAME, data)?),
             Closing::NAME => Self::Closing(read(Closing::NAME, data)?),
             _ => return Ok(None),
@@ -76,6 +79,7 @@ impl Frame {
             Self::Backfill(_) => BACKFILL,
             Self::Gap(_) => Gap::NAME,
             Self::Heartbeat => HEARTBEAT,
+            Self::Presence(_) => Presence::NAME,
             Self::Revoked(_) => Revoked::NAME,
             Self::Closing(_) => Closing::NAME,
         }
@@ -89,6 +93,7 @@ impl Frame {
             Self::Subscribed(frame) => json(frame),
             Self::Gap(frame) => json(frame),
             Self::Heartbeat => "{}".to_owned(),
+            Self::Presence(frame) => json(frame),
             Self::Revoked(frame) => json(frame),
             Self::Closing(frame) => json(frame),
         };

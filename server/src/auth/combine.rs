@@ -7,19 +7,31 @@ use tidings_protocol::Channel;
 
 use super::{Auth, AuthError, AuthRequest, Grant, Identity};
 
-/// An [`Auth`] with one grant more, from [`Auth::allow`] and [`Auth::allow_publish`].
+/// What a grant allows.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind {
+    Subscribe,
+    Publish,
+    Presence,
+}
+
+/// An [`Auth`] with one grant more, from [`Auth::allow`], [`Auth::allow_publish`] and [`Auth::allow_presence`].
 #[derive(Debug, Clone)]
 pub struct Allow<A> {
     pub(super) auth: A,
     pub(super) grant: Grant,
-    pub(super) publish: bool,
+    pub(super) kind: Kind,
 }
 
 #[async_trait]
 impl<A: Auth> Auth for Allow<A> {
     async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
         let identity = self.auth.authenticate(request).await?;
-        Ok(if self.publish { identity.allow_publish(&self.grant) } else { identity.allow(&self.grant) })
+        Ok(match self.kind {
+            Kind::Subscribe => identity.allow(&self.grant),
+            Kind::Publish => identity.allow_publish(&self.grant),
+            Kind::Presence => identity.allow_presence(&self.grant),
+        })
     }
 
     async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {

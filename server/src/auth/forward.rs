@@ -26,7 +26,7 @@ const ANSWER_BYTES: usize = 64 << 10;
 ///
 /// | it answers | the caller gets |
 /// |---|---|
-/// | 200 `{"userId": "ana", "subscribe": ["room:7"], "publish": [], "expiresIn": 3600}` | in, with these grants (`{user}` in them is the user's id) and for so many seconds |
+/// | 200 `{"userId": "ana", "subscribe": ["room:7"], "publish": [], "presence": [], "expiresIn": 3600}` | in, with these grants (`{user}` in them is the user's id) and for so many seconds |
 /// | 200 `{"userId": null}` | in, as nobody in particular |
 /// | 401 | 401, with the `code` of its problem if it is one of ours, else `credentialsInvalid` |
 /// | 403 | 403 `forbidden` |
@@ -73,6 +73,8 @@ struct Answer {
     subscribe: Vec<String>,
     #[serde(default)]
     publish: Vec<String>,
+    #[serde(default)]
+    presence: Vec<String>,
     expires_in: Option<u64>,
 }
 
@@ -138,6 +140,9 @@ fn identity(body: &[u8]) -> Option<Identity> {
     }
     for text in answer.publish {
         identity = identity.allow_publish(&text.parse::<Grant>().ok()?);
+    }
+    for text in answer.presence {
+        identity = identity.allow_presence(&text.parse::<Grant>().ok()?);
     }
     let until = |seconds| std::time::SystemTime::now().checked_add(Duration::from_secs(seconds));
     Some(match answer.expires_in.and_then(until) {

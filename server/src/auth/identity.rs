@@ -14,6 +14,8 @@ pub struct Identity {
     user: Option<UserId>,
     listen: Vec<Pattern>,
     publish: Vec<Pattern>,
+    #[serde(default)]
+    watch: Vec<Pattern>,
     publish_as_backend: bool,
     expires: Option<SystemTime>,
 }
@@ -36,7 +38,14 @@ impl Identity {
     /// Nobody in particular: hears the channels granted, and no user-addressed events.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self { user: None, listen: Vec::new(), publish: Vec::new(), publish_as_backend: false, expires: None }
+        Self {
+            user: None,
+            listen: Vec::new(),
+            publish: Vec::new(),
+            watch: Vec::new(),
+            publish_as_backend: false,
+            expires: None,
+        }
     }
 
     /// Allows to subscribe to a channel or a pattern, and to all that lies in it. A grant that names `{user}` gives an
@@ -52,6 +61,14 @@ impl Identity {
     #[must_use]
     pub fn allow_publish(mut self, grant: &Grant) -> Self {
         self.publish.extend(grant.of(self.user.as_ref()));
+        self
+    }
+
+    /// Allows to see who is online on a channel, or on all that lie in a pattern; `*` is everyone. Hearing a channel does not
+    /// include this, nor the other way round.
+    #[must_use]
+    pub fn allow_presence(mut self, grant: &Grant) -> Self {
+        self.watch.extend(grant.of(self.user.as_ref()));
         self
     }
 
@@ -86,6 +103,12 @@ impl Identity {
     #[must_use]
     pub fn may_publish(&self, pattern: &Pattern) -> bool {
         self.publish.iter().any(|grant| grant.covers(pattern))
+    }
+
+    /// Whether a presence grant covers all of the pattern.
+    #[must_use]
+    pub fn may_watch(&self, pattern: &Pattern) -> bool {
+        self.watch.iter().any(|grant| grant.covers(pattern))
     }
 
     /// How much longer the credentials are good: `None` where they do not expire, zero where they have.

@@ -26,7 +26,8 @@ use super::{Auth, AuthError, AuthRequest, Grant, Identity};
 /// The user is the claim `sub`; a token without it is anonymous. Grants may stand in the token, as texts with `{user}`:
 ///
 /// ```json
-/// {"sub": "ana", "exp": 1767225600, "tidings": {"subscribe": ["timer:{user}", "room:7"], "publish": ["room:7"]}}
+/// {"sub": "ana", "exp": 1767225600, "tidings": {"subscribe": ["timer:{user}", "room:7"], "publish": ["room:7"],
+/// "presence": ["room:7"]}}
 /// ```
 ///
 /// ```
@@ -192,6 +193,9 @@ impl Jwt {
         }
         for grant in self.grants(claims, "publish")? {
             identity = identity.allow_publish(&grant);
+        }
+        for grant in self.grants(claims, "presence")? {
+            identity = identity.allow_presence(&grant);
         }
         let expires = claims.get("exp").and_then(Value::as_f64).and_then(|exp| Duration::try_from_secs_f64(exp).ok());
         let expires = expires.and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(exp)?.checked_add(self.leeway));

@@ -89,7 +89,7 @@ impl Limits {
         self
     }
 
-    /// How often a user (or, when anonymous, a stream) may call subscribe, unsubscribe and refresh: 429 `tooManyRequests`.
+    /// How often a user (or, when anonymous, a stream) may call subscribe, unsubscribe, refresh, presence and alive: 429 `tooManyRequests`.
     /// Defaults to 20 a second, in bursts of 200.
     pub fn subscribe_rate(mut self, rate: Rate) -> Self {
         self.subscribe = rate;

@@ -26,6 +26,7 @@ pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Resul
     if !lost.is_empty() {
         core.revoke(&link, lost.into_iter().map(|rejected| rejected.channel).collect());
     }
+    core.restrict_presence(&link, |channel| identity.may_watch(channel));
     let left = identity.expires_in();
     gate.hub.expire_in(&link, left);
     Ok(Json(RefreshAnswer { expires_in: left.map(|left| left.as_secs()) }))

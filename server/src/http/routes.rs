@@ -21,6 +21,7 @@ use super::{
     command,
     cors::{Origins, check_origin},
     limits::{Limiter, Limits, check_head},
+    presence,
     problem::Refusal,
     publish, refresh, stream, ticket,
 };
@@ -189,6 +190,10 @@ impl Routes {
         }
         if self.gate.tickets.is_some() {
             router = router.route("/ticket", post(ticket::mint));
+        }
+        if self.gate.hub.core().presence().is_some() {
+            let presence = get(presence::here).post(presence::watch);
+            router = router.route("/presence", presence).route("/alive", post(presence::alive));
         }
         let cors = self.origins.layer();
         let router = router

@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     config::Config,
     engine::{Engine, EngineError, Memory},
+    presence::PresenceSettings,
 };
 
 /// Settings of a hub, from [`Hub::builder`].
@@ -83,6 +84,13 @@ impl HubBuilder {
     /// How long a publish waits for the engine before it is [`Unknown`](crate::PublishError::Unknown). Defaults to 15 s.
     pub fn publish_deadline(mut self, deadline: Duration) -> Self {
         self.config.publish_deadline = deadline;
+        self
+    }
+
+    /// Switches presence on: who is online on each channel, for [`Hub::presence`] and for clients who may watch it
+    /// ([`Auth::allow_presence`](crate::auth::Auth::allow_presence)). Defaults to off, for it costs each client a request every 30 s.
+    pub fn presence(mut self, settings: PresenceSettings) -> Self {
+        self.config.presence = Some(settings);
         self
     }
 

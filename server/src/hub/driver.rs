@@ -1,6 +1,10 @@
 //! The tasks around the core.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::{pending, poll_fn},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream::BoxStream};
 use tidings_protocol::Cursor;
@@ -12,6 +16,7 @@ use crate::{
     config::Config,
     core::Core,
     engine::{Bounds, Engine, EngineError, Limit},
+    presence::Presence,
     record::Record,
     window::WindowBounds,
 };
@@ -20,6 +25,8 @@ use crate::{
 const LONGEST_HOLD: Duration = Duration::from_millis(20);
 /// How long to wait before the engine is asked again after it failed.
 const REATTACH_DELAY: Duration = Duration::from_millis(500);
+/// How long news of presence are collected before the next are told.
+const PRESENCE_HOLD: Duration = Duration::from_millis(50);
 /// How many records are read at once to fill the window.
 const PREFILL_PAGE: Limit = Limit { records: 10_000, bytes: 8 << 20 };
 
@@ -34,7 +41,8 @@ pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Co
     let core = Core::new(
         base,
         WindowBounds { records: config.window_records, bytes: config.window_bytes, age_ms: millis(config.window_age) },
-    );
+    )
+    .with_presence(config.presence.map(Presence::new));
     loop {
         let head = core.head().seq;
         let records = engine.read(head, PREFILL_PAGE).await?;
@@ -63,6 +71,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, engine: &Arc<dyn Engine>, config: &Con
         tokio::spawn(follow(shared.clone(), engine.clone())).abort_handle(),
         tokio::spawn(flush(shared.clone())).abort_handle(),
         tokio::spawn(tick(shared.clone(), config.heartbeat)).abort_handle(),
+        tokio::spawn(announce(shared.clone())).abort_handle(),
     ]
 }
 
@@ -127,5 +136,25 @@ async fn tick(shared: Arc<Shared>, heartbeat: Duration) {
     loop {
         tokio::time::sleep(step).await;
         shared.core.tick(shared.clock.now_ms(), quiet);
+    }
+}
+
+/// Tells who comes and goes. The first change is told at once; those of the moment after it together.
+async fn announce(shared: Arc<Shared>) {
+    let Some(presence) = shared.core.presence() else { return };
+    loop {
+        let due = presence.next_due();
+        let due = async {
+            match due {
+                Some(at) => tokio::time::sleep(Duration::from_millis(at.saturating_sub(shared.clock.now_ms()))).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = poll_fn(|cx| presence.poll_changed(cx)) => {}
+            () = due => {}
+        }
+        presence.announce(shared.clock.now_ms());
+        tokio::time::sleep(PRESENCE_HOLD).await;
     }
 }

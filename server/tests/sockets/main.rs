@@ -13,6 +13,7 @@
 //! | `resume` | cursors: gone on with, or told as gaps |
 //! | `slow_reader` | a client that does not read |
 //! | `online` | who is online, and draining |
+//! | `presence` | who is there, who comes and who goes |
 //! | `cancelled` | publishes whose caller went away |
 //! | `publish` | `POST /publish` |
 //! | `limits` | what a caller may use up |
@@ -35,6 +36,7 @@ mod heads;
 mod heartbeat;
 mod limits;
 mod online;
+mod presence;
 mod publish;
 mod refresh;
 mod refusals;

@@ -258,12 +258,13 @@ fn a_key_that_cannot_be_used_is_told_at_start_up() {
 
 #[tokio::test]
 async fn grants_stand_in_the_token() {
-    let grants = json!({"subscribe": ["timer:{user}", "room:7"], "publish": ["chat:*"]});
+    let grants = json!({"subscribe": ["timer:{user}", "room:7"], "publish": ["chat:*"], "presence": ["chat:{user}"]});
     let identity = bearer(&jwt(), &signed(&claims(|claims| claims["tidings"] = grants))).await.unwrap();
     let pattern = |text: &str| text.parse().unwrap();
     assert!(identity.may_listen(&pattern("timer:ana")) && identity.may_listen(&pattern("room:7")));
     assert!(!identity.may_listen(&pattern("timer:bob")) && !identity.may_listen(&pattern("chat:1")));
     assert!(identity.may_publish(&pattern("chat:1")) && !identity.may_publish(&pattern("room:7")));
+    assert!(identity.may_watch(&pattern("chat:ana")) && !identity.may_watch(&pattern("room:7")));
 }
 
 #[tokio::test]

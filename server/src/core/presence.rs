@@ -1,0 +1,123 @@
+//! Presence beside the core: each stream has a seat, which holds what the stream holds; its news leave with the next step.
+
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tidings_protocol::{Pattern, frame::Member};
+
+use super::{Core, Link};
+use crate::{
+    connection::{Connection, Names, Step},
+    presence::{News, Presence, SeatId, Wake},
+};
+
+/// A stream's seat.
+#[derive(Debug)]
+pub(super) struct Place {
+    seat: SeatId,
+    /// There are news to take.
+    news: AtomicBool,
+}
+
+impl Wake for Link {
+    fn ring(&self) {
+        if let Some(place) = self.place.get() {
+            place.news.store(true, Ordering::Release);
+        }
+        self.waker.wake();
+    }
+}
+
+impl Core {
+    /// With presence, or without.
+    pub(crate) fn with_presence(mut self, presence: Option<Presence>) -> Self {
+        self.presence = presence;
+        self
+    }
+
+    /// Presence, where it is on.
+    pub(crate) fn presence(&self) -> Option<&Presence> {
+        self.presence.as_ref()
+    }
+
+    /// A seat for a new stream.
+    pub(super) fn seat(&self, link: &Arc<Link>, channels: &[Pattern], now_ms: u64) {
+        let Some(presence) = &self.presence else { return };
+        let weak: Weak<Link> = Arc::downgrade(link);
+        let seat = presence.sit(member(&link.names), weak, now_ms);
+        // Nobody else can have set it: the stream's name is not known yet.
+        let _ = link.place.set(Place { seat, news: AtomicBool::new(false) });
+        presence.hold(seat, channels);
+        presence.nudge();
+    }
+
+    /// The stream has ended; its member stays for a while.
+    pub(crate) fn unseat(&self, link: &Link, now_ms: u64) {
+        if let Some((presence, place)) = self.seated(link) {
+            presence.stand_up(place.seat, now_ms);
+        }
+    }
+
+    /// What the stream holds has changed. To be followed by [`Self::reseated`] when the connection is let go of.
+    pub(super) fn reseat(&self, link: &Link, state: &Connection) {
+        if let Some((presence, place)) = self.seated(link) {
+            presence.hold(place.seat, state.active());
+        }
+    }
+
+    pub(super) fn reseated(&self) {
+        if let Some(presence) = &self.presence {
+            presence.nudge();
+        }
+    }
+
+    /// Adds the news of who came and left to a step that writes, or makes one of them. They are about the present and carry
+    /// no position, so that it is all the same between which records they stand.
+    pub(super) fn with_news(&self, link: &Link, state: &Connection, step: Step) -> Step {
+        let Some((presence, place)) = self.seated(link) else { return step };
+        if state.has_ended() || matches!(step, Step::Read { .. }) || !place.news.swap(false, Ordering::AcqRel) {
+            return step;
+        }
+        let mut news = presence.take(place.seat).into_iter().map(News::into_frame).peekable();
+        match step {
+            Step::Write(mut frames) => {
+                frames.extend(news);
+                Step::Write(frames)
+            }
+            step if news.peek().is_none() => step,
+            _ => Step::Write(news.collect()),
+        }
+    }
+
+    /// Somebody reads the stream.
+    pub(crate) fn alive(&self, link: &Link, now_ms: u64) {
+        if let Some((presence, place)) = self.seated(link) {
+            presence.heard(place.seat, now_ms);
+        }
+    }
+
+    /// The stream is to tell who is online there, in place of what it told before.
+    pub(crate) fn watch_presence(&self, link: &Link, revision: u64, rooms: Vec<Pattern>) {
+        if let Some((presence, place)) = self.seated(link) {
+            presence.watch(place.seat, revision, rooms);
+        }
+    }
+
+    /// The stream may no longer tell presence of what this refuses.
+    pub(crate) fn restrict_presence(&self, link: &Link, may_watch: impl Fn(&Pattern) -> bool) {
+        if let Some((presence, place)) = self.seated(link) {
+            presence.restrict(place.seat, may_watch);
+        }
+    }
+
+    fn seated<'a>(&'a self, link: &'a Link) -> Option<(&'a Presence, &'a Place)> {
+        Some((self.presence.as_ref()?, link.place.get()?))
+    }
+}
+
+/// As whom a stream is seen: nobody, where it is nobody's in particular.
+fn member(names: &Names) -> Option<Member> {
+    Some(Member { user_id: names.user.clone()?, device_id: names.device.clone() })
+}

@@ -1,0 +1,90 @@
+//! Who is online: `GET /presence` once, `POST /presence` on a stream, and `POST /alive`, by which a stream counts.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header};
+use serde::Deserialize;
+use tidings_protocol::{
+    ConnectionId, Pattern,
+    command::{AliveRequest, PresenceAnswer, SubscribeAnswer},
+    frame::{RejectCode, Rejected},
+    problem::Code,
+};
+
+use super::{body::json, problem::Refusal, routes::Gate, stream::malformed_channel};
+use crate::{auth::Identity, core::Link};
+
+/// [`PresenceRequest`](tidings_protocol::command::PresenceRequest) before its channels are looked at.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Body {
+    connection_id: ConnectionId,
+    revision: u64,
+    channels: Vec<String>,
+}
+
+/// Who is there now.
+pub(super) async fn here(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
+    let (parts, _) = request.into_parts();
+    let identity = gate.identify(&parts).await?;
+    let query = parts.uri.query().unwrap_or_default();
+    let channel = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "channel").map(|(_, text)| text);
+    let channel = channel.ok_or_else(|| Refusal::new(Code::Malformed, "channel: which? (`*` is everyone)"))?;
+    let channel: Pattern = channel.parse().map_err(|error| malformed_channel(&channel, error))?;
+    if !identity.may_watch(&channel) {
+        return Err(Refusal::new(Code::Forbidden, format!("no grant to see who is on {channel}")));
+    }
+    let here = gate.hub.presence(channel.as_str());
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(PresenceAnswer { channel, here })).into_response())
+}
+
+/// All of what a stream is to tell.
+pub(super) async fn watch(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
+    let (parts, body) = request.into_parts();
+    let identity = gate.identify(&parts).await?;
+    let Body { connection_id, revision, channels } = json(&gate, Request::from_parts(parts, body)).await?;
+    let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
+    for text in channels {
+        let channel: Pattern = text.parse().map_err(|error| malformed_channel(&text, error))?;
+        if accepted.contains(&channel) {
+            continue;
+        }
+        let code = if !identity.may_watch(&channel) {
+            Some(RejectCode::Forbidden)
+        } else if accepted.len() == gate.hub.config().channels_per_connection {
+            Some(RejectCode::TooManyChannels)
+        } else {
+            None
+        };
+        match code {
+            None => accepted.push(channel),
+            Some(code) => rejected.push(Rejected { channel, code }),
+        }
+    }
+    let link = own_stream(&gate, &identity, &connection_id)?;
+    gate.hub.core().watch_presence(&link, revision, accepted.clone());
+    Ok(Json(SubscribeAnswer { accepted, rejected }))
+}
+
+/// Somebody reads the stream.
+pub(super) async fn alive(State(gate): State<Gate>, request: Request) -> Result<StatusCode, Refusal> {
+    let (parts, body) = request.into_parts();
+    let identity = gate.identify(&parts).await?;
+    let AliveRequest { connection_id } = json(&gate, Request::from_parts(parts, body)).await?;
+    let link = own_stream(&gate, &identity, &connection_id)?;
+    gate.hub.core().alive(&link, gate.hub.now_ms());
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The caller's own stream of this name.
+fn own_stream(gate: &Gate, identity: &Identity, id: &ConnectionId) -> Result<Arc<Link>, Refusal> {
+    let link = gate.hub.core().find(id).filter(|link| link.names.user.as_ref() == identity.user_id());
+    let link = link.ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
+    gate.limiter.subscribe(&link)?;
+    Ok(link)
+}

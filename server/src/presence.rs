@@ -1,0 +1,393 @@
+//! Who is online: derived from the streams of this node, kept apart from the log.
+//!
+//! Each stream of a user has a *seat*. Its member (user and device) is in the *room* of every channel that the stream
+//! holds, in those of the patterns above it, and in `*`, which is everyone. A stream that ends leaves its member there for
+//! a grace period, so that a reload is not a leave; one from which no `alive` was heard for too long does not count until
+//! it is heard again. Who watches a room is a place in its recent news (`room`), and owns no queue either.
+//!
+//! Synchronous, and without a clock: time is passed in. [`Presence::announce`] does what time and the changes before it
+//! ask for; [`Presence::poll_changed`] and [`Presence::next_due`] say when to call it.
+//!
+//! With several nodes, each knows the streams that it holds. Their rooms are joined where a member enters and leaves
+//! ([`State::enter`], [`State::exit`]): another node's members would take seats here as its messages name them, and lose
+//! them when it falls silent.
+
+mod room;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+use tidings_protocol::{
+    Pattern,
+    frame::{Member, Presence as Frame, RejectCode},
+};
+
+use self::room::{Room, Told};
+pub use self::settings::PresenceSettings;
+pub use self::watch::{PresenceChange, PresenceWatch};
+use crate::{clock::millis, record::json_frame};
+
+/// The driver of a seat, which takes the news.
+pub(crate) trait Wake: Send + Sync {
+    /// There are news.
+    fn ring(&self);
+}
+
+/// The number of a seat; never used twice.
+pub(crate) type SeatId = u64;
+
+#[derive(Debug)]
+pub(crate) struct Presence {
+    grace_ms: u64,
+    /// How often a stream is to be heard of.
+    pub(crate) alive_ms: u64,
+    /// A stream that was not heard of for longer does not count.
+    silence_ms: u64,
+    state: Mutex<State>,
+    changed: AtomicBool,
+    driver: AtomicWaker,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    seats: HashMap<SeatId, Seat>,
+    rooms: HashMap<Pattern, Room>,
+    last_seat: SeatId,
+    /// Rooms with news that nobody was told.
+    dirty: BTreeSet<Pattern>,
+    /// What to look at, and when.
+    due: BTreeMap<u64, Vec<Due>>,
+}
+
+/// One stream, or one watch of the backend's.
+struct Seat {
+    /// `None`: it watches, and is not seen.
+    member: Option<Member>,
+    /// The rooms that its member is in because of it.
+    rooms: HashSet<Pattern>,
+    heard_ms: u64,
+    /// It was not heard of for too long: it is in no room now.
+    silent: bool,
+    /// The rooms that it watches, and how far it was told of each.
+    views: Vec<(Pattern, Told)>,
+    /// Rooms that it may watch no longer, until it is said.
+    ended: Vec<Pattern>,
+    /// The latest call about what it watches.
+    revision: Option<u64>,
+    wake: Weak<dyn Wake>,
+}
+
+impl std::fmt::Debug for Seat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Seat").field("member", &self.member).field("rooms", &self.rooms).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+enum Due {
+    /// A seat may have been silent for too long.
+    Silence(SeatId),
+    /// A member may have been away for longer than the grace period.
+    Leave(Pattern, Member),
+}
+
+/// What a watcher is told of one room.
+#[derive(Debug, Clone)]
+pub(crate) enum News {
+    Here(Vec<Member>, Bytes),
+    Moved(Arc<room::Moved>),
+    Ended(Bytes),
+}
+
+impl News {
+    /// As a stream says it.
+    pub(crate) fn into_frame(self) -> Bytes {
+        match self {
+            Self::Here(_, frame) | Self::Ended(frame) => frame,
+            Self::Moved(moved) => moved.frame.clone(),
+        }
+    }
+}
+
+impl Presence {
+    pub(crate) fn new(settings: PresenceSettings) -> Self {
+        let alive_ms = millis(settings.alive).max(1);
+        Self {
+            grace_ms: millis(settings.grace),
+            alive_ms,
+            // Two calls and some delay: browsers let the timers of hidden pages fire once a minute.
+            silence_ms: alive_ms.saturating_mul(5) / 2,
+            state: Mutex::default(),
+            changed: AtomicBool::new(false),
+            driver: AtomicWaker::new(),
+        }
+    }
+
+    /// A seat for a stream whose member, if it has one, is in no room yet.
+    pub(crate) fn sit(&self, member: Option<Member>, wake: Weak<dyn Wake>, now_ms: u64) -> SeatId {
+        let mut state = self.state.lock();
+        state.last_seat += 1;
+        let id = state.last_seat;
+        if member.is_some() {
+            state.due.entry(now_ms.saturating_add(self.silence_ms)).or_default().push(Due::Silence(id));
+        }
+        let seat = Seat {
+            member,
+            rooms: HashSet::new(),
+            heard_ms: now_ms,
+            silent: false,
+            views: Vec::new(),
+            ended: Vec::new(),
+            revision: None,
+            wake,
+        };
+        state.seats.insert(id, seat);
+        self.changed.store(true, Ordering::Release);
+        id
+    }
+
+    /// The channels that a stream holds now. What it gave up is left at once: that is no reload. To be followed by
+    /// [`Self::nudge`], when no lock is held.
+    pub(crate) fn hold(&self, id: SeatId, channels: &[Pattern]) {
+        let mut state = self.state.lock();
+        let Some(seat) = state.seats.get_mut(&id) else { return };
+        let Some(member) = seat.member.clone() else { return };
+        let rooms = rooms_of(channels);
+        let before = std::mem::replace(&mut seat.rooms, rooms.clone());
+        if seat.silent {
+            return;
+        }
+        for room in before.difference(&rooms) {
+            state.exit(room, &member, None);
+        }
+        for room in rooms.difference(&before) {
+            state.enter(room, &member);
+        }
+        self.changed.store(true, Ordering::Release);
+    }
+
+    /// The stream has ended. Its member stays for the grace period, but never longer than silence would have let it.
+    pub(crate) fn stand_up(&self, id: SeatId, now_ms: u64) {
+        let mut state = self.state.lock();
+        let Some(seat) = state.seats.remove(&id) else { return };
+        for (room, _) in &seat.views {
+            state.unwatch(room, id);
+        }
+        if let Some(member) = seat.member.filter(|_| !seat.silent) {
+            let until = now_ms.saturating_add(self.grace_ms).min(seat.heard_ms.saturating_add(self.silence_ms));
+            for room in &seat.rooms {
+                state.exit(room, &member, Some(until.max(now_ms)));
+            }
+        }
+        drop(state);
+        self.change();
+    }
+
+    /// Somebody reads the stream.
+    pub(crate) fn heard(&self, id: SeatId, now_ms: u64) {
+        let mut state = self.state.lock();
+        let Some(seat) = state.seats.get_mut(&id) else { return };
+        seat.heard_ms = now_ms;
+        if !std::mem::take(&mut seat.silent) {
+            return;
+        }
+        let (member, rooms) = (seat.member.clone(), seat.rooms.clone());
+        if let Some(member) = member {
+            state.due.entry(now_ms.saturating_add(self.silence_ms)).or_default().push(Due::Silence(id));
+            for room in &rooms {
+                state.enter(room, &member);
+            }
+        }
+        drop(state);
+        self.change();
+    }
+
+    /// Tells a seat who is in these rooms, in full, and from then on who comes and goes; in place of what it was told
+    /// before. A call that was overtaken by a later one changes nothing.
+    pub(crate) fn watch(&self, id: SeatId, revision: u64, rooms: Vec<Pattern>) {
+        let mut state = self.state.lock();
+        let Some(seat) = state.seats.get_mut(&id) else { return };
+        if seat.revision.is_some_and(|latest| revision <= latest) {
+            return;
+        }
+        seat.revision = Some(revision);
+        seat.ended.clear();
+        let wake = seat.wake.upgrade();
+        let views = rooms.iter().map(|room| (room.clone(), Told::Nothing)).collect();
+        let before = std::mem::replace(&mut seat.views, views);
+        for (room, _) in before.iter().filter(|(room, _)| !rooms.contains(room)) {
+            state.unwatch(room, id);
+        }
+        for room in rooms {
+            state.rooms.entry(room).or_default().watchers.insert(id);
+        }
+        drop(state);
+        if let Some(wake) = wake {
+            wake.ring();
+        }
+    }
+
+    /// Ends what a seat may watch no longer, and says so there.
+    pub(crate) fn restrict(&self, id: SeatId, may_watch: impl Fn(&Pattern) -> bool) {
+        let mut state = self.state.lock();
+        let Some(seat) = state.seats.get_mut(&id) else { return };
+        let (kept, ended): (Vec<_>, Vec<_>) = seat.views.drain(..).partition(|(room, _)| may_watch(room));
+        seat.views = kept;
+        let ended: Vec<_> = ended.into_iter().map(|(room, _)| room).collect();
+        seat.ended.extend(ended.iter().cloned());
+        let wake = seat.wake.upgrade();
+        for room in &ended {
+            state.unwatch(room, id);
+        }
+        drop(state);
+        if let Some(wake) = wake.filter(|_| !ended.is_empty()) {
+            wake.ring();
+        }
+    }
+
+    /// What a seat has not been told yet, in order.
+    pub(crate) fn take(&self, id: SeatId) -> Vec<News> {
+        let mut state = self.state.lock();
+        let State { seats, rooms, .. } = &mut *state;
+        let Some(seat) = seats.get_mut(&id) else { return Vec::new() };
+        let ended = std::mem::take(&mut seat.ended).into_iter();
+        let mut news: Vec<_> = ended
+            .map(|room| News::Ended(json_frame(Some(Frame::NAME), None, &Frame::ended(room, RejectCode::Forbidden))))
+            .collect();
+        for (name, told) in &mut seat.views {
+            if let Some(room) = rooms.get_mut(name) {
+                room.tell(name, told, &mut news);
+            }
+        }
+        news
+    }
+
+    /// Who is in a room, sorted.
+    pub(crate) fn here(&self, room: &Pattern) -> Vec<Member> {
+        self.state.lock().rooms.get(room).map(Room::here).unwrap_or_default()
+    }
+
+    /// Lets those go whose time is over, and tells what has happened since the last call.
+    pub(crate) fn announce(&self, now_ms: u64) {
+        let mut state = self.state.lock();
+        while let Some(due) = state.due.first_entry().filter(|first| *first.key() <= now_ms) {
+            for due in due.remove() {
+                state.look_at(due, now_ms, self.silence_ms);
+            }
+        }
+        let mut woken = Vec::new();
+        for name in std::mem::take(&mut state.dirty) {
+            let State { seats, rooms, .. } = &mut *state;
+            let Some(room) = rooms.get_mut(&name) else { continue };
+            if room.announce(&name) {
+                woken.extend(room.watchers.iter().filter_map(|id| seats.get(id)?.wake.upgrade()));
+            }
+            if room.is_deserted() {
+                rooms.remove(&name);
+            }
+        }
+        drop(state);
+        for wake in woken {
+            wake.ring();
+        }
+    }
+
+    /// Ready when something has changed since it last was.
+    pub(crate) fn poll_changed(&self, cx: &Context<'_>) -> Poll<()> {
+        self.driver.register(cx.waker());
+        if self.changed.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// When there is something to do although nothing changes.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        self.state.lock().due.first_key_value().map(|(at, _)| *at)
+    }
+
+    /// Wakes the driver if something has changed.
+    pub(crate) fn nudge(&self) {
+        if self.changed.load(Ordering::Acquire) {
+            self.driver.wake();
+        }
+    }
+
+    fn change(&self) {
+        self.changed.store(true, Ordering::Release);
+        self.driver.wake();
+    }
+}
+
+impl State {
+    /// One stream more of a member's is in a room.
+    fn enter(&mut self, name: &Pattern, member: &Member) {
+        self.rooms.entry(name.clone()).or_default().enter(member);
+        self.dirty.insert(name.clone());
+    }
+
+    /// One stream fewer. With the last one the member leaves: at once, or at this time unless another stream comes before.
+    fn exit(&mut self, name: &Pattern, member: &Member, until: Option<u64>) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        if !room.exit(member, until) {
+            return;
+        }
+        match until {
+            Some(at) => self.due.entry(at).or_default().push(Due::Leave(name.clone(), member.clone())),
+            None => _ = self.dirty.insert(name.clone()),
+        }
+    }
+
+    fn unwatch(&mut self, name: &Pattern, id: SeatId) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        room.watchers.remove(&id);
+        if room.is_deserted() {
+            self.rooms.remove(name);
+        }
+    }
+
+    /// Each was planned some time ago, and may have been overtaken.
+    fn look_at(&mut self, due: Due, now_ms: u64, silence_ms: u64) {
+        match due {
+            Due::Silence(id) => {
+                let Some(seat) = self.seats.get_mut(&id) else { return };
+                let end = seat.heard_ms.saturating_add(silence_ms);
+                if end > now_ms {
+                    self.due.entry(end).or_default().push(Due::Silence(id));
+                    return;
+                }
+                seat.silent = true;
+                let (member, rooms) = (seat.member.clone(), seat.rooms.clone());
+                for room in &rooms {
+                    if let Some(member) = &member {
+                        self.exit(room, member, None);
+                    }
+                }
+            }
+            Due::Leave(name, member) => {
+                if self.rooms.get_mut(&name).is_some_and(|room| room.expire(&member, now_ms)) {
+                    self.dirty.insert(name);
+                }
+            }
+        }
+    }
+}
+
+/// The rooms that a stream is in by the channels that it holds: these, the patterns above them, and that of everyone.
+fn rooms_of(channels: &[Pattern]) -> HashSet<Pattern> {
+    let above = channels.iter().flat_map(|channel| channel.ancestors().map(|prefix| format!("{prefix}*")));
+    let above = above.chain(["*".to_owned()]);
+    // What lies above a channel is a pattern, and no longer.
+    above.filter_map(|text| text.parse().ok()).chain(channels.iter().cloned()).collect()
+}

@@ -1,0 +1,158 @@
+//! Who is in one room, and its recent news. A watcher is a place in these: one that reads slowly costs nothing, and where
+//! the news no longer reach back to it, it is told all who are there once more.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use tidings_protocol::{
+    Pattern,
+    frame::{Member, Presence as Frame},
+};
+
+use super::{News, SeatId};
+use crate::record::json_frame;
+
+/// So many bytes of news are kept for those who read slowly; after that, all who are there is less to read.
+const RECENT_BYTES: usize = 64 << 10;
+
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    members: BTreeMap<Member, Stay>,
+    pub(super) watchers: BTreeSet<SeatId>,
+    joined: BTreeSet<Member>,
+    left: BTreeSet<Member>,
+    /// How many news there were.
+    revision: u64,
+    /// The last of them, encoded once for all who watch.
+    recent: VecDeque<Arc<Moved>>,
+    recent_bytes: usize,
+    /// All who are there, encoded, as of `revision`.
+    here: Option<Bytes>,
+    /// There are news of which the watchers do not know.
+    ring: bool,
+}
+
+#[derive(Debug, Default)]
+struct Stay {
+    streams: usize,
+    /// The last stream has ended; another must come before this time.
+    until: Option<u64>,
+}
+
+/// Who came and who left.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) join: Vec<Member>,
+    pub(crate) leave: Vec<Member>,
+    pub(crate) frame: Bytes,
+}
+
+/// How far a watcher was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Nothing,
+    UpTo(u64),
+}
+
+impl Room {
+    pub(super) fn enter(&mut self, member: &Member) {
+        if !self.members.contains_key(member) && !self.left.remove(member) {
+            self.joined.insert(member.clone());
+        }
+        let stay = self.members.entry(member.clone()).or_default();
+        stay.streams += 1;
+        stay.until = None;
+    }
+
+    /// Whether it was the member's last stream here.
+    pub(super) fn exit(&mut self, member: &Member, until: Option<u64>) -> bool {
+        let Some(stay) = self.members.get_mut(member) else { return false };
+        stay.streams = stay.streams.saturating_sub(1);
+        if stay.streams > 0 {
+            return false;
+        }
+        stay.until = until;
+        if until.is_none() {
+            self.remove(member);
+        }
+        true
+    }
+
+    /// Lets a member go whose time is over. Whether it was.
+    pub(super) fn expire(&mut self, member: &Member, now_ms: u64) -> bool {
+        let is_over = |stay: &Stay| stay.until.is_some_and(|until| until <= now_ms);
+        let over = self.members.get(member).is_some_and(is_over);
+        if over {
+            self.remove(member);
+        }
+        over
+    }
+
+    fn remove(&mut self, member: &Member) {
+        self.members.remove(member);
+        if !self.joined.remove(member) {
+            self.left.insert(member.clone());
+        }
+    }
+
+    pub(super) fn here(&self) -> Vec<Member> {
+        self.members.keys().cloned().collect()
+    }
+
+    pub(super) fn is_deserted(&self) -> bool {
+        self.members.is_empty() && self.watchers.is_empty()
+    }
+
+    /// Makes news of what has happened since the last. Whether there are any of which the watchers must know.
+    pub(super) fn announce(&mut self, name: &Pattern) -> bool {
+        self.publish(name);
+        std::mem::take(&mut self.ring)
+    }
+
+    fn publish(&mut self, name: &Pattern) {
+        let (join, leave) = (std::mem::take(&mut self.joined), std::mem::take(&mut self.left));
+        if join.is_empty() && leave.is_empty() {
+            return;
+        }
+        self.revision += 1;
+        self.ring = true;
+        self.here = None;
+        if self.watchers.is_empty() {
+            self.recent.clear();
+            self.recent_bytes = 0;
+            return;
+        }
+        let (join, leave) = (Vec::from_iter(join), Vec::from_iter(leave));
+        let frame = Frame::moved(name.clone(), join.clone(), leave.clone());
+        let frame = json_frame(Some(Frame::NAME), None, &frame);
+        self.recent_bytes += frame.len();
+        self.recent.push_back(Arc::new(Moved { join, leave, frame }));
+        while self.recent_bytes > RECENT_BYTES {
+            let Some(oldest) = self.recent.pop_front() else { break };
+            self.recent_bytes -= oldest.frame.len();
+        }
+    }
+
+    /// What a watcher has not been told.
+    pub(super) fn tell(&mut self, name: &Pattern, told: &mut Told, news: &mut Vec<News>) {
+        let behind = match *told {
+            Told::UpTo(revision) => usize::try_from(self.revision - revision).ok(),
+            Told::Nothing => None,
+        };
+        match behind.and_then(|behind| self.recent.len().checked_sub(behind)) {
+            Some(from) => news.extend(self.recent.range(from..).cloned().map(News::Moved)),
+            None => {
+                // News in the making are in it already, and must not be told again.
+                self.publish(name);
+                let members = self.here();
+                let encode = || json_frame(Some(Frame::NAME), None, &Frame::here(name.clone(), members.clone()));
+                let frame = self.here.get_or_insert_with(encode).clone();
+                news.push(News::Here(members, frame));
+            }
+        }
+        *told = Told::UpTo(self.revision);
+    }
+}

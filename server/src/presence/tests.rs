@@ -1,0 +1,310 @@
+//! Presence without a hub: time is a number, and a seat's news are asked for by hand.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use tidings_protocol::{DeviceId, UserId};
+
+use super::*;
+
+/// How often somebody was told that there are news.
+#[derive(Debug, Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn ring(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct House {
+    presence: Presence,
+    bell: Arc<Count>,
+}
+
+const GRACE: u64 = 10_000;
+const SILENCE: u64 = 75_000;
+
+fn house() -> House {
+    let settings = PresenceSettings::default().grace(Duration::from_millis(GRACE));
+    House { presence: Presence::new(settings), bell: Arc::default() }
+}
+
+fn room(text: &str) -> Pattern {
+    text.parse().unwrap()
+}
+
+/// `ana/d1`, or `ana` without a device.
+fn member(text: &str) -> Member {
+    let (user, device) = text.split_once('/').map_or((text, None), |(user, device)| (user, Some(device)));
+    Member { user_id: UserId::new(user).unwrap(), device_id: device.map(|id| DeviceId::new(id).unwrap()) }
+}
+
+fn text(member: &Member) -> String {
+    match &member.device_id {
+        Some(device) => format!("{}/{device}", member.user_id),
+        None => member.user_id.to_string(),
+    }
+}
+
+fn texts(members: &[Member]) -> String {
+    members.iter().map(text).collect::<Vec<_>>().join(" ")
+}
+
+impl House {
+    fn sit(&self, who: &str, channels: &[&str], now_ms: u64) -> SeatId {
+        let bell: Weak<Count> = Arc::downgrade(&self.bell);
+        let seat = self.presence.sit(Some(member(who)), bell, now_ms);
+        self.hold(seat, channels);
+        seat
+    }
+
+    fn hold(&self, seat: SeatId, channels: &[&str]) {
+        self.presence.hold(seat, &channels.iter().map(|text| room(text)).collect::<Vec<_>>());
+    }
+
+    /// A watcher that nobody sees.
+    fn watcher(&self, rooms: &[&str]) -> SeatId {
+        let bell: Weak<Count> = Arc::downgrade(&self.bell);
+        let seat = self.presence.sit(None, bell, 0);
+        self.presence.watch(seat, 0, rooms.iter().map(|text| room(text)).collect());
+        seat
+    }
+
+    fn here(&self, name: &str) -> String {
+        texts(&self.presence.here(&room(name)))
+    }
+
+    /// What a seat is told when everything until now is.
+    fn told(&self, seat: SeatId, now_ms: u64) -> Vec<String> {
+        self.presence.announce(now_ms);
+        self.presence.take(seat).iter().map(short).collect()
+    }
+}
+
+fn short(news: &News) -> String {
+    match news {
+        News::Here(members, _) => format!("here {}", texts(members)).trim().to_owned(),
+        News::Moved(moved) => {
+            let signed = |sign: char| move |member: &Member| format!("{sign}{}", text(member));
+            let join = moved.join.iter().map(signed('+'));
+            join.chain(moved.leave.iter().map(signed('-'))).collect::<Vec<_>>().join(" ")
+        }
+        News::Ended(_) => "ended".into(),
+    }
+}
+
+#[test]
+fn a_stream_is_in_the_rooms_of_its_channels_of_the_patterns_above_and_of_everyone() {
+    let house = house();
+    house.sit("ana/d1", &["room:1:a", "news"], 0);
+    house.sit("bob/d2", &["room:*"], 0);
+    house.sit("eve", &[], 0);
+    assert_eq!(house.here("room:1:a"), "ana/d1");
+    assert_eq!(house.here("room:1:*"), "ana/d1");
+    assert_eq!(house.here("room:*"), "ana/d1 bob/d2");
+    assert_eq!(house.here("*"), "ana/d1 bob/d2 eve");
+    for empty in ["room", "room:1", "room:2", "room:2:*", "news:*"] {
+        assert_eq!(house.here(empty), "", "{empty}");
+    }
+}
+
+#[test]
+fn a_watcher_is_told_all_who_are_there_and_then_who_comes_and_goes() {
+    let house = house();
+    let first = house.sit("ana/d1", &["room:1"], 0);
+    let watcher = house.watcher(&["room:1"]);
+    assert_eq!(house.told(watcher, 0), ["here ana/d1"]);
+    assert!(house.told(watcher, 0).is_empty());
+    let bob = house.sit("bob/d2", &["room:1"], 0);
+    house.sit("eve", &["room:2"], 0);
+    assert_eq!(house.told(watcher, 0), ["+bob/d2"]);
+    house.hold(first, &[]);
+    house.sit("cid", &["room:1"], 0);
+    assert_eq!(house.told(watcher, 0), ["+cid -ana/d1"]);
+    house.presence.stand_up(bob, 0);
+    assert!(house.told(watcher, GRACE - 1).is_empty());
+    assert_eq!(house.told(watcher, GRACE), ["-bob/d2"]);
+    assert_eq!(house.here("room:1"), "cid");
+}
+
+#[test]
+fn a_reload_is_no_leave() {
+    let house = house();
+    let watcher = house.watcher(&["*", "room:1"]);
+    let first = house.sit("ana/d1", &["room:1"], 0);
+    assert_eq!(house.told(watcher, 0), ["here ana/d1", "here ana/d1"]);
+    house.presence.stand_up(first, 1_000);
+    assert!(house.told(watcher, 1_000 + GRACE - 1).is_empty());
+    let second = house.sit("ana/d1", &["room:1"], 1_000 + GRACE - 1);
+    assert!(house.told(watcher, 5_000 + GRACE).is_empty());
+    // The second one's grace is its own.
+    house.presence.stand_up(second, 20_000);
+    assert!(house.told(watcher, 20_000 + GRACE - 1).is_empty());
+    assert_eq!(house.told(watcher, 20_000 + GRACE), ["-ana/d1", "-ana/d1"]);
+}
+
+#[test]
+fn a_reload_into_other_channels_leaves_those_of_before() {
+    let house = house();
+    let watcher = house.watcher(&["room:1", "room:2", "room:*"]);
+    let first = house.sit("ana/d1", &["room:1"], 0);
+    house.told(watcher, 0);
+    house.presence.stand_up(first, 0);
+    house.sit("ana/d1", &["room:2"], 500);
+    assert_eq!(house.told(watcher, GRACE), ["-ana/d1", "+ana/d1"]);
+}
+
+#[test]
+fn the_same_device_by_two_tabs_is_there_once_until_both_are_gone() {
+    let house = house();
+    let watcher = house.watcher(&["room:1"]);
+    let tabs = [house.sit("ana/d1", &["room:1"], 0), house.sit("ana/d1", &["room:1"], 0)];
+    assert_eq!(house.told(watcher, 0), ["here ana/d1"]);
+    house.presence.stand_up(tabs[0], 0);
+    assert!(house.told(watcher, 2 * GRACE).is_empty());
+    house.hold(tabs[1], &[]);
+    assert_eq!(house.told(watcher, 2 * GRACE), ["-ana/d1"]);
+}
+
+#[test]
+fn who_came_and_left_between_two_looks_was_never_there_and_the_reverse() {
+    let house = house();
+    let stays = house.sit("ana", &["room:1"], 0);
+    let watcher = house.watcher(&["room:1"]);
+    house.told(watcher, 0);
+    let bob = house.sit("bob", &["room:1"], 0);
+    house.hold(bob, &[]);
+    house.hold(stays, &[]);
+    house.hold(stays, &["room:1"]);
+    assert!(house.told(watcher, 0).is_empty());
+    assert_eq!(house.here("room:1"), "ana");
+}
+
+#[test]
+fn a_silent_stream_is_a_ghost_for_75_seconds_and_comes_back_when_it_is_heard() {
+    let house = house();
+    let watcher = house.watcher(&["room:1"]);
+    let seat = house.sit("ana", &["room:1"], 0);
+    let talks = house.sit("bob", &["room:1"], 0);
+    assert_eq!(house.told(watcher, 0), ["here ana bob"]);
+    for now_ms in [30_000, 60_000] {
+        house.presence.heard(talks, now_ms);
+        assert!(house.told(watcher, now_ms).is_empty());
+    }
+    assert!(house.told(watcher, SILENCE - 1).is_empty());
+    assert_eq!(house.told(watcher, SILENCE), ["-ana"]);
+    // What it holds meanwhile counts from when it is heard.
+    house.hold(seat, &["room:2"]);
+    assert_eq!(house.here("room:*"), "bob");
+    house.presence.heard(seat, 100_000);
+    assert_eq!(house.here("room:2"), "ana");
+    assert_eq!(house.told(watcher, 60_000 + SILENCE), ["-bob"]);
+    assert_eq!(house.here("*"), "ana");
+    house.presence.announce(100_000 + SILENCE);
+    assert_eq!(house.here("*"), "", "it fell silent once more");
+}
+
+#[test]
+fn the_grace_period_does_not_lengthen_the_time_of_a_ghost() {
+    let house = house();
+    let watcher = house.watcher(&["*"]);
+    let seat = house.sit("ana", &[], 0);
+    house.told(watcher, 0);
+    house.presence.stand_up(seat, SILENCE - 1_000);
+    assert_eq!(house.told(watcher, SILENCE), ["-ana"]);
+
+    let ghost = house.sit("bob", &[], 100_000);
+    house.told(watcher, 100_000);
+    assert_eq!(house.told(watcher, 100_000 + SILENCE), ["-bob"]);
+    house.presence.stand_up(ghost, 200_000);
+    assert!(house.told(watcher, 300_000).is_empty());
+}
+
+#[test]
+fn a_call_that_was_overtaken_changes_nothing() {
+    let house = house();
+    let watcher = house.watcher(&[]);
+    house.presence.watch(watcher, 2, vec![room("room:2")]);
+    house.presence.watch(watcher, 1, vec![room("room:1")]);
+    house.sit("ana", &["room:1"], 0);
+    house.sit("bob", &["room:2"], 0);
+    assert_eq!(house.told(watcher, 0), ["here bob"]);
+    house.presence.watch(watcher, 3, vec![room("room:1")]);
+    assert_eq!(house.told(watcher, 0), ["here ana"]);
+    house.sit("cid", &["room:2"], 0);
+    assert!(house.told(watcher, 0).is_empty());
+}
+
+#[test]
+fn a_list_is_never_followed_by_news_that_it_holds_already_nor_does_it_hide_them_from_others() {
+    let house = house();
+    let before = house.watcher(&["room:1"]);
+    assert_eq!(house.told(before, 0), ["here"]);
+    house.sit("ana", &["room:1"], 0);
+    let after = house.watcher(&["room:1"]);
+    let told = house.presence.take(after);
+    assert_eq!(told.iter().map(short).collect::<Vec<_>>(), ["here ana"]);
+    let rung = house.bell.0.load(Ordering::Relaxed);
+    assert_eq!(house.told(before, 0), ["+ana"]);
+    assert_eq!(house.bell.0.load(Ordering::Relaxed), rung + 2, "both are woken, though the news were made before");
+    assert!(house.told(after, 0).is_empty());
+}
+
+#[test]
+fn who_reads_slowly_is_told_all_who_are_there_once_more() {
+    let house = house();
+    let watcher = house.watcher(&["*"]);
+    assert_eq!(house.told(watcher, 0), ["here"]);
+    let user = "u".repeat(120);
+    for number in 0..1_000 {
+        house.sit(&format!("{user}{number}"), &[], 0);
+        house.presence.announce(0);
+    }
+    let news = house.told(watcher, 0);
+    assert_eq!(news.len(), 1);
+    assert!(news[0].starts_with("here ") && news[0].split(' ').count() == 1_001);
+    house.sit("ana", &[], 0);
+    assert_eq!(house.told(watcher, 0), ["+ana"]);
+}
+
+#[test]
+fn what_may_be_watched_no_longer_is_ended_and_the_rest_goes_on() {
+    let house = house();
+    let watcher = house.watcher(&["room:1", "room:2"]);
+    house.told(watcher, 0);
+    house.presence.restrict(watcher, |name| *name != room("room:1"));
+    assert_eq!(house.told(watcher, 0), ["ended"]);
+    house.sit("ana", &["room:1", "room:2"], 0);
+    assert_eq!(house.told(watcher, 0), ["+ana"]);
+}
+
+#[test]
+fn nothing_is_kept_of_those_who_are_gone() {
+    let house = house();
+    let watcher = house.watcher(&["room:1", "room:9"]);
+    let seat = house.sit("ana", &["room:1", "a:b:c"], 0);
+    house.told(watcher, 0);
+    house.presence.stand_up(seat, 0);
+    house.presence.stand_up(watcher, 0);
+    house.presence.announce(SILENCE);
+    let state = house.presence.state.lock();
+    assert!(state.seats.is_empty() && state.rooms.is_empty() && state.due.is_empty() && state.dirty.is_empty());
+}
+
+#[test]
+fn the_driver_is_woken_by_changes_and_told_when_time_is_up() {
+    let house = house();
+    let woken = futures_util::task::noop_waker();
+    let cx = Context::from_waker(&woken);
+    assert!(house.presence.poll_changed(&cx).is_pending());
+    let seat = house.sit("ana", &[], 5);
+    assert!(house.presence.poll_changed(&cx).is_ready());
+    assert!(house.presence.poll_changed(&cx).is_pending());
+    assert_eq!(house.presence.next_due(), Some(5 + SILENCE));
+    house.presence.stand_up(seat, 100);
+    assert!(house.presence.poll_changed(&cx).is_ready());
+    assert_eq!(house.presence.next_due(), Some(100 + GRACE));
+}

@@ -1,0 +1,71 @@
+//! The whole way: streams of a hub, its driver, and paused time.
+
+use std::time::Duration;
+
+use tidings_protocol::UserId;
+use tokio::time::Instant;
+
+use super::*;
+use crate::{
+    PresenceSettings,
+    admission::{Admissions, Bounds},
+    connection::Names,
+    core::{Link, Start},
+};
+
+fn open(hub: &Hub, user: &str) -> Arc<Link> {
+    let bounds = Bounds { per_user: 10, per_address: 10, in_all: 10 };
+    let permit = Admissions::new(bounds).admit(None, None).unwrap();
+    let names = Names { user: Some(UserId::new(user).unwrap()), ..Names::default() };
+    hub.open(names, vec!["room:1".parse().unwrap()], Vec::new(), Start::Head, None, permit)
+}
+
+fn members(users: &[&str]) -> Vec<Member> {
+    users.iter().map(|user| Member { user_id: UserId::new(user).unwrap(), device_id: None }).collect()
+}
+
+fn moved(join: &[&str], leave: &[&str]) -> PresenceChange {
+    PresenceChange::Moved { join: members(join), leave: members(leave) }
+}
+
+/// The next change, and after how many seconds it came.
+async fn next(watch: &mut PresenceWatch) -> (PresenceChange, u64) {
+    let started = Instant::now();
+    let change = watch.next().await;
+    (change, started.elapsed().as_secs())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leave_is_told_after_the_grace_period_and_a_ghost_is_one_for_75_seconds() {
+    let hub = Hub::builder().presence(PresenceSettings::default()).build().await.unwrap();
+    let mut watch = hub.watch_presence(&"room:1".parse().unwrap());
+    assert_eq!(next(&mut watch).await, (PresenceChange::Here(Vec::new()), 0));
+    let (ana, bob) = (open(&hub, "ana"), open(&hub, "bob"));
+    assert_eq!(next(&mut watch).await, (moved(&["ana", "bob"], &[]), 0));
+    hub.close(&ana);
+    assert_eq!(next(&mut watch).await, (moved(&[], &["ana"]), 10));
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    hub.core().alive(&bob, hub.now_ms());
+    assert_eq!(next(&mut watch).await, (moved(&[], &["bob"]), 75));
+    // It was only held up.
+    hub.core().alive(&bob, hub.now_ms());
+    assert_eq!(next(&mut watch).await, (moved(&["bob"], &[]), 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_not_waited_for_to_the_end_is_told_the_next_time() {
+    let hub = Hub::builder().presence(PresenceSettings::default()).build().await.unwrap();
+    let mut watch = hub.watch_presence(&"*".parse().unwrap());
+    watch.next().await;
+    tokio::time::timeout(Duration::from_secs(1), watch.next()).await.expect_err("nobody came");
+    let _ana = open(&hub, "ana");
+    assert_eq!(watch.next().await, moved(&["ana"], &[]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_without_presence_tells_nothing() {
+    let hub = Hub::builder().build().await.unwrap();
+    let _ana = open(&hub, "ana");
+    let mut watch = hub.watch_presence(&"*".parse().unwrap());
+    tokio::time::timeout(Duration::from_secs(3_600), watch.next()).await.expect_err("nothing is told");
+}
