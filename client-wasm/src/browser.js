@@ -17,6 +17,10 @@ const ANSWER = 16
 const GARBLED = 17
 const UNSUPPORTED = 18
 
+// Who is asked, by the numbers of `Ask`.
+const TOKEN = 1
+const PROBE = 2
+
 /** The route of a record whose channel has not been looked up. */
 const UNKNOWN = 0xffffffff
 /** The longest delay of a timer; a longer one would wrap around and fire at once. */
@@ -35,9 +39,11 @@ function object(text) {
 /**
  * The browser of one driver. It calls `call(what, number, now, text, value)`, which says whether it could read the value.
  */
-export function attach(call, withCredentials) {
+export function attach(call, token, withCredentials) {
   let source
   let timer
+  /** The token for requests. It is in their headers, and nowhere else. */
+  let bearer
   // The routes found so far, under the channel's own string: looking one up copies nothing out of JavaScript.
   const channels = new Map()
   const labels = new Map()
@@ -66,6 +72,32 @@ export function attach(call, withCredentials) {
     if (type !== 'visibilitychange' || !target.hidden) tell(FIRST_OF_WORLD + WORLD.indexOf(type))
   }
 
+  const ask = async (whom, url, body) => {
+    if (whom === TOKEN) {
+      const given = (await token()) || undefined
+      const status = !given ? 204 : given === bearer ? 304 : 200
+      bearer = given
+      return { status }
+    }
+    const init = { cache: 'no-store', headers: {} }
+    if (whom === PROBE) {
+      await fetch(url, { ...init, mode: 'no-cors', credentials: 'omit' })
+      return { code: 'cors', detail: 'the server is there, and does not let pages of this origin read its answers' }
+    }
+    if (withCredentials) init.credentials = 'include'
+    if (bearer) init.headers.authorization = `Bearer ${bearer}`
+    if (body !== undefined) {
+      init.method = 'POST'
+      init.body = body
+      init.headers['content-type'] = 'application/json'
+    }
+    const response = await fetch(url, init)
+    const retryAfter = response.headers.get('retry-after')
+    // A proxy's page, say, is no JSON: then the status has to do.
+    const { code, detail, rejected, ticket, expiresIn } = object(await response.text()) ?? {}
+    return { code, detail, rejected, ticket, expiresIn, status: response.status, retryAfterMs: delay(retryAfter) }
+  }
+
   /** A closed source is silent by the standard; one that somebody replaced the global with may not be. */
   const listen = (verb) => {
     for (const name of NAMES) source[verb + 'EventListener'](name, name === 'message' ? hear : control)
@@ -89,21 +121,11 @@ export function attach(call, withCredentials) {
       source = undefined
     },
 
-    /** Sends a request beside the stream; without a body it is a GET. */
-    send(number, url, body) {
-      const init = { cache: 'no-store' }
-      if (withCredentials) init.credentials = 'include'
-      if (body !== undefined) Object.assign(init, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-      const answer = async () => {
-        const response = await fetch(url, init)
-        const retryAfter = response.headers.get('retry-after')
-        // A proxy's page, say, is no JSON: then the status has to do.
-        const { code, detail, rejected } = object(await response.text()) ?? {}
-        return { code, detail, rejected, status: response.status, retryAfterMs: delay(retryAfter) }
-      }
-      answer().then(
+    /** Asks the application or the server; without a body it is a GET. */
+    send(whom, number, url, body) {
+      ask(whom, url, body).then(
         (value) => tell(ANSWER, number, '', value),
-        () => tell(ANSWER, number, '', {}),
+        (error) => tell(ANSWER, number, '', whom === TOKEN ? { detail: String(error) } : {}),
       )
     },
 
@@ -148,6 +170,15 @@ export function attach(call, withCredentials) {
     },
   }
   return browser
+}
+
+/** Whether a URL leads to another origin than the page's. Without a page, nothing does. */
+export function isElsewhere(url) {
+  try {
+    return new URL(url, globalThis.document?.baseURI ?? location.href).origin !== location.origin
+  } catch {
+    return false
+  }
 }
 
 /** RFC 9110 section 10.2.3: seconds, or a date. */

@@ -15,13 +15,13 @@ pub(crate) type Callback = Closure<dyn Fn(u32, u32, f64, String, JsValue) -> boo
 extern "C" {
     /// The browser of one driver.
     pub(crate) type Browser;
-    pub(crate) fn attach(callback: &JsValue, with_credentials: bool) -> Browser;
+    pub(crate) fn attach(callback: &JsValue, token: &JsValue, with_credentials: bool) -> Browser;
     #[wasm_bindgen(method)]
     pub(crate) fn open(this: &Browser, url: &str);
     #[wasm_bindgen(method)]
     pub(crate) fn close(this: &Browser);
     #[wasm_bindgen(method)]
-    pub(crate) fn send(this: &Browser, number: u32, url: &str, body: Option<&str>);
+    pub(crate) fn send(this: &Browser, ask: u32, number: u32, url: &str, body: Option<&str>);
     #[wasm_bindgen(method)]
     pub(crate) fn arm(this: &Browser, at: f64);
     #[wasm_bindgen(method)]
@@ -46,6 +46,8 @@ extern "C" {
     pub(crate) fn lines(object: &JsValue, name: &str) -> Option<String>;
     pub(crate) fn refusals(object: &JsValue) -> String;
 
+    #[wasm_bindgen(js_name = isElsewhere)]
+    pub(crate) fn is_elsewhere(url: &str) -> bool;
     #[wasm_bindgen(js_name = deviceId)]
     pub(crate) fn device_id() -> String;
     #[wasm_bindgen(js_name = randomId)]
@@ -82,4 +84,9 @@ pub(crate) const UNKNOWN: u32 = u32::MAX;
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is what is wanted")]
 pub(crate) fn whole(number: f64) -> u64 {
     number as u64
+}
+
+/// A number of an object; `None` for anything else.
+pub(crate) fn some_number(object: &JsValue, name: &str) -> Option<u64> {
+    Some(number(object, name)).filter(|number| !number.is_nan()).map(whole)
 }

@@ -14,14 +14,17 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     browser::{self, Browser, Callback, UNKNOWN, frames, occasion, text, whole},
-    session::{Action, Config, Exclusion, Frame, HandlerId, Hears, Identity, Route, Session, State, Status, Trouble},
+    session::{
+        Access, Action, Config, Exclusion, Frame, HandlerId, Hears, Identity, Request, Route, Session, State, Status,
+        Trouble,
+    },
 };
 
 /// The application's callbacks. None of them throws.
 pub(crate) trait Application: 'static {
     /// An event, as the browser parsed it, for a handler that may have been removed meanwhile.
     fn event(&self, handler: HandlerId, record: &JsValue);
-    /// Once: a handler hears everything, or never will, for this reason.
+    /// A handler hears everything, or never will, for this reason; or no longer, after it has.
     fn settled(&self, handler: HandlerId, refusal: Option<&str>);
     /// A handler may have missed events, on these channels and for this reason; without a handler, the client has.
     fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, reason: &str);
@@ -63,8 +66,22 @@ pub(crate) struct Names {
     pub(crate) session_id: Option<String>,
 }
 
+/// What the client uses of the browser and the page.
+#[derive(Default)]
+pub(crate) struct Means {
+    /// A function that gives a token or a promise of one; `undefined` if there is none.
+    pub(crate) token: JsValue,
+    /// Whether cookies go to other origins, too.
+    pub(crate) with_credentials: bool,
+}
+
 impl<A: Application> Driver<A> {
-    pub(crate) fn new(config: Config, names: Names, with_credentials: bool, application: A) -> Rc<Self> {
+    pub(crate) fn new(mut config: Config, names: Names, means: Means, application: A) -> Rc<Self> {
+        let Means { token, with_credentials } = means;
+        config.cross_origin = browser::is_elsewhere(&config.url);
+        if !token.is_undefined() {
+            config.access = Access::Ticket;
+        }
         let identity = Identity {
             device_id: names.device_id.unwrap_or_else(browser::device_id),
             session_id: names.session_id.unwrap_or_else(browser::random_id),
@@ -74,7 +91,7 @@ impl<A: Application> Driver<A> {
             let callback = Callback::new(move |occasion, number, now, text: String, value| {
                 driver.upgrade().is_none_or(|driver| driver.called(occasion, number, whole(now), &text, &value))
             });
-            let browser = browser::attach(callback.as_ref(), with_credentials);
+            let browser = browser::attach(callback.as_ref(), &token, with_credentials);
             Self {
                 session: RefCell::new(Session::new(config, identity, browser.seed())),
                 application,
@@ -269,7 +286,8 @@ impl<A: Application> Driver<A> {
             Action::Close => self.browser.close(),
             Action::Send(request) => {
                 self.unanswered.set(self.unanswered.get() + 1);
-                self.browser.send(request.number, &request.url, request.body.as_deref());
+                let Request { number, ask, url, body } = &request;
+                self.browser.send(*ask as u32, *number, url, body.as_deref());
             }
             Action::State(status) => self.application.state(&status),
             Action::Settled { handler, refusal } => self.application.settled(handler, refusal.as_deref()),

@@ -7,8 +7,8 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     backoff::Backoff,
-    browser::{field, number, text, whole},
-    driver::{Application, Driver, Names},
+    browser::{field, number, some_number, text},
+    driver::{Application, Driver, Means, Names},
     session::{Config, HandlerId, Status, Trouble},
 };
 
@@ -31,6 +31,8 @@ export interface ClientOptions {
   since?: string
   /** For EventSource and for the client's own requests. */
   withCredentials?: boolean
+  /** Whose streams and calls are, for those who are not known by cookies. Falsy: nobody in particular. */
+  token?: () => string | null | undefined | Promise<string | null | undefined>
   /** `false`: one attempt for each `connect()`. */
   reconnect?: false | { baseMs?: number; capMs?: number; maxAttempts?: number }
   /** Close the connection this long after the last handler left. */
@@ -166,20 +168,22 @@ impl Client {
         }
         let names = Names { device_id: text(options, "deviceId"), session_id: text(options, "sessionId") };
         let config = Config {
-            url: text(options, "url").unwrap_or_default(),
             since: text(options, "since"),
             reconnect: backoff(options),
             idle_ms: some_number(options, "idleMs"),
+            ..Config::new(text(options, "url").unwrap_or_default())
         };
-        let with_credentials = number(options, "withCredentials") > 0.0;
-        Ok(Self { driver: Driver::new(config, names, with_credentials, listeners(options)) })
+        let browser =
+            Means { token: field(options, "token"), with_credentials: number(options, "withCredentials") > 0.0 };
+        Ok(Self { driver: Driver::new(config, names, browser, listeners(options)) })
     }
 
     /// Hears channel events. Returns the handler's number, for `unsubscribe`. Throws an `Error` with the `code`
     /// `malformedChannel`.
     ///
-    /// `settled` is called once, later: without a code when the server has confirmed the channel in the stream, or with
-    /// the code of the refusal (`forbidden`, …), or with `stopped` when it was unsubscribed or reset before. A `since`
+    /// `settled` is called later: without a code when the server has confirmed the channel in the stream, or with the code
+    /// of the refusal (`forbidden`, …), or with `stopped` when it was unsubscribed or reset before; and after it was
+    /// confirmed, with a code when it is revoked, and without when it is confirmed again. A `since`
     /// that is no cursor is told as a gap, once the channel is confirmed.
     pub fn subscribe(
         &self,
@@ -282,8 +286,4 @@ fn backoff(options: &JsValue) -> Option<Backoff> {
         max_attempts: some_number(&given, "maxAttempts")
             .map_or(max_attempts, |attempts| u32::try_from(attempts).unwrap_or(u32::MAX)),
     })
-}
-
-fn some_number(object: &JsValue, name: &str) -> Option<u64> {
-    Some(number(object, name)).filter(|number| !number.is_nan()).map(whole)
 }

@@ -3,7 +3,7 @@
 
 /** The callbacks of one client. */
 export function listeners({ onState, onGap, onError }) {
-  /** By number: `{handler, gap}`. */
+  /** By number: `{handler, settled, gap}`. */
   const handlers = new Map()
   /** Those who have not been told how they stand. They outlive their handlers: leaving is an answer, too. */
   const unsettled = new Map()
@@ -28,8 +28,8 @@ export function listeners({ onState, onGap, onError }) {
 
   return {
     add(id, handler, settled, gap) {
-      handlers.set(id, { handler, gap })
-      if (settled) unsettled.set(id, settled)
+      handlers.set(id, { handler, settled, gap })
+      unsettled.set(id, settled)
     },
     remove: (id) => handlers.delete(id),
     clear: () => handlers.clear(),
@@ -43,7 +43,7 @@ export function listeners({ onState, onGap, onError }) {
       }
     },
     settled(id, code) {
-      const settled = unsettled.get(id)
+      const settled = unsettled.get(id) ?? handlers.get(id)?.settled
       unsettled.delete(id)
       guard(settled, ...(code === undefined ? [] : [code]))
     },

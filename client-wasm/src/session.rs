@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! application   subscribe on unsubscribe connect disconnect reset ──┐
-//! stream        frame record backfill failed ───────────────────────┤→ Session → next_action() → Open Close Send State …
+//! stream        frame record backfill failed refused ───────────────┤→ Session → next_action() → Open Close Send State …
 //! requests      answer ─────────────────────────────────────────────┤           → deadline() → one timer → wake()
 //! world         online visible suspend resume wake flush ───────────┘
 //! ```
@@ -17,6 +17,7 @@
 //! | this file | the application's calls |
 //! | `link` | the life of a connection: opening, failing, waiting, the watchdog |
 //! | `stream` | what the stream says: activation, records, gaps |
+//! | `credentials` | tokens, tickets, and refreshing a stream that is open |
 //! | `calls` | subscribe and unsubscribe on a live stream |
 //! | `subscription` | one handler and how far it has heard |
 //! | `input`, `action` | what goes in and what comes out |
@@ -42,6 +43,7 @@
 mod action;
 mod address;
 mod calls;
+mod credentials;
 mod input;
 mod link;
 mod stream;
@@ -51,7 +53,8 @@ mod tests;
 
 use tidings_protocol::{Cursor, Pattern};
 
-pub use action::{Action, Request, State, Status, Trouble};
+pub use action::{Action, Ask, Request, State, Status, Trouble};
+pub use credentials::Access;
 pub use input::{Answer, Connected, Exclusion, Frame, Rejected};
 
 pub use crate::{
@@ -74,13 +77,24 @@ pub struct Config {
     pub reconnect: Option<Backoff>,
     /// Close the connection this long after the last handler left. Defaults to never.
     pub idle_ms: Option<u64>,
+    /// How streams say whose they are. Defaults to [`Access::Ambient`].
+    pub access: Access,
+    /// Whether the server's origin is another than the page's, so that CORS may stand between the two. Defaults to no.
+    pub cross_origin: bool,
 }
 
 impl Config {
     /// The defaults.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), since: None, reconnect: Some(Backoff::default()), idle_ms: None }
+        Self {
+            url: url.into(),
+            since: None,
+            reconnect: Some(Backoff::default()),
+            idle_ms: None,
+            access: Access::Ambient,
+            cross_origin: false,
+        }
     }
 }
 
@@ -99,6 +113,8 @@ pub struct Session {
     address: Address,
     reconnect: Option<Backoff>,
     idle_ms: Option<u64>,
+    access: Access,
+    cross_origin: bool,
     identity: Identity,
     random: Random,
 
@@ -115,6 +131,8 @@ pub struct Session {
     owes_gap: bool,
     /// Failed attempts since a stream last lived.
     failures: u32,
+    /// A token was refused and another one asked for, and none has been accepted since.
+    renewed: bool,
     heartbeat_ms: u64,
 
     /// In the order of their ids.
@@ -132,12 +150,14 @@ impl Session {
     /// A session that does nothing until it has a handler or is told to connect. The seed decides its random waits.
     #[must_use]
     pub fn new(config: Config, identity: Identity, seed: u64) -> Self {
-        let Config { url, since, reconnect, idle_ms } = config;
+        let Config { url, since, reconnect, idle_ms, access, cross_origin } = config;
         let since = since.map(|since| since.parse::<Cursor>());
         Self {
             address: Address::new(&url),
             reconnect,
             idle_ms,
+            access,
+            cross_origin,
             identity,
             random: Random::new(seed),
             phase: Phase::Idle,
@@ -147,6 +167,7 @@ impl Session {
             untried: matches!(since, Some(Ok(_))),
             owes_gap: matches!(since, Some(Err(_))),
             failures: 0,
+            renewed: false,
             heartbeat_ms: link::HEARTBEAT_MS,
             subscriptions: Vec::new(),
             routes: Routes::default(),
@@ -218,6 +239,7 @@ impl Session {
     /// Connects at once, from any state, and resets the attempts. What the server refused before is asked for again.
     pub fn connect(&mut self) {
         self.failures = 0;
+        self.renewed = false;
         for subscription in &mut self.subscriptions {
             if subscription.standing == Standing::Refused {
                 subscription.standing = Standing::Pending { since: None, call: None };
@@ -225,7 +247,7 @@ impl Session {
         }
         self.dirty = true;
         match self.phase {
-            Phase::Open(_) | Phase::Connecting { .. } | Phase::Starting => {}
+            Phase::Open(_) | Phase::Connecting { .. } | Phase::Authorising { .. } | Phase::Starting => {}
             _ => self.enter(Phase::Starting),
         }
     }

@@ -14,7 +14,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     backoff::Backoff,
-    driver::{Application, Driver, Names},
+    driver::{Application, Driver, Means, Names},
     session::{Config, HandlerId, State, Status, Trouble},
 };
 
@@ -85,7 +85,7 @@ impl std::error::Error for Refused {}
 pub struct Builder {
     config: Config,
     names: Names,
-    with_credentials: bool,
+    means: Means,
     listeners: Listeners,
 }
 
@@ -222,7 +222,14 @@ impl Builder {
 
     /// Send cookies to another origin as well. Defaults to the page's own origin only.
     pub fn with_credentials(mut self) -> Self {
-        self.with_credentials = true;
+        self.means.with_credentials = true;
+        self
+    }
+
+    /// Whose streams and calls are, for those who are not known by cookies: a function that gives a token or a promise of
+    /// one, or `undefined` for nobody in particular. It is called before each stream, and before its credentials expire.
+    pub fn token(mut self, token: impl Fn() -> JsValue + 'static) -> Self {
+        self.means.token = Closure::<dyn Fn() -> JsValue>::new(token).into_js_value();
         self
     }
 
@@ -248,8 +255,8 @@ impl Builder {
     /// The client. Nothing is connected before its first handler, or [`Client::connect`].
     #[must_use]
     pub fn build(self) -> Client {
-        let Self { config, names, with_credentials, listeners } = self;
-        Client(Rc::new(Shared { driver: Driver::new(config, names, with_credentials, listeners) }))
+        let Self { config, names, means, listeners } = self;
+        Client(Rc::new(Shared { driver: Driver::new(config, names, means, listeners) }))
     }
 }
 
@@ -280,7 +287,7 @@ impl Client {
         Builder {
             config: Config::new(url),
             names: Names::default(),
-            with_credentials: false,
+            means: Means::default(),
             listeners: Listeners::default(),
         }
     }

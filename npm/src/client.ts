@@ -60,9 +60,12 @@ export class Tidings<C extends object = RegisteredChannels> {
    *
    * @returns a function that ends it
    */
-  readonly subscribe = ((channel: string, handler: EventHandler, { since, onGap }: SubscribeOptions = {}) =>
-    this.#listen('subscribe', channel, (engine, settled) =>
-      engine.subscribe(channel, handler, settled, onGap, since),
+  readonly subscribe = ((channel: string, handler: EventHandler, { since, onGap, onRevoked }: SubscribeOptions = {}) =>
+    this.#listen(
+      'subscribe',
+      channel,
+      (engine, settled) => engine.subscribe(channel, handler, settled, onGap, since),
+      onRevoked,
     )) as Subscribe<C>
 
   /**
@@ -155,8 +158,14 @@ export class Tidings<C extends object = RegisteredChannels> {
     })
   }
 
-  #listen(verb: string, channel: string, begin: (engine: Engine, settled: (code?: string) => void) => number): Stop {
+  #listen(
+    verb: string,
+    channel: string,
+    begin: (engine: Engine, settled: (code?: string) => void) => number,
+    onRevoked?: (code: string) => void,
+  ): Stop {
     const detail = `${verb} ${channel}`
+    let confirmed = false
     let resolve!: () => void
     let reject!: (error: TidingsError) => void
     const ready = new Promise<void>((yes, no) => {
@@ -169,8 +178,13 @@ export class Tidings<C extends object = RegisteredChannels> {
       run: (engine) => {
         try {
           const number = begin(engine, (code) => {
+            if (code && confirmed) {
+              this.#log(`revoked ${channel}`)
+              return onRevoked?.(code)
+            }
             if (code) return reject(new TidingsError(code, { detail, channel }))
             this.#log(`${verb === 'on' ? 'hearing' : 'subscribed'} ${channel}`)
+            confirmed = true
             resolve()
           })
           end = () => engine.unsubscribe(number)
@@ -197,7 +211,7 @@ export class Tidings<C extends object = RegisteredChannels> {
   }
 
   #make(): Engine {
-    const { url = '/api/events', reconnect, idleMs, since, withCredentials, onGap } = this.#options
+    const { url = '/api/events', reconnect, idleMs, since, credentials, token, onGap } = this.#options
     const { deviceId = this.#options.deviceId, sessionId } = this.#identity ?? {}
     const options: EngineOptions = {
       url,
@@ -209,7 +223,10 @@ export class Tidings<C extends object = RegisteredChannels> {
       },
       onError: (failure) => this.#onFailure(failure),
     }
-    return new Engine(Object.assign(options, present({ deviceId, sessionId, reconnect, idleMs, since, withCredentials })))
+    const withCredentials = credentials === 'include' || undefined
+    return new Engine(
+      Object.assign(options, present({ deviceId, sessionId, reconnect, idleMs, since, withCredentials, token })),
+    )
   }
 
   #who(): Identity {

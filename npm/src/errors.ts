@@ -1,38 +1,66 @@
 import { present } from './present.ts'
 
+/** The codes of the server's refusals (problem documents, rejected channels, and why it ends a stream). */
+export const SERVER_CODES = [
+  'malformed',
+  'malformedChannel',
+  'malformedCursor',
+  'tooMany',
+  'credentialsMissing',
+  'credentialsMalformed',
+  'credentialsInvalid',
+  'credentialsExpired',
+  'credentialsNotYetValid',
+  'credentialsWrongAudience',
+  'credentialsWrongIssuer',
+  'credentialsUnknownKey',
+  'forbidden',
+  'originNotAllowed',
+  'unknownConnection',
+  'notFound',
+  'methodNotAllowed',
+  'requestTimeout',
+  'tooLarge',
+  'urlTooLong',
+  'unsupportedMediaType',
+  'tooManyConnections',
+  'tooManyRequests',
+  'headersTooLarge',
+  'full',
+  'unavailable',
+  'unknown',
+  'tooManyChannels',
+  'expired',
+  'revoked',
+  'replaced',
+] as const
+
 /**
  * What went wrong, for programs; the package's README tells the remedy of each. A refusal by the server carries the
- * server's own `code` (from its problem document), so the list is open.
+ * server's own `code`, and a newer server may have more of them, so the list is open.
  */
 export type TidingsErrorCode =
   // This page's own.
   | 'wasmBlocked'
   | 'wasmFailed'
   | 'unsupported'
-  | 'malformedChannel'
   | 'malformedId'
   | 'malformedUrl'
   | 'alreadyConfigured'
   | 'noProvider'
   | 'handlerError'
   | 'stopped'
+  | 'internal'
   // The connection's.
+  | 'tokenFailed'
   | 'network'
+  | 'cors'
   | 'silent'
-  | 'unavailable'
-  // The server's refusals.
-  | 'credentialsMissing'
-  | 'credentialsInvalid'
-  | 'credentialsExpired'
+  | 'malformedFrame'
+  // A refusal without a code of its own: a proxy's.
   | 'unauthorized'
-  | 'forbidden'
-  | 'tooManyChannels'
-  | 'tooManyRequests'
-  | 'notFound'
-  | 'expired'
-  | 'revoked'
-  | 'replaced'
-  | 'tooManyConnections'
+  | 'unexpected'
+  | (typeof SERVER_CODES)[number]
   | (string & {})
 
 /** What a {@link TidingsError} says beside its code. */

@@ -30,6 +30,7 @@ export type {
   GapHandler,
   GapReason,
   IdentityHeaders,
+  MaybeToken,
   ReconnectOptions,
   Stop,
   SubscribeOptions,

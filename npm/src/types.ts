@@ -1,4 +1,4 @@
-import type { TidingsError } from './errors.ts'
+import type { TidingsError, TidingsErrorCode } from './errors.ts'
 
 /**
  * Where the connection stands.
@@ -94,6 +94,11 @@ export interface SubscribeOptions {
   since?: string
   /** Called when events of this channel may have been missed. */
   onGap?: GapHandler
+  /**
+   * Called when the server takes the channel away, after it had confirmed it, with the server's code (`forbidden`).
+   * `connect()` asks for it again.
+   */
+  onRevoked?: (code: TidingsErrorCode) => void
 }
 
 /** Ends what `subscribe` or `on` began. A second call does nothing. */
@@ -117,6 +122,9 @@ export interface ReconnectOptions {
   maxAttempts?: number
 }
 
+/** A token, or none. */
+export type MaybeToken = string | null | undefined
+
 /** What the Wasm can be loaded from: see {@link TidingsOptions.wasm}. */
 export type WasmSource = string | URL | Request | Response | BufferSource | WebAssembly.Module
 
@@ -132,8 +140,14 @@ export interface TidingsOptions {
   deviceId?: string
   /** A cursor from which to begin, from the server's `hub.cursor()`. Defaults to none: from now on. */
   since?: string
-  /** Send cookies to another origin as well. Defaults to `false`: to the page's own origin only. */
-  withCredentials?: boolean
+  /** Cookies: to the page's own origin only (`same-origin`, the default), or to the server's as well (`include`). */
+  credentials?: 'same-origin' | 'include'
+  /**
+   * For users who are not known by cookies: gives the token by which the server knows them (a JWT, mostly). It is called
+   * before each stream, once more when the server refuses what it gave, and before what it gave expires; so it should give a
+   * fresh one, if there is one. No token (`undefined`, `null`, `''`): nobody in particular. The token travels in headers only.
+   */
+  token?: () => MaybeToken | Promise<MaybeToken>
   /** Called after every change, also within a state, such as when the length of a wait is known. */
   onState?: (state: ConnectionState, snapshot: ConnectionSnapshot) => void
   /** Called when events may have been missed: refetch. */

@@ -87,6 +87,8 @@ export class FakeEventSource extends EventTarget {
 /** A call that the client made. */
 export interface Call {
   url: string
+  headers: Headers
+  mode: RequestMode
   body: Record<string, unknown>
 }
 
@@ -124,7 +126,8 @@ export function stubBrowser({ answer = acceptAll }: { answer?: Answer } = {}): t
   vi.stubGlobal('fetch', async (input: RequestInfo | URL, init?: RequestInit) => {
     const request = new Request(input, init)
     const text = await request.text()
-    const call = { url: request.url, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} }
+    const { url, headers, mode } = request
+    const call = { url, headers, mode, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} }
     browser.calls.push(call)
     return answer(call)
   })

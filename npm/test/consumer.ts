@@ -51,6 +51,6 @@ new Tidings({ reconnect: true })
 // @ts-expect-error the state is told, not set
 tidings.state = 'open'
 
-configureTidings({ withCredentials: true, idleMs: 60_000 })
+configureTidings({ credentials: 'include', idleMs: 60_000 })
 export const app: Tidings = getTidings()
 export const isOurs = (error: unknown): boolean => error instanceof TidingsError && error.code === 'wasmBlocked'

@@ -26,6 +26,9 @@ macro_rules! words {
         }
 
         impl $name {
+            /// All words that this version knows.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// The word on the wire.
             #[must_use]
             pub fn as_str(self) -> &'static str {

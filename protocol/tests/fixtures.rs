@@ -7,7 +7,7 @@ use tidings_protocol::{
         AliveRequest, CheckAnswer, PresenceAnswer, PresenceRequest, PublishAnswer, PublishRequest, RefreshAnswer,
         RefreshRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest,
     },
-    frame::Frame,
+    frame::{ClosingReason, Frame, GapReason, RejectCode},
     problem::{Code, Problem},
     segment,
     sse::Decoder,
@@ -238,6 +238,19 @@ fn exclusions_hide_from_whom_they_name() {
         let hides = except.hides(user.as_ref(), device.as_ref(), session.as_ref());
         assert_eq!(hides, case["hides"], "{}", case["name"]);
     }
+}
+
+#[test]
+fn every_word_is_in_the_fixtures() {
+    let words = fixture!("words");
+    let expected = |name: &str| list(&words[name]).iter().map(text).map(str::to_owned).collect::<Vec<_>>();
+    let known = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    assert_eq!(known(&GapReason::ALL.iter().map(|it| it.as_str()).collect::<Vec<_>>()), expected("gapReasons"));
+    assert_eq!(known(&RejectCode::ALL.iter().map(|it| it.as_str()).collect::<Vec<_>>()), expected("rejectCodes"));
+    assert_eq!(known(&ClosingReason::ALL.iter().map(|it| it.as_str()).collect::<Vec<_>>()), expected("closingReasons"));
+    let problems = fixture!("problems");
+    let codes: Vec<_> = list(&problems).iter().map(|case| text(&case["code"])).collect();
+    assert_eq!(codes, Code::ALL.iter().map(|it| it.as_str()).collect::<Vec<_>>());
 }
 
 #[test]

@@ -20,8 +20,11 @@ import { spyOnStreams } from './support/spy.ts'
 
 export { expect } from '@playwright/test'
 
+/** Options of the page's client; `token` is called here, not in the page. */
+type Options = Omit<TidingsOptions, 'token'> & { token?: () => string | undefined }
+
 /** Opens the test page and makes its client, which connects when it has a handler. */
-type Open = (options?: TidingsOptions, where?: BrowserContext) => Promise<Page>
+type Open = (options?: Options, where?: BrowserContext) => Promise<Page>
 
 interface Fixtures {
   /** How the hub is started, beside where it listens. */
@@ -44,8 +47,9 @@ export const test = base.extend<Fixtures>({
     await front.close()
   },
   open: async ({ front, context }, use) => {
-    await use(async (options = {}, where = context) => {
+    await use(async ({ token, ...options } = {}, where = context) => {
       const page = await where.newPage()
+      if (token) await page.exposeFunction('token', token)
       await spyOnStreams(page)
       await page.goto(front.url)
       await page.waitForFunction(() => ready)

@@ -3,7 +3,7 @@
 use tidings_protocol::{Cursor, Pattern};
 use wasm_bindgen::prelude::*;
 
-use super::{field, lines, number, occasion, refusals, text, whole};
+use super::{field, lines, number, occasion, refusals, some_number, text, whole};
 use crate::{
     cut::cut,
     session::{Answer, Connected, Frame, Rejected},
@@ -54,6 +54,7 @@ pub(crate) fn control(name: u32, id: &str, data: &JsValue) -> Option<Frame> {
             rejected: rejected(data),
             resumed: number(data, "resumed") > 0.0,
             heartbeat_ms: whole(number(data, "heartbeatMs")),
+            expires_in_ms: seconds(data, "expiresIn"),
         }),
         occasion::SUBSCRIBED => Frame::Subscribed {
             request_id: text(data, "requestId")?,
@@ -75,12 +76,18 @@ pub(crate) fn control(name: u32, id: &str, data: &JsValue) -> Option<Frame> {
 
 /// The answer to a request, as `browser.js` sums it up.
 pub(crate) fn answer(value: &JsValue) -> Answer {
-    let whole = |name| Some(number(value, name)).filter(|number| !number.is_nan()).map(whole);
     Answer {
-        status: whole("status").and_then(|status| u16::try_from(status).ok()),
-        retry_after_ms: whole("retryAfterMs"),
+        status: some_number(value, "status").and_then(|status| u16::try_from(status).ok()),
+        retry_after_ms: some_number(value, "retryAfterMs"),
         code: text(value, "code"),
         detail: text(value, "detail"),
         rejected: rejected(value),
+        ticket: text(value, "ticket"),
+        expires_in_ms: seconds(value, "expiresIn"),
     }
+}
+
+/// A number of milliseconds, from seconds.
+fn seconds(object: &JsValue, name: &str) -> Option<u64> {
+    some_number(object, name).map(|seconds| seconds.saturating_mul(1_000))
 }

@@ -49,11 +49,11 @@ pub enum Action {
     Send(Request),
     /// Tell the application where the connection stands.
     State(Status),
-    /// A handler hears everything from here on, or never will.
+    /// A handler hears everything from here on, or never will; after that, once more if its channel is revoked.
     Settled {
         /// Which.
         handler: HandlerId,
-        /// Why it never will.
+        /// Why it never will, or no longer.
         refusal: Option<Cow<'static, str>>,
     },
     /// Tell the application that it may have missed events.
@@ -74,10 +74,23 @@ pub enum Action {
 pub struct Request {
     /// Under which its answer is handed in.
     pub number: u32,
-    /// Where.
+    /// Who is asked, and how.
+    pub ask: Ask,
+    /// Where; empty for a token.
     pub url: String,
     /// JSON to POST; without, it is a GET.
     pub body: Option<String>,
+}
+
+/// Who is asked, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// The server, with the credentials.
+    Server = 0,
+    /// The application, for a token. The driver keeps it for requests to come; the session never sees it.
+    Token = 1,
+    /// The server, without credentials and without seeing the answer: whether it can be reached at all.
+    Probe = 2,
 }
 
 /// Where the connection stands, and what a page may want to show beside it.

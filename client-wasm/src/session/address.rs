@@ -45,6 +45,7 @@ impl Address {
         identity: &Identity,
         cursor: Option<Cursor>,
         seen: Option<Cursor>,
+        ticket: &str,
     ) -> String {
         let mut url = self.path.clone();
         url.push('?');
@@ -67,6 +68,9 @@ impl Address {
         if let Some(seen) = seen.filter(|seen| Some(*seen) != cursor) {
             add("seen=", &text(seen));
         }
+        if !ticket.is_empty() {
+            add("ticket=", &escape(ticket));
+        }
         url
     }
 }
@@ -88,11 +92,9 @@ pub(super) fn list(channels: &mut String, channel: &Pattern) -> bool {
 
 /// The body of a subscribe or unsubscribe call.
 pub(super) fn body(connection_id: &str, request_id: u32, channels: &[Pattern], since: Option<Cursor>) -> String {
-    let mut slashed = String::new();
-    push_with(&mut slashed, connection_id, b'\\', "\\\\");
-    let mut body = String::from("{\"connectionId\":\"");
-    push_with(&mut body, &slashed, b'"', "\\\"");
-    body.push_str("\",\"requestId\":\"");
+    let mut body = object("connectionId", connection_id);
+    body.pop();
+    body.push_str(",\"requestId\":\"");
     push_number(&mut body, u64::from(request_id), DECIMAL);
     body.push_str("\",\"channels\":[");
     for (index, channel) in channels.iter().enumerate() {
@@ -107,6 +109,18 @@ pub(super) fn body(connection_id: &str, request_id: u32, channels: &[Pattern], s
         body.push('"');
     }
     body.push('}');
+    body
+}
+
+/// A body that holds one text, of visible ASCII.
+pub(super) fn object(name: &str, value: &str) -> String {
+    let mut slashed = String::new();
+    push_with(&mut slashed, value, b'\\', "\\\\");
+    let mut body = String::from("{\"");
+    body.push_str(name);
+    body.push_str("\":\"");
+    push_with(&mut body, &slashed, b'"', "\\\"");
+    body.push_str("\"}");
     body
 }
 
@@ -174,7 +188,7 @@ mod tests {
     fn the_urls_own_query_is_kept_and_its_fragment_dropped() {
         let address = Address::new("https://x.org/api/events?user=ana&x=1#top");
         assert_eq!(
-            address.stream("", &identity(), None, None),
+            address.stream("", &identity(), None, None, ""),
             "https://x.org/api/events?user=ana&x=1&deviceId=d%2B1&sessionId=s1"
         );
         assert_eq!(address.below("subscribe"), "https://x.org/api/events/subscribe?user=ana&x=1");
@@ -186,10 +200,10 @@ mod tests {
         let address = Address::new("/e");
         let (cursor, seen) = ("a.1.2".parse().ok(), "a.7.3".parse().ok());
         assert_eq!(
-            address.stream("a,b", &identity(), cursor, seen),
-            "/e?channels=a,b&deviceId=d%2B1&sessionId=s1&lastEventId=a.1.2&seen=a.7.3"
+            address.stream("a,b", &identity(), cursor, seen, "n1.x&y"),
+            "/e?channels=a,b&deviceId=d%2B1&sessionId=s1&lastEventId=a.1.2&seen=a.7.3&ticket=n1.x%26y"
         );
-        assert!(!address.stream("", &identity(), cursor, cursor).contains("seen"));
+        assert!(!address.stream("", &identity(), cursor, cursor, "").contains("seen"));
     }
 
     #[test]

@@ -7,14 +7,14 @@
 use tidings_protocol::{Cursor, Pattern};
 
 use super::{
-    Action, Answer, Rejected, Request, Session,
+    Action, Answer, Ask, Rejected, Request, Session,
     address::body,
     link::{Phase, trouble},
     subscription::{Standing, Subscription},
 };
 
 /// A call without an answer is given up and sent again after this long.
-const CALL_MS: u64 = 30_000;
+pub(super) const CALL_MS: u64 = 30_000;
 
 /// The calls of one stream.
 #[derive(Debug, Default)]
@@ -192,7 +192,8 @@ impl Session {
                 }
             }
             let body = body(&stream.connection_id, call.number, &call.channels, call.since);
-            let request = Request { number: call.number, url: self.address.below(name), body: Some(body) };
+            let url = self.address.below(name);
+            let request = Request { number: call.number, ask: Ask::Server, url, body: Some(body) };
             self.actions.push(Action::Send(request));
             call.progress = Progress::Sent { until: now.saturating_add(CALL_MS) };
             calls.under_way.push(call);
@@ -205,6 +206,7 @@ impl Session {
 
     /// The answer to a call.
     pub(super) fn call_answered(&mut self, now: u64, number: u32, answer: &Answer) {
+        let may_renew = self.may_renew();
         let Phase::Open(stream) = &mut self.phase else { return };
         let calls = &mut stream.calls;
         let Some(index) = calls.under_way.iter().position(|call| call.number == number) else { return };
@@ -222,12 +224,18 @@ impl Session {
             }
             // The server does not know the stream, so it is not the stream's server any more.
             Some(404) => self.lose(now, None),
+            // Another token may do, and is there when the call is tried again.
+            Some(401) if may_renew => {
+                self.renewed = true;
+                self.call_failed(now, index, 0, None);
+                self.refresh(now);
+            }
             None | Some(401 | 408 | 425 | 429 | 500..) => {
                 let least = match answer.status {
                     Some(401) => self.reconnect.unwrap_or_default().cap_ms,
                     _ => answer.retry_after_ms.unwrap_or(0),
                 };
-                self.call_failed(now, index, least, answer);
+                self.call_failed(now, index, least, Some(answer));
             }
             // The request is wrong, and would be again.
             Some(_) => {
@@ -250,7 +258,7 @@ impl Session {
     }
 
     /// A call failed in a way that may pass.
-    fn call_failed(&mut self, now: u64, index: usize, least: u64, answer: &Answer) {
+    fn call_failed(&mut self, now: u64, index: usize, least: u64, answer: Option<&Answer>) {
         let Phase::Open(stream) = &mut self.phase else { return };
         let calls = &mut stream.calls;
         let Some(call) = calls.under_way.get_mut(index) else { return };
@@ -260,9 +268,11 @@ impl Session {
         let backoff = self.reconnect.unwrap_or_default();
         let wait = backoff.wait(calls.failures, &mut self.random).max(least);
         calls.hold_until = Some(now.saturating_add(wait));
-        let mut trouble = trouble(answer);
-        trouble.will_retry = true;
-        self.actions.push(Action::Error(trouble));
+        if let Some(answer) = answer {
+            let mut trouble = trouble(answer);
+            trouble.will_retry = true;
+            self.actions.push(Action::Error(trouble));
+        }
     }
 
     pub(super) fn wake_calls(&mut self, now: u64) {
@@ -270,7 +280,7 @@ impl Session {
             let Phase::Open(stream) = &mut self.phase else { return };
             let late = |call: &Call| matches!(call.progress, Progress::Sent { until } if now >= until);
             let Some(index) = stream.calls.under_way.iter().position(late) else { break };
-            self.call_failed(now, index, 0, &Answer::default());
+            self.call_failed(now, index, 0, Some(&Answer::default()));
         }
         let Phase::Open(stream) = &mut self.phase else { return };
         if stream.calls.hold_until.is_some_and(|at| now >= at) {

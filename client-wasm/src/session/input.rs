@@ -71,6 +71,8 @@ pub struct Connected {
     pub resumed: bool,
     /// The interval between heartbeats; 0 leaves it as it was.
     pub heartbeat_ms: u64,
+    /// The time until the credentials expire, where they do.
+    pub expires_in_ms: Option<u64>,
 }
 
 /// A channel that the server refused.
@@ -93,17 +95,21 @@ pub struct Exclusion<'a> {
     pub device_id: Option<&'a str>,
 }
 
-/// The server's answer to a request of the session's.
+/// The answer to a request of the session's: the server's, or the application's to [`Ask::Token`](super::Ask::Token).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status; `None` if no answer came.
+    /// The HTTP status; `None` if no answer came. Of a token: 200; 304 if it is the one before; 204 if there is none.
     pub status: Option<u16>,
     /// From the `Retry-After` header.
     pub retry_after_ms: Option<u64>,
-    /// The `code` of a problem document.
+    /// The `code` of a problem document; `tokenFailed`; or `cors`, when a probe arrived.
     pub code: Option<String>,
     /// The `detail` of a problem document.
     pub detail: Option<String>,
     /// In the answer to a subscribe call: what was refused.
     pub rejected: Vec<Rejected>,
+    /// What opens a stream, once.
+    pub ticket: Option<String>,
+    /// In the answer to a refresh: the time until the credentials expire, where they do.
+    pub expires_in_ms: Option<u64>,
 }

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use tidings_protocol::{Cursor, Pattern};
 
 use super::{
-    Action, Answer, Request, Session, State, Status, Trouble,
+    Action, Answer, Ask, Session, State, Status, Trouble,
     address::list,
     calls::Calls,
+    credentials::{Refresh, Step},
     subscription::{Standing, Subscription, raise},
 };
 use crate::routes::Hears;
@@ -33,12 +34,14 @@ pub(super) enum Phase {
     Closed,
     /// Asked for; opened at the end of the microtask, with all that is subscribed until then.
     Starting,
+    /// Asked for; the credentials for it are not there yet.
+    Authorising { request: u32, until: u64, step: Step },
     /// Opened; nothing heard of it.
     Connecting(Attempt),
     /// `connected` came.
     Open(Stream),
-    /// It failed, and the server is asked why.
-    Diagnosing { request: u32, until: u64 },
+    /// It failed, and the server is asked why; at last, whether it is there at all.
+    Diagnosing { request: u32, until: u64, probes: bool },
     /// The next attempt comes at this time; a firm one is not brought forward by `online` or a visible tab.
     Waiting { since: u64, until: u64, firm: bool },
     /// The page is in the browser's back/forward cache.
@@ -64,6 +67,7 @@ pub(super) struct Stream {
     /// the two would turn the gap into silence; and nothing is asked for from it, or the gap would be told twice.
     pub(super) awaits_gap: bool,
     pub(super) calls: Calls,
+    pub(super) refresh: Refresh,
     opened_at: u64,
     heard_at: u64,
     /// The watchdog looks at this time. It does not move with every message.
@@ -80,6 +84,7 @@ impl Stream {
             connection_id,
             awaits_gap: false,
             calls: Calls::default(),
+            refresh: Refresh::default(),
             opened_at: now,
             heard_at: now,
             watch_at: now.saturating_add(patience(heartbeat_ms)),
@@ -99,7 +104,7 @@ impl Phase {
         match self {
             Self::Idle => State::Idle,
             Self::Closed => State::Closed,
-            Self::Starting | Self::Connecting(_) => State::Connecting,
+            Self::Starting | Self::Authorising { .. } | Self::Connecting(_) => State::Connecting,
             Self::Open(_) => State::Open,
             Self::Diagnosing { .. } | Self::Waiting { .. } | Self::Suspended => State::Waiting,
         }
@@ -113,7 +118,7 @@ impl Phase {
 impl Session {
     /// Opens a stream. Its URL holds what is to go on from where the stream's cursor stands; all else is asked for by
     /// calls, once the stream is there.
-    pub(super) fn open(&mut self, now: u64) {
+    pub(super) fn open_stream(&mut self, now: u64, ticket: &str) {
         let cursor = self.cursor;
         let resumes = cursor.is_some() && !self.untried;
         let mut channels = String::new();
@@ -137,7 +142,7 @@ impl Session {
                 subscription.heard(cursor);
             }
         }
-        let url = self.address.stream(&channels, &self.identity, cursor, self.seen);
+        let url = self.address.stream(&channels, &self.identity, cursor, self.seen, ticket);
         let until = now.saturating_add(patience(self.heartbeat_ms));
         self.enter(Phase::Connecting(Attempt { until, asked, cursor }));
         self.actions.push(Action::Open { url });
@@ -156,9 +161,13 @@ impl Session {
     fn diagnose(&mut self, now: u64) {
         self.leave();
         self.failures = self.failures.saturating_add(1);
-        let number = self.request_number();
-        self.enter(Phase::Diagnosing { request: number, until: now.saturating_add(DIAGNOSIS_MS) });
-        self.actions.push(Action::Send(Request { number, url: self.address.below("check"), body: None }));
+        self.ask_why(now, Ask::Server);
+    }
+
+    fn ask_why(&mut self, now: u64, ask: Ask) {
+        let request = self.ask(ask, "check", None);
+        let until = now.saturating_add(DIAGNOSIS_MS);
+        self.enter(Phase::Diagnosing { request, until, probes: ask == Ask::Probe });
     }
 
     /// A stream that was open is gone.
@@ -178,14 +187,29 @@ impl Session {
 
     /// The answer to a request.
     pub fn answer(&mut self, now: u64, number: u32, answer: &Answer) {
+        if self.refresh_answered(now, number, answer) {
+            return;
+        }
         match self.phase {
-            Phase::Diagnosing { request, .. } if request == number => self.diagnosed(now, answer),
+            Phase::Diagnosing { request, .. } if request == number => self.refused(now, answer),
+            Phase::Authorising { request, .. } if request == number => self.authorised(now, answer),
             Phase::Open(_) => self.call_answered(now, number, answer),
             _ => {}
         }
     }
 
-    fn diagnosed(&mut self, now: u64, answer: &Answer) {
+    /// Tells why there is no stream, once that is known. Where no answer came, another origin's server may be there all the
+    /// same, and its answer hidden from this page.
+    pub(super) fn reported(&mut self, now: u64, answer: &Answer) {
+        let probed = matches!(self.phase, Phase::Diagnosing { probes: true, .. });
+        if answer.status.is_none() && self.cross_origin && !probed {
+            self.ask_why(now, Ask::Probe);
+        } else {
+            self.diagnosed(now, answer);
+        }
+    }
+
+    pub(super) fn diagnosed(&mut self, now: u64, answer: &Answer) {
         let trouble = trouble(answer);
         let least = match answer.status {
             // New credentials are the user's to bring, and `connect` asks at once.
@@ -218,6 +242,11 @@ impl Session {
     pub(super) fn dismissed(&mut self, now: u64, reason: String, retry_ms: u64) {
         self.count(now);
         self.leave();
+        // Two streams that replace each other would go on for ever.
+        if reason == "replaced" {
+            self.enter(Phase::Closed);
+            return self.actions.push(Action::Error(Trouble { code: Cow::Owned(reason), ..Trouble::default() }));
+        }
         // A drain is the server's business, as long as we may come back.
         let trouble = (reason != "drain").then(|| Trouble { code: Cow::Owned(reason), ..Trouble::default() });
         if self.failures == 0 && self.reconnect.is_some() {
@@ -273,14 +302,13 @@ impl Session {
     pub fn deadline(&self) -> Option<u64> {
         let own = match &self.phase {
             Phase::Connecting(attempt) => Some(attempt.until),
-            Phase::Diagnosing { until, .. } | Phase::Waiting { until, .. } => Some(*until),
-            Phase::Open(stream) => Some(stream.calls.deadline().map_or(stream.watch_at, |at| at.min(stream.watch_at))),
+            Phase::Authorising { until, .. } | Phase::Diagnosing { until, .. } | Phase::Waiting { until, .. } => {
+                Some(*until)
+            }
+            Phase::Open(stream) => sooner(Some(stream.watch_at), sooner(stream.calls.deadline(), stream.refresh.due())),
             Phase::Idle | Phase::Closed | Phase::Starting | Phase::Suspended => None,
         };
-        match (own, self.idle_at) {
-            (Some(own), Some(idle)) => Some(own.min(idle)),
-            (own, idle) => own.or(idle),
-        }
+        sooner(own, self.idle_at)
     }
 
     /// Time has passed. It may be called early, or late, or for nothing.
@@ -297,11 +325,13 @@ impl Session {
         }
         match &self.phase {
             Phase::Connecting(attempt) if now >= attempt.until => self.diagnose(now),
+            Phase::Authorising { until, .. } if now >= *until => self.authorised(now, &Answer::default()),
             Phase::Diagnosing { until, .. } if now >= *until => self.diagnosed(now, &Answer::default()),
             Phase::Waiting { until, .. } if now >= *until => self.open(now),
             Phase::Open(_) => {
                 self.watch(now);
                 self.wake_calls(now);
+                self.wake_refresh(now);
             }
             _ => {}
         }
@@ -379,6 +409,13 @@ impl Session {
         }
         self.cursor = id;
         raise(&mut self.seen, id);
+    }
+}
+
+fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

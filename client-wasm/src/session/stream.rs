@@ -28,6 +28,10 @@ impl Session {
             (Phase::Open(_), Frame::Heartbeat { id }) => self.advance(now, id),
             (Phase::Open(_), Frame::Revoked { channels, code }) => {
                 for channel in channels {
+                    for subscription in self.subscriptions.iter_mut().filter(|one| one.pattern == channel) {
+                        // It was told that it hears everything, and is told that it no longer does.
+                        subscription.settled &= subscription.standing != Standing::Active;
+                    }
                     self.refuse(Rejected { channel, code: code.clone() });
                 }
             }
@@ -51,6 +55,7 @@ impl Session {
         self.user_id = connected.user_id;
         self.untried = false;
         self.enter(Phase::Open(stream));
+        self.expires_in(now, connected.expires_in_ms);
         if !awaits_gap {
             self.advance(now, connected.id);
         }

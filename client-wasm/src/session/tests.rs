@@ -2,6 +2,7 @@
 
 mod calls;
 mod connecting;
+mod credentials;
 mod failing;
 mod gaps;
 mod handlers;
@@ -25,6 +26,8 @@ struct Rig {
     session: Session,
     now: u64,
     done: Vec<Action>,
+    /// What the server says when it connects.
+    expires_in_ms: Option<u64>,
 }
 
 impl Rig {
@@ -34,7 +37,7 @@ impl Rig {
 
     fn with(config: Config) -> Self {
         let identity = Identity { device_id: "d1".into(), session_id: "s1".into() };
-        Self { session: Session::new(config, identity, 42), now: 1_000_000, done: Vec::new() }
+        Self { session: Session::new(config, identity, 42), now: 1_000_000, done: Vec::new(), expires_in_ms: None }
     }
 
     /// An open stream, connected at position 10, with these channels.
@@ -91,6 +94,7 @@ impl Rig {
             rejected: Vec::new(),
             resumed,
             heartbeat_ms: 15_000,
+            expires_in_ms: self.expires_in_ms,
         }));
     }
 

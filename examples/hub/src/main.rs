@@ -1,6 +1,7 @@
 //! The smallest backend that embeds Tidings: any channel, no login; user and device come from the query string. For
-//! tests and load, not for the open internet. With `--engine sqlite:PATH` its events outlive it. Upon SIGTERM it sends its
-//! clients away and ends.
+//! tests and load, not for the open internet. With `--engine sqlite:PATH` its events outlive it. With `--jwt SECRET` the events
+//! are for those who bring a token (HS256; grants in its claim `tidings`), and are published at `/backend/publish`. Upon SIGTERM it
+//! sends its clients away and ends.
 //!
 //! `cargo run --release -p hub -- --listen 127.0.0.1:4100`, then
 //! `curl -N '127.0.0.1:4100/api/events?user=ana&channels=bench'` and
@@ -13,7 +14,7 @@ use axum::Router;
 use lexopt::ValueExt;
 use tidings::{
     Hub, Routes,
-    auth::{Auth, AuthRequest, Identity},
+    auth::{Auth, AuthRequest, Identity, Jwt, JwtKey, MemoryTickets},
     engine::Sqlite,
 };
 
@@ -26,6 +27,7 @@ async fn main() -> anyhow::Result<()> {
         .init();
     let mut listen = String::from("127.0.0.1:4100");
     let mut builder = Hub::builder();
+    let mut jwt = None;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -40,6 +42,10 @@ async fn main() -> anyhow::Result<()> {
                     _ => anyhow::ensure!(engine == "memory", "--engine memory | sqlite:PATH"),
                 }
             }
+            lexopt::Arg::Long("jwt") => {
+                // Tokens that live for seconds end when they say.
+                jwt = Some(Jwt::new(JwtKey::hs256(arguments.value()?.string()?)?).leeway(Duration::ZERO));
+            }
             _ => return Err(argument.unexpected().into()),
         }
     }
@@ -50,7 +56,14 @@ async fn main() -> anyhow::Result<()> {
     })
     .allow("*")
     .allow_publish("*");
-    let app = Router::new().nest("/api/events", Routes::new(hub.clone(), auth).publish().into_router());
+    let open = Routes::new(hub.clone(), auth).publish().into_router();
+    let app = match jwt {
+        None => Router::new().nest("/api/events", open),
+        Some(jwt) => {
+            let events = Routes::new(hub.clone(), jwt).tickets(MemoryTickets::default()).into_router();
+            Router::new().nest("/api/events", events).nest("/backend", open)
+        }
+    };
 
     let listener = tokio::net::TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen}"))?;
     println!("listening on http://{}", listener.local_addr()?);

@@ -5,6 +5,8 @@ export interface Told {
   states: { state: ConnectionState; attempt: number; nextRetryMs: number | undefined }[]
   gaps: { channels: readonly string[] | null; reason: string }[]
   errors: { code: string; status: number | undefined; willRetry: boolean | undefined; channel: string | undefined }[]
+  /** What was taken away after it had been confirmed. */
+  revoked: { channel: string; code: string }[]
   /** The payloads that each handler heard. */
   heard: Record<string, unknown[]>
 }
@@ -16,6 +18,8 @@ declare global {
   /** The page's module has run. */
   var ready: boolean | undefined
   var told: Told
+  /** Asks the test for a token, where it gives some: see `fixtures.ts`. */
+  var token: (() => Promise<string>) | undefined
   /** The page's client, after `start`. */
   var tidings: Tidings
   /** Makes the client: quick to reconnect unless the options say otherwise. */

@@ -3,7 +3,7 @@
 import { Tidings } from '/tidings/index.js'
 
 /** @type {import('./globals.d.ts').Told} */
-const told = { states: [], gaps: [], errors: [], heard: {} }
+const told = { states: [], gaps: [], errors: [], revoked: [], heard: {} }
 globalThis.told = told
 
 globalThis.start = (options = {}) => {
@@ -13,6 +13,7 @@ globalThis.start = (options = {}) => {
     onState: (state, { attempt, nextRetryMs }) => told.states.push({ state, attempt, nextRetryMs }),
     onGap: (channels, reason) => told.gaps.push({ channels, reason }),
     onError: ({ code, status, willRetry, channel }) => told.errors.push({ code, status, willRetry, channel }),
+    ...(globalThis.token && { token: globalThis.token }),
     ...options,
   })
 }
@@ -21,7 +22,10 @@ globalThis.start = (options = {}) => {
 globalThis.hear = (channel, { as = channel, since } = {}) => {
   /** @type {unknown[]} */
   const heard = (told.heard[as] = [])
-  return tidings.subscribe(channel, (event) => heard.push(event.payload), since === undefined ? {} : { since })
+  return tidings.subscribe(channel, (event) => heard.push(event.payload), {
+    ...(since !== undefined && { since }),
+    onRevoked: (code) => told.revoked.push({ channel, code }),
+  })
 }
 
 globalThis.ready = true

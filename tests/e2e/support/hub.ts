@@ -12,15 +12,19 @@ export interface Published {
 }
 
 export class Hub {
-  private constructor(readonly server: Server) {}
+  private constructor(
+    readonly server: Server,
+    private readonly publishing: string,
+  ) {}
 
   static async start(...options: string[]): Promise<Hub> {
-    return new Hub(await Server.start(hubProgram(), options))
+    const publishing = options.includes('--jwt') ? '/backend/publish' : '/api/events/publish'
+    return new Hub(await Server.start(hubProgram(), options), publishing)
   }
 
   /** Publishes; resolves with the positions when the hub has acknowledged. */
   async publish(...events: Published[]): Promise<string[]> {
-    const answer = await fetch(`${this.server.url}/api/events/publish`, {
+    const answer = await fetch(this.server.url + this.publishing, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(events.map((event) => ({ type: 'test', ...event }))),

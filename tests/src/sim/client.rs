@@ -277,6 +277,7 @@ impl Client {
                     rejected: connected.rejected.into_iter().map(rejected).collect(),
                     resumed: connected.resumed,
                     heartbeat_ms: connected.heartbeat_ms,
+                    expires_in_ms: None,
                 };
                 self.session.frame(now, session::Frame::Connected(connected));
             }
@@ -411,6 +412,7 @@ pub(super) fn answer(status: StatusCode, body: &[u8]) -> Answer {
         code: problem.as_ref().map(|problem| problem.code.to_string()),
         detail: problem.and_then(|problem| problem.detail),
         rejected: subscribed.map(|answer| answer.rejected.into_iter().map(rejected).collect()).unwrap_or_default(),
+        ..Answer::default()
     }
 }
 

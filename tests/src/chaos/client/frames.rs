@@ -13,6 +13,7 @@ pub(super) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
             rejected: connected.rejected.into_iter().map(rejected).collect(),
             resumed: connected.resumed,
             heartbeat_ms: connected.heartbeat_ms,
+            expires_in_ms: None,
         }),
         frame::Frame::Subscribed(subscribed) => Frame::Subscribed {
             request_id: subscribed.request_id.as_str().to_owned(),

@@ -1,0 +1,15 @@
+/** JSON Web Tokens, as an application's backend would sign them. */
+import { createHmac } from 'node:crypto'
+
+export const SECRET = 'a secret of thirty-two bytes, or more'
+
+const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** A token for ana, good for about so many seconds, that lets her hear these channels. */
+export function token(seconds: number, subscribe = ['*'], secret = SECRET): string {
+  const exp = Math.floor(Date.now() / 1000) + seconds
+  // `jti` makes each one a token of its own.
+  const claims = { sub: 'ana', exp, jti: crypto.randomUUID(), tidings: { subscribe } }
+  const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+}
