@@ -4,7 +4,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_protocol::{ChannelError, EventType, Except, IdError, Key, Pattern, Source};
 
-use crate::origin::{Origin, UserOrigin};
+use crate::{
+    origin::{Origin, UserOrigin},
+    typed,
+};
 
 /// Why an event could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,23 @@ pub enum EventError {
     /// The payload's `Serialize` failed.
     #[error("the payload does not serialize: {0}")]
     Payload(#[from] serde_json::Error),
+    /// A [`Typed`](crate::Typed) value does not serialize as `{"type": …, "payload": …}`.
+    #[error(
+        "a typed event serializes as type and payload: derive it with #[serde(tag = \"type\", content = \"payload\")]"
+    )]
+    Untagged,
+    /// Not as many ids as the channel of a [`Typed`](crate::Typed) value has placeholders.
+    #[error("the channel {channel} takes {} ids, not {given}", placeholders(channel))]
+    Ids {
+        /// The channel with its placeholders.
+        channel: &'static str,
+        /// How many ids were given.
+        given: usize,
+    },
+}
+
+fn placeholders(channel: &str) -> usize {
+    channel.split(':').filter(|part| typed::is_placeholder(part)).count()
 }
 
 /// What an application publishes: a channel, a type, and a JSON payload.

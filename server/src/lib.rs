@@ -71,6 +71,9 @@ pub mod record;
 mod routing;
 #[cfg(test)]
 mod testing;
+mod typed;
+#[cfg(feature = "typescript")]
+pub mod typescript;
 mod window;
 
 #[cfg(feature = "simulation")]
@@ -84,6 +87,7 @@ pub use self::{
     origin::{DEVICE_HEADER, Origin, SESSION_HEADER, UserOrigin},
     presence::{PresenceChange, PresenceSettings, PresenceWatch},
     publish::{Invalid, PublishError, Published, To, ToUser},
+    typed::Typed,
 };
 pub use tidings_protocol::{
     Channel, ChannelError, Cursor, DeviceId, EventType, Except, IdError, Key, Pattern, SessionId, Source, UserId,

@@ -3,7 +3,8 @@
 use axum::{Json, extract::State};
 use rusqlite::{OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
-use tidings::{DeviceId, Event, Hub, Origin, UserId};
+use tidings::{DeviceId, Event, Hub, Origin, Typed, UserId};
+use ts_rs::TS;
 
 use crate::{
     App,
@@ -16,7 +17,7 @@ use crate::{
 const NAME_CHARS: usize = 64;
 
 /// A device as its user sees it. Events carry one device each; whoever hears one replaces what it knew of that device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Device {
     id: String,
@@ -24,6 +25,19 @@ pub(crate) struct Device {
     online: bool,
     /// When it was named, came online or left, whichever was last.
     seen_at: i64,
+}
+
+/// What a user's devices are told of each other.
+#[derive(Serialize, TS)]
+#[serde(tag = "type", content = "payload", rename_all = "camelCase")]
+pub(crate) enum DeviceEvent {
+    Named(Device),
+    Online(Device),
+    Offline(Device),
+}
+
+impl Typed for DeviceEvent {
+    const CHANNEL: &'static str = "devices";
 }
 
 #[derive(Deserialize)]
@@ -74,7 +88,7 @@ pub(crate) async fn name(
             })
             .await?;
         let device = read(&app.db, &app.hub, &user.id, &id).await?.ok_or(Error::UnknownDevice)?;
-        let named = Event::new("devices", "named", &device)?.from(&origin);
+        let named = Event::typed(&DeviceEvent::Named(device.clone()), &[])?.from(&origin);
         app.hub.to_user(&user.id).except(&origin).publish(named).await?;
         Ok(Json(device))
     })
@@ -90,8 +104,8 @@ pub(crate) async fn tell_presence(db: &Db, hub: &Hub, user: &UserId, id: &Device
     })
     .await?;
     if let Some(device) = read(db, hub, user, id).await? {
-        let kind = if device.online { "online" } else { "offline" };
-        hub.to_user(user).publish(Event::new("devices", kind, &device)?).await?;
+        let news = if device.online { DeviceEvent::Online } else { DeviceEvent::Offline };
+        hub.to_user(user).publish(Event::typed(&news(device), &[])?).await?;
     }
     Ok(())
 }

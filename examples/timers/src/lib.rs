@@ -18,7 +18,7 @@ use axum::{
     routing::{get, post},
 };
 use http::{HeaderValue, header};
-use tidings::{Hub, auth::Auth};
+use tidings::{Hub, auth::Auth, typescript::Channels};
 use tower_http::{
     services::{ServeDir, ServeFile},
     set_header::SetResponseHeaderLayer,
@@ -34,6 +34,18 @@ const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe
 struct App {
     db: Db,
     hub: Hub,
+}
+
+/// Where the front end has the types of what it hears, from the root of this crate.
+pub const TYPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/src/lib/channels.ts");
+
+/// What the front end hears and is answered.
+pub fn channels() -> Channels {
+    Channels::new("cargo run -p timers --example types")
+        .channel::<timers::TimerEvent>()
+        .channel::<devices::DeviceEvent>()
+        .channel::<session::SessionEvent>()
+        .and::<timers::Snapshot>()
 }
 
 /// The whole application: the API, the event stream, and the front end's files.

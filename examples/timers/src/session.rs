@@ -10,9 +10,10 @@ use http::{HeaderMap, StatusCode, header, request::Parts};
 use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 use tidings::{
-    Event, Origin, UserId,
+    Event, Origin, Typed, UserId,
     auth::{Auth, AuthError, AuthRequest, Identity},
 };
+use ts_rs::TS;
 
 use crate::{
     App,
@@ -42,6 +43,17 @@ pub(crate) struct Me {
     user: String,
 }
 
+/// What the other tabs of a browser are told.
+#[derive(Serialize, TS)]
+#[serde(tag = "type", content = "payload", rename_all = "camelCase")]
+pub(crate) enum SessionEvent {
+    Ended,
+}
+
+impl Typed for SessionEvent {
+    const CHANNEL: &'static str = "session";
+}
+
 /// `POST /api/login`. There is no password: this example is about what comes after.
 pub(crate) async fn login(State(db): State<Db>, Body(login): Body<Login>) -> Result<Response, Error> {
     let user = user_name(&login.user)?;
@@ -69,7 +81,7 @@ pub(crate) async fn logout(
     to_the_end(async move {
         app.db.transact(move |tx| Ok(tx.execute("DELETE FROM sessions WHERE id = ?1", [&session])?)).await?;
         if let Some(device) = &origin.device_id {
-            let ended = Event::new("session", "ended", &())?.from(&origin).except(&origin.of(&user.id));
+            let ended = Event::typed(&SessionEvent::Ended, &[])?.from(&origin).except(&origin.of(&user.id));
             app.hub.to_device(&user.id, device).publish(ended).await?;
         }
         Ok(())

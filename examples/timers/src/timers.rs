@@ -6,7 +6,8 @@ mod store;
 use axum::{Json, extract::State};
 use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
-use tidings::{DeviceId, Event, Origin, UserId};
+use tidings::{DeviceId, Event, Origin, Typed, UserId};
+use ts_rs::TS;
 
 use self::{
     model::{Mode, PhaseKind, Timer},
@@ -24,10 +25,26 @@ use crate::{
 const TITLE_CHARS: usize = 120;
 const PLANNED_MINUTES: std::ops::RangeInclusive<u32> = 1..=1440;
 
+/// What a user's other tabs and devices are told.
+#[derive(Serialize, TS)]
+#[serde(tag = "type", content = "payload", rename_all = "camelCase")]
+pub(crate) enum TimerEvent {
+    Started(TimerState),
+    Stopped(TimerState),
+    Moved(TimerState),
+    /// A Pomodoro goes on to another phase.
+    Updated(TimerState),
+}
+
+impl Typed for TimerEvent {
+    const CHANNEL: &'static str = "timer";
+}
+
 /// The answer to every request here: the state, and the server's clock to correct one's own by. (An event carries the state
 /// alone: it may be read long after it was written.)
-#[derive(Serialize)]
+#[derive(Serialize, TS)]
 #[serde(rename_all = "camelCase")]
+#[ts(rename = "TimerSnapshot")]
 pub(crate) struct Snapshot {
     server_now: i64,
     #[serde(flatten)]
@@ -76,7 +93,7 @@ pub(crate) async fn start(
         return Err(Error::Invalid("A plan is 1 to 1440 minutes."));
     }
     let device = origin.device_id.as_ref().map(ToString::to_string);
-    change(app, user, origin, "started", move |tx, user| {
+    change(app, user, origin, TimerEvent::Started, move |tx, user| {
         let timer = Timer::start(title, wanted.mode, wanted.planned_minutes, device, now_ms());
         store::put(tx, user, &timer)?;
         Ok(true)
@@ -86,7 +103,7 @@ pub(crate) async fn start(
 
 /// `POST /api/timers/stop`. Stopping what somebody else has just stopped is no error.
 pub(crate) async fn stop(State(app): State<App>, user: User, origin: Origin) -> Result<Json<Snapshot>, Error> {
-    change(app, user, origin, "stopped", store::remove).await
+    change(app, user, origin, TimerEvent::Stopped, store::remove).await
 }
 
 /// `POST /api/timers/move`: to another device of the same user.
@@ -97,7 +114,7 @@ pub(crate) async fn move_to(
     Body(target): Body<Move>,
 ) -> Result<Json<Snapshot>, Error> {
     let device = DeviceId::new(target.device_id).map_err(|_| Error::UnknownDevice)?;
-    change(app, user, origin, "moved", move |tx, user| {
+    change(app, user, origin, TimerEvent::Moved, move |tx, user| {
         devices::require(tx, user, &device)?;
         let mut timer = store::running(tx, user)?.ok_or(Error::NoTimer)?;
         let device = Some(device.to_string());
@@ -118,7 +135,7 @@ pub(crate) async fn phase(
     origin: Origin,
     Body(to): Body<GoTo>,
 ) -> Result<Json<Snapshot>, Error> {
-    change(app, user, origin, "updated", move |tx, user| {
+    change(app, user, origin, TimerEvent::Updated, move |tx, user| {
         let mut timer = store::running(tx, user)?.ok_or(Error::NoTimer)?;
         let phase = timer.phase.clone().ok_or(Error::NoPhases)?;
         if let Some(seen) = to.revision
@@ -142,14 +159,14 @@ async fn change(
     app: App,
     user: User,
     origin: Origin,
-    kind: &'static str,
+    news: fn(TimerState) -> TimerEvent,
     edit: impl FnOnce(&Transaction<'_>, &UserId) -> Result<bool, Error> + Send + 'static,
 ) -> Result<Json<Snapshot>, Error> {
     to_the_end(async move {
         let owner = user.id.clone();
         let (changed, state) = app.db.transact(move |tx| Ok((edit(tx, &owner)?, store::state(tx, &owner)?))).await?;
         if changed {
-            let event = Event::new("timer", kind, &state)?.from(&origin);
+            let event = Event::typed(&news(state.clone()), &[])?.from(&origin);
             app.hub.to_user(&user.id).except(&origin).publish(event).await?;
         }
         Ok(snapshot(state))

@@ -5,6 +5,7 @@ use rusqlite::{
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, ValueRef},
 };
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 const DEFAULT_FOCUS_MINUTES: u32 = 25;
 const SHORT_BREAK_MINUTES: u32 = 5;
@@ -13,7 +14,7 @@ const LONG_BREAK_MINUTES: u32 = 15;
 const ROUNDS: u32 = 4;
 
 /// A running timer. Moments are milliseconds since 1970 by the server's clock.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Timer {
     pub(crate) title: String,
@@ -27,14 +28,14 @@ pub(crate) struct Timer {
     pub(crate) phase: Option<Phase>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Mode {
     Timer,
     Pomodoro,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Phase {
     pub(crate) kind: PhaseKind,
@@ -44,7 +45,7 @@ pub(crate) struct Phase {
     pub(crate) started_at: i64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum PhaseKind {
     Focus,

@@ -3,12 +3,13 @@
 use rusqlite::{OptionalExtension, Row, Transaction};
 use serde::Serialize;
 use tidings::UserId;
+use ts_rs::TS;
 
 use super::model::{Phase, Timer};
 use crate::error::Error;
 
 /// Whether a timer runs, and which; the payload of every event about it. Of two, the one with the higher revision is newer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize, TS)]
 pub(crate) struct TimerState {
     revision: i64,
     timer: Option<Timer>,

@@ -1,36 +1,6 @@
 import { getTidings } from 'tidings'
 
-export type Mode = 'timer' | 'pomodoro'
-export type PhaseKind = 'focus' | 'shortBreak' | 'longBreak'
-
-/** Moments are milliseconds since 1970 by the server's clock. */
-export interface Timer {
-  title: string
-  mode: Mode
-  startedAt: number
-  plannedMinutes: number | null
-  deviceId: string | null
-  phase: { kind: PhaseKind; round: number; minutes: number; startedAt: number } | null
-}
-
-/** What every `timer` event carries. Of two states, the one with the higher revision is newer. */
-export interface TimerState {
-  revision: number
-  timer: Timer | null
-}
-
-/** What every request about the timer answers. */
-export interface TimerSnapshot extends TimerState {
-  serverNow: number
-}
-
-/** What every `devices` event carries. Of two, the one seen later is newer. */
-export interface Device {
-  id: string
-  name: string
-  online: boolean
-  seenAt: number
-}
+export type { Device, Mode, Phase, PhaseKind, Timer, TimerSnapshot, TimerState } from './channels'
 
 /** A refusal by the server; or no answer (`network`); or one that nobody waits for any more (`abandoned`, no message). */
 export class ApiError extends Error {

@@ -1,5 +1,6 @@
-import { configureTidings, getTidings, type ConnectionSnapshot, type TidingsEvent } from 'tidings'
-import { abandonRequests, session, type Device, type TimerState } from './api'
+import { configureTidings, getTidings, type ConnectionSnapshot, type EventOn } from 'tidings'
+import { abandonRequests, session } from './api'
+import type { Channels } from './channels'
 import { devices } from './devices.svelte'
 import { PHASES } from './format'
 import { notices } from './notices.svelte'
@@ -32,9 +33,9 @@ class Live {
   /** Listens, which connects. What changed before the stream was open is asked for once it is. */
   begin(): void {
     const tidings = getTidings()
-    tidings.on<Device>('devices', (event) => devices.hear(event.payload))
+    tidings.on('devices', (event) => devices.hear(event.payload))
     tidings.on('session', () => session.lost())
-    const { ready } = tidings.on<TimerState>('timer', (event) => this.#onTimer(event))
+    const { ready } = tidings.on('timer', (event) => this.#onTimer(event))
     ready.then(
       () => void this.load(),
       () => {}, // told by onError, or ended by us
@@ -73,7 +74,7 @@ class Live {
     void this.load()
   }
 
-  #onTimer({ type, payload, source }: TidingsEvent<TimerState>): void {
+  #onTimer({ type, payload, source }: EventOn<Channels, 'timer'>): void {
     if (!timer.hear(payload)) return
     const by = source?.deviceId === devices.hereId ? 'in another tab' : `on ${devices.nameOf(source?.deviceId)}`
     const { phase, deviceId } = payload.timer ?? {}
