@@ -1,37 +1,59 @@
-//! `tidings::serve`: a listener of our own, for what `axum::serve` does not set: a deep backlog (a storm of reconnects
+//! `tidings::serve`: a listener of our own, for what `axum::serve` does not do. It has a deep backlog (a storm of reconnects
 //! overflows the usual one, and each dropped SYN costs its client a second), limits on the request head, and an end to
-//! peers that take no bytes.
+//! peers that take no bytes. And a stream has its socket for itself: once hyper has parsed the request and written the
+//! response's head, it and its buffers go, which are ten times what is left.
+//!
+//! | module | |
+//! |---|---|
+//! | `connection` | one connection, from its accept to its end |
+//! | `handover` | which streams are taken over from hyper, and when |
+//! | `watched` | the I/O below hyper, which sees that the head has left |
+//! | `streaming`, `chunk` | a stream on a bare socket |
+//! | `stall` | an end to peers that take no bytes |
 
+mod chunk;
+mod connection;
+mod handover;
 mod stall;
+mod streaming;
+mod watched;
 
 use std::{
     future::{Future, IntoFuture, pending},
     io,
-    net::SocketAddr,
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::Router;
 use futures_util::future::BoxFuture;
-use hyper::body::Incoming;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
-    service::TowerToHyperService,
-};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
-use tower::ServiceExt;
+
+use self::connection::Shared;
+pub(super) use self::handover::Endless;
 
 /// How many connections the kernel holds that were not accepted yet (capped by `net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
+/// See [`Serve::send_buffer`].
+const SEND_BUFFER: usize = 16 << 10;
 /// How long to wait when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves a router. Handlers find the peer's address as `ConnectInfo<SocketAddr>`.
+/// Serves a router, over HTTP/1 and HTTP/2. Handlers find the peer's address as `ConnectInfo<SocketAddr>`.
+///
+/// A stream of HTTP/1.1 gets its socket for itself: hyper parses the request and writes the head of the response, and when
+/// that has left, hyper and its buffers go. The client reads what it would read otherwise, to the byte, and when the stream has
+/// ended the connection serves the next request; what the client sends before that is kept, up to
+/// [`head_bytes`](Serve::head_bytes), and who sends more is cut. Layers around the routes stay around the stream's body.
+/// Left to hyper are streams over HTTP/2 and HTTP/1.0, answers to HEAD, to requests with a body or `Upgrade`, and responses that
+/// a layer has encoded or given a length.
 ///
 /// ```no_run
 /// # async fn f(app: axum::Router, ctrl_c: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
@@ -46,6 +68,7 @@ pub fn serve(listener: TcpListener, router: Router) -> Serve {
         head_timeout: Duration::from_secs(10),
         head_bytes: 32 << 10,
         stall: Duration::from_secs(60),
+        send_buffer: SEND_BUFFER,
         shutdown: Box::pin(pending()),
         shutdown_timeout: Duration::from_secs(10),
     }
@@ -59,6 +82,7 @@ pub struct Serve {
     head_timeout: Duration,
     head_bytes: usize,
     stall: Duration,
+    send_buffer: usize,
     shutdown: BoxFuture<'static, ()>,
     shutdown_timeout: Duration,
 }
@@ -88,6 +112,14 @@ impl Serve {
         self
     }
 
+    /// The `SO_SNDBUF` of a stream's socket, in bytes: what the kernel keeps for a client that reads slowly or not at all. (Linux
+    /// doubles the figure, to count in its own bookkeeping.) It bounds the rate too, to this much in a round trip. Set where a
+    /// stream has its socket for itself (HTTP/1.1). Defaults to 16 KiB.
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.send_buffer = bytes;
+        self
+    }
+
     /// When `signal` is ready, stops accepting, lets running requests end, and returns. Streams end only when the hub says
     /// so: call [`Hub::drain`](crate::Hub::drain) in the signal. What has not ended
     /// [`shutdown_timeout`](Self::shutdown_timeout) after that is cut.
@@ -105,13 +137,20 @@ impl Serve {
     async fn run(self) -> io::Result<()> {
         // Listening again on a listening socket only sets its backlog.
         socket2::SockRef::from(&self.listener).listen(BACKLOG)?;
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.head_timeout).max_buf_size(self.head_bytes);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(u32::try_from(self.head_bytes).unwrap_or(u32::MAX));
-        let graceful = GracefulShutdown::new();
+        let mut http1 = http1::Builder::new();
+        http1.timer(TokioTimer::new()).header_read_timeout(self.head_timeout).max_buf_size(self.head_bytes);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2.timer(TokioTimer::new()).max_header_list_size(u32::try_from(self.head_bytes).unwrap_or(u32::MAX));
+        let shared = Arc::new(Shared {
+            router: self.router,
+            http1,
+            http2,
+            head_timeout: self.head_timeout,
+            head_bytes: self.head_bytes,
+            stall: self.stall,
+            send_buffer: self.send_buffer,
+            stopping: watch::Sender::new(false),
+        });
         let mut shutdown = pin!(self.shutdown);
         // Dropped with this future, and then they end too.
         let mut connections = JoinSet::new();
@@ -127,17 +166,17 @@ impl Serve {
                 Some(_) = connections.join_next() => continue,
                 () = &mut shutdown => break,
             };
-            let service = TowerToHyperService::new(service(self.router.clone(), peer));
-            let io = TokioIo::new(stall::Stall::new(prepare(socket), self.head_timeout, self.stall));
-            let connection = graceful.watch(builder.serve_connection_with_upgrades(io, service).into_owned());
+            let serving = connection::serve(shared.clone(), prepare(socket), peer);
             connections.spawn(async move {
-                if let Err(error) = connection.await {
+                if let Err(error) = serving.await {
                     tracing::debug!(%peer, error, "connection ended");
                 }
             });
         }
         drop(self.listener);
-        let _ = tokio::time::timeout(self.shutdown_timeout, graceful.shutdown()).await;
+        shared.stopping.send_replace(true);
+        let all_ended = async { while connections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(self.shutdown_timeout, all_ended).await;
         Ok(())
     }
 }
@@ -146,23 +185,6 @@ fn prepare(socket: TcpStream) -> TcpStream {
     // Frames are small and wanted now. A socket that refuses this is about to fail anyway.
     let _ = socket.set_nodelay(true);
     socket
-}
-
-fn service(
-    router: Router,
-    peer: SocketAddr,
-) -> impl tower::Service<
-    http::Request<Incoming>,
-    Response = axum::response::Response,
-    Error = std::convert::Infallible,
-    Future: Send,
-> + Clone
-+ Send {
-    router.map_request(move |request: http::Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request
-    })
 }
 
 /// A connection that broke before it was accepted is nobody's loss; anything else (no file descriptors left) passes, and

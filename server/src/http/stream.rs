@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, Uri, header};
 use http_body::Frame;
 use tidings_protocol::{Cursor, DeviceId, Pattern, SessionId, problem::Code, sse};
 
-use super::{problem::Refusal, routes::Gate};
+use super::{problem::Refusal, routes::Gate, serve::Endless};
 use crate::{
     Hub,
     connection::{Fetched, Names, Step},
@@ -46,6 +46,7 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
     let link = hub.open(names, channels, rejected, start, identity.expires_in(), permit);
 
     let mut response = Response::new(Body::new(StreamBody { hub, link, read: None }));
+    response.extensions_mut().insert(Endless);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE));
     // Proxies neither keep, compress nor hold back a stream: Next.js compresses without `no-transform`, nginx buffers without

@@ -11,6 +11,8 @@
 //! | `heartbeat` | what a quiet stream says |
 //! | `subscribe` | channels of a live stream |
 //! | `resume` | cursors: gone on with, or told as gaps |
+//! | `takeover` | a stream that has its socket for itself |
+//! | `tls` | a server with TLS |
 //! | `slow_reader` | a client that does not read |
 //! | `online` | who is online, and draining |
 //! | `presence` | who is there, who comes and who goes |
@@ -44,3 +46,5 @@ mod resume;
 mod slow_reader;
 mod stream;
 mod subscribe;
+mod takeover;
+mod tls;

@@ -35,6 +35,10 @@ impl<S> Stall<S> {
         Self { socket, limit, beginning: Some(Box::pin(sleep(head))), owed: PREFACE_BYTES, waiting: None }
     }
 
+    pub(super) fn get_ref(&self) -> &S {
+        &self.socket
+    }
+
     fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         // Who is answered has begun, however short the request.
         self.beginning = None;

@@ -1,0 +1,111 @@
+//! One chunk on its way out (RFC 9112, section 7.1), however few of its bytes a write takes.
+
+use std::io::{IoSlice, Write};
+
+use bytes::Bytes;
+
+/// The longest size line: 16 hexadecimal digits and a line end.
+const LINE_BYTES: usize = 18;
+
+/// The chunk that ends a body, without trailers.
+const LAST: &[u8] = b"0\r\n\r\n";
+
+/// What remains of a chunk; nothing at first.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    line: [u8; LINE_BYTES],
+    line_bytes: usize,
+    data: Bytes,
+    /// The line end behind the data, or the whole of the last chunk.
+    end: &'static [u8],
+    written: usize,
+}
+
+impl Chunk {
+    /// A chunk of these bytes; of none it is nothing at all, because an empty one would end the body.
+    pub(super) fn of(data: Bytes) -> Self {
+        if data.is_empty() {
+            return Self::default();
+        }
+        let mut line = [0; LINE_BYTES];
+        let mut rest = &mut line[..];
+        // 18 bytes are enough for any length.
+        let _ = write!(rest, "{:x}\r\n", data.len());
+        let line_bytes = LINE_BYTES - rest.len();
+        Self { line, line_bytes, data, end: b"\r\n", written: 0 }
+    }
+
+    /// The chunk that ends the body.
+    pub(super) fn last() -> Self {
+        Self { end: LAST, ..Self::default() }
+    }
+
+    fn bytes(&self) -> usize {
+        self.line_bytes + self.data.len() + self.end.len()
+    }
+
+    pub(super) fn is_written(&self) -> bool {
+        self.written == self.bytes()
+    }
+
+    /// What is left to be written, some of it possibly empty.
+    pub(super) fn rest(&self) -> [IoSlice<'_>; 3] {
+        let mut skip = self.written;
+        [&self.line[..self.line_bytes], &self.data, self.end].map(|part| {
+            let skipped = skip.min(part.len());
+            skip -= skipped;
+            IoSlice::new(&part[skipped..])
+        })
+    }
+
+    /// So many bytes more were written. When all are, the data is let go.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.written += bytes;
+        if self.is_written() {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(mut chunk: Chunk, at_once: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        while !chunk.is_written() {
+            let rest: Vec<u8> = chunk.rest().iter().flat_map(|part| part.to_vec()).collect();
+            let count = at_once.min(rest.len());
+            out.extend_from_slice(&rest[..count]);
+            chunk.advance(count);
+        }
+        out
+    }
+
+    #[test]
+    fn it_is_the_same_however_little_a_write_takes() {
+        let data = Bytes::from("x".repeat(0x1a5));
+        let expected = format!("1a5\r\n{}\r\n", "x".repeat(0x1a5)).into_bytes();
+        for at_once in [1, 2, 3, 7, 100, 424, 425, 1_000] {
+            assert_eq!(written(Chunk::of(data.clone()), at_once), expected, "{at_once} at once");
+        }
+    }
+
+    #[test]
+    fn no_data_is_no_chunk() {
+        assert!(Chunk::of(Bytes::new()).is_written());
+    }
+
+    #[test]
+    fn the_last_one_ends_the_body() {
+        assert_eq!(written(Chunk::last(), 1), b"0\r\n\r\n");
+    }
+
+    #[test]
+    fn once_written_it_holds_nothing() {
+        let data = Bytes::from(vec![1; 10]);
+        let mut chunk = Chunk::of(data.clone());
+        chunk.advance(chunk.bytes());
+        assert!(chunk.is_written() && data.is_unique());
+    }
+}

@@ -1,0 +1,207 @@
+//! One connection, from its accept to its end: HTTP/2 by hyper all the way; HTTP/1 by hyper until a stream begins, then
+//! without it until the stream ends, and so on.
+//!
+//! What hyper and a request need is boxed and goes when a stream begins, so that what stays is a task of a few hundred bytes.
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use axum::{Router, body::Body, extract::ConnectInfo};
+use bytes::Bytes;
+use http::Request;
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::{HttpService, service_fn},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+};
+use tower::ServiceExt;
+
+use super::{
+    handover::{Handover, Taken, Terms},
+    stall::Stall,
+    streaming::Streaming,
+    watched::Watched,
+};
+
+/// How a client of HTTP/2 begins (RFC 9113, section 3.4), and no request of HTTP/1 does.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What the connections of a server share.
+pub(super) struct Shared {
+    pub(super) router: Router,
+    pub(super) http1: http1::Builder,
+    pub(super) http2: http2::Builder<TokioExecutor>,
+    pub(super) head_timeout: Duration,
+    pub(super) head_bytes: usize,
+    pub(super) stall: Duration,
+    pub(super) send_buffer: usize,
+    pub(super) stopping: watch::Sender<bool>,
+}
+
+impl Shared {
+    fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Ready when the server stops.
+    async fn stopped(&self) {
+        // The sender is in `self`.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// What connections run on.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Bounds what the kernel keeps of what a slow client has not taken.
+    fn bound_send_buffer(&self, bytes: usize);
+}
+
+impl Transport for TcpStream {
+    fn bound_send_buffer(&self, bytes: usize) {
+        // Without it the kernel's own, much larger, bound holds.
+        let _ = socket2::SockRef::from(self).set_send_buffer_size(bytes);
+    }
+}
+
+/// What is to be known of a connection before hyper gets it.
+struct Beginning {
+    is_http2: bool,
+    /// What it took to tell.
+    read: Bytes,
+}
+
+/// A stream without hyper.
+struct Stream<S> {
+    socket: Stall<S>,
+    taken: Taken,
+    /// What the client has sent behind its request.
+    early: Vec<u8>,
+}
+
+/// Serves one connection.
+pub(super) async fn serve<S: Transport>(shared: Arc<Shared>, socket: S, peer: SocketAddr) -> Result<(), Error> {
+    let mut socket = Stall::new(socket, shared.head_timeout, shared.stall);
+    let Some(Beginning { is_http2, mut read }) = Box::pin(begin(&shared, &mut socket)).await? else { return Ok(()) };
+    if is_http2 {
+        return Ok(Box::pin(serve_http2(&shared, socket, read, peer)).await?);
+    }
+    loop {
+        let Some(stream) = Box::pin(serve_http1(&shared, socket, read, peer)).await? else { return Ok(()) };
+        let Stream { socket: bare, taken: Taken { body, last }, early } = stream;
+        bare.get_ref().bound_send_buffer(shared.send_buffer);
+        let mut streaming = Streaming::new(bare, body, early, shared.head_bytes);
+        poll_fn(|cx| streaming.poll(cx)).await?;
+        (socket, read) = streaming.into_parts();
+        if last || shared.is_stopping() {
+            return Ok(socket.shutdown().await?);
+        }
+    }
+}
+
+/// Reads until it is clear which HTTP the client speaks. `None` when the server stops before that.
+async fn begin<S: Transport>(shared: &Shared, socket: &mut Stall<S>) -> io::Result<Option<Beginning>> {
+    let mut bytes = [0; PREFACE.len()];
+    let mut count = 0;
+    let read = async {
+        while count < bytes.len() && bytes[..count] == PREFACE[..count] {
+            match socket.read(&mut bytes[count..]).await? {
+                0 => break,
+                read => count += read,
+            }
+        }
+        io::Result::Ok(())
+    };
+    tokio::select! {
+        read = read => read?,
+        () = shared.stopped() => return Ok(None),
+    }
+    Ok(Some(Beginning { is_http2: bytes == *PREFACE, read: Bytes::copy_from_slice(&bytes[..count]) }))
+}
+
+/// Lets hyper serve requests, until one of them is answered by a stream that can be taken over, or to the end.
+async fn serve_http1<S: Transport>(
+    shared: &Shared,
+    socket: Stall<S>,
+    read: Bytes,
+    peer: SocketAddr,
+) -> hyper::Result<Option<Stream<S>>> {
+    let handover = Arc::new(Handover::default());
+    let io = TokioIo::new(Watched::new(socket, read, handover.clone()));
+    let service = service(shared.router.clone(), peer, Some(handover.clone()));
+    let mut connection = shared.http1.serve_connection(io, service).with_upgrades();
+    let ended = {
+        let mut stopped = pin!(shared.stopped());
+        let mut is_told = false;
+        poll_fn(|cx| {
+            let mut connection = Pin::new(&mut connection);
+            if !is_told && stopped.as_mut().poll(cx).is_ready() {
+                is_told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            match connection.poll(cx) {
+                Poll::Ready(ended) => Poll::Ready(ended.map(|()| None)),
+                Poll::Pending => handover.take().map_or(Poll::Pending, |taken| Poll::Ready(Ok(Some(taken)))),
+            }
+        })
+        .await?
+    };
+    // There are no parts of a connection that became something else, and that has ended for us.
+    let (Some(taken), Some(parts)) = (ended, connection.into_parts()) else { return Ok(None) };
+    let (socket, unread) = parts.io.into_inner().into_parts();
+    Ok(Some(Stream { socket, taken, early: [parts.read_buf, unread].concat() }))
+}
+
+async fn serve_http2<S: Transport>(
+    shared: &Shared,
+    socket: Stall<S>,
+    read: Bytes,
+    peer: SocketAddr,
+) -> hyper::Result<()> {
+    let io = TokioIo::new(Watched::new(socket, read, Arc::default()));
+    let mut connection = pin!(shared.http2.serve_connection(io, service(shared.router.clone(), peer, None)));
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = shared.stopped() => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// The router as hyper calls it.
+fn service(
+    router: Router,
+    peer: SocketAddr,
+    handover: Option<Arc<Handover>>,
+) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> {
+    service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let handover = handover.clone().and_then(|handover| Some((handover, Terms::of(&request)?)));
+        let response = router.clone().oneshot(request);
+        async move {
+            let response = response.await?;
+            Ok(match handover {
+                Some((handover, terms)) => handover.offer(terms, response),
+                None => response,
+            })
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,506 @@
+//! Connections over pipes whose windows are as small as one byte, so that every write is cut everywhere.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    task::Context,
+};
+
+use axum::{
+    extract::Path,
+    http::{HeaderMap, header},
+    response::Response,
+    routing::get,
+};
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty};
+use parking_lot::Mutex;
+use tokio::{
+    io::{DuplexStream, ReadBuf, ReadHalf, WriteHalf, split},
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::*;
+use crate::http::serve::Endless;
+
+const WINDOWS: [usize; 5] = [1, 2, 7, 64, 64 << 10];
+const HEAD: &str = "host: a\r\n\r\n";
+
+/// Our end of a pipe, which counts how often it was taken over.
+struct Pipe {
+    stream: DuplexStream,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Transport for Pipe {
+    fn bound_send_buffer(&self, _: usize) {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// What a stream is told to send: data, or an error.
+type Word = Result<&'static str, &'static str>;
+
+/// The body of a stream, in which the test speaks.
+struct Spoken(mpsc::UnboundedReceiver<Word>);
+
+impl http_body::Body for Spoken {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        self.0.poll_recv(cx).map(|word| word.map(|word| word.map(|data| Frame::data(data.into()))))
+    }
+}
+
+/// A server of one connection. `/stream/{anything}` are streams, in the order of their requests.
+struct Fixture {
+    reader: ReadHalf<DuplexStream>,
+    writer: WriteHalf<DuplexStream>,
+    shared: Arc<Shared>,
+    serving: JoinHandle<Result<(), Error>>,
+    taken: Arc<AtomicUsize>,
+    streams: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Word>>,
+}
+
+impl Fixture {
+    fn new(window: usize) -> Self {
+        Self::layered(window, |router| router)
+    }
+
+    fn layered(window: usize, layer: impl FnOnce(Router) -> Router) -> Self {
+        let (opened, streams) = mpsc::unbounded_channel();
+        let stream = move |headers: HeaderMap| async move {
+            let (speaker, words) = mpsc::unbounded_channel();
+            opened.send(speaker).unwrap();
+            let mut response = Response::new(Body::new(Spoken(words)));
+            response.extensions_mut().insert(Endless);
+            if let Some(length) = headers.get("x-length") {
+                response.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
+            }
+            response
+        };
+        let router = Router::new()
+            .route("/stream/{name}", get(stream.clone()).post(stream))
+            .route("/hello/{name}", get(|Path(name): Path<String>| async move { format!("hello {name}") }));
+        let mut http1 = http1::Builder::new();
+        http1.timer(hyper_util::rt::TokioTimer::new());
+        let shared = Arc::new(Shared {
+            router: layer(router),
+            http1,
+            http2: http2::Builder::new(TokioExecutor::new()),
+            head_timeout: Duration::from_secs(10),
+            head_bytes: 8 << 10,
+            stall: Duration::from_secs(60),
+            send_buffer: 0,
+            stopping: watch::Sender::new(false),
+        });
+        let (client, stream) = tokio::io::duplex(window);
+        let taken = Arc::new(AtomicUsize::new(0));
+        let pipe = Pipe { stream, taken: taken.clone() };
+        let serving = tokio::spawn(serve(shared.clone(), pipe, ([127, 0, 0, 1], 1).into()));
+        let (reader, writer) = split(client);
+        Self { reader, writer, shared, serving, taken, streams }
+    }
+
+    async fn send(&mut self, bytes: &str) {
+        self.writer.write_all(bytes.as_bytes()).await.unwrap();
+    }
+
+    /// The head of the next response, in lower case.
+    async fn head(&mut self) -> String {
+        self.head_while_sending("").await
+    }
+
+    /// The same, read while more is sent: hyper reads nothing while it writes.
+    async fn head_while_sending(&mut self, bytes: &str) -> String {
+        let (sent, head) = tokio::join!(self.writer.write_all(bytes.as_bytes()), async {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(self.reader.read_u8().await.expect("a head"));
+            }
+            String::from_utf8(head).unwrap().to_ascii_lowercase()
+        });
+        sent.unwrap();
+        head
+    }
+
+    /// Asserts that these are the next bytes.
+    #[track_caller]
+    fn reads(&mut self, expected: &str) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let mut bytes = vec![0; expected.len()];
+            self.reader.read_exact(&mut bytes).await.expect("more bytes");
+            assert_eq!(String::from_utf8_lossy(&bytes), expected, "{caller}");
+        }
+    }
+
+    /// All bytes until the server closes.
+    async fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        timeout(Duration::from_secs(3_600), self.reader.read_to_string(&mut rest)).await.expect("an end").unwrap();
+        rest
+    }
+
+    async fn stream(&mut self) -> mpsc::UnboundedSender<Word> {
+        self.streams.recv().await.expect("a stream was opened")
+    }
+
+    fn takeovers(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_taken_over_and_right_to_the_byte() {
+    for window in WINDOWS {
+        let mut fixture = Fixture::new(window);
+        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+        let head = fixture.head().await;
+        assert!(
+            head.starts_with("http/1.1 200 ok\r\n") && head.contains("\r\ntransfer-encoding: chunked\r\n"),
+            "{head}"
+        );
+        let stream = fixture.stream().await;
+        stream.send(Ok("hello")).unwrap();
+        stream.send(Ok("")).unwrap();
+        stream.send(Ok("a longer text\n\n")).unwrap();
+        fixture.reads("5\r\nhello\r\nf\r\na longer text\n\n\r\n").await;
+        assert_eq!(fixture.takeovers(), 1, "window {window}");
+        drop(stream);
+        fixture.reads("0\r\n\r\n").await;
+    }
+}
+
+/// The first bytes of the body are there before the head has left.
+#[tokio::test]
+async fn the_head_comes_first_however_slowly_it_leaves() {
+    for window in WINDOWS {
+        let mut fixture = Fixture::new(window);
+        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+        let stream = fixture.stream().await;
+        stream.send(Ok("early")).unwrap();
+        drop(stream);
+        fixture.head().await;
+        fixture.reads("5\r\nearly\r\n0\r\n\r\n").await;
+        assert_eq!(fixture.takeovers(), 1, "window {window}");
+    }
+}
+
+#[tokio::test]
+async fn the_connection_goes_on_after_a_stream() {
+    for window in WINDOWS {
+        let mut fixture = Fixture::new(window);
+        for round in 1..=3 {
+            fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+            fixture.head().await;
+            drop(fixture.stream().await);
+            fixture.reads("0\r\n\r\n").await;
+            assert_eq!(fixture.takeovers(), round);
+            fixture.send(&format!("GET /hello/ana HTTP/1.1\r\n{HEAD}")).await;
+            fixture.head().await;
+            fixture.reads("hello ana").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn requests_sent_behind_a_stream_are_answered_when_it_has_ended() {
+    for window in WINDOWS {
+        let mut fixture = Fixture::new(window);
+        // Some with the first, which hyper has read by then; some later.
+        let requests = format!("GET /stream/1 HTTP/1.1\r\n{HEAD}GET /hello/ana HTTP/1.1\r\n{HEAD}GET /he");
+        fixture.head_while_sending(&requests).await;
+        let stream = fixture.stream().await;
+        stream.send(Ok("one")).unwrap();
+        fixture.reads("3\r\none\r\n").await;
+        fixture.send(&format!("llo/bob HTTP/1.1\r\n{HEAD}GET /stream/2 HTTP/1.1\r\n{HEAD}")).await;
+        stream.send(Ok("two")).unwrap();
+        fixture.reads("3\r\ntwo\r\n").await;
+        drop(stream);
+        fixture.reads("0\r\n\r\n").await;
+        for expected in ["hello ana", "hello bob"] {
+            fixture.head().await;
+            fixture.reads(expected).await;
+        }
+        fixture.head().await;
+        fixture.stream().await.send(Ok("three")).unwrap();
+        fixture.reads("5\r\nthree\r\n0\r\n\r\n").await;
+        assert_eq!(fixture.takeovers(), 2, "window {window}");
+    }
+}
+
+#[tokio::test]
+async fn who_sends_more_behind_a_stream_than_a_head_may_hold_is_cut() {
+    let mut fixture = Fixture::new(64 << 10);
+    fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+    fixture.head().await;
+    let stream = fixture.stream().await;
+    stream.send(Ok("one")).unwrap();
+    fixture.reads("3\r\none\r\n").await;
+    fixture.send(&"x".repeat(9 << 10)).await;
+    assert_eq!(fixture.rest().await, "", "no last chunk");
+    assert!(stream.is_closed());
+}
+
+#[tokio::test]
+async fn a_connection_that_is_to_close_closes_behind_the_last_chunk() {
+    for close in ["connection: close\r\n", "connection: keep-alive, Close\r\n"] {
+        let mut fixture = Fixture::new(7);
+        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{close}{HEAD}")).await;
+        assert!(fixture.head().await.contains("\r\nconnection: close\r\n"));
+        fixture.stream().await.send(Ok("bye")).unwrap();
+        assert_eq!(fixture.rest().await, "3\r\nbye\r\n0\r\n\r\n");
+        assert_eq!(fixture.takeovers(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_stops_ends_a_stream_by_its_last_chunk_and_closes() {
+    let mut fixture = Fixture::new(7);
+    fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+    fixture.head().await;
+    let stream = fixture.stream().await;
+    fixture.shared.stopping.send_replace(true);
+    stream.send(Ok("closing")).unwrap();
+    drop(stream);
+    assert_eq!(fixture.rest().await, "7\r\nclosing\r\n0\r\n\r\n");
+    fixture.serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_stops_closes_what_has_not_begun_or_is_idle() {
+    let mut silent = Fixture::new(64);
+    silent.shared.stopping.send_replace(true);
+    assert_eq!(silent.rest().await, "");
+    let mut idle = Fixture::new(64);
+    idle.send(&format!("GET /hello/ana HTTP/1.1\r\n{HEAD}")).await;
+    idle.head().await;
+    idle.reads("hello ana").await;
+    idle.shared.stopping.send_replace(true);
+    assert_eq!(idle.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_the_stream() {
+    let mut fixture = Fixture::new(64);
+    fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+    fixture.head().await;
+    let stream = fixture.stream().await;
+    stream.send(Ok("one")).unwrap();
+    fixture.reads("3\r\none\r\n").await;
+    drop((fixture.reader, fixture.writer));
+    stream.closed().await;
+    assert!(fixture.serving.await.unwrap().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_nothing_is_given_up() {
+    let mut fixture = Fixture::new(64);
+    fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+    fixture.head().await;
+    let stream = fixture.stream().await;
+    stream.send(Ok("one")).unwrap();
+    fixture.reads("3\r\none\r\n").await;
+    let began = tokio::time::Instant::now();
+    // A quiet stream may be quiet for ever.
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert!(!stream.is_closed());
+    stream.send(Ok("more than the window holds, of which the client takes nothing, not one byte")).unwrap();
+    stream.closed().await;
+    assert_eq!(began.elapsed(), Duration::from_secs(3_600 + 60));
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_has_no_last_chunk() {
+    let mut fixture = Fixture::new(64);
+    fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+    fixture.head().await;
+    let stream = fixture.stream().await;
+    stream.send(Ok("one")).unwrap();
+    stream.send(Err("the engine is gone")).unwrap();
+    assert_eq!(fixture.rest().await, "3\r\none\r\n");
+}
+
+/// What hyper keeps, and writes as it does under any other server.
+mod falls_back {
+    use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn for_http_1_0() {
+        let mut fixture = Fixture::new(7);
+        fixture.send(&format!("GET /stream/1 HTTP/1.0\r\n{HEAD}")).await;
+        assert!(!fixture.head().await.contains("transfer-encoding"));
+        fixture.stream().await.send(Ok("bare")).unwrap();
+        assert_eq!(fixture.rest().await, "bare");
+        assert_eq!(fixture.takeovers(), 0);
+    }
+
+    #[tokio::test]
+    async fn for_head() {
+        let mut fixture = Fixture::new(7);
+        fixture.send(&format!("HEAD /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+        fixture.head().await;
+        fixture.stream().await.closed().await;
+        fixture.send(&format!("GET /hello/ana HTTP/1.1\r\n{HEAD}")).await;
+        fixture.head().await;
+        fixture.reads("hello ana").await;
+        assert_eq!(fixture.takeovers(), 0);
+    }
+
+    #[tokio::test]
+    async fn for_a_request_with_a_body() {
+        for method in ["GET", "POST"] {
+            let mut fixture = Fixture::new(7);
+            fixture.send(&format!("{method} /stream/1 HTTP/1.1\r\ncontent-length: 3\r\n{HEAD}x")).await;
+            fixture.head().await;
+            let stream = fixture.stream().await;
+            stream.send(Ok("one")).unwrap();
+            fixture.reads("3\r\none\r\n").await;
+            assert_eq!(fixture.takeovers(), 0, "{method}");
+        }
+    }
+
+    #[tokio::test]
+    async fn for_a_request_that_may_become_something_else() {
+        let mut fixture = Fixture::new(7);
+        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n{HEAD}")).await;
+        fixture.head().await;
+        fixture.stream().await.send(Ok("one")).unwrap();
+        fixture.reads("3\r\none\r\n0\r\n\r\n").await;
+        assert_eq!(fixture.takeovers(), 0);
+    }
+
+    #[tokio::test]
+    async fn for_a_response_of_a_known_length() {
+        let mut fixture = Fixture::new(7);
+        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\nx-length: 5\r\n{HEAD}")).await;
+        assert!(fixture.head().await.contains("\r\ncontent-length: 5\r\n"));
+        fixture.stream().await.send(Ok("whole")).unwrap();
+        fixture.reads("whole").await;
+        assert_eq!(fixture.takeovers(), 0);
+    }
+
+    #[tokio::test]
+    async fn for_an_encoded_response() {
+        let layer = CompressionLayer::new().compress_when(SizeAbove::new(0));
+        let mut fixture = Fixture::layered(7, |router| router.layer(layer));
+        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\naccept-encoding: gzip\r\n{HEAD}")).await;
+        assert!(fixture.head().await.contains("\r\ncontent-encoding: gzip\r\n"));
+        fixture.stream().await.send(Ok("one")).unwrap();
+        // The size of the first chunk, then the magic number of gzip.
+        while fixture.reader.read_u8().await.unwrap() != b'\n' {}
+        assert_eq!(fixture.reader.read_u16().await.unwrap(), 0x1f8b);
+        assert_eq!(fixture.takeovers(), 0);
+        // The same router, asked by who takes no gzip.
+        let layer = CompressionLayer::new().compress_when(SizeAbove::new(0));
+        let mut fixture = Fixture::layered(7, |router| router.layer(layer));
+        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+        fixture.head().await;
+        fixture.stream().await.send(Ok("one")).unwrap();
+        fixture.reads("3\r\none\r\n0\r\n\r\n").await;
+        assert_eq!(fixture.takeovers(), 1);
+    }
+
+    #[tokio::test]
+    async fn for_http_2() {
+        for window in [7, 64 << 10] {
+            let Fixture { reader, writer, shared, serving, taken, mut streams } = Fixture::new(window);
+            let io = TokioIo::new(reader.unsplit(writer));
+            let (mut sender, connection) =
+                hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+            let connection = tokio::spawn(connection);
+            let request = |path: &str| Request::get(format!("http://a{path}")).body(Empty::<Bytes>::new()).unwrap();
+            let mut response = sender.send_request(request("/stream/1")).await.unwrap();
+            let stream = streams.recv().await.unwrap();
+            stream.send(Ok("one")).unwrap();
+            assert_eq!(response.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
+            let hello = sender.send_request(request("/hello/ana")).await.unwrap();
+            assert_eq!(hello.collect().await.unwrap().to_bytes(), "hello ana");
+            shared.stopping.send_replace(true);
+            stream.send(Ok("two")).unwrap();
+            drop(stream);
+            assert_eq!(response.collect().await.unwrap().to_bytes(), "two");
+            // Whoever says goodbye last may find the pipe broken.
+            let (_, _) = (serving.await.unwrap(), connection.await.unwrap());
+            assert_eq!(taken.load(Ordering::Relaxed), 0, "window {window}");
+        }
+    }
+}
+
+/// A layer's body around a stream's is written through it.
+mod wrapped {
+    use super::*;
+
+    /// Doubles every frame, and says when it ends.
+    struct Doubling {
+        inner: Body,
+        ended: Arc<Mutex<Vec<&'static str>>>,
+    }
+
+    impl http_body::Body for Doubling {
+        type Data = Bytes;
+        type Error = axum::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+            let frame = Pin::new(&mut self.inner).poll_frame(cx);
+            if matches!(frame, Poll::Ready(None)) {
+                self.ended.lock().push("end");
+            }
+            frame.map_ok(|frame| frame.map_data(|data| [&*data, &*data].concat().into()))
+        }
+    }
+
+    impl Drop for Doubling {
+        fn drop(&mut self) {
+            self.ended.lock().push("dropped");
+        }
+    }
+
+    #[tokio::test]
+    async fn its_frames_and_its_end_pass_the_layer() {
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let seen = ended.clone();
+        let layer = tower::util::MapResponseLayer::new(move |response: Response| {
+            let ended = ended.clone();
+            response.map(|inner| Body::new(Doubling { inner, ended }))
+        });
+        let mut fixture = Fixture::layered(1, |router| router.layer(layer));
+        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+        fixture.head().await;
+        let stream = fixture.stream().await;
+        stream.send(Ok("one")).unwrap();
+        fixture.reads("6\r\noneone\r\n").await;
+        assert_eq!(*seen.lock(), [""; 0]);
+        drop(stream);
+        fixture.reads("0\r\n\r\n").await;
+        assert_eq!(*seen.lock(), ["end", "dropped"]);
+    }
+}

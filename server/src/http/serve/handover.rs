@@ -1,0 +1,137 @@
+//! How a stream passes from hyper to us: hyper parses the request and writes the response's head, and asks for the body.
+//! There it meets a [`Standin`], which has nothing to say; the real body waits here until the I/O has seen the last byte of the
+//! head leave. Then hyper, its buffers and the stand-in go, and what is left is a socket and a body.
+//!
+//! The body that is taken is the one that came out of the router, in all that layers have wrapped around it, so that they see
+//! every frame and the end as they would under hyper.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{body::Body, extract::Request, response::Response};
+use bytes::Bytes;
+use http::{
+    HeaderMap, Method, StatusCode, Version,
+    header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE},
+};
+use http_body::{Body as _, Frame};
+use parking_lot::Mutex;
+
+/// In a response's extensions: its body goes on until one of the two sides ends it, so a socket of its own is worth it.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct Endless;
+
+/// Where one connection's handover stands. The service, the body, the I/O and the task of the connection share it.
+#[derive(Debug, Default)]
+pub(super) struct Handover(Mutex<Stage>);
+
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    None,
+    /// hyper has the head.
+    Offered(Taken),
+    /// hyper has asked for the first bytes behind the head: all of that is in its buffers, or further.
+    Asked(Taken),
+    /// The socket took the last byte of the head.
+    Flushed(Taken),
+}
+
+/// A stream that is ours now.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) body: Body,
+    /// Whether the head says that this response is the connection's last.
+    pub(super) last: bool,
+}
+
+/// What must be known of a request if its answer may be taken over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    last: bool,
+}
+
+impl Terms {
+    /// `None` if hyper has to write the answer: where a body has no chunks (HTTP/1.0) or is none (HEAD), and where bytes of
+    /// the request are still to come or the connection may become something else.
+    pub(super) fn of(request: &Request) -> Option<Self> {
+        let plain = request.version() == Version::HTTP_11
+            && *request.method() == Method::GET
+            && request.body().is_end_stream()
+            && !request.headers().contains_key(UPGRADE);
+        plain.then(|| Self { last: says_close(request.headers()) })
+    }
+}
+
+fn says_close(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).any(|token| token.trim().eq_ignore_ascii_case("close"))
+}
+
+impl Handover {
+    /// Keeps the body of a stream and returns the response with a stand-in; any other response as it is.
+    pub(super) fn offer(self: &Arc<Self>, terms: Terms, mut response: Response) -> Response {
+        if response.extensions_mut().remove::<Endless>().is_none() || !is_chunked(&response) {
+            return response;
+        }
+        let last = terms.last || says_close(response.headers());
+        let (parts, body) = response.into_parts();
+        *self.0.lock() = Stage::Offered(Taken { body, last });
+        Response::from_parts(parts, Body::new(Standin(self.clone())))
+    }
+
+    fn asked(&self) {
+        let mut stage = self.0.lock();
+        *stage = match std::mem::take(&mut *stage) {
+            Stage::Offered(taken) => Stage::Asked(taken),
+            other => other,
+        };
+    }
+
+    /// The socket has taken all that there was, and that ended a head.
+    pub(super) fn flushed(&self) {
+        let mut stage = self.0.lock();
+        *stage = match std::mem::take(&mut *stage) {
+            Stage::Asked(taken) => Stage::Flushed(taken),
+            other => other,
+        };
+    }
+
+    /// The stream, once it is ready to be taken.
+    pub(super) fn take(&self) -> Option<Taken> {
+        let mut stage = self.0.lock();
+        match std::mem::take(&mut *stage) {
+            Stage::Flushed(taken) => Some(taken),
+            other => {
+                *stage = other;
+                None
+            }
+        }
+    }
+}
+
+/// Whether hyper writes this body in chunks, with nothing behind them. An encoded one is left to it as well: the encoder holds
+/// many times what taking over would save.
+fn is_chunked(response: &Response) -> bool {
+    let otherwise = [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING, TRAILER, UPGRADE];
+    response.status() == StatusCode::OK
+        && response.body().size_hint().exact().is_none()
+        && !otherwise.iter().any(|name| response.headers().contains_key(name))
+}
+
+/// The body that hyper sees in place of one that is kept.
+struct Standin(Arc<Handover>);
+
+impl http_body::Body for Standin {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.asked();
+        Poll::Pending
+    }
+}

@@ -1,0 +1,97 @@
+//! The I/O below hyper: gives it what was read before its time, and sees the heads that it writes leave.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::handover::Handover;
+
+/// What ends a head, and nothing in it (RFC 9112, section 2.1).
+const HEAD_END: [u8; 4] = *b"\r\n\r\n";
+
+#[derive(Debug)]
+pub(super) struct Watched<S> {
+    socket: S,
+    /// Bytes of the client that somebody has read already.
+    before: Bytes,
+    /// The last bytes that the socket took.
+    tail: [u8; 4],
+    handover: Arc<Handover>,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(socket: S, before: Bytes, handover: Arc<Handover>) -> Self {
+        Self { socket, before, tail: [0; 4], handover }
+    }
+
+    /// The socket, and what is left of the bytes that were read before.
+    pub(super) fn into_parts(self) -> (S, Bytes) {
+        (self.socket, self.before)
+    }
+
+    fn took(&mut self, bytes: &[u8]) {
+        for byte in &bytes[bytes.len().saturating_sub(4)..] {
+            self.tail.rotate_left(1);
+            self.tail[3] = *byte;
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.before.is_empty() {
+            return Pin::new(&mut self.socket).poll_read(cx, buf);
+        }
+        let count = self.before.len().min(buf.remaining());
+        buf.put_slice(&self.before[..count]);
+        self.before.advance(count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let count = ready!(Pin::new(&mut self.socket).poll_write(cx, buf))?;
+        self.took(&buf[..count]);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let count = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs))?;
+        let mut left = count;
+        for buf in bufs {
+            let taken = left.min(buf.len());
+            self.took(&buf[..taken]);
+            left -= taken;
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    /// hyper asks for this when its own buffer is empty. That the last bytes were the end of a head is looked at all the same:
+    /// on it depends where our first byte lands.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+        if self.tail == HEAD_END {
+            self.handover.flushed();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
