@@ -24,6 +24,8 @@ crate::frame::words! {
         CredentialsInvalid = "credentialsInvalid",
         /// 401: credentials that were good once.
         CredentialsExpired = "credentialsExpired",
+        /// 401: credentials that the server has taken back; newer ones are needed.
+        CredentialsRevoked = "credentialsRevoked",
         /// 401: credentials that will be good later.
         CredentialsNotYetValid = "credentialsNotYetValid",
         /// 401: credentials made for somebody else to accept.
@@ -75,6 +77,7 @@ impl Code {
             | Self::CredentialsMalformed
             | Self::CredentialsInvalid
             | Self::CredentialsExpired
+            | Self::CredentialsRevoked
             | Self::CredentialsNotYetValid
             | Self::CredentialsWrongAudience
             | Self::CredentialsWrongIssuer
@@ -106,6 +109,7 @@ impl Code {
             Self::CredentialsMalformed => "Credentials cannot be read",
             Self::CredentialsInvalid => "Credentials are not valid",
             Self::CredentialsExpired => "Credentials have expired",
+            Self::CredentialsRevoked => "Credentials were revoked",
             Self::CredentialsNotYetValid => "Credentials are not valid yet",
             Self::CredentialsWrongAudience => "Credentials are for another audience",
             Self::CredentialsWrongIssuer => "Credentials are of another issuer",

@@ -18,6 +18,7 @@ pub(crate) struct Config {
     pub(crate) window_age: Duration,
     pub(crate) publish_deadline: Duration,
     pub(crate) presence: Option<PresenceSettings>,
+    pub(crate) revocation_life: Duration,
 }
 
 impl Default for Config {
@@ -34,6 +35,7 @@ impl Default for Config {
             window_age: Duration::from_secs(600),
             publish_deadline: Duration::from_secs(15),
             presence: None,
+            revocation_life: Duration::from_secs(24 * 3_600),
         }
     }
 }

@@ -7,9 +7,12 @@
 //! One room, because live records, the past and the confirmations of a step share one position and one batch, and the order of
 //! the three is the promise.
 
+mod control;
+
 use std::collections::{HashSet, VecDeque};
 
 use bytes::Bytes;
+pub(crate) use control::{Authority, Rekeyed};
 use tidings_protocol::{
     Cursor, DeviceId, Pattern, RequestId, SessionId, UserId,
     frame::{Closing, Gap, GapReason, HEARTBEAT, RejectCode, Revoked, Subscribed},
@@ -19,6 +22,7 @@ use crate::{
     engine::Limit,
     record::{Entry, Record, json_frame},
     routing::{self, KeyRef, RouteKey},
+    standing::Issued,
     window::Window,
 };
 
@@ -60,6 +64,7 @@ struct Pending {
     channels: Vec<Pattern>,
     keys: Vec<RouteKey>,
     since: Since,
+    authority: Authority,
 }
 
 /// What the engine's log holds after a position: at least one record, or why there is none.
@@ -101,6 +106,8 @@ pub(crate) struct Connection {
     names: Names,
     /// `retry:` and `connected`, until they are written.
     greeting: Option<Bytes>,
+    /// Commands may have been passed over that have to be looked at before anything is sent.
+    unaligned: bool,
     /// Channels that were taken away, until it is said.
     revoked: Vec<Pattern>,
     /// Why the client may have missed something on all of its stream, until it is told.
@@ -109,8 +116,16 @@ pub(crate) struct Connection {
     /// All records that match up to here were handed to the driver.
     position: Cursor,
     channels: Vec<Pattern>,
+    /// Channels that it hears by the server's will, whether it asked for them or not.
+    given: Vec<Pattern>,
+    /// By what right it hears its channels.
+    authority: Authority,
+    /// Something was revoked, which may be more than its channels.
+    judged: bool,
     /// What to look up: the identity's keys, then the channels', each once.
     keys: Vec<RouteKey>,
+    /// How they have changed since the registry was told.
+    rekeyed: Rekeyed,
     pending: VecDeque<Pending>,
     page: Option<Page>,
     /// The last batch was cut short, so there is more without being woken.
@@ -148,23 +163,32 @@ enum Flow {
 }
 
 impl Connection {
-    /// A stream that starts after `position`. `gap` is told right after the greeting.
+    /// A stream that starts after `position`, in what is now the log; what the server wishes it to hear is looked up there.
+    /// `gap` is told right after the greeting.
     pub(crate) fn new(
+        window: &Window,
         names: Names,
         channels: Vec<Pattern>,
+        issued: Issued,
         position: Cursor,
-        lineage: u64,
         greeting: Bytes,
         gap: Option<GapReason>,
     ) -> Self {
+        let authority = Authority { issued, as_of: window.head().seq };
+        let identity = routing::identity(names.user.as_ref(), names.device.as_ref());
         let mut connection = Self {
-            keys: routing::identity(names.user.as_ref(), names.device.as_ref()),
+            keys: identity.clone(),
+            rekeyed: Rekeyed { added: identity, dropped: Vec::new() },
             names,
             greeting: Some(greeting),
+            unaligned: position.seq > authority.as_of,
             gap,
-            lineage,
+            lineage: window.lineage(),
             position,
             channels: Vec::new(),
+            given: Vec::new(),
+            authority,
+            judged: false,
             pending: VecDeque::new(),
             page: None,
             behind: false,
@@ -174,6 +198,14 @@ impl Connection {
         };
         for channel in channels {
             connection.activate(channel);
+        }
+        let user = connection.names.user.as_ref();
+        if window.standing().shuts_out(user, connection.names.device.as_ref(), issued) {
+            connection.dismiss();
+        }
+        for channel in window.standing().subscribed(connection.names.user.as_ref()) {
+            connection.look_up(channel);
+            connection.given.push(channel.clone());
         }
         connection
     }
@@ -213,9 +245,9 @@ impl Connection {
     }
 
     /// Asks for channels; they become active when the stream says `subscribed`.
-    pub(crate) fn subscribe(&mut self, request: RequestId, channels: Vec<Pattern>, since: Since) {
+    pub(crate) fn subscribe(&mut self, request: RequestId, channels: Vec<Pattern>, since: Since, authority: Authority) {
         let keys = unique(channels.iter().flat_map(routing::looked_up));
-        self.pending.push_back(Pending { request, channels, keys, since });
+        self.pending.push_back(Pending { request, channels, keys, since, authority });
     }
 
     /// Stops channels at once, active or asked for.
@@ -226,8 +258,7 @@ impl Connection {
             pending.keys = unique(pending.channels.iter().flat_map(routing::looked_up));
         }
         self.pending.retain(|pending| !pending.channels.is_empty());
-        let identity = routing::identity(self.names.user.as_ref(), self.names.device.as_ref());
-        self.keys = unique(identity.into_iter().chain(self.channels.iter().flat_map(routing::looked_up)));
+        self.rekey();
     }
 
     /// The channels that it holds or has asked for, each once.
@@ -241,10 +272,22 @@ impl Connection {
         channels
     }
 
-    /// Stops channels at once, and says so.
-    pub(crate) fn revoke(&mut self, channels: Vec<Pattern>) {
-        self.unsubscribe(&channels);
-        self.revoked.extend(channels);
+    /// Goes on by another right, without these channels, and says so.
+    pub(crate) fn refresh(&mut self, authority: Authority, lost: Vec<Pattern>) {
+        self.authority = authority;
+        self.pending.iter_mut().for_each(|pending| pending.authority = authority);
+        self.unsubscribe(&lost);
+        self.revoked.extend(lost.into_iter().filter(|channel| !self.given.contains(channel)));
+    }
+
+    /// Whether something was revoked since the last time; then when its credentials were issued, to judge the rest by.
+    pub(crate) fn take_judged(&mut self) -> Option<Issued> {
+        std::mem::take(&mut self.judged).then_some(self.authority.issued)
+    }
+
+    /// How what it looks up has changed, to be told once.
+    pub(crate) fn take_rekeyed(&mut self) -> Rekeyed {
+        std::mem::take(&mut self.rekeyed)
     }
 
     /// Ends the stream after one last frame.
@@ -276,7 +319,9 @@ impl Connection {
             return Step::End;
         }
         let mut batch = Batch { frames: Vec::new(), bytes: 0, max: ask.max_bytes };
-        if let Some(greeting) = self.greeting.take() {
+        let greeting = self.greeting.take();
+        let is_first = greeting.is_some();
+        if let Some(greeting) = greeting {
             batch.push(greeting);
         }
         if self.lineage != window.lineage() {
@@ -286,19 +331,31 @@ impl Connection {
         if let Some(reason) = self.gap.take() {
             self.tell_gap(window, reason, &mut batch);
         }
+        if is_first {
+            self.tell_given(&mut batch);
+        }
         if !self.revoked.is_empty() {
             let revoked = Revoked { channels: std::mem::take(&mut self.revoked), code: RejectCode::Forbidden };
             batch.push(json_frame(Some(Revoked::NAME), None, &revoked));
         }
+        // A position that this node has not reached has passed commands that it does not know of.
+        if self.unaligned && self.position.seq <= window.head().seq {
+            self.unaligned = false;
+            self.align(window, &mut batch);
+        }
+        if self.closing.is_none() && !ask.woken {
+            self.settle(window.lineage(), window.flushed());
+        }
+        let flow = match self.closing {
+            Some(_) => Flow::Done,
+            None => self.live(window, &mut batch),
+        };
         if let Some(closing) = self.closing.take() {
             batch.push(json_frame(Some(Closing::NAME), None, &closing));
             self.ended = true;
             return Step::Write(batch.frames);
         }
-        if !ask.woken {
-            self.settle(window.lineage(), window.flushed());
-        }
-        let flow = match self.live(window, &mut batch) {
+        let flow = match flow {
             Flow::Done => self.confirm(window, &mut batch),
             flow => flow,
         };
@@ -327,6 +384,8 @@ impl Connection {
             Some(&self.position),
             &Gap { channels: None, reason, request_id: None },
         ));
+        self.unaligned = false;
+        self.align(window, batch);
     }
 
     /// Delivers what is live, up to the head.
@@ -350,7 +409,12 @@ impl Connection {
                     break;
                 }
                 self.position = Cursor { epoch: self.position.epoch, seq: record.seq, tag: record.tag };
-                if is_filed(&self.keys, &record.entry) && self.names.may_see(&record.entry) {
+                if record.entry.control().is_some() {
+                    self.obey(&record.entry, batch);
+                    if self.closing.is_some() {
+                        return Flow::Done;
+                    }
+                } else if is_filed(&self.keys, &record.entry) && self.names.may_see(&record.entry) {
                     batch.push(record.frame(self.position.epoch));
                 }
                 if batch.is_full() && !records.is_empty() {
@@ -360,19 +424,27 @@ impl Connection {
             }
         }
         let head = window.head();
-        if self.position.seq >= head.seq {
-            return Flow::Done;
-        }
-        for (seq, sent) in window.gather(refs(&self.keys), self.position.seq, head.seq) {
-            if batch.is_full() {
-                return Flow::Full;
+        // Once more after each command, for it may have changed what to look up.
+        while self.position.seq < head.seq && self.closing.is_none() {
+            let mut command = None;
+            for (seq, sent) in window.gather(refs(&self.keys), self.position.seq, head.seq) {
+                if batch.is_full() {
+                    return Flow::Full;
+                }
+                self.position = Cursor { epoch: head.epoch, seq, tag: sent.tag };
+                if sent.entry.control().is_some() {
+                    command = Some(sent.entry.clone());
+                    break;
+                }
+                if self.names.may_see(&sent.entry) {
+                    batch.push(sent.frame.clone());
+                }
             }
-            if self.names.may_see(&sent.entry) {
-                batch.push(sent.frame.clone());
+            match command {
+                Some(command) => self.obey(&command, batch),
+                None => self.position = head,
             }
-            self.position = Cursor { epoch: head.epoch, seq, tag: sent.tag };
         }
-        self.position = head;
         Flow::Done
     }
 
@@ -400,6 +472,8 @@ impl Connection {
                 let gap = Gap { channels: Some(pending.channels.clone()), reason, request_id };
                 batch.push(json_frame(Some(Gap::NAME), None, &gap));
             }
+            // Held by the older of the two.
+            self.authority.issued = self.authority.issued.min(pending.authority.issued);
             for channel in &pending.channels {
                 self.activate(channel.clone());
             }
@@ -462,11 +536,7 @@ impl Connection {
         if self.channels.contains(&channel) {
             return;
         }
-        for key in routing::looked_up(&channel) {
-            if !self.keys.contains(&key) {
-                self.keys.push(key);
-            }
-        }
+        self.look_up(&channel);
         self.channels.push(channel);
     }
 }
@@ -480,11 +550,11 @@ fn refs(keys: &[RouteKey]) -> impl Iterator<Item = KeyRef<'_>> {
     keys.iter().map(|(kind, text)| (*kind, &**text))
 }
 
-fn unique(keys: impl Iterator<Item = RouteKey>) -> Vec<RouteKey> {
+fn unique<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut unique = Vec::new();
-    for key in keys {
-        if !unique.contains(&key) {
-            unique.push(key);
+    for item in items {
+        if !unique.contains(&item) {
+            unique.push(item);
         }
     }
     unique

@@ -23,17 +23,18 @@ use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use slab::Slab;
 use tidings_protocol::{
-    ConnectionId, Cursor, DeviceId, Pattern, RequestId,
+    ConnectionId, Cursor, DeviceId, Pattern, RequestId, UserId,
     frame::{Closing, ClosingReason, GapReason},
 };
 
 use crate::{
     admission::Permit,
-    connection::{Ask, Connection, Fetched, Names, Since, Step},
+    connection::{Ask, Authority, Connection, Fetched, Names, Rekeyed, Since, Step},
     engine::Bounds,
     presence::Presence,
     record::Record,
     routing::{self, KeyMap, RouteKey},
+    standing::{Issued, Standing},
     window::{Dirty, Window, WindowBounds},
 };
 
@@ -67,6 +68,8 @@ pub(crate) struct Opening {
     pub(crate) id: ConnectionId,
     pub(crate) names: Names,
     pub(crate) channels: Vec<Pattern>,
+    /// When the credentials were issued that it is opened with.
+    pub(crate) issued: Issued,
     pub(crate) start: Start,
     pub(crate) permit: Option<Permit>,
 }
@@ -92,14 +95,27 @@ pub(crate) struct Past {
     pub(crate) lineage: u64,
 }
 
-/// What the first frame of a stream says of its place.
+/// What a subscribe call asked for and does not get.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unheard {
+    /// It was revoked.
+    pub(crate) refused: Vec<Pattern>,
+    /// There is no room for it.
+    pub(crate) beyond: Vec<Pattern>,
+}
+
+/// What the first frame of a stream says of its place, and of its channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Greeting {
+pub(crate) struct Greeting<'c> {
     /// Where it starts. None when a `gap` follows, whose id is the first that the client may keep: cut off between the
     /// two, it must come back with its old one.
     pub(crate) id: Option<Cursor>,
     /// Whether it goes on at the client's cursor.
     pub(crate) resumed: bool,
+    /// What it hears of what it asked for.
+    pub(crate) channels: &'c [Pattern],
+    /// What was revoked of that.
+    pub(crate) refused: &'c [Pattern],
 }
 
 /// What can be said of a client's cursor.
@@ -136,8 +152,11 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(base: Cursor, bounds: WindowBounds) -> Self {
-        let window = RwLock::new(Window::new(base, bounds));
+    /// A core whose window begins at `base`, where this stands.
+    pub(crate) fn new(base: Cursor, bounds: WindowBounds, standing: Standing) -> Self {
+        let mut window = Window::new(base, bounds);
+        *window.standing_mut() = standing;
+        let window = RwLock::new(window);
         Self { window, registry: Mutex::default(), late: Mutex::default(), presence: None }
     }
 
@@ -177,9 +196,10 @@ impl Core {
     }
 
     /// Starts over at `base`: the engine holds another log now, or lost records that this node had.
-    pub(crate) fn reset(&self, base: Cursor, reason: GapReason) {
+    /// `standing` is what stands there.
+    pub(crate) fn reset(&self, base: Cursor, reason: GapReason, standing: Standing) {
         let mut window = self.window.write();
-        window.reset(base, reason);
+        window.reset(base, reason, standing);
         self.late.lock().clear();
         drop(window);
         let links: Vec<_> = self.registry.lock().links.iter().map(|(_, link)| link.clone()).collect();
@@ -264,9 +284,9 @@ impl Core {
         &self,
         opening: Opening,
         now_ms: u64,
-        greet: impl FnOnce(Greeting) -> bytes::Bytes,
+        greet: impl FnOnce(Greeting<'_>) -> bytes::Bytes,
     ) -> Arc<Link> {
-        let Opening { id, names, channels, start, permit } = opening;
+        let Opening { id, names, channels, issued, start, permit } = opening;
         // Held until the link is registered, so that no record slips between the position and the routes.
         let window = self.window.read();
         let resumes = matches!(start, Start::Resume { .. });
@@ -277,13 +297,12 @@ impl Core {
             Start::Resume { .. } => (window.head(), Some(window.reset_reason()), Vec::new()),
             Start::Gap(reason) => (window.head(), Some(reason), Vec::new()),
         };
-        let greeting = greet(match gap {
-            None => Greeting { id: Some(position), resumed: resumes },
-            Some(_) => Greeting { id: None, resumed: false },
-        });
+        let (refused, channels) = part(&window, &names, channels, issued);
+        let (id_told, resumed) = if gap.is_none() { (Some(position), resumes) } else { (None, false) };
+        let greeting = greet(Greeting { id: id_told, resumed, channels: &channels, refused: &refused });
         let held = channels.clone();
-        let connection = Connection::new(names.clone(), channels, position, window.lineage(), greeting, gap);
-        let keys = connection.keys().to_vec();
+        let mut connection = Connection::new(&window, names.clone(), channels, issued, position, greeting, gap);
+        let rekeyed = connection.take_rekeyed();
         let mut registry = self.registry.lock();
         let entry = registry.links.vacant_entry();
         let slot = entry.key();
@@ -303,7 +322,7 @@ impl Core {
         });
         entry.insert(link.clone());
         registry.by_id.insert(id, slot);
-        registry.route(slot, &keys);
+        registry.reroute(slot, &rekeyed);
         drop(registry);
         for cursor in late {
             self.check_late(&window, &link, cursor);
@@ -342,21 +361,24 @@ impl Core {
         registry.by_id.get(id).map(|slot| registry.links[*slot].clone())
     }
 
-    /// Asks for channels on a live stream, as far as `limit` allows; returns those beyond it.
+    /// Asks for channels on a live stream, with credentials issued at this time and as far as `limit` allows; returns those
+    /// that were revoked, and those beyond the limit.
     pub(crate) fn subscribe(
         &self,
         link: &Arc<Link>,
         request: RequestId,
         channels: Vec<Pattern>,
         past: Past,
+        issued: Issued,
         limit: usize,
-    ) -> Vec<Pattern> {
+    ) -> Unheard {
         let mut state = link.state.lock();
         let window = self.window.read();
         let since = match past.since {
             Since::After(_) if past.lineage != window.lineage() => Since::Gap(window.reset_reason()),
             since => since,
         };
+        let (refused, channels) = part(&window, &link.names, channels, issued);
         let (channels, beyond) = state.admit(channels, limit);
         if !channels.is_empty() {
             match since {
@@ -365,20 +387,19 @@ impl Core {
                 }
                 _ => {}
             }
-            state.subscribe(request, channels, since);
+            let authority = Authority { issued, as_of: window.head().seq };
+            state.subscribe(request, channels, since, authority);
         }
         drop((window, state));
         link.wake();
-        beyond
+        Unheard { refused, beyond }
     }
 
     /// Stops channels on a live stream.
     pub(crate) fn unsubscribe(&self, link: &Link, channels: &[Pattern]) {
         let mut state = link.state.lock();
-        let before = state.keys().to_vec();
         state.unsubscribe(channels);
-        let gone: Vec<_> = before.into_iter().filter(|key| !state.keys().contains(key)).collect();
-        self.registry.lock().unroute(link.slot, &gone);
+        self.registry.lock().reroute(link.slot, &state.take_rekeyed());
         self.reseat(link, &state);
         drop(state);
         self.reseated();
@@ -389,23 +410,45 @@ impl Core {
         link.state.lock().channels()
     }
 
-    /// Takes channels away from a live stream, and says so there. Nothing filed from now on reaches it through them.
-    pub(crate) fn revoke(&self, link: &Link, channels: Vec<Pattern>) {
+    /// Goes on with credentials issued at this time, which do not cover the `lost` channels: they are taken away from the
+    /// stream, and those that were revoked since, and it says so. Nothing filed from now on reaches it through them.
+    pub(crate) fn refresh(&self, link: &Link, issued: Issued, mut lost: Vec<Pattern>) {
         let mut state = link.state.lock();
-        let before = state.keys().to_vec();
-        state.revoke(channels);
-        let gone: Vec<_> = before.into_iter().filter(|key| !state.keys().contains(key)).collect();
-        self.registry.lock().unroute(link.slot, &gone);
+        let window = self.window.read();
+        let (refused, _) = part(&window, &link.names, state.channels(), issued);
+        lost.extend(refused.into_iter().filter(|channel| !lost.contains(channel)).collect::<Vec<_>>());
+        state.refresh(Authority { issued, as_of: window.head().seq }, lost);
+        drop(window);
+        self.registry.lock().reroute(link.slot, &state.take_rekeyed());
         self.reseat(link, &state);
         drop(state);
         self.reseated();
         link.wake();
     }
 
+    /// Whether a user's credentials that were issued at this time no longer let in, on this device.
+    pub(crate) fn shuts_out(&self, user: Option<&UserId>, device: Option<&DeviceId>, issued: Issued) -> bool {
+        self.window.read().standing().shuts_out(user, device, issued)
+    }
+
+    /// Whether a user's credentials that were issued at this time no longer open this channel or pattern.
+    pub(crate) fn refuses(&self, user: Option<&UserId>, channel: &Pattern, issued: Issued) -> bool {
+        self.window.read().standing().refuses(user, channel, issued)
+    }
+
+    /// What all streams of a user hear by the server's own will.
+    pub(crate) fn subscribed(&self, user: &UserId) -> Vec<Pattern> {
+        self.window.read().standing().subscribed(Some(user)).to_vec()
+    }
+
+    /// Forgets revocations that are over at this time, in milliseconds since 1970.
+    pub(crate) fn sweep(&self, now: u64) {
+        self.window.write().standing_mut().sweep(now);
+    }
+
     /// What a connection's driver has to do next.
     pub(crate) fn step(&self, link: &Link, max_bytes: usize, now_ms: u64) -> Step {
         let mut state = link.state.lock();
-        let known = state.keys().len();
         let step = {
             let window = self.window.read();
             // In this order: what `flushed` covers had set the flag before.
@@ -419,17 +462,21 @@ impl Core {
             let heartbeat = link.heartbeat_due.swap(false, Ordering::AcqRel);
             state.next(&window, Ask { max_bytes, woken, heartbeat })
         };
-        let added = state.keys().get(known..).filter(|added| !added.is_empty());
-        if let Some(added) = added {
-            self.registry.lock().route(link.slot, added);
+        if let Some(issued) = state.take_judged() {
+            let user = link.names.user.as_ref();
+            self.restrict_presence(link, |channel| !self.refuses(user, channel, issued));
+        }
+        let rekeyed = state.take_rekeyed();
+        let holds_others = !rekeyed.is_empty();
+        if holds_others {
+            self.registry.lock().reroute(link.slot, &rekeyed);
             // What was flushed before the routes stood has woken nobody.
             link.woken.store(true, Ordering::Release);
             self.reseat(link, &state);
         }
-        let holds_more = added.is_some();
         let step = self.with_news(link, &state, step);
         drop(state);
-        if holds_more {
+        if holds_others {
             self.reseated();
         }
         if matches!(step, Step::Write(_)) {
@@ -496,12 +543,13 @@ impl Link {
 }
 
 impl Registry {
-    fn route(&mut self, slot: usize, keys: &[RouteKey]) {
-        for (kind, text) in keys {
+    fn reroute(&mut self, slot: usize, rekeyed: &Rekeyed) {
+        for (kind, text) in &rekeyed.added {
             let slots = self.routes.or_default((*kind, text));
             self.users += usize::from(*kind == routing::Kind::User && slots.is_empty());
             slots.insert(slot);
         }
+        self.unroute(slot, &rekeyed.dropped);
     }
 
     fn unroute(&mut self, slot: usize, keys: &[RouteKey]) {
@@ -514,6 +562,12 @@ impl Registry {
             }
         }
     }
+}
+
+/// Parts channels into those that were revoked for these credentials and the others.
+fn part(window: &Window, names: &Names, channels: Vec<Pattern>, issued: Issued) -> (Vec<Pattern>, Vec<Pattern>) {
+    let user = names.user.as_ref();
+    channels.into_iter().partition(|channel| window.standing().refuses(user, channel, issued))
 }
 
 /// Whether the log of these bounds holds the cursor, whose record there has this tag.

@@ -103,7 +103,8 @@ pub trait Engine: Send + Sync + 'static {
     fn metadata(&self) -> &dyn Metadata;
 }
 
-/// A small durable key/value map beside the log, untouched by trimming. The hub keeps revocations in it.
+/// A small durable key/value map beside the log, untouched by trimming. The hub keeps in it what the commands in the log have
+/// left in force, such as revocations, one key each.
 #[async_trait]
 pub trait Metadata: Send + Sync {
     /// The value of a key.
@@ -111,4 +112,7 @@ pub trait Metadata: Send + Sync {
 
     /// Sets a key; `None` removes it.
     async fn put(&self, key: &str, value: Option<Vec<u8>>) -> Result<(), EngineError>;
+
+    /// The keys that begin with this, and their values, in the keys' order.
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError>;
 }

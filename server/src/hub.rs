@@ -17,13 +17,14 @@ use std::{
 pub use builder::HubBuilder;
 use tidings_protocol::{
     ConnectionId, Cursor, DeviceId, Pattern, RequestId, UserId,
-    frame::{Closing, ClosingReason, Connected, GapReason, Member, Rejected},
+    frame::{Closing, ClosingReason, Connected, GapReason, Member, RejectCode, Rejected},
     sse,
 };
 use tokio::sync::Notify;
 
 use crate::{
     admission::Permit,
+    auth::Identity,
     clock::{Clock, millis, wall_clock_ms},
     config::Config,
     connection::{Fetched, Names, Since},
@@ -280,16 +281,17 @@ impl Hub {
         Ok(Past { since, lineage })
     }
 
-    /// Opens a stream; the channels in it have been authorised.
+    /// Opens a stream for somebody; the channels in it have been authorised.
     pub(crate) fn open(
         &self,
+        identity: &Identity,
         names: Names,
         channels: Vec<Pattern>,
         rejected: Vec<Rejected>,
         start: Start,
-        expires_in: Option<Duration>,
         permit: Permit,
     ) -> Arc<Link> {
+        let expires_in = identity.expires_in();
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).expect("the system's random source");
         let id = format!("{:08x}.{:032x}", self.inner.node, u128::from_le_bytes(random));
@@ -298,7 +300,7 @@ impl Hub {
             connection_id: id.clone(),
             user_id: names.user.clone(),
             device_id: names.device.clone(),
-            channels: channels.clone(),
+            channels: Vec::new(),
             rejected,
             resumed: false,
             heartbeat_ms: millis(self.config().heartbeat),
@@ -307,9 +309,11 @@ impl Hub {
             timestamp: tidings_protocol::event::Timestamp(wall_clock_ms()),
         };
         let retry_ms = millis(self.config().retry);
-        let opening = Opening { id, names, channels, start, permit: Some(permit) };
+        let opening = Opening { id, names, channels, issued: identity.issued_ms(), start, permit: Some(permit) };
         let link = self.core().open(opening, self.now_ms(), |greeting| {
             connected.resumed = greeting.resumed;
+            connected.channels = greeting.channels.to_vec();
+            connected.rejected.extend(greeting.refused.iter().cloned().map(forbidden));
             let id = greeting.id;
             let mut greeting = String::new();
             sse::retry(&mut greeting, retry_ms);
@@ -339,22 +343,32 @@ impl Hub {
     }
 
     /// Stops channels on a live stream.
-    pub(crate) fn unsubscribe(&self, link: &Link, channels: &[Pattern]) {
+    pub(crate) fn leave(&self, link: &Link, channels: &[Pattern]) {
         tracing::debug!(connection = %link.id, ?channels, "unsubscribe");
         self.core().unsubscribe(link, channels);
     }
 
-    /// Asks for channels on a live stream; returns those beyond what a stream may hold.
-    pub(crate) fn subscribe(
+    /// Asks for channels on a live stream, for somebody; returns those that were revoked and those beyond what a stream may
+    /// hold.
+    pub(crate) fn ask(
         &self,
+        identity: &Identity,
         link: &Arc<Link>,
         request: RequestId,
         channels: Vec<Pattern>,
         past: Past,
-    ) -> Vec<Pattern> {
+    ) -> Vec<Rejected> {
         tracing::debug!(connection = %link.id, ?channels, "subscribe");
-        self.core().subscribe(link, request, channels, past, self.config().channels_per_connection)
+        let limit = self.config().channels_per_connection;
+        let unheard = self.core().subscribe(link, request, channels, past, identity.issued_ms(), limit);
+        let beyond = unheard.beyond.into_iter();
+        let beyond = beyond.map(|channel| Rejected { channel, code: RejectCode::TooManyChannels });
+        unheard.refused.into_iter().map(forbidden).chain(beyond).collect()
     }
+}
+
+fn forbidden(channel: Pattern) -> Rejected {
+    Rejected { channel, code: RejectCode::Forbidden }
 }
 
 /// The last frame of a stream that is drained. Its delay is spread, so that the clients do not return all at once.

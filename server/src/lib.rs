@@ -59,6 +59,7 @@ pub mod auth;
 mod clock;
 mod config;
 mod connection;
+mod control;
 mod core;
 pub mod engine;
 mod event;
@@ -69,6 +70,7 @@ mod presence;
 mod publish;
 pub mod record;
 mod routing;
+mod standing;
 #[cfg(test)]
 mod testing;
 mod typed;

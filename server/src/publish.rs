@@ -3,7 +3,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use tidings_protocol::{DeviceId, Except, IdError, Key, UserId, event::Timestamp};
+use tidings_protocol::{ChannelError, DeviceId, Except, IdError, Key, UserId, event::Timestamp};
 
 use crate::{
     Event, Hub, Origin,
@@ -58,6 +58,15 @@ pub enum Invalid {
     /// A user or device id breaks the rules.
     #[error("not an id: {0}")]
     Id(#[from] IdError),
+    /// A channel or pattern breaks the rules.
+    #[error("not a channel: {0}")]
+    Channel(#[from] ChannelError),
+    /// The server has subscribed a user to as many channels as a stream may hold.
+    #[error("the user is subscribed to {limit} channels; that is as many as a stream may hold")]
+    TooManyChannels {
+        /// What the hub allows; 100 unless set.
+        limit: usize,
+    },
 }
 
 /// One user as an audience, from [`Hub::to_user`].
@@ -186,8 +195,13 @@ impl Hub {
             }
         }
         let now = Timestamp(wall_clock_ms());
-        let entries = events.into_iter().map(|(event, audience)| Arc::new(entry(event, audience, now))).collect();
-        let append = tokio::time::timeout(config.publish_deadline, self.engine().append(entries));
+        self.append_checked(events.into_iter().map(|(event, audience)| Arc::new(entry(event, audience, now))).collect())
+            .await
+    }
+
+    /// Appends what keeps all limits.
+    pub(crate) async fn append_checked(&self, entries: Vec<Arc<Entry>>) -> Result<Vec<Receipt>, PublishError> {
+        let append = tokio::time::timeout(self.config().publish_deadline, self.engine().append(entries));
         match append.await {
             Ok(Ok(receipts)) => Ok(receipts),
             Ok(Err(AppendError::Refused(source))) => Err(PublishError::Refused(source)),

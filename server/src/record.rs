@@ -1,8 +1,11 @@
 //! What the log holds: entries before they have a place, records once they have one.
 
+mod control;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
+pub use control::{Control, Order};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidings_protocol::{
@@ -20,6 +23,8 @@ pub enum Audience {
     Users(Vec<UserId>),
     /// Every stream of one device of a user.
     Device(UserId, DeviceId),
+    /// No stream, but every hub that reads the log.
+    Control(Control),
 }
 
 /// One published event as an engine stores it, before the log has given it a place. An engine that writes to disk or
@@ -56,6 +61,15 @@ impl Entry {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// The command that it is, if it is none for streams.
+    #[must_use]
+    pub fn control(&self) -> Option<&Control> {
+        match &self.audience {
+            Audience::Control(control) => Some(control),
+            Audience::Channel | Audience::Users(_) | Audience::Device(..) => None,
+        }
+    }
+
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
     ///
     /// # Errors
@@ -78,8 +92,11 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record as a default SSE event with its `id:`; every connection sends these same bytes.
+    /// The record as a default SSE event with its `id:`; every connection sends these same bytes. A command has none.
     pub(crate) fn frame(&self, epoch: u64) -> Bytes {
+        if self.entry.control().is_some() {
+            return Bytes::new();
+        }
         let at = Cursor { epoch, seq: self.seq, tag: self.tag };
         self.encode(at, None)
     }
@@ -96,7 +113,7 @@ impl Record {
             channel: entry.channel.clone(),
             event_type: entry.event_type.clone(),
             to: match entry.audience {
-                Audience::Channel => None,
+                Audience::Channel | Audience::Control(_) => None,
                 Audience::Users(_) => Some(Addressee::User),
                 Audience::Device(..) => Some(Addressee::Device),
             },

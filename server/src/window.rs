@@ -11,6 +11,7 @@ use tidings_protocol::{Cursor, frame::GapReason};
 use crate::{
     record::{Entry, Record},
     routing::{KeyMap, KeyRef, RouteKey, filed},
+    standing::Standing,
 };
 
 /// How much the window holds. Records leave from the front when any bound is passed.
@@ -54,6 +55,8 @@ pub(crate) struct Window {
     index: KeyMap<VecDeque<u64>>,
     /// Keys under which something was filed since [`take_dirty`](Self::take_dirty).
     dirty: KeyMap<()>,
+    /// What the commands up to the head have left in force.
+    standing: Standing,
     /// All connections for which a record up to here matters have been woken.
     flushed: Cursor,
 }
@@ -71,14 +74,24 @@ impl Window {
             bytes: 0,
             index: KeyMap::default(),
             dirty: KeyMap::default(),
+            standing: Standing::default(),
             flushed: base,
         }
     }
 
     /// Starts over from `base` in what is now the log: another one, or one that lost records this window had.
-    pub(crate) fn reset(&mut self, base: Cursor, reason: GapReason) {
+    /// `standing` is what stands there, for the commands on the way have not been seen.
+    pub(crate) fn reset(&mut self, base: Cursor, reason: GapReason, standing: Standing) {
         let lineage = self.lineage + 1;
-        *self = Self { lineage, reset_reason: reason, ..Self::new(base, self.bounds.clone()) };
+        *self = Self { lineage, reset_reason: reason, standing, ..Self::new(base, self.bounds.clone()) };
+    }
+
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    pub(crate) fn standing_mut(&mut self) -> &mut Standing {
+        &mut self.standing
     }
 
     pub(crate) fn lineage(&self) -> u64 {
@@ -128,6 +141,9 @@ impl Window {
     /// Appends the next record, already encoded, and trims the front.
     pub(crate) fn apply(&mut self, record: &Record, frame: Bytes) {
         debug_assert_eq!(record.seq, self.head().seq + 1, "the tail is contiguous");
+        if let Some(control) = record.entry.control() {
+            self.standing.apply(control, record.entry.timestamp.0);
+        }
         filed(&record.entry, |key| {
             self.index.or_default(key).push_back(record.seq);
             self.dirty.or_default(key);
@@ -250,7 +266,7 @@ mod tests {
     fn a_reset_changes_the_lineage() {
         let mut window = window(10);
         apply(&mut window, entry("a", "t", "1"));
-        window.reset(Cursor { epoch: 2, seq: 5, tag: 7 }, GapReason::Epoch);
+        window.reset(Cursor { epoch: 2, seq: 5, tag: 7 }, GapReason::Epoch, Standing::default());
         assert_eq!((window.lineage(), window.head().seq, window.tag(1)), (1, 5, None));
     }
 }

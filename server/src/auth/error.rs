@@ -19,6 +19,9 @@ pub enum AuthError {
     /// Credentials that were good once: 401 `credentialsExpired`.
     #[error("credentials have expired")]
     Expired,
+    /// Credentials issued before [`Hub::disconnect`](crate::Hub::disconnect): 401 `credentialsRevoked`.
+    #[error("credentials were revoked")]
+    Revoked,
     /// Credentials that will be good later: 401 `credentialsNotYetValid`. Mostly a clock that goes wrong.
     #[error("credentials are not valid yet")]
     NotYetValid,
@@ -46,6 +49,7 @@ impl AuthError {
             Self::Malformed => Code::CredentialsMalformed,
             Self::Invalid => Code::CredentialsInvalid,
             Self::Expired => Code::CredentialsExpired,
+            Self::Revoked => Code::CredentialsRevoked,
             Self::NotYetValid => Code::CredentialsNotYetValid,
             Self::WrongAudience => Code::CredentialsWrongAudience,
             Self::WrongIssuer => Code::CredentialsWrongIssuer,

@@ -26,7 +26,7 @@ const ANSWER_BYTES: usize = 64 << 10;
 ///
 /// | it answers | the caller gets |
 /// |---|---|
-/// | 200 `{"userId": "ana", "subscribe": ["room:7"], "publish": [], "presence": [], "expiresIn": 3600}` | in, with these grants (`{user}` in them is the user's id) and for so many seconds |
+/// | 200 `{"userId": "ana", "subscribe": ["room:7"], "publish": [], "presence": [], "expiresIn": 3600, "issuedAt": 1767225600}` | in, with these grants (`{user}` in them is the user's id) and for so many seconds; [issued](Identity::issued_at) at this second since 1970 |
 /// | 200 `{"userId": null}` | in, as nobody in particular |
 /// | 401 | 401, with the `code` of its problem if it is one of ours, else `credentialsInvalid` |
 /// | 403 | 403 `forbidden` |
@@ -76,6 +76,7 @@ struct Answer {
     #[serde(default)]
     presence: Vec<String>,
     expires_in: Option<u64>,
+    issued_at: Option<u64>,
 }
 
 impl Forward {
@@ -144,6 +145,9 @@ fn identity(body: &[u8]) -> Option<Identity> {
     for text in answer.presence {
         identity = identity.allow_presence(&text.parse::<Grant>().ok()?);
     }
+    if let Some(issued) = answer.issued_at {
+        identity = identity.issued_at(std::time::SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(issued))?);
+    }
     let until = |seconds| std::time::SystemTime::now().checked_add(Duration::from_secs(seconds));
     Some(match answer.expires_in.and_then(until) {
         Some(time) => identity.expires_at(time),
@@ -156,6 +160,7 @@ fn refusal(body: &[u8]) -> AuthError {
     match code {
         Code::CredentialsMissing => AuthError::Missing,
         Code::CredentialsExpired => AuthError::Expired,
+        Code::CredentialsRevoked => AuthError::Revoked,
         _ => AuthError::Invalid,
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidings_protocol::{IdError, Pattern, UserId};
 
 use super::{AuthError, Grant};
+use crate::{clock::millis, standing::Issued};
 
 /// Who a request belongs to and what they may do. Nothing is allowed that no grant covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub struct Identity {
     watch: Vec<Pattern>,
     publish_as_backend: bool,
     expires: Option<SystemTime>,
+    #[serde(default)]
+    issued: Option<SystemTime>,
 }
 
 impl Identity {
@@ -45,6 +48,7 @@ impl Identity {
             watch: Vec::new(),
             publish_as_backend: false,
             expires: None,
+            issued: None,
         }
     }
 
@@ -87,6 +91,15 @@ impl Identity {
         self
     }
 
+    /// When the credentials were issued: those issued before [`Hub::revoke`](crate::Hub::revoke) or
+    /// [`disconnect`](crate::Hub::disconnect) are refused what was revoked. Defaults to before everything, so that who is revoked
+    /// stays so until [`Hub::restore`](crate::Hub::restore). Set the time of the log-in for sessions.
+    #[must_use]
+    pub fn issued_at(mut self, time: SystemTime) -> Self {
+        self.issued = Some(time);
+        self
+    }
+
     /// The user; `None` when anonymous.
     #[must_use]
     pub fn user_id(&self) -> Option<&UserId> {
@@ -115,6 +128,11 @@ impl Identity {
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         Some(self.expires?.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// When the credentials were issued, in milliseconds since 1970.
+    pub(crate) fn issued_ms(&self) -> Issued {
+        Some(millis(self.issued?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()))
     }
 
     pub(crate) fn is_backend(&self) -> bool {

@@ -23,6 +23,8 @@ use super::{Auth, AuthError, AuthRequest, Grant, Identity};
 /// where [`audience`](Self::audience) names it (RFC 7519, section 4.1.3); where an audience or an issuer is configured, a token
 /// without it is refused.
 ///
+/// By its `iat` a token is told to be older than a [revocation](crate::Hub::revoke) or newer.
+///
 /// The user is the claim `sub`; a token without it is anonymous. Grants may stand in the token, as texts with `{user}`:
 ///
 /// ```json
@@ -197,8 +199,12 @@ impl Jwt {
         for grant in self.grants(claims, "presence")? {
             identity = identity.allow_presence(&grant);
         }
-        let expires = claims.get("exp").and_then(Value::as_f64).and_then(|exp| Duration::try_from_secs_f64(exp).ok());
-        let expires = expires.and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(exp)?.checked_add(self.leeway));
+        let time =
+            |claim| claims.get(claim).and_then(Value::as_f64).and_then(|time| Duration::try_from_secs_f64(time).ok());
+        if let Some(issued) = time("iat").and_then(|iat| SystemTime::UNIX_EPOCH.checked_add(iat)) {
+            identity = identity.issued_at(issued);
+        }
+        let expires = time("exp").and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(exp)?.checked_add(self.leeway));
         Ok(match expires {
             Some(time) => identity.expires_at(time),
             // Beyond the end of time.

@@ -10,11 +10,12 @@ use tidings_protocol::{
     sse::Decoder,
 };
 
-use super::{Core, Link, Opening, Past, Start, Verdict};
+use super::{Core, Link, Opening, Past, Start, Unheard, Verdict};
 use crate::{
     connection::{Names, Since, Step},
     engine::Bounds,
     record::{Audience, Entry, Record},
+    standing::{Issued, Standing},
     testing::entry,
     window::WindowBounds,
 };
@@ -35,7 +36,7 @@ fn at(seq: u64) -> Cursor {
 
 fn house(window_records: usize) -> House {
     let bounds = WindowBounds { records: window_records, bytes: usize::MAX, age_ms: u64::MAX };
-    House { core: Core::new(at(0), bounds), log: Vec::new(), trimmed: 0 }
+    House { core: Core::new(at(0), bounds, Standing::default()), log: Vec::new(), trimmed: 0 }
 }
 
 impl House {
@@ -56,11 +57,16 @@ impl House {
     }
 
     fn open_as(&self, names: Names, channels: &[&str], start: Start) -> Arc<Link> {
+        self.open_with(names, None, channels, start)
+    }
+
+    fn open_with(&self, names: Names, issued: Issued, channels: &[&str], start: Start) -> Arc<Link> {
         let id = ConnectionId::new(format!("c{}", fastrand::u64(..))).unwrap();
-        let opening = Opening { id, names, channels: patterns(channels), start, permit: None };
+        let opening = Opening { id, names, channels: patterns(channels), issued, start, permit: None };
         self.core.open(opening, 0, |greeting| {
             let id = greeting.id.map(|position| format!("id: {position}\n")).unwrap_or_default();
-            Bytes::from(format!("{id}event: connected\ndata: {{}}\n\n"))
+            let refused = serde_json::json!({"rejected": greeting.refused});
+            Bytes::from(format!("{id}event: connected\ndata: {refused}\n\n"))
         })
     }
 
@@ -75,7 +81,8 @@ impl House {
 
     fn subscribe(&self, link: &Arc<Link>, request: &str, channels: &[&str], since: Since) {
         let request = RequestId::new(request).unwrap();
-        assert!(self.core.subscribe(link, request, patterns(channels), past(since), 100).is_empty());
+        let unheard = self.core.subscribe(link, request, patterns(channels), past(since), None, 100);
+        assert_eq!(unheard, Unheard::default());
     }
 
     /// Everything that the connection has to say, with pages served from the log.
@@ -121,6 +128,7 @@ fn short(frame: &[u8]) -> String {
             "gap" => format!("gap {} {}", data["channels"], text("reason")),
             "closing" => format!("closing {}", text("reason")),
             "revoked" => format!("revoked {} {}", data["channels"], text("code")),
+            "connected" if data["rejected"][0].is_string() => format!("connected without {}", data["rejected"]),
             name => name.to_owned(),
         });
     }
@@ -130,6 +138,7 @@ fn short(frame: &[u8]) -> String {
     said.join(" ")
 }
 
+mod control;
 mod life;
 
 fn past(since: Since) -> Past {
@@ -397,7 +406,7 @@ fn another_log_is_told_once_and_covers_what_was_pending() {
     house.publish(&["a"]);
     house.hear(&link);
     house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
-    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch);
+    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch, Standing::default());
     assert_eq!(house.hear(&link), ["gap null epoch @5", "subscribed r1 5"]);
 }
 
@@ -406,7 +415,7 @@ fn a_cursor_that_was_judged_in_another_log_is_not_taken_for_one_in_this() {
     let mut house = house(100);
     house.publish(&["a", "a"]);
     let live = house.open(&[], Start::Head);
-    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch);
+    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch, Standing::default());
     assert_eq!(house.hear(&live), ["connected @2", "gap null epoch @5"]);
     // Both were found good before the reset.
     let resumed = house.open(&["a"], resume(1));
@@ -469,7 +478,7 @@ fn channels_beyond_the_limit_are_turned_away() {
     let house = house(100);
     let link = house.open(&["a"], Start::Head);
     let request = RequestId::new("r1").unwrap();
-    let beyond = house.core.subscribe(&link, request, patterns(&["b", "c"]), past(Since::Now), 2);
+    let beyond = house.core.subscribe(&link, request, patterns(&["b", "c"]), past(Since::Now), None, 2).beyond;
     assert_eq!(beyond, patterns(&["c"]));
 }
 
@@ -517,7 +526,7 @@ fn a_cursor_is_judged_down_to_the_record_before_the_first() {
 #[test]
 fn an_empty_log_that_holds_the_cursors_place_is_no_gap() {
     let bounds = WindowBounds { records: 2, bytes: usize::MAX, age_ms: u64::MAX };
-    let core = Core::new(at(5), bounds);
+    let core = Core::new(at(5), bounds, Standing::default());
     let expired = Bounds { epoch: 1, first: 6, last: 5, base_tag: at(5).tag };
     assert_eq!(core.judge(at(5)), Verdict::Good);
     assert_eq!(core.judge_by_engine(at(5), &expired, None), Verdict::Good);

@@ -1,7 +1,7 @@
 //! The log in memory: for tests, and for applications whose clients may be told `gap` when the process restarts.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -88,7 +88,7 @@ struct Shared {
     log: Mutex<Log>,
     /// The last sequence number; tails wait for it to grow.
     grown: watch::Sender<u64>,
-    metadata: Mutex<HashMap<String, Vec<u8>>>,
+    metadata: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 #[derive(Debug)]
@@ -228,5 +228,12 @@ impl Metadata for Shared {
             None => metadata.remove(key),
         };
         Ok(())
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError> {
+        let metadata = self.metadata.lock();
+        let from = metadata.range(prefix.to_owned()..);
+        let found = from.take_while(|(key, _)| key.starts_with(prefix));
+        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 }

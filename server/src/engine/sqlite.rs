@@ -239,4 +239,9 @@ impl Metadata for Sqlite {
         };
         self.write(put).await.map(|_| ())
     }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError> {
+        let prefix = prefix.to_owned();
+        self.shared.readers.read(move |connection| reader::metadata_below(connection, &prefix)).await
+    }
 }

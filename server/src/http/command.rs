@@ -7,12 +7,7 @@ use axum::{
     extract::{Request, State},
 };
 use serde::Deserialize;
-use tidings_protocol::{
-    ConnectionId, Cursor, Pattern, RequestId,
-    command::SubscribeAnswer,
-    frame::{RejectCode, Rejected},
-    problem::Code,
-};
+use tidings_protocol::{ConnectionId, Cursor, Pattern, RequestId, command::SubscribeAnswer, problem::Code};
 
 use super::{body::json, problem::Refusal, routes::Gate, stream::malformed_channel};
 use crate::{auth::Identity, core::Link};
@@ -42,15 +37,15 @@ pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Res
     let room = gate.hub.config().channels_per_connection;
     let (mut accepted, mut rejected) = gate.authorise(&call.identity, call.channels, room).await?;
     let past = gate.hub.past(call.since).await?;
-    let beyond = gate.hub.subscribe(&call.link, call.request, accepted.clone(), past);
-    accepted.retain(|channel| !beyond.contains(channel));
-    rejected.extend(beyond.into_iter().map(|channel| Rejected { channel, code: RejectCode::TooManyChannels }));
+    let unheard = gate.hub.ask(&call.identity, &call.link, call.request, accepted.clone(), past);
+    accepted.retain(|channel| !unheard.iter().any(|rejected| rejected.channel == *channel));
+    rejected.extend(unheard);
     Ok(Json(SubscribeAnswer { accepted, rejected }))
 }
 
 pub(super) async fn unsubscribe(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
     let call = call(&gate, request).await?;
-    gate.hub.unsubscribe(&call.link, &call.channels);
+    gate.hub.leave(&call.link, &call.channels);
     Ok(Json(SubscribeAnswer { accepted: call.channels, rejected: Vec::new() }))
 }
 

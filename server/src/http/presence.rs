@@ -36,7 +36,7 @@ pub(super) async fn here(State(gate): State<Gate>, request: Request) -> Result<R
     let channel = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "channel").map(|(_, text)| text);
     let channel = channel.ok_or_else(|| Refusal::new(Code::Malformed, "channel: which? (`*` is everyone)"))?;
     let channel: Pattern = channel.parse().map_err(|error| malformed_channel(&channel, error))?;
-    if !identity.may_watch(&channel) {
+    if !gate.may_watch(&identity, &channel) {
         return Err(Refusal::new(Code::Forbidden, format!("no grant to see who is on {channel}")));
     }
     let here = gate.hub.presence(channel.as_str());
@@ -54,7 +54,7 @@ pub(super) async fn watch(State(gate): State<Gate>, request: Request) -> Result<
         if accepted.contains(&channel) {
             continue;
         }
-        let code = if !identity.may_watch(&channel) {
+        let code = if !gate.may_watch(&identity, &channel) {
             Some(RejectCode::Forbidden)
         } else if accepted.len() == gate.hub.config().channels_per_connection {
             Some(RejectCode::TooManyChannels)

@@ -102,6 +102,8 @@ impl From<PublishError> for Refusal {
             PublishError::Invalid(Invalid::PayloadTooLarge { .. }) => Code::TooLarge,
             PublishError::Invalid(Invalid::AudienceTooLarge { .. } | Invalid::TooManyEvents { .. }) => Code::TooMany,
             PublishError::Invalid(Invalid::Id(_)) => Code::Malformed,
+            PublishError::Invalid(Invalid::Channel(_)) => Code::MalformedChannel,
+            PublishError::Invalid(Invalid::TooManyChannels { .. }) => Code::TooMany,
             PublishError::Refused(_) => Code::Unavailable,
             PublishError::Unknown(_) => Code::Unknown,
         };

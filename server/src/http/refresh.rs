@@ -10,6 +10,7 @@ use tidings_protocol::{
 };
 
 use super::{body::json, problem::Refusal, routes::Gate};
+use crate::auth::AuthError;
 
 pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Result<Json<RefreshAnswer>, Refusal> {
     let (parts, body) = request.into_parts();
@@ -23,10 +24,11 @@ pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Resul
     }
     gate.limiter.subscribe(&link)?;
     let (_, lost) = gate.authorise(&identity, core.channels(&link), usize::MAX).await?;
-    if !lost.is_empty() {
-        core.revoke(&link, lost.into_iter().map(|rejected| rejected.channel).collect());
+    if core.shuts_out(identity.user_id(), link.names.device.as_ref(), identity.issued_ms()) {
+        return Err(AuthError::Revoked.into());
     }
-    core.restrict_presence(&link, |channel| identity.may_watch(channel));
+    core.restrict_presence(&link, |channel| gate.may_watch(&identity, channel));
+    core.refresh(&link, identity.issued_ms(), lost.into_iter().map(|rejected| rejected.channel).collect());
     let left = identity.expires_in();
     gate.hub.expire_in(&link, left);
     Ok(Json(RefreshAnswer { expires_in: left.map(|left| left.as_secs()) }))

@@ -65,7 +65,7 @@ pub(super) struct Gate {
 impl Gate {
     /// Who the request belongs to.
     pub(super) async fn identify(&self, parts: &Parts) -> Result<Identity, Refusal> {
-        Ok(still_good(self.auth.authenticate(AuthRequest::new(parts.clone())).await?)?)
+        Ok(self.still_good(self.auth.authenticate(AuthRequest::new(parts.clone())).await?)?)
     }
 
     /// Who a stream's request belongs to, which may bring a ticket.
@@ -73,10 +73,26 @@ impl Gate {
         match &self.tickets {
             Some(tickets) => match ticket::redeem(&**tickets, AuthRequest::new(parts.clone())).await {
                 Err(AuthError::Missing) => self.identify(parts).await,
-                known => Ok(still_good(known?)?),
+                known => Ok(self.still_good(known?)?),
             },
             None => self.identify(parts).await,
         }
+    }
+
+    /// Credentials that have not ended, by themselves or by [`Hub::disconnect`].
+    fn still_good(&self, identity: Identity) -> Result<Identity, AuthError> {
+        if identity.expires_in().is_some_and(|left| left.is_zero()) {
+            Err(AuthError::Expired)
+        } else if self.hub.core().shuts_out(identity.user_id(), None, identity.issued_ms()) {
+            Err(AuthError::Revoked)
+        } else {
+            Ok(identity)
+        }
+    }
+
+    /// Whether somebody may see who is there, which is taken away with the channel.
+    pub(super) fn may_watch(&self, identity: &Identity, channel: &Pattern) -> bool {
+        identity.may_watch(channel) && !self.hub.core().refuses(identity.user_id(), channel, identity.issued_ms())
     }
 
     /// Parts channels into those that somebody may hear, `room` of them at most, and the others. What no grant covers is
@@ -110,10 +126,6 @@ impl Gate {
         }
         Ok((accepted, rejected))
     }
-}
-
-fn still_good(identity: Identity) -> Result<Identity, AuthError> {
-    if identity.expires_in().is_some_and(|left| left.is_zero()) { Err(AuthError::Expired) } else { Ok(identity) }
 }
 
 impl Routes {

@@ -20,6 +20,7 @@ use tidings_protocol::{Cursor, DeviceId, Pattern, SessionId, problem::Code, sse}
 use super::{problem::Refusal, routes::Gate, serve::Endless};
 use crate::{
     Hub,
+    auth::AuthError,
     connection::{Fetched, Names, Step},
     core::Link,
     engine::EngineError,
@@ -37,13 +38,16 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
+    if gate.hub.core().shuts_out(identity.user_id(), query.device.as_ref(), identity.issued_ms()) {
+        return Err(AuthError::Revoked.into());
+    }
     let permit = gate.limiter.admit(&identity, &parts)?;
     let room = gate.hub.config().channels_per_connection;
     let (channels, rejected) = gate.authorise(&identity, query.channels, room).await?;
     let hub = gate.hub;
     let start = hub.start(query.resume).await?;
     let names = Names { user: identity.user_id().cloned(), device: query.device, session: query.session };
-    let link = hub.open(names, channels, rejected, start, identity.expires_in(), permit);
+    let link = hub.open(&identity, names, channels, rejected, start, permit);
 
     let mut response = Response::new(Body::new(StreamBody { hub, link, read: None }));
     response.extensions_mut().insert(Endless);

@@ -94,6 +94,12 @@ impl HubBuilder {
         self
     }
 
+    /// How long credentials live at most: for so long a revocation refuses those issued before it. Defaults to 24 hours.
+    pub fn revocation_life(mut self, life: Duration) -> Self {
+        self.config.revocation_life = life;
+        self
+    }
+
     /// Starts the hub: fills the window from the engine's log and follows it from there. Call it inside a tokio runtime.
     ///
     /// # Errors

@@ -12,8 +12,9 @@ use tokio::{task::AbortHandle, time::Instant};
 
 use super::Shared;
 use crate::{
-    clock::millis,
+    clock::{millis, wall_clock_ms},
     config::Config,
+    control,
     core::Core,
     engine::{Bounds, Engine, EngineError, Limit},
     presence::Presence,
@@ -27,6 +28,8 @@ const LONGEST_HOLD: Duration = Duration::from_millis(20);
 const REATTACH_DELAY: Duration = Duration::from_millis(500);
 /// How long news of presence are collected before the next are told.
 const PRESENCE_HOLD: Duration = Duration::from_millis(50);
+/// How often revocations that are over are looked for. They refuse nobody: newer credentials are good all the time.
+const FORGET_INTERVAL: Duration = Duration::from_secs(3_600);
 /// How many records are read at once to fill the window.
 const PREFILL_PAGE: Limit = Limit { records: 10_000, bytes: 8 << 20 };
 
@@ -41,6 +44,7 @@ pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Co
     let core = Core::new(
         base,
         WindowBounds { records: config.window_records, bytes: config.window_bytes, age_ms: millis(config.window_age) },
+        control::standing(engine).await?,
     )
     .with_presence(config.presence.map(Presence::new));
     loop {
@@ -72,6 +76,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, engine: &Arc<dyn Engine>, config: &Con
         tokio::spawn(flush(shared.clone())).abort_handle(),
         tokio::spawn(tick(shared.clone(), config.heartbeat)).abort_handle(),
         tokio::spawn(announce(shared.clone())).abort_handle(),
+        tokio::spawn(forget(shared.clone(), engine.clone())).abort_handle(),
     ]
 }
 
@@ -103,8 +108,10 @@ pub(super) async fn attach(core: &Core, engine: &dyn Engine) -> Result<Tail, Eng
     let tag = if within { Some(cursor_at(engine, &bounds, head.seq).await?.tag) } else { None };
     if let Err(reason) = core.reattach(&bounds, tag) {
         let now = cursor_at(engine, &bounds, bounds.last).await?;
+        // Asked after the bounds, so that all that the log holds up to there has been kept before.
+        let standing = control::standing(engine).await?;
         tracing::warn!(%reason, from = %head, to = %now, "the engine's log is not the one that was followed");
-        core.reset(now, reason);
+        core.reset(now, reason, standing);
     }
     Ok(engine.tail(core.head().seq + 1))
 }
@@ -125,6 +132,17 @@ async fn flush(shared: Arc<Shared>) {
         hold = if records > 1 { (hold * 2).clamp(Duration::from_millis(1), LONGEST_HOLD) } else { hold / 2 };
         if hold >= Duration::from_millis(1) {
             tokio::time::sleep_until(started + hold).await;
+        }
+    }
+}
+
+/// Forgets revocations that are over, here and beside the log.
+async fn forget(shared: Arc<Shared>, engine: Arc<dyn Engine>) {
+    loop {
+        tokio::time::sleep(FORGET_INTERVAL).await;
+        shared.core.sweep(wall_clock_ms());
+        if let Err(error) = control::standing(&*engine).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "revocations that are over could not be removed");
         }
     }
 }

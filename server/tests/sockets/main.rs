@@ -19,6 +19,7 @@
 //! | `cancelled` | publishes whose caller went away |
 //! | `publish` | `POST /publish` |
 //! | `limits` | what a caller may use up |
+//! | `revoke` | what is taken away while somebody listens, and stays away |
 //! | `refresh` | streams whose credentials end, and fresh ones for them |
 //! | `refusals` | bad input of every kind, and that nobody else notices |
 //! | `heads` | request heads that no HTTP library would send |
@@ -43,6 +44,7 @@ mod publish;
 mod refresh;
 mod refusals;
 mod resume;
+mod revoke;
 mod slow_reader;
 mod stream;
 mod subscribe;

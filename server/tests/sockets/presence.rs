@@ -226,3 +226,17 @@ async fn it_is_off_unless_the_hub_has_it_on() {
     client.get("/presence", &[("channel", "news:1")]).await.is_problem(404, "notFound");
     assert!(fixture.hub.presence("*").is_empty());
 }
+
+#[tokio::test]
+async fn a_revocation_takes_the_sight_of_who_is_there_away_with_the_channel() {
+    let fixture = fixture(SETTINGS()).await;
+    let _ana = joined(&fixture, "ana", "d1", "room:1").await;
+    let mut eve = fixture.stream("eve", &[]).await;
+    ask(&fixture.client("eve"), &eve, 1, &["room:1"]).await.good();
+    told(&mut eve).await;
+    fixture.hub.revoke("eve", "room:1").await.unwrap();
+    assert_eq!(told(&mut eve).await, json!({"channel": "room:1", "code": "forbidden"}));
+    let answer = ask(&fixture.client("eve"), &eve, 2, &["room:1"]).await.good();
+    assert_eq!(answer["rejected"], json!([{"channel": "room:1", "code": "forbidden"}]));
+    fixture.client("eve").get("/presence", &[("channel", "room:1")]).await.is_problem(403, "forbidden");
+}

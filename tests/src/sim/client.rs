@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use axum::body::Body;
 use http::{Request, StatusCode};
 use serde::Deserialize;
+use tidings::record::Order;
 use tidings_client::session::{
-    self, Action, Answer, Backoff, Config, Exclusion, HandlerId, Hears, Identity, Session, State,
+    self, Action, Answer, Backoff, Config, Exclusion, HandlerId, Hears, Identity, Session, State, Trouble,
 };
 use tidings_protocol::{
     Cursor, Pattern,
@@ -165,10 +166,11 @@ impl Client {
                 }
                 Action::Settled { handler, refusal } => {
                     let Some(ear) = self.handlers.get(&handler).map(|index| &mut self.ears[*index]) else { continue };
+                    let revoked = log.was_revoked(self.person.user, &ear.pattern);
                     if refusal.is_none() {
                         ear.settle(latest);
                         self.deafness.settled(handler, self.wire.as_ref().and_then(|wire| wire.latest));
-                    } else if is_granted(&ear.pattern) || ear.hears == Hears::Addressed {
+                    } else if is_granted(&ear.pattern) && !revoked || ear.hears == Hears::Addressed {
                         return Err(Violation::new("what is granted is not refused", ear.pattern.to_string()));
                     } else {
                         ear.refused = true;
@@ -196,6 +198,16 @@ impl Client {
                         ears.iter().for_each(|ear| self.ears[*ear].gap(&log.truth, goes_on));
                     } else {
                         ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(latest));
+                    }
+                }
+                // Those that were confirmed before are told of a refusal by this alone.
+                Action::Error(Trouble { channel: Some(channel), .. }) => {
+                    let revoked = log.was_revoked(self.person.user, &channel);
+                    for ear in self.handlers.values() {
+                        let ear = &mut self.ears[*ear];
+                        if ear.pattern == channel && ear.hears == Hears::Channels && revoked {
+                            ear.refused = true;
+                        }
                     }
                 }
                 Action::State(_) | Action::Error(_) => {}
@@ -300,6 +312,10 @@ impl Client {
                 );
             }
             Frame::Heartbeat => self.session.frame(now, session::Frame::Heartbeat { id: message.id }),
+            Frame::Revoked(revoked) => {
+                let code = revoked.code.to_string();
+                self.session.frame(now, session::Frame::Revoked { channels: revoked.channels, code });
+            }
             Frame::Closing(closing) => {
                 let reason = closing.reason.as_str().to_owned();
                 self.session.frame(now, session::Frame::Closing { reason, retry_ms: closing.retry_ms });
@@ -320,9 +336,26 @@ impl Client {
             return Err(Violation::new("positions are the log's", format!("{} as {}", stored.at, event.position)));
         }
         let Some(wire) = &self.wire else { return Ok(()) };
-        let shown = stored.entry.as_deref().is_some_and(|entry| self.person.may_see(entry) && wire.asks_for(entry));
+        let Person { user, session, .. } = &self.person;
+        let disconnected = |order: &Order| matches!(order, Order::Disconnect { .. });
+        let revoked = |pattern: &Pattern| {
+            log.truth.has_lost(user, place, |order| match order {
+                Order::Revoke { channels, .. } => channels.overlaps(pattern),
+                _ => false,
+            })
+        };
+        let asked = |entry: &tidings::record::Entry| wire.asks_for(entry, |_| false);
+        let kept = |entry: &tidings::record::Entry| wire.asks_for(entry, revoked);
+        if stored.entry.as_deref().is_some_and(|entry| asked(entry) && !kept(entry))
+            || log.truth.has_lost(user, place, disconnected)
+        {
+            return Err(Violation::new(
+                "nothing published after a revocation reaches the revoked",
+                format!("{user} {session} {}", stored.at),
+            ));
+        }
+        let shown = stored.entry.as_deref().is_some_and(|entry| self.person.may_see(entry) && asked(entry));
         if !shown {
-            let Person { user, session, .. } = &self.person;
             return Err(Violation::new(
                 "nobody is shown what is not for them",
                 format!("{user} {session} {}", stored.at),
@@ -354,7 +387,9 @@ impl Client {
         for handler in heard {
             let Some(ear) = self.handlers.get(&handler) else { continue };
             self.heard += 1;
-            self.ears[*ear].hear(&log.truth, &self.person, place)?;
+            let ear = &mut self.ears[*ear];
+            let revoked = log.was_revoked(self.person.user, &ear.pattern);
+            ear.hear(&log.truth, &self.person, place, revoked)?;
         }
         Ok(())
     }

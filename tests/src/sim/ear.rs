@@ -86,18 +86,31 @@ impl Ear {
         }
     }
 
-    /// A record was handed to it.
-    pub(super) fn hear(&mut self, truth: &Truth, person: &Person, place: Place) -> Result<(), Violation> {
+    /// A record was handed to it. Its pattern was to be `revoked` once, if only in part.
+    pub(super) fn hear(
+        &mut self,
+        truth: &Truth,
+        person: &Person,
+        place: Place,
+        revoked: bool,
+    ) -> Result<(), Violation> {
         let stored = truth.get(place);
         let is_for_me = |entry: &tidings::record::Entry| person.hears(self.hears, &self.pattern, entry);
-        if self.gone || self.refused || !stored.entry.as_deref().is_some_and(is_for_me) {
+        if self.gone || self.refused && !revoked || !stored.entry.as_deref().is_some_and(is_for_me) {
             return Err(Violation::new("hears only what is for it", format!("{} got {}", self.pattern, stored.at)));
         }
         // Until the refusal has come, its call may bring what it asked for together with others.
         if !is_granted(&self.pattern) && self.hears == Hears::Channels {
             return Ok(());
         }
+        // Refused once, asked for again, and granted.
+        if std::mem::take(&mut self.refused) {
+            self.settled = true;
+            self.served = Served::Anywhere;
+        }
         let from = match self.served {
+            // As above: its call may have been accepted without it.
+            _ if revoked && !self.settled => None,
             Served::Unknown => {
                 return Err(Violation::new(
                     "nothing before it is confirmed",

@@ -1,7 +1,7 @@
 //! The simulated engine: one log for all nodes, which answers at once and fails as it is told to.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +17,7 @@ use tidings::{
     engine::{AppendError, Bounds, Engine, EngineError, Limit, Metadata, Receipt},
     record::{Entry, Record},
 };
-use tidings_protocol::{Cursor, Key, event::Timestamp};
+use tidings_protocol::{Cursor, Key, Pattern, event::Timestamp};
 
 use super::truth::{Place, Truth};
 
@@ -58,6 +58,8 @@ impl Gate {
 pub(super) struct Flaws {
     pub(super) one_tag: bool,
     pub(super) loses_cancelled: bool,
+    pub(super) hides_commands: bool,
+    pub(super) forgets_commands: bool,
 }
 
 #[derive(Debug)]
@@ -69,9 +71,12 @@ pub(super) struct Log {
     base: Place,
     records: VecDeque<Place>,
     keys: HashMap<Key, Receipt>,
+    metadata: BTreeMap<String, Vec<u8>>,
     /// Tails of an older generation break.
     generation: u64,
     pub(super) now_ms: u64,
+    /// What users were to lose, whether it came into the log or not.
+    pub(super) revoked: Vec<(&'static str, Pattern)>,
     pub(super) mode: Mode,
     /// The engine cannot be reached from these nodes.
     pub(super) out: [bool; 2],
@@ -94,8 +99,10 @@ impl Log {
             base,
             records: VecDeque::new(),
             keys: HashMap::new(),
+            metadata: BTreeMap::new(),
             generation: 0,
             now_ms: 1_700_000_000_000,
+            revoked: Vec::new(),
             mode: Mode::Prompt,
             out: [false; 2],
             lags: [false; 2],
@@ -117,6 +124,11 @@ impl Log {
     /// The records held.
     pub(super) fn held(&self) -> impl Iterator<Item = Place> {
         self.records.iter().copied()
+    }
+
+    /// Whether a user was to lose something of this.
+    pub(super) fn was_revoked(&self, user: &str, pattern: &Pattern) -> bool {
+        self.revoked.iter().any(|(other, lost)| *other == user && lost.overlaps(pattern))
     }
 
     /// Whether a client or node at this position must be told: its record, or the next one, is not there any more.
@@ -141,7 +153,11 @@ impl Log {
         // Each record carries its own number, by which it is known wherever it turns up.
         let numbered = format!("{{\"n\":{},\"p\":{}}}", self.truth.next(), entry.payload.get());
         let payload = RawValue::from_string(numbered).expect("JSON in JSON");
-        let served = Arc::new(Entry { payload, timestamp: Timestamp(self.now_ms), ..(*entry).clone() });
+        let mut served = Entry { payload, timestamp: Timestamp(self.now_ms), ..(*entry).clone() };
+        if self.flaws.hides_commands && served.control().is_some() {
+            served = unheard(served);
+        }
+        let served = Arc::new(served);
         let place = self.truth.push(at, Some(self.tip()), Some(entry), Some(served));
         self.records.push_back(place);
         (receipt, Some(place))
@@ -223,13 +239,15 @@ impl Drop for Waiting {
         }
         for place in self.places.drain(..) {
             let served = &mut log.truth.get_mut(place).served;
-            let unheard = served.as_deref().cloned().map(|entry| {
-                let channel = "unheard".parse().expect("a channel");
-                Arc::new(Entry { channel, audience: tidings::record::Audience::Channel, ..entry })
-            });
-            *served = unheard;
+            *served = served.as_deref().cloned().map(|entry| Arc::new(unheard(entry)));
         }
     }
+}
+
+/// What it becomes when nobody is to hear it.
+fn unheard(entry: Entry) -> Entry {
+    let channel = "unheard".parse().expect("a channel");
+    Entry { channel, audience: tidings::record::Audience::Channel, ..entry }
 }
 
 #[async_trait]
@@ -297,14 +315,27 @@ impl Engine for Simulated {
     }
 }
 
-/// The hub keeps nothing here yet.
 #[async_trait]
 impl Metadata for Simulated {
-    async fn get(&self, _: &str) -> Result<Option<Vec<u8>>, EngineError> {
-        Ok(None)
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, EngineError> {
+        Ok(self.reach()?.metadata.get(key).cloned())
     }
 
-    async fn put(&self, _: &str, _: Option<Vec<u8>>) -> Result<(), EngineError> {
-        Err(EngineError("the simulated engine keeps no metadata".into()))
+    async fn put(&self, key: &str, value: Option<Vec<u8>>) -> Result<(), EngineError> {
+        let mut log = self.reach()?;
+        match value {
+            Some(value) => log.metadata.insert(key.to_owned(), value),
+            None => log.metadata.remove(key),
+        };
+        Ok(())
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError> {
+        let log = self.reach()?;
+        if log.flaws.forgets_commands {
+            return Ok(Vec::new());
+        }
+        let found = log.metadata.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 }

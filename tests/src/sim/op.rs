@@ -90,6 +90,9 @@ pub(super) enum Op {
     GiveUp { which: usize },
     Retry { which: usize, node: usize },
     Repeat { which: usize, node: usize },
+    Revoke { client: usize, pattern: usize, node: usize, append: Append },
+    Expel { client: usize, node: usize, append: Append },
+    Restore { client: usize, node: usize },
 
     Follow { node: usize, records: usize },
     Attach { node: usize },
@@ -134,7 +137,7 @@ pub(super) enum Op {
 }
 
 /// The kinds of faults; each schedule has about half of them, so that each also meets the others' absence.
-const FAULTS: u32 = 16;
+const FAULTS: u32 = 17;
 
 impl Schedule {
     pub(super) fn of(seed: u64) -> Self {
@@ -212,8 +215,21 @@ impl Op {
                 };
                 (Op::Publish { node, topic: rng.usize(..TOPIC_COUNT), hidden, append }, fault)
             }
-            200..215 => (Op::Acknowledge { which }, None),
-            215..225 => (Op::GiveUp { which }, None),
+            200..212 => (Op::Acknowledge { which }, None),
+            212..220 => (Op::GiveUp { which }, None),
+            220..225 => {
+                let append = match rng.u8(..8) {
+                    0 => Append::Refused,
+                    1 => Append::AckLost,
+                    _ => Append::Prompt,
+                };
+                let op = match rng.u8(..8) {
+                    0..5 => Op::Revoke { client, pattern: rng.usize(..PATTERNS.len()), node, append },
+                    5 => Op::Expel { client, node, append },
+                    _ => Op::Restore { client, node },
+                };
+                (op, Some(16))
+            }
             225..240 => (Op::Retry { which, node }, None),
             240..250 => (Op::Repeat { which, node }, Some(3)),
 

@@ -26,10 +26,12 @@ pub enum Sabotage {
     LostWhenCancelled,
     PatternUnmatched,
     AlwaysGap,
+    HidesCommands,
+    ForgetsCommands,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::NoTag,
         Self::NoSeen,
         Self::NoDedupe,
@@ -44,6 +46,8 @@ impl Sabotage {
         Self::LostWhenCancelled,
         Self::PatternUnmatched,
         Self::AlwaysGap,
+        Self::HidesCommands,
+        Self::ForgetsCommands,
     ];
 
     #[must_use]
@@ -63,11 +67,18 @@ impl Sabotage {
             Self::LostWhenCancelled => "event lost when its publisher is cancelled",
             Self::PatternUnmatched => "a pattern not matched",
             Self::AlwaysGap => "a hub that always says gap",
+            Self::HidesCommands => "revocations not seen by those who read the log",
+            Self::ForgetsCommands => "revocations gone with the part of the log that held them",
         }
     }
 
     pub(super) fn flaws(this: Option<Self>) -> Flaws {
-        Flaws { one_tag: this == Some(Self::NoTag), loses_cancelled: this == Some(Self::LostWhenCancelled) }
+        Flaws {
+            one_tag: this == Some(Self::NoTag),
+            loses_cancelled: this == Some(Self::LostWhenCancelled),
+            hides_commands: this == Some(Self::HidesCommands),
+            forgets_commands: this == Some(Self::ForgetsCommands),
+        }
     }
 
     /// The URL of a stream as the hub gets it, whose head is this.

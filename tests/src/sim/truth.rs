@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use tidings::record::Entry;
+use tidings::record::{Entry, Order};
 use tidings_protocol::Cursor;
 
 /// A record's place in the [`Truth`], or the origin of a log.
@@ -26,6 +26,8 @@ pub(super) struct Stored {
 pub(super) struct Truth {
     stored: Vec<Stored>,
     by_cursor: HashMap<Cursor, Place>,
+    /// The records that are commands.
+    commands: Vec<Place>,
 }
 
 impl Truth {
@@ -42,6 +44,9 @@ impl Truth {
         served: Option<Arc<Entry>>,
     ) -> Place {
         let place = Place(self.stored.len());
+        if entry.as_ref().is_some_and(|entry| entry.control().is_some()) {
+            self.commands.push(place);
+        }
         self.stored.push(Stored { at, before, entry, served, lost: false });
         self.by_cursor.insert(at, place);
         place
@@ -67,6 +72,23 @@ impl Truth {
     /// Loses all that was ever stored.
     pub(super) fn lose_all(&mut self) {
         self.stored.iter_mut().for_each(|stored| stored.lost = true);
+    }
+
+    /// Whether a user had lost what this judges at a place, by a command that stood there and that nothing has undone since,
+    /// wherever.
+    pub(super) fn has_lost(&self, user: &str, at: Place, lost: impl Fn(&Order) -> bool) -> bool {
+        let of_user = self.commands.iter().filter_map(|place| {
+            let control = self.get(*place).entry.as_ref()?.control()?;
+            (control.user.as_str() == user).then_some((*place, &control.order))
+        });
+        let mut taken = false;
+        for (place, order) in of_user {
+            match order {
+                Order::Restore { .. } => taken = false,
+                order => taken |= lost(order) && self.between(place, at).is_some(),
+            }
+        }
+        taken
     }
 
     /// The places after `from` up to `to`, latest first; `None` where `to` was not written after `from`.

@@ -191,9 +191,9 @@ impl Wire {
         }
     }
 
-    /// Whether the client asked for what this is published to.
-    pub(super) fn asks_for(&self, entry: &Entry) -> bool {
-        let overlaps = |(patterns, _): &(Vec<Pattern>, _)| patterns.iter().any(|one| one.overlaps(&entry.channel));
-        entry.audience != Audience::Channel || self.asked.iter().any(overlaps)
+    /// Whether the client asked for what this is published to, by a pattern that the user had not `lost`.
+    pub(super) fn asks_for(&self, entry: &Entry, lost: impl Fn(&Pattern) -> bool) -> bool {
+        let mut asked = self.asked.iter().flat_map(|(patterns, _)| patterns);
+        entry.audience != Audience::Channel || asked.any(|one| one.overlaps(&entry.channel) && !lost(one))
     }
 }

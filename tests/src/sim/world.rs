@@ -113,6 +113,15 @@ impl World {
                     self.send(publication, node, Append::Prompt);
                 }
             }
+            Op::Revoke { client, pattern, node, append } => {
+                self.tally.fault("revocation");
+                self.revoke(self.clients[client % clients].person.user, PATTERNS[pattern], node, append);
+            }
+            Op::Expel { client, node, append } => {
+                self.tally.fault("disconnection");
+                self.expel(self.clients[client % clients].person.user, node, append);
+            }
+            Op::Restore { client, node } => self.restore(self.clients[client % clients].person.user, node),
             Op::Follow { node, records } => {
                 self.stations[node].pull(records);
                 self.stations[node].flush();

@@ -16,6 +16,11 @@ pub async fn metadata_keeps_values_by_key(subject: &impl Subject) {
     assert_eq!(metadata.get("a'\u{e9}").await.unwrap(), Some(vec![1; 100_000]));
     metadata.put("a", Some(vec![7])).await.unwrap();
     assert_eq!(metadata.get("a").await.unwrap(), Some(vec![7]));
+    let entry = |key: &str, value: Vec<u8>| (key.to_owned(), value);
+    let listed = metadata.list("a").await.unwrap();
+    assert_eq!(listed, [entry("a", vec![7]), entry("a'\u{e9}", vec![1; 100_000])]);
+    assert_eq!(metadata.list("a%").await.unwrap(), [], "a prefix is no pattern");
+    assert_eq!(metadata.list("").await.unwrap().len(), 3);
     metadata.put("a", None).await.unwrap();
     metadata.put("never there", None).await.unwrap();
     assert_eq!(metadata.get("a").await.unwrap(), None);

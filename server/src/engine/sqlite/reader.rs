@@ -133,3 +133,19 @@ pub(super) fn metadata(connection: &Connection, key: &str) -> Result<Option<Vec<
     let mut select = connection.prepare_cached("SELECT value FROM metadata WHERE key = ?1")?;
     Ok(select.query_row([key], |row| row.get(0)).optional()?)
 }
+
+/// The keys that begin with this, and their values.
+pub(super) fn metadata_below(connection: &Connection, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, Source> {
+    // Text is ordered by its bytes, so what begins with the prefix stands together.
+    let mut select = connection.prepare_cached("SELECT key, value FROM metadata WHERE key >= ?1 ORDER BY key")?;
+    let mut rows = select.query([prefix])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key: String = row.get(0)?;
+        if !key.starts_with(prefix) {
+            break;
+        }
+        found.push((key, row.get(1)?));
+    }
+    Ok(found)
+}

@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     PresenceSettings,
     admission::{Admissions, Bounds},
+    auth::Identity,
     connection::Names,
     core::{Link, Start},
 };
@@ -17,7 +18,7 @@ fn open(hub: &Hub, user: &str) -> Arc<Link> {
     let bounds = Bounds { per_user: 10, per_address: 10, in_all: 10 };
     let permit = Admissions::new(bounds).admit(None, None).unwrap();
     let names = Names { user: Some(UserId::new(user).unwrap()), ..Names::default() };
-    hub.open(names, vec!["room:1".parse().unwrap()], Vec::new(), Start::Head, None, permit)
+    hub.open(&Identity::anonymous(), names, vec!["room:1".parse().unwrap()], Vec::new(), Start::Head, permit)
 }
 
 fn members(users: &[&str]) -> Vec<Member> {

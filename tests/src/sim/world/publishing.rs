@@ -43,6 +43,30 @@ impl World {
         self.poll(Pending { publication, gate, node, future });
     }
 
+    /// Takes channels away from a user. What comes of it is seen in the log: nobody waits for the answer.
+    pub(super) fn revoke(&self, user: &'static str, channels: &str, node: usize, append: Append) {
+        let Some(hub) = self.stations[node].hub() else { return };
+        let mut log = self.log.lock();
+        log.revoked.push((user, super::parsed(channels)));
+        log.mode = mode_of_command(append);
+        drop(log);
+        let _ = hub.revoke(user, channels).now_or_never();
+    }
+
+    /// Takes everything away from a user.
+    pub(super) fn expel(&self, user: &'static str, node: usize, append: Append) {
+        let Some(hub) = self.stations[node].hub() else { return };
+        self.log.lock().mode = mode_of_command(append);
+        let _ = hub.disconnect(user).now_or_never();
+    }
+
+    /// Gives a user everything back.
+    pub(super) fn restore(&self, user: &'static str, node: usize) {
+        let Some(hub) = self.stations[node].hub() else { return };
+        self.log.lock().mode = Mode::Prompt;
+        let _ = hub.restore(user).now_or_never();
+    }
+
     pub(super) fn poll(&mut self, mut pending: Pending) {
         match (&mut pending.future).now_or_never() {
             None => self.pending.push(pending),
@@ -72,5 +96,13 @@ impl World {
                 self.failed.push(pending.publication);
             }
         }
+    }
+}
+
+fn mode_of_command(append: Append) -> Mode {
+    match append {
+        Append::Refused => Mode::Refused,
+        Append::AckLost => Mode::AckLost,
+        Append::Prompt | Append::Vanished | Append::AckLate | Append::Late => Mode::Prompt,
     }
 }

@@ -28,6 +28,10 @@ impl World {
         while !self.pending.is_empty() {
             self.acknowledge(0);
         }
+        // Who was disconnected could not come back otherwise.
+        for user in ["ana", "bob"] {
+            self.restore(user, 0);
+        }
         for publication in std::mem::take(&mut self.failed) {
             self.send(publication, 0, Append::Prompt);
         }
@@ -106,7 +110,10 @@ impl World {
         let log = self.log.lock();
         let mut numbers = Vec::new();
         for place in log.held() {
-            let entry = log.truth.get(place).entry.as_deref();
+            let entry = log.truth.get(place).entry.as_deref().filter(|entry| entry.control().is_none());
+            if entry.is_none() {
+                continue;
+            }
             let number = entry.map(|entry| entry.payload.get().split(',').next().unwrap_or_default());
             if numbers.contains(&number) {
                 return Err(Violation::new("one key is stored once", format!("{number:?}")));

@@ -1,0 +1,292 @@
+//! Commands about a user's streams: they go into the log like events, and what stands after them is kept beside it.
+//!
+//! What is to outlast the log is written to the engine's [`Metadata`](engine::Metadata) **before** the command is
+//! appended: whoever starts from the metadata has missed nothing, whatever of the log was trimmed, and a command that he
+//! meets in the log once more changes nothing. What it undoes is removed **after** it was appended.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tidings_protocol::{ChannelError, DeviceId, IdError, Key, Pattern, UserId, event::Timestamp, segment};
+
+use crate::{
+    Hub,
+    clock::{millis, wall_clock_ms},
+    engine::{self, Engine, EngineError, Receipt},
+    publish::{Invalid, PublishError, new_key},
+    record::{Audience, Control, Entry, Order},
+    standing::Standing,
+};
+
+/// Below it stands what is kept, for each user under their id as one segment.
+const PREFIX: &str = "control/";
+
+/// A command as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    at: Timestamp,
+    control: Control,
+}
+
+impl Kept {
+    fn is_over(&self, now: u64) -> bool {
+        match self.control.order {
+            Order::Revoke { until, .. } | Order::Disconnect { until, .. } => until.0 <= now,
+            Order::Restore { .. } | Order::Subscribe { .. } | Order::Unsubscribe { .. } => false,
+        }
+    }
+
+    /// Whether this later order leaves nothing of it, or says it again.
+    fn is_undone_by(&self, order: &Order) -> bool {
+        match (&self.control.order, order) {
+            (Order::Revoke { channels, until }, Order::Revoke { channels: revoked, until: later }) => {
+                revoked.covers(channels) && until <= later
+            }
+            (Order::Disconnect { device, until }, Order::Disconnect { device: ended, until: later }) => {
+                (ended.is_none() || ended == device) && until <= later
+            }
+            (Order::Subscribe { channels }, Order::Subscribe { channels: again }) => again == channels,
+            (Order::Revoke { .. } | Order::Disconnect { .. }, Order::Restore { channels: None }) => true,
+            (Order::Revoke { channels, .. }, Order::Restore { channels: Some(restored) }) => restored.covers(channels),
+            (Order::Subscribe { channels }, Order::Revoke { channels: revoked, .. }) => revoked.overlaps(channels),
+            (Order::Subscribe { channels }, Order::Unsubscribe { channels: ended }) => ended == channels,
+            _ => false,
+        }
+    }
+}
+
+impl Hub {
+    /// Takes channels away from a user: every stream of theirs, on every node, that hears something of `channels` is told
+    /// `revoked`, and **nothing that is published after this returned reaches it there**, also where the stream lags behind, or
+    /// resumes later. A pattern that overlaps them is taken away as a whole. Events addressed to the user are not on channels and
+    /// go on; [`disconnect`](Self::disconnect) ends those too.
+    ///
+    /// Credentials issued before are refused these channels from now on, for 24 hours or what
+    /// [`revocation_life`](crate::HubBuilder::revocation_life) says, across restarts; so they must not live longer. Which are
+    /// older is told by [`Identity::issued_at`](crate::auth::Identity::issued_at), in tokens the claim `iat`; those of which
+    /// nobody says it count as older, until [`restore`](Self::restore) is called. Take the user's grant away first, for newer
+    /// credentials open what they grant.
+    ///
+    /// ```
+    /// # async fn f(hub: tidings::Hub) -> Result<(), Box<dyn std::error::Error>> {
+    /// hub.revoke("ana", "room:7").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish), and [`Invalid::Id`], [`Invalid::Channel`]. After [`PublishError::Unknown`], call it again.
+    pub async fn revoke<U, P>(&self, user: U, channels: P) -> Result<Receipt, PublishError>
+    where
+        U: TryInto<UserId>,
+        IdError: From<U::Error>,
+        P: TryInto<Pattern>,
+        ChannelError: From<P::Error>,
+    {
+        self.command(id(user)?, Order::Revoke { channels: pattern(channels)?, until: self.revoked_until() }).await
+    }
+
+    /// Ends every stream of a user with `closing {reason: revoked}`, and refuses credentials issued before everything, as
+    /// [`revoke`](Self::revoke) does for channels: 401 `credentialsRevoked`. Nothing that is published after this returned
+    /// reaches the user before they come with newer ones.
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke`](Self::revoke).
+    pub async fn disconnect<U>(&self, user: U) -> Result<Receipt, PublishError>
+    where
+        U: TryInto<UserId>,
+        IdError: From<U::Error>,
+    {
+        self.command(id(user)?, Order::Disconnect { device: None, until: self.revoked_until() }).await
+    }
+
+    /// As [`disconnect`](Self::disconnect), on one device only. A device is what the client says of itself: this ends a forgotten
+    /// tab, and keeps out nobody who means it.
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke`](Self::revoke).
+    pub async fn disconnect_device<U, D>(&self, user: U, device: D) -> Result<Receipt, PublishError>
+    where
+        U: TryInto<UserId>,
+        D: TryInto<DeviceId>,
+        IdError: From<U::Error> + From<D::Error>,
+    {
+        let device = id(device)?;
+        self.command(id(user)?, Order::Disconnect { device: Some(device), until: self.revoked_until() }).await
+    }
+
+    /// Undoes all that was revoked of a user, disconnections included: credentials issued before are good again. Streams do not
+    /// get back by themselves what they have lost; their clients may ask again.
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke`](Self::revoke).
+    pub async fn restore<U>(&self, user: U) -> Result<Receipt, PublishError>
+    where
+        U: TryInto<UserId>,
+        IdError: From<U::Error>,
+    {
+        self.command(id(user)?, Order::Restore { channels: None }).await
+    }
+
+    /// Undoes what was revoked of a user by [`revoke`](Self::revoke), as far as `channels` covers it.
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke`](Self::revoke).
+    pub async fn restore_channels<U, P>(&self, user: U, channels: P) -> Result<Receipt, PublishError>
+    where
+        U: TryInto<UserId>,
+        IdError: From<U::Error>,
+        P: TryInto<Pattern>,
+        ChannelError: From<P::Error>,
+    {
+        self.command(id(user)?, Order::Restore { channels: Some(pattern(channels)?) }).await
+    }
+
+    /// Lets all streams of a user hear channels that no client asked for, whatever the grants say: those open now from this
+    /// place in the log on, and those to come, across restarts, until [`unsubscribe`](Self::unsubscribe) or until they are
+    /// [revoked](Self::revoke). The streams are told by `subscribed`, with the request id `server`.
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke`](Self::revoke), and [`Invalid::TooManyChannels`] where the user has as many as a stream may hold.
+    pub async fn subscribe<U, P>(&self, user: U, channels: P) -> Result<Receipt, PublishError>
+    where
+        U: TryInto<UserId>,
+        IdError: From<U::Error>,
+        P: TryInto<Pattern>,
+        ChannelError: From<P::Error>,
+    {
+        let user = id(user)?;
+        let (channels, limit) = (pattern(channels)?, self.config().channels_per_connection);
+        let subscribed = self.core().subscribed(&user);
+        if subscribed.len() >= limit && !subscribed.contains(&channels) {
+            return Err(Invalid::TooManyChannels { limit }.into());
+        }
+        self.command(user, Order::Subscribe { channels }).await
+    }
+
+    /// Ends what [`subscribe`](Self::subscribe) began with the same channels. Streams that do not hear them by their own wish too
+    /// are told `revoked`.
+    ///
+    /// # Errors
+    ///
+    /// As [`revoke`](Self::revoke).
+    pub async fn unsubscribe<U, P>(&self, user: U, channels: P) -> Result<Receipt, PublishError>
+    where
+        U: TryInto<UserId>,
+        IdError: From<U::Error>,
+        P: TryInto<Pattern>,
+        ChannelError: From<P::Error>,
+    {
+        self.command(id(user)?, Order::Unsubscribe { channels: pattern(channels)? }).await
+    }
+
+    fn revoked_until(&self) -> Timestamp {
+        Timestamp(wall_clock_ms().saturating_add(millis(self.config().revocation_life)))
+    }
+
+    async fn command(&self, user: UserId, order: Order) -> Result<Receipt, PublishError> {
+        let given = self.give_order(Control { user, order });
+        let given = tokio::time::timeout(self.config().publish_deadline, given).await;
+        given.unwrap_or_else(|elapsed| Err(PublishError::Unknown(elapsed.into())))
+    }
+
+    async fn give_order(&self, control: Control) -> Result<Receipt, PublishError> {
+        let (key, at) = (new_key(), Timestamp(wall_clock_ms()));
+        let entry = entry(key.clone(), at, control.clone());
+        let Control { user, order } = &control;
+        let of_user = format!("{PREFIX}{}/", segment(user.as_str()));
+        let name = format!("{of_user}{key}");
+        let metadata = self.engine().metadata();
+        let kept = match order {
+            Order::Revoke { .. } | Order::Disconnect { .. } | Order::Subscribe { .. } => {
+                let kept = serde_json::to_vec(&Kept { at, control: control.clone() });
+                Some(kept.map_err(|error| PublishError::Refused(error.into()))?)
+            }
+            Order::Restore { .. } | Order::Unsubscribe { .. } => None,
+        };
+        if let Some(kept) = &kept {
+            metadata.put(&name, Some(kept.clone())).await.map_err(|error| PublishError::Refused(error.into()))?;
+        }
+        let receipt = match self.append_checked(vec![entry.into()]).await {
+            Ok(receipts) => receipts.into_iter().next(),
+            Err(error) => {
+                if kept.is_some() && matches!(error, PublishError::Refused(_)) {
+                    // Where this fails too, it is in force from the next start on: rather too much revoked than too little.
+                    let _ = metadata.put(&name, None).await;
+                }
+                return Err(error);
+            }
+        };
+        let unknown = |error: EngineError| PublishError::Unknown(error.into());
+        let receipt = receipt.ok_or_else(|| PublishError::Unknown("the engine returned no receipt".into()))?;
+        // Again, for a `restore` that went before it in the log may have removed it. It is the revocation that must not be lost;
+        // the other way round, a subscription must not come back.
+        if let (Order::Revoke { .. } | Order::Disconnect { .. }, Some(kept)) = (order, kept) {
+            metadata.put(&name, Some(kept)).await.map_err(unknown)?;
+        }
+        for (other, value) in metadata.list(&of_user).await.map_err(unknown)? {
+            if other != name && serde_json::from_slice::<Kept>(&value).is_ok_and(|kept| kept.is_undone_by(order)) {
+                metadata.put(&other, None).await.map_err(unknown)?;
+            }
+        }
+        Ok(receipt)
+    }
+}
+
+fn id<I, T>(id: I) -> Result<T, PublishError>
+where
+    I: TryInto<T>,
+    IdError: From<I::Error>,
+{
+    Ok(id.try_into().map_err(|error| Invalid::Id(error.into()))?)
+}
+
+fn pattern<P>(channels: P) -> Result<Pattern, PublishError>
+where
+    P: TryInto<Pattern>,
+    ChannelError: From<P::Error>,
+{
+    Ok(channels.try_into().map_err(|error| Invalid::Channel(error.into()))?)
+}
+
+fn entry(key: Key, timestamp: Timestamp, control: Control) -> Entry {
+    Entry {
+        key,
+        timestamp,
+        audience: Audience::Control(control),
+        channel: "*".parse().expect("a pattern"),
+        event_type: "control".parse().expect("a type"),
+        source: None,
+        except: None,
+        payload: RawValue::NULL.to_owned(),
+    }
+}
+
+/// What stands beside the log, without what is over, which is removed there.
+pub(crate) async fn standing(engine: &dyn Engine) -> Result<Standing, EngineError> {
+    let now = wall_clock_ms();
+    let mut standing = Standing::default();
+    let mut subscriptions = Vec::new();
+    for (name, value) in engine.metadata().list(PREFIX).await? {
+        let kept: Kept = serde_json::from_slice(&value).map_err(|error| {
+            let source: engine::Source = format!("metadata {name:?}: {error}").into();
+            EngineError(source)
+        })?;
+        if kept.is_over(now) {
+            engine.metadata().put(&name, None).await?;
+        } else if matches!(kept.control.order, Order::Subscribe { .. }) {
+            subscriptions.push(kept);
+        } else {
+            standing.apply(&kept.control, kept.at.0);
+        }
+    }
+    // Last: one that an overlapping revocation came after is not there any more.
+    for Kept { at, control } in subscriptions {
+        standing.apply(&control, at.0);
+    }
+    Ok(standing)
+}

@@ -1,0 +1,242 @@
+//! Commands in the log: what stands before one has been sent, nothing after it is, however a stream gets there.
+
+use tidings_protocol::event::Timestamp;
+
+use super::*;
+use crate::record::{Control, Order};
+
+/// The time of every entry of these tests.
+const NOW: u64 = 1_700_000_000_000;
+
+fn command(user: &str, order: Order) -> Entry {
+    let control = Control { user: UserId::new(user).unwrap(), order };
+    Entry { audience: Audience::Control(control), ..entry("*", "control", "null") }
+}
+
+fn pattern(text: &str) -> Pattern {
+    text.parse().unwrap()
+}
+
+fn revoke(channels: &str) -> Entry {
+    command("ana", Order::Revoke { channels: pattern(channels), until: Timestamp(u64::MAX) })
+}
+
+fn disconnect() -> Entry {
+    command("ana", Order::Disconnect { device: None, until: Timestamp(u64::MAX) })
+}
+
+fn restore() -> Entry {
+    command("ana", Order::Restore { channels: None })
+}
+
+fn subscribe(channels: &str) -> Entry {
+    command("ana", Order::Subscribe { channels: pattern(channels) })
+}
+
+fn unsubscribe(channels: &str) -> Entry {
+    command("ana", Order::Unsubscribe { channels: pattern(channels) })
+}
+
+fn names(user: &str) -> Names {
+    Names { user: Some(UserId::new(user).unwrap()), ..Names::default() }
+}
+
+impl House {
+    /// Publishes on channels, and gives commands, as one batch of the engine's tail.
+    fn apply(&mut self, entries: Vec<Entry>) {
+        let first = self.log.len();
+        for entry in entries {
+            let place = at(self.log.len() as u64 + 1);
+            self.log.push(Record { seq: place.seq, tag: place.tag, entry: Arc::new(entry) });
+        }
+        self.core.apply(&self.log[first..]);
+    }
+
+    fn open_ana(&self, channels: &[&str], start: Start) -> Arc<Link> {
+        self.open_as(names("ana"), channels, start)
+    }
+}
+
+fn event(channel: &str) -> Entry {
+    entry(channel, "t", "1")
+}
+
+#[test]
+fn a_revocation_ends_what_comes_after_it_in_its_batch_and_nothing_before_nor_anybody_else() {
+    for window_records in [100, 1] {
+        let mut house = house(window_records);
+        let ana = house.open_ana(&["a:*", "b"], Start::Head);
+        let bob = house.open_as(names("bob"), &["a:*"], Start::Head);
+        house.apply(vec![event("a:1"), revoke("a:1"), event("a:1"), event("b"), event("a:2")]);
+        house.core.flush();
+        let said = house.hear(&ana);
+        assert_eq!(said, ["connected @0", "1 a:1 @1", r#"revoked ["a:*"] forbidden"#, "4 b @4"], "{window_records}");
+        assert_eq!(house.hear(&bob), ["connected @0", "1 a:1 @1", "3 a:1 @3", "5 a:2 @5"]);
+    }
+}
+
+#[test]
+fn a_stream_that_takes_little_at_a_time_is_not_told_before_it_gets_there() {
+    let mut house = house(100);
+    let ana = house.open_ana(&["a"], Start::Head);
+    house.apply(vec![event("a"), event("a"), revoke("a"), event("a")]);
+    house.core.flush();
+    assert_eq!(house.drain(&ana, 1), ["connected @0", "1 a @1", "2 a @2", r#"revoked ["a"] forbidden"#]);
+}
+
+#[test]
+fn who_is_revoked_is_woken_and_then_looked_up_by_nothing_of_it_any_more() {
+    let mut house = house(100);
+    let ana = house.open_ana(&["a"], Start::Head);
+    house.hear(&ana);
+    house.append(revoke("a"));
+    assert_eq!(house.core.flush(), 1);
+    assert_eq!(house.hear(&ana), [r#"revoked ["a"] forbidden"#]);
+    house.publish(&["a"]);
+    assert_eq!(house.core.flush(), 0);
+}
+
+#[test]
+fn older_credentials_are_refused_afterwards_and_newer_ones_are_not() {
+    let mut house = house(100);
+    house.apply(vec![event("a"), revoke("a"), event("a")]);
+    let older = house.open_with(names("ana"), Some(NOW), &["a"], Start::Head);
+    assert_eq!(house.hear(&older), [r#"connected without ["a"] @3"#]);
+    let newer = house.open_with(names("ana"), Some(NOW + 1), &["a"], resume(0));
+    assert_eq!(house.hear(&newer), ["connected @0", "1 a @1", "3 a @3"], "what it passes is before its credentials");
+    let request = RequestId::new("r1").unwrap();
+    let unheard = house.core.subscribe(&older, request, patterns(&["a", "b"]), past(Since::Now), Some(NOW), 100);
+    assert_eq!(unheard.refused, patterns(&["a"]));
+    assert_eq!(house.hear(&older), ["subscribed r1 3"]);
+}
+
+#[test]
+fn what_was_restored_is_open_again() {
+    let mut house = house(100);
+    house.apply(vec![revoke("a"), restore(), event("a")]);
+    let ana = house.open_ana(&["a"], resume(0));
+    assert_eq!(house.hear(&ana), ["connected @0", "3 a @3"]);
+    house.apply(vec![disconnect(), restore()]);
+    assert!(!house.core.shuts_out(Some(&UserId::new("ana").unwrap()), None, None));
+}
+
+#[test]
+fn a_subscription_that_waits_for_its_past_is_revoked_too() {
+    let mut house = house(100);
+    house.publish(&["a", "a", "b"]);
+    let ana = house.open_ana(&[], Start::Head);
+    house.hear(&ana);
+    house.subscribe(&ana, "r1", &["a", "b"], Since::After(at(0)));
+    house.apply(vec![revoke("a"), event("a")]);
+    let said = house.hear(&ana);
+    assert_eq!(said, [r#"revoked ["a"] forbidden"#, "backfill r1 3 b", "subscribed r1 5"]);
+}
+
+#[test]
+fn a_disconnection_is_the_last_frame_after_all_that_came_before_it() {
+    let mut house = house(100);
+    let ana = house.open_ana(&["a"], Start::Head);
+    house.apply(vec![event("a"), disconnect(), event("a")]);
+    house.core.flush();
+    assert_eq!(house.hear(&ana), ["connected @0", "1 a @1", "closing revoked"]);
+    assert!(matches!(house.core.step(&ana, MANY, 0), Step::End));
+}
+
+#[test]
+fn a_disconnected_device_is_not_the_others() {
+    let mut house = house(100);
+    let device = |id: &str| Names { device: Some(id.parse().unwrap()), ..names("ana") };
+    let laptop = house.open_as(device("laptop"), &[], Start::Head);
+    let phone = house.open_as(device("phone"), &[], Start::Head);
+    let order = Order::Disconnect { device: Some("laptop".parse().unwrap()), until: Timestamp(u64::MAX) };
+    house.append(command("ana", order));
+    house.core.flush();
+    assert_eq!(house.hear(&laptop), ["connected @0", "closing revoked"]);
+    assert_eq!(house.hear(&phone), ["connected @0"]);
+}
+
+#[test]
+fn who_passes_over_a_revocation_by_a_gap_obeys_it() {
+    let mut house = house(1);
+    let ana = house.open_ana(&["a"], Start::Head);
+    house.hear(&ana);
+    house.apply(vec![event("a"), revoke("a"), event("b"), event("b")]);
+    house.trimmed = 3;
+    house.core.flush();
+    assert_eq!(house.hear(&ana), ["gap null trimmed @4", r#"revoked ["a"] forbidden"#]);
+}
+
+#[test]
+fn who_comes_from_a_node_further_ahead_is_judged_when_this_one_gets_there() {
+    let mut house = house(100);
+    let start = Start::Resume { cursor: at(2), late: vec![at(2)], lineage: 0 };
+    let ana = house.open_ana(&["a"], start);
+    assert_eq!(house.hear(&ana), ["connected @2"]);
+    house.apply(vec![event("a"), revoke("a"), event("a")]);
+    house.core.flush();
+    assert_eq!(house.hear(&ana), [r#"revoked ["a"] forbidden"#]);
+}
+
+#[test]
+fn a_log_that_begins_anew_brings_what_stands_beside_it() {
+    let house = house(100);
+    let ana = house.open_ana(&["a", "b"], Start::Head);
+    house.hear(&ana);
+    let mut standing = Standing::default();
+    let Audience::Control(control) = revoke("a").audience else { unreachable!() };
+    standing.apply(&control, NOW);
+    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch, standing);
+    assert_eq!(house.hear(&ana), ["gap null epoch @5", r#"revoked ["a"] forbidden"#]);
+}
+
+#[test]
+fn fresh_credentials_are_judged_by_what_was_revoked_and_count_from_there_on() {
+    let mut house = house(100);
+    let ana = house.open_ana(&["a"], Start::Head);
+    house.hear(&ana);
+    house.append(revoke("a"));
+    house.core.refresh(&ana, Some(NOW + 1), Vec::new());
+    house.publish(&["a"]);
+    house.core.flush();
+    assert_eq!(house.hear(&ana), ["2 a @2"], "they are newer than what the stream passes");
+    house.core.refresh(&ana, Some(NOW), Vec::new());
+    assert_eq!(house.hear(&ana), [r#"revoked ["a"] forbidden"#]);
+}
+
+#[test]
+fn what_older_credentials_ask_for_is_not_held_by_newer_ones_beside_them() {
+    let mut house = house(100);
+    let ana = house.open_with(names("ana"), Some(NOW + 1), &["b"], Start::Head);
+    house.subscribe(&ana, "r1", &["a"], Since::Now);
+    assert_eq!(house.hear(&ana), ["connected @0", "subscribed r1 0"]);
+    house.apply(vec![revoke("a"), event("a")]);
+    house.core.flush();
+    assert_eq!(house.hear(&ana), [r#"revoked ["a"] forbidden"#]);
+}
+
+#[test]
+fn the_server_subscribes_those_who_are_there_and_those_who_come() {
+    let mut house = house(100);
+    let before = house.open_ana(&[], Start::Head);
+    house.apply(vec![event("a:1"), subscribe("a:*"), event("a:1")]);
+    house.core.flush();
+    assert_eq!(house.hear(&before), ["connected @0", "subscribed server 2", "3 a:1 @3"]);
+    let after = house.open_ana(&["a:1"], Start::Head);
+    assert_eq!(house.hear(&after), ["connected @3", "subscribed server 3"]);
+    house.apply(vec![event("a:1"), unsubscribe("a:*"), event("a:1"), event("a:2")]);
+    house.core.flush();
+    assert_eq!(house.hear(&before), ["4 a:1 @4", r#"revoked ["a:*"] forbidden"#]);
+    assert_eq!(house.hear(&after), ["4 a:1 @4", r#"revoked ["a:*"] forbidden"#, "6 a:1 @6"], "its own is its own");
+}
+
+#[test]
+fn a_revocation_ends_what_the_server_wished_and_a_wish_after_it_stands() {
+    let mut house = house(100);
+    let ana = house.open_ana(&[], Start::Head);
+    house.apply(vec![subscribe("a"), revoke("a"), event("a"), subscribe("a"), event("a")]);
+    house.core.flush();
+    assert_eq!(
+        house.hear(&ana),
+        ["connected @0", "subscribed server 1", r#"revoked ["a"] forbidden"#, "subscribed server 4", "5 a @5"]
+    );
+}
