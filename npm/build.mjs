@@ -34,6 +34,7 @@ const entries = [
   { entry: 'vue' },
   { entry: 'svelte' },
   { entry: 'query' },
+  { entry: 'offline' },
 ]
 const { peerDependencies } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'))
 for (const { entry, wasm = '' } of entries) {

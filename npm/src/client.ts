@@ -1,7 +1,8 @@
 import type { On, RegisteredChannels, Subscribe } from './channels.ts'
+import { check, type Checked } from './check.ts'
 import { Engine, type EngineOptions, type ErrorReport } from './engine.ts'
 import { asError, TidingsError } from './errors.ts'
-import { identifiedFetch } from './fetch.ts'
+import { identifiedFetch, type Sender } from './fetch.ts'
 import { type Identity, makeIdentity } from './identity.ts'
 import { type Call, LazyEngine } from './lazy-engine.ts'
 import { present } from './present.ts'
@@ -38,6 +39,7 @@ export class Tidings<C extends object = RegisteredChannels> {
   readonly #engine: LazyEngine
   /** What was given out before the engine was there. */
   #identity: Identity | undefined
+  #sender: Sender | undefined
 
   /** @param options - all optional; see {@link TidingsOptions} for the defaults */
   constructor(options: TidingsOptions = {}) {
@@ -113,7 +115,21 @@ export class Tidings<C extends object = RegisteredChannels> {
    * Only towards the page's own origin, unless `identify` says otherwise; headers that are there already stay.
    */
   fetch(input: RequestInfo | URL, init?: TidingsRequestInit): Promise<Response> {
-    return identifiedFetch(() => this.headers(), input, init)
+    return identifiedFetch(() => this.headers(), input, init, this.#sender)
+  }
+
+  /** For `tidings/offline`: who sends what `fetch` is given with `offline: 'queue'`. */
+  sendBy(sender: Sender | undefined): void {
+    this.#sender = sender
+  }
+
+  /**
+   * Asks the server who this page is at present, by its cookies or the option `token`.
+   *
+   * @throws a {@link TidingsError}: `network`, or the server's refusal with its `status`
+   */
+  check(): Promise<Checked> {
+    return check(this.#options)
   }
 
   /** Connects at once, from any state, and counts failures from 0 again. Also tries again to load Wasm that failed. */

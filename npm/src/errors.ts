@@ -50,6 +50,8 @@ export type TidingsErrorCode =
   | 'noProvider'
   | 'handlerError'
   | 'stopped'
+  | 'noOfflineQueue'
+  | 'userUnknown'
   | 'internal'
   // The connection's.
   | 'tokenFailed'

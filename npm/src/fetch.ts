@@ -1,17 +1,27 @@
+import { TidingsError } from './errors.ts'
 import type { IdentityHeaders, TidingsRequestInit } from './types.ts'
+
+/** Sends a request, now or later. */
+export type Sender = (request: Request) => Promise<Response>
 
 /** {@link Tidings.fetch}, with headers that are made only when they are sent. */
 export async function identifiedFetch(
   identity: () => IdentityHeaders,
   input: RequestInfo | URL,
-  { identify = isSameOrigin(input), ...init }: TidingsRequestInit = {},
+  { identify = isSameOrigin(input), offline, ...init }: TidingsRequestInit = {},
+  sender?: Sender,
 ): Promise<Response> {
-  if (!identify) return fetch(input, init)
-  const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined))
-  for (const [name, value] of Object.entries(identity())) {
-    if (!headers.has(name)) headers.set(name, value)
+  if (identify) {
+    const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined))
+    for (const [name, value] of Object.entries(identity())) {
+      if (!headers.has(name)) headers.set(name, value)
+    }
+    init.headers = headers
   }
-  return fetch(input, { ...init, headers })
+  if (offline !== 'queue') return fetch(input, init)
+  if (!sender) throw new TidingsError('noOfflineQueue', { detail: 'call queueOffline(tidings) of tidings/offline where the app starts' })
+  const request = new Request(input, init)
+  return ['GET', 'HEAD'].includes(request.method) ? fetch(request) : sender(request)
 }
 
 function isSameOrigin(input: RequestInfo | URL): boolean {

@@ -179,4 +179,9 @@ export interface TidingsRequestInit extends RequestInit {
    * for every other, which would need CORS to allow the headers, and may be none of that origin's business.
    */
   identify?: boolean
+  /**
+   * `queue`: a mutation that cannot be sent now is kept and sent later, over reloads; it is answered at once by a status of
+   * 202. Needs `queueOffline` of `tidings/offline`. `GET` and `HEAD` change nothing and are never kept.
+   */
+  offline?: 'queue'
 }

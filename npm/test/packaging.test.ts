@@ -43,9 +43,9 @@ afterAll(() => rmSync(app, { recursive: true, force: true }))
 
 test('holds what it exports, both licences, and no more', () => {
   expect(readdirSync(installed).sort()).toEqual(['README.md', 'dist', 'package.json'])
-  const described = ['app', 'binding', 'channels', 'client', 'errors', 'index', 'query', 'react', 'refresh', 'segment', 'slim', 'svelte', 'types', 'vue']
+  const described = ['app', 'binding', 'channels', 'check', 'client', 'errors', 'fetch', 'index', 'offline', 'query', 'react', 'refresh', 'segment', 'slim', 'svelte', 'types', 'vue']
   const types = described.flatMap((name) => [`${name}.d.cts`, `${name}.d.ts`])
-  const code = ['index', 'query', 'react', 'slim', 'svelte', 'vue'].flatMap((name) => [`${name}.cjs`, `${name}.js`])
+  const code = ['index', 'offline', 'query', 'react', 'slim', 'svelte', 'vue'].flatMap((name) => [`${name}.cjs`, `${name}.js`])
   const rest = ['tidings.wasm', 'LICENSE-APACHE', 'LICENSE-MIT']
   expect(readdirSync(join(installed, 'dist')).sort()).toEqual([...code, ...types, ...rest].sort())
 })
@@ -60,6 +60,7 @@ test.each([
   ['tidings/vue', ['TidingsPlugin', ...hooks]],
   ['tidings/svelte', ['provideTidings', ...hooks]],
   ['tidings/query', ['syncQueries']],
+  ['tidings/offline', ['isQueued', 'queueOffline']],
 ])('%s can be imported and required in Node, which touches nothing', (entry, names) => {
   const file = join(app, 'load.mjs')
   for (const load of [`await import('${entry}')`, `createRequire(import.meta.url)('${entry}')`]) {

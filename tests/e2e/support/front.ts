@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { packageFiles } from './paths.ts'
 import { Stream } from './stream.ts'
 
@@ -25,6 +26,11 @@ export interface Seen {
   refused: boolean
 }
 
+/** A request that the front answers by itself. */
+export interface Asked extends Seen {
+  body: string
+}
+
 /** What it answers in the server's place. */
 export interface Refusal {
   status: number
@@ -39,6 +45,7 @@ export class Front {
   /** Added to every answer. */
   headers: Record<string, string> = {}
   #refusal: Refusal | undefined
+  #own = new Map<string, (asked: Asked) => number>()
   #held: { path: string; until: Promise<void> } | undefined
   #streams = new Set<Stream>()
   #piece: { bytes: number; times: number } | undefined
@@ -78,6 +85,11 @@ export class Front {
     this.#refusal = undefined
   }
 
+  /** Answers a path by itself: each request with a status, and nothing more. */
+  answer(path: string, status: (asked: Asked) => number): void {
+    this.#own.set(path, status)
+  }
+
   /** Cuts the streams that are open. */
   cut(): void {
     for (const stream of this.#streams) stream.cut()
@@ -111,10 +123,13 @@ export class Front {
     const { pathname, searchParams } = new URL(url, this.upstream)
     const refusal = pathname.startsWith('/api/events') ? this.#refusal : undefined
     const refused = refusal !== undefined
-    this.requests.push({ method, path: pathname, query: searchParams, headers, at: performance.now(), refused })
+    const seen = { method, path: pathname, query: searchParams, headers, at: performance.now(), refused }
+    this.requests.push(seen)
     for (const [name, value] of Object.entries(this.headers)) response.setHeader(name, value)
     if (pathname === this.#held?.path) await this.#held.until
+    const own = this.#own.get(pathname)
     if (refusal) this.#problem(refusal, response)
+    else if (own) response.writeHead(own({ ...seen, body: await text(request) })).end()
     else if (!this.page || pathname.startsWith('/api/')) this.#forward(this.upstream, request, response)
     else if (this.page.startsWith('http:')) this.#forward(this.page, request, response)
     else this.#file(join(this.page, pathname === '/' ? 'index.html' : pathname), pathname, response)

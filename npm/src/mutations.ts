@@ -1,0 +1,65 @@
+import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
+
+/** A request as it lies in the browser's storage until the server has answered it. */
+export interface Stored {
+  /** Its place: lower ones are older, in whichever tab they were made. */
+  readonly id: number
+  /** Sent with every attempt, so that the server can tell a repetition. */
+  readonly key: string
+  /** Who made it; `null`: nobody in particular. */
+  readonly userId: string | null
+  /** When, in milliseconds since 1970 by this device's clock. */
+  readonly madeAt: number
+  readonly url: string
+  readonly method: string
+  readonly headers: [string, string][]
+  readonly body: ArrayBuffer
+  readonly credentials: RequestCredentials
+  /** It carried a token, which is not kept: it gets a fresh one of the same user. */
+  readonly authorized: boolean
+}
+
+interface Schema extends DBSchema {
+  mutations: { key: number; value: Stored }
+}
+
+/** The mutations of all users and tabs of this browser profile, in the order in which they were made. */
+export class Mutations {
+  readonly #name: string
+  #opened: Promise<IDBPDatabase<Schema>> | undefined
+
+  constructor(name: string) {
+    this.#name = name
+  }
+
+  async add(mutation: Omit<Stored, 'id'>): Promise<number> {
+    // The id is the database's to give.
+    return (await this.#open()).add('mutations', mutation as Stored)
+  }
+
+  async all(): Promise<Stored[]> {
+    return (await this.#open()).getAll('mutations')
+  }
+
+  async delete(id: number): Promise<void> {
+    await (await this.#open()).delete('mutations', id)
+  }
+
+  async close(): Promise<void> {
+    const opened = this.#opened
+    this.#opened = undefined
+    ;(await opened)?.close()
+  }
+
+  #open(): Promise<IDBPDatabase<Schema>> {
+    return (this.#opened ??= openDB<Schema>(this.#name, 1, {
+      upgrade: (database) => void database.createObjectStore('mutations', { keyPath: 'id', autoIncrement: true }),
+      // A page of a newer version waits for this one to let go; and a browser may end it by itself.
+      blocking: () => void this.close(),
+      terminated: () => (this.#opened = undefined),
+    }).catch((error: unknown) => {
+      this.#opened = undefined
+      throw error
+    }))
+  }
+}

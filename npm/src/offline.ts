@@ -1,0 +1,345 @@
+/**
+ * Mutations that survive being offline: kept in IndexedDB, sent in order when the server can be reached, in the name of the
+ * user who made them and of nobody else, by one tab of all.
+ *
+ * ```ts
+ * import { Tidings } from 'tidings'
+ * import { queueOffline } from 'tidings/offline'
+ *
+ * const tidings = new Tidings()
+ * queueOffline(tidings, { onReject: ({ url }) => alert(`not saved: ${url}`) })
+ * await tidings.fetch('/api/notes', { method: 'POST', body: '{}', offline: 'queue' })
+ * ```
+ *
+ * A map: `mutations` is the storage, `check` asks the server who the user is, and what is here decides what is sent when.
+ *
+ * @module
+ */
+import type { AnyTidings } from './binding.ts'
+import type { Checked } from './check.ts'
+import { TidingsError } from './errors.ts'
+import { Mutations, type Stored } from './mutations.ts'
+import { report } from './subscribable.ts'
+
+/** On the answer to a mutation that was kept instead of sent. */
+const QUEUED = 'X-Tidings-Queued'
+const MAX_WAIT_MS = 30_000
+
+/** A mutation that was kept. */
+export interface Mutation {
+  /** Its idempotency key. */
+  readonly key: string
+  /** Who made it; `null`: nobody in particular. */
+  readonly userId: string | null
+  /** When, in milliseconds since 1970 by this device's clock. */
+  readonly madeAt: number
+  /** Where it goes, absolute. */
+  readonly url: string
+  /** `POST`, mostly. */
+  readonly method: string
+}
+
+/** Why a mutation will not be sent again: the server's answer (a 4xx), or it is older than `maxAgeMs`. */
+export type Rejection = { readonly reason: 'refused'; readonly response: Response } | { readonly reason: 'expired' }
+
+/** Options of {@link queueOffline}. */
+export interface OfflineOptions {
+  /** Of the storage, which all tabs share. Clients of different servers need one each. Defaults to `tidings-offline`. */
+  name?: string
+  /**
+   * Who makes mutations now: an id as the server's `/check` has it, `null` for nobody in particular, `undefined` while you
+   * do not know. Defaults to what the server said last in this page; so an app that starts offline has to say it.
+   */
+  user?: () => string | null | undefined | Promise<string | null | undefined>
+  /** Mutations older than this, in milliseconds, are rejected instead of sent. Defaults to a day, as long as servers mostly keep keys. */
+  maxAgeMs?: number
+  /** No answer within so many milliseconds is no answer. Defaults to 30,000. */
+  timeoutMs?: number
+  /** Called when a mutation that was kept has been sent, with the server's answer. In the tab that sent it. */
+  onFlush?: (mutation: Mutation, response: Response) => void
+  /** Called when a mutation that was kept will never be sent again. In the tab that found out. */
+  onReject?: (mutation: Mutation, rejection: Rejection) => void
+}
+
+/** The mutations that wait. */
+export interface OfflineQueue {
+  /** Those of all users of this browser, oldest first. */
+  pending(): Promise<Mutation[]>
+  /** Tries now. It is tried by itself on return, at every connection, and again after a failure. */
+  flush(): Promise<void>
+  /** Forgets one. */
+  discard(key: string): Promise<void>
+  /** Sends nothing from this page any more; what waits stays. */
+  stop(): void
+}
+
+/** Whether an answer of `tidings.fetch` says that the mutation was kept, to be sent later. Its status is 202. */
+export function isQueued(response: Response): boolean {
+  return response.headers.has(QUEUED)
+}
+
+/**
+ * Lets `tidings.fetch(…, { offline: 'queue' })` keep what it cannot send, and sends what was kept. Call it once, where the
+ * app starts. Where there is no IndexedDB, as on a server, it does nothing, and such a fetch is a plain one.
+ */
+export function queueOffline(tidings: AnyTidings, options: OfflineOptions = {}): OfflineQueue {
+  if (typeof indexedDB === 'undefined') {
+    tidings.sendBy((request) => fetch(request))
+    return { pending: async () => [], flush: async () => {}, discard: async () => {}, stop: () => {} }
+  }
+  return new Queue(tidings, options)
+}
+
+/** A caller of `fetch` whose request is on its first attempt, in this tab. */
+interface Waiter {
+  readonly request: Request
+  resolve(response: Response): void
+  reject(reason: unknown): void
+}
+
+/** What one attempt came to. */
+type Attempt = Response | 'aborted' | 'unanswered'
+
+class Queue implements OfflineQueue {
+  readonly #tidings: AnyTidings
+  readonly #options: OfflineOptions
+  readonly #name: string
+  readonly #mutations: Mutations
+  readonly #waiters = new Map<number, Waiter>()
+  readonly #ends: (() => void)[]
+  /** Whom the server named last; `undefined` before it did. */
+  #user: string | null | undefined
+  #failures = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+  /** The stream on which the server named the user. */
+  #connectionId: string | undefined
+  /** The pass that is under way, and whether another one has to follow. */
+  #pass = Promise.resolve()
+  #running = false
+  #again = false
+  #stopped = false
+
+  constructor(tidings: AnyTidings, options: OfflineOptions) {
+    this.#tidings = tidings
+    this.#options = options
+    this.#name = options.name ?? 'tidings-offline'
+    this.#mutations = new Mutations(this.#name)
+    const onReturn = (): void => void this.flush()
+    addEventListener('online', onReturn)
+    this.#ends = [tidings.subscribeState(() => this.#follow()), () => removeEventListener('online', onReturn)]
+    tidings.sendBy((request) => this.#send(request))
+    this.#follow()
+    void this.flush()
+  }
+
+  async pending(): Promise<Mutation[]> {
+    return (await this.#mutations.all()).map(described)
+  }
+
+  flush(): Promise<void> {
+    if (this.#stopped) return Promise.resolve()
+    clearTimeout(this.#timer)
+    this.#again = true
+    if (!this.#running) this.#pass = this.#run()
+    return this.#pass
+  }
+
+  async discard(key: string): Promise<void> {
+    for (const { id, ...mutation } of await this.#mutations.all()) {
+      if (mutation.key === key) await this.#mutations.delete(id)
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    for (const end of this.#ends) end()
+    this.#tidings.sendBy(undefined)
+    void this.#mutations.close()
+  }
+
+  /** The server's word on who we are comes with each stream, and goes with `reset()`. */
+  #follow(): void {
+    const { state, connectionId, userId } = this.#tidings
+    if (state === 'idle') this.#user = undefined
+    if (state !== 'open' || connectionId === this.#connectionId) return
+    this.#connectionId = connectionId
+    this.#user = userId ?? null
+    void this.flush()
+  }
+
+  async #send(request: Request): Promise<Response> {
+    const { user } = this.#options
+    const userId = user ? await user() : (this.#user ?? (await this.#askWho()))
+    if (userId === undefined) {
+      try {
+        return await fetch(request)
+      } catch (cause) {
+        throw new TidingsError('userUnknown', {
+          detail: 'not sent, and not kept either: nobody said whose it is; give queueOffline() the option `user`',
+          cause,
+        })
+      }
+    }
+    let id: number
+    try {
+      id = await this.#keep(request, userId)
+    } catch {
+      // Storage is refused or full.
+      return fetch(request)
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters.set(id, { request, resolve, reject })
+      void this.flush()
+    })
+  }
+
+  async #askWho(): Promise<string | null | undefined> {
+    try {
+      return (this.#user = (await this.#tidings.check()).userId)
+    } catch {
+      return undefined
+    }
+  }
+
+  async #keep(request: Request, userId: string | null): Promise<number> {
+    const { url, method, credentials } = request
+    const headers = [...request.headers]
+    // A token neither belongs into storage nor would it be good for long.
+    const kept = headers.filter(([name]) => name !== 'authorization')
+    return this.#mutations.add({
+      key: crypto.randomUUID(),
+      userId,
+      madeAt: Date.now(),
+      url,
+      method,
+      headers: kept,
+      body: await request.clone().arrayBuffer(),
+      credentials,
+      authorized: kept.length < headers.length,
+    })
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    while (this.#again && !this.#stopped) {
+      this.#again = false
+      try {
+        if (!navigator.onLine) this.#letGo()
+        // Without Web Locks (an insecure page) two tabs may send one mutation; its key then tells the server.
+        else if (navigator.locks) await navigator.locks.request(this.#name, () => this.#drain())
+        else await this.#drain()
+      } catch (error) {
+        this.#letGo()
+        if (!this.#stopped) report(error)
+      }
+    }
+    this.#running = false
+  }
+
+  /** Sends what can be sent, in order. */
+  async #drain(): Promise<void> {
+    // Those who wait for something that is not there any more: another tab has sent it.
+    const before = [...this.#waiters.keys()]
+    const all = await this.#mutations.all()
+    for (const id of before) if (!all.some((one) => one.id === id)) this.#answer(id, undefined)
+
+    for (const mutation of all) {
+      if (Date.now() - mutation.madeAt > (this.#options.maxAgeMs ?? 86_400_000)) {
+        await this.#mutations.delete(mutation.id)
+        this.#tell(() => this.#options.onReject?.(described(mutation), { reason: 'expired' }))
+        continue
+      }
+      let checked: Checked
+      try {
+        // Each time: somebody may log out and in again in another tab between two of them.
+        checked = await this.#tidings.check()
+      } catch (error) {
+        // Nobody of ours until somebody logs in; or there is no answer.
+        return this.#later(error instanceof TidingsError && error.status === 401 ? undefined : 0)
+      }
+      const waiter = this.#waiters.get(mutation.id)
+      if (checked.userId !== mutation.userId) {
+        this.#answer(mutation.id, undefined)
+        continue
+      }
+      const attempt = await this.#attempt(mutation, checked, waiter)
+      if (attempt === 'unanswered') return this.#later(0)
+      if (attempt !== 'aborted') {
+        if (isTransient(attempt.status)) return this.#later(retryAfterMs(attempt))
+        if (attempt.status === 401 && !waiter) return this.#later(undefined)
+      }
+      this.#failures = 0
+      await this.#mutations.delete(mutation.id)
+      if (attempt === 'aborted') continue
+      if (waiter) this.#answer(mutation.id, attempt)
+      else if (attempt.ok) this.#tell(() => this.#options.onFlush?.(described(mutation), attempt))
+      else this.#tell(() => this.#options.onReject?.(described(mutation), { reason: 'refused', response: attempt }))
+    }
+  }
+
+  async #attempt(mutation: Stored, checked: Checked, waiter: Waiter | undefined): Promise<Attempt> {
+    const { url, method, credentials, body, key, authorized } = mutation
+    const headers = new Headers(waiter ? waiter.request.headers : mutation.headers)
+    if (authorized && checked.authorization !== undefined) headers.set('Authorization', checked.authorization)
+    // A string of RFC 8941, as the IETF's draft of this header has it.
+    headers.set('Idempotency-Key', `"${key}"`)
+    const stop = new AbortController()
+    const timer = setTimeout(() => stop.abort(), this.#options.timeoutMs ?? 30_000)
+    const signal = waiter?.request.signal
+    const abort = (): void => stop.abort()
+    signal?.addEventListener('abort', abort)
+    try {
+      if (signal?.aborted) throw signal.reason
+      return await fetch(url, { method, headers, credentials, signal: stop.signal, ...(body.byteLength > 0 && { body }) })
+    } catch (error) {
+      if (!signal?.aborted) return 'unanswered'
+      this.#waiters.delete(mutation.id)
+      waiter?.reject(signal.reason ?? error)
+      return 'aborted'
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** Tries again after so many milliseconds at least; `undefined`: when something happens. */
+  #later(atLeastMs: number | undefined): void {
+    this.#letGo()
+    if (atLeastMs === undefined || this.#stopped) return
+    const wait = Math.random() * Math.min(MAX_WAIT_MS, 1_000 * 2 ** this.#failures++)
+    this.#timer = setTimeout(() => void this.flush(), Math.max(atLeastMs, wait))
+  }
+
+  /** Those who wait are told that it is kept. */
+  #letGo(): void {
+    for (const id of [...this.#waiters.keys()]) this.#answer(id, undefined)
+  }
+
+  #answer(id: number, response: Response | undefined): void {
+    this.#waiters.get(id)?.resolve(response ?? new Response(null, { status: 202, headers: { [QUEUED]: 'true' } }))
+    this.#waiters.delete(id)
+  }
+
+  #tell(callback: () => void): void {
+    try {
+      callback()
+    } catch (error) {
+      report(error)
+    }
+  }
+}
+
+/** What passes by itself: the request was not refused for what it is. */
+function isTransient(status: number): boolean {
+  return status >= 500 || [408, 425, 429].includes(status)
+}
+
+function retryAfterMs(response: Response): number {
+  const seconds = Number(response.headers.get('Retry-After'))
+  return Number.isFinite(seconds) ? seconds * 1_000 : 0
+}
+
+function described({ key, userId, madeAt, url, method }: Stored): Mutation {
+  return { key, userId, madeAt, url, method }
+}

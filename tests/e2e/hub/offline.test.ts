@@ -1,0 +1,215 @@
+// Mutations made offline: a real IndexedDB, real locks between tabs, and a server that writes down what it is asked.
+import type { BrowserContext, Page } from '@playwright/test'
+import type { Mutation, OfflineQueue } from 'tidings/offline'
+import { expect, test as base } from '../fixtures.ts'
+import { connect } from '../support/ask.ts'
+import type { Asked } from '../support/front.ts'
+
+/** What the queue told a page. */
+interface Outcome {
+  flushed: string[]
+  rejected: string[]
+}
+
+declare global {
+  var queue: OfflineQueue
+  var outcome: Outcome
+}
+
+interface Fixtures {
+  /** The mutations that reached the server, in order. */
+  asked: Asked[]
+  /** What the server answers them, in turn; then 200. */
+  statuses: number[]
+  /** Opens a page of a user, with a queue. */
+  openQueue: (user?: string, where?: BrowserContext) => Promise<Page>
+}
+
+const test = base.extend<Fixtures>({
+  statuses: async ({}, use) => use([]),
+  asked: async ({ front, statuses }, use) => {
+    const asked: Asked[] = []
+    front.answer('/api/notes', (one) => {
+      asked.push(one)
+      return statuses.shift() ?? 200
+    })
+    await use(asked)
+  },
+  openQueue: async ({ open, asked: _ }, use) => {
+    await use(async (user = 'ana', where) => {
+      const page = await open({ url: `/api/events?user=${user}` }, where)
+      await begin(page)
+      return page
+    })
+  },
+})
+
+/** Makes the page's queue. */
+async function begin(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    const path = '/tidings/offline.js'
+    const { queueOffline } = (await import(path)) as typeof import('/tidings/offline.js')
+    globalThis.outcome = { flushed: [], rejected: [] }
+    const name = ({ url, key }: Mutation): string => `${new URL(url).pathname} ${key.length}`
+    globalThis.queue = queueOffline(tidings, {
+      onFlush: (mutation, { status }) => outcome.flushed.push(`${name(mutation)} ${status}`),
+      onReject: (mutation, rejection) =>
+        outcome.rejected.push(`${name(mutation)} ${rejection.reason === 'refused' ? rejection.response.status : 'expired'}`),
+    })
+  })
+}
+
+/** Makes mutations; resolves with what each was answered. */
+const make = (page: Page, ...bodies: string[]): Promise<string[]> =>
+  page.evaluate(
+    (bodies) =>
+      Promise.all(
+        bodies.map(async (body) => {
+          const { status, headers } = await tidings.fetch('/api/notes', { method: 'POST', body, offline: 'queue' })
+          return `${status}${headers.has('X-Tidings-Queued') ? ' queued' : ''}`
+        }),
+      ),
+    bodies,
+  )
+
+const pending = (page: Page): Promise<number> => page.evaluate(async () => (await queue.pending()).length)
+const bodies = (asked: Asked[]): string[] => asked.map(({ body }) => body)
+
+test('what can be sent is sent at once, and answered by the server', async ({ asked, openQueue, statuses }) => {
+  statuses.push(201, 409)
+  const page = await openQueue()
+  expect(await make(page, 'one')).toEqual(['201'])
+  expect(await make(page, 'two')).toEqual(['409'])
+  expect(bodies(asked)).toEqual(['one', 'two'])
+  expect(await pending(page)).toBe(0)
+  // Who was answered need not be told.
+  expect(await page.evaluate(() => outcome)).toEqual({ flushed: [], rejected: [] })
+})
+
+test('mutations made offline are sent in order on return, each with a key, as the tab that made them', async ({ asked, context, openQueue }) => {
+  const page = await openQueue()
+  await connect(page)
+  await context.setOffline(true)
+  expect(await make(page, 'one', 'two')).toEqual(['202 queued', '202 queued'])
+  expect(await make(page, 'three')).toEqual(['202 queued'])
+  expect(asked).toEqual([])
+  await context.setOffline(false)
+  await expect.poll(() => bodies(asked)).toEqual(['one', 'two', 'three'])
+  await expect.poll(() => pending(page)).toBe(0)
+  expect((await page.evaluate(() => outcome)).flushed).toEqual(['/api/notes 36 200', '/api/notes 36 200', '/api/notes 36 200'])
+
+  const keys = asked.map(({ headers }) => headers['idempotency-key'])
+  for (const key of keys) expect(key).toMatch(/^"[0-9a-f-]{36}"$/)
+  expect(new Set(keys).size).toBe(3)
+  const sessionId = await page.evaluate(() => tidings.sessionId)
+  for (const { headers } of asked) expect(headers).toMatchObject({ 'x-session-id': sessionId, 'content-type': 'text/plain;charset=UTF-8' })
+})
+
+test('they outlive the page', async ({ asked, context, front, openQueue }) => {
+  const page = await openQueue()
+  await connect(page)
+  await context.setOffline(true)
+  expect(await make(page, 'one', 'two')).toEqual(['202 queued', '202 queued'])
+  await page.close()
+  await context.setOffline(false)
+  expect(asked).toEqual([])
+  await openQueue()
+  await expect.poll(() => bodies(asked)).toEqual(['one', 'two'])
+  expect(front.seen('/api/notes')).toHaveLength(2)
+})
+
+test('tabs that return together send each of them once, in the order in which they were made', async ({ asked, context, openQueue }) => {
+  const pages = [await openQueue(), await openQueue(), await openQueue()]
+  for (const page of pages) await connect(page)
+  await context.setOffline(true)
+  const wanted: string[] = []
+  for (let round = 0; round < 5; round++) {
+    for (const [n, page] of pages.entries()) {
+      wanted.push(`${round} of ${n}`)
+      expect(await make(page, `${round} of ${n}`)).toEqual(['202 queued'])
+    }
+  }
+  await context.setOffline(false)
+  await expect.poll(() => bodies(asked)).toEqual(wanted)
+  for (const page of pages) await page.evaluate(() => queue.flush())
+  expect(bodies(asked)).toEqual(wanted)
+  const outcomes = await Promise.all(pages.map((page) => page.evaluate(() => outcome)))
+  expect(outcomes.flatMap(({ flushed }) => flushed)).toHaveLength(wanted.length)
+})
+
+test('they are never sent in the name of another user, and wait for their own', async ({ asked, context, openQueue }) => {
+  const ana = await openQueue('ana')
+  await connect(ana)
+  await context.setOffline(true)
+  expect(await make(ana, "ana's")).toEqual(['202 queued'])
+  await ana.close()
+  await context.setOffline(false)
+
+  const bob = await openQueue('bob')
+  await connect(bob)
+  expect(await make(bob, "bob's")).toEqual(['200'])
+  await bob.evaluate(() => queue.flush())
+  expect(bodies(asked)).toEqual(["bob's"])
+  expect(await pending(bob)).toBe(1)
+  await bob.close()
+
+  await openQueue('ana')
+  await expect.poll(() => bodies(asked)).toEqual(["bob's", "ana's"])
+})
+
+test('whoever else the page is by the time it returns, what it made before stays with who made it', async ({ asked, context, front, openQueue }) => {
+  // The same page; but the server knows it as somebody else meanwhile, as after a login in another tab.
+  let user = 'ana'
+  await context.route('**/api/events/check?*', (route) => route.fulfill({ json: { userId: user } }))
+  const page = await openQueue()
+  await connect(page)
+  await context.setOffline(true)
+  expect(await make(page, 'one')).toEqual(['202 queued'])
+  user = 'bob'
+  await context.setOffline(false)
+  await page.evaluate(() => queue.flush())
+  expect(asked).toEqual([])
+  expect(front.seen('/api/notes')).toEqual([])
+  // Not even what it makes now under the name that it still believes in.
+  expect(await make(page, 'two')).toEqual(['202 queued'])
+  expect(asked).toEqual([])
+  user = 'ana'
+  await page.evaluate(() => queue.flush())
+  expect(bodies(asked)).toEqual(['one', 'two'])
+})
+
+test('what the server refuses is rejected, what it cannot do now is tried again, and the order stays', async ({ asked, context, openQueue, statuses }) => {
+  const page = await openQueue()
+  await connect(page)
+  await context.setOffline(true)
+  await make(page, 'one', 'two', 'three')
+  statuses.push(409, 503, 429)
+  await context.setOffline(false)
+  await expect.poll(() => bodies(asked)).toEqual(['one', 'two', 'two', 'two', 'three'])
+  const [, first, second, third] = asked.map(({ headers }) => headers['idempotency-key'])
+  expect([second, third]).toEqual([first, first])
+  await expect.poll(() => page.evaluate(() => outcome)).toEqual({
+    rejected: ['/api/notes 36 409'],
+    flushed: ['/api/notes 36 200', '/api/notes 36 200'],
+  })
+})
+
+test('a server that is down is as good as being offline', async ({ asked, front, hub, openQueue }) => {
+  const page = await openQueue()
+  await connect(page)
+  // Nobody can say who we are.
+  await hub.server.kill()
+  expect(await make(page, 'one')).toEqual(['202 queued'])
+  expect(front.seen('/api/notes')).toEqual([])
+  await hub.server.restart()
+  await expect.poll(() => bodies(asked)).toEqual(['one'])
+})
+
+test('without a queue, or knowing for whom to keep it, it says so', async ({ context, open, openQueue }) => {
+  const code = (page: Page): Promise<string> =>
+    page.evaluate(() => tidings.fetch('/api/notes', { method: 'POST', offline: 'queue' }).then(() => 'sent', ({ code }: { code: string }) => code))
+  expect(await code(await open())).toBe('noOfflineQueue')
+  const page = await openQueue()
+  await context.setOffline(true)
+  expect(await code(page)).toBe('userUnknown')
+})
