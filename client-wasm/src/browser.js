@@ -6,6 +6,8 @@
 // What the driver is told of, each by its number. Frames with a name have the number of their name.
 const NAMES = ['message', 'connected', 'subscribed', 'backfill', 'gap', 'heartbeat', 'revoked', 'closing', 'error']
 const WORLD = ['online', 'pagehide', 'pageshow', 'visibilitychange']
+/** What a page in the background is told, by what that is the same as: it is about to stand still, or goes on. */
+const STANDING = { freeze: 'pagehide', resume: 'pageshow' }
 const FIRST_OF_WORLD = 10
 const RECORD = 0
 const BACKFILL = 3
@@ -53,6 +55,7 @@ export function attach(call, token, withCredentials) {
   const tick = () => tell(TICK)
 
   const hear = (event) => {
+    browser.frame = event.data
     const record = object(event.data)
     if (record) heard(record.except === undefined ? RECORD : EXCLUDING, record)
     else tell(GARBLED, 0, event.type)
@@ -65,11 +68,12 @@ export function attach(call, token, withCredentials) {
     const what = NAMES.indexOf(type)
     if (type === 'heartbeat' || type === 'error') return tell(what, 0, lastEventId)
     const value = object(data)
+    browser.frame = data
     if (value && what === BACKFILL) heard(what, value)
     else if (!value || !tell(what, 0, lastEventId, value)) tell(GARBLED, 0, type)
   }
   const befell = ({ type, target }) => {
-    if (type !== 'visibilitychange' || !target.hidden) tell(FIRST_OF_WORLD + WORLD.indexOf(type))
+    if (type !== 'visibilitychange' || !target.hidden) tell(FIRST_OF_WORLD + WORLD.indexOf(STANDING[type] ?? type))
   }
 
   const ask = async (whom, url, body) => {
@@ -94,8 +98,8 @@ export function attach(call, token, withCredentials) {
     const response = await fetch(url, init)
     const retryAfter = response.headers.get('retry-after')
     // A proxy's page, say, is no JSON: then the status has to do.
-    const { code, detail, rejected, ticket, expiresIn } = object(await response.text()) ?? {}
-    return { code, detail, rejected, ticket, expiresIn, status: response.status, retryAfterMs: delay(retryAfter) }
+    const { code, detail, rejected, ticket, expiresIn, userId } = object(await response.text()) ?? {}
+    return { code, detail, rejected, ticket, expiresIn, userId, status: response.status, retryAfterMs: delay(retryAfter) }
   }
 
   /** A closed source is silent by the standard; one that somebody replaced the global with may not be. */
@@ -104,6 +108,9 @@ export function attach(call, token, withCredentials) {
   }
 
   const browser = {
+    /** The data of the stream's current frame, its own or what another tab handed on. */
+    frame: '',
+
     /** Opens a stream. It never reconnects by itself: it is closed upon its first error. */
     open(url) {
       try {
@@ -142,8 +149,8 @@ export function attach(call, token, withCredentials) {
 
     /** Whether to hear what befalls the page. Where there is nothing to listen to (Node), it hears nothing. */
     listen(on) {
-      for (const name of WORLD) {
-        const target = name === 'visibilitychange' ? globalThis.document : globalThis
+      for (const name of [...WORLD, ...Object.keys(STANDING)]) {
+        const target = name === 'visibilitychange' || name in STANDING ? globalThis.document : globalThis
         target?.[on ? 'addEventListener' : 'removeEventListener']?.(name, befell)
       }
     },

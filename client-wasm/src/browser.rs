@@ -4,6 +4,7 @@
 //! of all.
 
 pub(crate) mod frames;
+pub(crate) mod tabs;
 
 use wasm_bindgen::prelude::*;
 
@@ -75,6 +76,12 @@ pub(crate) mod occasion {
     pub(crate) const ANSWER: u32 = 16;
     pub(crate) const GARBLED: u32 = 17;
     pub(crate) const UNSUPPORTED: u32 = 18;
+    pub(crate) const LOCKED: u32 = 19;
+    pub(crate) const HELD: u32 = 20;
+    pub(crate) const LOST: u32 = 21;
+    pub(crate) const GONE: u32 = 22;
+    pub(crate) const TOLD: u32 = 23;
+    pub(crate) const UNSHARED: u32 = 24;
 }
 
 /// The route of a record whose channel has not been looked up.

@@ -13,7 +13,7 @@ use tidings_protocol::Pattern;
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    browser::{self, Browser, Callback, UNKNOWN, frames, occasion, text, whole},
+    browser::{self, Browser, Callback, UNKNOWN, frames, occasion, tabs, tabs::Tabs, text, whole},
     session::{
         Access, Action, Config, Exclusion, Frame, HandlerId, Hears, Identity, Request, Route, Session, State, Status,
         Trouble,
@@ -41,6 +41,8 @@ pub(crate) struct Driver<A> {
     session: RefCell<Session>,
     pub(crate) application: A,
     browser: Browser,
+    /// The other tabs, where they may share.
+    tabs: Option<Tabs>,
     /// What the browser calls; it holds the driver weakly.
     _callback: Callback,
     /// When the browser's timer fires.
@@ -79,6 +81,7 @@ impl<A: Application> Driver<A> {
     pub(crate) fn new(mut config: Config, names: Names, means: Means, application: A) -> Rc<Self> {
         let Means { token, with_credentials } = means;
         config.cross_origin = browser::is_elsewhere(&config.url);
+        config.share &= tabs::can_share();
         if !token.is_undefined() {
             config.access = Access::Ticket;
         }
@@ -92,10 +95,14 @@ impl<A: Application> Driver<A> {
                 driver.upgrade().is_none_or(|driver| driver.called(occasion, number, whole(now), &text, &value))
             });
             let browser = browser::attach(callback.as_ref(), &token, with_credentials);
+            let tabs = config
+                .share
+                .then(|| tabs::among(&browser, callback.as_ref(), &config.url, with_credentials, &identity.device_id));
             Self {
                 session: RefCell::new(Session::new(config, identity, browser.seed())),
                 application,
                 browser,
+                tabs,
                 _callback: callback,
                 armed: Cell::new(None),
                 generation: Cell::new(0),
@@ -112,19 +119,19 @@ impl<A: Application> Driver<A> {
 
     pub(crate) fn subscribe(self: &Rc<Self>, pattern: Pattern, since: Option<&str>) -> HandlerId {
         let id = self.session.borrow_mut().subscribe(pattern, since);
-        self.renew();
+        self.schedule();
         id
     }
 
     pub(crate) fn on(self: &Rc<Self>, label: Pattern) -> HandlerId {
         let id = self.session.borrow_mut().on(label);
-        self.renew();
+        self.schedule();
         id
     }
 
     pub(crate) fn unsubscribe(self: &Rc<Self>, id: HandlerId) {
         self.session.borrow_mut().unsubscribe(whole(self.browser.now()), id);
-        self.renew();
+        self.schedule();
     }
 
     pub(crate) fn connect(self: &Rc<Self>) {
@@ -139,7 +146,6 @@ impl<A: Application> Driver<A> {
 
     pub(crate) fn reset(self: &Rc<Self>) {
         self.session.borrow_mut().reset(browser::random_id());
-        self.renew();
         self.application.clear();
         self.act();
     }
@@ -176,9 +182,18 @@ impl<A: Application> Driver<A> {
                 let trouble = Trouble { code: "malformedFrame".into(), detail, ..Trouble::default() };
                 self.application.error(&trouble, &JsValue::UNDEFINED);
             }
+            occasion::TOLD => {
+                self.told(now, text);
+                return true;
+            }
             _ => {
                 let mut session = self.session.borrow_mut();
                 match occasion {
+                    occasion::LOCKED => session.locked(now),
+                    occasion::HELD => session.held(now),
+                    occasion::LOST => session.lost(),
+                    occasion::GONE => session.gone(text),
+                    occasion::UNSHARED => session.unshared(now),
                     occasion::ERROR => session.failed(now),
                     occasion::ONLINE => session.online(now),
                     occasion::SHOWN => session.visible(now),
@@ -217,13 +232,8 @@ impl<A: Application> Driver<A> {
             if occasion == occasion::RECORD {
                 session.record(now, route, position, None, &mut hearers);
             } else {
-                let except = browser::field(record, "except");
-                let names = ["userId", "sessionId", "deviceId"].map(|name| text(&except, name));
-                let except = names[0].as_deref().map(|user_id| Exclusion {
-                    user_id,
-                    session_id: names[1].as_deref(),
-                    device_id: names[2].as_deref(),
-                });
+                let names = excluded(record);
+                let except = exclusion(&names);
                 if occasion == occasion::EXCLUDING {
                     session.record(now, route, position, except.as_ref(), &mut hearers);
                 } else {
@@ -234,11 +244,34 @@ impl<A: Application> Driver<A> {
         }
         // What the record itself caused comes first: a gap before what follows it.
         self.act();
+        self.deliver(hearers, record);
+    }
+
+    fn deliver(&self, mut hearers: Vec<HandlerId>, record: &JsValue) {
         for id in &hearers {
             self.application.event(*id, record);
         }
         hearers.clear();
         self.hearers.set(hearers);
+    }
+
+    /// Another tab has posted something.
+    fn told(self: &Rc<Self>, now: u64, line: &str) {
+        let mut hearers = self.hearers.take();
+        let mut record = JsValue::UNDEFINED;
+        {
+            let mut session = self.session.borrow_mut();
+            session.told(now, line, &mut hearers);
+            // Who does not hear it has not read it either.
+            if !hearers.is_empty() {
+                record = tabs::relayed(&self.browser);
+                if exclusion(&excluded(&record)).is_some_and(|except| session.hides(&except)) {
+                    hearers.clear();
+                }
+            }
+        }
+        self.act();
+        self.deliver(hearers, &record);
     }
 
     /// Looks up who hears a record, for the browser to remember.
@@ -248,12 +281,6 @@ impl<A: Application> Driver<A> {
         self.forget_old(session);
         self.browser.remember(record, route.0);
         route
-    }
-
-    /// The handlers have changed.
-    fn renew(self: &Rc<Self>) {
-        self.forget_old(&mut self.session.borrow_mut());
-        self.schedule();
     }
 
     /// Makes the browser forget routes that are no longer good.
@@ -298,13 +325,24 @@ impl<A: Application> Driver<A> {
                 }
             }
             Action::Error(trouble) => self.application.error(&trouble, &JsValue::UNDEFINED),
+            action => {
+                let Some(tabs) = &self.tabs else { return };
+                match action {
+                    Action::Enter { tab, user } => tabs.enter(&tab, user.as_deref()),
+                    Action::Steal => tabs.steal(),
+                    Action::Watch { tab } => tabs.watch(&tab),
+                    Action::Post { message, with_frame } => tabs.post(&message, with_frame),
+                    _ => tabs.exit(),
+                }
+            }
         }
     }
 
     /// Sees to it that the session is called again when it wants to be.
     fn schedule(self: &Rc<Self>) {
         let (is_dirty, deadline, state) = {
-            let session = self.session.borrow();
+            let mut session = self.session.borrow_mut();
+            self.forget_old(&mut session);
             (session.is_dirty(), session.deadline(), session.state())
         };
         if self.armed.replace(deadline) != deadline {
@@ -325,5 +363,22 @@ impl<A: Application> Driver<A> {
 impl<A> Drop for Driver<A> {
     fn drop(&mut self) {
         self.browser.end();
+        if let Some(tabs) = &self.tabs {
+            tabs.exit();
+        }
     }
+}
+
+/// Whose streams, sessions and devices a record is hidden from.
+fn excluded(record: &JsValue) -> [Option<String>; 3] {
+    let except = browser::field(record, "except");
+    ["userId", "sessionId", "deviceId"].map(|name| text(&except, name))
+}
+
+fn exclusion([user_id, session_id, device_id]: &[Option<String>; 3]) -> Option<Exclusion<'_>> {
+    user_id.as_deref().map(|user_id| Exclusion {
+        user_id,
+        session_id: session_id.as_deref(),
+        device_id: device_id.as_deref(),
+    })
 }

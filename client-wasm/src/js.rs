@@ -33,6 +33,8 @@ export interface ClientOptions {
   withCredentials?: boolean
   /** Whose streams and calls are, for those who are not known by cookies. Falsy: nobody in particular. */
   token?: () => string | null | undefined | Promise<string | null | undefined>
+  /** One stream for all tabs, where the browser has locks and channels. Absent: no. */
+  shareConnection?: boolean
   /** `false`: one attempt for each `connect()`. */
   reconnect?: false | { baseMs?: number; capMs?: number; maxAttempts?: number }
   /** Close the connection this long after the last handler left. */
@@ -171,6 +173,7 @@ impl Client {
             since: text(options, "since"),
             reconnect: backoff(options),
             idle_ms: some_number(options, "idleMs"),
+            share: some_number(options, "shareConnection") == Some(1),
             ..Config::new(text(options, "url").unwrap_or_default())
         };
         let browser =

@@ -5,6 +5,7 @@
 //! application   subscribe on unsubscribe connect disconnect reset ──┐
 //! stream        frame record backfill failed refused ───────────────┤→ Session → next_action() → Open Close Send State …
 //! requests      answer ─────────────────────────────────────────────┤           → deadline() → one timer → wake()
+//! other tabs    locked held lost gone told ─────────────────────────┤
 //! world         online visible suspend resume wake flush ───────────┘
 //! ```
 //!
@@ -22,6 +23,9 @@
 //! | `subscription` | one handler and how far it has heard |
 //! | `input`, `action` | what goes in and what comes out |
 //! | `address` | URLs and bodies |
+//! | `tabs` | one stream for all tabs: who leads |
+//! | `relay`, `follow` | the leader's side of it, and a follower's |
+//! | `words` | what the tabs say to each other |
 //!
 //! # Example
 //!
@@ -44,12 +48,16 @@ mod action;
 mod address;
 mod calls;
 mod credentials;
+mod follow;
 mod input;
 mod link;
+mod relay;
 mod stream;
 mod subscription;
+mod tabs;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use tidings_protocol::{Cursor, Pattern};
 
@@ -64,6 +72,7 @@ pub use crate::{
 use address::Address;
 use link::Phase;
 use subscription::{Standing, Subscription};
+use tabs::Tabs;
 
 /// How a session behaves. All times in milliseconds.
 #[derive(Debug, Clone)]
@@ -81,6 +90,9 @@ pub struct Config {
     pub access: Access,
     /// Whether the server's origin is another than the page's, so that CORS may stand between the two. Defaults to no.
     pub cross_origin: bool,
+    /// One stream for all tabs of this browser that have the same URL, credentials mode, device and user. Defaults to
+    /// `false`, because it takes a driver that can lock and post.
+    pub share: bool,
 }
 
 impl Config {
@@ -94,6 +106,7 @@ impl Config {
             idle_ms: None,
             access: Access::Ambient,
             cross_origin: false,
+            share: false,
         }
     }
 }
@@ -117,6 +130,8 @@ pub struct Session {
     cross_origin: bool,
     identity: Identity,
     random: Random,
+    /// The other tabs, unless each has a stream of its own.
+    tabs: Option<Tabs>,
 
     phase: Phase,
     /// Who the server says we are.
@@ -125,6 +140,8 @@ pub struct Session {
     cursor: Option<Cursor>,
     /// The highest position seen in any frame: what a subscribe call brought of the past may lie beyond the cursor.
     seen: Option<Cursor>,
+    /// Where other tabs have been, until the stream has passed it: no place of one vouches for another's.
+    unproven: Vec<Cursor>,
     /// The cursor is the page's own (`since`) and no stream has taken it up yet.
     untried: bool,
     /// The page's own cursor could not be read.
@@ -150,7 +167,9 @@ impl Session {
     /// A session that does nothing until it has a handler or is told to connect. The seed decides its random waits.
     #[must_use]
     pub fn new(config: Config, identity: Identity, seed: u64) -> Self {
-        let Config { url, since, reconnect, idle_ms, access, cross_origin } = config;
+        let Config { url, since, reconnect, idle_ms, access, cross_origin, share } = config;
+        let mut random = Random::new(seed);
+        let tabs = share.then(|| Tabs::new(&mut random));
         let since = since.map(|since| since.parse::<Cursor>());
         Self {
             address: Address::new(&url),
@@ -159,11 +178,13 @@ impl Session {
             access,
             cross_origin,
             identity,
-            random: Random::new(seed),
+            random,
+            tabs,
             phase: Phase::Idle,
             user_id: None,
             cursor: since.as_ref().and_then(|since| since.as_ref().ok()).copied(),
             seen: None,
+            unproven: Vec::new(),
             untried: matches!(since, Some(Ok(_))),
             owes_gap: matches!(since, Some(Err(_))),
             failures: 0,
@@ -208,6 +229,8 @@ impl Session {
         let standing = Standing::Pending { since, call: None };
         self.subscriptions.push(Subscription {
             id,
+            owner: 0,
+            theirs: 0,
             hears,
             pattern,
             standing,
@@ -228,10 +251,11 @@ impl Session {
         let subscription = self.subscriptions.remove(index);
         self.routes.remove(handler);
         self.dirty = true;
+        self.tell_gone(handler);
         if !subscription.settled {
             self.actions.push(Action::Settled { handler, refusal: Some("stopped".into()) });
         }
-        if self.subscriptions.is_empty() {
+        if !self.subscriptions.iter().any(|one| one.owner == 0) {
             self.idle_at = self.idle_ms.map(|ms| now.saturating_add(ms));
         }
     }
@@ -240,21 +264,25 @@ impl Session {
     pub fn connect(&mut self) {
         self.failures = 0;
         self.renewed = false;
+        self.urge(true);
         for subscription in &mut self.subscriptions {
-            if subscription.standing == Standing::Refused {
+            if subscription.standing == Standing::Refused && subscription.owner == 0 {
                 subscription.standing = Standing::Pending { since: None, call: None };
             }
         }
         self.dirty = true;
         match self.phase {
-            Phase::Open(_) | Phase::Connecting { .. } | Phase::Authorising { .. } | Phase::Starting => {}
-            _ => self.enter(Phase::Starting),
+            Phase::Closed | Phase::Idle | Phase::Suspended | Phase::Diagnosing { .. } | Phase::Waiting { .. } => {
+                self.enter(Phase::Starting);
+            }
+            _ => {}
         }
     }
 
     /// Ends the connection and keeps the subscriptions; only [`Self::connect`] begins another.
     pub fn disconnect(&mut self) {
         self.leave();
+        self.exit();
         self.enter(Phase::Closed);
     }
 
@@ -262,6 +290,8 @@ impl Session {
     /// the browser, not the person.
     pub fn reset(&mut self, session_id: String) {
         self.leave();
+        self.exit();
+        self.forget_user();
         for subscription in std::mem::take(&mut self.subscriptions) {
             if !subscription.settled {
                 let refusal = Some("stopped".into());
@@ -284,9 +314,14 @@ impl Session {
         if matches!(self.phase, Phase::Idle) && !self.subscriptions.is_empty() {
             self.enter(Phase::Starting);
         }
-        match self.phase {
+        match &self.phase {
             Phase::Starting => self.open(now),
             Phase::Open(_) => self.pump(now),
+            Phase::Following(_) => self.tell_leader(),
+            Phase::Joining { since, .. } => {
+                let since = *since;
+                self.join(now, since, self.status());
+            }
             _ => {}
         }
     }
@@ -321,6 +356,18 @@ impl Session {
         self.user_id.as_deref()
     }
 
+    /// Whether tabs share a stream; if so it brings also what is hidden from one of them (see [`Self::hides`]).
+    #[must_use]
+    pub fn shares(&self) -> bool {
+        self.tabs.is_some()
+    }
+
+    /// Whether another tab's stream is this one's as well.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        matches!(self.phase, Phase::Following(_))
+    }
+
     /// Who hears what; its routes go into [`Self::record`] and [`Self::backfill`].
     pub fn routes(&mut self) -> &mut Routes {
         &mut self.routes
@@ -333,6 +380,7 @@ impl Session {
     fn forget_position(&mut self) {
         self.cursor = None;
         self.seen = None;
+        self.unproven.clear();
         self.untried = false;
     }
 

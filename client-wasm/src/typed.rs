@@ -204,6 +204,13 @@ impl Builder {
         self
     }
 
+    /// One stream for all tabs of the browser that have the same URL, credentials mode, device and user, where the browser
+    /// can lock and post (secure pages only). Defaults to `false`: one for each tab.
+    pub fn share_connection(mut self, share: bool) -> Self {
+        self.config.share = share;
+        self
+    }
+
     /// Begin from this cursor, which the server took (`hub.cursor()`) before it rendered the page. Defaults to now.
     pub fn since(mut self, cursor: impl Into<String>) -> Self {
         self.config.since = Some(cursor.into());

@@ -247,7 +247,7 @@ impl Hub {
         })
     }
 
-    /// Where a stream starts that brings these cursors: the one to go on from, and the highest one seen, if any.
+    /// Where a stream starts that brings these cursors: the one to go on from, and what else was seen.
     pub(crate) async fn start(&self, resume: Resume) -> Result<Start, EngineError> {
         let (cursor, seen) = match resume {
             Resume::None => return Ok(Start::Head),
@@ -256,9 +256,9 @@ impl Hub {
         };
         let lineage = self.core().lineage();
         let mut late = Vec::new();
-        // What was seen counts only where it says more than the cursor: of the same log, and further on.
-        let seen = seen.filter(|seen| seen.epoch == cursor.epoch && seen.seq > cursor.seq);
-        for each in [Some(cursor), seen].into_iter().flatten() {
+        // What was seen counts only where it says more than the cursor: it is further on, or of another history.
+        let seen = seen.into_iter().filter(|seen| seen.epoch != cursor.epoch || seen.seq >= cursor.seq);
+        for each in std::iter::once(cursor).chain(seen) {
             match self.judge(each).await? {
                 Verdict::Late => late.push(each),
                 Verdict::Gap(reason) => return Ok(Start::Gap(reason)),
@@ -385,12 +385,13 @@ impl Link {
 }
 
 /// What a client says of where it left off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Resume {
     /// It is new.
     None,
     /// It said something that is no cursor.
     Malformed,
-    /// It goes on from `cursor`; the highest position it has seen may be further on.
-    From { cursor: Cursor, seen: Option<Cursor> },
+    /// It goes on from `cursor`; the highest position it has seen may be further on. Tabs that share a stream may have seen
+    /// several, of which no two vouch for each other.
+    From { cursor: Cursor, seen: Vec<Cursor> },
 }

@@ -1,4 +1,4 @@
-//! The simulation: the real hub on two nodes, the real client state machine in two or three tabs, and between and below
+//! The simulation: the real hub on two nodes, the real client state machine in two to five tabs, and between and below
 //! them a simulated engine, network and clock, all in one thread and decided by a seed.
 //!
 //! | | part | is |
@@ -9,6 +9,7 @@
 //! | 4 | `engine` | the log of all nodes, which fails as it is told to |
 //! | 5 | `wire` | a stream's bytes on their way |
 //! | 6 | `client` | a tab around `tidings_client::session::Session` |
+//! | | `profile` | the locks and channels by which the tabs of one browser share a stream |
 //! | 7 | `truth`, `ear` | what really was in the log; and for each handler the judge of what it got |
 //! | 8 | [`Sabotage`] | mistakes made on purpose, to judge the judges |
 //! | 9 | [`shrink()`] | a schedule that fails, with all taken out that it can fail without |
@@ -21,6 +22,7 @@ mod engine;
 mod journal;
 mod op;
 mod person;
+mod profile;
 mod sabotage;
 mod shrink;
 mod station;

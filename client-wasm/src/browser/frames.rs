@@ -82,6 +82,7 @@ pub(crate) fn answer(value: &JsValue) -> Answer {
         code: text(value, "code"),
         detail: text(value, "detail"),
         rejected: rejected(value),
+        user_id: text(value, "userId"),
         ticket: text(value, "ticket"),
         expires_in_ms: seconds(value, "expiresIn"),
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use tidings_protocol::Pattern;
 
+use super::words::{Line, Words};
 use crate::routes::HandlerId;
 
 /// Where the connection stands.
@@ -22,6 +23,8 @@ pub enum State {
 }
 
 impl State {
+    const ALL: [Self; 5] = [Self::Idle, Self::Connecting, Self::Open, Self::Waiting, Self::Closed];
+
     /// The word for it, the same in Rust and in JavaScript.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -67,6 +70,31 @@ pub enum Action {
     },
     /// Tell the application what went wrong.
     Error(Trouble),
+    /// Go among the other tabs: hold a lock by this tab's name, open the group's channel, and ask for its lock, once without
+    /// waiting and then in the queue.
+    Enter {
+        /// What this tab calls itself.
+        tab: String,
+        /// Absent in the group of all tabs with this URL, credentials mode and device; in the group of one user among them,
+        /// that user.
+        user: Option<String>,
+    },
+    /// Leave the group: release what is held, withdraw what is asked for, and close the channel.
+    Exit,
+    /// Take the group's lock from whom has it and says nothing.
+    Steal,
+    /// Hand in [`Session::gone`](super::Session::gone) when this tab's lock is free, for as long as this tab leads.
+    Watch {
+        /// Which.
+        tab: String,
+    },
+    /// Post to the group's channel.
+    Post {
+        /// What to say.
+        message: String,
+        /// The data of the stream's current frame goes with it.
+        with_frame: bool,
+    },
 }
 
 /// A request beside the stream.
@@ -104,6 +132,29 @@ pub struct Status {
     pub retry_in_ms: Option<u64>,
     /// The server's name for the stream, while open.
     pub connection_id: Option<String>,
+}
+
+impl Status {
+    pub(super) fn connecting() -> Self {
+        Self { state: State::Connecting, attempt: 0, retry_in_ms: None, connection_id: None }
+    }
+
+    /// As the tabs tell it to each other.
+    pub(super) fn say(&self, line: Line) -> Line {
+        let line = line.word(self.state.as_str()).number(u64::from(self.attempt));
+        let line = line.number(self.retry_in_ms.map_or(0, |ms| ms.saturating_add(1)));
+        line.word(self.connection_id.as_deref().unwrap_or_default())
+    }
+
+    pub(super) fn hear(mut words: Words<'_>) -> Self {
+        let word = words.word();
+        Self {
+            state: State::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(State::Connecting),
+            attempt: words.number(),
+            retry_in_ms: u64::from(words.number()).checked_sub(1),
+            connection_id: Some(words.rest().to_owned()).filter(|id| !id.is_empty()),
+        }
+    }
 }
 
 /// Something went wrong.

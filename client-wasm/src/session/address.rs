@@ -2,7 +2,6 @@
 
 use tidings_protocol::{Cursor, Pattern};
 
-use super::Identity;
 use crate::cut::cut;
 
 /// At most so many bytes of channels, escapes included, stand in a URL; proxies refuse lines that are much longer.
@@ -42,9 +41,10 @@ impl Address {
     pub(super) fn stream(
         &self,
         channels: &str,
-        identity: &Identity,
+        device_id: &str,
+        session_id: Option<&str>,
         cursor: Option<Cursor>,
-        seen: Option<Cursor>,
+        seen: &[Cursor],
         ticket: &str,
     ) -> String {
         let mut url = self.path.clone();
@@ -60,13 +60,22 @@ impl Address {
         if !channels.is_empty() {
             add("channels=", channels);
         }
-        add("deviceId=", &escape(&identity.device_id));
-        add("sessionId=", &escape(&identity.session_id));
+        add("deviceId=", &escape(device_id));
+        if let Some(session_id) = session_id {
+            add("sessionId=", &escape(session_id));
+        }
         if let Some(cursor) = cursor {
             add("lastEventId=", &text(cursor));
         }
-        if let Some(seen) = seen.filter(|seen| Some(*seen) != cursor) {
-            add("seen=", &text(seen));
+        let mut list = String::new();
+        for seen in seen.iter().filter(|seen| Some(**seen) != cursor) {
+            if !list.is_empty() {
+                list.push(',');
+            }
+            list.push_str(&text(*seen));
+        }
+        if !list.is_empty() {
+            add("seen=", &list);
         }
         if !ticket.is_empty() {
             add("ticket=", &escape(ticket));
@@ -139,7 +148,7 @@ fn push_with(out: &mut String, text: &str, byte: u8, instead: &str) {
 }
 
 /// What `tidings_protocol::segment` makes of a text, without its formatter.
-fn escape(id: &str) -> String {
+pub(super) fn escape(id: &str) -> String {
     let mut escaped = String::new();
     for byte in id.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'~' | b'-') {
@@ -153,7 +162,7 @@ fn escape(id: &str) -> String {
 }
 
 /// What [`Cursor`] displays, without its formatter.
-fn text(cursor: Cursor) -> String {
+pub(super) fn text(cursor: Cursor) -> String {
     let mut text = String::new();
     push_number(&mut text, cursor.epoch, HEX);
     text.push('.');
@@ -163,11 +172,11 @@ fn text(cursor: Cursor) -> String {
     text
 }
 
-const DECIMAL: &str = "0123456789";
-const HEX: &str = "0123456789abcdef";
+pub(super) const DECIMAL: &str = "0123456789";
+pub(super) const HEX: &str = "0123456789abcdef";
 const UPPER_HEX: &str = "0123456789ABCDEF";
 
-fn push_number(out: &mut String, number: u64, digits: &str) {
+pub(super) fn push_number(out: &mut String, number: u64, digits: &str) {
     let radix = digits.len() as u64;
     if number >= radix {
         push_number(out, number / radix, digits);
@@ -180,15 +189,11 @@ fn push_number(out: &mut String, number: u64, digits: &str) {
 mod tests {
     use super::*;
 
-    fn identity() -> Identity {
-        Identity { device_id: "d+1".into(), session_id: "s1".into() }
-    }
-
     #[test]
     fn the_urls_own_query_is_kept_and_its_fragment_dropped() {
         let address = Address::new("https://x.org/api/events?user=ana&x=1#top");
         assert_eq!(
-            address.stream("", &identity(), None, None, ""),
+            address.stream("", "d+1", Some("s1"), None, &[], ""),
             "https://x.org/api/events?user=ana&x=1&deviceId=d%2B1&sessionId=s1"
         );
         assert_eq!(address.below("subscribe"), "https://x.org/api/events/subscribe?user=ana&x=1");
@@ -198,12 +203,17 @@ mod tests {
     #[test]
     fn the_stream_says_cursor_and_what_was_seen_beyond_it() {
         let address = Address::new("/e");
-        let (cursor, seen) = ("a.1.2".parse().ok(), "a.7.3".parse().ok());
+        let [cursor, seen, other] = ["a.1.2", "a.7.3", "a.8.4"].map(|text| text.parse().unwrap());
         assert_eq!(
-            address.stream("a,b", &identity(), cursor, seen, "n1.x&y"),
-            "/e?channels=a,b&deviceId=d%2B1&sessionId=s1&lastEventId=a.1.2&seen=a.7.3&ticket=n1.x%26y"
+            address.stream("a,b", "d+1", Some("s1"), Some(cursor), &[cursor, seen, other], "n1.x&y"),
+            "/e?channels=a,b&deviceId=d%2B1&sessionId=s1&lastEventId=a.1.2&seen=a.7.3,a.8.4&ticket=n1.x%26y"
         );
-        assert!(!address.stream("", &identity(), cursor, cursor, "").contains("seen"));
+        assert!(!address.stream("", "d", None, Some(cursor), &[cursor], "").contains("seen"));
+    }
+
+    #[test]
+    fn a_stream_for_several_tabs_names_no_session() {
+        assert_eq!(Address::new("/e").stream("", "d", None, None, &[], ""), "/e?deviceId=d");
     }
 
     #[test]

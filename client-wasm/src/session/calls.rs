@@ -38,7 +38,7 @@ struct Call {
 
 /// How a channel stands at the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hold {
+pub(super) enum Hold {
     /// Asked for.
     Asked,
     /// Confirmed in the stream.
@@ -62,10 +62,13 @@ enum Progress {
 }
 
 impl Calls {
-    /// The stream has confirmed these.
+    /// The stream has confirmed these. A confirmation that was on its way when an unsubscribe was sent says nothing of what
+    /// comes after it.
     pub(super) fn confirm(&mut self, channels: &[Pattern]) {
         for channel in channels {
-            self.set(channel, Hold::Confirmed);
+            if self.get(channel) != Some(Hold::Leaving) {
+                self.set(channel, Hold::Confirmed);
+            }
         }
     }
 
@@ -76,7 +79,7 @@ impl Calls {
         }
     }
 
-    fn get(&self, channel: &Pattern) -> Option<Hold> {
+    pub(super) fn get(&self, channel: &Pattern) -> Option<Hold> {
         self.held.iter().find(|(held, _)| held == channel).map(|(_, hold)| *hold)
     }
 

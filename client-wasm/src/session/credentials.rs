@@ -52,7 +52,16 @@ impl Refresh {
 impl Session {
     /// Begins a stream: at once, or with the application's token.
     pub(super) fn open(&mut self, now: u64) {
-        if self.access == Access::Ambient { self.open_stream(now, "") } else { self.authorise(now, None) }
+        if self.is_undecided() {
+            return;
+        }
+        if self.access != Access::Ambient {
+            self.authorise(now, None);
+        } else if self.is_behind() {
+            self.verify(now);
+        } else {
+            self.open_stream(now, "");
+        }
     }
 
     fn authorise(&mut self, now: u64, refused: Option<Answer>) {
@@ -70,6 +79,7 @@ impl Session {
 
     /// A token or a ticket came, or did not.
     pub(super) fn authorised(&mut self, now: u64, answer: &Answer) {
+        let is_behind = self.is_behind();
         let Phase::Authorising { step, .. } = &mut self.phase else { return };
         match (step, answer.status) {
             // The same token would be refused again.
@@ -77,6 +87,8 @@ impl Session {
                 let refused = refused.take().unwrap_or_default();
                 self.refused(now, &refused);
             }
+            // Another tab has a stream.
+            (Step::Token(_), Some(_)) if is_behind => self.verify(now),
             (Step::Token(_), Some(200 | 304)) if self.access == Access::Ticket => {
                 let body = object("deviceId", &self.identity.device_id);
                 let request = self.ask(Ask::Server, "ticket", Some(body));

@@ -112,4 +112,6 @@ pub struct Answer {
     pub ticket: Option<String>,
     /// In the answer to a refresh: the time until the credentials expire, where they do.
     pub expires_in_ms: Option<u64>,
+    /// In the answer to a check: whose credentials they are; `None` for an anonymous user's.
+    pub user_id: Option<String>,
 }

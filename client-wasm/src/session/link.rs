@@ -9,7 +9,9 @@ use super::{
     address::list,
     calls::Calls,
     credentials::{Refresh, Step},
+    follow::Leader,
     subscription::{Standing, Subscription, raise},
+    tabs::{Part, Tabs},
 };
 use crate::routes::Hears;
 
@@ -21,15 +23,25 @@ const STABLE_MS: u64 = 5_000;
 /// `online` and a tab becoming visible spread over this much.
 const PROMPT_MS: u64 = 500;
 /// The diagnosis of a failed connection may take this long.
-const DIAGNOSIS_MS: u64 = 10_000;
+pub(super) const DIAGNOSIS_MS: u64 = 10_000;
 /// A timer that fires later than this was held back (a hidden tab, a sleeping machine), and so may have been the stream.
-const LATE_MS: u64 = 2_000;
+pub(super) const LATE_MS: u64 = 2_000;
 
 /// Where the connection stands, and what belongs to that.
 #[derive(Debug)]
 pub(super) enum Phase {
     /// Nobody asked for it.
     Idle,
+    /// It is not known yet whether another tab has a stream.
+    Asking,
+    /// Another tab has one; the server is asked whether the user is the same.
+    Verifying { request: u32, until: u64 },
+    /// Said to the leader since the first time; said again at the second.
+    Joining { since: u64, until: u64, status: Status },
+    /// Another tab has the stream.
+    Following(Leader),
+    /// The one that had it is gone; the others say until this time where they are.
+    Gathering { until: u64 },
     /// Ended, or given up.
     Closed,
     /// Asked for; opened at the end of the microtask, with all that is subscribed until then.
@@ -95,7 +107,7 @@ impl Stream {
 }
 
 /// Silence for this long means that nothing will come.
-fn patience(heartbeat_ms: u64) -> u64 {
+pub(super) fn patience(heartbeat_ms: u64) -> u64 {
     heartbeat_ms.saturating_add(heartbeat_ms).saturating_add(heartbeat_ms / 2)
 }
 
@@ -104,19 +116,25 @@ impl Phase {
         match self {
             Self::Idle => State::Idle,
             Self::Closed => State::Closed,
-            Self::Starting | Self::Authorising { .. } | Self::Connecting(_) => State::Connecting,
+            Self::Starting
+            | Self::Asking
+            | Self::Verifying { .. }
+            | Self::Gathering { .. }
+            | Self::Authorising { .. }
+            | Self::Connecting(_) => State::Connecting,
+            Self::Joining { status, .. } | Self::Following(Leader { status, .. }) => status.state,
             Self::Open(_) => State::Open,
             Self::Diagnosing { .. } | Self::Waiting { .. } | Self::Suspended => State::Waiting,
         }
     }
 
-    fn has_stream(&self) -> bool {
+    pub(super) fn has_stream(&self) -> bool {
         matches!(self, Self::Connecting(_) | Self::Open(_))
     }
 }
 
 impl Session {
-    /// Opens a stream. Its URL holds what is to go on from where the stream's cursor stands; all else is asked for by
+    /// Opens a stream, unless that is another tab's to do. Its URL holds what is to go on from where the stream's cursor stands; all else is asked for by
     /// calls, once the stream is there.
     pub(super) fn open_stream(&mut self, now: u64, ticket: &str) {
         let cursor = self.cursor;
@@ -136,13 +154,23 @@ impl Session {
             }
         }
         // What found no room is asked for by a call, from the cursor on.
-        for subscription in self.subscriptions.iter_mut().filter(|one| due(one)) {
-            if cursor.is_some() && !asked.contains(&subscription.pattern) {
+        for index in 0..self.subscriptions.len() {
+            if let Some(subscription) = self.subscriptions.get_mut(index)
+                && due(subscription)
+                && cursor.is_some()
+                && !asked.contains(&subscription.pattern)
+            {
                 subscription.standing = Standing::Pending { since: cursor, call: None };
                 subscription.heard(cursor);
+                let id = subscription.id;
+                self.post_demoted(id);
             }
         }
-        let url = self.address.stream(&channels, &self.identity, cursor, self.seen, ticket);
+        // A stream that several tabs share is no single one's.
+        let session_id = self.tabs.is_none().then_some(&*self.identity.session_id);
+        let mut seen = self.unproven.clone();
+        seen.extend(self.seen);
+        let url = self.address.stream(&channels, &self.identity.device_id, session_id, cursor, &seen, ticket);
         let until = now.saturating_add(patience(self.heartbeat_ms));
         self.enter(Phase::Connecting(Attempt { until, asked, cursor }));
         self.actions.push(Action::Open { url });
@@ -193,6 +221,7 @@ impl Session {
         match self.phase {
             Phase::Diagnosing { request, .. } if request == number => self.refused(now, answer),
             Phase::Authorising { request, .. } if request == number => self.authorised(now, answer),
+            Phase::Verifying { request, .. } if request == number => self.verified(now, answer),
             Phase::Open(_) => self.call_answered(now, number, answer),
             _ => {}
         }
@@ -211,6 +240,10 @@ impl Session {
 
     pub(super) fn diagnosed(&mut self, now: u64, answer: &Answer) {
         let trouble = trouble(answer);
+        if matches!(answer.status, Some(401 | 403)) {
+            // Another tab may have better credentials.
+            self.exit();
+        }
         let least = match answer.status {
             // New credentials are the user's to bring, and `connect` asks at once.
             Some(401 | 403) => self.reconnect.map_or(0, |backoff| backoff.cap_ms),
@@ -225,6 +258,7 @@ impl Session {
             let wait = backoff.wait(self.failures, &mut self.random).max(least);
             self.wait(now, wait, least > 0, trouble);
         } else {
+            self.exit();
             self.enter(Phase::Closed);
             let trouble = trouble.unwrap_or_else(|| Trouble { code: "network".into(), ..Trouble::default() });
             self.actions.push(Action::Error(trouble));
@@ -234,6 +268,7 @@ impl Session {
     fn wait(&mut self, now: u64, wait: u64, firm: bool, trouble: Option<Trouble>) {
         self.enter(Phase::Waiting { since: now, until: now.saturating_add(wait), firm });
         if let Some(trouble) = trouble {
+            self.post_trouble(&trouble);
             self.actions.push(Action::Error(Trouble { will_retry: true, ..trouble }));
         }
     }
@@ -244,6 +279,7 @@ impl Session {
         self.leave();
         // Two streams that replace each other would go on for ever.
         if reason == "replaced" {
+            self.exit();
             self.enter(Phase::Closed);
             return self.actions.push(Action::Error(Trouble { code: Cow::Owned(reason), ..Trouble::default() }));
         }
@@ -267,7 +303,8 @@ impl Session {
     }
 
     /// A wait is cut short; an open stream has to prove that it lives.
-    fn hurry(&mut self, now: u64) {
+    pub(super) fn hurry(&mut self, now: u64) {
+        self.urge(false);
         let prompt = now.saturating_add(self.random.up_to(PROMPT_MS));
         match &mut self.phase {
             Phase::Waiting { until, firm: false, .. } => *until = prompt.min(*until),
@@ -286,6 +323,7 @@ impl Session {
     pub fn suspend(&mut self) {
         if !matches!(self.phase, Phase::Idle | Phase::Closed) {
             self.leave();
+            self.exit();
             self.enter(Phase::Suspended);
         }
     }
@@ -302,13 +340,21 @@ impl Session {
     pub fn deadline(&self) -> Option<u64> {
         let own = match &self.phase {
             Phase::Connecting(attempt) => Some(attempt.until),
-            Phase::Authorising { until, .. } | Phase::Diagnosing { until, .. } | Phase::Waiting { until, .. } => {
-                Some(*until)
-            }
+            Phase::Authorising { until, .. }
+            | Phase::Diagnosing { until, .. }
+            | Phase::Waiting { until, .. }
+            | Phase::Verifying { until, .. }
+            | Phase::Joining { until, .. }
+            | Phase::Gathering { until } => Some(*until),
+            Phase::Following(leader) => Some(leader.watch_at(self.heartbeat_ms)),
             Phase::Open(stream) => sooner(Some(stream.watch_at), sooner(stream.calls.deadline(), stream.refresh.due())),
-            Phase::Idle | Phase::Closed | Phase::Starting | Phase::Suspended => None,
+            Phase::Idle | Phase::Closed | Phase::Asking | Phase::Starting | Phase::Suspended => None,
         };
-        sooner(own, self.idle_at)
+        let relay = match &self.tabs {
+            Some(Tabs { part: Part::Leading(relay), .. }) => relay.deadline(),
+            _ => None,
+        };
+        sooner(relay, sooner(own, self.idle_at))
     }
 
     /// Time has passed. It may be called early, or late, or for nothing.
@@ -317,6 +363,7 @@ impl Session {
             self.idle_at = None;
             if !matches!(self.phase, Phase::Idle | Phase::Closed) {
                 self.leave();
+                self.exit();
                 // Nobody listens, so nobody misses anything; a handler to come begins anew.
                 self.forget_position();
                 self.failures = 0;
@@ -327,7 +374,9 @@ impl Session {
             Phase::Connecting(attempt) if now >= attempt.until => self.diagnose(now),
             Phase::Authorising { until, .. } if now >= *until => self.authorised(now, &Answer::default()),
             Phase::Diagnosing { until, .. } if now >= *until => self.diagnosed(now, &Answer::default()),
-            Phase::Waiting { until, .. } if now >= *until => self.open(now),
+            Phase::Verifying { until, .. } if now >= *until => self.verified(now, &Answer::default()),
+            Phase::Waiting { until, .. } | Phase::Gathering { until } if now >= *until => self.open(now),
+            Phase::Joining { .. } | Phase::Following(_) => self.wake_follower(now),
             Phase::Open(_) => {
                 self.watch(now);
                 self.wake_calls(now);
@@ -335,6 +384,7 @@ impl Session {
             }
             _ => {}
         }
+        self.wake_relay(now);
     }
 
     fn watch(&mut self, now: u64) {
@@ -381,20 +431,25 @@ impl Session {
     pub(super) fn enter(&mut self, phase: Phase) {
         let before = self.phase.state();
         self.phase = phase;
-        let state = self.phase.state();
-        let retry_in_ms = match &self.phase {
-            Phase::Waiting { since, until, .. } => Some(until - since),
-            _ => None,
-        };
+        let status = self.status();
         // A wait is worth telling once more when its length is known.
-        if state != before || retry_in_ms.is_some() {
-            let connection_id = match &self.phase {
-                Phase::Open(stream) => Some(stream.connection_id.clone()),
-                _ => None,
-            };
-            let attempt = if connection_id.is_some() { 0 } else { self.failures };
-            self.actions.push(Action::State(Status { state, attempt, retry_in_ms, connection_id }));
+        if status.state != before || status.retry_in_ms.is_some() {
+            self.post_status(&status);
+            self.actions.push(Action::State(status));
         }
+    }
+
+    /// Where the connection stands, for the application.
+    pub(super) fn status(&self) -> Status {
+        let (mut retry_in_ms, mut connection_id) = (None, None);
+        match &self.phase {
+            Phase::Joining { status, .. } | Phase::Following(Leader { status, .. }) => return status.clone(),
+            Phase::Waiting { since, until, .. } => retry_in_ms = Some(until - since),
+            Phase::Open(stream) => connection_id = Some(stream.connection_id.clone()),
+            _ => {}
+        }
+        let attempt = if connection_id.is_some() { 0 } else { self.failures };
+        Status { state: self.phase.state(), attempt, retry_in_ms, connection_id }
     }
 
     /// The stream has brought all up to here.
@@ -409,6 +464,9 @@ impl Session {
         }
         self.cursor = id;
         raise(&mut self.seen, id);
+        // The stream has passed these, so the log holds them.
+        let passed = |one: &Cursor| id.is_some_and(|id| id.epoch == one.epoch && id.seq >= one.seq);
+        self.unproven.retain(|one| !passed(one));
     }
 }
 

@@ -8,7 +8,8 @@ use tidings_protocol::{Cursor, Pattern};
 use super::{
     Action, Connected, Exclusion, Frame, Rejected, Session, Trouble,
     link::{Phase, Stream},
-    subscription::{Standing, find, raise},
+    relay,
+    subscription::{Standing, Subscription, find, raise},
 };
 use crate::routes::{HandlerId, Hears, Route};
 
@@ -25,7 +26,10 @@ impl Session {
             (Phase::Open(_), Frame::Gap { channels: Some(channels), reason, request_id, .. }) => {
                 self.gap_on(now, channels, reason, request_id.as_deref());
             }
-            (Phase::Open(_), Frame::Heartbeat { id }) => self.advance(now, id),
+            (Phase::Open(_), Frame::Heartbeat { id }) => {
+                self.advance(now, id);
+                self.post_place();
+            }
             (Phase::Open(_), Frame::Revoked { channels, code }) => {
                 for channel in channels {
                     for subscription in self.subscriptions.iter_mut().filter(|one| one.pattern == channel) {
@@ -54,10 +58,14 @@ impl Session {
         stream.calls.confirm(&connected.channels);
         self.user_id = connected.user_id;
         self.untried = false;
+        if !self.recognize() {
+            return;
+        }
         self.enter(Phase::Open(stream));
         self.expires_in(now, connected.expires_in_ms);
         if !awaits_gap {
             self.advance(now, connected.id);
+            self.post_opened();
         }
         if std::mem::take(&mut self.owes_gap) {
             self.tell_gap("malformed".into());
@@ -65,6 +73,7 @@ impl Session {
 
         // All that was in the URL begins with the cursor that was in the URL, or else with the stream.
         let start = attempt.cursor.or(connected.id);
+        let mut demoted = Vec::new();
         let mut index = 0;
         while let Some(subscription) = self.subscriptions.get_mut(index) {
             index += 1;
@@ -80,6 +89,7 @@ impl Session {
                 Standing::Active => {
                     subscription.standing = Standing::Pending { since: attempt.cursor, call: None };
                     subscription.heard(attempt.cursor);
+                    demoted.push(id);
                 }
                 Standing::Pending { since: None, .. } if attempt.asked.contains(&subscription.pattern) => {
                     subscription.standing = Standing::Pending { since: attempt.cursor, call: None };
@@ -87,10 +97,14 @@ impl Session {
                 _ => {}
             }
         }
+        for id in demoted {
+            self.post_demoted(id);
+        }
         for rejected in connected.rejected {
             self.refuse(rejected);
         }
         self.pump(now);
+        self.consider(now, false);
     }
 
     /// A subscription hears all from here on, having heard all up to `mark`.
@@ -98,6 +112,10 @@ impl Session {
         let Some(subscription) = self.subscription(id) else { return };
         subscription.standing = Standing::Active;
         subscription.heard(mark);
+        if subscription.owner > 0 {
+            subscription.settled = true;
+            return self.post_settled(id);
+        }
         let owes_gap = std::mem::take(&mut subscription.owes_gap);
         let channel = subscription.pattern.clone();
         if !std::mem::replace(&mut subscription.settled, true) {
@@ -140,16 +158,16 @@ impl Session {
         }
         self.heard(now);
         self.advance(now, position);
-        if except.is_some_and(|except| self.is_hidden(except)) {
-            return;
-        }
+        let hidden = except.is_some_and(|except| self.hides(except));
+        let mut to = String::new();
         let Self { routes, subscriptions, .. } = self;
         for id in routes.handlers(route) {
             let Some(subscription) = find(subscriptions, *id) else { continue };
             if subscription.standing == Standing::Active && subscription.misses(position) {
-                out.push(*id);
+                hand(subscription, hidden, &mut to, out);
             }
         }
+        self.relay_record(now, position, &to);
     }
 
     /// A record of the past, for those who asked for it by this call. Adds those who hear it to `out`, in their order.
@@ -168,22 +186,25 @@ impl Session {
         self.heard(now);
         raise(&mut self.seen, position);
         let Ok(call) = request_id.parse::<u32>() else { return };
-        let hidden = except.is_some_and(|except| self.is_hidden(except));
+        let hidden = except.is_some_and(|except| self.hides(except));
+        let mut to = String::new();
         let Self { routes, subscriptions, .. } = self;
         for id in routes.handlers(route) {
             let Some(subscription) = find(subscriptions, *id) else { continue };
             if subscription.awaits(call) && subscription.misses(position) {
                 subscription.heard(position);
-                if !hidden {
-                    out.push(*id);
-                }
+                hand(subscription, hidden, &mut to, out);
             }
+        }
+        if !to.is_empty() {
+            self.post_frame("B", true, |line| line.cursor(position).word(&to));
         }
     }
 
-    /// The server hides it from streams that declare their session; one shared by several tabs declares none, and there
-    /// each tab asks for itself.
-    fn is_hidden(&self, except: &Exclusion<'_>) -> bool {
+    /// Whether a record is hidden from this tab. The server hides it from streams that declare their session; one shared by
+    /// several tabs declares none, and there each tab asks for itself.
+    #[must_use]
+    pub fn hides(&self, except: &Exclusion<'_>) -> bool {
         self.user_id.as_deref() == Some(except.user_id)
             && (except.session_id == Some(&*self.identity.session_id)
                 || except.device_id == Some(&*self.identity.device_id))
@@ -197,6 +218,10 @@ impl Session {
         if id.is_some() {
             self.cursor = id;
             self.seen = id;
+            self.unproven.clear();
+        }
+        if self.has_others() {
+            self.post("G", |line| line.cursor(id).word("").word("!").word(&reason));
         }
         for subscription in &mut self.subscriptions {
             subscription.mark = id;
@@ -215,46 +240,79 @@ impl Session {
     /// Something may be missing on these channels: to those who asked for it by this call, or without one to all of them.
     fn gap_on(&mut self, now: u64, channels: Vec<Pattern>, reason: String, request_id: Option<&str>) {
         let call = request_id.and_then(|id| id.parse::<u32>().ok());
-        let mut handlers = Vec::new();
+        let (mut handlers, mut to) = (Vec::new(), String::new());
         for subscription in &mut self.subscriptions {
             let overlaps = channels.iter().any(|channel| channel.overlaps(&subscription.pattern));
             if overlaps && subscription.is_wanted() && call.is_none_or(|call| subscription.awaits(call)) {
                 // One that is not confirmed keeps its `since`, for nothing promises yet what follows the gap; but it may be that
                 // very place which the log has lost.
                 subscription.mark = None;
-                handlers.push(subscription.id);
+                hand(subscription, false, &mut to, &mut handlers);
             }
         }
-        self.actions.push(Action::Gap { channels: Some(channels), reason: reason.into(), handlers });
+        if !to.is_empty() {
+            let mut list = String::new();
+            for channel in &channels {
+                if !list.is_empty() {
+                    list.push(',');
+                }
+                list.push_str(channel.as_str());
+            }
+            self.post("G", |line| line.cursor(None).word(&to).word(&list).word(&reason));
+        }
+        if to.is_empty() || !handlers.is_empty() {
+            self.actions.push(Action::Gap { channels: Some(channels), reason: reason.into(), handlers });
+        }
         self.pump(now);
     }
 
-    fn tell_gap(&mut self, reason: Cow<'static, str>) {
-        let told = self.subscriptions.iter().filter(|subscription| subscription.is_wanted());
+    pub(super) fn tell_gap(&mut self, reason: Cow<'static, str>) {
+        let told = self.subscriptions.iter().filter(|one| one.is_wanted() && one.owner == 0);
         let handlers = told.map(|subscription| subscription.id).collect();
         self.actions.push(Action::Gap { channels: None, reason, handlers });
     }
 
     /// The server will not have a channel, or no longer.
     pub(super) fn refuse(&mut self, rejected: Rejected) {
-        let Rejected { channel, code } = rejected;
         if let Phase::Open(stream) = &mut self.phase {
-            stream.calls.drop_channel(&channel);
+            stream.calls.drop_channel(&rejected.channel);
         }
-        let mut told = false;
+        self.refuse_these(rejected, |_| true);
+    }
+
+    /// Tells those of the channel's handlers that are meant.
+    pub(super) fn refuse_these(&mut self, rejected: Rejected, which: impl Fn(&Subscription) -> bool) {
+        let Rejected { channel, code } = rejected;
+        let (mut told, mut to) = (false, String::new());
         for subscription in &mut self.subscriptions {
-            if subscription.is_wanted() && subscription.pattern == channel {
-                told = true;
+            if subscription.is_wanted() && subscription.pattern == channel && which(subscription) {
                 subscription.standing = Standing::Refused;
+                if subscription.owner > 0 {
+                    relay::list(&mut to, subscription.owner, subscription.theirs);
+                    continue;
+                }
+                told = true;
                 if !std::mem::replace(&mut subscription.settled, true) {
                     let refusal = Some(Cow::Owned(code.clone()));
                     self.actions.push(Action::Settled { handler: subscription.id, refusal });
                 }
             }
         }
+        if !to.is_empty() {
+            self.post("X", |line| line.word(channel.as_str()).word(&to).word(&code));
+        }
         if told {
             let trouble = Trouble { code: Cow::Owned(code), channel: Some(channel), ..Trouble::default() };
             self.actions.push(Action::Error(trouble));
         }
+    }
+}
+
+/// Hands a record to a handler of this tab, or adds it to those of others.
+fn hand(subscription: &Subscription, hidden: bool, to: &mut String, out: &mut Vec<HandlerId>) {
+    if subscription.owner > 0 {
+        relay::list(to, subscription.owner, subscription.theirs);
+    } else if !hidden {
+        out.push(subscription.id);
     }
 }

@@ -2,12 +2,20 @@
 
 use tidings_protocol::{Cursor, Pattern};
 
+use super::{
+    address::{DECIMAL, push_number, text},
+    words::Words,
+};
 use crate::routes::{HandlerId, Hears};
 
 /// What a handler has heard of its channel, and what the session owes it.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) id: HandlerId,
+    /// Whose handler it is: this tab's own is 0, another's is the number that the relay gave it.
+    pub(super) owner: u32,
+    /// Its number in the tab whose it is.
+    pub(super) theirs: u32,
     pub(super) hears: Hears,
     pub(super) pattern: Pattern,
     pub(super) standing: Standing,
@@ -58,6 +66,58 @@ impl Subscription {
     /// It has heard all up to this position.
     pub(super) fn heard(&mut self, position: Option<Cursor>) {
         raise(&mut self.mark, position);
+    }
+}
+
+impl Subscription {
+    /// What the leader is told of it, unless the server refused it: its number, whether it hears, what, from where it is to
+    /// hear, and its mark. From here on the leader sees to it.
+    pub(super) fn tell(&mut self) -> Option<String> {
+        let (kind, since) = match &mut self.standing {
+            Standing::Refused => return None,
+            Standing::Active => ("1", None),
+            Standing::Pending { since, call } => {
+                *call = Some(0);
+                ("0", *since)
+            }
+        };
+        let hears = if self.hears == Hears::Channels { "c" } else { "a" };
+        let mut told = String::new();
+        push_number(&mut told, u64::from(self.id.0), DECIMAL);
+        for part in [kind, hears, self.pattern.as_str(), &since.map(text).unwrap_or_default()] {
+            told.push(',');
+            told.push_str(part);
+        }
+        told.push(',');
+        told.push_str(&self.mark.map(text).unwrap_or_default());
+        Some(told)
+    }
+}
+
+/// What a leader is told of a handler.
+pub(super) struct Told {
+    /// Its number in its own tab.
+    pub(super) theirs: u32,
+    pub(super) active: bool,
+    pub(super) hears: Hears,
+    pub(super) pattern: Pattern,
+    pub(super) since: Option<Cursor>,
+    pub(super) mark: Option<Cursor>,
+}
+
+impl Told {
+    pub(super) fn read(said: &str) -> Option<Self> {
+        let mut parts = Words(said);
+        let mut next = || parts.until(b',');
+        // In the order in which it is told.
+        Some(Self {
+            theirs: next().parse().ok()?,
+            active: next() == "1",
+            hears: if next() == "c" { Hears::Channels } else { Hears::Addressed },
+            pattern: next().parse().ok()?,
+            since: next().parse().ok(),
+            mark: next().parse().ok(),
+        })
     }
 }
 

@@ -98,14 +98,17 @@ impl Query {
     }
 }
 
+/// So many positions of `seen` are looked up; a longer list is as good as unreadable.
+const SEEN_COUNT: usize = 64;
+
 /// A cursor that cannot be read is told as a gap in the stream: a refusal would make browsers give up, or loop.
 fn resume(last: Option<String>, seen: Option<String>) -> Resume {
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     let (last, seen) = (present(last), present(seen));
-    let parse = |text: String| text.parse::<Cursor>();
-    match (last.map(parse).transpose(), seen.map(parse).transpose()) {
-        (Ok(None), _) => Resume::None,
-        (Ok(Some(cursor)), Ok(seen)) => Resume::From { cursor, seen },
+    let Some(last) = last else { return Resume::None };
+    let seen: Result<Vec<Cursor>, _> = seen.iter().flat_map(|list| list.split(',')).map(str::parse).collect();
+    match (last.parse(), seen) {
+        (Ok(cursor), Ok(seen)) if seen.len() <= SEEN_COUNT => Resume::From { cursor, seen },
         _ => Resume::Malformed,
     }
 }

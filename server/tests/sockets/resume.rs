@@ -180,12 +180,44 @@ mod seen {
     }
 
     #[tokio::test]
-    async fn of_another_epoch_or_earlier_it_does_not_count() {
+    async fn of_another_epoch_it_is_a_gap() {
+        let fixture = Fixture::start().await;
+        let positions = logged(&fixture, 0..3).await;
+        let foreign = Cursor { epoch: positions[2].epoch ^ 1, ..positions[2] };
+        with_seen(&fixture, &positions[1].to_string(), &foreign.to_string()).await.gap("epoch").await;
+    }
+
+    #[tokio::test]
+    async fn each_of_several_is_looked_up() {
+        let fixture = Fixture::start().await;
+        let positions = logged(&fixture, 0..4).await;
+        let [first, second, third, lost] =
+            [positions[0], positions[1], positions[2], Cursor { tag: positions[2].tag ^ 1, ..positions[2] }];
+        with_seen(&fixture, &first.to_string(), &format!("{third},{second}")).await.hears(1).await;
+        with_seen(&fixture, &first.to_string(), &format!("{third},{lost}")).await.gap("diverged").await;
+    }
+
+    #[tokio::test]
+    async fn of_the_cursors_own_place_it_must_be_the_same_record() {
+        let fixture = Fixture::start().await;
+        let positions = logged(&fixture, 0..2).await;
+        let lost = Cursor { tag: positions[0].tag ^ 1, ..positions[0] };
+        with_seen(&fixture, &positions[0].to_string(), &lost.to_string()).await.gap("diverged").await;
+    }
+
+    #[tokio::test]
+    async fn more_of_them_than_a_browser_has_tabs_are_a_malformed_cursor() {
+        let fixture = Fixture::start().await;
+        let positions = logged(&fixture, 0..2).await;
+        let many = vec![positions[1].to_string(); 65].join(",");
+        with_seen(&fixture, &positions[0].to_string(), &many).await.gap("malformed").await;
+    }
+
+    #[tokio::test]
+    async fn earlier_it_does_not_count() {
         let fixture = Fixture::start().await;
         let positions = logged(&fixture, 0..3).await;
         let cursor = positions[1].to_string();
-        let foreign = Cursor { epoch: positions[2].epoch ^ 1, ..positions[2] };
-        with_seen(&fixture, &cursor, &foreign.to_string()).await.hears(2).await;
         let earlier = Cursor { tag: positions[0].tag ^ 1, ..positions[0] };
         with_seen(&fixture, &cursor, &earlier.to_string()).await.hears(2).await;
     }

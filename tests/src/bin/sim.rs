@@ -45,6 +45,7 @@ fn main() -> anyhow::Result<ExitCode> {
 
 fn report(tally: &Tally) {
     println!("published {}, streams {}, heard {}", tally.published, tally.streams, tally.heard);
+    println!("heard by another tab's stream {}, handovers {}", tally.relayed, tally.handovers);
     let faults = tally.faults.iter().map(|(kind, count)| format!("{kind} {count}"));
     println!("faults: {}", faults.collect::<Vec<_>>().join(", "));
     let gaps = tally.gaps.iter().map(|(reason, count)| format!("{reason} {count}"));

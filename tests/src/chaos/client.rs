@@ -293,6 +293,8 @@ impl Client {
                 self.shared.tally.add(if first { Count::Connected } else { Count::Reconnected });
             }
             Action::State(_) => {}
+            // Clients of their own share nothing.
+            Action::Enter { .. } | Action::Exit | Action::Steal | Action::Watch { .. } | Action::Post { .. } => {}
             Action::Settled { handler, refusal } => {
                 let Some(number) = self.handlers.get(&handler).copied() else { return };
                 match refusal {

@@ -12,7 +12,7 @@ use tidings_client::session::{
 };
 use tidings_protocol::{
     Cursor, Pattern,
-    command::{SubscribeAnswer, SubscribeRequest},
+    command::{CheckAnswer, SubscribeAnswer, SubscribeRequest},
     event::EventFrame,
     frame::Frame,
     problem::Problem,
@@ -23,6 +23,7 @@ use super::{
     engine::Log,
     journal::Journal,
     person::{Person, is_granted},
+    profile::{self, Post, Tab, Word},
     sabotage::{Deafness, Sabotage},
     wire::{Message, Wire},
 };
@@ -37,6 +38,22 @@ pub(super) struct Client {
     handlers: HashMap<HandlerId, usize>,
     /// The page was rendered with a text that is no cursor; to be told so once.
     owed_gap: bool,
+    /// Its page, as its browser knows it.
+    pub(super) tab: Tab,
+    /// Nothing runs in it.
+    pub(super) frozen: bool,
+    /// What it asks of its browser.
+    pub(super) requests: Vec<profile::Request>,
+    /// The data of the frame that is being read.
+    data: Option<String>,
+    /// The latest position on the stream that it follows.
+    followed: Option<Cursor>,
+    /// Events that came by another tab's stream, and how often it took over.
+    pub(super) relayed: u64,
+    pub(super) handovers: u64,
+    waited: bool,
+    /// What the page was rendered with.
+    page: Option<Cursor>,
     /// A stream that was asked for.
     pub(super) opening: Option<String>,
     pub(super) wire: Option<Wire>,
@@ -78,12 +95,13 @@ impl Client {
         index: usize,
         page: u32,
         since: Option<&str>,
+        share: bool,
         sabotage: Option<Sabotage>,
         journal: Journal,
     ) -> Self {
         let person = Person::new(index, page);
         let reconnect = Some(Backoff { base_ms: 50, cap_ms: 1_000, max_attempts: u32::MAX });
-        let config = Config { since: since.map(str::to_owned), reconnect, ..Config::new("/") };
+        let config = Config { since: since.map(str::to_owned), reconnect, share, ..Config::new("/") };
         let identity = Identity { device_id: person.device.to_owned(), session_id: person.session.clone() };
         let seed = u64::from(page) << 8 | index as u64;
         Self {
@@ -93,6 +111,15 @@ impl Client {
             ears: Vec::new(),
             handlers: HashMap::new(),
             owed_gap: since.is_some_and(|since| since.parse::<Cursor>().is_err()),
+            tab: (index, page),
+            frozen: false,
+            requests: Vec::new(),
+            data: None,
+            followed: None,
+            relayed: 0,
+            handovers: 0,
+            waited: false,
+            page: since.and_then(|since| since.parse().ok()),
             opening: None,
             wire: None,
             streams: 0,
@@ -114,6 +141,7 @@ impl Client {
         let since = since.map(str::parse::<Cursor>);
         let mut ear = Ear::new(&log.truth, Hears::Channels, pattern, since.and_then(Result::ok));
         ear.owed_gap = matches!(since, Some(Err(_)));
+        ear.page = self.page.filter(|_| self.session.shares()).and_then(|at| log.truth.find(at));
         self.handlers.insert(handler, self.ears.len());
         self.ears.push(ear);
     }
@@ -121,7 +149,9 @@ impl Client {
     pub(super) fn on(&mut self, log: &Log, label: Pattern) {
         let handler = self.session.on(label.clone());
         self.handlers.insert(handler, self.ears.len());
-        self.ears.push(Ear::new(&log.truth, Hears::Addressed, label, None));
+        let mut ear = Ear::new(&log.truth, Hears::Addressed, label, None);
+        ear.page = self.page.filter(|_| self.session.shares()).and_then(|at| log.truth.find(at));
+        self.ears.push(ear);
     }
 
     /// The channels that a handler hears by their own name.
@@ -153,7 +183,7 @@ impl Client {
             }
             let Some(action) = self.session.next_action() else { return Ok(()) };
             self.journal.note(|| format!("{} does {action:?}", self.person.session));
-            let latest = self.wire.as_ref().and_then(|wire| wire.latest).and_then(|at| log.truth.find(at));
+            let latest = self.latest().and_then(|at| log.truth.find(at));
             match action {
                 Action::Open { url } => self.opening = Some(url),
                 Action::Close => {
@@ -168,8 +198,8 @@ impl Client {
                     let Some(ear) = self.handlers.get(&handler).map(|index| &mut self.ears[*index]) else { continue };
                     let revoked = log.was_revoked(self.person.user, &ear.pattern);
                     if refusal.is_none() {
-                        ear.settle(latest);
-                        self.deafness.settled(handler, self.wire.as_ref().and_then(|wire| wire.latest));
+                        ear.settle(&log.truth, latest);
+                        self.deafness.settled(handler, self.latest());
                     } else if is_granted(&ear.pattern) && !revoked || ear.hears == Hears::Addressed {
                         return Err(Violation::new("what is granted is not refused", ear.pattern.to_string()));
                     } else {
@@ -211,8 +241,82 @@ impl Client {
                     }
                 }
                 Action::State(_) | Action::Error(_) => {}
+                Action::Enter { tab, user } => {
+                    self.waited = false;
+                    self.requests.push(profile::Request::Enter { name: tab, group: user.unwrap_or_default() });
+                }
+                Action::Exit => self.requests.push(profile::Request::Exit),
+                Action::Steal => self.requests.push(profile::Request::Steal),
+                Action::Watch { tab } => self.requests.push(profile::Request::Watch(tab)),
+                Action::Post { message, with_frame } => {
+                    let message = self.deafness.joins(message);
+                    let data = self.data.clone().filter(|_| with_frame);
+                    let post = Post { message, data, latest: self.latest(), frame };
+                    self.requests.push(profile::Request::Post(post));
+                }
             }
         }
+    }
+
+    /// The latest position on the stream, its own or another tab's.
+    fn latest(&self) -> Option<Cursor> {
+        self.wire.as_ref().map_or(self.followed, |wire| wire.latest)
+    }
+
+    /// What the browser hands to the tab.
+    pub(super) fn told(&mut self, now: u64, log: &Log, word: Word) -> Result<(), Violation> {
+        self.journal.note(|| format!("{} is told {word:?}", self.person.session));
+        match word {
+            Word::Locked => {
+                self.handovers += u64::from(self.waited);
+                self.session.locked(now);
+            }
+            Word::Held => {
+                self.waited = true;
+                self.session.held(now);
+            }
+            Word::Lost => self.session.lost(),
+            Word::Gone(tab) => self.session.gone(&tab),
+            Word::Told(post) => {
+                if self.wire.is_none() && post.message.starts_with(char::is_uppercase) {
+                    self.followed = post.latest;
+                }
+                let mut heard = Vec::new();
+                self.session.told(now, &post.message, &mut heard);
+                self.relayed(log, &heard, post.data.as_deref())?;
+                return self.act(now, log, post.frame);
+            }
+        }
+        self.act(now, log, None)
+    }
+
+    /// A record that came by another tab's stream.
+    fn relayed(&mut self, log: &Log, heard: &[HandlerId], data: Option<&str>) -> Result<(), Violation> {
+        if heard.is_empty() {
+            return Ok(());
+        }
+        let data = data.unwrap_or_default();
+        let event: EventFrame = serde_json::from_str(data)
+            .map_err(|error| Violation::new("frames can be read", format!("{error}: {data}")))?;
+        let place = log.truth.find(event.position);
+        let Some((place, entry)) = place.and_then(|place| Some((place, log.truth.get(place).entry.as_deref()?))) else {
+            return Err(Violation::new("what was published is what arrives", data));
+        };
+        if !self.person.shares(entry) {
+            return Err(Violation::new("nobody is shown what is not for them", data));
+        }
+        if event.except.as_ref().is_some_and(|except| self.session.hides(&exclusion(except))) {
+            return Ok(());
+        }
+        for handler in heard {
+            let Some(ear) = self.handlers.get(handler) else { continue };
+            self.heard += 1;
+            self.relayed += 1;
+            let ear = &mut self.ears[*ear];
+            let revoked = log.was_revoked(self.person.user, &ear.pattern);
+            ear.hear(&log.truth, &self.person, place, revoked)?;
+        }
+        Ok(())
     }
 
     /// The session itself tells of a gap where it was given something that is no cursor.
@@ -266,6 +370,7 @@ impl Client {
             frame.map_err(|error| Violation::new("frames can be read", format!("{error}: {}", message.data)))?;
         let Some(frame) = frame else { return Ok(()) };
         let Some(wire) = &mut self.wire else { return Ok(()) };
+        self.data = Some(message.data.clone());
         let justified = match &frame {
             Frame::Gap(gap) => wire.may_gap(log, teller, gap.channels.as_deref()),
             _ => false,
@@ -354,18 +459,16 @@ impl Client {
                 format!("{user} {session} {}", stored.at),
             ));
         }
-        let shown = stored.entry.as_deref().is_some_and(|entry| self.person.may_see(entry) && asked(entry));
+        let may_see =
+            |entry| if self.session.shares() { self.person.shares(entry) } else { self.person.may_see(entry) };
+        let shown = stored.entry.as_deref().is_some_and(|entry| may_see(entry) && asked(entry));
         if !shown {
             return Err(Violation::new(
                 "nobody is shown what is not for them",
                 format!("{user} {session} {}", stored.at),
             ));
         }
-        let except = event.except.as_ref().map(|except| Exclusion {
-            user_id: except.user_id.as_str(),
-            session_id: except.session_id.as_ref().map(tidings_protocol::SessionId::as_str),
-            device_id: except.device_id.as_ref().map(tidings_protocol::DeviceId::as_str),
-        });
+        let except = event.except.as_ref().map(exclusion);
         let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
         let route = self.session.routes().find(event.channel.as_str(), hears);
         let mut heard = Vec::new();
@@ -437,15 +540,25 @@ impl Client {
     }
 }
 
+fn exclusion(except: &tidings_protocol::event::Except) -> Exclusion<'_> {
+    Exclusion {
+        user_id: except.user_id.as_str(),
+        session_id: except.session_id.as_ref().map(tidings_protocol::SessionId::as_str),
+        device_id: except.device_id.as_ref().map(tidings_protocol::DeviceId::as_str),
+    }
+}
+
 /// An answer as the session takes it.
 pub(super) fn answer(status: StatusCode, body: &[u8]) -> Answer {
     let problem: Option<Problem> = serde_json::from_slice(body).ok();
     let subscribed: Option<SubscribeAnswer> = serde_json::from_slice(body).ok();
+    let checked: Option<CheckAnswer> = serde_json::from_slice(body).ok();
     Answer {
         status: Some(status.as_u16()),
         retry_after_ms: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(1_000),
         code: problem.as_ref().map(|problem| problem.code.to_string()),
         detail: problem.and_then(|problem| problem.detail),
+        user_id: checked.and_then(|answer| answer.user_id).map(|user| user.to_string()),
         rejected: subscribed.map(|answer| answer.rejected.into_iter().map(rejected).collect()).unwrap_or_default(),
         ..Answer::default()
     }

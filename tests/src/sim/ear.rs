@@ -43,6 +43,9 @@ pub(super) struct Ear {
     pub(super) since: Option<Cursor>,
     /// It was made with a text that is no cursor; it is to be told so once.
     pub(super) owed_gap: bool,
+    /// The cursor that its page was rendered with, and begins from: what follows may come before it is confirmed, also where
+    /// the stream, which others share, is not there yet.
+    pub(super) page: Option<Place>,
     pub(super) settled: bool,
     pub(super) refused: bool,
     /// Unsubscribed, or its page is gone.
@@ -53,7 +56,7 @@ pub(super) struct Ear {
 impl Ear {
     pub(super) fn new(truth: &Truth, hears: Hears, pattern: Pattern, since: Option<Cursor>) -> Self {
         let served = since.and_then(|at| truth.find(at)).map_or(Served::Unknown, Served::UpTo);
-        Self { pattern, hears, since, owed_gap: false, settled: false, refused: false, gone: false, served }
+        Self { pattern, hears, since, owed_gap: false, page: None, settled: false, refused: false, gone: false, served }
     }
 
     /// It was told of a gap on the whole stream, which goes on at this position.
@@ -79,8 +82,10 @@ impl Ear {
     }
 
     /// It was told that it hears all from now on; the stream is at this position.
-    pub(super) fn settle(&mut self, latest: Option<Place>) {
+    pub(super) fn settle(&mut self, truth: &Truth, latest: Option<Place>) {
         self.settled = true;
+        let is_later = |page: &Place| latest.is_some_and(|latest| truth.between(latest, *page).is_some());
+        let latest = self.page.filter(is_later).or(latest);
         if let (Served::Unknown | Served::Anywhere, Some(place)) = (self.served, latest) {
             self.served = Served::AtLeastFrom(place);
         }
@@ -111,6 +116,7 @@ impl Ear {
         let from = match self.served {
             // As above: its call may have been accepted without it.
             _ if revoked && !self.settled => None,
+            Served::Unknown if self.page.is_some() => None,
             Served::Unknown => {
                 return Err(Violation::new(
                     "nothing before it is confirmed",

@@ -9,6 +9,8 @@ use super::person::{LABELS, PATTERNS, TOPIC_COUNT};
 #[derive(Debug, Clone)]
 pub(super) struct Setup {
     pub(super) clients: usize,
+    /// Tabs of one browser share a stream.
+    pub(super) share: bool,
     pub(super) window_records: usize,
     pub(super) window_bytes: usize,
     pub(super) window_secs: u64,
@@ -120,6 +122,11 @@ pub(super) enum Op {
     Jump { client: usize, ms: u64 },
     WallJump { ms: i64 },
 
+    Hear { client: usize, words: usize },
+    Miss { client: usize },
+    Freeze { client: usize },
+    Thaw { client: usize },
+
     Cut { client: usize, cut: Cut },
     Forget,
     Stall { client: usize },
@@ -137,14 +144,16 @@ pub(super) enum Op {
 }
 
 /// The kinds of faults; each schedule has about half of them, so that each also meets the others' absence.
-const FAULTS: u32 = 17;
+const FAULTS: u32 = 19;
 
 impl Schedule {
     pub(super) fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
         let few = |rng: &mut Rng| if rng.bool() { rng.usize(1..12) } else { 10_000 };
+        let share = rng.bool();
         let setup = Setup {
-            clients: rng.usize(2..=3),
+            clients: if share { rng.usize(2..=5) } else { rng.usize(2..=3) },
+            share,
             window_records: if rng.u8(..3) == 0 { 10_000 } else { rng.usize(0..10) },
             window_bytes: if rng.u8(..6) == 0 { rng.usize(0..2_000) } else { 1 << 20 },
             window_secs: if rng.u8(..6) == 0 { rng.u64(1..30) } else { 600 },
@@ -195,10 +204,15 @@ impl Op {
     /// A step, and the fault that it is.
     fn any(rng: &mut Rng) -> (Self, Option<u32>) {
         let node = rng.usize(..2);
-        let client = rng.usize(..3);
+        let client = rng.usize(..60);
         let which = rng.usize(..8);
         let records = rng.usize(1..5);
-        match rng.u16(..1_000) {
+        match rng.u16(..1_070) {
+            // What the tabs of a browser say to each other.
+            1_000..1_045 => (Op::Hear { client, words: if rng.bool() { rng.usize(1..4) } else { 1_000 } }, None),
+            1_045..1_050 => (Op::Freeze { client }, Some(17)),
+            1_050..1_062 => (Op::Thaw { client }, None),
+            1_062..1_070 => (Op::Miss { client }, Some(18)),
             0..200 => {
                 let hidden = match rng.u8(..8) {
                     0 => Hidden::FromTab(client),

@@ -12,8 +12,9 @@ pub(super) struct Person {
     pub(super) session: String,
 }
 
-/// Two tabs of one device, and somebody else.
-pub(super) const PEOPLE: [(&str, &str); 3] = [("ana", "d1"), ("ana", "d1"), ("bob", "d2")];
+/// Two tabs of one device, and somebody else; where tabs share, also his tab in her browser, and her third one.
+pub(super) const PEOPLE: [(&str, &str); 5] =
+    [("ana", "d1"), ("ana", "d1"), ("bob", "d2"), ("bob", "d1"), ("ana", "d1")];
 
 /// What everybody may hear; `secret` and `*` nobody.
 pub(super) const GRANTS: [&str; 6] = ["a", "a:*", "b", "b:*", "c", "unheard"];
@@ -37,6 +38,15 @@ impl Person {
 
     /// Whether the record may be shown to this tab at all.
     pub(super) fn may_see(&self, entry: &Entry) -> bool {
+        let hidden = entry.except.as_ref().is_some_and(|except| {
+            except.user_id.as_str() == self.user
+                && except.session_id.as_ref().is_some_and(|session| session.as_str() == self.session)
+        });
+        self.shares(entry) && !hidden
+    }
+
+    /// Whether it may come by a stream that the tab shares with others.
+    pub(super) fn shares(&self, entry: &Entry) -> bool {
         let addressed = match &entry.audience {
             Audience::Channel => true,
             Audience::Control(_) => false,
@@ -45,8 +55,7 @@ impl Person {
         };
         let hidden = entry.except.as_ref().is_some_and(|except| {
             except.user_id.as_str() == self.user
-                && (except.session_id.as_ref().is_some_and(|session| session.as_str() == self.session)
-                    || except.device_id.as_ref().is_some_and(|device| device.as_str() == self.device))
+                && except.device_id.as_ref().is_some_and(|device| device.as_str() == self.device)
         });
         addressed && !hidden
     }

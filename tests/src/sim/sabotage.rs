@@ -28,10 +28,11 @@ pub enum Sabotage {
     AlwaysGap,
     HidesCommands,
     ForgetsCommands,
+    OwnPlace,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NoTag,
         Self::NoSeen,
         Self::NoDedupe,
@@ -48,6 +49,7 @@ impl Sabotage {
         Self::AlwaysGap,
         Self::HidesCommands,
         Self::ForgetsCommands,
+        Self::OwnPlace,
     ];
 
     #[must_use]
@@ -69,6 +71,7 @@ impl Sabotage {
             Self::AlwaysGap => "a hub that always says gap",
             Self::HidesCommands => "revocations not seen by those who read the log",
             Self::ForgetsCommands => "revocations gone with the part of the log that held them",
+            Self::OwnPlace => "a leader that goes on from its own place",
         }
     }
 
@@ -208,6 +211,15 @@ impl Deafness {
         if self.sabotage == Some(Sabotage::DedupeKeptOnGap) {
             self.by_handler.extend(at.map(|at| (handler, at)));
         }
+    }
+
+    /// What a tab says to the others. A leader that is not told where another tab is goes on from where it is itself.
+    pub(super) fn joins(&self, message: String) -> String {
+        if self.sabotage != Some(Sabotage::OwnPlace) || !message.starts_with("j ") {
+            return message;
+        }
+        let words = message.split(' ').enumerate().map(|(index, word)| if matches!(index, 4 | 5) { "!" } else { word });
+        words.collect::<Vec<_>>().join(" ")
     }
 
     /// Changes who hears a record.

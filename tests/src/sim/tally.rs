@@ -15,6 +15,10 @@ pub struct Tally {
     pub streams: u64,
     /// Events handed to handlers.
     pub heard: u64,
+    /// Those of them that came by another tab's stream.
+    pub relayed: u64,
+    /// How often a tab took over from one that was gone.
+    pub handovers: u64,
     /// Faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// Gaps told to applications, by reason.
@@ -28,6 +32,8 @@ impl Tally {
 
     pub(super) fn client(&mut self, client: &Client) {
         self.heard += client.heard;
+        self.relayed += client.relayed;
+        self.handovers += client.handovers;
         for reason in &client.gaps {
             *self.gaps.entry(reason.clone()).or_default() += 1;
         }
@@ -39,6 +45,8 @@ impl Tally {
         self.published += other.published;
         self.streams += other.streams;
         self.heard += other.heard;
+        self.relayed += other.relayed;
+        self.handovers += other.handovers;
         for (kind, count) in &other.faults {
             *self.faults.entry(kind).or_default() += count;
         }

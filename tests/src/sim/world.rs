@@ -4,7 +4,7 @@ mod network;
 mod publishing;
 mod rest;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc};
 
 use parking_lot::Mutex;
 use tidings::{PublishError, Receipt};
@@ -17,6 +17,7 @@ use super::{
     journal::Journal,
     op::{Append, Hidden, Op, Schedule, Since},
     person::{LABELS, PATTERNS, Publication},
+    profile::Profile,
     sabotage::Sabotage,
     station::Station,
     tally::Tally,
@@ -39,6 +40,8 @@ pub(super) struct World {
     log: Arc<Mutex<Log>>,
     stations: [Station; 2],
     clients: Vec<Client>,
+    /// Browsers, by device.
+    profiles: HashMap<&'static str, Profile>,
     pages: u32,
     /// Cursors that pages were rendered with.
     kept: Vec<Cursor>,
@@ -59,8 +62,9 @@ impl World {
     ) -> (Tally, Result<(), Violation>) {
         let log = Arc::new(Mutex::new(Log::new(Sabotage::flaws(sabotage), schedule.setup.page)));
         let stations = [0, 1].map(|node| Station::new(&log, node, &schedule.setup));
-        let clients =
-            (0..schedule.setup.clients).map(|index| Client::new(index, 0, None, sabotage, journal.clone())).collect();
+        let clients = (0..schedule.setup.clients)
+            .map(|index| Client::new(index, 0, None, schedule.setup.share, sabotage, journal.clone()));
+        let clients = clients.collect();
         let mut world = Self {
             schedule,
             sabotage,
@@ -68,6 +72,7 @@ impl World {
             log,
             stations,
             clients,
+            profiles: HashMap::new(),
             pages: 0,
             kept: Vec::new(),
             published: 0,
@@ -88,6 +93,7 @@ impl World {
         for op in std::mem::take(&mut self.schedule.ops) {
             self.journal.note(|| format!("{op:?}"));
             self.step(op)?;
+            self.ask_browsers();
         }
         self.journal.note(|| "all is well from here on".to_owned());
         self.come_to_rest()?;
@@ -198,6 +204,24 @@ impl World {
                 let mut log = self.log.lock();
                 log.now_ms = log.now_ms.saturating_add_signed(ms);
             }
+            Op::Hear { client, words } => {
+                self.hear(client % clients, words)?;
+            }
+            Op::Freeze { client } => {
+                self.tally.fault("frozen tab");
+                self.clients[client % clients].frozen = true;
+            }
+            Op::Thaw { client } => {
+                self.clients[client % clients].frozen = false;
+                self.wake(client % clients)?;
+            }
+            Op::Miss { client } => {
+                let client = &self.clients[client % clients];
+                let profile = self.profiles.entry(client.person.device).or_default();
+                if profile.lose(client.tab) {
+                    self.tally.fault("word between tabs lost");
+                }
+            }
             Op::Cut { client, cut } => self.cut(client % clients, cut)?,
             Op::Forget => self.clients.iter_mut().for_each(|client| client.orphans.clear()),
             Op::Stall { client } => {
@@ -266,9 +290,11 @@ impl World {
     fn reload(&mut self, client: usize, since: Since) -> Result<(), Violation> {
         let since = self.since(since);
         self.pages += 1;
-        let fresh = Client::new(client, self.pages, since.as_deref(), self.sabotage, self.journal.clone());
+        let share = self.schedule.setup.share;
+        let fresh = Client::new(client, self.pages, since.as_deref(), share, self.sabotage, self.journal.clone());
         let old = std::mem::replace(&mut self.clients[client], fresh);
         self.tally.client(&old);
+        self.profiles.entry(old.person.device).or_default().exit(old.tab);
         let new = &mut self.clients[client];
         new.ahead_ms = old.ahead_ms;
         new.orphans = old.orphans;
@@ -283,6 +309,9 @@ impl World {
     }
 
     fn wake(&mut self, client: usize) -> Result<bool, Violation> {
+        if self.clients[client].frozen {
+            return Ok(false);
+        }
         let now = self.now + self.clients[client].ahead_ms;
         self.clients[client].wake(now, &self.log.lock())
     }

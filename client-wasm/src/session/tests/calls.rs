@@ -231,6 +231,26 @@ fn a_channel_wanted_again_after_a_doubtful_unsubscribe_takes_a_new_stream() {
 }
 
 #[test]
+fn a_late_confirmation_does_not_undo_an_unsubscribe_that_was_sent_after_its_call() {
+    let mut rig = Rig::open("");
+    let first = rig.subscribe("a");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.status(call, 200);
+    rig.session.unsubscribe(rig.now, first);
+    rig.settle();
+    let leaving = rig.sent_one().number;
+    rig.subscribed(call, "a", 11);
+    rig.subscribe("a");
+    rig.settle();
+    rig.settled();
+    rig.answer(leaving, &Answer::default());
+    rig.pass(2_000);
+    assert!(rig.opened_any(), "the unsubscribe may have arrived");
+    assert!(rig.settled().is_empty());
+}
+
+#[test]
 fn a_doubtful_unsubscribe_is_sent_again() {
     let mut rig = Rig::open("a");
     rig.session.unsubscribe(rig.now, HandlerId(0));

@@ -48,8 +48,8 @@ impl World {
             let pairs = url.split(['?', '&']).filter_map(|pair| pair.split_once('='));
             pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
         };
-        let cursors = ["lastEventId", "seen"].iter().filter_map(|name| parameter(name)?.parse().ok());
-        wire.cursors = cursors.collect();
+        let cursors = ["lastEventId", "seen"].iter().filter_map(|name| parameter(name));
+        wire.cursors = cursors.flat_map(|list| list.split(',')).filter_map(|at| at.parse().ok()).collect();
         let log = self.log.lock();
         wire.astray = astray;
         wire.misplaced = wire.cursors.iter().any(|at| log.fails(*at));
@@ -86,6 +86,9 @@ impl World {
 
     pub(super) fn read(&mut self, index: usize, bytes: usize) -> Result<bool, Violation> {
         let client = &mut self.clients[index];
+        if client.frozen {
+            return Ok(false);
+        }
         let Some(wire) = &client.wire else { return Ok(false) };
         let station = &self.stations[wire.node];
         let teller = Teller { resets: station.resets, astray: station.is_astray() };
@@ -94,13 +97,42 @@ impl World {
 
     /// The network does for a client what it is there for.
     pub(super) fn exchange(&mut self, index: usize, node: usize) -> Result<bool, Violation> {
-        let mut moved = self.connect(index, node, Fate::Arrives)?;
+        let mut moved = self.hear(index, usize::MAX)?;
+        moved |= self.connect(index, node, Fate::Arrives)?;
         moved |= self.pump(index);
         moved |= self.read(index, usize::MAX)?;
         for _ in 0..self.clients[index].calls.len() {
             moved |= self.carry(index, 0, Fate::Arrives)?;
         }
         Ok(moved)
+    }
+
+    /// The browser hands a tab what the others posted, and what became of its locks.
+    pub(super) fn hear(&mut self, index: usize, words: usize) -> Result<bool, Violation> {
+        let mut heard = false;
+        for _ in 0..words.min(1_000) {
+            self.ask_browsers();
+            let client = &mut self.clients[index];
+            if client.frozen {
+                break;
+            }
+            let now = self.now + client.ahead_ms;
+            let profile = self.profiles.entry(client.person.device).or_default();
+            let Some(word) = profile.next(client.tab) else { break };
+            client.told(now, &self.log.lock(), word)?;
+            heard = true;
+        }
+        Ok(heard)
+    }
+
+    /// Carries out what tabs want of their browsers.
+    pub(super) fn ask_browsers(&mut self) {
+        for client in &mut self.clients {
+            let profile = self.profiles.entry(client.person.device).or_default();
+            for request in client.requests.drain(..) {
+                profile.carry_out(client.tab, request);
+            }
+        }
     }
 
     pub(super) fn call(&mut self, which: usize, fate: Fate) -> Result<(), Violation> {
@@ -115,7 +147,7 @@ impl World {
 
     /// Carries a request to its node, or the answer back.
     pub(super) fn carry(&mut self, index: usize, call: usize, fate: Fate) -> Result<bool, Violation> {
-        if call >= self.clients[index].calls.len() {
+        if call >= self.clients[index].calls.len() || self.clients[index].frozen {
             return Ok(false);
         }
         let now = self.now + self.clients[index].ahead_ms;

@@ -39,6 +39,7 @@ impl World {
             let now = self.now + self.clients[index].ahead_ms;
             let client = &mut self.clients[index];
             client.orphans.clear();
+            client.frozen = false;
             if let Some(wire) = &mut client.wire {
                 wire.stalled = false;
             }
@@ -101,7 +102,7 @@ impl World {
     pub(super) fn is_well(&self) -> bool {
         self.clients.iter().all(|client| {
             let told = client.ears.iter().all(|ear| ear.gone || ear.refused || ear.settled);
-            let live = client.wire.as_ref().is_some_and(|wire| !wire.silent);
+            let live = client.wire.as_ref().map_or(client.session.follows(), |wire| !wire.silent);
             client.is_open() && live && client.calls.is_empty() && told
         })
     }

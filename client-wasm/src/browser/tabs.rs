@@ -1,0 +1,33 @@
+//! The other tabs, as the driver needs them. The work is done in `tabs.js`.
+
+use wasm_bindgen::prelude::*;
+
+use super::Browser;
+
+#[wasm_bindgen(module = "/src/tabs.js")]
+extern "C" {
+    /// The other tabs, for one driver.
+    pub(crate) type Tabs;
+    pub(crate) fn among(
+        browser: &Browser,
+        callback: &JsValue,
+        url: &str,
+        with_credentials: bool,
+        device_id: &str,
+    ) -> Tabs;
+    #[wasm_bindgen(method)]
+    pub(crate) fn enter(this: &Tabs, tab: &str, user: Option<&str>);
+    #[wasm_bindgen(method)]
+    pub(crate) fn exit(this: &Tabs);
+    #[wasm_bindgen(method)]
+    pub(crate) fn steal(this: &Tabs);
+    #[wasm_bindgen(method)]
+    pub(crate) fn watch(this: &Tabs, tab: &str);
+    #[wasm_bindgen(method)]
+    pub(crate) fn post(this: &Tabs, line: &str, with_frame: bool);
+
+    #[wasm_bindgen(js_name = canShare)]
+    pub(crate) fn can_share() -> bool;
+    /// The record that came with a line.
+    pub(crate) fn relayed(browser: &Browser) -> JsValue;
+}

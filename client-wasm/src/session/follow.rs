@@ -1,0 +1,288 @@
+//! The follower's side: it does what the leader hands on, and keeps its own place and that of each of its handlers, for
+//! the day that it has to go on without this leader.
+
+use tidings_protocol::Cursor;
+
+use super::{
+    Action, Rejected, Session, State, Status, Trouble,
+    link::{LATE_MS, Phase, patience},
+    subscription::{Standing, raise},
+    tabs::{JOIN_MS, Part},
+    words::{Line, Words},
+};
+use crate::routes::HandlerId;
+
+/// A leader that is followed.
+#[derive(Debug)]
+pub(super) struct Leader {
+    term: String,
+    /// This tab's number with it.
+    number: u32,
+    posts: u32,
+    heard_at: u64,
+    spared: bool,
+    pub(super) status: Status,
+}
+
+impl Leader {
+    pub(super) fn watch_at(&self, heartbeat_ms: u64) -> u64 {
+        self.heard_at.saturating_add(patience(heartbeat_ms))
+    }
+}
+
+impl Session {
+    /// Another tab has posted something. Adds those who hear what came with it to `out`, in their order.
+    pub fn told(&mut self, now: u64, message: &str, out: &mut Vec<HandlerId>) {
+        let mut words = Words(message);
+        let kind = words.word();
+        match self.tabs.as_ref().map(|tabs| &tabs.part) {
+            Some(Part::Leading(_)) => self.asked(now, kind, words),
+            Some(Part::Behind) => self.ordered(now, kind, words, out),
+            _ => {}
+        }
+    }
+
+    fn ordered(&mut self, now: u64, kind: &str, mut words: Words<'_>, out: &mut Vec<HandlerId>) {
+        let (term, posts) = (words.word(), words.number());
+        let Some(tabs) = &self.tabs else { return };
+        let (is_me, joins) = ({ words }.word() == tabs.name, tabs.joins);
+        let status = self.status();
+        let leader = match &mut self.phase {
+            Phase::Joining { .. } => None,
+            Phase::Following(leader) => Some(leader),
+            _ => return,
+        };
+        match kind {
+            "L" => return self.join(now, now, status),
+            "Z" => return self.open(now),
+            "N" if is_me => return self.move_apart(),
+            "W" if is_me => {
+                words.word();
+                if words.number() != joins {
+                    return;
+                }
+                let number = words.number();
+                let cursor = words.cursor();
+                let term = term.to_owned();
+                self.welcomed(Leader { term, number, posts, heard_at: now, spared: false, status }, cursor, words);
+                return;
+            }
+            _ => {}
+        }
+        let Some(leader) = leader.filter(|leader| leader.term == term) else { return };
+        if posts != leader.posts + 1 {
+            // Something is missing.
+            return self.join(now, now, status);
+        }
+        leader.posts = posts;
+        leader.heard_at = now;
+        leader.spared = false;
+        let number = leader.number;
+        self.obey(now, kind, number, words, out);
+    }
+
+    fn welcomed(&mut self, leader: Leader, cursor: Option<Cursor>, words: Words<'_>) {
+        self.phase = Phase::Following(leader);
+        if self.cursor.is_none() {
+            self.follow_to(cursor);
+        }
+        self.follow_status(words);
+        // What was subscribed since the tab said what it wants.
+        self.tell_leader();
+    }
+
+    fn obey(&mut self, now: u64, kind: &str, me: u32, mut words: Words<'_>, out: &mut Vec<HandlerId>) {
+        match kind {
+            "R" => {
+                let at = words.cursor();
+                self.follow_to(at);
+                self.follow_record(mine(words.word(), me), at, out);
+            }
+            "B" => {
+                let at = words.cursor();
+                let before = out.len();
+                self.follow_record(mine(words.word(), me), at, out);
+                for id in out.iter().skip(before) {
+                    raise(&mut self.seen, at);
+                    if let Some(subscription) = self.subscription(*id) {
+                        subscription.heard(at);
+                    }
+                }
+            }
+            "P" => self.follow_to(words.cursor()),
+            "O" => {
+                self.rebase();
+                self.follow_to(words.cursor());
+            }
+            "K" => {
+                if let Some(id) = mine(words.word(), me).next() {
+                    let mark = words.cursor();
+                    raise(&mut self.seen, mark);
+                    self.activate(id, mark);
+                }
+            }
+            "D" => {
+                if let Some(id) = mine(words.word(), me).next()
+                    && let Some(subscription) = self.subscription(id)
+                {
+                    subscription.standing = Standing::Pending { since: words.cursor(), call: Some(0) };
+                    subscription.mark = words.cursor();
+                }
+            }
+            "X" => {
+                if let Ok(channel) = words.word().parse() {
+                    let refused: Vec<_> = mine(words.word(), me).collect();
+                    let code = words.rest().to_owned();
+                    for id in &refused {
+                        if let Some(subscription) = self.subscription(*id) {
+                            // It was told that it hears everything, and is told that it no longer does.
+                            subscription.settled &= subscription.standing != Standing::Active;
+                        }
+                    }
+                    self.refuse_these(Rejected { channel, code }, |one| refused.contains(&one.id));
+                }
+            }
+            "G" => self.follow_gap(now, me, words),
+            "S" => self.follow_status(words),
+            "E" => {
+                let (code, status) = (words.word().to_owned().into(), words.number());
+                let detail = Some(words.rest().to_owned()).filter(|detail| !detail.is_empty());
+                let status = u16::try_from(status).ok().filter(|status| *status > 0);
+                self.actions.push(Action::Error(Trouble { code, will_retry: true, status, detail, channel: None }));
+            }
+            _ => {}
+        }
+    }
+
+    /// A record for these. One that has begun later than its leader knows of, because their words crossed, has no use for it.
+    fn follow_record(&mut self, these: impl Iterator<Item = HandlerId>, at: Option<Cursor>, out: &mut Vec<HandlerId>) {
+        out.extend(these.filter(|id| self.subscription(*id).is_some_and(|one| one.misses(at))));
+    }
+
+    /// The stream has brought all up to here.
+    fn follow_to(&mut self, at: Option<Cursor>) {
+        if at.is_some() {
+            self.cursor = at;
+            raise(&mut self.seen, at);
+        }
+    }
+
+    fn follow_gap(&mut self, now: u64, me: u32, mut words: Words<'_>) {
+        let id = words.cursor();
+        let (to, channels, reason) = (words.word(), words.word(), words.rest().to_owned());
+        if id.is_some() || channels == "!" {
+            return self.gap(now, reason, id);
+        }
+        let handlers: Vec<_> = mine(to, me).filter(|id| self.subscription(*id).is_some()).collect();
+        for id in &handlers {
+            if let Some(subscription) = self.subscription(*id) {
+                subscription.mark = None;
+            }
+        }
+        if !handlers.is_empty() {
+            let mut list = Words(channels);
+            let mut channels = Vec::new();
+            while !list.rest().is_empty() {
+                channels.extend(list.until(b',').parse());
+            }
+            self.actions.push(Action::Gap { channels: Some(channels), reason: reason.into(), handlers });
+        }
+    }
+
+    fn follow_status(&mut self, mut words: Words<'_>) {
+        let heartbeat_ms = words.number();
+        if heartbeat_ms > 0 {
+            self.heartbeat_ms = u64::from(heartbeat_ms);
+        }
+        let Phase::Following(leader) = &mut self.phase else { return };
+        let status = Status::hear(words);
+        let is_open = status.state == State::Open;
+        if std::mem::replace(&mut leader.status, status.clone()) != status {
+            self.actions.push(Action::State(status));
+        }
+        if is_open && std::mem::take(&mut self.owes_gap) {
+            self.tell_gap("malformed".into());
+        }
+    }
+
+    /// Tells the leader of the handlers that it does not know.
+    pub(super) fn tell_leader(&mut self) {
+        let Some(tabs) = &self.tabs else { return };
+        let mut line = Line::new("a").word(&tabs.name);
+        let before = line.0.len();
+        for subscription in &mut self.subscriptions {
+            if let Standing::Pending { call: None, .. } = subscription.standing
+                && let Some(told) = subscription.tell()
+            {
+                line = line.word(&told);
+            }
+        }
+        if line.0.len() > before {
+            self.say(line);
+        }
+    }
+
+    /// Tells the leader that a handler is gone.
+    pub(super) fn tell_gone(&mut self, id: HandlerId) {
+        if let (Some(tabs), Phase::Following(_)) = (&self.tabs, &self.phase) {
+            let line = Line::new("d").word(&tabs.name).number(u64::from(id.0));
+            self.say(line);
+        }
+    }
+
+    /// Asks the leader not to wait: to see whether its stream lives, or to connect.
+    pub(super) fn urge(&mut self, connect: bool) {
+        if let (Some(tabs), Phase::Following(_)) = (&self.tabs, &self.phase) {
+            let line = Line::new("h").word(&tabs.name).number(u64::from(connect));
+            self.say(line);
+        }
+    }
+
+    pub(super) fn wake_follower(&mut self, now: u64) {
+        let patience = patience(self.heartbeat_ms);
+        let status = self.status();
+        match &mut self.phase {
+            Phase::Joining { since, .. } if now >= since.saturating_add(patience) => self.steal(now, status),
+            Phase::Joining { since, until, .. } if now >= *until => {
+                let since = *since;
+                self.join(now, since, status);
+            }
+            Phase::Following(leader) => {
+                let watch_at = leader.heard_at.saturating_add(patience);
+                if now < watch_at {
+                    return;
+                }
+                if !leader.spared && now - watch_at >= LATE_MS {
+                    leader.spared = true;
+                    leader.heard_at = now.saturating_sub(patience).saturating_add(self.heartbeat_ms);
+                } else {
+                    self.steal(now, status);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The leader says nothing any more: its tab is frozen, or hangs.
+    fn steal(&mut self, now: u64, status: Status) {
+        self.actions.push(Action::Steal);
+        self.enter(Phase::Joining { since: now, until: now.saturating_add(JOIN_MS), status });
+    }
+}
+
+/// Those of a list of handlers that are this tab's.
+fn mine(list: &str, me: u32) -> impl Iterator<Item = HandlerId> + '_ {
+    let mut list = Words(list);
+    std::iter::from_fn(move || {
+        while !list.rest().is_empty() {
+            let mut one = Words(list.until(b','));
+            let (owner, theirs) = (one.until(b'.'), one.rest());
+            if owner.parse() == Ok(me)
+                && let Ok(theirs) = theirs.parse()
+            {
+                return Some(HandlerId(theirs));
+            }
+        }
+        None
+    })
+}

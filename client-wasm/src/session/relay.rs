@@ -1,0 +1,367 @@
+//! The leader's side: the handlers of other tabs as handlers of this session, and what the stream brings handed on.
+//!
+//! All that is handed on is numbered, so that a tab knows when it has missed something, and then it joins again. What is
+//! handed on is decided here; the tabs obey. Where a tab is behind the stream, because it was away or another led until
+//! now, the stream is opened again from the lowest place of all: addressed events have no other past. Each handler's own
+//! mark keeps it from hearing twice.
+
+use tidings_protocol::Cursor;
+
+use super::{
+    Action, Session, Status, Trouble,
+    address::{DECIMAL, push_number},
+    calls::Hold,
+    link::Phase,
+    subscription::{Standing, Subscription, Told, raise},
+    tabs::{GATHER_MS, Part, Tabs},
+    words::{Line, Words},
+};
+use crate::routes::{HandlerId, Hears};
+
+/// A place without an event for anybody is handed on at most this often.
+const PLACE_MS: u64 = 1_000;
+
+/// What a leader knows of the others.
+#[derive(Debug)]
+pub(super) struct Relay {
+    term: String,
+    posts: u32,
+    /// Something is said by this time, so that the others do not think that nobody leads.
+    beat_at: u64,
+    /// What had been said when that was decided.
+    beaten: u32,
+    placed_at: u64,
+    members: Vec<(u32, String)>,
+    numbers: u32,
+    /// Who is behind the stream, and what they said. They come in when the stream is opened again.
+    waiting: Vec<(String, String)>,
+    reopen_at: Option<u64>,
+}
+
+impl Relay {
+    pub(super) fn new(term: String) -> Self {
+        Self {
+            term,
+            posts: 0,
+            beat_at: 0,
+            beaten: 0,
+            placed_at: 0,
+            members: Vec::new(),
+            numbers: 0,
+            waiting: Vec::new(),
+            reopen_at: None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let beat = (!self.members.is_empty()).then_some(self.beat_at);
+        match (beat, self.reopen_at) {
+            (Some(beat), Some(reopen)) => Some(beat.min(reopen)),
+            (beat, reopen) => beat.or(reopen),
+        }
+    }
+}
+
+/// Adds a handler of another tab to a list of them.
+pub(super) fn list(to: &mut String, owner: u32, theirs: u32) {
+    if !to.is_empty() {
+        to.push(',');
+    }
+    push_number(to, u64::from(owner), DECIMAL);
+    to.push('.');
+    push_number(to, u64::from(theirs), DECIMAL);
+}
+
+impl Session {
+    /// Says something to all followers.
+    pub(super) fn post(&mut self, kind: &str, with: impl FnOnce(Line) -> Line) {
+        self.post_frame(kind, false, with);
+    }
+
+    pub(super) fn post_frame(&mut self, kind: &str, with_frame: bool, with: impl FnOnce(Line) -> Line) {
+        let Some(relay) = self.relay() else { return };
+        relay.posts += 1;
+        let line = Line::new(kind).word(&relay.term).number(u64::from(relay.posts));
+        self.actions.push(Action::Post { message: with(line).0, with_frame });
+    }
+
+    /// Whether anybody is there to be told.
+    pub(super) fn has_others(&mut self) -> bool {
+        self.relay().is_some_and(|relay| !relay.members.is_empty())
+    }
+
+    /// Hands a record on, or the place it leads to.
+    pub(super) fn relay_record(&mut self, now: u64, position: Option<Cursor>, to: &str) {
+        let Some(relay) = self.relay() else { return };
+        if !to.is_empty() {
+            self.post_frame("R", true, |line| line.cursor(position).word(to));
+        } else if now >= relay.placed_at.saturating_add(PLACE_MS) {
+            relay.placed_at = now;
+            self.post_place();
+        }
+    }
+
+    pub(super) fn post_place(&mut self) {
+        if self.has_others() {
+            let cursor = self.cursor;
+            self.post("P", |line| line.cursor(cursor));
+        }
+    }
+
+    /// The stream goes on from here.
+    pub(super) fn post_opened(&mut self) {
+        if self.has_others() {
+            let cursor = self.cursor;
+            self.post("O", |line| line.cursor(cursor));
+        }
+    }
+
+    pub(super) fn post_status(&mut self, status: &Status) {
+        if self.has_others() {
+            let heartbeat_ms = self.heartbeat_ms;
+            self.post("S", |line| status.say(line.number(heartbeat_ms)));
+        }
+    }
+
+    pub(super) fn post_trouble(&mut self, trouble: &Trouble) {
+        if self.has_others() {
+            self.post("E", |line| {
+                let line = line.word(&trouble.code).number(u64::from(trouble.status.unwrap_or(0)));
+                line.word(trouble.detail.as_deref().unwrap_or_default())
+            });
+        }
+    }
+
+    /// A handler of another tab hears from here on.
+    pub(super) fn post_settled(&mut self, id: HandlerId) {
+        let cursor = self.cursor;
+        if let Some(subscription) = self.subscription(id) {
+            let (owner, theirs) = (subscription.owner, subscription.theirs);
+            let mut mark = subscription.mark.or(cursor);
+            if cursor.map(|at| at.epoch) == mark.map(|at| at.epoch) {
+                raise(&mut mark, cursor);
+            }
+            self.post("K", |line| line.word(&one(owner, theirs)).cursor(mark));
+        }
+    }
+
+    /// A handler of another tab, which heard, waits to be confirmed again.
+    pub(super) fn post_demoted(&mut self, id: HandlerId) {
+        if let Some(subscription) = self.subscription(id)
+            && subscription.owner > 0
+            && let Standing::Pending { since, .. } = subscription.standing
+        {
+            let (owner, theirs, mark) = (subscription.owner, subscription.theirs, subscription.mark);
+            self.post("D", |line| line.word(&one(owner, theirs)).cursor(since).cursor(mark));
+        }
+    }
+
+    /// Another tab says something to the leader.
+    pub(super) fn asked(&mut self, now: u64, kind: &str, mut words: Words<'_>) {
+        let whole = words.rest();
+        let tab = words.word();
+        let Some(relay) = self.relay() else { return };
+        if kind == "j" {
+            relay.waiting.retain(|(name, _)| name != tab);
+            relay.waiting.push((tab.to_owned(), whole.to_owned()));
+            // In a hidden tab this may come before a timer does.
+            if relay.reopen_at.is_some_and(|at| now >= at) {
+                self.reopen(now);
+            } else {
+                self.consider(now, false);
+            }
+            return;
+        }
+        let Some(number) = relay.members.iter().find(|(_, name)| name == tab).map(|(number, _)| *number) else {
+            // Somebody who believes to be here: all join again.
+            if !relay.waiting.iter().any(|(name, _)| name == tab) {
+                self.post("L", |line| line);
+            }
+            return;
+        };
+        match kind {
+            "a" => {
+                while !words.rest().is_empty() {
+                    let theirs = words.word();
+                    self.add_other(number, theirs);
+                }
+            }
+            "d" => {
+                let theirs = words.number();
+                self.drop_others(|one| one.owner == number && one.theirs == theirs);
+            }
+            "h" if words.number() > 0 => self.connect(),
+            "h" => self.hurry(now),
+            _ => {}
+        }
+    }
+
+    /// Takes in who can be taken in without another stream; with `all`, everybody.
+    pub(super) fn consider(&mut self, now: u64, all: bool) {
+        let Some(who) = self.tabs.as_ref().and_then(Tabs::who).map(str::to_owned) else { return };
+        let Some(relay) = self.relay() else { return };
+        let waiting = std::mem::take(&mut relay.waiting);
+        for (tab, said) in waiting {
+            let mut words = Words(&said);
+            words.word();
+            let join = words.number();
+            let their_user = words.word();
+            let places = [words.cursor(), words.cursor()];
+            if their_user != who {
+                self.post("N", |line| line.word(&tab));
+            } else if self.phase.has_stream() && !all && places.iter().flatten().any(|at| !self.is_known(*at)) {
+                let Some(relay) = self.relay() else { return };
+                relay.waiting.push((tab, said));
+                relay.reopen_at.get_or_insert(now.saturating_add(GATHER_MS));
+            } else {
+                self.take_in(tab, join, places, words);
+            }
+        }
+    }
+
+    /// Whether the log is known, or being asked, to hold this place, and the stream passes it.
+    fn is_known(&self, at: Cursor) -> bool {
+        self.cursor == Some(at) || self.seen == Some(at) || self.unproven.contains(&at)
+    }
+
+    fn take_in(&mut self, tab: String, join: u32, places: [Option<Cursor>; 2], mut words: Words<'_>) {
+        let Some(relay) = self.relay() else { return };
+        let before = relay.members.iter().find(|(_, name)| *name == tab).map(|(number, _)| *number);
+        relay.members.retain(|(number, _)| Some(*number) != before);
+        relay.numbers += 1;
+        let number = relay.numbers;
+        relay.members.push((number, tab.clone()));
+        self.drop_others(|one| Some(one.owner) == before);
+
+        self.start_from_page();
+        for place in places.into_iter().flatten().filter(|place| !self.is_known(*place)).collect::<Vec<_>>() {
+            match self.cursor {
+                Some(own) if own.epoch == place.epoch && place.seq < own.seq => {
+                    self.rebase();
+                    self.unproven.push(own);
+                    self.cursor = Some(place);
+                }
+                Some(_) => self.unproven.push(place),
+                None => self.cursor = Some(place),
+            }
+        }
+
+        let (heartbeat_ms, cursor) = (self.heartbeat_ms, self.cursor);
+        let status = self.status();
+        self.post("W", |line| {
+            status.say(
+                line.word(&tab).number(u64::from(join)).number(u64::from(number)).cursor(cursor).number(heartbeat_ms),
+            )
+        });
+        while !words.rest().is_empty() {
+            let theirs = words.word();
+            self.add_other(number, theirs);
+        }
+        self.actions.push(Action::Watch { tab });
+    }
+
+    fn add_other(&mut self, owner: u32, said: &str) {
+        let Some(Told { theirs, active, hears, pattern, since, mark }) = Told::read(said) else { return };
+        self.drop_others(|one| one.owner == owner && one.theirs == theirs);
+        let id = HandlerId(self.next_handler);
+        self.next_handler += 1;
+        self.routes.add(id, hears, pattern.clone());
+        // Without a stream it goes on where the next one does. A stream that is there may not carry it.
+        let goes_on = match &self.phase {
+            Phase::Open(stream) => stream.calls.get(&pattern) == Some(Hold::Confirmed),
+            _ => true,
+        };
+        let is_channel = hears == Hears::Channels;
+        let standing = if active && (goes_on || !is_channel) {
+            Standing::Active
+        } else {
+            Standing::Pending { since: if active { self.cursor } else { since }, call: None }
+        };
+        self.subscriptions.push(Subscription {
+            id,
+            owner,
+            theirs,
+            hears,
+            pattern,
+            standing,
+            settled: active,
+            owes_gap: false,
+            mark,
+        });
+        self.dirty = true;
+        if active {
+            self.post_demoted(id);
+        } else if !is_channel && matches!(self.phase, Phase::Open(_)) {
+            self.activate(id, None);
+        }
+    }
+
+    /// Drops handlers of other tabs.
+    pub(super) fn drop_others(&mut self, which: impl Fn(&Subscription) -> bool) {
+        let Self { subscriptions, routes, dirty, .. } = self;
+        subscriptions.retain(|one| {
+            let stays = one.owner == 0 || !which(one);
+            if !stays {
+                routes.remove(one.id);
+                *dirty = true;
+            }
+            stays
+        });
+    }
+
+    /// A tab is gone, however it went.
+    pub fn gone(&mut self, tab: &str) {
+        let Some(relay) = self.relay() else { return };
+        relay.waiting.retain(|(name, _)| name != tab);
+        if let Some(index) = relay.members.iter().position(|(_, name)| name == tab) {
+            let (number, _) = relay.members.remove(index);
+            self.drop_others(|one| one.owner == number);
+        }
+    }
+
+    /// Opens the stream again, from where those are who wait.
+    fn reopen(&mut self, now: u64) {
+        let has_stream = self.phase.has_stream();
+        let Some(relay) = self.relay() else { return };
+        relay.reopen_at = None;
+        let again = has_stream && !relay.waiting.is_empty();
+        if again {
+            self.leave();
+            self.enter(Phase::Starting);
+        }
+        self.consider(now, true);
+        if again {
+            self.open(now);
+        }
+    }
+
+    pub(super) fn wake_relay(&mut self, now: u64) {
+        let heartbeat_ms = self.heartbeat_ms;
+        let Some(relay) = self.relay() else { return };
+        if relay.reopen_at.is_some_and(|at| now >= at) {
+            self.reopen(now);
+        }
+        let Some(relay) = self.relay() else { return };
+        if now >= relay.beat_at {
+            relay.beat_at = now.saturating_add(heartbeat_ms);
+            if std::mem::replace(&mut relay.beaten, relay.posts) == relay.posts {
+                self.post_place();
+            }
+        }
+    }
+
+    /// Ends the sharing with all that are here, who ask again.
+    pub(super) fn forget_others(&mut self) {
+        if let Some(Tabs { part: Part::Leading(relay), .. }) = &mut self.tabs {
+            relay.members.clear();
+            relay.waiting.clear();
+        }
+        self.drop_others(|_| true);
+    }
+}
+
+fn one(owner: u32, theirs: u32) -> String {
+    let mut to = String::new();
+    list(&mut to, owner, theirs);
+    to
+}

@@ -1,0 +1,282 @@
+//! One stream for all tabs: who leads, who follows, and who is of the same user.
+//!
+//! ```text
+//! Asking ──lock is free──→ leads: opens its stream as a lone tab does
+//!    └──another has it──→ Verifying ──check──→ Joining ──welcome──→ Following
+//!                             the lock is free, or stolen: leads ←──┘ Gathering: the others say where they are
+//! ```
+//!
+//! Tabs share when the URL, the credentials mode, the device and the user are the same. The first three are in the name of
+//! the lock, which is known before anything is asked; the user is what the server says. A tab that finds another user's
+//! stream there goes to a second group, which is named by its own user as well.
+//!
+//! A follower's handlers are handlers of the leader's session, with an owner (`relay`). Confirming, the past, dedupe,
+//! refusals and the order of calls are those of a lone tab. A follower keeps only what it takes to go on under another
+//! leader: its place, and how each of its handlers stands (`follow`).
+
+use tidings_protocol::Cursor;
+
+use super::{
+    Action, Answer, Ask, Session, Status,
+    address::{HEX, escape, push_number},
+    link::{DIAGNOSIS_MS, Phase},
+    relay::Relay,
+    subscription::{Standing, raise},
+    words::{Line, NOBODY},
+};
+use crate::{backoff::Random, routes::Hears};
+
+/// A new leader waits so long for the others to say where they are. One that comes later costs another stream, no event.
+pub(super) const GATHER_MS: u64 = 100;
+/// Whoever is not welcomed asks again after this long.
+pub(super) const JOIN_MS: u64 = 1_000;
+
+/// What a session has to do with the other tabs.
+#[derive(Debug)]
+pub(super) struct Tabs {
+    /// This tab, to the others.
+    pub(super) name: String,
+    /// The user by whom the group is named as well.
+    user: Option<String>,
+    /// Whose credentials these are, as the server last said.
+    who: Option<String>,
+    pub(super) part: Part,
+    terms: u32,
+    /// How often it has said where it is. Only the answer to the last time counts: it knows what has been heard until then.
+    pub(super) joins: u32,
+}
+
+#[derive(Debug)]
+pub(super) enum Part {
+    /// Not among the others.
+    Apart,
+    /// Whether the lock is free is not known yet.
+    Asking,
+    /// Another tab leads.
+    Behind,
+    /// This one does.
+    Leading(Relay),
+}
+
+impl Tabs {
+    pub(super) fn new(random: &mut Random) -> Self {
+        let mut name = String::new();
+        push_number(&mut name, random.up_to(u64::MAX), HEX);
+        Self { name, user: None, who: None, part: Part::Apart, terms: 0, joins: 0 }
+    }
+
+    /// Whose credentials these are, as the tabs compare it.
+    pub(super) fn who(&self) -> Option<&str> {
+        self.who.as_deref()
+    }
+}
+
+/// A user as the tabs compare and name them: nobody else's looks like an anonymous one's.
+fn who(user_id: Option<&str>) -> String {
+    match user_id {
+        Some(user_id) => {
+            let mut who = String::from("u");
+            who.push_str(&escape(user_id));
+            who
+        }
+        None => NOBODY.to_owned(),
+    }
+}
+
+impl Session {
+    pub(super) fn relay(&mut self) -> Option<&mut Relay> {
+        match &mut self.tabs {
+            Some(Tabs { part: Part::Leading(relay), .. }) => Some(relay),
+            _ => None,
+        }
+    }
+
+    /// Whether it is still to be seen who has the stream.
+    pub(super) fn is_undecided(&mut self) -> bool {
+        match self.tabs.as_ref().map(|tabs| &tabs.part) {
+            None | Some(Part::Leading(_) | Part::Behind) => return false,
+            Some(Part::Apart) => self.seek(),
+            Some(Part::Asking) => {}
+        }
+        true
+    }
+
+    pub(super) fn is_behind(&self) -> bool {
+        matches!(self.tabs, Some(Tabs { part: Part::Behind, .. }))
+    }
+
+    fn seek(&mut self) {
+        let Some(tabs) = &mut self.tabs else { return };
+        tabs.part = Part::Asking;
+        let (tab, user) = (tabs.name.clone(), tabs.user.clone());
+        self.actions.push(Action::Enter { tab, user });
+        self.enter(Phase::Asking);
+    }
+
+    /// The group's lock is this tab's: at once, after waiting for it, or because it was stolen.
+    pub fn locked(&mut self, now: u64) {
+        let Some(tabs) = &mut self.tabs else { return };
+        let first = match tabs.part {
+            Part::Asking => true,
+            Part::Behind => false,
+            Part::Apart | Part::Leading(_) => return,
+        };
+        tabs.terms += 1;
+        let mut term = tabs.name.clone();
+        term.push('.');
+        push_number(&mut term, u64::from(tabs.terms), HEX);
+        tabs.part = Part::Leading(Relay::new(term));
+        self.leave();
+        self.post("L", |line| line);
+        if first {
+            self.open(now);
+        } else {
+            self.enter(Phase::Gathering { until: now.saturating_add(GATHER_MS) });
+        }
+    }
+
+    /// Another tab has the group's lock; this one is in the queue for it.
+    pub fn held(&mut self, now: u64) {
+        if let Some(tabs) = &mut self.tabs
+            && matches!(tabs.part, Part::Asking)
+        {
+            tabs.part = Part::Behind;
+            self.open(now);
+        }
+    }
+
+    /// Another tab has taken the lock, because it heard nothing of this one.
+    pub fn lost(&mut self) {
+        if self.relay().is_some() {
+            self.leave();
+            self.exit();
+            self.seek();
+        }
+    }
+
+    /// There are no locks or channels here after all.
+    pub fn unshared(&mut self, now: u64) {
+        if self.tabs.take().is_some_and(|tabs| !matches!(tabs.part, Part::Apart)) {
+            self.open(now);
+        }
+    }
+
+    /// Goes from among the others. Their handlers find another leader.
+    pub(super) fn exit(&mut self) {
+        if let Some(tabs) = &mut self.tabs
+            && !matches!(tabs.part, Part::Apart)
+        {
+            tabs.part = Part::Apart;
+            self.actions.push(Action::Exit);
+            self.drop_others(|_| true);
+        }
+    }
+
+    /// Forgets whose tab it was.
+    pub(super) fn forget_user(&mut self) {
+        if let Some(tabs) = &mut self.tabs {
+            tabs.user = None;
+            tabs.who = None;
+        }
+    }
+
+    /// Asks the server who the user is.
+    pub(super) fn verify(&mut self, now: u64) {
+        self.leave();
+        let request = self.ask(Ask::Server, "check", None);
+        self.enter(Phase::Verifying { request, until: now.saturating_add(DIAGNOSIS_MS) });
+    }
+
+    pub(super) fn verified(&mut self, now: u64, answer: &Answer) {
+        if !matches!(answer.status, Some(200..=299)) {
+            return self.refused(now, answer);
+        }
+        self.failures = 0;
+        self.renewed = false;
+        self.user_id.clone_from(&answer.user_id);
+        if let Some(tabs) = &mut self.tabs {
+            tabs.who = Some(who(answer.user_id.as_deref()));
+        }
+        self.join(now, now, Status::connecting());
+    }
+
+    /// The leader's stream is another user's.
+    pub(super) fn move_apart(&mut self) {
+        let Some(tabs) = &mut self.tabs else { return };
+        tabs.user.clone_from(&tabs.who);
+        self.leave();
+        self.exit();
+        self.seek();
+    }
+
+    /// The leader's stream says whose it is. Returns whether it may go on.
+    pub(super) fn recognize(&mut self) -> bool {
+        let now_who = who(self.user_id.as_deref());
+        let Some(tabs) = &mut self.tabs else { return true };
+        let before = tabs.who.replace(now_who.clone());
+        if before.is_some_and(|before| before != now_who) {
+            // Everybody asks the server again.
+            self.post("Z", |line| line);
+            self.forget_others();
+            if let Some(tabs) = &mut self.tabs
+                && tabs.user.as_ref().is_some_and(|user| *user != now_who)
+            {
+                tabs.user = None;
+                self.actions.push(Action::Close);
+                self.exit();
+                self.seek();
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Says to the leader where this tab is and what it wants to hear.
+    pub(super) fn join(&mut self, now: u64, since: u64, status: Status) {
+        self.start_from_page();
+        self.rebase();
+        let Some(tabs) = &mut self.tabs else { return };
+        tabs.joins += 1;
+        let line = Line::new("j").word(&tabs.name).number(u64::from(tabs.joins)).word(tabs.who().unwrap_or(NOBODY));
+        let mut line = line.cursor(self.cursor).cursor(self.seen);
+        for subscription in &mut self.subscriptions {
+            if let Some(told) = subscription.tell() {
+                line = line.word(&told);
+            }
+        }
+        self.say(line);
+        self.enter(Phase::Joining { since, until: now.saturating_add(JOIN_MS), status });
+    }
+
+    pub(super) fn say(&mut self, line: Line) {
+        self.actions.push(Action::Post { message: line.0, with_frame: false });
+    }
+
+    /// Each handler that hears has heard all up to where the tab is: from here on its own mark says so, because the stream
+    /// may be set back to where another tab is.
+    pub(super) fn rebase(&mut self) {
+        let cursor = self.cursor;
+        for subscription in self.subscriptions.iter_mut().filter(|one| one.standing == Standing::Active) {
+            raise(&mut subscription.mark, cursor);
+        }
+    }
+
+    /// What was there when the page came begins where the page was rendered. A lone tab's first stream does; one that
+    /// others use is somewhere else.
+    pub(super) fn start_from_page(&mut self) {
+        if !std::mem::take(&mut self.untried) {
+            return;
+        }
+        let cursor: Option<Cursor> = self.cursor;
+        for subscription in &mut self.subscriptions {
+            if let Standing::Pending { since: since @ None, .. } = &mut subscription.standing {
+                *since = cursor;
+                raise(&mut subscription.mark, cursor);
+            }
+        }
+        // Calls bring the past of channels; only a stream brings that of the user.
+        if !self.subscriptions.iter().any(|one| one.hears == Hears::Addressed) {
+            self.cursor = None;
+        }
+    }
+}

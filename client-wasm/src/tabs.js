@@ -1,0 +1,104 @@
+// What the browser has for tabs that share a stream, as thin as it gets: its locks, and a channel. Who leads and who follows
+// is the session's to decide.
+
+// What the driver is told of, each by its number.
+const LOCKED = 19
+const HELD = 20
+const LOST = 21
+const GONE = 22
+const TOLD = 23
+const UNSHARED = 24
+
+/** Whether tabs can share here. Locks are for secure pages only. */
+export const canShare = () => !!(globalThis.document && globalThis.navigator?.locks && globalThis.BroadcastChannel)
+
+/** The other tabs, for the driver of this browser. It calls `call` as the browser does. */
+export function among(browser, call, url, withCredentials, deviceId) {
+  // Lock and channel belong to the origin alone, so the whole name may stand in theirs.
+  const base = `tidings ${withCredentials} ${deviceId} ${new URL(url, document.baseURI)}`
+  const lockOf = (tab) => `tidings tab ${tab}`
+  let stay
+
+  const tell = (what, text = '') => void call(what, 0, performance.now(), text, undefined)
+
+  /** Asks for a lock, to be held for as long as the tab stays; the end comes early if another tab steals it. */
+  const ask = ({ name, signal, left }, options, otherwise) => {
+    const granted = (lock) => {
+      if (signal.aborted) return
+      if (!lock) return otherwise()
+      tell(LOCKED)
+      return left
+    }
+    const failed = ({ name }) => signal.aborted || tell(name === 'AbortError' ? LOST : UNSHARED)
+    navigator.locks.request(name, options, granted).catch(failed)
+  }
+
+  const tabs = {
+    /** Goes into a group and asks for its lock: at once, then in the queue. */
+    enter(tab, user) {
+      tabs.exit()
+      const end = new AbortController()
+      const queue = new AbortController()
+      const { signal } = end
+      const left = new Promise((resolve) => signal.addEventListener('abort', resolve))
+      signal.addEventListener('abort', () => queue.abort())
+      const name = user === undefined ? base : `${base} ${user}`
+      try {
+        const channel = new BroadcastChannel(name)
+        channel.onmessage = ({ data }) => {
+          const at = `${data}\n`.indexOf('\n')
+          browser.frame = data.slice(at + 1)
+          if (!signal.aborted) tell(TOLD, data.slice(0, at))
+        }
+        signal.addEventListener('abort', () => channel.close())
+        stay = { name, channel, end, queue, signal, left, watched: new Set() }
+        // By this one the others know that the tab is there, however it goes.
+        navigator.locks.request(lockOf(tab), () => (signal.aborted ? undefined : left)).catch(() => {})
+        const here = stay
+        ask(here, { ifAvailable: true }, () => {
+          tell(HELD)
+          if (!signal.aborted) ask(here, { signal: queue.signal })
+        })
+      } catch {
+        queueMicrotask(() => tell(UNSHARED))
+      }
+    },
+
+    exit() {
+      stay?.end.abort()
+      stay = undefined
+    },
+
+    steal() {
+      stay?.queue.abort()
+      if (stay) ask(stay, { steal: true })
+    },
+
+    /** Tells when a tab is gone. */
+    watch(tab) {
+      const { watched, signal } = stay ?? {}
+      if (!watched || watched.has(tab)) return
+      watched.add(tab)
+      const gone = () => {
+        watched.delete(tab)
+        if (!signal.aborted) tell(GONE, tab)
+      }
+      navigator.locks.request(lockOf(tab), { signal }, gone).catch(() => {})
+    },
+
+    /** Posts a line, and with it the frame that is being read. */
+    post(line, withFrame) {
+      stay?.channel.postMessage(withFrame ? `${line}\n${browser.frame}` : line)
+    },
+  }
+  return tabs
+}
+
+/** The record that came with a line. */
+export function relayed(browser) {
+  try {
+    return JSON.parse(browser.frame)
+  } catch {
+    return undefined
+  }
+}

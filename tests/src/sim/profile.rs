@@ -1,0 +1,145 @@
+//! A browser profile: its locks, and the channels by which its tabs speak.
+
+use std::collections::{HashMap, VecDeque};
+
+use tidings_protocol::Cursor;
+
+/// One page in one of the tabs.
+pub(super) type Tab = (usize, u32);
+
+/// What the browser hands to a tab, in this order.
+#[derive(Debug, Clone)]
+pub(super) enum Word {
+    Locked,
+    Held,
+    Lost,
+    Gone(String),
+    Told(Post),
+}
+
+/// A message between tabs, and what the judges have to know of the moment it was posted in.
+#[derive(Debug, Clone)]
+pub(super) struct Post {
+    pub(super) message: String,
+    /// The data of the stream's frame, where it goes with it.
+    pub(super) data: Option<String>,
+    /// The latest position on the stream.
+    pub(super) latest: Option<Cursor>,
+    /// The frame that was being read: its `id:`, and whether it may tell of a gap.
+    pub(super) frame: Option<(Option<Cursor>, bool)>,
+}
+
+/// What a tab asks of the browser.
+#[derive(Debug)]
+pub(super) enum Request {
+    Enter { name: String, group: String },
+    Exit,
+    Steal,
+    Watch(String),
+    Post(Post),
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    holder: Option<Tab>,
+    queue: VecDeque<Tab>,
+    present: Vec<Tab>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Profile {
+    groups: HashMap<String, Group>,
+    /// The tabs that are in a group, each with its own lock's name.
+    names: HashMap<Tab, (String, String)>,
+    /// Who waits for which tab's lock.
+    watches: Vec<(Tab, String)>,
+    inboxes: HashMap<Tab, VecDeque<Word>>,
+}
+
+impl Profile {
+    pub(super) fn carry_out(&mut self, tab: Tab, request: Request) {
+        match request {
+            Request::Enter { name, group } => self.enter(tab, name, group),
+            Request::Exit => self.exit(tab),
+            Request::Steal => self.steal(tab),
+            Request::Watch(name) if self.names.values().any(|(one, _)| *one == name) => {
+                self.watches.retain(|watch| *watch != (tab, name.clone()));
+                self.watches.push((tab, name));
+            }
+            Request::Watch(name) => self.hand(tab, Word::Gone(name)),
+            Request::Post(post) => {
+                let group = self.names.get(&tab).and_then(|(_, group)| self.groups.get(group));
+                let others: Vec<_> = group.map(|group| group.present.clone()).unwrap_or_default();
+                for other in others.into_iter().filter(|other| *other != tab) {
+                    self.hand(other, Word::Told(post.clone()));
+                }
+            }
+        }
+    }
+
+    fn enter(&mut self, tab: Tab, name: String, group: String) {
+        self.exit(tab);
+        self.names.insert(tab, (name, group.clone()));
+        let group = self.groups.entry(group).or_default();
+        group.present.push(tab);
+        let word = if group.holder.is_none() {
+            group.holder = Some(tab);
+            Word::Locked
+        } else {
+            group.queue.push_back(tab);
+            Word::Held
+        };
+        self.hand(tab, word);
+    }
+
+    /// The tab leaves its group, or is gone.
+    pub(super) fn exit(&mut self, tab: Tab) {
+        self.inboxes.remove(&tab);
+        let Some((name, group)) = self.names.remove(&tab) else { return };
+        let group = self.groups.entry(group).or_default();
+        group.present.retain(|one| *one != tab);
+        group.queue.retain(|one| *one != tab);
+        if group.holder == Some(tab) {
+            group.holder = group.queue.pop_front();
+            if let Some(next) = group.holder {
+                self.hand(next, Word::Locked);
+            }
+        }
+        self.watches.retain(|(watcher, _)| *watcher != tab);
+        let watchers: Vec<_> = self.watches.extract_if(.., |(_, watched)| *watched == name).collect();
+        for (watcher, _) in watchers {
+            self.hand(watcher, Word::Gone(name.clone()));
+        }
+    }
+
+    fn steal(&mut self, tab: Tab) {
+        let Some((_, group)) = self.names.get(&tab) else { return };
+        let group = self.groups.entry(group.clone()).or_default();
+        group.queue.retain(|one| *one != tab);
+        if group.holder == Some(tab) {
+            return;
+        }
+        let robbed = group.holder.replace(tab);
+        self.hand(tab, Word::Locked);
+        if let Some(robbed) = robbed {
+            self.hand(robbed, Word::Lost);
+        }
+    }
+
+    fn hand(&mut self, tab: Tab, word: Word) {
+        self.inboxes.entry(tab).or_default().push_back(word);
+    }
+
+    pub(super) fn next(&mut self, tab: Tab) -> Option<Word> {
+        self.inboxes.get_mut(&tab)?.pop_front()
+    }
+
+    /// Loses what the leader told this tab next.
+    pub(super) fn lose(&mut self, tab: Tab) -> bool {
+        let Some(inbox) = self.inboxes.get_mut(&tab) else { return false };
+        let from_leader =
+            |word: &Word| matches!(word, Word::Told(post) if post.message.starts_with(char::is_uppercase));
+        let next = inbox.iter().position(from_leader);
+        next.is_some_and(|index| inbox.remove(index).is_some())
+    }
+}
