@@ -4,20 +4,24 @@
 // Whatever a server sends, reading it must not throw.
 
 // What the driver is told of, each by its number. Frames with a name have the number of their name.
-const NAMES = ['message', 'connected', 'subscribed', 'backfill', 'gap', 'heartbeat', 'revoked', 'closing', 'error']
+const NAMES = ['message', 'connected', 'subscribed', 'backfill', 'gap', 'heartbeat', 'revoked', 'closing', 'error', 'presence']
 const WORLD = ['online', 'pagehide', 'pageshow', 'visibilitychange']
 /** What a page in the background is told, by what that is the same as: it is about to stand still, or goes on. */
 const STANDING = { freeze: 'pagehide', resume: 'pageshow' }
 const FIRST_OF_WORLD = 10
 const RECORD = 0
 const BACKFILL = 3
+const PRESENCE = 9
 /** A record that is hidden from somebody. */
-const EXCLUDING = 9
+const EXCLUDING = 25
 const TICK = 14
 const FLUSH = 15
 const ANSWER = 16
 const GARBLED = 17
 const UNSUPPORTED = 18
+// 19 to 24 are told by `tabs.js`.
+/** Who is online, or came, or left: heard as records are, by handlers of its own. */
+const NEWS = 26
 
 // Who is asked, by the numbers of `Ask`.
 const TOKEN = 1
@@ -49,9 +53,10 @@ export function attach(call, token, withCredentials) {
   // The routes found so far, under the channel's own string: looking one up copies nothing out of JavaScript.
   const channels = new Map()
   const labels = new Map()
+  const rooms = new Map()
 
   const tell = (what, number = 0, text = '', value) => call(what, number, performance.now(), text, value)
-  const routes = (record) => (record.to === undefined ? channels : labels)
+  const routes = (what, record) => (what === NEWS ? rooms : record.to === undefined ? channels : labels)
   const tick = () => tell(TICK)
 
   const hear = (event) => {
@@ -62,7 +67,7 @@ export function attach(call, token, withCredentials) {
   }
   const heard = (what, record) => {
     const { channel, position } = record
-    tell(what, routes(record).get(channel) ?? UNKNOWN, typeof position === 'string' ? position : '', record)
+    tell(what, routes(what, record).get(channel) ?? UNKNOWN, typeof position === 'string' ? position : '', record)
   }
   const control = ({ type, data, lastEventId }) => {
     const what = NAMES.indexOf(type)
@@ -70,6 +75,7 @@ export function attach(call, token, withCredentials) {
     const value = object(data)
     browser.frame = data
     if (value && what === BACKFILL) heard(what, value)
+    else if (value && what === PRESENCE && value.code === undefined) heard(NEWS, value)
     else if (!value || !tell(what, 0, lastEventId, value)) tell(GARBLED, 0, type)
   }
   const befell = ({ type, target }) => {
@@ -155,13 +161,14 @@ export function attach(call, token, withCredentials) {
       }
     },
 
-    remember(record, route) {
-      routes(record).set(record.channel, route)
+    remember(what, record, route) {
+      routes(what, record).set(record.channel, route)
     },
 
     forget() {
       channels.clear()
       labels.clear()
+      rooms.clear()
     },
 
     /** On a clock that is never set back. */

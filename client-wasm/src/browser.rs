@@ -30,7 +30,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(crate) fn listen(this: &Browser, on: bool);
     #[wasm_bindgen(method)]
-    pub(crate) fn remember(this: &Browser, record: &JsValue, route: u32);
+    pub(crate) fn remember(this: &Browser, occasion: u32, record: &JsValue, route: u32);
     #[wasm_bindgen(method)]
     pub(crate) fn forget(this: &Browser);
     #[wasm_bindgen(method)]
@@ -66,7 +66,7 @@ pub(crate) mod occasion {
     pub(crate) const REVOKED: u32 = 6;
     pub(crate) const CLOSING: u32 = 7;
     pub(crate) const ERROR: u32 = 8;
-    pub(crate) const EXCLUDING: u32 = 9;
+    pub(crate) const PRESENCE: u32 = 9;
     pub(crate) const ONLINE: u32 = 10;
     pub(crate) const HIDDEN: u32 = 11;
     pub(crate) const BACK: u32 = 12;
@@ -82,6 +82,8 @@ pub(crate) mod occasion {
     pub(crate) const GONE: u32 = 22;
     pub(crate) const TOLD: u32 = 23;
     pub(crate) const UNSHARED: u32 = 24;
+    pub(crate) const EXCLUDING: u32 = 25;
+    pub(crate) const NEWS: u32 = 26;
 }
 
 /// The route of a record whose channel has not been looked up.

@@ -129,6 +129,13 @@ impl<A: Application> Driver<A> {
         id
     }
 
+    #[cfg(feature = "js")]
+    pub(crate) fn presence(self: &Rc<Self>, pattern: Pattern) -> HandlerId {
+        let id = self.session.borrow_mut().presence(pattern);
+        self.schedule();
+        id
+    }
+
     pub(crate) fn unsubscribe(self: &Rc<Self>, id: HandlerId) {
         self.session.borrow_mut().unsubscribe(whole(self.browser.now()), id);
         self.schedule();
@@ -164,7 +171,7 @@ impl<A: Application> Driver<A> {
 
     fn called(self: &Rc<Self>, occasion: u32, number: u32, now: u64, text: &str, value: &JsValue) -> bool {
         match occasion {
-            occasion::RECORD | occasion::EXCLUDING | occasion::BACKFILL => {
+            occasion::RECORD | occasion::EXCLUDING | occasion::BACKFILL | occasion::NEWS => {
                 self.record(occasion, number, now, text, value);
                 return true;
             }
@@ -222,14 +229,14 @@ impl<A: Application> Driver<A> {
         true
     }
 
-    /// A record, live or of the past, for those who hear it.
+    /// A record, live or of the past, or news of who is online, for those who hear it.
     fn record(self: &Rc<Self>, occasion: u32, route: u32, now: u64, position: &str, record: &JsValue) {
         let mut hearers = self.hearers.take();
         {
             let mut session = self.session.borrow_mut();
-            let route = if route == UNKNOWN { self.find(&mut session, record) } else { Route(route) };
+            let route = if route == UNKNOWN { self.find(&mut session, occasion, record) } else { Route(route) };
             let position = frames::cursor(position);
-            if occasion == occasion::RECORD {
+            if matches!(occasion, occasion::RECORD | occasion::NEWS) {
                 session.record(now, route, position, None, &mut hearers);
             } else {
                 let names = excluded(record);
@@ -275,11 +282,15 @@ impl<A: Application> Driver<A> {
     }
 
     /// Looks up who hears a record, for the browser to remember.
-    fn find(&self, session: &mut Session, record: &JsValue) -> Route {
-        let hears = if browser::field(record, "to").is_undefined() { Hears::Channels } else { Hears::Addressed };
+    fn find(&self, session: &mut Session, occasion: u32, record: &JsValue) -> Route {
+        let hears = match occasion {
+            occasion::NEWS => Hears::Presence,
+            _ if browser::field(record, "to").is_undefined() => Hears::Channels,
+            _ => Hears::Addressed,
+        };
         let route = session.routes().find(&text(record, "channel").unwrap_or_default(), hears);
         self.forget_old(session);
-        self.browser.remember(record, route.0);
+        self.browser.remember(occasion, record, route.0);
         route
     }
 

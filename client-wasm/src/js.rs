@@ -210,12 +210,22 @@ impl Client {
         #[wasm_bindgen(unchecked_param_type = "(event: any) => void")] handler: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "(code?: string) => void")] settled: &JsValue,
     ) -> Result<u32, JsValue> {
-        let id = self.driver.on(parse(label)?).0;
-        self.driver.application.add(id, handler, settled, &JsValue::UNDEFINED);
-        Ok(id)
+        self.listen(false, label, handler, settled)
     }
 
-    /// Ends what `subscribe` or `on` began. Does nothing for a number that it does not know.
+    /// Sees who is online on a channel or pattern. `handler` is called with the frames of the stream, the first of which has
+    /// `here`: `{here?: Member[], join?: Member[], leave?: Member[]}`. `settled` is called as that of `subscribe`, with
+    /// `presenceOff` where the server has no presence. Throws as `subscribe` does.
+    pub fn presence(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] pattern: &JsValue,
+        #[wasm_bindgen(unchecked_param_type = "(frame: any) => void")] handler: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "(code?: string) => void")] settled: &JsValue,
+    ) -> Result<u32, JsValue> {
+        self.listen(true, pattern, handler, settled)
+    }
+
+    /// Ends what `subscribe`, `on` or `presence` began. Does nothing for a number that it does not know.
     pub fn unsubscribe(&self, handler: u32) {
         self.driver.unsubscribe(HandlerId(handler));
         self.driver.application.remove(handler);
@@ -269,6 +279,17 @@ impl Client {
     #[wasm_bindgen(unchecked_return_type = "{ 'X-Device-Id': string; 'X-Session-Id': string }")]
     pub fn headers(&self) -> JsValue {
         self.driver.identity(|identity, _| identity_headers(&identity.device_id, &identity.session_id))
+    }
+}
+
+impl Client {
+    /// Once for both: what becomes part of two functions is downloaded twice.
+    #[inline(never)]
+    fn listen(&self, presence: bool, pattern: &JsValue, handler: &JsValue, settled: &JsValue) -> Result<u32, JsValue> {
+        let pattern = parse(pattern)?;
+        let HandlerId(id) = if presence { self.driver.presence(pattern) } else { self.driver.on(pattern) };
+        self.driver.application.add(id, handler, settled, &JsValue::UNDEFINED);
+        Ok(id)
     }
 }
 

@@ -6,13 +6,21 @@ use tidings_protocol::Pattern;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HandlerId(pub u32);
 
-/// The two kinds of handlers, each with records of its own.
+/// The kinds of handlers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hears {
     /// What is published to channels (`subscribe`).
     Channels,
     /// What is addressed to this user or device (`on`); the record's channel is a label.
     Addressed,
+    /// Who is online on a channel (`presence`), which is told of this very channel or pattern.
+    Presence,
+}
+
+impl Hears {
+    fn is_met(self, pattern: &Pattern, channel: &Pattern) -> bool {
+        if self == Self::Presence { pattern == channel } else { pattern.overlaps(channel) }
+    }
 }
 
 /// A channel whose handlers have been looked up. Good until [`Routes::generation`] changes.
@@ -61,15 +69,17 @@ impl Routes {
         self.generation
     }
 
-    /// Looks up who hears a record of this channel or pattern. A text that is neither has no handlers.
+    /// Looks up who hears a record, or news of who is online, of this channel or pattern. A text that is neither has no handlers.
     pub fn find(&mut self, channel: &str, hears: Hears) -> Route {
         if self.found.len() == REMEMBERED {
             self.forget();
         }
         let handlers = match channel.parse::<Pattern>() {
             Ok(channel) => {
-                let heard =
-                    self.listeners.iter().filter(|(_, kind, pattern)| *kind == hears && pattern.overlaps(&channel));
+                let heard = self
+                    .listeners
+                    .iter()
+                    .filter(|(_, kind, pattern)| *kind == hears && hears.is_met(pattern, &channel));
                 heard.map(|(id, ..)| *id).collect()
             }
             Err(_) => Box::default(),

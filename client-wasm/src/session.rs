@@ -20,6 +20,7 @@
 //! | `stream` | what the stream says: activation, records, gaps |
 //! | `credentials` | tokens, tickets, and refreshing a stream that is open |
 //! | `calls` | subscribe and unsubscribe on a live stream |
+//! | `presence` | who is online |
 //! | `subscription` | one handler and how far it has heard |
 //! | `input`, `action` | what goes in and what comes out |
 //! | `address` | URLs and bodies |
@@ -51,6 +52,7 @@ mod credentials;
 mod follow;
 mod input;
 mod link;
+mod presence;
 mod relay;
 mod stream;
 mod subscription;
@@ -252,6 +254,9 @@ impl Session {
         self.routes.remove(handler);
         self.dirty = true;
         self.tell_gone(handler);
+        if subscription.hears == Hears::Presence {
+            self.presence_changed();
+        }
         if !subscription.settled {
             self.actions.push(Action::Settled { handler, refusal: Some("stopped".into()) });
         }
@@ -265,10 +270,15 @@ impl Session {
         self.failures = 0;
         self.renewed = false;
         self.urge(true);
+        let mut watches = false;
         for subscription in &mut self.subscriptions {
             if subscription.standing == Standing::Refused && subscription.owner == 0 {
                 subscription.standing = Standing::Pending { since: None, call: None };
+                watches |= subscription.hears == Hears::Presence;
             }
+        }
+        if watches {
+            self.presence_changed();
         }
         self.dirty = true;
         match self.phase {
@@ -316,7 +326,10 @@ impl Session {
         }
         match &self.phase {
             Phase::Starting => self.open(now),
-            Phase::Open(_) => self.pump(now),
+            Phase::Open(_) => {
+                self.pump(now);
+                self.ask_presence();
+            }
             Phase::Following(_) => self.tell_leader(),
             Phase::Joining { since, .. } => {
                 let since = *since;

@@ -2,7 +2,7 @@
 import type { ChannelOptions, Handlers, HandlersByType } from './channels.ts'
 import type { Tidings } from './client.ts'
 import { TidingsError } from './errors.ts'
-import type { ConnectionSnapshot, Stop, TidingsEvent } from './types.ts'
+import type { ConnectionSnapshot, Member, Stop, TidingsEvent } from './types.ts'
 
 /** A client of whatever types: what is said of them is checked at the hooks. */
 export type AnyTidings = Tidings<any>
@@ -15,11 +15,16 @@ export function noProvider(remedy: string): TidingsError {
   return new TidingsError('noProvider', { detail: `no Tidings client is provided here: ${remedy}` })
 }
 
+/** How a hook listens. */
+export type Verb = 'subscribe' | 'on' | 'presence'
+
 /** What one hook wants at present. It may change with every event. */
 export interface Wanted extends ChannelOptions {
   /** `null`: to hear nothing. */
   channel: string | null
-  handler: Handlers<TidingsEvent>
+  handler?: Handlers<TidingsEvent>
+  /** With `presence`, in place of a handler: who is there. */
+  seen?: (here: readonly Member[]) => void
 }
 
 /** Where one hook stands, over all its subscriptions. */
@@ -34,7 +39,7 @@ export interface Heard {
  * @param wanted - asked at every event, so that a handler of a later rendering hears it
  * @param heard - kept by the hook, so that one that began from a cursor goes on where it stood
  */
-export function listen(tidings: AnyTidings, verb: 'subscribe' | 'on', wanted: () => Wanted, heard: Heard): Stop | undefined {
+export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, heard: Heard): Stop | undefined {
   const { channel, since } = wanted()
   if (channel === null) return undefined
   const handle = (event: TidingsEvent): void => {
@@ -44,7 +49,12 @@ export function listen(tidings: AnyTidings, verb: 'subscribe' | 'on', wanted: ()
     heard.channel = channel
     heard.position = event.position
     if (typeof handler === 'function') handler(event)
-    else if (Object.hasOwn(handler, event.type)) handler[event.type]?.(event)
+    else if (handler && Object.hasOwn(handler, event.type)) handler[event.type]?.(event)
+  }
+  if (verb === 'presence') {
+    return tidings.presence(channel, ({ here }) => {
+      if (wanted().channel === channel) wanted().seen?.(here)
+    })
   }
   if (verb === 'on') return tidings.on(channel, handle)
   const from = since !== undefined && heard.channel === channel ? heard.position : since

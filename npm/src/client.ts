@@ -1,4 +1,4 @@
-import type { On, RegisteredChannels, Subscribe } from './channels.ts'
+import type { ChannelOf, On, RegisteredChannels, Subscribe } from './channels.ts'
 import { check, type Checked } from './check.ts'
 import { Engine, type EngineOptions, type ErrorReport } from './engine.ts'
 import { asError, TidingsError } from './errors.ts'
@@ -6,6 +6,7 @@ import { identifiedFetch, type Sender } from './fetch.ts'
 import { type Identity, makeIdentity } from './identity.ts'
 import { type Call, LazyEngine } from './lazy-engine.ts'
 import { present } from './present.ts'
+import { roster } from './presence.ts'
 import { report, Subscribable } from './subscribable.ts'
 import type {
   ConnectionSnapshot,
@@ -13,6 +14,7 @@ import type {
   EventHandler,
   GapHandler,
   IdentityHeaders,
+  PresenceHandler,
   Stop,
   SubscribeOptions,
   TidingsOptions,
@@ -78,6 +80,18 @@ export class Tidings<C extends object = RegisteredChannels> {
    */
   readonly on = ((label: string, handler: EventHandler) =>
     this.#listen('on', label, (engine, settled) => engine.on(label, handler, settled))) as On<C>
+
+  /**
+   * Tells who is online on a channel: at first everyone who is there, and then who comes and who goes. Of a pattern
+   * (`room:*`), who is on any channel in it; of `*`, everyone. It needs a grant of its own, and a server that has presence.
+   *
+   * Seeing a channel is not being on it: who is on it is who subscribes to it. Over a lost connection the list stands still,
+   * and what differs afterwards is told.
+   *
+   * @returns a function that ends it
+   */
+  readonly presence = (channel: ChannelOf<C>, handler: PresenceHandler): Stop =>
+    this.#listen('presence', channel, (engine, settled) => engine.presence(channel, roster(handler), settled))
 
   /** Where the connection stands. */
   get state(): ConnectionState {
@@ -199,7 +213,7 @@ export class Tidings<C extends object = RegisteredChannels> {
               return onRevoked?.(code)
             }
             if (code) return reject(new TidingsError(code, { detail, channel }))
-            this.#log(`${verb === 'on' ? 'hearing' : 'subscribed'} ${channel}`)
+            this.#log(`${{ on: 'hearing', presence: 'seeing' }[verb] ?? 'subscribed'} ${channel}`)
             confirmed = true
             resolve()
           })

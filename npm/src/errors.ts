@@ -62,6 +62,7 @@ export type TidingsErrorCode =
   // A refusal without a code of its own: a proxy's.
   | 'unauthorized'
   | 'unexpected'
+  | 'presenceOff'
   | (typeof SERVER_CODES)[number]
   | (string & {})
 

@@ -3,7 +3,7 @@ import { createRoot, hydrateRoot, type Root } from 'react-dom/client'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { browser, settle, stubBrowser } from '../test/browser.ts'
 import { Tidings, TidingsError, type TidingsEvent } from './index.ts'
-import { TidingsProvider, useChannel, useConnection, useEvents, useLatest, useTidings } from './react.ts'
+import { TidingsProvider, useChannel, useConnection, useEvents, useLatest, usePresence, useTidings } from './react.ts'
 
 let tidings: Tidings
 let root: Root
@@ -36,6 +36,45 @@ const Hear: FunctionComponent<{ channel: string | null; heard: (payload: unknown
   useChannel(channel, ({ payload }) => heard(payload))
   return null
 }
+
+describe('usePresence', () => {
+  const Who: FunctionComponent<{ channel: string | null }> = ({ channel }) => {
+    const members = usePresence(channel)
+    return members === undefined ? 'unknown' : members.map(({ userId }) => userId).join(' ') || 'nobody'
+  }
+  const told = (data: object): Promise<void> => act(async () => browser.stream.frame('presence', data))
+  const [ana, bob] = ['ana', 'bob'].map((userId) => ({ userId, deviceId: null }))
+
+  test('shows who is there, in StrictMode with one call, and forgets it with the channel', async () => {
+    await render(
+      <StrictMode>
+        <Who channel="room:7" />
+      </StrictMode>,
+    )
+    await settled()
+    await act(async () => browser.stream.open({ aliveMs: 30_000 }))
+    await settled()
+    expect(text()).toBe('unknown')
+    await told({ channel: 'room:7', here: [] })
+    expect(text()).toBe('nobody')
+    await told({ channel: 'room:7', join: [ana, bob] })
+    expect(text()).toBe('ana bob')
+
+    for (const channel of [null, 'room:7']) {
+      await render(
+        <StrictMode>
+          <Who channel={channel} />
+        </StrictMode>,
+      )
+      await settled()
+      expect(text()).toBe('unknown')
+    }
+    await told({ channel: 'room:7', here: [bob] })
+    expect(text()).toBe('bob')
+    const calls = browser.calls.map(({ url, body }) => [url.split('/').at(-1), body.channels])
+    expect(calls).toEqual([['presence', ['room:7']], ['presence', []], ['presence', ['room:7']]])
+  })
+})
 
 describe('useChannel', () => {
   test('hears while mounted, and no longer', async () => {

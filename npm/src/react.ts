@@ -28,10 +28,10 @@ import {
   type FunctionComponent,
   type ReactNode,
 } from 'react'
-import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
+import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Verb, type Wanted } from './binding.ts'
 import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels } from './channels.ts'
 import type { Tidings } from './client.ts'
-import type { ConnectionSnapshot, TidingsEvent } from './types.ts'
+import type { ConnectionSnapshot, Member, TidingsEvent } from './types.ts'
 
 const Context = createContext<AnyTidings | null>(null)
 
@@ -50,7 +50,7 @@ export function useTidings(): Tidings {
   return client as Tidings
 }
 
-function useListener(verb: 'subscribe' | 'on', wanted: Wanted): void {
+function useListener(verb: Verb, wanted: Wanted): void {
   const tidings = useTidings()
   const current = useRef(wanted)
   const heard = useRef<Heard>({})
@@ -105,6 +105,18 @@ export const useLatest = ((channel: string | null, options?: ChannelOptions) => 
   useListener('subscribe', { channel, handler: (event) => setLatest({ channel, event }), ...options })
   return latest?.channel === channel ? latest.event : undefined
 }) as UseLatest
+
+/**
+ * Who is online on a channel, or on all in a pattern (`*`: everyone); `undefined` until it is known. `null` pauses. It needs a
+ * presence grant, which hearing the channel does not include; and seeing it is not being on it.
+ */
+export function usePresence(channel: ChannelOf<RegisteredChannels> | null): readonly Member[] | undefined {
+  const [members, setMembers] = useState<readonly Member[]>()
+  useListener('presence', { channel, seen: setMembers })
+  // What was seen before a pause is not shown again after it.
+  useEffect(() => () => setMembers(undefined), [channel])
+  return members
+}
 
 /** The connection, and what one may do about it. */
 export interface Connection extends ConnectionSnapshot {

@@ -17,10 +17,10 @@
 import { getContext, onMount, setContext, untrack } from 'svelte'
 import { createSubscriber } from 'svelte/reactivity'
 import { toStore } from 'svelte/store'
-import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
+import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Verb, type Wanted } from './binding.ts'
 import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels } from './channels.ts'
 import type { Tidings } from './client.ts'
-import type { ConnectionSnapshot, TidingsEvent } from './types.ts'
+import type { ConnectionSnapshot, Member, TidingsEvent } from './types.ts'
 
 const KEY = Symbol('tidings')
 
@@ -55,7 +55,7 @@ function signal(): { read: () => void; changed: () => void } {
   return { read, changed: () => tell?.() }
 }
 
-function useListener(verb: 'subscribe' | 'on', wanted: () => Wanted, changed?: () => void): void {
+function useListener(verb: Verb, wanted: () => Wanted, changed?: () => void): void {
   const tidings = useTidings()
   const heard: Heard = {}
   onMount(() => {
@@ -140,6 +140,28 @@ export const useLatest = ((channel: MaybeGetter<string | null>, options?: MaybeG
     },
   }
 }) as UseLatest
+
+/**
+ * Who is online on a channel, or on all in a pattern (`*`: everyone); `undefined` until it is known. `null` pauses. It needs a
+ * presence grant, which hearing the channel does not include; and seeing it is not being on it.
+ */
+export function usePresence(
+  channel: MaybeGetter<ChannelOf<RegisteredChannels> | null>,
+): { readonly current: readonly Member[] | undefined } {
+  let members: readonly Member[] | undefined
+  const { read: track, changed } = signal()
+  const seen = (here?: readonly Member[]): void => {
+    members = here
+    changed()
+  }
+  useListener('presence', () => ({ channel: read(channel), seen }), seen)
+  return {
+    get current() {
+      track()
+      return members
+    },
+  }
+}
 
 /** The connection, and what one may do about it. Read it whole, as `connection.state`: destructured it would stand still. */
 export interface Connection {

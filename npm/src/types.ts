@@ -101,16 +101,37 @@ export interface SubscribeOptions {
   onRevoked?: (code: TidingsErrorCode) => void
 }
 
-/** Ends what `subscribe` or `on` began. A second call does nothing. */
+/** Ends what `subscribe`, `on` or `presence` began. A second call does nothing. */
 export interface Stop {
   (): void
   /**
    * Resolves when the handler hears everything: for `subscribe`, when the server has confirmed the channel in the stream;
-   * for `on`, when the connection is open. Rejects with a {@link TidingsError} if the server refuses the channel, or if
+   * for `on`, when the connection is open; for `presence`, when it has accepted, and the list is on its way. Rejects with a {@link TidingsError} if the server refuses the channel, or if
    * it is stopped before. Nobody needs to look at it: a rejection that nobody observes raises nothing.
    */
   readonly ready: Promise<void>
 }
+
+/** Somebody who is online: a user, by one device. */
+export interface Member {
+  /** Who. */
+  readonly userId: string
+  /** By which device; `null` where the stream declared none. */
+  readonly deviceId: string | null
+}
+
+/** Who is online on a channel. */
+export interface Presence {
+  /** Everyone who is there. */
+  readonly here: readonly Member[]
+  /** Who came since the last call; at the first one, everyone. */
+  readonly join: readonly Member[]
+  /** Who left since the last call. */
+  readonly leave: readonly Member[]
+}
+
+/** Called with every change of who is online. */
+export type PresenceHandler = (presence: Presence) => void
 
 /** How failed connections are tried again: a random wait below `baseMs · 2^attempt`, at most `capMs`. */
 export interface ReconnectOptions {

@@ -29,10 +29,10 @@ import {
   type ObjectPlugin,
   type ShallowRef,
 } from 'vue'
-import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
+import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Verb, type Wanted } from './binding.ts'
 import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels } from './channels.ts'
 import type { Tidings } from './client.ts'
-import type { ConnectionSnapshot, TidingsEvent } from './types.ts'
+import type { ConnectionSnapshot, Member, TidingsEvent } from './types.ts'
 
 const KEY: InjectionKey<AnyTidings> = Symbol('tidings')
 
@@ -59,7 +59,7 @@ function whenMounted(begin: () => void): void {
   else begin()
 }
 
-function useListener(verb: 'subscribe' | 'on', wanted: () => Wanted, changed?: () => void): void {
+function useListener(verb: Verb, wanted: () => Wanted, changed?: () => void): void {
   const tidings = useTidings()
   const heard: Heard = {}
   whenMounted(() =>
@@ -140,6 +140,22 @@ export const useLatest = ((channel: MaybeRefOrGetter<string | null>, options?: M
   )
   return shallowReadonly(latest)
 }) as UseLatest
+
+/**
+ * Who is online on a channel, or on all in a pattern (`*`: everyone); `undefined` until it is known. `null` pauses. It needs a
+ * presence grant, which hearing the channel does not include; and seeing it is not being on it.
+ */
+export function usePresence(
+  channel: MaybeRefOrGetter<ChannelOf<RegisteredChannels> | null>,
+): Readonly<ShallowRef<readonly Member[] | undefined>> {
+  const members = shallowRef<readonly Member[]>()
+  useListener(
+    'presence',
+    () => ({ channel: toValue(channel), seen: (here) => (members.value = here) }),
+    () => (members.value = undefined),
+  )
+  return shallowReadonly(members)
+}
 
 /** The connection, and what one may do about it. */
 export interface Connection {

@@ -51,7 +51,7 @@ export class FakeEventSource extends EventTarget {
   }
 
   /** The server accepts, and confirms the channels of the URL, but for those rejected. */
-  open({ rejected = [], userId = 'u1' }: { rejected?: string[]; userId?: string | null } = {}): void {
+  open({ rejected = [], userId = 'u1', ...more }: { rejected?: string[]; userId?: string | null; aliveMs?: number } = {}): void {
     this.readyState = FakeEventSource.OPEN
     this.dispatchEvent(new Event('open'))
     const asked = (this.query.channels ?? '').split(',').filter((channel) => channel !== '')
@@ -63,6 +63,7 @@ export class FakeEventSource extends EventTarget {
       rejected: rejected.map((channel) => ({ channel, code: 'forbidden' })),
       resumed: this.query.lastEventId !== undefined,
       heartbeatMs: 15000,
+      ...more,
       timestamp: '2026-01-02T03:04:05.678Z',
     }
     this.frame('connected', connected, this.query.lastEventId ?? '1f.42.9ab3')

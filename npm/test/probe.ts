@@ -8,6 +8,8 @@ export interface ProbeProps {
   channel: string | null
   heard: (by: string, payload: unknown) => void
   since?: string
+  /** Whose presence is shown. */
+  watch?: string | null
 }
 
 /** The component on a page. */
@@ -136,6 +138,30 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     shown.change({ channel: 'a' })
     await settle()
     expect(browser.calls.at(-1)?.body).toMatchObject({ channels: ['a'], since: '1f.50.c0de' })
+  })
+
+  test('who is online is shown, and forgotten with the channel', async () => {
+    const shown = show({ channel: null, watch: 'room:7' })
+    await settle()
+    browser.stream.open({ aliveMs: 30_000 })
+    await settle()
+    const [ana, bob] = ['ana', 'bob'].map((userId) => ({ userId, deviceId: null }))
+    browser.stream.frame('presence', { channel: 'room:7', here: [ana] })
+    browser.stream.frame('presence', { channel: 'room:7', join: [bob] })
+    await settle()
+    expect(text()).toBe('open 0 n1.1 none ana bob')
+    shown.change({ watch: 'room:8' })
+    await settle()
+    expect(text()).toBe('open 0 n1.1 none')
+    browser.stream.frame('presence', { channel: 'room:7', leave: [bob] })
+    browser.stream.frame('presence', { channel: 'room:8', here: [bob] })
+    await settle()
+    expect(text()).toBe('open 0 n1.1 none bob')
+    shown.change({ watch: null })
+    await settle()
+    expect(text()).toBe('open 0 n1.1 none')
+    const calls = browser.calls.map(({ url, body }) => [url.split('/').at(-1), body.channels])
+    expect(calls).toEqual([['presence', ['room:7']], ['presence', ['room:8']], ['presence', []]])
   })
 
   test('a gap of the channel is told', async () => {

@@ -55,6 +55,7 @@ pub(crate) fn control(name: u32, id: &str, data: &JsValue) -> Option<Frame> {
             resumed: number(data, "resumed") > 0.0,
             heartbeat_ms: whole(number(data, "heartbeatMs")),
             expires_in_ms: seconds(data, "expiresIn"),
+            alive_ms: whole(number(data, "aliveMs")),
         }),
         occasion::SUBSCRIBED => Frame::Subscribed {
             request_id: text(data, "requestId")?,
@@ -69,6 +70,9 @@ pub(crate) fn control(name: u32, id: &str, data: &JsValue) -> Option<Frame> {
         },
         occasion::HEARTBEAT => Frame::Heartbeat { id },
         occasion::REVOKED => Frame::Revoked { channels: channels(data)?, code: word("code") },
+        occasion::PRESENCE => {
+            Frame::Unseen(Rejected { channel: text(data, "channel")?.parse().ok()?, code: text(data, "code")? })
+        }
         occasion::CLOSING => Frame::Closing { reason: word("reason"), retry_ms: whole(number(data, "retryMs")) },
         _ => Frame::Other,
     })

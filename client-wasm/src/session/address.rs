@@ -105,18 +105,24 @@ pub(super) fn body(connection_id: &str, request_id: u32, channels: &[Pattern], s
     body.pop();
     body.push_str(",\"requestId\":\"");
     push_number(&mut body, u64::from(request_id), DECIMAL);
-    body.push_str("\",\"channels\":[");
-    for (index, channel) in channels.iter().enumerate() {
-        body.push_str(if index == 0 { "\"" } else { ",\"" });
-        body.push_str(channel.as_str());
-        body.push('"');
-    }
-    body.push(']');
+    body.push('"');
+    push_channels(&mut body, channels);
     if let Some(since) = since {
         body.push_str(",\"since\":\"");
         body.push_str(&text(since));
         body.push('"');
     }
+    body.push('}');
+    body
+}
+
+/// The body of a call about who is to be seen.
+pub(super) fn presence_body(connection_id: &str, revision: u32, channels: &[Pattern]) -> String {
+    let mut body = object("connectionId", connection_id);
+    body.pop();
+    body.push_str(",\"revision\":");
+    push_number(&mut body, u64::from(revision), DECIMAL);
+    push_channels(&mut body, channels);
     body.push('}');
     body
 }
@@ -131,6 +137,16 @@ pub(super) fn object(name: &str, value: &str) -> String {
     push_with(&mut body, &slashed, b'"', "\\\"");
     body.push_str("\"}");
     body
+}
+
+fn push_channels(body: &mut String, channels: &[Pattern]) {
+    body.push_str(",\"channels\":[");
+    for (index, channel) in channels.iter().enumerate() {
+        body.push_str(if index == 0 { "\"" } else { ",\"" });
+        body.push_str(channel.as_str());
+        body.push('"');
+    }
+    body.push(']');
 }
 
 /// Adds a text in which something else stands for one ASCII byte.

@@ -43,6 +43,8 @@ pub enum Frame {
         /// Why.
         code: String,
     },
+    /// The stream no longer tells who is online on this channel, for this reason.
+    Unseen(Rejected),
     /// The server ends the stream.
     Closing {
         /// Why.
@@ -73,6 +75,8 @@ pub struct Connected {
     pub heartbeat_ms: u64,
     /// The time until the credentials expire, where they do.
     pub expires_in_ms: Option<u64>,
+    /// How often to say that somebody reads the stream; 0 where the server has no presence.
+    pub alive_ms: u64,
 }
 
 /// A channel that the server refused.

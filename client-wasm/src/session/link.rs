@@ -10,6 +10,7 @@ use super::{
     calls::Calls,
     credentials::{Refresh, Step},
     follow::Leader,
+    presence::Watch,
     subscription::{Standing, Subscription, raise},
     tabs::{Part, Tabs},
 };
@@ -80,6 +81,7 @@ pub(super) struct Stream {
     pub(super) awaits_gap: bool,
     pub(super) calls: Calls,
     pub(super) refresh: Refresh,
+    pub(super) watch: Watch,
     opened_at: u64,
     heard_at: u64,
     /// The watchdog looks at this time. It does not move with every message.
@@ -97,6 +99,7 @@ impl Stream {
             awaits_gap: false,
             calls: Calls::default(),
             refresh: Refresh::default(),
+            watch: Watch::default(),
             opened_at: now,
             heard_at: now,
             watch_at: now.saturating_add(patience(heartbeat_ms)),
@@ -215,7 +218,7 @@ impl Session {
 
     /// The answer to a request.
     pub fn answer(&mut self, now: u64, number: u32, answer: &Answer) {
-        if self.refresh_answered(now, number, answer) {
+        if self.refresh_answered(now, number, answer) || self.presence_answered(now, number, answer) {
             return;
         }
         match self.phase {
@@ -347,7 +350,10 @@ impl Session {
             | Phase::Joining { until, .. }
             | Phase::Gathering { until } => Some(*until),
             Phase::Following(leader) => Some(leader.watch_at(self.heartbeat_ms)),
-            Phase::Open(stream) => sooner(Some(stream.watch_at), sooner(stream.calls.deadline(), stream.refresh.due())),
+            Phase::Open(stream) => {
+                let calls = sooner(stream.calls.deadline(), stream.watch.due());
+                sooner(Some(stream.watch_at), sooner(calls, stream.refresh.due()))
+            }
             Phase::Idle | Phase::Closed | Phase::Asking | Phase::Starting | Phase::Suspended => None,
         };
         let relay = match &self.tabs {
@@ -381,6 +387,7 @@ impl Session {
                 self.watch(now);
                 self.wake_calls(now);
                 self.wake_refresh(now);
+                self.wake_presence(now);
             }
             _ => {}
         }

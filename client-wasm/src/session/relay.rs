@@ -289,9 +289,13 @@ impl Session {
             mark,
         });
         self.dirty = true;
+        if hears == Hears::Presence {
+            // Of what was told before, the other tab knows what its last leader knew.
+            self.presence_changed();
+        }
         if active {
             self.post_demoted(id);
-        } else if !is_channel && matches!(self.phase, Phase::Open(_)) {
+        } else if hears == Hears::Addressed && matches!(self.phase, Phase::Open(_)) {
             self.activate(id, None);
         }
     }
@@ -299,14 +303,19 @@ impl Session {
     /// Drops handlers of other tabs.
     pub(super) fn drop_others(&mut self, which: impl Fn(&Subscription) -> bool) {
         let Self { subscriptions, routes, dirty, .. } = self;
+        let mut watched = false;
         subscriptions.retain(|one| {
             let stays = one.owner == 0 || !which(one);
             if !stays {
                 routes.remove(one.id);
                 *dirty = true;
+                watched |= one.hears == Hears::Presence;
             }
             stays
         });
+        if watched {
+            self.presence_changed();
+        }
     }
 
     /// A tab is gone, however it went.

@@ -8,6 +8,7 @@ use tidings_protocol::{Cursor, Pattern};
 use super::{
     Action, Connected, Exclusion, Frame, Rejected, Session, Trouble,
     link::{Phase, Stream},
+    presence::Watch,
     relay,
     subscription::{Standing, Subscription, find, raise},
 };
@@ -32,13 +33,10 @@ impl Session {
             }
             (Phase::Open(_), Frame::Revoked { channels, code }) => {
                 for channel in channels {
-                    for subscription in self.subscriptions.iter_mut().filter(|one| one.pattern == channel) {
-                        // It was told that it hears everything, and is told that it no longer does.
-                        subscription.settled &= subscription.standing != Standing::Active;
-                    }
-                    self.refuse(Rejected { channel, code: code.clone() });
+                    self.revoked(Hears::Channels, Rejected { channel, code: code.clone() });
                 }
             }
+            (Phase::Open(_), Frame::Unseen(rejected)) => self.revoked(Hears::Presence, rejected),
             (Phase::Open(_) | Phase::Connecting(_), Frame::Closing { reason, retry_ms }) => {
                 self.dismissed(now, reason, retry_ms);
             }
@@ -55,6 +53,7 @@ impl Session {
         let mut stream = Stream::new(now, connected.connection_id, self.heartbeat_ms);
         let awaits_gap = attempt.cursor.is_some() && !connected.resumed;
         stream.awaits_gap = awaits_gap;
+        stream.watch = Watch::new(now, connected.alive_ms);
         stream.calls.confirm(&connected.channels);
         self.user_id = connected.user_id;
         self.untried = false;
@@ -78,8 +77,10 @@ impl Session {
         while let Some(subscription) = self.subscriptions.get_mut(index) {
             index += 1;
             let id = subscription.id;
-            if subscription.hears == Hears::Addressed {
-                self.activate(id, None);
+            if subscription.hears != Hears::Channels {
+                if subscription.hears == Hears::Addressed {
+                    self.activate(id, None);
+                }
                 continue;
             }
             let confirmed = connected.channels.contains(&subscription.pattern);
@@ -104,6 +105,7 @@ impl Session {
             self.refuse(rejected);
         }
         self.pump(now);
+        self.ask_presence();
         self.consider(now, false);
     }
 
@@ -277,7 +279,19 @@ impl Session {
         if let Phase::Open(stream) = &mut self.phase {
             stream.calls.drop_channel(&rejected.channel);
         }
-        self.refuse_these(rejected, |_| true);
+        self.refuse_these(rejected, |one| one.hears == Hears::Channels);
+    }
+
+    /// Those who were told that they hear everything are told that they no longer do.
+    fn revoked(&mut self, hears: Hears, rejected: Rejected) {
+        let is_meant = |one: &&mut Subscription| one.hears == hears && one.pattern == rejected.channel;
+        for subscription in self.subscriptions.iter_mut().filter(is_meant) {
+            subscription.settled &= subscription.standing != Standing::Active;
+        }
+        match hears {
+            Hears::Presence => self.refuse_sight(rejected),
+            _ => self.refuse(rejected),
+        }
     }
 
     /// Tells those of the channel's handlers that are meant.
@@ -285,7 +299,7 @@ impl Session {
         let Rejected { channel, code } = rejected;
         let (mut told, mut to) = (false, String::new());
         for subscription in &mut self.subscriptions {
-            if subscription.is_wanted() && subscription.pattern == channel && which(subscription) {
+            if subscription.standing != Standing::Refused && subscription.pattern == channel && which(subscription) {
                 subscription.standing = Standing::Refused;
                 if subscription.owner > 0 {
                     relay::list(&mut to, subscription.owner, subscription.theirs);

@@ -81,7 +81,11 @@ impl Subscription {
                 ("0", *since)
             }
         };
-        let hears = if self.hears == Hears::Channels { "c" } else { "a" };
+        let hears = match self.hears {
+            Hears::Channels => "c",
+            Hears::Addressed => "a",
+            Hears::Presence => "p",
+        };
         let mut told = String::new();
         push_number(&mut told, u64::from(self.id.0), DECIMAL);
         for part in [kind, hears, self.pattern.as_str(), &since.map(text).unwrap_or_default()] {
@@ -113,7 +117,11 @@ impl Told {
         Some(Self {
             theirs: next().parse().ok()?,
             active: next() == "1",
-            hears: if next() == "c" { Hears::Channels } else { Hears::Addressed },
+            hears: match next() {
+                "c" => Hears::Channels,
+                "p" => Hears::Presence,
+                _ => Hears::Addressed,
+            },
             pattern: next().parse().ok()?,
             since: next().parse().ok(),
             mark: next().parse().ok(),

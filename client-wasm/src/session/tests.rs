@@ -6,6 +6,7 @@ mod credentials;
 mod failing;
 mod gaps;
 mod handlers;
+mod presence;
 mod resuming;
 mod watchdog;
 
@@ -95,6 +96,7 @@ impl Rig {
             resumed,
             heartbeat_ms: 15_000,
             expires_in_ms: self.expires_in_ms,
+            alive_ms: 0,
         }));
     }
 

@@ -1,7 +1,7 @@
 //! The smallest backend that embeds Tidings: any channel, no login; user and device come from the query string. For
 //! tests and load, not for the open internet. With `--engine sqlite:PATH` its events outlive it. With `--jwt SECRET` the events
-//! are for those who bring a token (HS256; grants in its claim `tidings`), and are published at `/backend/publish`. Upon SIGTERM it
-//! sends its clients away and ends.
+//! are for those who bring a token (HS256; grants in its claim `tidings`), and are published at `/backend/publish`. With
+//! `--presence GRACE_MS,ALIVE_MS` it knows who is online. Upon SIGTERM it sends its clients away and ends.
 //!
 //! `cargo run --release -p hub -- --listen 127.0.0.1:4100`, then
 //! `curl -N '127.0.0.1:4100/api/events?user=ana&channels=bench'` and
@@ -13,7 +13,7 @@ use anyhow::Context;
 use axum::Router;
 use lexopt::ValueExt;
 use tidings::{
-    Hub, Routes,
+    Hub, PresenceSettings, Routes,
     auth::{Auth, AuthRequest, Identity, Jwt, JwtKey, MemoryTickets},
     engine::Sqlite,
 };
@@ -42,6 +42,12 @@ async fn main() -> anyhow::Result<()> {
                     _ => anyhow::ensure!(engine == "memory", "--engine memory | sqlite:PATH"),
                 }
             }
+            lexopt::Arg::Long("presence") => {
+                let times = arguments.value()?.string()?;
+                let (grace, alive) = times.split_once(',').context("--presence GRACE_MS,ALIVE_MS")?;
+                let (grace, alive) = (Duration::from_millis(grace.parse()?), Duration::from_millis(alive.parse()?));
+                builder = builder.presence(PresenceSettings::default().grace(grace).alive(alive));
+            }
             lexopt::Arg::Long("jwt") => {
                 // Tokens that live for seconds end when they say.
                 jwt = Some(Jwt::new(JwtKey::hs256(arguments.value()?.string()?)?).leeway(Duration::ZERO));
@@ -55,7 +61,8 @@ async fn main() -> anyhow::Result<()> {
         Ok(identity.backend())
     })
     .allow("*")
-    .allow_publish("*");
+    .allow_publish("*")
+    .allow_presence("*");
     let open = Routes::new(hub.clone(), auth).publish().into_router();
     let app = match jwt {
         None => Router::new().nest("/api/events", open),

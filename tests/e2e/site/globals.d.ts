@@ -1,4 +1,4 @@
-import type { ConnectionState, Stop, Tidings, TidingsOptions } from 'tidings'
+import type { ConnectionState, Presence, Stop, Tidings, TidingsOptions } from 'tidings'
 
 /** What the client told the page, in order. */
 export interface Told {
@@ -9,6 +9,8 @@ export interface Told {
   revoked: { channel: string; code: string }[]
   /** The payloads that each handler heard. */
   heard: Record<string, unknown[]>
+  /** Who was online, as it was told. */
+  seen: Presence[]
 }
 
 /** Subscribes; what is heard goes to `told.heard`, under the channel's name or `as`. */
@@ -25,6 +27,8 @@ declare global {
   /** Makes the client: quick to reconnect unless the options say otherwise. */
   function start(options?: TidingsOptions): void
   var hear: Hear
+  /** Watches who is online; what is told goes to `told.seen`. */
+  function see(channel: string): Stop
   /** What came through the page's streams, whatever the client made of it: see `support/spy.ts`. */
   var received: { name: string; data: string }[]
 }

@@ -3,7 +3,7 @@
 import { Tidings } from '/tidings/index.js'
 
 /** @type {import('./globals.d.ts').Told} */
-const told = { states: [], gaps: [], errors: [], revoked: [], heard: {} }
+const told = { states: [], gaps: [], errors: [], revoked: [], heard: {}, seen: [] }
 globalThis.told = told
 
 globalThis.start = (options = {}) => {
@@ -27,5 +27,7 @@ globalThis.hear = (channel, { as = channel, since } = {}) => {
     onRevoked: (code) => told.revoked.push({ channel, code }),
   })
 }
+
+globalThis.see = (channel) => tidings.presence(channel, (presence) => told.seen.push(presence))
 
 globalThis.ready = true

@@ -395,6 +395,7 @@ impl Client {
                     resumed: connected.resumed,
                     heartbeat_ms: connected.heartbeat_ms,
                     expires_in_ms: None,
+                    alive_ms: connected.alive_ms.unwrap_or(0),
                 };
                 self.session.frame(now, session::Frame::Connected(connected));
             }

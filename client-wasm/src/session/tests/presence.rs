@@ -1,0 +1,366 @@
+//! Who is online, and being counted.
+
+use super::*;
+
+const ALIVE: u64 = 30_000;
+
+impl Rig {
+    /// An open stream of a server with presence. Heartbeats come as long as time passes by [`Rig::live`].
+    fn present() -> Self {
+        let mut rig = Self::new();
+        rig.session.connect();
+        rig.settle();
+        rig.connected_with(ALIVE);
+        rig.done.clear();
+        rig
+    }
+
+    fn connected_with(&mut self, alive_ms: u64) {
+        self.frame(Frame::Connected(Connected {
+            id: Some(at(10)),
+            connection_id: "n1".into(),
+            resumed: true,
+            alive_ms,
+            ..Connected::default()
+        }));
+    }
+
+    fn watch(&mut self, channel: &str) -> HandlerId {
+        let id = self.session.presence(channel.parse().unwrap());
+        self.settle();
+        id
+    }
+
+    /// News about a channel; who is told.
+    fn told(&mut self, channel: &str) -> Vec<HandlerId> {
+        let route = self.session.routes().find(channel, Hears::Presence);
+        let mut told = Vec::new();
+        self.session.record(self.now, route, None, None, &mut told);
+        self.settle();
+        told
+    }
+
+    /// Time passes on a stream that lives.
+    fn live(&mut self, ms: u64) {
+        for _ in 0..ms / 10_000 {
+            self.pass(10_000);
+            self.heartbeat(10);
+        }
+    }
+}
+
+#[test]
+fn what_is_wanted_is_asked_for_in_one_call_and_all_of_it_again_when_it_changes() {
+    let mut rig = Rig::present();
+    let first = rig.session.presence("a".parse().unwrap());
+    rig.session.presence("b:*".parse().unwrap());
+    rig.session.presence("a".parse().unwrap());
+    rig.settle();
+    let call = rig.sent_one();
+    assert_eq!(call.url, "/e/presence");
+    assert_eq!(call.body.unwrap(), r#"{"connectionId":"n1","revision":1,"channels":["a","b:*"]}"#);
+    // While a call is under way there is no other.
+    rig.session.unsubscribe(rig.now, first);
+    rig.watch("c");
+    assert!(rig.sent().is_empty());
+    rig.status(call.number, 200);
+    let call = rig.sent_one();
+    assert_eq!(call.body.unwrap(), r#"{"connectionId":"n1","revision":2,"channels":["b:*","a","c"]}"#);
+    rig.status(call.number, 200);
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
+fn news_of_a_channel_come_to_who_asked_for_it_and_to_nobody_else() {
+    let mut rig = Rig::present();
+    let id = rig.session.presence("a".parse().unwrap());
+    let wide = rig.watch("a:*");
+    let call = rig.sent_one().number;
+    // The stream may be faster than the answer.
+    assert_eq!(rig.told("a"), [id]);
+    assert!(rig.settled().is_empty());
+    rig.status(call, 200);
+    assert_eq!(rig.settled(), [(id, None), (wide, None)]);
+    assert_eq!(rig.told("a:*"), [wide]);
+    for other in ["a:1", "b", "*"] {
+        assert_eq!(rig.told(other), [], "{other}");
+    }
+    assert_eq!(rig.session.cursor, Some(at(10)), "the position stays");
+    assert_eq!(rig.record("a", 11), [], "records are for others");
+}
+
+#[test]
+fn a_new_stream_is_asked_anew() {
+    let mut rig = Rig::present();
+    let id = rig.watch("a");
+    rig.sent();
+    let url = rig.reopen();
+    assert!(!url.contains("channels"), "it is no subscription: {url}");
+    rig.connected_with(ALIVE);
+    assert_eq!(rig.sent_one().body.unwrap(), r#"{"connectionId":"n1","revision":2,"channels":["a"]}"#);
+    assert_eq!(rig.told("a"), [id]);
+}
+
+#[test]
+fn the_last_handler_takes_the_channel_along_and_nothing_is_asked_for_nothing() {
+    let mut rig = Rig::present();
+    assert!(rig.sent().is_empty());
+    let id = rig.watch("a");
+    let call = rig.sent_one().number;
+    rig.status(call, 200);
+    rig.session.unsubscribe(rig.now, id);
+    rig.settle();
+    assert_eq!(rig.settled(), [(id, None)]);
+    assert_eq!(rig.sent_one().body.unwrap(), r#"{"connectionId":"n1","revision":2,"channels":[]}"#);
+    assert_eq!(rig.told("a"), []);
+}
+
+#[test]
+fn a_refusal_is_told_to_its_handlers_and_leaves_the_subscription_to_the_channel_alone() {
+    let mut rig = Rig::present();
+    let (heard, seen, other) = (rig.subscribe("a"), rig.watch("a"), rig.watch("b"));
+    rig.settle();
+    let calls = rig.sent();
+    let presence = calls.iter().find(|call| call.url.ends_with("presence")).unwrap().number;
+    let subscribe = calls.iter().find(|call| call.url.ends_with("subscribe")).unwrap().number;
+    rig.subscribed(subscribe, "a", 10);
+    assert_eq!(rig.settled(), [(heard, None)]);
+    let rejected = vec![Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }];
+    rig.answer(presence, &Answer { status: Some(200), rejected, ..Answer::default() });
+    assert_eq!(rig.settled(), [(seen, Some("forbidden".into()))]);
+    let trouble = rig.troubles().remove(0);
+    assert_eq!((&*trouble.code, trouble.channel), ("forbidden", "a".parse().ok()));
+    assert_eq!(rig.record("a", 11), [heard]);
+    assert!(rig.told("a").is_empty());
+
+    let call = rig.sent_one().number;
+    rig.status(call, 200);
+    assert_eq!(rig.settled(), [(other, None)]);
+    assert_eq!(rig.told("b"), [other]);
+    let ended = Rejected { channel: "b".parse().unwrap(), code: "forbidden".into() };
+    rig.frame(Frame::Unseen(ended));
+    assert_eq!(rig.settled(), [(other, Some("forbidden".into()))], "it is told that it no longer does");
+    assert_eq!(rig.troubles()[0].channel, "b".parse().ok());
+    assert!(rig.told("b").is_empty());
+    // The application may have got a grant meanwhile.
+    rig.session.connect();
+    rig.settle();
+    assert!(rig.sent_one().body.unwrap().ends_with(r#""channels":["a","b"]}"#));
+}
+
+#[test]
+fn a_server_without_presence_is_told_as_such_and_not_asked() {
+    let mut rig = Rig::open("a");
+    let id = rig.watch("a");
+    assert!(rig.sent().is_empty());
+    assert_eq!(rig.settled(), [(id, Some("presenceOff".into()))]);
+    assert_eq!(rig.troubles()[0].code, "presenceOff");
+    rig.live(120_000);
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
+fn a_call_that_failed_is_made_again_with_what_is_wanted_then() {
+    for status in [None, Some(503), Some(429)] {
+        let mut rig = Rig::present();
+        rig.watch("a");
+        let call = rig.sent_one().number;
+        rig.answer(call, &Answer { status, ..Answer::default() });
+        assert!(rig.troubles()[0].will_retry);
+        rig.watch("b");
+        assert!(rig.sent().is_empty());
+        rig.live(30_000);
+        let [alive, call] = &rig.sent()[..] else { panic!("two calls") };
+        assert_eq!(alive.url, "/e/alive");
+        assert!(call.body.as_deref().unwrap().ends_with(r#""revision":3,"channels":["a","b"]}"#), "{status:?}");
+    }
+}
+
+#[test]
+fn a_call_without_an_answer_is_made_again() {
+    let mut rig = Rig::present();
+    rig.watch("a");
+    rig.sent_one();
+    rig.live(40_000);
+    let again = rig.sent().into_iter().filter(|call| call.url.ends_with("presence")).count();
+    assert_eq!(again, 1);
+}
+
+#[test]
+fn a_call_that_is_wrong_is_not_made_again() {
+    let mut rig = Rig::present();
+    let id = rig.watch("a");
+    let call = rig.sent_one().number;
+    rig.status(call, 403);
+    assert_eq!(rig.settled(), [(id, Some("forbidden".into()))]);
+    rig.live(20_000);
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
+fn the_server_is_told_every_30_seconds_that_somebody_reads_the_stream() {
+    let mut rig = Rig::present();
+    rig.live(20_000);
+    assert!(rig.sent().is_empty());
+    rig.live(10_000);
+    let call = rig.sent_one();
+    assert_eq!((call.url.as_str(), call.body.as_deref()), ("/e/alive", Some(r#"{"connectionId":"n1"}"#)));
+    // Whatever comes of it, the next one is due when it is due.
+    rig.status(call.number, 503);
+    assert!(rig.troubles().is_empty());
+    rig.live(30_000);
+    let call = rig.sent_one().number;
+    rig.status(call, 204);
+    assert_eq!(rig.session.state(), State::Open);
+}
+
+#[test]
+fn a_stream_that_the_server_does_not_know_is_opened_anew() {
+    let mut rig = Rig::present();
+    rig.live(30_000);
+    let call = rig.sent_one().number;
+    rig.status(call, 404);
+    assert_eq!(rig.session.state(), State::Waiting);
+
+    let mut rig = Rig::present();
+    rig.watch("a");
+    let call = rig.sent_one().number;
+    rig.status(call, 404);
+    assert_eq!(rig.session.state(), State::Waiting);
+}
+
+#[test]
+fn presence_is_reason_enough_to_connect_and_to_stay() {
+    let mut rig = Rig::with(Config { idle_ms: Some(5_000), ..Config::new("/e") });
+    let id = rig.watch("a");
+    rig.opened();
+    rig.connected_with(ALIVE);
+    rig.live(10_000);
+    assert_eq!(rig.session.state(), State::Open);
+    rig.session.unsubscribe(rig.now, id);
+    rig.settle();
+    rig.pass(5_000);
+    assert_eq!(rig.session.state(), State::Idle);
+}
+
+/// Carries to the other what each posts, until both are silent; who hears what came with it in the second one.
+fn converse(leader: &mut Rig, follower: &mut Rig) -> Vec<HandlerId> {
+    let mut heard = Vec::new();
+    loop {
+        let posts = |rig: &mut Rig| {
+            rig.take(|action| match action {
+                Action::Post { message, .. } => Some(message.clone()),
+                _ => None,
+            })
+        };
+        let (down, up) = (posts(leader), posts(follower));
+        if down.is_empty() && up.is_empty() {
+            return heard;
+        }
+        for message in up {
+            leader.session.told(leader.now, &message, &mut Vec::new());
+            leader.settle();
+        }
+        for message in down {
+            follower.session.told(follower.now, &message, &mut heard);
+            follower.settle();
+        }
+    }
+}
+
+/// A tab that has the stream for all.
+fn leader() -> Rig {
+    let mut rig = Rig::with(Config { share: true, ..Config::new("/e") });
+    rig.session.connect();
+    rig.settle();
+    rig.session.locked(rig.now);
+    rig.settle();
+    rig.connected_with(ALIVE);
+    rig.done.clear();
+    rig
+}
+
+/// A tab that watches a channel through another one's stream.
+fn follower(channel: &str, leader: &mut Rig) -> (Rig, HandlerId) {
+    let mut rig = Rig::with(Config { share: true, ..Config::new("/e") });
+    // Each tab has a name of its own, from its random source.
+    rig.session = Session::new(
+        Config { share: true, ..Config::new("/e") },
+        Identity { device_id: "d1".into(), session_id: "s2".into() },
+        43,
+    );
+    let id = rig.watch(channel);
+    rig.session.held(rig.now);
+    rig.settle();
+    let check = rig.sent_one().number;
+    rig.status(check, 200);
+    converse(leader, &mut rig);
+    (rig, id)
+}
+
+#[test]
+fn a_tab_without_a_stream_sees_through_the_one_that_has_it() {
+    let mut leader = leader();
+    let own = leader.watch("a");
+    let call = leader.sent_one().number;
+    leader.status(call, 200);
+    let (mut follower, theirs) = follower("a", &mut leader);
+    // It knows nothing of what was told before, so all is told again.
+    let call = leader.sent_one();
+    assert!(call.body.unwrap().ends_with(r#""channels":["a"]}"#));
+    assert_eq!(leader.told("a"), [own]);
+    assert_eq!(converse(&mut leader, &mut follower), [theirs]);
+    leader.status(call.number, 200);
+    converse(&mut leader, &mut follower);
+    assert_eq!(follower.settled(), [(theirs, None)]);
+
+    let another = follower.watch("b");
+    converse(&mut leader, &mut follower);
+    let call = leader.sent_one();
+    assert!(call.body.unwrap().ends_with(r#""channels":["a","b"]}"#));
+    let rejected = vec![Rejected { channel: "b".parse().unwrap(), code: "forbidden".into() }];
+    leader.answer(call.number, &Answer { status: Some(200), rejected, ..Answer::default() });
+    converse(&mut leader, &mut follower);
+    assert_eq!(follower.settled(), [(another, Some("forbidden".into()))]);
+    assert!(leader.settled().iter().all(|(id, _)| *id == own), "it is nobody else's refusal");
+
+    follower.session.unsubscribe(follower.now, theirs);
+    follower.settle();
+    converse(&mut leader, &mut follower);
+    let call = leader.sent_one();
+    assert!(call.body.unwrap().ends_with(r#""channels":["a"]}"#));
+    leader.status(call.number, 200);
+    leader.session.unsubscribe(leader.now, own);
+    leader.settle();
+    assert!(leader.sent_one().body.unwrap().ends_with(r#""channels":[]}"#));
+}
+
+#[test]
+fn what_the_stream_tells_no_longer_is_told_to_the_tab_whose_it_was() {
+    let mut leader = leader();
+    let (mut follower, theirs) = follower("a", &mut leader);
+    let call = leader.sent_one().number;
+    leader.status(call, 200);
+    converse(&mut leader, &mut follower);
+    follower.settled();
+    leader.frame(Frame::Unseen(Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }));
+    converse(&mut leader, &mut follower);
+    assert_eq!(follower.settled(), [(theirs, Some("forbidden".into()))]);
+    assert!(leader.troubles().is_empty());
+}
+
+#[test]
+fn a_tab_that_takes_the_stream_over_asks_anew() {
+    let mut leader = leader();
+    let (mut follower, theirs) = follower("a", &mut leader);
+    let call = leader.sent_one().number;
+    leader.status(call, 200);
+    converse(&mut leader, &mut follower);
+    follower.session.locked(follower.now);
+    follower.settle();
+    follower.pass(200);
+    follower.opened();
+    follower.connected_with(ALIVE);
+    assert!(follower.sent_one().body.unwrap().ends_with(r#""channels":["a"]}"#));
+    assert_eq!(follower.told("a"), [theirs]);
+}
