@@ -3,12 +3,12 @@
 use axum::{Json, extract::State};
 use rusqlite::{OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
-use tidings::{DeviceId, Event, Hub, Origin, Typed, UserId};
+use tidings::{DeviceId, Event, Member, Origin, Typed, UserId};
 use ts_rs::TS;
 
 use crate::{
     App,
-    db::{Db, now_ms},
+    db::now_ms,
     error::{Body, Error},
     session::User,
     to_the_end,
@@ -60,7 +60,8 @@ pub(crate) async fn list(State(app): State<App>, user: User) -> Result<Json<Vec<
         })
         .await?;
     for device in &mut devices {
-        device.online = app.hub.is_device_online(user.id.as_str(), &device.id);
+        let device_id = DeviceId::new(&device.id).ok();
+        device.online = app.online.has(&Member { user_id: user.id.clone(), device_id });
     }
     Ok(Json(devices))
 }
@@ -87,7 +88,7 @@ pub(crate) async fn name(
                 Ok(())
             })
             .await?;
-        let device = read(&app.db, &app.hub, &user.id, &id).await?.ok_or(Error::UnknownDevice)?;
+        let device = read(&app, &user.id, &id).await?.ok_or(Error::UnknownDevice)?;
         let named = Event::typed(&DeviceEvent::Named(device.clone()), &[])?.from(&origin);
         app.hub.to_user(&user.id).except(&origin).publish(named).await?;
         Ok(Json(device))
@@ -96,16 +97,18 @@ pub(crate) async fn name(
 }
 
 /// Tells a user's devices that one of them came online or left. One that has no name yet is nobody's news.
-pub(crate) async fn tell_presence(db: &Db, hub: &Hub, user: &UserId, id: &DeviceId) -> Result<(), Error> {
-    let (owner, device) = (user.clone(), id.clone());
-    db.transact(move |tx| {
-        let seen = "UPDATE devices SET seen_at = ?3 WHERE user = ?1 AND id = ?2";
-        Ok(tx.execute(seen, (owner.as_str(), device.as_str(), now_ms()))?)
-    })
-    .await?;
-    if let Some(device) = read(db, hub, user, id).await? {
+pub(crate) async fn tell_presence(app: &App, member: &Member) -> Result<(), Error> {
+    let Member { user_id, device_id: Some(id) } = member else { return Ok(()) };
+    let (owner, device) = (user_id.clone(), id.clone());
+    app.db
+        .transact(move |tx| {
+            let seen = "UPDATE devices SET seen_at = ?3 WHERE user = ?1 AND id = ?2";
+            Ok(tx.execute(seen, (owner.as_str(), device.as_str(), now_ms()))?)
+        })
+        .await?;
+    if let Some(device) = read(app, user_id, id).await? {
         let news = if device.online { DeviceEvent::Online } else { DeviceEvent::Offline };
-        hub.to_user(user).publish(Event::typed(&news(device), &[])?).await?;
+        app.hub.to_user(user_id).publish(Event::typed(&news(device), &[])?).await?;
     }
     Ok(())
 }
@@ -117,15 +120,16 @@ pub(crate) fn require(tx: &Transaction<'_>, user: &UserId, device: &DeviceId) ->
     found.ok_or(Error::UnknownDevice)
 }
 
-async fn read(db: &Db, hub: &Hub, user: &UserId, id: &DeviceId) -> Result<Option<Device>, Error> {
-    let online = hub.is_device_online(user.as_str(), id.as_str());
+async fn read(app: &App, user: &UserId, id: &DeviceId) -> Result<Option<Device>, Error> {
+    let online = app.online.has(&Member { user_id: user.clone(), device_id: Some(id.clone()) });
     let (owner, id) = (user.clone(), id.clone());
-    db.transact(move |tx| {
-        let one = "SELECT name, seen_at FROM devices WHERE user = ?1 AND id = ?2";
-        let device = tx.query_row(one, (owner.as_str(), id.as_str()), |row| {
-            Ok(Device { id: id.to_string(), name: row.get(0)?, online, seen_at: row.get(1)? })
-        });
-        Ok(device.optional()?)
-    })
-    .await
+    app.db
+        .transact(move |tx| {
+            let one = "SELECT name, seen_at FROM devices WHERE user = ?1 AND id = ?2";
+            let device = tx.query_row(one, (owner.as_str(), id.as_str()), |row| {
+                Ok(Device { id: id.to_string(), name: row.get(0)?, online, seen_at: row.get(1)? })
+            });
+            Ok(device.optional()?)
+        })
+        .await
 }

@@ -24,7 +24,7 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
 };
 
-use crate::{db::Db, error::Error, online::Watch};
+use crate::{db::Db, error::Error, online::Online};
 
 /// What a page of ours may load. The client is WebAssembly, which a policy must allow by `wasm-unsafe-eval`.
 const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:";
@@ -34,6 +34,7 @@ const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe
 struct App {
     db: Db,
     hub: Hub,
+    online: Online,
 }
 
 /// Where the front end has the types of what it hears, from the root of this crate.
@@ -48,16 +49,16 @@ pub fn channels() -> Channels {
         .and::<timers::Snapshot>()
 }
 
-/// The whole application: the API, the event stream, and the front end's files.
+/// The whole application: the API, the event stream, and the front end's files. The hub is one with presence.
 ///
 /// # Errors
 ///
 /// When the database cannot be opened.
 pub fn app(hub: Hub, database: &Path, web: &Path) -> Result<Router> {
     let db = Db::open(database).with_context(|| format!("opening {}", database.display()))?;
-    let watch = Watch::start(&hub, &db);
-    let auth = session::auth(db.clone(), watch).allow("timer:{user}");
-    let app = App { db, hub: hub.clone() };
+    let auth = session::auth(db.clone()).allow("timer:{user}");
+    let app = App { db, hub: hub.clone(), online: Online::default() };
+    online::follow(&hub, app.clone());
 
     let api = Router::new()
         .route("/login", post(session::login))

@@ -4,7 +4,7 @@ use std::{io::Write, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use lexopt::prelude::*;
-use tidings::Hub;
+use tidings::{Hub, PresenceSettings};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -20,6 +20,8 @@ usage: timers --database FILE --web DIRECTORY [--listen ADDRESS]
 RUST_LOG chooses what is logged to stderr, as in RUST_LOG=tidings=debug.
 ";
 
+/// How long a device may be gone before the others see it leave: a reload takes less.
+const GRACE: Duration = Duration::from_secs(3);
 /// How long open streams may take to end when the program is told to.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -43,7 +45,8 @@ async fn main() -> Result<()> {
         "no index.html in {}: build the front end first",
         options.web.display()
     );
-    let hub = Hub::builder().build().await.context("starting the hub")?;
+    let presence = PresenceSettings::default().grace(GRACE);
+    let hub = Hub::builder().presence(presence).build().await.context("starting the hub")?;
     let app = timers::app(hub.clone(), &options.database, &options.web)?;
     let listener =
         TcpListener::bind(options.listen).await.with_context(|| format!("listening on {}", options.listen))?;

@@ -1,69 +1,52 @@
-//! Which devices come and go. The hub knows who is online at any moment; this asks it often enough for a list of devices,
-//! and only about users who have a stream open or had one a moment ago.
+//! Which devices are online, as the hub's presence says it: a reload is no leave, and a laptop that was shut is away after a
+//! while though nobody said so. Each change is kept as "last seen" and told to the user's other devices.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use parking_lot::Mutex;
-use tidings::{DeviceId, Hub, UserId};
-use tokio::time::{Instant, MissedTickBehavior};
+use tidings::{Hub, Member, Pattern, PresenceChange};
 
-use crate::{db::Db, devices::tell_presence};
+use crate::{App, devices::tell_presence};
 
-const INTERVAL: Duration = Duration::from_millis(500);
-/// A user is watched from before the stream opens, so finding nobody online must not end it at once.
-const GRACE: Duration = Duration::from_secs(60);
+/// The devices that are online; clones are one list. It says what the events say, so that nobody who loads the list of
+/// devices and then hears events is left with anything else.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Online(Arc<Mutex<BTreeSet<Member>>>);
 
-/// The users to look at; clones share them.
-#[derive(Clone, Default)]
-pub(crate) struct Watch(Arc<Mutex<HashMap<UserId, Watched>>>);
+impl Online {
+    /// Whether a device is online.
+    pub(crate) fn has(&self, member: &Member) -> bool {
+        self.0.lock().contains(member)
+    }
 
-struct Watched {
-    online: BTreeSet<DeviceId>,
-    since: Instant,
+    /// Takes a change in; those who came or left by it.
+    fn take(&self, change: PresenceChange) -> Vec<Member> {
+        let mut online = self.0.lock();
+        let mut now = online.clone();
+        match change {
+            PresenceChange::Here(here) => now = here.into_iter().collect(),
+            PresenceChange::Moved { join, leave } => {
+                now.extend(join);
+                leave.iter().for_each(|member| _ = now.remove(member));
+            }
+        }
+        let changed = online.symmetric_difference(&now).cloned().collect();
+        *online = now;
+        changed
+    }
 }
 
-impl Watch {
-    /// Begins to look, for as long as the runtime runs.
-    pub(crate) fn start(hub: &Hub, db: &Db) -> Self {
-        let watch = Self::default();
-        tokio::spawn(watch.clone().run(hub.clone(), db.clone()));
-        watch
-    }
-
-    /// Somebody is about to open a stream.
-    pub(crate) fn user(&self, user: &UserId) {
-        let mut users = self.0.lock();
-        let watched =
-            users.entry(user.clone()).or_insert_with(|| Watched { online: BTreeSet::new(), since: Instant::now() });
-        watched.since = Instant::now();
-    }
-
-    async fn run(self, hub: Hub, db: Db) {
-        let mut ticks = tokio::time::interval(INTERVAL);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+/// Follows who is online, for as long as the runtime runs.
+pub(crate) fn follow(hub: &Hub, app: App) {
+    let everyone: Pattern = "*".parse().expect("`*` is a pattern");
+    let mut watch = hub.watch_presence(&everyone);
+    tokio::spawn(async move {
         loop {
-            ticks.tick().await;
-            for (user, device) in self.changes(&hub) {
-                if let Err(error) = tell_presence(&db, &hub, &user, &device).await {
+            for member in app.online.take(watch.next().await) {
+                if let Err(error) = tell_presence(&app, &member).await {
                     tracing::warn!(?error, "a device's coming or going was not told");
                 }
             }
         }
-    }
-
-    /// Who came or left since the last look.
-    fn changes(&self, hub: &Hub) -> Vec<(UserId, DeviceId)> {
-        let mut changes = Vec::new();
-        self.0.lock().retain(|user, watched| {
-            let now: BTreeSet<_> = hub.devices_online(user.as_str()).into_iter().collect();
-            changes.extend(watched.online.symmetric_difference(&now).map(|device| (user.clone(), device.clone())));
-            watched.online = now;
-            !watched.online.is_empty() || watched.since.elapsed() < GRACE
-        });
-        changes
-    }
+    });
 }

@@ -19,7 +19,6 @@ use crate::{
     App,
     db::{Db, now_ms},
     error::{Body, Error},
-    online::Watch,
     to_the_end,
 };
 
@@ -96,15 +95,14 @@ pub(crate) async fn me(user: User) -> Json<Me> {
     Json(Me { user: user.id.to_string() })
 }
 
-/// The same session opens the event stream; whoever opens one is watched for devices that come and go.
-pub(crate) fn auth(db: Db, watch: Watch) -> impl Auth {
+/// The same session opens the event stream.
+pub(crate) fn auth(db: Db) -> impl Auth {
     move |request: AuthRequest| {
-        let (db, watch) = (db.clone(), watch.clone());
+        let db = db.clone();
         async move {
             let session = session_id(request.headers()).ok_or(AuthError::Missing)?;
             let user = user_of(&db, session).await.map_err(|error| AuthError::Unavailable(error.into()))?;
             let user = user.ok_or(AuthError::Invalid)?;
-            watch.user(&user);
             Identity::user(user)
         }
     }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, path::Path, time::Duration};
 use reqwest::{Client, Response, StatusCode, header};
 use serde_json::Value;
 use tempfile::TempDir;
-use tidings::Hub;
+use tidings::{Hub, PresenceSettings};
 use tidings_protocol::sse::Decoder;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -40,7 +40,8 @@ pub(crate) struct Server {
 
 impl Server {
     async fn start(database: &Path, web: &Path) -> Self {
-        let hub = Hub::builder().build().await.expect("a hub");
+        let presence = PresenceSettings::default().grace(Duration::from_millis(200));
+        let hub = Hub::builder().presence(presence).build().await.expect("a hub");
         let app = timers::app(hub, database, web).expect("the application");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
