@@ -22,6 +22,8 @@ const UNSUPPORTED = 18
 // 19 to 24 are told by `tabs.js`.
 /** Who is online, or came, or left: heard as records are, by handlers of its own. */
 const NEWS = 26
+const CHUNK = 27
+const REFUSED = 28
 
 // Who is asked, by the numbers of `Ask`.
 const TOKEN = 1
@@ -33,7 +35,7 @@ const UNKNOWN = 0xffffffff
 const LONGEST_MS = 0x7fffffff
 
 /** Reads JSON that must be an object. */
-function object(text) {
+export function object(text) {
   try {
     const value = JSON.parse(text)
     return typeof value === 'object' && value ? value : undefined
@@ -42,10 +44,22 @@ function object(text) {
   }
 }
 
+/** Reads JSON that must be a list of so many. */
+export function list(text, length) {
+  try {
+    const values = JSON.parse(text)
+    return values.length === length ? values : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export const item = (list, index) => list[index]
+
 /**
  * The browser of one driver. It calls `call(what, number, now, text, value)`, which says whether it could read the value.
  */
-export function attach(call, token, withCredentials) {
+export function attach(call, token, withCredentials, byFetch) {
   let source
   let timer
   /** The token for requests. It is in their headers, and nowhere else. */
@@ -55,19 +69,20 @@ export function attach(call, token, withCredentials) {
   const labels = new Map()
   const rooms = new Map()
 
-  const tell = (what, number = 0, text = '', value) => call(what, number, performance.now(), text, value)
+  const tell = (what, number = 0, text = '', value, now = performance.now()) => call(what, number, now, text, value)
   const routes = (what, record) => (what === NEWS ? rooms : record.to === undefined ? channels : labels)
   const tick = () => tell(TICK)
 
   const hear = (event) => {
     browser.frame = event.data
     const record = object(event.data)
-    if (record) heard(record.except === undefined ? RECORD : EXCLUDING, record)
+    // Its time is on the same clock, and asking for another costs more than all the rest here.
+    if (record) heard(record.except === undefined ? RECORD : EXCLUDING, record, event.timeStamp)
     else tell(GARBLED, 0, event.type)
   }
-  const heard = (what, record) => {
+  const heard = (what, record, now) => {
     const { channel, position } = record
-    tell(what, routes(what, record).get(channel) ?? UNKNOWN, typeof position === 'string' ? position : '', record)
+    tell(what, routes(what, record).get(channel) ?? UNKNOWN, typeof position === 'string' ? position : '', record, now)
   }
   const control = ({ type, data, lastEventId }) => {
     const what = NAMES.indexOf(type)
@@ -89,23 +104,44 @@ export function attach(call, token, withCredentials) {
       bearer = given
       return { status }
     }
-    const init = { cache: 'no-store', headers: {} }
     if (whom === PROBE) {
-      await fetch(url, { ...init, mode: 'no-cors', credentials: 'omit' })
+      await fetch(url, { cache: 'no-store', mode: 'no-cors', credentials: 'omit' })
       return { code: 'cors', detail: 'the server is there, and does not let pages of this origin read its answers' }
     }
-    if (withCredentials) init.credentials = 'include'
-    if (bearer) init.headers.authorization = `Bearer ${bearer}`
-    if (body !== undefined) {
-      init.method = 'POST'
-      init.body = body
-      init.headers['content-type'] = 'application/json'
-    }
-    const response = await fetch(url, init)
+    const post = body !== undefined
+    return summary(await request(url, post ? { method: 'POST', body } : {}, post && { 'content-type': 'application/json' }))
+  }
+  const request = (url, init, headers) =>
+    fetch(url, {
+      cache: 'no-store',
+      headers: { ...headers, ...(bearer && { authorization: `Bearer ${bearer}` }) },
+      ...(withCredentials && { credentials: 'include' }),
+      ...init,
+    })
+  const summary = async (response) => {
     const retryAfter = response.headers.get('retry-after')
     // A proxy's page, say, is no JSON: then the status has to do.
     const { code, detail, rejected, ticket, expiresIn, userId } = object(await response.text()) ?? {}
     return { code, detail, rejected, ticket, expiresIn, userId, status: response.status, retryAfterMs: delay(retryAfter) }
+  }
+
+  /** Reads a stream to its end, unless it is closed before. */
+  const read = async (url, own) => {
+    const { signal } = own
+    const response = await request(url, { signal }, { accept: 'text/event-stream' }).catch(() => undefined)
+    if (source !== own) return
+    if (response?.status !== 200 || !/^text\/event-stream\b/.test(response.headers.get('content-type'))) {
+      const value = response ? await summary(response).catch(() => ({})) : {}
+      if (source === own) tell(REFUSED, 0, '', value)
+      return
+    }
+    const reader = response.body.getReader()
+    for (;;) {
+      const { value } = await reader.read().catch(() => ({}))
+      if (source !== own) return
+      if (!value) return tell(NAMES.indexOf('error'))
+      tell(CHUNK, value.length, '', value)
+    }
   }
 
   /** A closed source is silent by the standard; one that somebody replaced the global with may not be. */
@@ -120,18 +156,36 @@ export function attach(call, token, withCredentials) {
     /** Opens a stream. It never reconnects by itself: it is closed upon its first error. */
     open(url) {
       try {
+        if (byFetch) {
+          if (!streams()) throw new TypeError('this browser cannot read a body before it ends')
+          source = new AbortController()
+          void read(url, source)
+          return
+        }
         source = new EventSource(url, { withCredentials })
         listen('add')
       } catch (error) {
-        // There is no EventSource, or it does not take the URL.
+        // There is nothing to open a stream with, or it does not take the URL.
         tell(UNSUPPORTED, 0, error?.message, error)
       }
     },
 
     close() {
-      source?.close()
-      if (source) listen('remove')
+      if (byFetch) source?.abort()
+      else if (source) {
+        source.close()
+        listen('remove')
+      }
       source = undefined
+    },
+
+    hold(data) {
+      browser.frame = data
+    },
+
+    dispatch(type, data, lastEventId) {
+      if (type === 'message') hear({ type, data })
+      else if (NAMES.includes(type)) control({ type, data, lastEventId })
     },
 
     /** Asks the application or the server; without a body it is a GET. */
@@ -200,6 +254,13 @@ function delay(header) {
   if (header === null) return undefined
   return /^\d+$/.test(header) ? header * 1000 : Math.max(Date.parse(header) - Date.now(), 0) || 0
 }
+
+const streams = () => 'body' in (globalThis.Response?.prototype ?? {})
+
+/** Whether streams are read by `fetch`. */
+export const byFetch = (transport) => transport === 'fetch' || (transport !== 'eventsource' && streams())
+
+export const copy = (chunk, into) => into.set(chunk)
 
 // ---- reading objects ----
 

@@ -3,6 +3,7 @@
 //! `js-sys` and `web-sys` are left out: linking the former alone brings its executor for futures, which would be a fifth
 //! of all.
 
+pub(crate) mod batch;
 pub(crate) mod frames;
 pub(crate) mod tabs;
 
@@ -16,7 +17,7 @@ pub(crate) type Callback = Closure<dyn Fn(u32, u32, f64, String, JsValue) -> boo
 extern "C" {
     /// The browser of one driver.
     pub(crate) type Browser;
-    pub(crate) fn attach(callback: &JsValue, token: &JsValue, with_credentials: bool) -> Browser;
+    pub(crate) fn attach(callback: &JsValue, token: &JsValue, with_credentials: bool, by_fetch: bool) -> Browser;
     #[wasm_bindgen(method)]
     pub(crate) fn open(this: &Browser, url: &str);
     #[wasm_bindgen(method)]
@@ -33,6 +34,12 @@ extern "C" {
     pub(crate) fn remember(this: &Browser, occasion: u32, record: &JsValue, route: u32);
     #[wasm_bindgen(method)]
     pub(crate) fn forget(this: &Browser);
+    /// Hands a frame in as an `EventSource` would.
+    #[wasm_bindgen(method)]
+    pub(crate) fn dispatch(this: &Browser, name: &str, data: &str, id: &str);
+    /// This frame is being read.
+    #[wasm_bindgen(method)]
+    pub(crate) fn hold(this: &Browser, data: &str);
     #[wasm_bindgen(method)]
     pub(crate) fn end(this: &Browser);
 
@@ -41,6 +48,18 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(crate) fn seed(this: &Browser) -> u64;
 
+    /// Whether streams are read by `fetch`, where the choice is left to us or says so.
+    #[wasm_bindgen(js_name = byFetch)]
+    pub(crate) fn by_fetch(transport: &JsValue) -> bool;
+    /// Copies the bytes of a chunk.
+    pub(crate) fn copy(chunk: &JsValue, into: &mut [u8]);
+    /// Reads an object; `undefined` if the text holds none.
+    #[wasm_bindgen(js_name = object)]
+    pub(crate) fn parse(text: &str) -> JsValue;
+    /// Reads a list of so many; `undefined` if the text is none.
+    #[wasm_bindgen(js_name = list)]
+    pub(crate) fn parse_list(text: &str, length: u32) -> JsValue;
+    pub(crate) fn item(list: &JsValue, index: u32) -> JsValue;
     pub(crate) fn field(object: &JsValue, name: &str) -> JsValue;
     pub(crate) fn text(object: &JsValue, name: &str) -> Option<String>;
     pub(crate) fn number(object: &JsValue, name: &str) -> f64;
@@ -84,6 +103,8 @@ pub(crate) mod occasion {
     pub(crate) const UNSHARED: u32 = 24;
     pub(crate) const EXCLUDING: u32 = 25;
     pub(crate) const NEWS: u32 = 26;
+    pub(crate) const CHUNK: u32 = 27;
+    pub(crate) const REFUSED: u32 = 28;
 }
 
 /// The route of a record whose channel has not been looked up.

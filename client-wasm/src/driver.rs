@@ -9,11 +9,15 @@ use std::{
     rc::{Rc, Weak},
 };
 
-use tidings_protocol::Pattern;
+use tidings_protocol::{
+    Pattern,
+    event::Head,
+    sse::{Decoder, decode::DEFAULT_EVENT},
+};
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    browser::{self, Browser, Callback, UNKNOWN, frames, occasion, tabs, tabs::Tabs, text, whole},
+    browser::{self, Browser, Callback, UNKNOWN, batch::Batch, frames, occasion, tabs, tabs::Tabs, text, whole},
     session::{
         Access, Action, Config, Exclusion, Frame, HandlerId, Hears, Identity, Request, Route, Session, State, Status,
         Trouble,
@@ -24,6 +28,10 @@ use crate::{
 pub(crate) trait Application: 'static {
     /// An event, as the browser parsed it, for a handler that may have been removed meanwhile.
     fn event(&self, handler: HandlerId, record: &JsValue);
+    /// One of a list of events.
+    fn event_of(&self, handler: HandlerId, list: &JsValue, index: u32) {
+        self.event(handler, &browser::item(list, index));
+    }
     /// A handler hears everything, or never will, for this reason; or no longer, after it has.
     fn settled(&self, handler: HandlerId, refusal: Option<&str>);
     /// A handler may have missed events, on these channels and for this reason; without a handler, the client has.
@@ -47,6 +55,13 @@ pub(crate) struct Driver<A> {
     _callback: Callback,
     /// When the browser's timer fires.
     armed: Cell<Option<u64>>,
+    /// Counts streams opened and closed: what is left of an old one is not handed in.
+    stream: Cell<u32>,
+    /// Of a stream that is read by `fetch`.
+    decoder: Cell<Decoder>,
+    chunk: Cell<Vec<u8>>,
+    /// Kept between chunks, for its memory.
+    batch: Cell<Batch>,
     /// Which routes the browser remembers.
     generation: Cell<u32>,
     /// The list of those who hear a record, kept between records.
@@ -75,15 +90,18 @@ pub(crate) struct Means {
     pub(crate) token: JsValue,
     /// Whether cookies go to other origins, too.
     pub(crate) with_credentials: bool,
+    /// `eventsource`, `fetch` or `auto`; anything else is `auto`.
+    pub(crate) transport: JsValue,
 }
 
 impl<A: Application> Driver<A> {
     pub(crate) fn new(mut config: Config, names: Names, means: Means, application: A) -> Rc<Self> {
-        let Means { token, with_credentials } = means;
+        let Means { token, with_credentials, transport } = means;
+        let by_fetch = browser::by_fetch(&transport);
         config.cross_origin = browser::is_elsewhere(&config.url);
         config.share &= tabs::can_share();
         if !token.is_undefined() {
-            config.access = Access::Ticket;
+            config.access = if by_fetch { Access::Token } else { Access::Ticket };
         }
         let identity = Identity {
             device_id: names.device_id.unwrap_or_else(browser::device_id),
@@ -94,7 +112,7 @@ impl<A: Application> Driver<A> {
             let callback = Callback::new(move |occasion, number, now, text: String, value| {
                 driver.upgrade().is_none_or(|driver| driver.called(occasion, number, whole(now), &text, &value))
             });
-            let browser = browser::attach(callback.as_ref(), &token, with_credentials);
+            let browser = browser::attach(callback.as_ref(), &token, with_credentials, by_fetch);
             let tabs = config
                 .share
                 .then(|| tabs::among(&browser, callback.as_ref(), &config.url, with_credentials, &identity.device_id));
@@ -105,6 +123,10 @@ impl<A: Application> Driver<A> {
                 tabs,
                 _callback: callback,
                 armed: Cell::new(None),
+                stream: Cell::new(0),
+                decoder: Cell::default(),
+                chunk: Cell::default(),
+                batch: Cell::default(),
                 generation: Cell::new(0),
                 hearers: Cell::default(),
                 acting: Cell::new(false),
@@ -175,6 +197,7 @@ impl<A: Application> Driver<A> {
                 self.record(occasion, number, now, text, value);
                 return true;
             }
+            occasion::CHUNK => self.chunk(now, number, value),
             occasion::UNSUPPORTED => {
                 // Neither gets better by itself.
                 self.session.borrow_mut().disconnect();
@@ -185,9 +208,7 @@ impl<A: Application> Driver<A> {
             occasion::GARBLED => {
                 // It shows at least that the stream lives.
                 self.session.borrow_mut().frame(now, Frame::Other);
-                let detail = Some(text.to_owned());
-                let trouble = Trouble { code: "malformedFrame".into(), detail, ..Trouble::default() };
-                self.application.error(&trouble, &JsValue::UNDEFINED);
+                self.garbled(text);
             }
             occasion::TOLD => {
                 self.told(now, text);
@@ -202,6 +223,7 @@ impl<A: Application> Driver<A> {
                     occasion::GONE => session.gone(text),
                     occasion::UNSHARED => session.unshared(now),
                     occasion::ERROR => session.failed(now),
+                    occasion::REFUSED => session.refused(now, &frames::answer(value)),
                     occasion::ONLINE => session.online(now),
                     occasion::SHOWN => session.visible(now),
                     occasion::HIDDEN => session.suspend(),
@@ -281,6 +303,88 @@ impl<A: Application> Driver<A> {
         self.deliver(hearers, &record);
     }
 
+    /// Bytes of a stream that is read by `fetch`.
+    fn chunk(self: &Rc<Self>, now: u64, length: u32, bytes: &JsValue) {
+        let stream = self.stream.get();
+        let (mut chunk, mut decoder, mut batch) = (self.chunk.take(), self.decoder.take(), self.batch.take());
+        chunk.resize(usize::try_from(length).unwrap_or_default(), 0);
+        browser::copy(bytes, &mut chunk);
+        let read = decoder.push(&chunk, |message| {
+            let head = if message.event == DEFAULT_EVENT { Head::read(message.data) } else { None };
+            if let Some(head) = head.filter(|head| !head.excludes) {
+                batch.push(&head, message.data, &mut self.session.borrow_mut());
+            } else {
+                self.deliver_all(&mut batch, stream, now);
+                if self.stream.get() == stream {
+                    self.browser.dispatch(message.event, message.data, message.last_event_id);
+                }
+            }
+        });
+        self.deliver_all(&mut batch, stream, now);
+        self.chunk.set(chunk);
+        self.batch.set(batch);
+        // A handler may have ended it.
+        if self.stream.get() == stream {
+            self.decoder.set(decoder);
+            if read.is_err() {
+                self.session.borrow_mut().failed(now);
+            }
+        }
+    }
+
+    /// Hands in what was gathered of a stream, record by record, unless a handler ends the stream.
+    fn deliver_all(self: &Rc<Self>, batch: &mut Batch, stream: u32, now: u64) {
+        if batch.records().is_empty() {
+            return;
+        }
+        let (text, heard) = batch.close();
+        let list = if heard > 0 { browser::parse_list(text, heard) } else { JsValue::UNDEFINED };
+        let mut index = 0;
+        let mut hearers = self.hearers.take();
+        for record in batch.records() {
+            if self.stream.get() != stream {
+                break;
+            }
+            let has_work = {
+                let mut session = self.session.borrow_mut();
+                let route = batch.route(record, &mut session);
+                session.record(now, route, record.position, None, &mut hearers);
+                session.has_work()
+            };
+            let text = batch.text(record);
+            if has_work {
+                // Another tab may be told of it.
+                self.browser.hold(text.unwrap_or_default());
+                self.act();
+            }
+            let Some(text) = text else { continue };
+            if !hearers.is_empty() {
+                // A text that is no JSON spoils the list for all.
+                let value = if list.is_undefined() { browser::parse(text) } else { JsValue::UNDEFINED };
+                if list.is_undefined() && value.is_undefined() {
+                    self.garbled(DEFAULT_EVENT);
+                    hearers.clear();
+                }
+                for id in hearers.drain(..) {
+                    if list.is_undefined() {
+                        self.application.event(id, &value);
+                    } else {
+                        self.application.event_of(id, &list, index);
+                    }
+                }
+            }
+            index += 1;
+        }
+        self.hearers.set(hearers);
+        batch.clear();
+    }
+
+    fn garbled(&self, name: &str) {
+        let detail = Some(name.to_owned());
+        let trouble = Trouble { code: "malformedFrame".into(), detail, ..Trouble::default() };
+        self.application.error(&trouble, &JsValue::UNDEFINED);
+    }
+
     /// Looks up who hears a record, for the browser to remember.
     fn find(&self, session: &mut Session, occasion: u32, record: &JsValue) -> Route {
         let hears = match occasion {
@@ -320,8 +424,14 @@ impl<A: Application> Driver<A> {
 
     fn carry_out(&self, action: Action) {
         match action {
-            Action::Open { url } => self.browser.open(&url),
-            Action::Close => self.browser.close(),
+            Action::Open { url } => {
+                self.decoder.take();
+                self.browser.open(&url);
+            }
+            Action::Close => {
+                self.stream.set(self.stream.get().wrapping_add(1));
+                self.browser.close();
+            }
             Action::Send(request) => {
                 self.unanswered.set(self.unanswered.get() + 1);
                 let Request { number, ask, url, body } = &request;

@@ -31,6 +31,8 @@ export interface ClientOptions {
   since?: string
   /** For EventSource and for the client's own requests. */
   withCredentials?: boolean
+  /** How streams are read. Absent: `auto`, which is `fetch` where bodies can be streamed. */
+  transport?: 'eventsource' | 'fetch' | 'auto'
   /** Whose streams and calls are, for those who are not known by cookies. Falsy: nobody in particular. */
   token?: () => string | null | undefined | Promise<string | null | undefined>
   /** One stream for all tabs, where the browser has locks and channels. Absent: no. */
@@ -77,6 +79,8 @@ extern "C" {
     fn clear(this: &Listeners);
     #[wasm_bindgen(method)]
     fn event(this: &Listeners, id: u32, record: &JsValue);
+    #[wasm_bindgen(method, js_name = eventOf)]
+    fn event_of(this: &Listeners, id: u32, list: &JsValue, index: u32);
     #[wasm_bindgen(method)]
     fn settled(this: &Listeners, id: u32, refusal: Option<&str>);
     #[wasm_bindgen(method)]
@@ -105,6 +109,10 @@ extern "C" {
 impl Application for Listeners {
     fn event(&self, handler: HandlerId, record: &JsValue) {
         self.event(handler.0, record);
+    }
+
+    fn event_of(&self, handler: HandlerId, list: &JsValue, index: u32) {
+        self.event_of(handler.0, list, index);
     }
 
     fn settled(&self, handler: HandlerId, refusal: Option<&str>) {
@@ -176,9 +184,12 @@ impl Client {
             share: some_number(options, "shareConnection") == Some(1),
             ..Config::new(text(options, "url").unwrap_or_default())
         };
-        let browser =
-            Means { token: field(options, "token"), with_credentials: number(options, "withCredentials") > 0.0 };
-        Ok(Self { driver: Driver::new(config, names, browser, listeners(options)) })
+        let means = Means {
+            token: field(options, "token"),
+            with_credentials: number(options, "withCredentials") > 0.0,
+            transport: field(options, "transport"),
+        };
+        Ok(Self { driver: Driver::new(config, names, means, listeners(options)) })
     }
 
     /// Hears channel events. Returns the handler's number, for `unsubscribe`. Throws an `Error` with the `code`

@@ -26,6 +26,14 @@ export function listeners({ onState, onGap, onError }) {
     }
   }
 
+  const event = (id, record) => {
+    try {
+      handlers.get(id)?.handler(record)
+    } catch (cause) {
+      error({ code: 'handlerError', willRetry: false, cause })
+    }
+  }
+
   return {
     add(id, handler, settled, gap) {
       handlers.set(id, { handler, settled, gap })
@@ -34,14 +42,8 @@ export function listeners({ onState, onGap, onError }) {
     remove: (id) => handlers.delete(id),
     clear: () => handlers.clear(),
 
-    event(id, record) {
-      try {
-        const { handler } = handlers.get(id) ?? {}
-        handler?.(record)
-      } catch (cause) {
-        error({ code: 'handlerError', willRetry: false, cause })
-      }
-    },
+    event,
+    eventOf: (id, list, index) => event(id, list[index]),
     settled(id, code) {
       const settled = unsettled.get(id) ?? handlers.get(id)?.settled
       unsettled.delete(id)

@@ -36,6 +36,8 @@ const REMEMBERED: usize = 4_096;
 pub struct Routes {
     listeners: Vec<(HandlerId, Hears, Pattern)>,
     found: Vec<Box<[HandlerId]>>,
+    /// The names under which they were found by [`Routes::look_up`], in order.
+    names: Vec<(Box<str>, Hears, Route)>,
     generation: u32,
 }
 
@@ -60,6 +62,7 @@ impl Routes {
 
     fn forget(&mut self) {
         self.found.clear();
+        self.names.clear();
         self.generation = self.generation.wrapping_add(1);
     }
 
@@ -86,6 +89,24 @@ impl Routes {
         };
         self.found.push(handlers);
         Route(u32::try_from(self.found.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// [`Self::find`], for a caller who has nothing to remember routes by.
+    pub fn look_up(&mut self, channel: &str, hears: Hears) -> Route {
+        let known = |(name, kind, _): &(Box<str>, Hears, Route)| {
+            // Lengths first, which mostly decide it.
+            (name.len(), *kind as u8, name.as_bytes()).cmp(&(channel.len(), hears as u8, channel.as_bytes()))
+        };
+        match self.names.binary_search_by(known) {
+            Ok(index) => self.names.get(index).map_or(Route(u32::MAX), |(.., route)| *route),
+            Err(_) => {
+                let route = self.find(channel, hears);
+                // Finding may have forgotten all others.
+                let index = self.names.binary_search_by(known).unwrap_or_else(|index| index);
+                self.names.insert(index, (channel.into(), hears, route));
+                route
+            }
+        }
     }
 
     /// The handlers of a route, in the order in which they were added.
@@ -153,12 +174,33 @@ mod tests {
     }
 
     #[test]
+    fn what_was_looked_up_is_not_looked_up_again() {
+        let mut routes = routes(&["*", "b"]);
+        routes.add(HandlerId(9), Hears::Addressed, "b".parse().unwrap());
+        for _ in 0..3 {
+            for (channel, hears, heard) in [
+                ("b", Hears::Channels, &[0, 1][..]),
+                ("a", Hears::Channels, &[0]),
+                ("b", Hears::Addressed, &[9]),
+                ("bb", Hears::Channels, &[0]),
+            ] {
+                let route = routes.look_up(channel, hears);
+                assert_eq!(routes.handlers(route).iter().map(|id| id.0).collect::<Vec<_>>(), heard, "{channel}");
+            }
+        }
+        assert_eq!(routes.found.len(), 4);
+        routes.remove(HandlerId(0));
+        let route = routes.look_up("b", Hears::Channels);
+        assert_eq!(routes.handlers(route), [HandlerId(1)]);
+    }
+
+    #[test]
     fn endless_channels_do_not_fill_the_memory() {
         let mut routes = routes(&["*"]);
         for n in 0..3 * REMEMBERED {
-            let route = routes.find(&n.to_string(), Hears::Channels);
+            let route = routes.look_up(&n.to_string(), Hears::Channels);
             assert_eq!(routes.handlers(route), [HandlerId(0)]);
         }
-        assert!(routes.found.len() <= REMEMBERED);
+        assert!(routes.found.len() <= REMEMBERED && routes.names.len() <= REMEMBERED);
     }
 }

@@ -339,6 +339,12 @@ impl Session {
         }
     }
 
+    /// Whether there is anything to do, at once or at the end of the microtask.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.dirty || !self.actions.is_empty()
+    }
+
     /// The next thing to do, if any.
     pub fn next_action(&mut self) -> Option<Action> {
         // They are few, and a ring of them costs the browser half a kilobyte.

@@ -233,6 +233,12 @@ impl Builder {
         self
     }
 
+    /// Read streams by `fetch`, or by `EventSource`. Defaults to `fetch` where a browser can.
+    pub fn by_fetch(mut self, by_fetch: bool) -> Self {
+        self.means.transport = if by_fetch { "fetch" } else { "eventsource" }.into();
+        self
+    }
+
     /// Whose streams and calls are, for those who are not known by cookies: a function that gives a token or a promise of
     /// one, or `undefined` for nobody in particular. It is called before each stream, and before its credentials expire.
     pub fn token(mut self, token: impl Fn() -> JsValue + 'static) -> Self {

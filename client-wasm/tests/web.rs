@@ -123,6 +123,7 @@ mod typed {
         install();
         let (states, gaps, errors) = (log.clone(), log.clone(), log.clone());
         Client::builder("/e")
+            .by_fetch(false)
             .reconnect(Backoff { base_ms: 0, ..Backoff::default() })
             .on_state(move |status| states.push(status.state.as_str()))
             .on_gap(move |gap| gaps.push(format!("gap {}", gap.reason)))

@@ -6,7 +6,7 @@ import { Tidings, type ConnectionState, type TidingsOptions } from './index.ts'
 const clients: Tidings[] = []
 
 function make(options: TidingsOptions = {}): Tidings {
-  const tidings = new Tidings({ url: 'http://app.test/api/events', ...options })
+  const tidings = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource', ...options })
   clients.push(tidings)
   return tidings
 }

@@ -241,7 +241,7 @@ export class Tidings<C extends object = RegisteredChannels> {
   }
 
   #make(): Engine {
-    const { url = '/api/events', reconnect, idleMs, since, credentials, token, onGap } = this.#options
+    const { url = '/api/events', reconnect, idleMs, since, credentials, token, transport, onGap } = this.#options
     const { deviceId = this.#options.deviceId, sessionId } = this.#identity ?? {}
     const options: EngineOptions = {
       url,
@@ -255,7 +255,7 @@ export class Tidings<C extends object = RegisteredChannels> {
     }
     const withCredentials = credentials === 'include' || undefined
     return new Engine(
-      Object.assign(options, present({ deviceId, sessionId, reconnect, idleMs, since, withCredentials, token })),
+      Object.assign(options, present({ deviceId, sessionId, reconnect, idleMs, since, withCredentials, token, transport })),
     )
   }
 

@@ -10,6 +10,7 @@ export const SERVER_CODES = [
   'credentialsMalformed',
   'credentialsInvalid',
   'credentialsExpired',
+  'credentialsRevoked',
   'credentialsNotYetValid',
   'credentialsWrongAudience',
   'credentialsWrongIssuer',

@@ -16,7 +16,7 @@ let clients: Tidings[] = []
 async function fresh(options: TidingsOptions = {}): Promise<Tidings> {
   vi.resetModules()
   const { Tidings } = await import('./index.ts')
-  const tidings = new Tidings({ url: 'http://app.test/api/events', ...options })
+  const tidings = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource', ...options })
   clients.push(tidings)
   return tidings
 }

@@ -60,7 +60,7 @@ describe('presence', () => {
   const watched = () => browser.calls.filter(({ url }) => url.endsWith('/presence')).map(({ body }) => body.channels)
 
   test('is asked for on every stream, and the list of the new one takes the place of the old one’s', async () => {
-    const tidings = new Tidings({ url, reconnect: { baseMs: 0, capMs: 0 } })
+    const tidings = new Tidings({ url, transport: 'eventsource', reconnect: { baseMs: 0, capMs: 0 } })
     const told = vi.fn<(presence: Presence) => void>()
     const { ready } = tidings.presence('room:7', told)
     await settle()
@@ -84,7 +84,7 @@ describe('presence', () => {
   })
 
   test('moves no position, and is told to nobody who stopped', async () => {
-    const tidings = new Tidings({ url, reconnect: { baseMs: 0, capMs: 0 } })
+    const tidings = new Tidings({ url, transport: 'eventsource', reconnect: { baseMs: 0, capMs: 0 } })
     const told = vi.fn()
     const stop = tidings.presence('room:7', told)
     await settle()
@@ -103,7 +103,7 @@ describe('presence', () => {
   test('is refused where there is no grant, and where the server has none', async () => {
     stubBrowser({ answer: () => Response.json({ accepted: [], rejected: [{ channel: 'room:7', code: 'forbidden' }] }) })
     const onError = vi.fn()
-    const tidings = new Tidings({ url, onError })
+    const tidings = new Tidings({ url, transport: 'eventsource', onError })
     const { ready } = tidings.presence('room:7', () => {})
     await settle()
     browser.stream.open({ aliveMs: 30_000 })
@@ -111,7 +111,7 @@ describe('presence', () => {
     expect(onError.mock.calls[0]?.[0]).toMatchObject({ code: 'forbidden', channel: 'room:7' })
     tidings.reset()
 
-    const other = new Tidings({ url, onError })
+    const other = new Tidings({ url, transport: 'eventsource', onError })
     const off = other.presence('room:7', () => {})
     await settle()
     browser.stream.open()
@@ -121,7 +121,7 @@ describe('presence', () => {
 
   test('that is taken away is told, and nothing more comes', async () => {
     const onError = vi.fn()
-    const tidings = new Tidings({ url, onError })
+    const tidings = new Tidings({ url, transport: 'eventsource', onError })
     const told = vi.fn()
     tidings.presence('room:7', told)
     await settle()
@@ -137,7 +137,7 @@ describe('presence', () => {
 
   test('a frame that cannot be read is told, and harms nobody', async () => {
     const onError = vi.fn()
-    const tidings = new Tidings({ url, onError })
+    const tidings = new Tidings({ url, transport: 'eventsource', onError })
     tidings.presence('room:7', () => {})
     await settle()
     browser.stream.open({ aliveMs: 30_000 })

@@ -58,7 +58,7 @@ async function current(mapping: QueryMapping<AnyChannels, QueryClient>, ...keys:
 beforeEach(() => {
   stubBrowser()
   backend = new Backend()
-  tidings = new Tidings({ url: 'http://app.test/api/events' })
+  tidings = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource' })
   queryClient = new QueryClient({ defaultOptions: { queries: { queryFn: backend.fetch, staleTime: Infinity, retry: false } } })
   queryClient.mount()
 })
@@ -140,7 +140,7 @@ describe('events', () => {
 
   test('whose mapping throws invalidate all that they may concern, and the error is told', async () => {
     const onError = vi.fn()
-    tidings = new Tidings({ url: 'http://app.test/api/events', onError })
+    tidings = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource', onError })
     const patch = (): never => {
       throw new Error('mine')
     }

@@ -23,7 +23,7 @@ const event = (...given: Parameters<typeof browser.stream.event>): Promise<void>
 beforeEach(() => {
   stubBrowser()
   vi.stubGlobal('IS_REACT_ACT_ENVIRONMENT', true)
-  tidings = new Tidings({ url: 'http://app.test/api/events' })
+  tidings = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource' })
   root = createRoot(document.body.appendChild(document.createElement('div')))
 })
 afterEach(async () => {

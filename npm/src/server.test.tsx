@@ -33,7 +33,7 @@ test.each<[string, (client: Tidings) => string | Promise<string>]>([
   const compiled = vi.spyOn(WebAssembly, 'Module')
   const timers = [vi.spyOn(globalThis, 'setTimeout'), vi.spyOn(globalThis, 'setInterval')]
   const onState = vi.fn()
-  const client = new Tidings({ url: 'http://app.test/api/events', onState })
+  const client = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource', onState })
   const html = await render(client)
   await settle()
   expect(html.replaceAll(/<[^>]*>/g, '').replaceAll(/\s+/g, ' ').trim()).toBe('idle 0 none')

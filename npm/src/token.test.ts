@@ -14,7 +14,7 @@ function server(refuse: (url: string, bearer: string | null) => Response | undef
 }
 
 async function connect(options: TidingsOptions): Promise<void> {
-  tidings = new Tidings({ url: 'http://app.test/api/events', onError: (error) => errors.push(error), ...options })
+  tidings = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource', onError: (error) => errors.push(error), ...options })
   tidings.connect()
   await settle()
 }

@@ -164,6 +164,12 @@ export interface TidingsOptions {
   /** Cookies: to the page's own origin only (`same-origin`, the default), or to the server's as well (`include`). */
   credentials?: 'same-origin' | 'include'
   /**
+   * How the stream is read. `fetch` decodes it in Wasm, which takes a fraction of the browser's time, and shows the server's
+   * answer where it refuses; `eventsource` leaves that to the browser, whose developer tools list each event. Everything else
+   * is the same. Defaults to `auto`: `fetch` where the browser can read a body before it ends, else `eventsource`.
+   */
+  transport?: 'auto' | 'fetch' | 'eventsource'
+  /**
    * For users who are not known by cookies: gives the token by which the server knows them (a JWT, mostly). It is called
    * before each stream, once more when the server refuses what it gave, and before what it gave expires; so it should give a
    * fresh one, if there is one. No token (`undefined`, `null`, `''`): nobody in particular. The token travels in headers only.

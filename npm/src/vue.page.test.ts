@@ -26,7 +26,7 @@ function once(end: () => void): () => void {
 }
 
 test('a scope outside components, as a store has, listens at once and until it is stopped', async () => {
-  const client = new Tidings({ url: 'http://app.test/api/events' })
+  const client = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource' })
   const app = createApp({}).use(TidingsPlugin, { client })
   const heard = vi.fn()
   const channel = ref('a')

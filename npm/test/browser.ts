@@ -90,6 +90,7 @@ export interface Call {
   url: string
   headers: Headers
   mode: RequestMode
+  signal: AbortSignal
   body: Record<string, unknown>
 }
 
@@ -127,8 +128,8 @@ export function stubBrowser({ answer = acceptAll }: { answer?: Answer } = {}): t
   vi.stubGlobal('fetch', async (input: RequestInfo | URL, init?: RequestInit) => {
     const request = new Request(input, init)
     const text = await request.text()
-    const { url, headers, mode } = request
-    const call = { url, headers, mode, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} }
+    const { url, headers, mode, signal } = request
+    const call = { url, headers, mode, signal, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} }
     browser.calls.push(call)
     return answer(call)
   })

@@ -58,7 +58,7 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
   beforeEach(() => {
     stubBrowser()
     heard.mockClear()
-    tidings = new Tidings({ url: 'http://app.test/api/events' })
+    tidings = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource' })
     target = document.body.appendChild(document.createElement('main'))
   })
   afterEach(() => {

@@ -1,5 +1,9 @@
 //! The event: what an application publishes, and how a stream carries it.
 
+mod head;
+
+pub use head::Head;
+
 #[cfg(feature = "serde")]
 use crate::{Cursor, EventType, Pattern, RequestId};
 use crate::{DeviceId, SessionId, UserId};

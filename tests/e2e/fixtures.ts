@@ -26,7 +26,9 @@ type Options = Omit<TidingsOptions, 'token'> & { token?: () => string | undefine
 /** Opens the test page and makes its client, which connects when it has a handler. */
 type Open = (options?: Options, where?: BrowserContext) => Promise<Page>
 
-interface Fixtures {
+export interface Fixtures {
+  /** How pages read their streams. */
+  transport: 'eventsource' | 'fetch'
   /** How the hub is started, beside where it listens. */
   hubOptions: string[]
   hub: Hub
@@ -35,6 +37,7 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
+  transport: ['fetch', { option: true }],
   hubOptions: [[], { option: true }],
   hub: async ({ hubOptions }, use) => {
     const hub = await Hub.start(...hubOptions)
@@ -46,14 +49,14 @@ export const test = base.extend<Fixtures>({
     await use(front)
     await front.close()
   },
-  open: async ({ front, context }, use) => {
+  open: async ({ front, context, transport }, use) => {
     await use(async ({ token, ...options } = {}, where = context) => {
       const page = await where.newPage()
       if (token) await page.exposeFunction('token', token)
       await spyOnStreams(page)
       await page.goto(front.url)
       await page.waitForFunction(() => ready)
-      await page.evaluate((options) => start(options), options)
+      await page.evaluate((options) => start(options), { transport, ...options })
       return page
     })
   },

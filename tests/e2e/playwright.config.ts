@@ -1,4 +1,5 @@
 import { defineConfig } from '@playwright/test'
+import type { Fixtures } from './fixtures.ts'
 import { chrome } from './support/paths.ts'
 
 /** Debian's Chromium: without a sandbox, which it lacks for root, and without network use of its own. */
@@ -14,9 +15,14 @@ const browserArguments = [
   '--disable-sync',
 ]
 
-export default defineConfig({
+export default defineConfig<Fixtures>({
   testDir: '.',
-  testMatch: '{hub,timers}/*.test.ts',
+  projects: [
+    // What holds over one transport holds over the other.
+    { name: 'fetch', testMatch: 'hub/*.test.ts', use: { transport: 'fetch' } },
+    { name: 'eventsource', testMatch: 'hub/*.test.ts', use: { transport: 'eventsource' } },
+    { name: 'timers', testMatch: 'timers/*.test.ts' },
+  ],
   fullyParallel: true,
   workers: 2,
   // A test that passes at the second attempt has found something.

@@ -10,6 +10,7 @@
 
 mod apt;
 mod bench;
+mod bench_client;
 mod browsers;
 mod build;
 mod chaos;
@@ -46,6 +47,8 @@ Usage: cargo xtask <COMMAND>
                        kill and stop a hub under real clients, and check what each of them got
   bench [--quick] [--rounds 3] [--only NAME]…
                        Tidings beside its peers: speed, memory and storms, as figures; see BENCHMARKS.md
+  bench --client [--quick] [--rounds 7]
+                       what an event costs the browser, in Chromium: the client beside its peers
   bench --instructions instructions of the hot path under callgrind, which a busy machine does not change
   setup                only install what `demo` and `test` need
   build                the Wasm client, the npm package, the front end and the example servers
@@ -62,7 +65,7 @@ enum Task {
     Test,
     Sim { seeds: String, from: Option<String> },
     Chaos { minutes: String, seed: Option<String> },
-    Bench { quick: bool, instructions: bool, options: Vec<String> },
+    Bench { quick: bool, instructions: bool, client: bool, options: Vec<String> },
     Setup,
     Build,
     Package { check: bool, only: Vec<String> },
@@ -90,6 +93,7 @@ fn run(task: Task) -> Result<()> {
         Task::Sim { seeds, from } => sim::run(&house, &mut steps, &seeds, from.as_deref()),
         Task::Chaos { minutes, seed } => chaos::run(&house, &mut steps, &minutes, seed.as_deref()),
         Task::Bench { instructions: true, .. } => bench::instructions(&house, &mut steps),
+        Task::Bench { client: true, quick, options, .. } => bench_client::run(&house, &mut steps, quick, &options),
         Task::Bench { quick, options, .. } => bench::run(&house, &mut steps, quick, &options),
         Task::Setup => setup(&house, &mut steps),
         Task::Build => build::all(&house, &mut steps),
@@ -120,6 +124,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
             (Long("seed"), Some(Task::Chaos { seed, .. })) => *seed = Some(arguments.value()?.string()?),
             (Long("quick"), Some(Task::Bench { quick, .. })) => *quick = true,
+            (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
             (Long(name @ ("rounds" | "only")), Some(Task::Bench { options, .. })) => {
                 options.push(format!("--{name}"));
@@ -133,7 +138,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "test" => Task::Test,
                     "sim" => Task::Sim { seeds: sim::SEEDS.to_owned(), from: None },
                     "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },
-                    "bench" => Task::Bench { quick: false, instructions: false, options: Vec::new() },
+                    "bench" => Task::Bench { quick: false, instructions: false, client: false, options: Vec::new() },
                     "setup" => Task::Setup,
                     "build" => Task::Build,
                     "package" => Task::Package { check: false, only: Vec::new() },

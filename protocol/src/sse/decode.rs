@@ -1,6 +1,6 @@
 //! Reading an event stream.
 
-use memchr::memchr2;
+use std::borrow::Cow;
 
 /// The longest line, and the most data of one event, that a [`Decoder`] takes unless told otherwise: 16 MiB.
 pub const DEFAULT_LIMIT: usize = 16 * 1024 * 1024;
@@ -132,7 +132,7 @@ impl Decoder {
                 self.after_cr = false;
                 rest = rest.strip_prefix(b"\n").unwrap_or(rest);
             }
-            let Some(end) = memchr2(b'\r', b'\n', rest) else { break };
+            let Some(end) = line_end(rest) else { break };
             self.after_cr = rest[end] == b'\r';
             if self.line.is_empty() {
                 self.line(&rest[..end], &mut direct, on_message)?;
@@ -187,11 +187,11 @@ impl Decoder {
             b"data" => self.data(value, direct)?,
             b"event" => {
                 self.event.clear();
-                self.event.push_str(&String::from_utf8_lossy(value));
+                self.event.push_str(&lossy(value));
             }
             b"id" if !value.contains(&0) => {
                 self.next_id.clear();
-                self.next_id.push_str(&String::from_utf8_lossy(value));
+                self.next_id.push_str(&lossy(value));
                 self.has_next_id = true;
             }
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
@@ -205,9 +205,8 @@ impl Decoder {
     }
 
     fn data<'a>(&mut self, value: &'a [u8], direct: &mut Option<&'a str>) -> Result<(), DecodeError> {
-        let text = String::from_utf8_lossy(value);
-        match text {
-            std::borrow::Cow::Borrowed(text) if !self.has_data && direct.is_none() => *direct = Some(text),
+        match lossy(value) {
+            Cow::Borrowed(text) if !self.has_data && direct.is_none() => *direct = Some(text),
             text => {
                 self.keep(direct.take());
                 if self.has_data {
@@ -239,5 +238,56 @@ impl Decoder {
 
     fn too_long(&self) -> Result<(), DecodeError> {
         Err(DecodeError { limit: self.limit })
+    }
+}
+
+/// UTF-8 as the standard decodes it. Where nothing has to be replaced, which is nearly always, this is several times as fast as
+/// [`String::from_utf8_lossy`], which goes byte by byte.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
+}
+
+/// Where the first CR or LF is. Eight bytes at a time: in Wasm without vectors that is three times as fast as `memchr`, which
+/// takes four.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // The lowest high bit of the result is that of the first byte that is 0; those above it may be wrong.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let mut words = bytes.chunks_exact(8);
+    let mut at = 0;
+    for word in &mut words {
+        let word = word.try_into().map_or(0, u64::from_le_bytes);
+        let found = zero(word ^ (ONES * 0x0a)) | zero(word ^ (ONES * 0x0d));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    words.remainder().iter().position(|&byte| byte == b'\n' || byte == b'\r').map(|index| at + index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line_end;
+
+    #[test]
+    fn a_lines_end_is_found_wherever_it_is() {
+        let others = [0, 1, 9, 0x0b, 0x0c, 0x0e, 0x8a, 0x8d, 0xff];
+        for length in 0..40 {
+            for other in others {
+                let mut bytes = vec![other; length];
+                assert_eq!(line_end(&bytes), None);
+                for at in (0..length).rev() {
+                    for end in *b"\r\n" {
+                        bytes[at] = end;
+                        assert_eq!(line_end(&bytes), Some(at), "{other} {length}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-/** Records what reaches a page through its `EventSource`s, so that what the client hides is told from what never came. */
+/** Records what reaches a page through its streams, so that what the client hides is told from what never came. */
 import type { Page } from '@playwright/test'
 
 export async function spyOnStreams(page: Page): Promise<void> {
@@ -12,6 +12,28 @@ export async function spyOnStreams(page: Page): Promise<void> {
           this.addEventListener(name, ({ data }) => received.push({ name, data }))
         }
       }
+    }
+
+    const fetch = globalThis.fetch
+    globalThis.fetch = async (...request) => {
+      const response = await fetch(...request)
+      if (response.headers.get('content-type') !== 'text/event-stream' || !response.body) return response
+      let rest = ''
+      const text = new TextDecoder()
+      const overheard = response.body.pipeThrough(
+        new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+          transform(chunk, controller) {
+            const frames = (rest + text.decode(chunk, { stream: true })).split('\n\n')
+            rest = frames.pop() ?? ''
+            for (const frame of frames) {
+              const [, data] = /^data: (.*)$/m.exec(frame) ?? []
+              if (data !== undefined) received.push({ name: /^event: (.*)$/m.exec(frame)?.[1] ?? 'message', data })
+            }
+            controller.enqueue(chunk)
+          },
+        }),
+      )
+      return new Response(overheard, response)
     }
   })
 }

@@ -1,0 +1,62 @@
+// The page, what it loads, and one stream: all frames of a round, as Tidings writes them, as fast as they are taken.
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+
+const here = import.meta.dirname
+const files = {
+  '/': ['text/html', () => '<!doctype html><title>Client benchmark</title><link rel="icon" href="data:,"><script type="module" src="/readers.js"></script>'],
+  '/readers.js': ['text/javascript', () => readFileSync(join(here, 'readers.js'))],
+  '/tidings.js': ['text/javascript', () => readFileSync(join(here, '../../npm/dist/index.js'))],
+  '/eventsource-parser.js': ['text/javascript', () => readFileSync(join(here, 'node_modules/eventsource-parser/dist/index.js'))],
+}
+
+const CONNECTED = {
+  connectionId: 'n1.bench',
+  userId: null,
+  deviceId: null,
+  channels: ['bench'],
+  rejected: [],
+  resumed: false,
+  heartbeatMs: 600_000,
+  timestamp: '2026-01-02T03:04:05.678Z',
+}
+/** So many frames are written at once: about 64 KiB. */
+const BATCH = 170
+
+/** Frames whose payloads are about 200 bytes of JSON. */
+function batches(events) {
+  const batches = []
+  for (let from = 0; from < events; from += BATCH) {
+    let text = ''
+    for (let n = from; n < Math.min(from + BATCH, events); n++) {
+      const position = `1f3a9c.${n + 2}.9ab3c0de`
+      const payload = { n, title: 'a timer that somebody started', tags: ['work', 'home'], text: 'x'.repeat(110), done: false }
+      const event = { channel: 'bench', type: 'started', position, timestamp: '2026-01-02T03:04:05.678Z', payload }
+      text += `id: ${position}\ndata: ${JSON.stringify(event)}\n\n`
+    }
+    batches.push(Buffer.from(text))
+  }
+  return batches
+}
+
+/** Serves rounds of so many events, on a port of its own. */
+export async function serve(events) {
+  const frames = batches(events)
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, 'http://localhost')
+    if (pathname !== '/events') {
+      const [type, read] = files[pathname] ?? ['text/plain', () => '']
+      return response.writeHead(files[pathname] ? 200 : 404, { 'content-type': type }).end(read())
+    }
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
+    response.write(`id: 1f3a9c.1.9ab3c0de\nevent: connected\ndata: ${JSON.stringify(CONNECTED)}\n\n`)
+    // Nobody reconnects while the last is being counted: it stays open.
+    Readable.from(frames).pipe(response, { end: false })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { url: `http://127.0.0.1:${server.address().port}`, close: () => (server.closeAllConnections(), server.close()) }
+}

@@ -1,0 +1,75 @@
+//! The records of one chunk, gathered so that the browser reads them in one go: decoding a text and parsing it cost it more
+//! for each call than for each byte.
+
+use tidings_protocol::{Cursor, event::Head};
+
+use super::frames;
+use crate::session::{Hears, Route, Session};
+
+/// Records in their order. Only the text of those that somebody hears is kept.
+#[derive(Default)]
+pub(crate) struct Batch {
+    /// A list in JSON, without its last bracket.
+    text: String,
+    records: Vec<Record>,
+    heard: u32,
+}
+
+/// What the session has to know of a record.
+pub(crate) struct Record {
+    pub(crate) position: Option<Cursor>,
+    hears: Hears,
+    route: Route,
+    /// Of the routes, when this one was found.
+    generation: u32,
+    /// Where its text is, if somebody hears it.
+    pub(crate) text: Option<(usize, usize)>,
+}
+
+impl Batch {
+    pub(crate) fn push(&mut self, head: &Head<'_>, data: &str, session: &mut Session) {
+        let hears = if head.to.is_none() { Hears::Channels } else { Hears::Addressed };
+        let routes = session.routes();
+        let route = routes.look_up(head.channel, hears);
+        let generation = routes.generation();
+        let text = (!routes.handlers(route).is_empty()).then(|| {
+            self.heard += 1;
+            self.text.push(if self.text.is_empty() { '[' } else { ',' });
+            let start = self.text.len();
+            self.text.push_str(data);
+            (start, self.text.len())
+        });
+        self.records.push(Record { position: frames::cursor(head.position), hears, route, generation, text });
+    }
+
+    pub(crate) fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// All that is heard, as one list, and how long that is.
+    pub(crate) fn close(&mut self) -> (&str, u32) {
+        self.text.push(']');
+        (&self.text, self.heard)
+    }
+
+    pub(crate) fn text(&self, record: &Record) -> Option<&str> {
+        record.text.and_then(|(start, end)| self.text.get(start..end))
+    }
+
+    /// Who hears a record now: a handler of an earlier one may have changed that. A handler that has only just come does not
+    /// hear what had come before it and concerned nobody.
+    pub(crate) fn route(&self, record: &Record, session: &mut Session) -> Route {
+        let routes = session.routes();
+        if record.generation == routes.generation() {
+            return record.route;
+        }
+        let head = self.text(record).and_then(Head::read);
+        head.map_or(Route(u32::MAX), |head| routes.look_up(head.channel, record.hears))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.text.clear();
+        self.records.clear();
+        self.heard = 0;
+    }
+}

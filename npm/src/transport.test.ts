@@ -1,0 +1,197 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { type Call, browser, settle, stubBrowser } from '../test/browser.ts'
+import { Tidings, type TidingsError, type TidingsOptions } from './index.ts'
+
+const text = new TextEncoder()
+
+/** A stream that was fetched, and that the test plays the server of. */
+class FakeStream {
+  closed = false
+  #controller!: ReadableStreamDefaultController<Uint8Array>
+  readonly response: Response
+
+  constructor(readonly call: Call) {
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => void (this.#controller = controller) })
+    this.response = new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+    call.signal.addEventListener('abort', () => {
+      this.closed = true
+      this.#controller.error(new DOMException('aborted', 'AbortError'))
+    })
+  }
+
+  /** Sends bytes, and lets the client read them. */
+  async send(bytes: string | Uint8Array): Promise<void> {
+    this.#controller.enqueue(typeof bytes === 'string' ? text.encode(bytes) : bytes)
+    await settle()
+  }
+
+  connected(more = {}): Promise<void> {
+    const frame = { connectionId: 'n1', userId: 'u1', channels: ['a', 'b'], rejected: [], resumed: false, heartbeatMs: 15000, ...more }
+    return this.send(`id: 1f.42.9ab3\nevent: connected\ndata: ${JSON.stringify(frame)}\n\n`)
+  }
+
+  async end(): Promise<void> {
+    this.#controller.close()
+    await settle()
+  }
+}
+
+/** An event as the server writes it. */
+function frame(channel: string, seq: number, payload: unknown, more = {}): string {
+  const position = `1f.${seq}.c0de`
+  return `id: ${position}\ndata: ${JSON.stringify({ channel, type: 't', ...more, position, timestamp: '', payload })}\n\n`
+}
+
+const streams: FakeStream[] = []
+const errors: TidingsError[] = []
+const gaps: unknown[] = []
+let refusal: (() => Response) | undefined
+let tidings: Tidings
+
+beforeEach(() => {
+  streams.length = errors.length = gaps.length = 0
+  refusal = undefined
+  const answer = (call: Call): Response => {
+    if (call.headers.get('accept') !== 'text/event-stream') return Response.json({ accepted: call.body.channels ?? [], rejected: [] })
+    if (refusal) return refusal()
+    streams.push(new FakeStream(call))
+    return streams.at(-1)!.response
+  }
+  stubBrowser({ answer })
+})
+afterEach(() => tidings.reset())
+
+function make(options: TidingsOptions = {}): void {
+  tidings = new Tidings({
+    url: 'http://app.test/api/events',
+    reconnect: { baseMs: 1, capMs: 1 },
+    onError: (error) => errors.push(error),
+    onGap: (...gap) => gaps.push(gap),
+    ...options,
+  })
+}
+
+/** A stream that is open, with two channels; what their handlers hear. */
+async function open(options: TidingsOptions = {}): Promise<{ heard: unknown[]; stream: FakeStream }> {
+  const heard: unknown[] = []
+  make(options)
+  for (const channel of ['a', 'b']) tidings.subscribe(channel, ({ payload }) => heard.push([channel, payload]))
+  tidings.on('timer', ({ payload }) => heard.push(['timer', payload]))
+  await settle()
+  const stream = streams.at(-1)!
+  await stream.connected()
+  return { heard, stream }
+}
+
+describe('which one', () => {
+  test('by itself, `fetch` where bodies can be streamed', async () => {
+    await open()
+    expect(browser.streams).toEqual([])
+    expect(tidings.state).toBe('open')
+  })
+
+  test('by itself, `EventSource` where they cannot', async () => {
+    vi.stubGlobal('Response', { prototype: {}, json: Response.json })
+    make()
+    tidings.connect()
+    await settle()
+    expect(browser.streams).toHaveLength(1)
+  })
+
+  test('`fetch` where it cannot be done is told', async () => {
+    vi.stubGlobal('Response', { prototype: {}, json: Response.json })
+    make({ transport: 'fetch' })
+    tidings.connect()
+    await settle()
+    expect(errors).toMatchObject([{ code: 'unsupported', willRetry: false }])
+  })
+})
+
+test('the token is in the stream’s own headers, and needs no ticket', async () => {
+  await open({ token: () => 'secret' })
+  expect(browser.calls.map(({ url }) => new URL(url).pathname)).toEqual(['/api/events'])
+  expect(streams[0]?.call.headers.get('authorization')).toBe('Bearer secret')
+  expect(streams[0]?.call.url).not.toContain('secret')
+})
+
+test('a refused stream is not asked about, for it says why', async () => {
+  refusal = () => Response.json({ code: 'full' }, { status: 503, headers: { 'retry-after': '9' } })
+  make()
+  tidings.connect()
+  await settle()
+  expect(errors).toMatchObject([{ code: 'full', status: 503, willRetry: true }])
+  expect(tidings.getSnapshot().nextRetryMs).toBe(9_000)
+  expect(browser.calls).toHaveLength(1)
+})
+
+test.each([
+  ['a page instead of a stream', () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } })],
+  [
+    'no answer',
+    () => {
+      throw new TypeError('Failed to fetch')
+    },
+  ],
+])('%s is a failure to be tried again', async (_, answer) => {
+  refusal = answer
+  make()
+  tidings.connect()
+  await settle()
+  expect(errors[0]).toMatchObject({ code: 'network', willRetry: true })
+})
+
+test('frames arrive, however the bytes are cut', async () => {
+  const { heard, stream } = await open()
+  const bytes = text.encode(frame('a', 43, 'ü€😀') + frame('b', 44, { deep: ['"}{'] }) + frame('timer', 45, 1, { to: 'user' }))
+  for (const byte of bytes) await stream.send(Uint8Array.of(byte))
+  expect(heard).toEqual([
+    ['a', 'ü€😀'],
+    ['b', { deep: ['"}{'] }],
+    ['timer', 1],
+  ])
+})
+
+test('a lost stream resumes after the last event that came, of whichever channel', async () => {
+  const { stream } = await open()
+  await stream.send(frame('a', 43, 1) + frame('elsewhere', 44, 2))
+  await stream.send('id: 1f.45.1\nevent: heartb')
+  await stream.end()
+  await vi.waitFor(() => expect(streams).toHaveLength(2))
+  expect(new URL(streams[1]!.call.url).searchParams.get('lastEventId')).toBe('1f.44.c0de')
+})
+
+test('only what somebody hears is read as JSON', async () => {
+  const { heard, stream } = await open()
+  const parse = vi.spyOn(JSON, 'parse')
+  await stream.send(frame('elsewhere', 43, 1) + frame('a', 44, 2) + frame('timer', 45, 3) + frame('elsewhere', 46, 4))
+  expect(heard).toEqual([['a', 2]])
+  expect(parse).toHaveBeenCalledTimes(1)
+})
+
+test('a handler that ends the connection hears no more of what had come', async () => {
+  const { heard, stream } = await open()
+  tidings.subscribe('a', () => tidings.disconnect())
+  await settle()
+  await stream.send(`event: subscribed\ndata: {"requestId":"${browser.calls.at(-1)?.body.requestId}","channels":["a"],"position":"1f.42.9ab3"}\n\n`)
+  await stream.send(frame('a', 43, 1) + frame('a', 44, 2))
+  expect(heard).toEqual([['a', 1]])
+  expect([tidings.state, stream.closed]).toEqual(['closed', true])
+})
+
+test('an event that is hidden from this tab is hidden', async () => {
+  const { heard, stream } = await open()
+  await stream.send(frame('a', 43, 1, { except: { userId: 'u1', sessionId: tidings.sessionId } }) + frame('a', 44, 2))
+  expect(heard).toEqual([['a', 2]])
+})
+
+test('a gap comes in its place, and a broken frame is told', async () => {
+  const { heard, stream } = await open()
+  await stream.send(`${frame('a', 43, 1)}id: 2a.0.0\nevent: gap\ndata: {"channels":null,"reason":"epoch"}\n\ndata: {"chan\n\n${frame('a', 44, 2)}`)
+  await stream.send(`data: {"channel":"a","type":"t","position":"1f.45.1","timestamp":"","payload":\n\n`)
+  expect(heard).toEqual([
+    ['a', 1],
+    ['a', 2],
+  ])
+  expect(gaps).toEqual([[null, 'epoch']])
+  expect(errors).toMatchObject([{ code: 'malformedFrame' }, { code: 'malformedFrame' }])
+})

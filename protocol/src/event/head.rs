@@ -1,0 +1,151 @@
+//! The head of an event: what a reader has to know before it knows whether anybody wants the rest.
+
+use super::Addressee;
+
+/// The fields of an event that say whose it is, as slices of its data. What follows `payload`, which is the last field
+/// wherever Tidings writes, is not looked at: neither read nor checked.
+///
+/// ```
+/// use tidings_protocol::event::Head;
+/// let head = Head::read(r#"{"channel":"a:b","type":"t","source":{"userId":"u"},"position":"1f.2.3","payload":{"…":[]}}"#);
+/// let head = head.unwrap();
+/// assert_eq!((head.channel, head.position, head.to, head.excludes), ("a:b", "1f.2.3", None, false));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Where it was published, or its label; not checked.
+    pub channel: &'a str,
+    /// Its place in the log; not checked.
+    pub position: &'a str,
+    /// To whom it was addressed, if not to the channel.
+    pub to: Option<Addressee>,
+    /// Whether it is hidden from somebody.
+    pub excludes: bool,
+}
+
+impl<'a> Head<'a> {
+    /// Reads the head. `None` for what is written in another way than Tidings writes (an escape in a name, say, or a field
+    /// missing), or no event at all: then the whole has to be read, by a real parser.
+    #[must_use]
+    pub fn read(data: &'a str) -> Option<Self> {
+        let mut scan = Scan { text: data, rest: data.as_bytes() };
+        let mut head = Self { channel: "", position: "", to: None, excludes: false };
+        scan.take(b'{')?;
+        loop {
+            let name = scan.string()?;
+            scan.take(b':')?;
+            match name {
+                "payload" => break,
+                "channel" => head.channel = scan.string()?,
+                "position" => head.position = scan.string()?,
+                "to" => {
+                    head.to = Some(match scan.string()? {
+                        "user" => Addressee::User,
+                        "device" => Addressee::Device,
+                        _ => return None,
+                    });
+                }
+                _ => {
+                    head.excludes |= name == "except";
+                    scan.skip()?;
+                }
+            }
+            scan.take(b',')?;
+        }
+        (!head.channel.is_empty() && !head.position.is_empty()).then_some(head)
+    }
+}
+
+/// Walks over JSON without white space between its tokens.
+struct Scan<'a> {
+    text: &'a str,
+    rest: &'a [u8],
+}
+
+impl<'a> Scan<'a> {
+    fn take(&mut self, byte: u8) -> Option<()> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        (*first == byte).then_some(())
+    }
+
+    /// A string without escapes.
+    fn string(&mut self) -> Option<&'a str> {
+        self.take(b'"')?;
+        let start = self.text.len() - self.rest.len();
+        let length = self.rest.iter().position(|&byte| byte == b'"' || byte == b'\\')?;
+        self.rest = self.rest.get(length..)?;
+        self.take(b'"')?;
+        self.text.get(start..start + length)
+    }
+
+    /// A value: up to the comma that follows it at its own level.
+    fn skip(&mut self) -> Option<()> {
+        let mut depth = 0_usize;
+        loop {
+            match self.rest.first()? {
+                b',' if depth == 0 => return Some(()),
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.checked_sub(1)?,
+                _ => {}
+            }
+            self.rest = self.rest.get(1..)?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(data: &str) -> Option<(&str, &str, Option<Addressee>, bool)> {
+        Head::read(data).map(|head| (head.channel, head.position, head.to, head.excludes))
+    }
+
+    #[test]
+    fn fields_may_come_in_any_order_before_the_payload() {
+        let data = r#"{"position":"1.2.3","except":{"userId":"u","sessionId":"s"},"to":"device","channel":"a","n":[1,{"x":2}],"payload":1}"#;
+        assert_eq!(head(data), Some(("a", "1.2.3", Some(Addressee::Device), true)));
+    }
+
+    #[test]
+    fn the_payload_is_not_looked_at() {
+        let data = r#"{"channel":"a","position":"1.2.3","payload":{"channel":"b","unfinished"#;
+        assert_eq!(head(data), Some(("a", "1.2.3", None, false)));
+    }
+
+    #[test]
+    fn a_text_inside_a_value_is_no_field() {
+        let data = r#"{"channel":"a","type":"\"","position":"1.2.3","payload":1}"#;
+        assert_eq!(head(data), None, "what holds escapes is left to a real parser");
+        let data = r#"{"channel":"a","type":"},\u007b","position":"1.2.3","payload":1}"#;
+        assert_eq!(head(data), None);
+        let data = r#"{"channel":"a","type":"}],[{","position":"1.2.3","payload":1}"#;
+        assert_eq!(head(data), Some(("a", "1.2.3", None, false)));
+    }
+
+    #[test]
+    fn what_lacks_a_field_or_is_no_event_has_no_head() {
+        for data in [
+            "",
+            "{",
+            "{}",
+            "[]",
+            "null",
+            r#"{"channel":"a","payload":1}"#,
+            r#"{"position":"1.2.3","payload":1}"#,
+            r#"{"channel":"a","position":"1.2.3"}"#,
+            r#"{"payload":1,"channel":"a","position":"1.2.3"}"#,
+            r#"{ "channel":"a","position":"1.2.3","payload":1}"#,
+            r#"{"channel":"a","position":7,"payload":1}"#,
+            r#"{"channel":"a","to":"all","position":"1.2.3","payload":1}"#,
+            r#"{"channel":"a","n":],"position":"1.2.3","payload":1}"#,
+        ] {
+            assert_eq!(head(data), None, "{data}");
+        }
+    }
+}
