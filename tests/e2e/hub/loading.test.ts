@@ -80,7 +80,7 @@ test('calls made before the Wasm has loaded take effect in order', async ({ hub,
   const before = await page.evaluate(async () => {
     const path = '/tidings/slim.js'
     const { Tidings } = (await import(path)) as typeof import('/tidings/slim.js')
-    globalThis.told = { states: [], gaps: [], errors: [], revoked: [], heard: { gone: [], kept: [] } }
+    globalThis.told = { states: [], gaps: [], errors: [], revoked: [], seen: [], heard: { gone: [], kept: [] } }
     globalThis.tidings = new Tidings({ url: '/api/events?user=ana', wasm: '/tidings/tidings.wasm' })
     const gone = tidings.subscribe('news', ({ payload }) => told.heard.gone?.push(payload))
     tidings.subscribe('news', ({ payload }) => told.heard.kept?.push(payload))

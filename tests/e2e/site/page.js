@@ -28,6 +28,7 @@ globalThis.hear = (channel, { as = channel, since } = {}) => {
   })
 }
 
+/** @param {string} channel */
 globalThis.see = (channel) => tidings.presence(channel, (presence) => told.seen.push(presence))
 
 globalThis.ready = true

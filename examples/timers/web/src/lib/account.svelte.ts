@@ -1,5 +1,5 @@
 import { ApiError, call, session } from './api'
-import { live } from './live.svelte'
+import { live } from './live'
 
 /** Who is logged in. */
 class Account {
@@ -37,8 +37,6 @@ class Account {
 
   #enter(user: string): void {
     if (this.user === user) return
-    // First, so that the page is never seen before it connects.
-    live.begin()
     void live.load()
     this.user = user
     this.ended = false

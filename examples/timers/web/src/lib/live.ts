@@ -1,4 +1,4 @@
-import { configureTidings, getTidings, type ConnectionSnapshot, type EventOn } from 'tidings'
+import { configureTidings, getTidings, type EventOn } from 'tidings'
 import { abandonRequests, session } from './api'
 import type { Channels } from './channels'
 import { devices } from './devices.svelte'
@@ -6,11 +6,8 @@ import { PHASES } from './format'
 import { notices } from './notices.svelte'
 import { timer } from './timer.svelte'
 
-/** The connection as the page shows it, and what is done with what it brings. */
+/** The client, and what is done with what it brings. What it hears is in `components/Live.svelte`. */
 class Live {
-  connection = $state.raw<ConnectionSnapshot>({ state: 'idle', attempt: 0 })
-  /** While waiting: when the next attempt is made, by this device's clock. */
-  retryAt = $state(0)
   /** Events were missed, and what they changed is not known yet. */
   #gap = false
   /** The number of the latest call of `load`. */
@@ -24,22 +21,6 @@ class Live {
         if (error.status === 401) session.lost()
       },
     })
-    getTidings().subscribeState(() => {
-      this.connection = getTidings().getSnapshot()
-      this.retryAt = Date.now() + (this.connection.nextRetryMs ?? 0)
-    })
-  }
-
-  /** Listens, which connects. What changed before the stream was open is asked for once it is. */
-  begin(): void {
-    const tidings = getTidings()
-    tidings.on('devices', (event) => devices.hear(event.payload))
-    tidings.on('session', () => session.lost())
-    const { ready } = tidings.on('timer', (event) => this.#onTimer(event))
-    ready.then(
-      () => void this.load(),
-      () => {}, // told by onError, or ended by us
-    )
   }
 
   /**
@@ -74,7 +55,7 @@ class Live {
     void this.load()
   }
 
-  #onTimer({ type, payload, source }: EventOn<Channels, 'timer'>): void {
+  onTimer({ type, payload, source }: EventOn<Channels, 'timer'>): void {
     if (!timer.hear(payload)) return
     const by = source?.deviceId === devices.hereId ? 'in another tab' : `on ${devices.nameOf(source?.deviceId)}`
     const { phase, deviceId } = payload.timer ?? {}
