@@ -12,7 +12,7 @@ use bench::{
     chart, machine,
     peer::{Kind, Peer},
     report::Report,
-    scenario::{self, Plan},
+    scenario::{self, Plan, Scenario},
 };
 use lexopt::ValueExt;
 
@@ -21,7 +21,7 @@ const FILES: u64 = 20_000;
 
 const HELP: &str = "\
 Usage: bench --hub PATH --axum PATH --floor PATH --out FOLDER [--better-sse SCRIPT] [--nginx PATH --nchan MODULE]
-             [--missing NAME=REASON]… [--quick] [--rounds N] [--only NAME]…
+             [--missing NAME=REASON]… [--quick] [--rounds N] [--only NAME]… [--scenario NAME]…
 `cargo xtask bench` builds all that and calls it.";
 
 #[derive(Default)]
@@ -35,6 +35,7 @@ struct Options {
     out: Option<PathBuf>,
     missing: Vec<(String, String)>,
     only: Vec<String>,
+    scenarios: Vec<String>,
     rounds: Option<usize>,
     quick: bool,
 }
@@ -47,6 +48,11 @@ fn main() -> Result<()> {
     fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
     let files = machine::raise_files(FILES)?;
     let plan = Plan { rounds: options.rounds.unwrap_or(if options.quick { 1 } else { 3 }), ..plan(options.quick) };
+    let scenarios = scenario::ALL.into_iter().filter(|scenario| {
+        options.scenarios.is_empty() || options.scenarios.iter().any(|name| name == scenario.name())
+    });
+    let scenarios: Vec<_> = scenarios.collect();
+    ensure!(!scenarios.is_empty(), "the scenarios are {}", scenario::ALL.map(Scenario::name).join(", "));
     let peers = peers(options);
     ensure!(peers.iter().any(|peer| peer.kind.is_ok()), "there is nobody to measure");
 
@@ -56,7 +62,7 @@ fn main() -> Result<()> {
         println!("round {} of {} (load {})", round + 1, plan.rounds, machine::load());
         for peer in &peers {
             let Ok(kind) = &peer.kind else { continue };
-            measure(&plan, files, peer, kind, &logs, &mut report);
+            measure(&plan, &scenarios, files, peer, kind, &logs, &mut report);
         }
     }
     println!("\n{}", report.table());
@@ -71,8 +77,16 @@ fn main() -> Result<()> {
 }
 
 /// A scenario that fails is a figure that is missing, with its reason; the others go on.
-fn measure(plan: &Plan, files: usize, peer: &Peer, kind: &Kind, logs: &Path, report: &mut Report) {
-    for scenario in scenario::ALL {
+fn measure(
+    plan: &Plan,
+    scenarios: &[Scenario],
+    files: usize,
+    peer: &Peer,
+    kind: &Kind,
+    logs: &Path,
+    report: &mut Report,
+) {
+    for &scenario in scenarios {
         if !scenario.is_for(kind) {
             report.cannot(peer.name, scenario, if kind.is_product() { "cannot" } else { "·" });
             continue;
@@ -153,6 +167,7 @@ fn options() -> Result<Options> {
             lexopt::Arg::Long("nchan") => options.nchan = Some(arguments.value()?.into()),
             lexopt::Arg::Long("out") => options.out = Some(arguments.value()?.into()),
             lexopt::Arg::Long("quick") => options.quick = true,
+            lexopt::Arg::Long("scenario") => options.scenarios.push(arguments.value()?.string()?),
             lexopt::Arg::Long("rounds") => options.rounds = Some(arguments.value()?.parse()?),
             lexopt::Arg::Long("only") => options.only.push(arguments.value()?.string()?),
             lexopt::Arg::Long("missing") => {

@@ -90,7 +90,24 @@ impl std::fmt::Display for Timestamp {
         let ms = i64::try_from(self.0).unwrap_or(i64::MAX);
         // What lies beyond jiff's year 9999 shows as its last moment: a clock that wrong is not ours to crash on.
         let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
-        write!(f, "{moment:.3}")
+        let moment = jiff::tz::Offset::UTC.to_datetime(moment);
+        // Every event has one, and jiff's own printer knows a hundred formats that this is not.
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |at: std::ops::Range<usize>, number: i16| {
+            let mut rest = number.unsigned_abs();
+            for digit in text[at].iter_mut().rev() {
+                *digit += u8::try_from(rest % 10).unwrap_or_default();
+                rest /= 10;
+            }
+        };
+        put(0..4, moment.year());
+        put(5..7, moment.month().into());
+        put(8..10, moment.day().into());
+        put(11..13, moment.hour().into());
+        put(14..16, moment.minute().into());
+        put(17..19, moment.second().into());
+        put(20..23, moment.millisecond());
+        f.write_str(str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -172,6 +189,8 @@ mod tests {
     fn timestamps_are_rfc_3339_with_milliseconds() {
         assert_eq!(Timestamp(1_700_000_000_007).to_string(), "2023-11-14T22:13:20.007Z");
         assert_eq!("2023-11-14T22:13:20.007Z".parse::<Timestamp>().unwrap(), Timestamp(1_700_000_000_007));
+        assert_eq!(Timestamp(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp(4_107_542_399_999).to_string(), "2100-02-28T23:59:59.999Z");
         assert!(Timestamp(u64::MAX).to_string().starts_with("9999-"));
     }
 }

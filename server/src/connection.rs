@@ -16,10 +16,12 @@ pub(crate) use control::{Authority, Rekeyed};
 use tidings_protocol::{
     Cursor, DeviceId, Pattern, RequestId, SessionId, UserId,
     frame::{Closing, Gap, GapReason, HEARTBEAT, RejectCode, Revoked, Subscribed},
+    sse,
 };
 
 use crate::{
     engine::Limit,
+    frame::Frame,
     record::{Entry, Record, json_frame},
     routing::{self, KeyRef, RouteKey},
     standing::Issued,
@@ -127,7 +129,7 @@ pub(crate) struct Connection {
     /// How they have changed since the registry was told.
     rekeyed: Rekeyed,
     pending: VecDeque<Pending>,
-    page: Option<Page>,
+    page: Option<Box<Page>>,
     /// The last batch was cut short, so there is more without being woken.
     behind: bool,
     closing: Option<Closing>,
@@ -137,14 +139,38 @@ pub(crate) struct Connection {
 /// Bytes collected for one write.
 struct Batch {
     frames: Vec<Bytes>,
+    /// Frames of the window that stand side by side, behind the others.
+    run: Option<Frame>,
     bytes: usize,
     max: usize,
 }
 
 impl Batch {
+    fn new(max: usize) -> Self {
+        Self { frames: Vec::new(), run: None, bytes: 0, max }
+    }
+
     fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
+        self.frames.extend(self.run.take().map(|run| run.bytes()));
         self.frames.push(frame);
+    }
+
+    fn push_shared(&mut self, frame: &Frame) {
+        self.bytes += frame.len();
+        if !self.run.as_mut().is_some_and(|run| run.extend(frame)) {
+            let before = self.run.replace(frame.clone());
+            self.frames.extend(before.map(|run| run.bytes()));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    fn into_frames(mut self) -> Vec<Bytes> {
+        self.frames.extend(self.run.take().map(|run| run.bytes()));
+        self.frames
     }
 
     fn is_full(&self) -> bool {
@@ -185,7 +211,7 @@ impl Connection {
             gap,
             lineage: window.lineage(),
             position,
-            channels: Vec::new(),
+            channels: Vec::with_capacity(channels.len()),
             given: Vec::new(),
             authority,
             judged: false,
@@ -213,6 +239,11 @@ impl Connection {
     /// What this stream looks up; a driver keeps its registry in step with it.
     pub(crate) fn keys(&self) -> &[RouteKey] {
         &self.keys
+    }
+
+    /// Replaces keys by equal ones that are held elsewhere, and the room for more of them by none.
+    pub(crate) fn share_keys(&mut self, known: impl Fn(&RouteKey) -> Option<RouteKey>) {
+        self.keys = self.keys.iter().map(|key| known(key).unwrap_or_else(|| key.clone())).collect();
     }
 
     /// Parts channels into those that a stream of `limit` channels has room for and those beyond it. What it holds takes no
@@ -302,7 +333,7 @@ impl Connection {
 
     /// Takes what [`Step::Read`] asked for.
     pub(crate) fn page(&mut self, after: Cursor, fetched: Fetched) {
-        self.page = Some(Page { after, records: fetched.map(VecDeque::from) });
+        self.page = Some(Box::new(Page { after, records: fetched.map(VecDeque::from) }));
     }
 
     /// Nothing up to `flushed` has woken this connection since its last step: if nothing was pending either, it stands there,
@@ -318,7 +349,7 @@ impl Connection {
         if self.ended {
             return Step::End;
         }
-        let mut batch = Batch { frames: Vec::new(), bytes: 0, max: ask.max_bytes };
+        let mut batch = Batch::new(ask.max_bytes);
         let greeting = self.greeting.take();
         let is_first = greeting.is_some();
         if let Some(greeting) = greeting {
@@ -353,7 +384,7 @@ impl Connection {
         if let Some(closing) = self.closing.take() {
             batch.push(json_frame(Some(Closing::NAME), None, &closing));
             self.ended = true;
-            return Step::Write(batch.frames);
+            return Step::Write(batch.into_frames());
         }
         let flow = match flow {
             Flow::Done => self.confirm(window, &mut batch),
@@ -361,12 +392,14 @@ impl Connection {
         };
         self.behind = !matches!(flow, Flow::Done);
         match flow {
-            Flow::Need(after) if batch.frames.is_empty() => return Step::Read { after, limit: PAGE },
-            _ if !batch.frames.is_empty() => return Step::Write(batch.frames),
+            Flow::Need(after) if batch.is_empty() => return Step::Read { after, limit: PAGE },
+            _ if !batch.is_empty() => return Step::Write(batch.into_frames()),
             _ => {}
         }
         if ask.heartbeat {
-            return Step::Write(vec![json_frame(Some(HEARTBEAT), Some(&self.position), &serde_json::json!({}))]);
+            let mut heartbeat = String::with_capacity(96);
+            sse::encode(&mut heartbeat, Some(HEARTBEAT), Some(&self.position), "{}");
+            return Step::Write(vec![heartbeat.into()]);
         }
         Step::Idle
     }
@@ -414,11 +447,11 @@ impl Connection {
                     if self.closing.is_some() {
                         return Flow::Done;
                     }
-                } else if is_filed(&self.keys, &record.entry) && self.names.may_see(&record.entry) {
+                } else if routing::is_filed(&refs(&self.keys), &record.entry) && self.names.may_see(&record.entry) {
                     batch.push(record.frame(self.position.epoch));
                 }
                 if batch.is_full() && !records.is_empty() {
-                    self.page = Some(Page { after: self.position, records: Ok(records) });
+                    self.page = Some(Box::new(Page { after: self.position, records: Ok(records) }));
                     return Flow::Full;
                 }
             }
@@ -437,7 +470,7 @@ impl Connection {
                     break;
                 }
                 if self.names.may_see(&sent.entry) {
-                    batch.push(sent.frame.clone());
+                    batch.push_shared(&sent.frame);
                 }
             }
             match command {
@@ -509,11 +542,11 @@ impl Connection {
                 }
                 after = Cursor { epoch, seq: record.seq, tag: record.tag };
                 pending.since = Since::After(after);
-                if is_filed(&pending.keys, &record.entry) && self.names.may_see(&record.entry) {
+                if routing::is_filed(&refs(&pending.keys), &record.entry) && self.names.may_see(&record.entry) {
                     batch.push(record.backfill(epoch, &pending.request));
                 }
                 if batch.is_full() && !records.is_empty() {
-                    self.page = Some(Page { after, records: Ok(records) });
+                    self.page = Some(Box::new(Page { after, records: Ok(records) }));
                     return Flow::Full;
                 }
             }
@@ -546,7 +579,7 @@ fn parts(window: &Window, record: &Record) -> bool {
     record.seq == window.base().seq && record.tag != window.base().tag
 }
 
-fn refs(keys: &[RouteKey]) -> impl Iterator<Item = KeyRef<'_>> {
+fn refs(keys: &[RouteKey]) -> impl Iterator<Item = KeyRef<'_>> + Clone {
     keys.iter().map(|(kind, text)| (*kind, &**text))
 }
 
@@ -558,10 +591,4 @@ fn unique<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
         }
     }
     unique
-}
-
-fn is_filed(keys: &[RouteKey], entry: &Entry) -> bool {
-    let mut met = false;
-    routing::filed(entry, |filed| met = met || refs(keys).any(|key| key == filed));
-    met
 }

@@ -9,6 +9,7 @@
 //! Locks are taken in the order connection → window → registry → presence, and never held while a waker runs.
 
 mod presence;
+mod slots;
 
 use std::{
     collections::BTreeSet,
@@ -27,6 +28,7 @@ use tidings_protocol::{
     frame::{Closing, ClosingReason, GapReason},
 };
 
+use self::slots::Slots;
 use crate::{
     admission::Permit,
     connection::{Ask, Authority, Connection, Fetched, Names, Rekeyed, Since, Step},
@@ -135,8 +137,8 @@ pub(crate) enum Verdict {
 struct Registry {
     links: Slab<Arc<Link>>,
     by_id: HashMap<ConnectionId, usize>,
-    /// For each key, the slots that look it up; ordered, so that a simulation repeats itself.
-    routes: KeyMap<BTreeSet<usize>>,
+    /// For each key, the slots that look it up.
+    routes: KeyMap<Slots>,
     users: usize,
 }
 
@@ -220,8 +222,8 @@ impl Core {
         {
             let registry = self.registry.lock();
             for (kind, text) in &keys {
-                let slots = registry.routes.get((*kind, text)).into_iter().flatten();
-                let links = slots.map(|slot| &registry.links[*slot]);
+                let slots = registry.routes.get((*kind, text)).into_iter().flat_map(Slots::iter);
+                let links = slots.map(|slot| &registry.links[slot]);
                 woken.extend(links.filter(|link| !link.woken.load(Ordering::Acquire)).cloned());
             }
         }
@@ -304,8 +306,9 @@ impl Core {
         let mut connection = Connection::new(&window, names.clone(), channels, issued, position, greeting, gap);
         let rekeyed = connection.take_rekeyed();
         let mut registry = self.registry.lock();
-        let entry = registry.links.vacant_entry();
-        let slot = entry.key();
+        let slot = registry.links.vacant_key();
+        // Most keys are looked up by many; each text is held once.
+        connection.share_keys(|key| registry.routes.known(key));
         let link = Arc::new(Link {
             id: id.clone(),
             names,
@@ -320,7 +323,7 @@ impl Core {
             place: OnceLock::new(),
             _permit: permit,
         });
-        entry.insert(link.clone());
+        registry.links.insert(link.clone());
         registry.by_id.insert(id, slot);
         registry.reroute(slot, &rekeyed);
         drop(registry);
@@ -513,8 +516,8 @@ impl Core {
     /// Calls `each` with every stream of a user.
     pub(crate) fn of_user(&self, user: &str, mut each: impl FnMut(&Link)) {
         let registry = self.registry.lock();
-        for slot in registry.routes.get((routing::Kind::User, user)).into_iter().flatten() {
-            each(&registry.links[*slot]);
+        for slot in registry.routes.get((routing::Kind::User, user)).into_iter().flat_map(Slots::iter) {
+            each(&registry.links[slot]);
         }
     }
 
@@ -544,9 +547,9 @@ impl Link {
 
 impl Registry {
     fn reroute(&mut self, slot: usize, rekeyed: &Rekeyed) {
-        for (kind, text) in &rekeyed.added {
-            let slots = self.routes.or_default((*kind, text));
-            self.users += usize::from(*kind == routing::Kind::User && slots.is_empty());
+        for key in &rekeyed.added {
+            let slots = self.routes.or_default_at(key);
+            self.users += usize::from(key.0 == routing::Kind::User && slots.is_empty());
             slots.insert(slot);
         }
         self.unroute(slot, &rekeyed.dropped);
@@ -555,7 +558,7 @@ impl Registry {
     fn unroute(&mut self, slot: usize, keys: &[RouteKey]) {
         for (kind, text) in keys {
             let Some(slots) = self.routes.get_mut((*kind, text)) else { continue };
-            slots.remove(&slot);
+            slots.remove(slot);
             if slots.is_empty() {
                 self.routes.remove((*kind, text));
                 self.users -= usize::from(*kind == routing::Kind::User);

@@ -63,6 +63,7 @@ mod control;
 mod core;
 pub mod engine;
 mod event;
+mod frame;
 mod http;
 mod hub;
 mod origin;

@@ -129,12 +129,19 @@ impl Record {
     }
 }
 
+/// Room for the JSON of most frames, so that writing it asks for memory once.
+const JSON_BYTES: usize = 1 << 10;
+/// Room for the names of an event's fields, and an id.
+const FIELDS_BYTES: usize = 96;
+
 /// One SSE event whose data is JSON of our own types.
 pub(crate) fn json_frame(event: Option<&str>, id: Option<&Cursor>, data: &impl Serialize) -> Bytes {
-    let mut out = String::with_capacity(256);
+    let mut json = Vec::with_capacity(JSON_BYTES);
     // Serialising the protocol's own types cannot fail; see `Entry::to_bytes`.
-    let data = serde_json::to_string(data).unwrap_or_default();
-    sse::encode(&mut out, event, id, &data);
+    let data =
+        serde_json::to_writer(&mut json, data).ok().and_then(|()| str::from_utf8(&json).ok()).unwrap_or_default();
+    let mut out = String::with_capacity(data.len() + FIELDS_BYTES);
+    sse::encode(&mut out, event, id, data);
     Bytes::from(out)
 }
 

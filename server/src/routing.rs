@@ -65,6 +65,19 @@ impl<V> KeyMap<V> {
         self.kinds[kind as usize].entry_ref(text).or_default()
     }
 
+    /// An equal key, as it is held here.
+    pub(crate) fn known(&self, (kind, text): &RouteKey) -> Option<RouteKey> {
+        self.kinds[*kind as usize].get_key_value(text).map(|(text, _)| (*kind, text.clone()))
+    }
+
+    /// The value of a key, made where there is none; the key is shared instead of copied.
+    pub(crate) fn or_default_at(&mut self, (kind, text): &RouteKey) -> &mut V
+    where
+        V: Default,
+    {
+        self.kinds[*kind as usize].entry(text.clone()).or_default()
+    }
+
     pub(crate) fn remove(&mut self, (kind, text): KeyRef<'_>) -> Option<V> {
         self.kinds[kind as usize].remove(text)
     }
@@ -104,6 +117,13 @@ pub(crate) fn filed(entry: &Entry, mut file: impl FnMut(KeyRef<'_>)) {
         // Every stream of that user comes by it, and obeys.
         Audience::Control(control) => file((Kind::User, control.user.as_str())),
     }
+}
+
+/// Whether an entry is filed under one of these keys.
+pub(crate) fn is_filed<'a>(keys: &(impl Iterator<Item = KeyRef<'a>> + Clone), entry: &Entry) -> bool {
+    let mut met = false;
+    filed(entry, |filed| met = met || keys.clone().any(|key| key == filed));
+    met
 }
 
 /// The keys that a subscription looks up.

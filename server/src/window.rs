@@ -9,10 +9,16 @@ use bytes::Bytes;
 use tidings_protocol::{Cursor, frame::GapReason};
 
 use crate::{
-    record::{Entry, Record},
-    routing::{KeyMap, KeyRef, RouteKey, filed},
+    frame::{self, Frame},
+    record::{Audience, Entry, Record},
+    routing::{self, KeyMap, KeyRef, RouteKey, filed},
     standing::Standing,
 };
+
+/// So few records are looked at one by one instead of looking up a connection's keys...
+const NEAR: u64 = 3;
+/// ...unless they are addressed to more users than this.
+const FEW_USERS: usize = 8;
 
 /// How much the window holds. Records leave from the front when any bound is passed.
 #[derive(Debug, Clone)]
@@ -27,7 +33,7 @@ pub(crate) struct WindowBounds {
 pub(crate) struct Sent {
     pub(crate) tag: u32,
     pub(crate) entry: Arc<Entry>,
-    pub(crate) frame: Bytes,
+    pub(crate) frame: Frame,
 }
 
 /// The records in `(from, up_to]` and the keys under which they are filed.
@@ -149,7 +155,7 @@ impl Window {
             self.dirty.or_default(key);
         });
         self.bytes += frame.len();
-        self.records.push_back(Sent { tag: record.tag, entry: record.entry.clone(), frame });
+        self.records.push_back(Sent { tag: record.tag, entry: record.entry.clone(), frame: frame.into() });
         let oldest = record.entry.timestamp.0.saturating_sub(self.bounds.age_ms);
         while let Some(front) = self.records.front() {
             let within = self.records.len() <= self.bounds.records
@@ -176,8 +182,11 @@ impl Window {
         });
     }
 
-    /// What was touched since the last call. The caller wakes its connections and then says [`flush`](Self::flush).
+    /// What was touched since the last call, its frames put together for those who will take them. The caller wakes its
+    /// connections and then says [`flush`](Self::flush).
     pub(crate) fn take_dirty(&mut self) -> Dirty {
+        let new = usize::try_from(self.flushed.seq.saturating_sub(self.base.seq)).unwrap_or(usize::MAX);
+        frame::pack(self.records.range_mut(new.min(self.records.len())..).map(|sent| &mut sent.frame));
         let keys = self.dirty.drain().map(|(key, ())| key).collect();
         Dirty { keys, lineage: self.lineage, from: self.flushed, up_to: self.head() }
     }
@@ -189,20 +198,32 @@ impl Window {
         }
     }
 
+    fn is_near(&self, after: u64, up_to: u64) -> bool {
+        let is_small = |sent: &Sent| !matches!(&sent.entry.audience, Audience::Users(users) if users.len() > FEW_USERS);
+        up_to.saturating_sub(after) <= NEAR && (after + 1..=up_to).filter_map(|seq| self.get(seq)).all(is_small)
+    }
+
     /// The records filed under any of the keys in `(after, up_to]`, in order and each once.
     pub(crate) fn gather<'a>(
         &'a self,
-        keys: impl Iterator<Item = KeyRef<'a>>,
+        keys: impl Iterator<Item = KeyRef<'a>> + Clone,
         after: u64,
         up_to: u64,
     ) -> impl Iterator<Item = (u64, &'a Sent)> {
+        let after = after.max(self.base.seq);
+        let mut near = self.is_near(after, up_to).then(|| after + 1..=up_to);
         // The lists that have something: mostly none or one, so a linear search for the least head is the fastest merge.
-        let mut lists: Vec<_> = keys
+        let looked_up = near.is_none().then(|| keys.clone()).into_iter().flatten();
+        let mut lists: Vec<_> = looked_up
             .filter_map(|key| self.index.get(key))
             .filter(|list| list.back().is_some_and(|last| *last > after))
             .map(|list| list.range(list.partition_point(|seq| *seq <= after)..).copied().peekable())
             .collect();
         std::iter::from_fn(move || {
+            if let Some(near) = &mut near {
+                let records = near.filter_map(|seq| Some((seq, self.get(seq)?)));
+                return records.into_iter().find(|(_, sent)| routing::is_filed(&keys, &sent.entry));
+            }
             let next = lists.iter_mut().filter_map(|list| list.peek().copied()).min().filter(|seq| *seq <= up_to)?;
             for list in &mut lists {
                 while list.peek() == Some(&next) {

@@ -13,8 +13,16 @@ use crate::steps::Steps;
 
 const BETTER_SSE: &str = "bench/better-sse";
 /// As `server/benches/hot_path` calls them, how many events one pass has, and how often it passes each.
-const STATIONS: [(&str, u64); 7] =
-    [("encode", 1), ("decode", 64), ("append", 1), ("apply", 1), ("match_all", 1), ("match_one", 1), ("gather", 1)];
+const STATIONS: [(&str, u64); 8] = [
+    ("encode", 1),
+    ("decode", 64),
+    ("append", 1),
+    ("apply", 1),
+    ("match_all", 1),
+    ("match_one", 1),
+    ("match_one_of_many", 1),
+    ("gather", 1),
+];
 const TIMES: u64 = 1_000;
 
 pub(crate) fn run(house: &House, steps: &mut Steps, quick: bool, options: &[String]) -> Result<()> {
@@ -72,7 +80,7 @@ pub(crate) fn instructions(house: &House, steps: &mut Steps) -> Result<()> {
     fs::create_dir_all(&profiles).with_context(|| format!("creating {}", profiles.display()))?;
     let bench = ["bench", "--package", "tidings", "--features", "simulation", "--bench", "hot_path"];
     steps.run("build hot_path", house.cargo(&[&bench[..], &["--no-run"]].concat()))?;
-    println!("\n{:<12} {:>22}", "station", "instructions per event");
+    println!("\n{:<18} {:>22}", "station", "instructions per event");
     for (station, events) in STATIONS {
         let profile = profiles.join(station);
         let runner = format!(
@@ -87,7 +95,7 @@ pub(crate) fn instructions(house: &House, steps: &mut Steps) -> Result<()> {
         let Some(collected) = collected.filter(|_| output.status.success()) else {
             bail!("callgrind did not count {station}:\n{said}");
         };
-        println!("{station:<12} {:>22}", collected / (TIMES * events));
+        println!("{station:<18} {:>22}", collected / (TIMES * events));
     }
     println!("\nwhere they are spent: callgrind_annotate {}/STATION", profiles.display());
     Ok(())

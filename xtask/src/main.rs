@@ -45,7 +45,7 @@ Usage: cargo xtask <COMMAND>
                        let everything go wrong under a real hub and client in one process, and check what each heard
   chaos [--minutes 2] [--seed S]
                        kill and stop a hub under real clients, and check what each of them got
-  bench [--quick] [--rounds 3] [--only NAME]…
+  bench [--quick] [--rounds 3] [--only NAME]… [--scenario NAME]…
                        Tidings beside its peers: speed, memory and storms, as figures; see BENCHMARKS.md
   bench --client [--quick] [--rounds 7]
                        what an event costs the browser, in Chromium: the client beside its peers
@@ -126,7 +126,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("quick"), Some(Task::Bench { quick, .. })) => *quick = true,
             (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
-            (Long(name @ ("rounds" | "only")), Some(Task::Bench { options, .. })) => {
+            (Long(name @ ("rounds" | "only" | "scenario")), Some(Task::Bench { options, .. })) => {
                 options.push(format!("--{name}"));
                 options.push(arguments.value()?.string()?);
             }

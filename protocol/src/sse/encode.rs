@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::decode::line_end;
 use crate::Cursor;
 
 /// Appends one SSE event: `id:` where there is one, `event:` where it is not the default, one `data:` line per line of
@@ -29,7 +30,7 @@ pub fn encode(out: &mut String, event: Option<&str>, id: Option<&Cursor>, data: 
     }
     let mut rest = data;
     loop {
-        let end = rest.find(['\r', '\n']);
+        let end = line_end(rest.as_bytes());
         out.push_str("data: ");
         out.push_str(&rest[..end.unwrap_or(rest.len())]);
         out.push('\n');

@@ -1,7 +1,7 @@
 //! What an event costs on its way, station by station, without sockets: the time by `cargo bench -p tidings --features
 //! simulation`, the instructions by `cargo xtask bench --instructions`, which a busy machine does not change.
 //!
-//! The hub is the real one, stepped by hand; 1,000 streams of as many users listen to it.
+//! The hub is the real one, stepped by hand; 1,000 streams of as many users listen to it, or 15,000.
 
 mod stations;
 
@@ -27,7 +27,7 @@ fn main() {
 fn count(name: &str) {
     let station = Station::ALL.into_iter().find(|station| station.to_string() == name);
     let station = station.unwrap_or_else(|| panic!("no station {name:?}"));
-    let mut world = World::new();
+    let mut world = World::new(station);
     for _ in 0..TIMES {
         world.prepare(station);
         black_box(world.measured_pass(station));
@@ -36,7 +36,7 @@ fn count(name: &str) {
 
 #[divan::bench(args = Station::ALL, sample_size = 1, sample_count = 500)]
 fn hot_path(bencher: divan::Bencher<'_, '_>, station: Station) {
-    let world = std::cell::RefCell::new(World::new());
+    let world = std::cell::RefCell::new(World::new(station));
     bencher
         // Each sample is one pass: several prepared inputs would be a batch in the hub too.
         .with_inputs(|| world.borrow_mut().prepare(station))

@@ -26,6 +26,7 @@ use tidings_protocol::{
 use tower::ServiceExt;
 
 const STREAMS: usize = 1_000;
+const MANY_STREAMS: usize = 15_000;
 /// How many events one chunk of a busy stream holds.
 const CHUNK: usize = 64;
 
@@ -44,13 +45,27 @@ pub(crate) enum Station {
     MatchAll,
     /// The same for an event to one user.
     MatchOne,
+    /// The same among 15,000 streams, whom it must cost nothing.
+    MatchOneOfMany,
     /// A stream takes one event out of the window.
     Gather,
 }
 
 impl Station {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Encode, Self::Decode, Self::Append, Self::Apply, Self::MatchAll, Self::MatchOne, Self::Gather];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Encode,
+        Self::Decode,
+        Self::Append,
+        Self::Apply,
+        Self::MatchAll,
+        Self::MatchOne,
+        Self::MatchOneOfMany,
+        Self::Gather,
+    ];
+
+    fn streams(self) -> usize {
+        if self == Self::MatchOneOfMany { MANY_STREAMS } else { STREAMS }
+    }
 }
 
 impl fmt::Display for Station {
@@ -62,6 +77,7 @@ impl fmt::Display for Station {
             Self::Apply => "apply",
             Self::MatchAll => "match_all",
             Self::MatchOne => "match_one",
+            Self::MatchOneOfMany => "match_one_of_many",
             Self::Gather => "gather",
         })
     }
@@ -78,12 +94,12 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(station: Station) -> Self {
         let mut node = Node::boot(Hub::builder(), 0).expect("the memory engine answers");
         node.attach().expect("the memory engine answers");
         let auth = |request: AuthRequest| async move { Identity::user(request.query("user").unwrap_or_default()) };
         let router = Routes::new(node.hub().clone(), auth.allow("*")).into_router();
-        let streams = (0..STREAMS).map(|number| open(&router, number)).collect();
+        let streams = (0..station.streams()).map(|number| open(&router, number)).collect();
         let payload = RawValue::from_string(format!("{{\"text\":\"{}\"}}", "x".repeat(189))).expect("JSON");
         let frame = EventFrame {
             channel: "bench".parse().expect("a channel"),
@@ -119,8 +135,9 @@ impl World {
                 self.publish();
                 apply(&mut self.node);
             }
-            Station::MatchOne => {
-                self.drain();
+            Station::MatchOne | Station::MatchOneOfMany => {
+                self.settle();
+                while gather(&mut self.streams[7]) > 0 {}
                 let publish = self.node.hub().to_user("u7");
                 publish.publish(self.event()).now_or_never().expect("at once").expect("acknowledged");
                 apply(&mut self.node);
@@ -146,7 +163,7 @@ impl World {
                 append(self.node.hub(), event)
             }
             Station::Apply => apply(&mut self.node),
-            Station::MatchAll | Station::MatchOne => {
+            Station::MatchAll | Station::MatchOne | Station::MatchOneOfMany => {
                 wake(&self.node);
                 1
             }

@@ -74,7 +74,7 @@ impl House {
     fn said_at(&self, link: &Link, now_ms: u64) -> Vec<String> {
         let mut said = Vec::new();
         while let Step::Write(frames) = self.core.step(link, 1 << 20, now_ms) {
-            said.extend(frames.iter().map(|frame| short(frame)));
+            said.extend(shorts(&frames));
         }
         said
     }
@@ -90,7 +90,7 @@ impl House {
         let mut said = Vec::new();
         loop {
             match self.core.step(link, max_bytes, 0) {
-                Step::Write(frames) => said.extend(frames.iter().map(|frame| short(frame))),
+                Step::Write(frames) => said.extend(shorts(&frames)),
                 Step::Read { after, limit } => {
                     let held = |record: &&Record| record.seq > after.seq;
                     let page = self.log.iter().filter(held).take(limit.records.min(2)).cloned().collect();
@@ -112,6 +112,12 @@ fn patterns(channels: &[&str]) -> Vec<Pattern> {
 }
 
 /// A frame in short: its name unless it is an event, what it is about, and where its id stands.
+/// What each frame says, in pieces however large.
+fn shorts(pieces: &[Bytes]) -> Vec<String> {
+    let text = String::from_utf8(pieces.concat()).unwrap();
+    text.split_inclusive("\n\n").map(|frame| short(frame.as_bytes())).collect()
+}
+
 fn short(frame: &[u8]) -> String {
     let mut said = Vec::new();
     let mut decoder = Decoder::new();
@@ -160,6 +166,23 @@ fn a_record_reaches_those_who_look_it_up_and_wakes_nobody_else() {
     assert_eq!(house.core.flush(), 1);
     assert_eq!(house.hear(&a), ["1 a @1", "2 a @2"]);
     assert!(house.hear(&b).is_empty());
+}
+
+#[test]
+fn records_flushed_together_are_one_piece_and_the_same_for_all() {
+    let mut house = house(100);
+    let (a, b) = (house.open(&["a"], Start::Head), house.open(&["a"], Start::Head));
+    house.hear(&a);
+    house.hear(&b);
+    house.publish(&["a", "a"]);
+    house.core.flush();
+    let pieces = [&a, &b].map(|link| match house.core.step(link, MANY, 0) {
+        Step::Write(pieces) => pieces,
+        step => panic!("{step:?}"),
+    });
+    assert_eq!(pieces.each_ref().map(Vec::len), [1, 1]);
+    assert_eq!(pieces[0][0].as_ptr(), pieces[1][0].as_ptr(), "nobody copied it");
+    assert_eq!(shorts(&pieces[0]), ["1 a @1", "2 a @2"]);
 }
 
 #[test]

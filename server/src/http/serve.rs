@@ -169,7 +169,7 @@ impl Serve {
             let serving = connection::serve(shared.clone(), prepare(socket), peer);
             connections.spawn(async move {
                 if let Err(error) = serving.await {
-                    tracing::debug!(%peer, error, "connection ended");
+                    tracing::debug!(error, "connection ended");
                 }
             });
         }

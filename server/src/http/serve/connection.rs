@@ -1,7 +1,8 @@
 //! One connection, from its accept to its end: HTTP/2 by hyper all the way; HTTP/1 by hyper until a stream begins, then
 //! without it until the stream ends, and so on.
 //!
-//! What hyper and a request need is boxed and goes when a stream begins, so that what stays is a task of a few hundred bytes.
+//! Each of these is in a box of its own, which goes when the next begins: what waits with a stream is little, and the task
+//! itself next to nothing.
 
 use std::{
     convert::Infallible,
@@ -79,8 +80,10 @@ impl Transport for TcpStream {
     }
 }
 
-/// What is to be known of a connection before hyper gets it.
-struct Beginning {
+/// A connection of which is known what hyper has to know.
+struct Begun<S> {
+    socket: Stall<S>,
+    peer: SocketAddr,
     is_http2: bool,
     /// What it took to tell.
     read: Bytes,
@@ -88,34 +91,49 @@ struct Beginning {
 
 /// A stream without hyper.
 struct Stream<S> {
-    socket: Stall<S>,
-    taken: Taken,
-    /// What the client has sent behind its request.
-    early: Vec<u8>,
+    peer: SocketAddr,
+    streaming: Streaming<Stall<S>>,
+    /// Whether its head says that the connection ends with it.
+    last: bool,
 }
 
 /// Serves one connection.
-pub(super) async fn serve<S: Transport>(shared: Arc<Shared>, socket: S, peer: SocketAddr) -> Result<(), Error> {
-    let mut socket = Stall::new(socket, shared.head_timeout, shared.stall);
-    let Some(Beginning { is_http2, mut read }) = Box::pin(begin(&shared, &mut socket)).await? else { return Ok(()) };
-    if is_http2 {
-        return Ok(Box::pin(serve_http2(&shared, socket, read, peer)).await?);
-    }
-    loop {
-        let Some(stream) = Box::pin(serve_http1(&shared, socket, read, peer)).await? else { return Ok(()) };
-        let Stream { socket: bare, taken: Taken { body, last }, early } = stream;
-        bare.get_ref().bound_send_buffer(shared.send_buffer);
-        let mut streaming = Streaming::new(bare, body, early, shared.head_bytes);
-        poll_fn(|cx| streaming.poll(cx)).await?;
-        (socket, read) = streaming.into_parts();
-        if last || shared.is_stopping() {
-            return Ok(socket.shutdown().await?);
+pub(super) fn serve<S: Transport>(
+    shared: Arc<Shared>,
+    socket: S,
+    peer: SocketAddr,
+) -> impl Future<Output = Result<(), Error>> + Send {
+    let socket = Stall::new(socket, shared.head_timeout, shared.stall);
+    let beginning = Box::pin(begin(shared.clone(), socket, peer));
+    async move {
+        let Some(Begun { socket, peer, is_http2, read }) = beginning.await? else { return Ok(()) };
+        if is_http2 {
+            return Ok(Box::pin(serve_http2(&shared, socket, read, peer)).await?);
         }
+        let mut requests = Box::pin(serve_http1(&shared, socket, read, peer));
+        while let Some(mut stream) = requests.await? {
+            poll_fn(|cx| stream.streaming.poll(cx)).await?;
+            let (last, peer) = (stream.last || shared.is_stopping(), stream.peer);
+            let (socket, read) = stream.streaming.into_parts();
+            if last {
+                return Ok(Box::pin(close(socket)).await?);
+            }
+            requests = Box::pin(serve_http1(&shared, socket, read, peer));
+        }
+        Ok(())
     }
 }
 
+async fn close<S: Transport>(mut socket: Stall<S>) -> io::Result<()> {
+    socket.shutdown().await
+}
+
 /// Reads until it is clear which HTTP the client speaks. `None` when the server stops before that.
-async fn begin<S: Transport>(shared: &Shared, socket: &mut Stall<S>) -> io::Result<Option<Beginning>> {
+async fn begin<S: Transport>(
+    shared: Arc<Shared>,
+    mut socket: Stall<S>,
+    peer: SocketAddr,
+) -> io::Result<Option<Begun<S>>> {
     let mut bytes = [0; PREFACE.len()];
     let mut count = 0;
     let read = async {
@@ -131,7 +149,7 @@ async fn begin<S: Transport>(shared: &Shared, socket: &mut Stall<S>) -> io::Resu
         read = read => read?,
         () = shared.stopped() => return Ok(None),
     }
-    Ok(Some(Beginning { is_http2: bytes == *PREFACE, read: Bytes::copy_from_slice(&bytes[..count]) }))
+    Ok(Some(Begun { socket, peer, is_http2: bytes == *PREFACE, read: Bytes::copy_from_slice(&bytes[..count]) }))
 }
 
 /// Lets hyper serve requests, until one of them is answered by a stream that can be taken over, or to the end.
@@ -140,7 +158,7 @@ async fn serve_http1<S: Transport>(
     socket: Stall<S>,
     read: Bytes,
     peer: SocketAddr,
-) -> hyper::Result<Option<Stream<S>>> {
+) -> hyper::Result<Option<Box<Stream<S>>>> {
     let handover = Arc::new(Handover::default());
     let io = TokioIo::new(Watched::new(socket, read, handover.clone()));
     let service = service(shared.router.clone(), peer, Some(handover.clone()));
@@ -164,7 +182,10 @@ async fn serve_http1<S: Transport>(
     // There are no parts of a connection that became something else, and that has ended for us.
     let (Some(taken), Some(parts)) = (ended, connection.into_parts()) else { return Ok(None) };
     let (socket, unread) = parts.io.into_inner().into_parts();
-    Ok(Some(Stream { socket, taken, early: [parts.read_buf, unread].concat() }))
+    socket.get_ref().bound_send_buffer(shared.send_buffer);
+    let early = [parts.read_buf, unread].concat();
+    let Taken { body, last } = taken;
+    Ok(Some(Box::new(Stream { peer, streaming: Streaming::new(socket, body, early, shared.head_bytes), last })))
 }
 
 async fn serve_http2<S: Transport>(

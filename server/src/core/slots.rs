@@ -1,0 +1,78 @@
+//! The connections that look up one key.
+
+use std::collections::BTreeSet;
+
+/// A set of slots, in an order that a simulation repeats. Most keys are one connection's own (its user, its item), so one slot
+/// needs no memory beside this.
+#[derive(Debug, Default)]
+pub(super) enum Slots {
+    #[default]
+    None,
+    One(usize),
+    #[allow(clippy::box_collection, reason = "there are many keys, and few of these")]
+    Many(Box<BTreeSet<usize>>),
+}
+
+impl Slots {
+    pub(super) fn insert(&mut self, slot: usize) {
+        match self {
+            Self::None => *self = Self::One(slot),
+            Self::One(one) if *one == slot => {}
+            Self::One(one) => *self = Self::Many(Box::new([*one, slot].into())),
+            Self::Many(slots) => {
+                slots.insert(slot);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, slot: usize) {
+        match self {
+            Self::One(one) if *one == slot => *self = Self::None,
+            Self::None | Self::One(_) => {}
+            Self::Many(slots) => {
+                slots.remove(&slot);
+                if slots.is_empty() {
+                    *self = Self::None;
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
+        let (one, many) = match self {
+            Self::None => (None, None),
+            Self::One(one) => (Some(*one), None),
+            Self::Many(slots) => (None, Some(slots.iter().copied())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn it_is_a_set(steps in proptest::collection::vec((any::<bool>(), 0..4_usize), 0..30)) {
+            let (mut slots, mut model) = (Slots::default(), BTreeSet::new());
+            for (insert, slot) in steps {
+                if insert {
+                    slots.insert(slot);
+                    model.insert(slot);
+                } else {
+                    slots.remove(slot);
+                    model.remove(&slot);
+                }
+                prop_assert_eq!(slots.iter().collect::<Vec<_>>(), model.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(slots.is_empty(), model.is_empty());
+            }
+        }
+    }
+}
