@@ -241,12 +241,26 @@ impl Decoder {
     }
 }
 
-/// UTF-8 as the standard decodes it. Where nothing has to be replaced, which is nearly always, this is several times as fast as
-/// [`String::from_utf8_lossy`], which goes byte by byte.
+/// What [`String::from_utf8_lossy`] gives. Where nothing has to be replaced, which is nearly always, this is several times as
+/// fast, because that one goes byte by byte; and it costs a browser half a kilobyte less.
 fn lossy(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(bytes),
+    let mut rest = bytes;
+    let mut replaced = String::new();
+    loop {
+        let error = match std::str::from_utf8(rest) {
+            Ok(text) if rest.len() == bytes.len() => return Cow::Borrowed(text),
+            Ok(text) => {
+                replaced.push_str(text);
+                return Cow::Owned(replaced);
+            }
+            Err(error) => error,
+        };
+        let (valid, after) = rest.split_at(error.valid_up_to());
+        replaced.push_str(std::str::from_utf8(valid).unwrap_or_default());
+        replaced.push(char::REPLACEMENT_CHARACTER);
+        // Without a length the text ends in the midst of a character.
+        let Some(length) = error.error_len() else { return Cow::Owned(replaced) };
+        rest = &after[length..];
     }
 }
 
@@ -272,7 +286,20 @@ pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::line_end;
+    use super::{line_end, lossy};
+
+    #[test]
+    fn what_is_no_utf_8_is_replaced_as_the_standard_library_does() {
+        let bytes = [0x41, 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x98, 0x80, 0xff, 0xed, 0xa0, 0x80];
+        // Four of them in every order, and every beginning of all.
+        for n in 0..bytes.len().pow(4) {
+            let some = [n, n / 14, n / 196, n / 2744].map(|n| bytes[n % 14]);
+            assert_eq!(lossy(&some), String::from_utf8_lossy(&some), "{some:x?}");
+        }
+        for end in 0..=bytes.len() {
+            assert_eq!(lossy(&bytes[..end]), String::from_utf8_lossy(&bytes[..end]));
+        }
+    }
 
     #[test]
     fn a_lines_end_is_found_wherever_it_is() {
