@@ -42,6 +42,9 @@ pub(crate) trait Application: 'static {
     fn error(&self, trouble: &Trouble, thrown: &JsValue);
     /// All handlers are gone.
     fn clear(&self);
+    /// What only its developer wants to know: a record that is `unheard`, for want of a handler, or the reason why the server
+    /// is `closing` the stream.
+    fn debug(&self, _what: &str, _detail: &JsValue) {}
 }
 
 /// One client in a browser.
@@ -215,6 +218,7 @@ impl<A: Application> Driver<A> {
                 return true;
             }
             _ => {
+                let mut closing = None;
                 let mut session = self.session.borrow_mut();
                 match occasion {
                     occasion::LOCKED => session.locked(now),
@@ -241,9 +245,18 @@ impl<A: Application> Driver<A> {
                         session.answer(now, number, &frames::answer(value));
                     }
                     _ => match frames::control(occasion, text, value) {
-                        Some(frame) => session.frame(now, frame),
+                        Some(frame) => {
+                            if let Frame::Closing { reason, .. } = &frame {
+                                closing = Some(JsValue::from_str(reason));
+                            }
+                            session.frame(now, frame);
+                        }
                         None => return false,
                     },
+                }
+                drop(session);
+                if let Some(reason) = closing {
+                    self.application.debug("closing", &reason);
                 }
             }
         }
@@ -254,7 +267,7 @@ impl<A: Application> Driver<A> {
     /// A record, live or of the past, or news of who is online, for those who hear it.
     fn record(self: &Rc<Self>, occasion: u32, route: u32, now: u64, position: &str, record: &JsValue) {
         let mut hearers = self.hearers.take();
-        {
+        let unheard = {
             let mut session = self.session.borrow_mut();
             let route = if route == UNKNOWN { self.find(&mut session, occasion, record) } else { Route(route) };
             let position = frames::cursor(position);
@@ -270,10 +283,14 @@ impl<A: Application> Driver<A> {
                     session.backfill(now, &id, route, position, except.as_ref(), &mut hearers);
                 }
             }
-        }
+            hearers.is_empty() && session.routes().handlers(route).is_empty()
+        };
         // What the record itself caused comes first: a gap before what follows it.
         self.act();
         self.deliver(hearers, record);
+        if unheard {
+            self.application.debug("unheard", record);
+        }
     }
 
     fn deliver(&self, mut hearers: Vec<HandlerId>, record: &JsValue) {

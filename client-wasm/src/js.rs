@@ -45,6 +45,8 @@ export interface ClientOptions {
   onState?: (state: State, attempt: number, retryInMs: number | undefined, connectionId: string | undefined) => void
   onGap?: (channels: string[] | null, reason: string) => void
   onError?: (report: ErrorReport) => void
+  /** `closing`: the server is about to end the stream, for this reason. `unheard`: this event came and has no handler. */
+  onDebug?: (what: 'closing' | 'unheard', detail: unknown) => void
 }
 
 export interface ErrorReport {
@@ -98,6 +100,9 @@ extern "C" {
         thrown: &JsValue,
     );
 
+    #[wasm_bindgen(method)]
+    fn debug(this: &Listeners, what: &str, detail: &JsValue);
+
     /// What is wrong with the options, as an `Error`; `undefined` if nothing is.
     fn check(options: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = malformedChannel)]
@@ -145,6 +150,10 @@ impl Application for Listeners {
 
     fn clear(&self) {
         self.clear();
+    }
+
+    fn debug(&self, what: &str, detail: &JsValue) {
+        self.debug(what, detail);
     }
 }
 

@@ -2,7 +2,7 @@
 // and told, and one that has been removed hears no more.
 
 /** The callbacks of one client. */
-export function listeners({ onState, onGap, onError }) {
+export function listeners({ onState, onGap, onError, onDebug }) {
   /** By number: `{handler, settled, gap}`. */
   const handlers = new Map()
   /** Those who have not been told how they stand. They outlive their handlers: leaving is an answer, too. */
@@ -55,6 +55,7 @@ export function listeners({ onState, onGap, onError }) {
       guard(callback, lines === undefined ? null : lines.split('\n').slice(0, -1), reason)
     },
     state: (...status) => guard(onState, ...status),
+    debug: (...said) => guard(onDebug, ...said),
     error(code, willRetry, status, detail, channel, cause) {
       const report = { code, willRetry }
       if (status) report.status = status

@@ -400,8 +400,11 @@ test('debug logs readable lines', async () => {
   browser.stream.open({ rejected: ['secret'] })
   await settle()
   browser.stream.frame('gap', { channels: ['a'], reason: 'trimmed' })
+  browser.stream.event('a', 1)
+  browser.stream.event('timer', 1, { to: 'user', seq: 44 })
+  browser.stream.event('stray', 1, { to: 'device', seq: 45 })
   stop()
-  browser.stream.fail()
+  browser.stream.frame('closing', { reason: 'drain', retryMs: 1 })
   await vi.waitFor(() => expect(tidings.getSnapshot().nextRetryMs).toBeDefined())
   tidings.disconnect()
   const lines = info.mock.calls.map(([line]) => String(line))
@@ -413,12 +416,16 @@ test('debug logs readable lines', async () => {
     /^tidings: hearing timer$/,
     /^tidings: error forbidden.* on secret$/,
     /^tidings: gap \(trimmed\) on a$/,
+    /^tidings: event changed on stray has no handler in this tab: it was sent to this device, so on\('stray'\) hears it$/,
     /^tidings: unsubscribed a$/,
+    /^tidings: closing \(drain\)$/,
     /^tidings: reconnecting in \d+ ms, attempt 1$/,
     /^tidings: closed$/,
   ]) {
     expect(lines).toContainEqual(expect.stringMatching(line))
   }
+  // Those that have one are not worth a line.
+  expect(lines.filter((line) => line.includes('no handler'))).toHaveLength(1)
 })
 
 test('debug tells the status of a refusal', async () => {

@@ -1,5 +1,4 @@
 import type { ChannelOf, On, RegisteredChannels, Subscribe } from './channels.ts'
-import { check, type Checked } from './check.ts'
 import { Engine, type EngineOptions, type ErrorReport } from './engine.ts'
 import { asError, TidingsError } from './errors.ts'
 import { identifiedFetch, type Sender } from './fetch.ts'
@@ -17,6 +16,7 @@ import type {
   PresenceHandler,
   Stop,
   SubscribeOptions,
+  TidingsEvent,
   TidingsOptions,
   TidingsRequestInit,
 } from './types.ts'
@@ -132,18 +132,9 @@ export class Tidings<C extends object = RegisteredChannels> {
     return identifiedFetch(() => this.headers(), input, init, this.#sender)
   }
 
-  /** For `tidings/offline`: who sends what `fetch` is given with `offline: 'queue'`. */
-  sendBy(sender: Sender | undefined): void {
-    this.#sender = sender
-  }
-
-  /**
-   * Asks the server who this page is at present, by its cookies or the option `token`.
-   *
-   * @throws a {@link TidingsError}: `network`, or the server's refusal with its `status`
-   */
-  check(): Promise<Checked> {
-    return check(this.#options)
+  /** For `tidings/offline`, which sends what `fetch` is given with `offline: 'queue'`, and has to know how to ask who we are. */
+  sendBy(sender: ((options: TidingsOptions) => Sender) | undefined): void {
+    this.#sender = sender?.(this.#options)
   }
 
   /** Connects at once, from any state, and counts failures from 0 again. Also tries again to load Wasm that failed. */
@@ -252,6 +243,11 @@ export class Tidings<C extends object = RegisteredChannels> {
         this.#gaps.set([channels, reason])
       },
       onError: (failure) => this.#onFailure(failure),
+      onDebug: (what, detail) => {
+        if (what === 'closing') return this.#log(`closing (${String(detail)})`)
+        const { channel, type, to } = detail as TidingsEvent
+        this.#log(`event ${type} on ${channel} has no handler in this tab${to ? `: it was sent to this ${to}, so on('${channel}') hears it` : ''}`)
+      },
     }
     const withCredentials = credentials === 'include' || undefined
     return new Engine(

@@ -18,7 +18,6 @@
  */
 export { configureTidings, getTidings } from './app.ts'
 export type { AnyChannels, ChannelOf, EventOn, On, Register, RegisteredChannels, Subscribe } from './channels.ts'
-export type { Checked } from './check.ts'
 export { Tidings } from './client.ts'
 export { TidingsError, type TidingsErrorCode, type TidingsErrorDetails } from './errors.ts'
 export { segment } from './segment.ts'

@@ -16,10 +16,11 @@
  * @module
  */
 import type { AnyTidings } from './binding.ts'
-import type { Checked } from './check.ts'
+import { check, type Checked } from './check.ts'
 import { TidingsError } from './errors.ts'
 import { Mutations, type Stored } from './mutations.ts'
 import { report } from './subscribable.ts'
+import type { TidingsOptions } from './types.ts'
 
 /** On the answer to a mutation that was kept instead of sent. */
 const QUEUED = 'X-Tidings-Queued'
@@ -84,7 +85,7 @@ export function isQueued(response: Response): boolean {
  */
 export function queueOffline(tidings: AnyTidings, options: OfflineOptions = {}): OfflineQueue {
   if (typeof indexedDB === 'undefined') {
-    tidings.sendBy((request) => fetch(request))
+    tidings.sendBy(() => (request) => fetch(request))
     return { pending: async () => [], flush: async () => {}, discard: async () => {}, stop: () => {} }
   }
   return new Queue(tidings, options)
@@ -103,6 +104,8 @@ type Attempt = Response | 'aborted' | 'unanswered'
 class Queue implements OfflineQueue {
   readonly #tidings: AnyTidings
   readonly #options: OfflineOptions
+  /** The client's own options: where its server is, and by what it knows us. */
+  #client: TidingsOptions = {}
   readonly #name: string
   readonly #mutations: Mutations
   readonly #waiters = new Map<number, Waiter>()
@@ -127,7 +130,10 @@ class Queue implements OfflineQueue {
     const onReturn = (): void => void this.flush()
     addEventListener('online', onReturn)
     this.#ends = [tidings.subscribeState(() => this.#follow()), () => removeEventListener('online', onReturn)]
-    tidings.sendBy((request) => this.#send(request))
+    tidings.sendBy((client) => {
+      this.#client = client
+      return (request) => this.#send(request)
+    })
     this.#follow()
     void this.flush()
   }
@@ -196,7 +202,7 @@ class Queue implements OfflineQueue {
 
   async #askWho(): Promise<string | null | undefined> {
     try {
-      return (this.#user = (await this.#tidings.check()).userId)
+      return (this.#user = (await check(this.#client)).userId)
     } catch {
       return undefined
     }
@@ -253,7 +259,7 @@ class Queue implements OfflineQueue {
       let checked: Checked
       try {
         // Each time: somebody may log out and in again in another tab between two of them.
-        checked = await this.#tidings.check()
+        checked = await check(this.#client)
       } catch (error) {
         // Nobody of ours until somebody logs in; or there is no answer.
         return this.#later(error instanceof TidingsError && error.status === 401 ? undefined : 0)

@@ -43,7 +43,7 @@ afterAll(() => rmSync(app, { recursive: true, force: true }))
 
 test('holds what it exports, both licences, and no more', () => {
   expect(readdirSync(installed).sort()).toEqual(['README.md', 'dist', 'package.json'])
-  const described = ['app', 'binding', 'channels', 'check', 'client', 'errors', 'fetch', 'index', 'offline', 'query', 'react', 'refresh', 'segment', 'slim', 'svelte', 'types', 'vue']
+  const described = ['app', 'binding', 'channels', 'client', 'errors', 'fetch', 'index', 'offline', 'query', 'react', 'refresh', 'segment', 'slim', 'svelte', 'types', 'vue']
   const types = described.flatMap((name) => [`${name}.d.cts`, `${name}.d.ts`])
   const code = ['index', 'offline', 'query', 'react', 'slim', 'svelte', 'vue'].flatMap((name) => [`${name}.cjs`, `${name}.js`])
   const rest = ['tidings.wasm', 'LICENSE-APACHE', 'LICENSE-MIT']

@@ -41,7 +41,7 @@ test('every snippet compiles', { timeout: 300_000 }, () => {
     declare function show(payload: { id: number }): void
     declare const body: string
     declare module '*?url' { const url: string; export default url }
-    interface ImportMeta { readonly hot?: { dispose(end: () => void): void } }`,
+    interface ImportMeta { readonly hot?: { readonly data: any } }`,
   )
   symlinkSync(dirname(dirname(require.resolve('vue/package.json'))), join(app, 'node_modules'))
   const compilerOptions = {
@@ -57,15 +57,22 @@ test('every snippet compiles', { timeout: 300_000 }, () => {
     noEmit: true,
   }
   const typed = names.filter((name) => ['channels.d.ts', 'timers.ts'].includes(name))
-  const others = names.filter((name) => !typed.includes(name) && !name.endsWith('.svelte'))
+  const others = names.filter((name) => ![...typed, 'errors.ts'].includes(name) && !name.endsWith('.svelte'))
   const config = (name: string, files: string[]): void =>
     writeFileSync(join(app, name), JSON.stringify({ compilerOptions, include: ['reader.d.ts', ...files] }))
   config('tsconfig.json', others)
   config('typed.json', typed)
+  config('errors.json', ['channels.d.ts', 'errors.ts'])
   config('svelte.json', ['*.svelte'])
   const vueTsc = join(dirname(require.resolve('vue-tsc/package.json')), 'bin/vue-tsc.js')
   const svelteCheck = join(dirname(require.resolve('svelte-check/package.json')), 'bin/svelte-check')
   expect(compile(vueTsc, '--project', 'tsconfig.json')).toBe('')
   expect(compile(vueTsc, '--project', 'typed.json')).toBe('')
+  // What does not compile says what stands below it.
+  const lines = readFileSync(join(app, 'errors.ts'), 'utf8').split('\n')
+  const said = [...compile(vueTsc, '--project', 'errors.json').matchAll(/^errors\.ts\((\d+),\d+\): error \w+: (.*)$/gm)]
+  const shown = lines.flatMap((line, at) => (line.startsWith('// ') && at > 0 ? [`${at} ${line.slice(3)}`] : []))
+  expect(said.map(([, line, message]) => `${line} ${message}`)).toEqual(shown)
+  expect(shown.length).toBeGreaterThan(3)
   expect(compile(svelteCheck, '--tsconfig', 'svelte.json', '--fail-on-warnings', '--output', 'human')).toBe('')
 })

@@ -71,6 +71,11 @@ export class Front {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
+  /** How many streams are open. */
+  get streams(): number {
+    return this.#streams.size
+  }
+
   /** The requests for one path, `/api/events` for streams. */
   seen(path: string): Seen[] {
     return this.requests.filter((request) => request.path === path)
