@@ -35,7 +35,7 @@ export interface ClientOptions {
   transport?: 'eventsource' | 'fetch' | 'auto'
   /** Whose streams and calls are, for those who are not known by cookies. Falsy: nobody in particular. */
   token?: () => string | null | undefined | Promise<string | null | undefined>
-  /** One stream for all tabs, where the browser has locks and channels. Absent: no. */
+  /** One stream for all tabs, where the browser has locks and channels. Absent: yes. */
   shareConnection?: boolean
   /** `false`: one attempt for each `connect()`. */
   reconnect?: false | { baseMs?: number; capMs?: number; maxAttempts?: number }
@@ -190,7 +190,8 @@ impl Client {
             since: text(options, "since"),
             reconnect: backoff(options),
             idle_ms: some_number(options, "idleMs"),
-            share: some_number(options, "shareConnection") == Some(1),
+            // Absent is yes.
+            share: some_number(options, "shareConnection") != Some(0),
             ..Config::new(text(options, "url").unwrap_or_default())
         };
         let means = Means {

@@ -1,14 +1,14 @@
 // The surface that the npm package stands on, used as it uses it. Each function is one test; `Client` is the class.
 
 const reconnect = { baseMs: 0 }
-/** Here the fakes play an EventSource; what differs with `fetch` is tested in the npm package. */
-const transport = 'eventsource'
+/** Here the fakes play an EventSource, and each client has one: `fetch` is tested in the npm package, tabs with real ones. */
+const alone = { transport: 'eventsource', shareConnection: false }
 
 /** A client, what it told, and its open stream. */
 async function open(Client, options = {}) {
   const told = { states: [], gaps: [], errors: [] }
   const client = new Client({
-    transport,
+    ...alone,
     url: '/e',
     reconnect,
     onState: (...status) => told.states.push(status),
@@ -51,7 +51,7 @@ export const first_handlers_connect = (Client) =>
     const states = []
     const settled = []
     const heard = []
-    const client = new Client({ transport, url: '/e?x=1', withCredentials: true, onState: (...status) => states.push(status) })
+    const client = new Client({ ...alone, url: '/e?x=1', withCredentials: true, onState: (...status) => states.push(status) })
     client.subscribe('timer:u1', (event) => heard.push(event), (code) => settled.push(code))
     client.subscribe('chat:*', (event) => heard.push(event))
     equal([client.state, states, FakeEventSource.all.length], ['idle', [], 0], 'nothing within the call:')
@@ -182,7 +182,7 @@ export const what_a_callback_causes_comes_after_what_was_decided_before_it = (Cl
   run(async () => {
     const states = []
     const client = new Client({
-    transport,
+      ...alone,
       url: '/e',
       onState: (state) => {
         states.push(state)
@@ -266,7 +266,7 @@ export const a_gap_is_told_to_all_and_to_those_it_concerns = (Client) =>
 export const a_failed_connect_is_diagnosed = (Client) =>
   run(async () => {
     const told = []
-    const client = new Client({ transport, url: '/e', reconnect, withCredentials: true, onError: (report) => told.push(report) })
+    const client = new Client({ ...alone, url: '/e', reconnect, withCredentials: true, onError: (report) => told.push(report) })
     client.connect()
     await microtasks()
     const statuses = [
@@ -291,7 +291,7 @@ export const a_refusal_is_tried_slowly_and_says_its_own_code = (Client) =>
   run(async () => {
     const [states, errors] = [[], []]
     const client = new Client({
-    transport,
+      ...alone,
       url: '/e',
       reconnect: { baseMs: 0, capMs: 90_000 },
       onState: (...status) => states.push(status),
@@ -425,14 +425,14 @@ export const a_waiting_client_that_ended_hears_no_more_of_the_page = (Client) =>
 
 export const the_device_is_remembered_and_the_tab_is_not = (Client) =>
   run(async () => {
-    const [one, two] = [new Client({ transport, url: '/e' }), new Client({ url: '/e' })]
+    const [one, two] = [new Client({ ...alone, url: '/e' }), new Client({ ...alone, url: '/e' })]
     equal(one.deviceId, two.deviceId)
     equal(localStorage.getItem('tidings.deviceId'), one.deviceId)
     equal([/^[0-9a-f]{32}$/.test(one.deviceId), /^[0-9a-f]{32}$/.test(one.sessionId)], [true, true])
     equal(one.sessionId === two.sessionId, false)
     localStorage.setItem('tidings.deviceId', 'two\nlines')
-    equal(/^[0-9a-f]{32}$/.test(new Client({ transport, url: '/e' }).deviceId), true, 'what fits no header is replaced:')
-    const given = new Client({ transport, url: '/e', deviceId: 'd', sessionId: 's' })
+    equal(/^[0-9a-f]{32}$/.test(new Client({ ...alone, url: '/e' }).deviceId), true, 'what fits no header is replaced:')
+    const given = new Client({ ...alone, url: '/e', deviceId: 'd', sessionId: 's' })
     equal([given.deviceId, given.sessionId, localStorage.getItem('tidings.deviceId') === 'd'], ['d', 's', false])
   })
 
@@ -445,7 +445,7 @@ export const refused_storage_leaves_the_device_in_memory = (Client) =>
     for (const refusing of [{ get: refuse }, { value: { getItem: () => null, setItem: refuse } }, { value: null }]) {
       Object.defineProperty(globalThis, 'localStorage', { configurable: true, ...refusing })
       try {
-        const client = new Client({ transport, url: '/e' })
+        const client = new Client({ ...alone, url: '/e' })
         equal([/^[0-9a-f]{32}$/.test(client.deviceId), client.deviceId === client.deviceId], [true, true])
       } finally {
         Object.defineProperty(globalThis, 'localStorage', storage)
@@ -457,7 +457,7 @@ export const a_browser_without_event_source_is_told = (Client) =>
   run(async () => {
     delete globalThis.EventSource
     const errors = []
-    const client = new Client({ transport, url: '/e', onError: (report) => errors.push(report) })
+    const client = new Client({ ...alone, url: '/e', onError: (report) => errors.push(report) })
     client.connect()
     await microtasks()
     equal([errors.length, errors[0].code, errors[0].willRetry, client.state], [1, 'unsupported', false, 'closed'])
@@ -472,10 +472,10 @@ export const bad_arguments_are_thrown_with_a_code = (Client) =>
         return error instanceof Error && error.code
       }
     }
-    equal(code(() => new Client({ transport, url: '' })), 'malformedUrl')
-    equal(code(() => new Client({ transport, url: '/e', deviceId: 'ü' })), 'malformedId')
-    equal(code(() => new Client({ transport, url: '/e', sessionId: '' })), 'malformedId')
-    const client = new Client({ transport, url: '/e' })
+    equal(code(() => new Client({ ...alone, url: '' })), 'malformedUrl')
+    equal(code(() => new Client({ ...alone, url: '/e', deviceId: 'ü' })), 'malformedId')
+    equal(code(() => new Client({ ...alone, url: '/e', sessionId: '' })), 'malformedId')
+    const client = new Client({ ...alone, url: '/e' })
     equal(code(() => client.subscribe('a b', () => {})), 'malformedChannel')
     equal(code(() => client.on('', () => {})), 'malformedChannel')
     await microtasks()

@@ -232,7 +232,7 @@ export class Tidings<C extends object = RegisteredChannels> {
   }
 
   #make(): Engine {
-    const { url = '/api/events', reconnect, idleMs, since, credentials, token, transport, onGap } = this.#options
+    const { url = '/api/events', reconnect, idleMs, since, credentials, token, transport, shareConnection, onGap } = this.#options
     const { deviceId = this.#options.deviceId, sessionId } = this.#identity ?? {}
     const options: EngineOptions = {
       url,
@@ -251,7 +251,10 @@ export class Tidings<C extends object = RegisteredChannels> {
     }
     const withCredentials = credentials === 'include' || undefined
     return new Engine(
-      Object.assign(options, present({ deviceId, sessionId, reconnect, idleMs, since, withCredentials, token, transport })),
+      Object.assign(
+        options,
+        present({ deviceId, sessionId, reconnect, idleMs, since, withCredentials, token, transport, shareConnection }),
+      ),
     )
   }
 

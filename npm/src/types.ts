@@ -175,6 +175,11 @@ export interface TidingsOptions {
    * fresh one, if there is one. No token (`undefined`, `null`, `''`): nobody in particular. The token travels in headers only.
    */
   token?: () => MaybeToken | Promise<MaybeToken>
+  /**
+   * One stream for all tabs of this browser that have the same URL, credentials mode, device and user. Defaults to `true`
+   * where the browser can do it (it has Web Locks and BroadcastChannel, so on secure pages); `false`: one for each tab.
+   */
+  shareConnection?: boolean
   /** Called after every change, also within a state, such as when the length of a wait is known. */
   onState?: (state: ConnectionState, snapshot: ConnectionSnapshot) => void
   /** Called when events may have been missed: refetch. */

@@ -115,14 +115,14 @@ impl Session {
                 self.follow_to(words.cursor());
             }
             "K" => {
-                if let Some(id) = mine(words.word(), me).next() {
+                if let Some(id) = mine(words.word(), me).first().copied() {
                     let mark = words.cursor();
                     raise(&mut self.seen, mark);
                     self.activate(id, mark);
                 }
             }
             "D" => {
-                if let Some(id) = mine(words.word(), me).next()
+                if let Some(id) = mine(words.word(), me).first().copied()
                     && let Some(subscription) = self.subscription(id)
                 {
                     subscription.standing = Standing::Pending { since: words.cursor(), call: Some(0) };
@@ -131,7 +131,7 @@ impl Session {
             }
             "X" => {
                 if let Ok(channel) = words.word().parse() {
-                    let refused: Vec<_> = mine(words.word(), me).collect();
+                    let refused: Vec<_> = mine(words.word(), me);
                     let code = words.rest().to_owned();
                     for id in &refused {
                         if let Some(subscription) = self.subscription(*id) {
@@ -139,7 +139,7 @@ impl Session {
                             subscription.settled &= subscription.standing != Standing::Active;
                         }
                     }
-                    self.refuse_these(Rejected { channel, code }, |one| refused.contains(&one.id));
+                    self.refuse_these(Rejected { channel, code }, &|one| refused.contains(&one.id));
                 }
             }
             "G" => self.follow_gap(now, me, words),
@@ -155,8 +155,8 @@ impl Session {
     }
 
     /// A record for these. One that has begun later than its leader knows of, because their words crossed, has no use for it.
-    fn follow_record(&mut self, these: impl Iterator<Item = HandlerId>, at: Option<Cursor>, out: &mut Vec<HandlerId>) {
-        out.extend(these.filter(|id| self.subscription(*id).is_some_and(|one| one.misses(at))));
+    fn follow_record(&mut self, these: Vec<HandlerId>, at: Option<Cursor>, out: &mut Vec<HandlerId>) {
+        out.extend(these.into_iter().filter(|id| self.subscription(*id).is_some_and(|one| one.misses(at))));
     }
 
     /// The stream has brought all up to here.
@@ -173,7 +173,8 @@ impl Session {
         if id.is_some() || channels == "!" {
             return self.gap(now, reason, id);
         }
-        let handlers: Vec<_> = mine(to, me).filter(|id| self.subscription(*id).is_some()).collect();
+        let mut handlers = mine(to, me);
+        handlers.retain(|id| self.subscription(*id).is_some());
         for id in &handlers {
             if let Some(subscription) = self.subscription(*id) {
                 subscription.mark = None;
@@ -271,18 +272,14 @@ impl Session {
 }
 
 /// Those of a list of handlers that are this tab's.
-fn mine(list: &str, me: u32) -> impl Iterator<Item = HandlerId> + '_ {
-    let mut list = Words(list);
-    std::iter::from_fn(move || {
-        while !list.rest().is_empty() {
-            let mut one = Words(list.until(b','));
-            let (owner, theirs) = (one.until(b'.'), one.rest());
-            if owner.parse() == Ok(me)
-                && let Ok(theirs) = theirs.parse()
-            {
-                return Some(HandlerId(theirs));
-            }
+#[inline(never)]
+fn mine(list: &str, me: u32) -> Vec<HandlerId> {
+    let (mut list, mut found) = (Words(list), Vec::new());
+    while !list.rest().is_empty() {
+        let mut one = Words(list.until(b','));
+        if one.until(b'.').parse() == Ok(me) {
+            found.extend(one.rest().parse().map(HandlerId));
         }
-        None
-    })
+    }
+    found
 }

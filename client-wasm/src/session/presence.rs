@@ -126,7 +126,7 @@ impl Session {
 
     /// The server does not tell who is online on a channel, or no longer.
     pub(super) fn refuse_sight(&mut self, rejected: Rejected) {
-        self.refuse_these(rejected, |one| one.hears == Hears::Presence);
+        self.refuse_these(rejected, &|one| one.hears == Hears::Presence);
     }
 
     /// Refuses all that was asked for.

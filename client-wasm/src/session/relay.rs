@@ -73,16 +73,13 @@ pub(super) fn list(to: &mut String, owner: u32, theirs: u32) {
 }
 
 impl Session {
-    /// Says something to all followers.
-    pub(super) fn post(&mut self, kind: &str, with: impl FnOnce(Line) -> Line) {
-        self.post_frame(kind, false, with);
-    }
-
-    pub(super) fn post_frame(&mut self, kind: &str, with_frame: bool, with: impl FnOnce(Line) -> Line) {
-        let Some(relay) = self.relay() else { return };
+    /// Begins the next thing to say to all followers.
+    #[inline(never)]
+    pub(super) fn line(&mut self, kind: &str) -> Line {
+        let line = Line::new(kind);
+        let Some(relay) = self.relay() else { return line };
         relay.posts += 1;
-        let line = Line::new(kind).word(&relay.term).number(u64::from(relay.posts));
-        self.actions.push(Action::Post { message: with(line).0, with_frame });
+        line.word(&relay.term).number(u64::from(relay.posts))
     }
 
     /// Whether anybody is there to be told.
@@ -94,7 +91,8 @@ impl Session {
     pub(super) fn relay_record(&mut self, now: u64, position: Option<Cursor>, to: &str) {
         let Some(relay) = self.relay() else { return };
         if !to.is_empty() {
-            self.post_frame("R", true, |line| line.cursor(position).word(to));
+            let line = self.line("R");
+            self.say_with_frame(line.cursor(position).word(to));
         } else if now >= relay.placed_at.saturating_add(PLACE_MS) {
             relay.placed_at = now;
             self.post_place();
@@ -104,7 +102,8 @@ impl Session {
     pub(super) fn post_place(&mut self) {
         if self.has_others() {
             let cursor = self.cursor;
-            self.post("P", |line| line.cursor(cursor));
+            let line = self.line("P");
+            self.say(line.cursor(cursor));
         }
     }
 
@@ -112,23 +111,23 @@ impl Session {
     pub(super) fn post_opened(&mut self) {
         if self.has_others() {
             let cursor = self.cursor;
-            self.post("O", |line| line.cursor(cursor));
+            let line = self.line("O");
+            self.say(line.cursor(cursor));
         }
     }
 
     pub(super) fn post_status(&mut self, status: &Status) {
         if self.has_others() {
             let heartbeat_ms = self.heartbeat_ms;
-            self.post("S", |line| status.say(line.number(heartbeat_ms)));
+            let line = self.line("S");
+            self.say(status.say(line.number(heartbeat_ms)));
         }
     }
 
     pub(super) fn post_trouble(&mut self, trouble: &Trouble) {
         if self.has_others() {
-            self.post("E", |line| {
-                let line = line.word(&trouble.code).number(u64::from(trouble.status.unwrap_or(0)));
-                line.word(trouble.detail.as_deref().unwrap_or_default())
-            });
+            let line = self.line("E").word(&trouble.code).number(u64::from(trouble.status.unwrap_or(0)));
+            self.say(line.word(trouble.detail.as_deref().unwrap_or_default()));
         }
     }
 
@@ -141,7 +140,8 @@ impl Session {
             if cursor.map(|at| at.epoch) == mark.map(|at| at.epoch) {
                 raise(&mut mark, cursor);
             }
-            self.post("K", |line| line.word(&one(owner, theirs)).cursor(mark));
+            let line = self.line("K");
+            self.say(line.word(&one(owner, theirs)).cursor(mark));
         }
     }
 
@@ -152,7 +152,8 @@ impl Session {
             && let Standing::Pending { since, .. } = subscription.standing
         {
             let (owner, theirs, mark) = (subscription.owner, subscription.theirs, subscription.mark);
-            self.post("D", |line| line.word(&one(owner, theirs)).cursor(since).cursor(mark));
+            let line = self.line("D");
+            self.say(line.word(&one(owner, theirs)).cursor(since).cursor(mark));
         }
     }
 
@@ -161,6 +162,10 @@ impl Session {
         let whole = words.rest();
         let tab = words.word();
         let Some(relay) = self.relay() else { return };
+        // What other leaders say is nothing to a leader; one that was robbed learns it from the browser.
+        if !matches!(kind, "j" | "a" | "d" | "h") {
+            return;
+        }
         if kind == "j" {
             relay.waiting.retain(|(name, _)| name != tab);
             relay.waiting.push((tab.to_owned(), whole.to_owned()));
@@ -175,7 +180,8 @@ impl Session {
         let Some(number) = relay.members.iter().find(|(_, name)| name == tab).map(|(number, _)| *number) else {
             // Somebody who believes to be here: all join again.
             if !relay.waiting.iter().any(|(name, _)| name == tab) {
-                self.post("L", |line| line);
+                let line = self.line("L");
+                self.say(line);
             }
             return;
         };
@@ -188,7 +194,7 @@ impl Session {
             }
             "d" => {
                 let theirs = words.number();
-                self.drop_others(|one| one.owner == number && one.theirs == theirs);
+                self.drop_others(Some(number), Some(theirs));
             }
             "h" if words.number() > 0 => self.connect(),
             "h" => self.hurry(now),
@@ -208,7 +214,8 @@ impl Session {
             let their_user = words.word();
             let places = [words.cursor(), words.cursor()];
             if their_user != who {
-                self.post("N", |line| line.word(&tab));
+                let line = self.line("N");
+                self.say(line.word(&tab));
             } else if self.phase.has_stream() && !all && places.iter().flatten().any(|at| !self.is_known(*at)) {
                 let Some(relay) = self.relay() else { return };
                 relay.waiting.push((tab, said));
@@ -231,15 +238,22 @@ impl Session {
         relay.numbers += 1;
         let number = relay.numbers;
         relay.members.push((number, tab.clone()));
-        self.drop_others(|one| Some(one.owner) == before);
+        if before.is_some() {
+            self.drop_others(before, None);
+        }
 
         self.start_from_page();
-        for place in places.into_iter().flatten().filter(|place| !self.is_known(*place)).collect::<Vec<_>>() {
+        for place in places.into_iter().flatten() {
+            if self.is_known(place) {
+                continue;
+            }
             match self.cursor {
                 Some(own) if own.epoch == place.epoch && place.seq < own.seq => {
                     self.rebase();
-                    self.unproven.push(own);
                     self.cursor = Some(place);
+                    if !self.is_known(own) {
+                        self.unproven.push(own);
+                    }
                 }
                 Some(_) => self.unproven.push(place),
                 None => self.cursor = Some(place),
@@ -248,11 +262,8 @@ impl Session {
 
         let (heartbeat_ms, cursor) = (self.heartbeat_ms, self.cursor);
         let status = self.status();
-        self.post("W", |line| {
-            status.say(
-                line.word(&tab).number(u64::from(join)).number(u64::from(number)).cursor(cursor).number(heartbeat_ms),
-            )
-        });
+        let line = self.line("W").word(&tab).number(u64::from(join)).number(u64::from(number));
+        self.say(status.say(line.cursor(cursor).number(heartbeat_ms)));
         while !words.rest().is_empty() {
             let theirs = words.word();
             self.add_other(number, theirs);
@@ -262,7 +273,7 @@ impl Session {
 
     fn add_other(&mut self, owner: u32, said: &str) {
         let Some(Told { theirs, active, hears, pattern, since, mark }) = Told::read(said) else { return };
-        self.drop_others(|one| one.owner == owner && one.theirs == theirs);
+        self.drop_others(Some(owner), Some(theirs));
         let id = HandlerId(self.next_handler);
         self.next_handler += 1;
         self.routes.add(id, hears, pattern.clone());
@@ -300,12 +311,14 @@ impl Session {
         }
     }
 
-    /// Drops handlers of other tabs.
-    pub(super) fn drop_others(&mut self, which: impl Fn(&Subscription) -> bool) {
+    /// Drops handlers of other tabs: of this one, where one is named, and there this one, where one is named.
+    #[inline(never)]
+    pub(super) fn drop_others(&mut self, owner: Option<u32>, theirs: Option<u32>) {
         let Self { subscriptions, routes, dirty, .. } = self;
         let mut watched = false;
         subscriptions.retain(|one| {
-            let stays = one.owner == 0 || !which(one);
+            let is_meant = owner.is_none_or(|owner| one.owner == owner) && theirs.is_none_or(|id| one.theirs == id);
+            let stays = one.owner == 0 || !is_meant;
             if !stays {
                 routes.remove(one.id);
                 *dirty = true;
@@ -324,7 +337,7 @@ impl Session {
         relay.waiting.retain(|(name, _)| name != tab);
         if let Some(index) = relay.members.iter().position(|(_, name)| name == tab) {
             let (number, _) = relay.members.remove(index);
-            self.drop_others(|one| one.owner == number);
+            self.drop_others(Some(number), None);
         }
     }
 
@@ -365,7 +378,7 @@ impl Session {
             relay.members.clear();
             relay.waiting.clear();
         }
-        self.drop_others(|_| true);
+        self.drop_others(None, None);
     }
 }
 

@@ -199,7 +199,8 @@ impl Session {
             }
         }
         if !to.is_empty() {
-            self.post_frame("B", true, |line| line.cursor(position).word(&to));
+            let line = self.line("B");
+            self.say_with_frame(line.cursor(position).word(&to));
         }
     }
 
@@ -223,7 +224,8 @@ impl Session {
             self.unproven.clear();
         }
         if self.has_others() {
-            self.post("G", |line| line.cursor(id).word("").word("!").word(&reason));
+            let line = self.line("G");
+            self.say(line.cursor(id).word("").word("!").word(&reason));
         }
         for subscription in &mut self.subscriptions {
             subscription.mark = id;
@@ -260,7 +262,8 @@ impl Session {
                 }
                 list.push_str(channel.as_str());
             }
-            self.post("G", |line| line.cursor(None).word(&to).word(&list).word(&reason));
+            let line = self.line("G");
+            self.say(line.cursor(None).word(&to).word(&list).word(&reason));
         }
         if to.is_empty() || !handlers.is_empty() {
             self.actions.push(Action::Gap { channels: Some(channels), reason: reason.into(), handlers });
@@ -279,7 +282,7 @@ impl Session {
         if let Phase::Open(stream) = &mut self.phase {
             stream.calls.drop_channel(&rejected.channel);
         }
-        self.refuse_these(rejected, |one| one.hears == Hears::Channels);
+        self.refuse_these(rejected, &|one| one.hears == Hears::Channels);
     }
 
     /// Those who were told that they hear everything are told that they no longer do.
@@ -295,7 +298,7 @@ impl Session {
     }
 
     /// Tells those of the channel's handlers that are meant.
-    pub(super) fn refuse_these(&mut self, rejected: Rejected, which: impl Fn(&Subscription) -> bool) {
+    pub(super) fn refuse_these(&mut self, rejected: Rejected, which: &dyn Fn(&Subscription) -> bool) {
         let Rejected { channel, code } = rejected;
         let (mut told, mut to) = (false, String::new());
         for subscription in &mut self.subscriptions {
@@ -313,7 +316,8 @@ impl Session {
             }
         }
         if !to.is_empty() {
-            self.post("X", |line| line.word(channel.as_str()).word(&to).word(&code));
+            let line = self.line("X");
+            self.say(line.word(channel.as_str()).word(&to).word(&code));
         }
         if told {
             let trouble = Trouble { code: Cow::Owned(code), channel: Some(channel), ..Trouble::default() };

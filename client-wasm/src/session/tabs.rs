@@ -127,7 +127,8 @@ impl Session {
         push_number(&mut term, u64::from(tabs.terms), HEX);
         tabs.part = Part::Leading(Relay::new(term));
         self.leave();
-        self.post("L", |line| line);
+        let line = self.line("L");
+        self.say(line);
         if first {
             self.open(now);
         } else {
@@ -168,7 +169,7 @@ impl Session {
         {
             tabs.part = Part::Apart;
             self.actions.push(Action::Exit);
-            self.drop_others(|_| true);
+            self.drop_others(None, None);
         }
     }
 
@@ -216,7 +217,8 @@ impl Session {
         let before = tabs.who.replace(now_who.clone());
         if before.is_some_and(|before| before != now_who) {
             // Everybody asks the server again.
-            self.post("Z", |line| line);
+            let line = self.line("Z");
+            self.say(line);
             self.forget_others();
             if let Some(tabs) = &mut self.tabs
                 && tabs.user.as_ref().is_some_and(|user| *user != now_who)
@@ -248,8 +250,13 @@ impl Session {
         self.enter(Phase::Joining { since, until: now.saturating_add(JOIN_MS), status });
     }
 
+    #[inline(never)]
     pub(super) fn say(&mut self, line: Line) {
         self.actions.push(Action::Post { message: line.0, with_frame: false });
+    }
+
+    pub(super) fn say_with_frame(&mut self, line: Line) {
+        self.actions.push(Action::Post { message: line.0, with_frame: true });
     }
 
     /// Each handler that hears has heard all up to where the tab is: from here on its own mark says so, because the stream

@@ -8,6 +8,7 @@ mod gaps;
 mod handlers;
 mod presence;
 mod resuming;
+mod sharing;
 mod watchdog;
 
 use super::*;

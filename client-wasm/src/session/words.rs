@@ -21,18 +21,21 @@ impl Line {
         Self(kind.to_owned())
     }
 
+    #[inline(never)]
     pub(super) fn word(mut self, word: &str) -> Self {
         self.0.push(' ');
         self.0.push_str(word);
         self
     }
 
+    #[inline(never)]
     pub(super) fn number(mut self, number: u64) -> Self {
         self.0.push(' ');
         push_number(&mut self.0, number, DECIMAL);
         self
     }
 
+    #[inline(never)]
     pub(super) fn cursor(self, cursor: Option<Cursor>) -> Self {
         match cursor {
             Some(cursor) => self.word(&text(cursor)),
@@ -46,20 +49,24 @@ impl Line {
 pub(super) struct Words<'a>(pub(super) &'a str);
 
 impl<'a> Words<'a> {
+    #[inline(never)]
     pub(super) fn word(&mut self) -> &'a str {
         self.until(b' ')
     }
 
+    #[inline(never)]
     pub(super) fn until(&mut self, byte: u8) -> &'a str {
         let (word, rest) = cut(self.0, byte);
         self.0 = rest;
         word
     }
 
+    #[inline(never)]
     pub(super) fn number(&mut self) -> u32 {
         self.word().parse().unwrap_or_default()
     }
 
+    #[inline(never)]
     pub(super) fn cursor(&mut self) -> Option<Cursor> {
         self.word().parse().ok()
     }

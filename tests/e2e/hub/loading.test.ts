@@ -97,9 +97,6 @@ test('calls made before the Wasm has loaded take effect in order', async ({ hub,
   await expect.poll(() => heard(page, 'kept')).toEqual([1])
   expect(await heard(page, 'gone')).toEqual([])
   const [stream] = front.seen('/api/events')
-  expect(Object.fromEntries(stream?.query ?? [])).toMatchObject({
-    channels: 'news',
-    deviceId: before.deviceId,
-    sessionId: before.sessionId,
-  })
+  expect(Object.fromEntries(stream?.query ?? [])).toEqual({ user: 'ana', channels: 'news', deviceId: before.deviceId })
+  expect(await page.evaluate(() => tidings.sessionId)).toBe(before.sessionId)
 })

@@ -3,12 +3,15 @@ import type { Page } from '@playwright/test'
 import { expect, test } from '../fixtures.ts'
 import { hear, heard, received } from '../support/ask.ts'
 
+/** A stream of its own for each tab: what the server hides, it hides by streams. */
+const alone = { shareConnection: false }
+
 const identity = (page: Page): Promise<{ deviceId: string; sessionId: string }> =>
   page.evaluate(() => ({ deviceId: tidings.deviceId, sessionId: tidings.sessionId }))
 
 test('five tabs of one profile are one device and five sessions, and all hear everything', async ({ hub, open }) => {
   const tabs: Page[] = []
-  for (let n = 0; n < 5; n++) tabs.push(await open())
+  for (let n = 0; n < 5; n++) tabs.push(await open(alone))
   for (const tab of tabs) await hear(tab, 'news')
   const payloads = Array.from({ length: 20 }, (_, n) => n)
   for (const payload of payloads) await hub.publish({ channel: 'news', payload })
@@ -21,7 +24,7 @@ test('five tabs of one profile are one device and five sessions, and all hear ev
 })
 
 test('an event hidden from its tab never reaches that tab, and reaches the device’s other tab', async ({ hub, open }) => {
-  const [origin, other] = [await open(), await open()]
+  const [origin, other] = [await open(alone), await open(alone)]
   for (const tab of [origin, other]) await hear(tab, 'news')
   const { sessionId } = await identity(origin)
   await hub.publish(
@@ -34,7 +37,7 @@ test('an event hidden from its tab never reaches that tab, and reaches the devic
 
 test('an event hidden from a device reaches none of its tabs, and reaches the user’s other device', async ({ hub, open, browser }) => {
   const elsewhere = await browser.newContext()
-  const [origin, sibling, other] = [await open(), await open(), await open({}, elsewhere)]
+  const [origin, sibling, other] = [await open(alone), await open(alone), await open(alone, elsewhere)]
   for (const tab of [origin, sibling, other]) await hear(tab, 'news')
   const { deviceId } = await identity(origin)
   expect((await identity(other)).deviceId).not.toBe(deviceId)
@@ -48,7 +51,7 @@ test('an event hidden from a device reaches none of its tabs, and reaches the us
 })
 
 test('an echo that was missed while away does not come back on replay', async ({ hub, front, open }) => {
-  const page = await open()
+  const page = await open(alone)
   await hear(page, 'news')
   const { sessionId } = await identity(page)
   front.refuse({ status: 503, code: 'unavailable' })

@@ -31,4 +31,6 @@ declare global {
   function see(channel: string): Stop
   /** What came through the page's streams, whatever the client made of it: see `support/spy.ts`. */
   var received: { name: string; data: string }[]
+  /** The streams that the page has opened, the closed ones included. */
+  var streams: { readonly readyState: number }[]
 }

@@ -4,10 +4,12 @@ import type { Page } from '@playwright/test'
 export async function spyOnStreams(page: Page): Promise<void> {
   await page.addInitScript(() => {
     globalThis.received = []
+    globalThis.streams = []
     const names = ['message', 'connected', 'subscribed', 'backfill', 'gap', 'heartbeat', 'closing']
     globalThis.EventSource = class extends EventSource {
       constructor(url: string | URL, options?: EventSourceInit) {
         super(url, options)
+        streams.push(this)
         for (const name of names) {
           this.addEventListener(name, ({ data }) => received.push({ name, data }))
         }
@@ -17,7 +19,11 @@ export async function spyOnStreams(page: Page): Promise<void> {
     const fetch = globalThis.fetch
     globalThis.fetch = async (...request) => {
       const response = await fetch(...request)
+      const stream: { readyState: number } = { readyState: EventSource.OPEN }
+      const closed = (): void => void (stream.readyState = EventSource.CLOSED)
       if (response.headers.get('content-type') !== 'text/event-stream' || !response.body) return response
+      streams.push(stream)
+      request[1]?.signal?.addEventListener('abort', closed)
       let rest = ''
       const text = new TextDecoder()
       const overheard = response.body.pipeThrough(
@@ -31,6 +37,7 @@ export async function spyOnStreams(page: Page): Promise<void> {
             }
             controller.enqueue(chunk)
           },
+          flush: closed,
         }),
       )
       return new Response(overheard, response)

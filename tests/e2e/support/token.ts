@@ -5,11 +5,11 @@ export const SECRET = 'a secret of thirty-two bytes, or more'
 
 const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** A token for ana, good for about so many seconds, that lets her hear these channels. */
-export function token(seconds: number, subscribe = ['*'], secret = SECRET): string {
+/** A token, good for about so many seconds, that lets a user (ana) hear these channels. */
+export function token(seconds: number, subscribe = ['*'], secret = SECRET, user = 'ana'): string {
   const exp = Math.floor(Date.now() / 1000) + seconds
   // `jti` makes each one a token of its own.
-  const claims = { sub: 'ana', exp, jti: crypto.randomUUID(), tidings: { subscribe } }
+  const claims = { sub: user, exp, jti: crypto.randomUUID(), tidings: { subscribe } }
   const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
 }

@@ -58,12 +58,12 @@ export class Tab {
     await this.get('start-submit').click()
   }
 
-  /** What the page has shown, however briefly: the states in order, and how many notices of a gap. */
+  /** What the page has shown, however briefly: states and activities in order, and how many notices of a gap. */
   shown(): Promise<Shown> {
     return this.page.evaluate(() => (globalThis as unknown as { shown: Shown }).shown)
   }
 
-  /** The types of the timer events that came through the stream, whatever the page made of them. */
+  /** The types of the timer events that came through the tab's own stream, whatever the page made of them. */
   timerEvents(): Promise<string[]> {
     return this.page.evaluate(() =>
       received
@@ -77,22 +77,25 @@ export class Tab {
 
 interface Shown {
   states: string[]
+  activities: string[]
   gaps: number
 }
 
 async function remember(page: Page): Promise<void> {
   await page.addInitScript(() => {
-    const shown: Shown = { states: [], gaps: 0 }
+    const shown: Shown = { states: [], activities: [], gaps: 0 }
     Object.assign(globalThis, { shown })
     let notice: Element | null = null
     const look = (): void => {
       const state = document.querySelector<HTMLElement>('[data-testid=state]')?.dataset.state
       if (state && state !== shown.states.at(-1)) shown.states.push(state)
+      const activity = document.querySelector('[data-testid=activity]')?.textContent?.trim()
+      if (activity && activity !== shown.activities.at(-1)) shown.activities.push(activity)
       const before = notice
       notice = document.querySelector('[data-testid=gap-notice]')
       if (notice && notice !== before) shown.gaps += 1
     }
-    const watch = { subtree: true, childList: true, attributes: true, attributeFilter: ['data-state'] }
+    const watch = { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['data-state'] }
     new MutationObserver(look).observe(document, watch)
   })
 }

@@ -15,9 +15,10 @@ test('the tab that acts gets no echo; the device’s other tab and the other dev
   await expect(desk.get('activity')).toHaveText('Stopped on Phone')
 
   // The stop has arrived, so the start, which came before it, never will.
-  expect(await desk.timerEvents()).toEqual(['stopped'])
-  expect(await sibling.timerEvents()).toEqual(['started', 'stopped'])
-  expect(await phone.timerEvents()).toEqual(['started'])
+  await expect(sibling.get('activity')).toHaveText('Stopped on Phone')
+  expect((await desk.shown()).activities).toEqual(['Stopped on Phone'])
+  expect((await sibling.shown()).activities).toEqual(['Started in another tab', 'Stopped on Phone'])
+  expect((await phone.shown()).activities).toEqual(['Started on Desk'])
 })
 
 test('five tabs of one device follow, and any of them may act', async ({ device }) => {

@@ -1,0 +1,541 @@
+//! Several tabs and one stream. The browser, which hands out locks and carries what the tabs post, is the test.
+
+use super::*;
+
+/// Tabs of one browser.
+struct House {
+    tabs: Vec<Rig>,
+    /// What they call themselves.
+    names: Vec<String>,
+    /// Who heard what was relayed since the last look.
+    heard: Vec<(usize, HandlerId)>,
+}
+
+impl House {
+    fn new(tabs: usize) -> Self {
+        let tab = |index: usize| {
+            let identity = Identity { device_id: "d1".into(), session_id: format!("s{index}") };
+            let config = Config { share: true, ..Config::new("/e") };
+            let session = Session::new(config, identity, index as u64);
+            Rig { session, ..Rig::new() }
+        };
+        Self { tabs: (0..tabs).map(tab).collect(), names: vec![String::new(); tabs], heard: Vec::new() }
+    }
+
+    /// The first tab leads, with an open stream at 10; the others follow, as the same user.
+    fn open(tabs: usize) -> Self {
+        let mut house = Self::new(tabs);
+        house.lead(0);
+        house.tabs[0].connected("", 10, false);
+        for tab in 1..tabs {
+            house.follow(tab, "ana");
+            assert_eq!(house.tabs[tab].session.state(), State::Open);
+        }
+        house.tabs.iter_mut().for_each(|tab| tab.done.clear());
+        house
+    }
+
+    fn enter(&mut self, tab: usize) {
+        self.tabs[tab].session.connect();
+        self.tabs[tab].settle();
+        assert_eq!(self.entered(tab), [None]);
+    }
+
+    /// One more tab.
+    fn join(&mut self, mut other: Self) {
+        self.tabs.extend(other.tabs.pop());
+        self.names.push(String::new());
+    }
+
+    fn lead(&mut self, tab: usize) {
+        self.enter(tab);
+        self.locked(tab);
+    }
+
+    /// It finds the lock taken; the server says whose it is.
+    fn follow(&mut self, tab: usize, user: &str) {
+        self.enter(tab);
+        self.verify(tab, user);
+    }
+
+    fn verify(&mut self, tab: usize, user: &str) {
+        let rig = &mut self.tabs[tab];
+        rig.session.held(rig.now);
+        rig.settle();
+        let check = rig.sent_one();
+        assert_eq!(check.url, "/e/check");
+        rig.answer(check.number, &Answer { status: Some(200), user_id: Some(user.into()), ..Answer::default() });
+        self.spread();
+    }
+
+    fn locked(&mut self, tab: usize) {
+        let rig = &mut self.tabs[tab];
+        rig.session.locked(rig.now);
+        rig.settle();
+        self.spread();
+    }
+
+    /// The groups that a tab asked for since the last look.
+    fn entered(&mut self, tab: usize) -> Vec<Option<String>> {
+        let entered = self.tabs[tab].take(|action| match action {
+            Action::Enter { tab, user } => Some((tab.clone(), user.clone())),
+            _ => None,
+        });
+        if let Some((name, _)) = entered.first() {
+            self.names[tab].clone_from(name);
+        }
+        entered.into_iter().map(|(_, user)| user).collect()
+    }
+
+    fn exited(&mut self, tab: usize) -> bool {
+        !self.tabs[tab].take(|action| (*action == Action::Exit).then_some(())).is_empty()
+    }
+
+    fn stole(&mut self, tab: usize) -> bool {
+        !self.tabs[tab].take(|action| (*action == Action::Steal).then_some(())).is_empty()
+    }
+
+    fn posted(&mut self, tab: usize) -> Vec<String> {
+        self.tabs[tab].take(|action| match action {
+            Action::Post { message, .. } => Some(message.clone()),
+            _ => None,
+        })
+    }
+
+    /// Carries what was posted to all other tabs, until nobody says anything.
+    fn spread(&mut self) {
+        loop {
+            let posts: Vec<_> = (0..self.tabs.len())
+                .flat_map(|tab| self.posted(tab).into_iter().map(move |post| (tab, post)))
+                .collect();
+            if posts.is_empty() {
+                return;
+            }
+            for (from, post) in posts {
+                for to in (0..self.tabs.len()).filter(|to| *to != from) {
+                    self.tell(to, &post);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, tab: usize, post: &str) {
+        let rig = &mut self.tabs[tab];
+        let mut heard = Vec::new();
+        rig.session.told(rig.now, post, &mut heard);
+        rig.settle();
+        self.heard.extend(heard.into_iter().map(|id| (tab, id)));
+    }
+
+    /// A handler in a tab, confirmed on the leader's stream at this position.
+    fn subscribed(&mut self, leader: usize, tab: usize, channel: &str, at: u64) -> HandlerId {
+        let id = self.tabs[tab].subscribe(channel);
+        self.tabs[tab].settle();
+        self.spread();
+        let call = self.tabs[leader].sent_one();
+        self.tabs[leader].status(call.number, 200);
+        self.tabs[leader].subscribed(call.number, channel, at);
+        self.spread();
+        assert_eq!(self.tabs[tab].settled(), [(id, None)]);
+        id
+    }
+
+    /// A record on the leader's stream; who heard it, in which tab.
+    fn record(&mut self, leader: usize, channel: &str, seq: u64) -> Vec<(usize, HandlerId)> {
+        let own = self.tabs[leader].record(channel, seq);
+        self.spread();
+        own.into_iter().map(|id| (leader, id)).chain(std::mem::take(&mut self.heard)).collect()
+    }
+
+    fn gone(&mut self, leader: usize, tab: usize) {
+        let rig = &mut self.tabs[leader];
+        rig.session.gone(&self.names[tab]);
+        rig.settle();
+    }
+}
+
+#[test]
+fn the_first_tab_opens_its_stream_at_once_and_names_no_session() {
+    let mut house = House::new(1);
+    house.lead(0);
+    assert_eq!(house.tabs[0].opened(), "/e?deviceId=d1");
+    assert!(house.tabs[0].sent().is_empty());
+}
+
+#[test]
+fn one_that_comes_later_follows_without_a_stream() {
+    let mut house = House::new(2);
+    house.lead(0);
+    house.tabs[0].connected("", 10, false);
+    house.follow(1, "ana");
+    assert!(!house.tabs[1].opened_any());
+    let status = house.tabs[1].statuses().pop().unwrap();
+    assert_eq!((status.state, status.connection_id.as_deref()), (State::Open, Some("n1")));
+    assert_eq!(house.tabs[1].session.user_id(), Some("ana"));
+}
+
+#[test]
+fn one_that_comes_while_the_first_connects_is_taken_in_when_it_is_known_whose_the_stream_is() {
+    let mut house = House::new(2);
+    house.lead(0);
+    house.follow(1, "ana");
+    assert_eq!(house.tabs[1].session.state(), State::Connecting);
+    house.tabs[0].connected("", 10, false);
+    house.spread();
+    assert_eq!(house.tabs[1].session.state(), State::Open);
+}
+
+#[test]
+fn another_users_tab_goes_to_a_group_of_its_own_and_hears_nothing() {
+    let mut house = House::open(1);
+    house.join(House::new(2));
+    house.follow(1, "bob");
+    assert!(house.exited(1));
+    assert_eq!(house.entered(1), [Some("ubob".to_owned())]);
+    house.tabs[1].session.on("note".parse().unwrap());
+    house.tabs[1].settle();
+    let leader = &mut house.tabs[0];
+    let route = leader.session.routes().find("note", Hears::Addressed);
+    leader.session.record(leader.now, route, Some(at(11)), None, &mut Vec::new());
+    leader.settle();
+    house.spread();
+    assert!(house.heard.is_empty());
+    house.locked(1);
+    assert_eq!(house.tabs[1].opened(), "/e?deviceId=d1");
+}
+
+#[test]
+fn a_followers_handler_is_confirmed_and_hears_by_the_leaders_stream() {
+    let mut house = House::open(3);
+    let news = house.subscribed(0, 1, "news", 10);
+    assert_eq!(house.record(0, "news", 11), [(1, news)]);
+    assert_eq!(house.record(0, "other", 12), []);
+}
+
+#[test]
+fn a_channel_of_several_tabs_is_asked_for_once_and_left_with_the_last() {
+    let mut house = House::open(3);
+    let first = house.subscribed(0, 1, "news", 10);
+    let second = house.tabs[2].subscribe("news");
+    house.tabs[2].settle();
+    house.spread();
+    assert!(house.tabs[0].sent().is_empty(), "the stream carries it already");
+    assert_eq!(house.record(0, "news", 11), [(1, first), (2, second)]);
+
+    let now = house.tabs[1].now;
+    house.tabs[1].session.unsubscribe(now, first);
+    house.tabs[1].settle();
+    house.spread();
+    assert!(house.tabs[0].sent().is_empty());
+    house.tabs[2].session.unsubscribe(now, second);
+    house.tabs[2].settle();
+    house.spread();
+    assert_eq!(house.tabs[0].sent_one().url, "/e/unsubscribe");
+}
+
+#[test]
+fn the_past_that_a_follower_asks_for_reaches_it_alone() {
+    let mut house = House::open(2);
+    let own = house.tabs[0].subscribe("news");
+    house.tabs[0].settle();
+    let call = house.tabs[0].sent_one().number;
+    house.tabs[0].status(call, 200);
+    house.tabs[0].subscribed(call, "news", 10);
+
+    let past = house.tabs[1].subscribe_since("news", 3);
+    house.tabs[1].settle();
+    house.spread();
+    let call = house.tabs[0].sent_one();
+    assert!(call.body.unwrap().contains(r#""since":"1.3.3""#));
+    assert!(house.tabs[0].backfill(call.number, "news", 4).is_empty());
+    house.spread();
+    assert_eq!(std::mem::take(&mut house.heard), [(1, past)]);
+    house.tabs[0].status(call.number, 200);
+    house.tabs[0].subscribed(call.number, "news", 10);
+    house.spread();
+    assert_eq!(house.record(0, "news", 11), [(0, own), (1, past)]);
+}
+
+#[test]
+fn a_refusal_reaches_the_tab_that_asked() {
+    let mut house = House::open(2);
+    let id = house.tabs[1].subscribe("secret");
+    house.tabs[1].settle();
+    house.spread();
+    let call = house.tabs[0].sent_one().number;
+    let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
+    house.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+    house.spread();
+    assert_eq!(house.tabs[1].settled(), [(id, Some("forbidden".to_owned()))]);
+    assert_eq!(house.tabs[1].troubles()[0].code, "forbidden");
+    assert!(house.tabs[0].troubles().is_empty() && house.tabs[0].settled().is_empty());
+}
+
+#[test]
+fn a_gap_is_told_in_every_tab() {
+    let mut house = House::open(2);
+    let news = house.subscribed(0, 1, "news", 10);
+    house.tabs[0].gap(None, Some(40));
+    house.spread();
+    assert_eq!(house.tabs[0].gaps(), [(None, vec![])]);
+    assert_eq!(house.tabs[1].gaps(), [(None, vec![news])]);
+}
+
+#[test]
+fn an_echo_is_hidden_from_its_own_tab_alone() {
+    let mut house = House::open(2);
+    let theirs = house.subscribed(0, 1, "news", 10);
+    house.tabs[0].subscribe("news");
+    house.tabs[0].settle();
+    let leader = &mut house.tabs[0];
+    let route = leader.session.routes().find("news", Hears::Channels);
+    let except = Exclusion { user_id: "ana", session_id: Some("s0"), device_id: None };
+    let mut own = Vec::new();
+    leader.session.record(leader.now, route, Some(at(11)), Some(&except), &mut own);
+    leader.settle();
+    house.spread();
+    assert!(own.is_empty());
+    assert_eq!(house.heard, [(1, theirs)]);
+    assert!(house.tabs[0].session.hides(&except) && !house.tabs[1].session.hides(&except));
+}
+
+#[test]
+fn a_new_leader_goes_on_from_the_lowest_place_and_nobody_hears_twice() {
+    let mut house = House::open(3);
+    let first = house.subscribed(0, 1, "news", 10);
+    let second = house.subscribed(0, 2, "chat", 10);
+    house.record(0, "news", 11);
+    // One of them does not get what the leader posts last.
+    house.tabs[0].record("news", 12);
+    for post in house.posted(0) {
+        house.tell(1, &post);
+    }
+    house.heard.clear();
+
+    house.locked(1);
+    assert_eq!(house.tabs[1].statuses().pop().unwrap().state, State::Connecting);
+    house.tabs[1].pass(super::super::tabs::GATHER_MS);
+    let url = house.tabs[1].opened();
+    assert_eq!(parameter(&url, "lastEventId").as_deref(), Some("1.11.b"));
+    assert_eq!(parameter(&url, "seen").as_deref(), Some("1.12.c"));
+    let mut channels: Vec<_> = channels_of(&url).split(' ').map(str::to_owned).collect();
+    channels.sort();
+    assert_eq!(channels, ["chat", "news"]);
+
+    house.tabs[1].connected("news chat", 11, true);
+    house.spread();
+    assert_eq!(house.record(1, "news", 12), []);
+    assert_eq!(house.record(1, "chat", 13), [(2, second)]);
+    assert_eq!(house.record(1, "news", 14), [(1, first)]);
+}
+
+#[test]
+fn one_that_returns_from_further_back_has_the_stream_opened_again_there() {
+    let mut house = House::open(2);
+    let own = house.tabs[0].subscribe("news");
+    house.tabs[0].settle();
+    let call = house.tabs[0].sent_one().number;
+    house.tabs[0].status(call, 200);
+    house.tabs[0].subscribed(call, "news", 10);
+    let theirs = house.tabs[1].session.on("note".parse().unwrap());
+    house.tabs[1].settle();
+    house.spread();
+    house.tabs[1].session.suspend();
+    house.tabs[1].settle();
+    assert!(house.exited(1));
+    house.gone(0, 1);
+    house.record(0, "news", 12);
+
+    let now = house.tabs[1].now;
+    house.tabs[1].session.resume(now);
+    house.tabs[1].settle();
+    house.entered(1);
+    house.verify(1, "ana");
+    house.tabs[0].pass(super::super::tabs::GATHER_MS);
+    let url = house.tabs[0].opened();
+    assert_eq!(parameter(&url, "lastEventId").as_deref(), Some("1.10.a"));
+    assert_eq!(parameter(&url, "seen").as_deref(), Some("1.12.c"));
+    house.tabs[0].connected("news", 10, true);
+    house.spread();
+
+    let leader = &mut house.tabs[0];
+    let route = leader.session.routes().find("note", Hears::Addressed);
+    leader.session.record(leader.now, route, Some(at(11)), None, &mut Vec::new());
+    leader.settle();
+    house.spread();
+    assert_eq!(std::mem::take(&mut house.heard), [(1, theirs)]);
+    assert_eq!(house.record(0, "news", 12), []);
+    assert_eq!(house.record(0, "news", 13), [(0, own)]);
+}
+
+#[test]
+fn one_that_missed_a_word_says_where_it_is_and_gets_it_again() {
+    let mut house = House::open(2);
+    let news = house.subscribed(0, 1, "news", 10);
+    house.tabs[0].record("news", 11);
+    house.posted(0);
+    assert_eq!(house.record(0, "news", 12), [], "the number says that something is missing");
+    house.tabs[0].pass(super::super::tabs::GATHER_MS);
+    assert_eq!(parameter(&house.tabs[0].opened(), "lastEventId").as_deref(), Some("1.10.a"));
+    house.tabs[0].connected("news", 10, true);
+    house.spread();
+    assert_eq!(house.record(0, "news", 11), [(1, news)]);
+    assert_eq!(house.record(0, "news", 12), [(1, news)]);
+}
+
+#[test]
+fn only_the_answer_to_the_last_time_it_said_where_it_is_counts() {
+    let mut house = House::open(1);
+    house.join(House::new(2));
+    house.enter(1);
+    let rig = &mut house.tabs[1];
+    rig.session.held(rig.now);
+    rig.settle();
+    let check = rig.sent_one().number;
+    rig.answer(check, &Answer { status: Some(200), user_id: Some("ana".into()), ..Answer::default() });
+    let first = house.posted(1);
+    house.tabs[1].subscribe("news");
+    house.tabs[1].settle();
+    let second = house.posted(1);
+    house.tell(0, &first[0]);
+    for post in house.posted(0) {
+        house.tell(1, &post);
+    }
+    assert_eq!(house.tabs[1].session.state(), State::Connecting);
+    house.tell(0, &second[0]);
+    house.spread();
+    assert_eq!(house.tabs[1].session.state(), State::Open);
+}
+
+#[test]
+fn a_leader_that_says_nothing_is_robbed_and_follows_when_it_wakes() {
+    let mut house = House::open(2);
+    let mut waited = 0;
+    while !house.stole(1) {
+        house.tabs[1].pass(500);
+        waited += 500;
+        assert!(waited < 60_000);
+    }
+    assert!((37_500..40_000).contains(&waited), "{waited}");
+    house.locked(1);
+    house.tabs[0].session.lost();
+    house.tabs[0].settle();
+    assert!(house.tabs[0].done.contains(&Action::Close));
+    assert!(house.exited(0));
+    assert_eq!(house.entered(0), [None]);
+    house.verify(0, "ana");
+    house.tabs[1].pass(super::super::tabs::GATHER_MS);
+    house.tabs[1].connected("", 10, true);
+    house.spread();
+    assert_eq!(house.tabs[0].session.state(), State::Open);
+}
+
+#[test]
+fn a_leader_that_waits_for_the_server_still_says_that_it_is_there() {
+    let mut house = House::open(2);
+    for _ in 0..20 {
+        for tab in &mut house.tabs {
+            tab.pass(5_000);
+        }
+        house.tabs[0].heartbeat(10);
+        house.spread();
+    }
+    assert!(!house.stole(1));
+}
+
+#[test]
+fn what_a_tab_heard_is_left_when_it_is_gone() {
+    let mut house = House::open(2);
+    assert!(!house.names[1].is_empty());
+    house.subscribed(0, 1, "news", 10);
+    house.gone(0, 1);
+    assert_eq!(house.tabs[0].sent_one().url, "/e/unsubscribe");
+}
+
+#[test]
+fn a_page_that_goes_away_gives_the_lead_up() {
+    let mut house = House::open(2);
+    house.tabs[0].session.suspend();
+    house.tabs[0].settle();
+    assert!(house.tabs[0].done.contains(&Action::Close) && house.exited(0));
+}
+
+#[test]
+fn disconnecting_is_each_tabs_own_affair() {
+    let mut house = House::open(2);
+    house.tabs[1].session.disconnect();
+    house.tabs[1].settle();
+    assert!(house.exited(1));
+    assert_eq!(house.tabs[1].session.state(), State::Closed);
+    assert_eq!(house.tabs[0].session.state(), State::Open);
+}
+
+#[test]
+fn a_reset_leaves_the_group_and_forgets_whose_it_was() {
+    let mut house = House::open(1);
+    house.join(House::new(2));
+    house.follow(1, "bob");
+    house.tabs[1].session.reset("s9".into());
+    house.tabs[1].settle();
+    assert!(house.exited(1));
+    assert_eq!(house.tabs[1].session.user_id(), None);
+    house.entered(1);
+    house.enter(1);
+}
+
+#[test]
+fn when_the_leaders_user_changes_all_say_anew_whose_they_are() {
+    let mut house = House::open(2);
+    house.tabs[0].fail();
+    house.tabs[0].pass(2_000);
+    house.spread();
+    house.tabs[0].frame(Frame::Connected(Connected {
+        id: Some(at(10)),
+        connection_id: "n2".into(),
+        user_id: Some("bob".into()),
+        resumed: true,
+        ..Connected::default()
+    }));
+    house.spread();
+    let check = house.tabs[1].sent_one();
+    assert_eq!(check.url, "/e/check");
+    let ana = Answer { status: Some(200), user_id: Some("ana".into()), ..Answer::default() };
+    house.tabs[1].answer(check.number, &ana);
+    house.spread();
+    assert_eq!(house.entered(1), [Some("uana".to_owned())]);
+}
+
+#[test]
+fn a_leader_whose_credentials_are_refused_lets_another_try() {
+    let mut house = House::open(2);
+    house.tabs[0].fail();
+    house.tabs[0].pass(2_000);
+    house.spread();
+    house.tabs[0].fail();
+    let check = house.tabs[0].sent_one().number;
+    house.tabs[0].status(check, 401);
+    assert!(house.exited(0));
+    assert_eq!(house.tabs[0].session.state(), State::Waiting);
+}
+
+#[test]
+fn connecting_in_a_follower_makes_the_leader_try_at_once() {
+    let mut house = House::open(2);
+    house.tabs[0].fail();
+    house.spread();
+    assert_eq!(house.tabs[1].session.state(), State::Waiting);
+    house.tabs[1].session.connect();
+    house.tabs[1].settle();
+    house.spread();
+    assert!(house.tabs[0].opened_any());
+}
+
+#[test]
+fn without_locks_each_has_a_stream_of_its_own() {
+    let mut house = House::new(1);
+    house.enter(0);
+    let rig = &mut house.tabs[0];
+    rig.session.unshared(rig.now);
+    rig.settle();
+    assert_eq!(rig.opened(), "/e?deviceId=d1&sessionId=s0");
+}
