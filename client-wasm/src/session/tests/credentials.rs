@@ -299,6 +299,7 @@ fn an_application_without_a_newer_token_is_asked_a_few_times_and_no_more() {
         }
     }
     assert!((2..=4).contains(&times), "{times}");
+    assert!(rig.troubles().is_empty(), "nothing is wrong");
 }
 
 #[test]
