@@ -202,6 +202,16 @@ pub struct AliveRequest {
     pub connection_id: ConnectionId,
 }
 
+/// Body of `POST {base}/latency`, which is answered 204: how long events took to a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LatencyRequest {
+    /// The stream on which they came, from its `connected` frame.
+    pub connection_id: ConnectionId,
+    /// One number for each event measured, in milliseconds.
+    pub ms: Vec<u64>,
+}
+
 /// Answer of `GET {base}/check`: who the credentials belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

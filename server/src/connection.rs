@@ -22,6 +22,7 @@ use tidings_protocol::{
 use crate::{
     engine::Limit,
     frame::Frame,
+    meter::Written,
     record::{Entry, Record, json_frame},
     routing::{self, KeyRef, RouteKey},
     standing::Issued,
@@ -130,6 +131,8 @@ pub(crate) struct Connection {
     rekeyed: Rekeyed,
     pending: VecDeque<Pending>,
     page: Option<Box<Page>>,
+    /// What was handed to the driver since it was asked for.
+    written: Written,
     /// The last batch was cut short, so there is more without being woken.
     behind: bool,
     closing: Option<Closing>,
@@ -143,11 +146,13 @@ struct Batch {
     run: Option<Frame>,
     bytes: usize,
     max: usize,
+    records: u64,
+    gaps: Vec<GapReason>,
 }
 
 impl Batch {
     fn new(max: usize) -> Self {
-        Self { frames: Vec::new(), run: None, bytes: 0, max }
+        Self { frames: Vec::new(), run: None, bytes: 0, max, records: 0, gaps: Vec::new() }
     }
 
     fn push(&mut self, frame: Bytes) {
@@ -157,6 +162,7 @@ impl Batch {
     }
 
     fn push_shared(&mut self, frame: &Frame) {
+        self.records += 1;
         self.bytes += frame.len();
         if !self.run.as_mut().is_some_and(|run| run.extend(frame)) {
             let before = self.run.replace(frame.clone());
@@ -171,6 +177,11 @@ impl Batch {
     fn into_frames(mut self) -> Vec<Bytes> {
         self.frames.extend(self.run.take().map(|run| run.bytes()));
         self.frames
+    }
+
+    fn push_record(&mut self, frame: Bytes) {
+        self.records += 1;
+        self.push(frame);
     }
 
     fn is_full(&self) -> bool {
@@ -217,6 +228,7 @@ impl Connection {
             judged: false,
             pending: VecDeque::new(),
             page: None,
+            written: Written::default(),
             behind: false,
             revoked: Vec::new(),
             closing: None,
@@ -316,6 +328,21 @@ impl Connection {
         std::mem::take(&mut self.judged).then_some(self.authority.issued)
     }
 
+    /// All records that match up to here were handed to the driver.
+    pub(crate) fn position(&self) -> Cursor {
+        self.position
+    }
+
+    /// Whether the last batch was cut short.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// What was handed to the driver since the last time.
+    pub(crate) fn take_written(&mut self) -> Written {
+        std::mem::take(&mut self.written)
+    }
+
     /// How what it looks up has changed, to be told once.
     pub(crate) fn take_rekeyed(&mut self) -> Rekeyed {
         std::mem::take(&mut self.rekeyed)
@@ -377,6 +404,8 @@ impl Connection {
         if self.closing.is_none() && !ask.woken {
             self.settle(window.lineage(), window.flushed());
         }
+        let was_live = !is_first && !self.behind;
+        self.written.from = was_live.then_some(self.position.seq);
         let flow = match self.closing {
             Some(_) => Flow::Done,
             None => self.live(window, &mut batch),
@@ -384,7 +413,7 @@ impl Connection {
         if let Some(closing) = self.closing.take() {
             batch.push(json_frame(Some(Closing::NAME), None, &closing));
             self.ended = true;
-            return Step::Write(batch.into_frames());
+            return self.write(batch);
         }
         let flow = match flow {
             Flow::Done => self.confirm(window, &mut batch),
@@ -393,21 +422,31 @@ impl Connection {
         self.behind = !matches!(flow, Flow::Done);
         match flow {
             Flow::Need(after) if batch.is_empty() => return Step::Read { after, limit: PAGE },
-            _ if !batch.is_empty() => return Step::Write(batch.into_frames()),
+            _ if !batch.is_empty() => return self.write(batch),
             _ => {}
         }
         if ask.heartbeat {
             let mut heartbeat = String::with_capacity(96);
             sse::encode(&mut heartbeat, Some(HEARTBEAT), Some(&self.position), "{}");
-            return Step::Write(vec![heartbeat.into()]);
+            batch.push(heartbeat.into());
+            return self.write(batch);
         }
         Step::Idle
+    }
+
+    /// Hands a batch to the driver, and counts it.
+    fn write(&mut self, mut batch: Batch) -> Step {
+        self.written.records += batch.records;
+        self.written.bytes += batch.bytes as u64;
+        self.written.gaps.append(&mut batch.gaps);
+        Step::Write(batch.into_frames())
     }
 
     /// Tells that anything may have been missed, on all of the stream, and goes on at the head.
     fn tell_gap(&mut self, window: &Window, reason: GapReason, batch: &mut Batch) {
         self.position = window.head();
         self.page = None;
+        batch.gaps.push(reason);
         // What they asked of the past is covered by this gap.
         for pending in &mut self.pending {
             pending.since = Since::Now;
@@ -448,7 +487,7 @@ impl Connection {
                         return Flow::Done;
                     }
                 } else if routing::is_filed(&refs(&self.keys), &record.entry) && self.names.may_see(&record.entry) {
-                    batch.push(record.frame(self.position.epoch));
+                    batch.push_record(record.frame(self.position.epoch));
                 }
                 if batch.is_full() && !records.is_empty() {
                     self.page = Some(Box::new(Page { after: self.position, records: Ok(records) }));
@@ -503,6 +542,7 @@ impl Connection {
             if let Since::Gap(reason) = pending.since {
                 let request_id = Some(pending.request.clone());
                 let gap = Gap { channels: Some(pending.channels.clone()), reason, request_id };
+                batch.gaps.push(reason);
                 batch.push(json_frame(Some(Gap::NAME), None, &gap));
             }
             // Held by the older of the two.
@@ -543,7 +583,7 @@ impl Connection {
                 after = Cursor { epoch, seq: record.seq, tag: record.tag };
                 pending.since = Since::After(after);
                 if routing::is_filed(&refs(&pending.keys), &record.entry) && self.names.may_see(&record.entry) {
-                    batch.push(record.backfill(epoch, &pending.request));
+                    batch.push_record(record.backfill(epoch, &pending.request));
                 }
                 if batch.is_full() && !records.is_empty() {
                     self.page = Some(Box::new(Page { after, records: Ok(records) }));
@@ -558,7 +598,7 @@ impl Connection {
             if self.names.may_see(&sent.entry)
                 && let Some(record) = window.record(seq)
             {
-                batch.push(record.backfill(epoch, &pending.request));
+                batch.push_record(record.backfill(epoch, &pending.request));
             }
             pending.since = Since::After(Cursor { epoch, seq, tag: sent.tag });
         }

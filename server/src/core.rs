@@ -33,6 +33,7 @@ use crate::{
     admission::Permit,
     connection::{Ask, Authority, Connection, Fetched, Names, Rekeyed, Since, Step},
     engine::Bounds,
+    meter::{Gauges, Meter, Stats},
     presence::Presence,
     record::Record,
     routing::{self, KeyMap, RouteKey},
@@ -151,6 +152,7 @@ pub(crate) struct Core {
     registry: Mutex<Registry>,
     late: Mutex<Late>,
     presence: Option<Presence>,
+    pub(crate) meter: Meter,
 }
 
 impl Core {
@@ -159,7 +161,7 @@ impl Core {
         let mut window = Window::new(base, bounds);
         *window.standing_mut() = standing;
         let window = RwLock::new(window);
-        Self { window, registry: Mutex::default(), late: Mutex::default(), presence: None }
+        Self { window, registry: Mutex::default(), late: Mutex::default(), presence: None, meter: Meter::default() }
     }
 
     /// The last record applied on this node.
@@ -478,6 +480,9 @@ impl Core {
             self.reseat(link, &state);
         }
         let step = self.with_news(link, &state, step);
+        if matches!(step, Step::Write(_)) {
+            self.meter.wrote(&state.take_written(), state.position().seq, now_ms);
+        }
         drop(state);
         if holds_others {
             self.reseated();
@@ -508,9 +513,23 @@ impl Core {
         self.registry.lock().links.len()
     }
 
-    /// How many users have a stream open.
-    pub(crate) fn users(&self) -> usize {
-        self.registry.lock().users
+    /// All figures.
+    pub(crate) fn stats(&self) -> Stats {
+        let (links, users) = {
+            let registry = self.registry.lock();
+            (registry.links.iter().map(|(_, link)| link.clone()).collect::<Vec<_>>(), registry.users)
+        };
+        let head = self.head();
+        let mut gauges = Gauges { connections: links.len(), behind: 0, lag: 0, users, head };
+        for link in links {
+            let state = link.state.lock();
+            // Woken and not asked since, or cut short: there is something for it, or may be.
+            if state.is_behind() || link.woken.load(Ordering::Acquire) {
+                gauges.behind += 1;
+                gauges.lag = gauges.lag.max(head.seq.saturating_sub(state.position().seq));
+            }
+        }
+        self.meter.stats(gauges)
     }
 
     /// Calls `each` with every stream of a user.

@@ -8,6 +8,7 @@
 //! | `POST /refresh` | `refresh`: fresh credentials for a live stream |
 //! | `POST /ticket` | `ticket`, where mounted: a single-use text that opens a stream |
 //! | `GET /presence`, `POST /presence`, `/alive` | `presence`, where the hub has it: who is online |
+//! | `POST /latency` | `latency`, where mounted: what clients have measured |
 //! | `GET /check` | `routes`: authentication and limits only |
 //!
 //! What callers may use up is in `limits`, where they come from in `address`, and what pages of other origins may in `cors`.
@@ -16,6 +17,7 @@ mod address;
 mod body;
 mod command;
 mod cors;
+mod latency;
 mod limits;
 mod presence;
 pub(crate) mod problem;

@@ -30,6 +30,7 @@ use crate::{
     connection::{Fetched, Names, Since},
     core::{Core, Link, Opening, Past, Start, Verdict},
     engine::{Engine, EngineError, Limit},
+    meter::Stats,
     presence::PresenceWatch,
     record::json_frame,
 };
@@ -71,18 +72,6 @@ struct Shared {
     draining: AtomicBool,
 }
 
-/// Figures of a hub at one moment, from [`Hub::stats`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Open streams.
-    pub connections: usize,
-    /// Users with at least one open stream.
-    pub users: usize,
-    /// The last record that this node has.
-    pub head: Cursor,
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
         for task in &self.tasks {
@@ -93,7 +82,7 @@ impl Drop for Inner {
 
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hub").field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("Hub").field("head", &self.cursor()).finish_non_exhaustive()
     }
 }
 
@@ -165,10 +154,10 @@ impl Hub {
         PresenceWatch::new(self.clone(), channel.clone())
     }
 
-    /// The hub's figures right now.
+    /// The hub's figures right now, and what it has counted. Each call looks at every open stream.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats { connections: self.core().connections(), users: self.core().users(), head: self.core().head() }
+        self.core().stats()
     }
 
     /// Shuts the hub down: new streams are refused with 503, every open one is told `closing {reason: drain}` with a delay

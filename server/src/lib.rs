@@ -48,7 +48,8 @@
 //! | 6 | `connection` | a position in the log: takes what follows it, confirms subscriptions, tells gaps |
 //! | 7 | `http` | a stream's body asks its connection for bytes; the POST calls; [`serve`] |
 //!
-//! Beside it, `presence` knows who is online, from the streams that are open.
+//! Beside it, `presence` knows who is online, from the streams that are open; `standing` is what commands in the log (`control`)
+//! have left in force; `meter` counts.
 //!
 //! `window`, `routing`, `connection`, `presence` and `core` are synchronous and know no clock, socket or runtime. [`auth`] decides who
 //! hears what. The words are those of the [protocol](tidings_protocol).
@@ -66,6 +67,7 @@ mod event;
 mod frame;
 mod http;
 mod hub;
+mod meter;
 mod origin;
 mod presence;
 mod publish;
@@ -86,7 +88,8 @@ pub use self::{
     engine::Receipt,
     event::{Event, EventError},
     http::{ClientAddress, Limits, Rate, Routes, Serve, routes, serve},
-    hub::{Hub, HubBuilder, Stats},
+    hub::{Hub, HubBuilder},
+    meter::{Stats, Timing},
     origin::{DEVICE_HEADER, Origin, SESSION_HEADER, UserOrigin},
     presence::{PresenceChange, PresenceSettings, PresenceWatch},
     publish::{Invalid, PublishError, Published, To, ToUser},

@@ -9,6 +9,7 @@ use crate::{
     Event, Hub, Origin,
     clock::wall_clock_ms,
     engine::{self, AppendError, Receipt},
+    meter::Outcome,
     record::{Audience, Entry},
 };
 
@@ -201,13 +202,16 @@ impl Hub {
 
     /// Appends what keeps all limits.
     pub(crate) async fn append_checked(&self, entries: Vec<Arc<Entry>>) -> Result<Vec<Receipt>, PublishError> {
+        let (events, started) = (entries.len(), std::time::Instant::now());
         let append = tokio::time::timeout(self.config().publish_deadline, self.engine().append(entries));
-        match append.await {
-            Ok(Ok(receipts)) => Ok(receipts),
-            Ok(Err(AppendError::Refused(source))) => Err(PublishError::Refused(source)),
-            Ok(Err(AppendError::Unknown(source))) => Err(PublishError::Unknown(source)),
-            Err(elapsed) => Err(PublishError::Unknown(elapsed.into())),
-        }
+        let (outcome, result) = match append.await {
+            Ok(Ok(receipts)) => (Outcome::Acknowledged, Ok(receipts)),
+            Ok(Err(AppendError::Refused(source))) => (Outcome::Refused, Err(PublishError::Refused(source))),
+            Ok(Err(AppendError::Unknown(source))) => (Outcome::Unknown, Err(PublishError::Unknown(source))),
+            Err(elapsed) => (Outcome::Unknown, Err(PublishError::Unknown(elapsed.into()))),
+        };
+        self.core().meter.published(events, outcome, started.elapsed());
+        result
     }
 }
 

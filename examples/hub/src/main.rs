@@ -1,7 +1,8 @@
 //! The smallest backend that embeds Tidings: any channel, no login; user and device come from the query string. For
 //! tests and load, not for the open internet. With `--engine sqlite:PATH` its events outlive it. With `--jwt SECRET` the events
 //! are for those who bring a token (HS256; grants in its claim `tidings`), and are published at `/backend/publish`. With
-//! `--presence GRACE_MS,ALIVE_MS` it knows who is online. Upon SIGTERM it sends its clients away and ends.
+//! `--presence GRACE_MS,ALIVE_MS` it knows who is online; with `--metrics` its figures are at `/metrics`, for Prometheus. Upon SIGTERM
+//! it sends its clients away and ends.
 //!
 //! `cargo run --release -p hub -- --listen 127.0.0.1:4100`, then
 //! `curl -N '127.0.0.1:4100/api/events?user=ana&channels=bench'` and
@@ -12,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use lexopt::ValueExt;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tidings::{
     Hub, PresenceSettings, Routes,
     auth::{Auth, AuthRequest, Identity, Jwt, JwtKey, MemoryTickets},
@@ -28,6 +30,7 @@ async fn main() -> anyhow::Result<()> {
     let mut listen = String::from("127.0.0.1:4100");
     let mut builder = Hub::builder();
     let mut jwt = None;
+    let mut metrics = false;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -48,6 +51,7 @@ async fn main() -> anyhow::Result<()> {
                 let (grace, alive) = (Duration::from_millis(grace.parse()?), Duration::from_millis(alive.parse()?));
                 builder = builder.presence(PresenceSettings::default().grace(grace).alive(alive));
             }
+            lexopt::Arg::Long("metrics") => metrics = true,
             lexopt::Arg::Long("jwt") => {
                 // Tokens that live for seconds end when they say.
                 jwt = Some(Jwt::new(JwtKey::hs256(arguments.value()?.string()?)?).leeway(Duration::ZERO));
@@ -55,6 +59,8 @@ async fn main() -> anyhow::Result<()> {
             _ => return Err(argument.unexpected().into()),
         }
     }
+    // Before the hub, whose first figures it is to see.
+    let prometheus = if metrics { Some(prometheus()?) } else { None };
     let hub = builder.build().await?;
     let auth = (|request: AuthRequest| async move {
         let identity = request.query("user").map_or_else(|| Ok(Identity::anonymous()), Identity::user)?;
@@ -63,13 +69,18 @@ async fn main() -> anyhow::Result<()> {
     .allow("*")
     .allow_publish("*")
     .allow_presence("*");
-    let open = Routes::new(hub.clone(), auth).publish().into_router();
+    let open = Routes::new(hub.clone(), auth).publish().latency().into_router();
     let app = match jwt {
         None => Router::new().nest("/api/events", open),
         Some(jwt) => {
             let events = Routes::new(hub.clone(), jwt).tickets(MemoryTickets::default()).into_router();
             Router::new().nest("/api/events", events).nest("/backend", open)
         }
+    };
+
+    let app = match prometheus {
+        None => app,
+        Some(page) => app.route("/metrics", axum::routing::get(move || async move { page.render() })),
     };
 
     let listener = tokio::net::TcpListener::bind(&listen).await.with_context(|| format!("listening on {listen}"))?;
@@ -80,6 +91,21 @@ async fn main() -> anyhow::Result<()> {
     };
     tidings::serve(listener, app).with_graceful_shutdown(shutdown).await?;
     Ok(())
+}
+
+/// The page of figures, where the hub's are too.
+fn prometheus() -> anyhow::Result<PrometheusHandle> {
+    let buckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0];
+    let page = PrometheusBuilder::new().set_buckets(&buckets)?.install_recorder()?;
+    let upkeep = page.clone();
+    tokio::spawn(async move {
+        loop {
+            // Else the times that nobody asks for would pile up.
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(page)
 }
 
 /// By ctrl-c, or by SIGTERM, as service managers ask.

@@ -520,9 +520,9 @@ fn a_closed_stream_leaves_nothing_behind() {
     let mut house = house(100);
     let ana = Names { user: Some(UserId::new("ana").unwrap()), ..Names::default() };
     let link = house.open_as(ana, &["a:b", "c:*"], Start::Resume { cursor: at(9), late: vec![at(9)], lineage: 0 });
-    assert_eq!((house.core.connections(), house.core.users()), (1, 1));
+    assert_eq!((house.core.connections(), house.core.stats().users), (1, 1));
     house.core.close(&link);
-    assert_eq!((house.core.connections(), house.core.users()), (0, 0));
+    assert_eq!((house.core.connections(), house.core.stats().users), (0, 0));
     assert!(house.core.registry.lock().routes.is_empty() && house.core.late.lock().is_empty());
     house.publish(&["a:b"]);
     assert_eq!(house.core.flush(), 0);

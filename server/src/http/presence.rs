@@ -82,7 +82,7 @@ pub(super) async fn alive(State(gate): State<Gate>, request: Request) -> Result<
 }
 
 /// The caller's own stream of this name.
-fn own_stream(gate: &Gate, identity: &Identity, id: &ConnectionId) -> Result<Arc<Link>, Refusal> {
+pub(super) fn own_stream(gate: &Gate, identity: &Identity, id: &ConnectionId) -> Result<Arc<Link>, Refusal> {
     let link = gate.hub.core().find(id).filter(|link| link.names.user.as_ref() == identity.user_id());
     let link = link.ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
     gate.limiter.subscribe(&link)?;

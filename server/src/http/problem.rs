@@ -15,6 +15,10 @@ use crate::{
     publish::{Invalid, PublishError},
 };
 
+/// What a response refuses by, for those who count.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refused(pub(crate) Code);
+
 /// A problem on its way out as a response.
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -31,6 +35,8 @@ pub(crate) fn answer(problem: &Problem) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.extensions_mut().insert(Refused(problem.code));
+    let headers = response.headers_mut();
     match problem.code {
         // RFC 9110, section 15.5.2: a 401 names how to authenticate. Cookies have no scheme of their own.
         _ if problem.status == 401 => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request, State},
-    middleware::from_fn_with_state,
+    middleware::{from_fn_with_state, map_response_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -20,9 +20,10 @@ use tidings_protocol::{
 use super::{
     command,
     cors::{Origins, check_origin},
+    latency,
     limits::{Limiter, Limits, check_head},
     presence,
-    problem::Refusal,
+    problem::{Refusal, Refused},
     publish, refresh, stream, ticket,
 };
 use crate::{
@@ -49,6 +50,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(hub: Hub, auth: impl Auth) -> Ro
 pub struct Routes {
     gate: Gate,
     publish: bool,
+    latency: bool,
     body_bytes: usize,
     origins: Origins,
 }
@@ -133,7 +135,7 @@ impl Routes {
     pub fn new(hub: Hub, auth: impl Auth) -> Self {
         let limiter = Arc::new(Limiter::new(Limits::default(), &hub));
         let gate = Gate { hub, auth: Arc::new(auth), tickets: None, limiter };
-        Self { gate, publish: false, body_bytes: 4 << 20, origins: Origins::default() }
+        Self { gate, publish: false, latency: false, body_bytes: 4 << 20, origins: Origins::default() }
     }
 
     /// Mounts `POST /publish` as well, for identities with publishing grants ([`Identity::allow_publish`]).
@@ -183,6 +185,13 @@ impl Routes {
         self
     }
 
+    /// Mounts `POST /latency`, by which clients report how long events took to reach them: [`Stats::delivery_time`](crate::Stats)
+    /// and the histogram `tidings_delivery_seconds`. What they say is believed.
+    pub fn latency(mut self) -> Self {
+        self.latency = true;
+        self
+    }
+
     /// The largest request body, in bytes. Defaults to 4 MiB.
     pub fn body_bytes(mut self, bytes: usize) -> Self {
         self.body_bytes = bytes;
@@ -207,13 +216,18 @@ impl Routes {
             let presence = get(presence::here).post(presence::watch);
             router = router.route("/presence", presence).route("/alive", post(presence::alive));
         }
+        if self.latency {
+            router = router.route("/latency", post(latency::latency));
+        }
         let cors = self.origins.layer();
+        let hub = self.gate.hub.clone();
         let router = router
             .fallback(|| async { Refusal::from(Code::NotFound) })
             .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) })
             .layer(DefaultBodyLimit::max(self.body_bytes))
             .layer(from_fn_with_state(self.gate.limiter.limits().clone(), check_head))
             .layer(from_fn_with_state(self.origins, check_origin))
+            .layer(map_response_with_state(hub, count))
             .with_state(self.gate);
         // Outermost, so that refusals of every kind can be read by the page that they are for.
         match cors {
@@ -221,6 +235,13 @@ impl Routes {
             None => router,
         }
     }
+}
+
+async fn count(State(hub): State<Hub>, response: Response) -> Response {
+    if let Some(Refused(code)) = response.extensions().get() {
+        hub.core().meter.refused(*code);
+    }
+    response
 }
 
 /// `GET /check`: who the credentials belong to, or the problem with them. A client whose stream was refused asks here,

@@ -17,6 +17,7 @@ use crate::{
     control,
     core::Core,
     engine::{Bounds, Engine, EngineError, Limit},
+    meter::Exported,
     presence::Presence,
     record::Record,
     window::WindowBounds,
@@ -28,6 +29,8 @@ const LONGEST_HOLD: Duration = Duration::from_millis(20);
 const REATTACH_DELAY: Duration = Duration::from_millis(500);
 /// How long news of presence are collected before the next are told.
 const PRESENCE_HOLD: Duration = Duration::from_millis(50);
+/// How old the figures may be that a recorder shows. (They are looked at every 15 s or so.)
+const SHOW_INTERVAL: Duration = Duration::from_secs(1);
 /// How often revocations that are over are looked for. They refuse nobody: newer credentials are good all the time.
 const FORGET_INTERVAL: Duration = Duration::from_secs(3_600);
 /// How many records are read at once to fill the window.
@@ -76,6 +79,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, engine: &Arc<dyn Engine>, config: &Con
         tokio::spawn(flush(shared.clone())).abort_handle(),
         tokio::spawn(tick(shared.clone(), config.heartbeat)).abort_handle(),
         tokio::spawn(announce(shared.clone())).abort_handle(),
+        tokio::spawn(show(shared.clone())).abort_handle(),
         tokio::spawn(forget(shared.clone(), engine.clone())).abort_handle(),
     ]
 }
@@ -94,6 +98,7 @@ async fn follow_once(shared: &Shared, engine: &dyn Engine) -> Result<(), EngineE
     let mut tail = attach(&shared.core, engine).await?;
     while let Some(records) = tail.next().await {
         shared.core.apply(&records?);
+        shared.core.meter.mark(shared.core.head().seq, shared.clock.now_ms());
         shared.applied.notify_one();
     }
     Ok(())
@@ -133,6 +138,16 @@ async fn flush(shared: Arc<Shared>) {
         if hold >= Duration::from_millis(1) {
             tokio::time::sleep_until(started + hold).await;
         }
+    }
+}
+
+/// Shows the figures to whoever has installed a recorder.
+async fn show(shared: Arc<Shared>) {
+    let mut exported = Exported::default();
+    Exported::describe();
+    loop {
+        exported.tell(&shared.core.stats());
+        tokio::time::sleep(SHOW_INTERVAL).await;
     }
 }
 

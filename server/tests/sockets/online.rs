@@ -137,3 +137,34 @@ async fn a_client_that_does_not_read_does_not_hold_up_the_shutdown() {
     tokio::time::timeout(Duration::from_secs(20), returned).await.unwrap().unwrap();
     eventually(|| fixture.hub.stats().connections == 0).await;
 }
+
+#[tokio::test]
+async fn what_a_hub_did_is_counted() {
+    use crate::fixture::event;
+    let fixture = Fixture::start().await;
+    let mut streams = [
+        fixture.stream("ana", &[("channels", "news:1")]).await,
+        fixture.stream("bob", &[("channels", "news:*")]).await,
+    ];
+    let events = ["one", "two"].map(|payload| event("news:1", payload));
+    fixture.hub.publish_all(events).await.unwrap();
+    for stream in &mut streams {
+        stream.hears("one").await;
+        stream.hears("two").await;
+    }
+    let mut lost = fixture.stream("ana", &[("lastEventId", "0.7.0")]).await;
+    lost.gap("epoch").await;
+    fixture.client("").get("/check", &[]).await.is_problem(401, "credentialsMissing");
+    fixture.client("ana").get("/nowhere", &[]).await.is_problem(404, "notFound");
+    let stats = fixture.hub.stats();
+    assert_eq!((stats.published, stats.deliveries, stats.publish_time.count), (2, 4, 1));
+    assert_eq!(
+        stats.gaps.iter().map(|(reason, count)| (reason.as_str(), *count)).find(|(_, count)| *count > 0),
+        Some(("epoch", 1))
+    );
+    let refusals: Vec<_> = stats.refusals.iter().map(|(code, count)| (code.as_str(), *count)).collect();
+    assert_eq!(refusals, [("credentialsMissing", 1), ("notFound", 1)]);
+    assert_eq!((stats.connections_behind, stats.lag, stats.publish_refused, stats.publish_unknown), (0, 0, 0, 0));
+    let sent: usize = streams.iter().chain([&lost]).map(|stream| stream.raw.len()).sum();
+    assert_eq!(stats.sent_bytes, sent as u64);
+}

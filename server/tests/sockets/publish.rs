@@ -1,8 +1,11 @@
 //! `POST /publish`.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
-use crate::fixture::{Answer, Fixture};
+use serde_json::{Value, json};
+use tidings::engine::Memory;
+
+use crate::fixture::{Answer, Fixture, Held};
 
 async fn post(fixture: &Fixture, token: &str, body: Value) -> Answer {
     fixture.client(token).post("/publish", body).await
@@ -51,6 +54,19 @@ async fn one_bad_event_refuses_the_whole_array() {
     post(&fixture, "ana", forbidden).await.is_problem(403, "forbidden");
     fixture.publish("news:1", "sentinel").await;
     stream.hears("sentinel").await;
+}
+
+#[tokio::test]
+async fn an_engine_that_does_not_answer_leaves_it_unknown_and_the_same_key_settles_it() {
+    let engine = Held::new(Memory::default());
+    let hold = engine.clone();
+    let fixture = Fixture::with(|hub| hub.engine(hold).publish_deadline(Duration::from_millis(100))).await;
+    let body = json!({"channel": "news:1", "type": "t", "payload": 1, "key": "k"});
+    engine.after.shut();
+    post(&fixture, "backend", body.clone()).await.is_problem(504, "unknown");
+    assert_eq!(fixture.hub.stats().publish_unknown, 1);
+    engine.after.open();
+    assert_eq!(post(&fixture, "backend", body).await.good()[0]["duplicate"], true);
 }
 
 #[tokio::test]

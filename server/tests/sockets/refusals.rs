@@ -268,3 +268,57 @@ mod paths {
         assert_eq!(response.status(), 404);
     }
 }
+
+/// The functions of a test file, with the modules that they stand in.
+fn tests_in(name: &str, source: &str) -> Vec<String> {
+    let (mut tests, mut module) = (Vec::new(), String::new());
+    for line in source.lines() {
+        if let Some(inner) = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(" {")) {
+            module = format!("{inner}::");
+        } else if line == "}" {
+            module.clear();
+        } else if let Some((_, rest)) = line.split_once("fn ") {
+            let test = rest.split(['(', '<']).next().unwrap_or_default();
+            tests.push(format!("{name}::{module}{test}"));
+        }
+    }
+    tests
+}
+
+#[test]
+fn the_table_is_true() {
+    use tidings_protocol::{frame::RejectCode, problem::Code};
+    let sources = [
+        ("refusals", include_str!("refusals.rs")),
+        ("credentials", include_str!("credentials.rs")),
+        ("cross_site", include_str!("cross_site.rs")),
+        ("grants", include_str!("grants.rs")),
+        ("limits", include_str!("limits.rs")),
+        ("online", include_str!("online.rs")),
+        ("presence", include_str!("presence.rs")),
+        ("publish", include_str!("publish.rs")),
+        ("refresh", include_str!("refresh.rs")),
+        ("revoke", include_str!("revoke.rs")),
+        ("stream", include_str!("stream.rs")),
+        ("jwt", include_str!("../../src/auth/jwt/tests.rs")),
+    ];
+    let tests: Vec<_> = sources.iter().flat_map(|(name, source)| tests_in(name, source)).collect();
+    let mut named = Vec::new();
+    let table = include_str!("../../REFUSALS.md");
+    for row in table.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |")) {
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let [_, _, status, code, test, _] = cells[..] else { panic!("{row}") };
+        assert!(tests.iter().any(|known| known == test), "there is no test {test}");
+        if status == "200" {
+            assert!(RejectCode::parse(code).is_some(), "{row}");
+        } else {
+            let code = Code::parse(code).unwrap_or_else(|| panic!("{row}"));
+            assert_eq!(code.status().to_string(), status, "{row}");
+            named.push(code.as_str());
+        }
+    }
+    let all: Vec<Value> = serde_json::from_str(include_str!("../../../protocol/fixtures/problems.json")).unwrap();
+    for code in all.iter().filter_map(|problem| problem["code"].as_str()) {
+        assert!(named.contains(&code), "{code} is missing");
+    }
+}

@@ -1,0 +1,28 @@
+//! `POST /latency`: how long events took to a client, as it has measured.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use http::StatusCode;
+use tidings_protocol::{command::LatencyRequest, problem::Code};
+
+use super::{body::json, presence::own_stream, problem::Refusal, routes::Gate};
+
+/// The most measurements of one call.
+const MOST: usize = 100;
+/// The longest that is believed: more is a clock that goes wrong.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+pub(super) async fn latency(State(gate): State<Gate>, request: Request) -> Result<StatusCode, Refusal> {
+    let (parts, body) = request.into_parts();
+    let identity = gate.identify(&parts).await?;
+    let LatencyRequest { connection_id, ms } = json(&gate, Request::from_parts(parts, body)).await?;
+    own_stream(&gate, &identity, &connection_id)?;
+    if ms.len() > MOST {
+        return Err(Refusal::new(Code::TooMany, format!("ms: {} measurements; at most {MOST} are taken", ms.len())));
+    }
+    for ms in ms {
+        gate.hub.core().meter.delivered(Duration::from_millis(ms).min(LONGEST));
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

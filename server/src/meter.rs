@@ -1,0 +1,177 @@
+//! What a hub counts. Streams add once for each write and publishers once for each batch, to numbers of our own; the facade
+//! `metrics` is told of them by the hub's clock, so that no delivery pays for being seen.
+//!
+//! No label holds anything that comes from outside: reasons, codes and outcomes only.
+
+mod export;
+mod stats;
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+pub(crate) use export::Exported;
+use parking_lot::Mutex;
+pub(crate) use stats::Gauges;
+pub use stats::{Stats, Timing};
+use tidings_protocol::{frame::GapReason, problem::Code};
+
+/// How long the arrival of one record is looked for, before another is.
+const MARK_MS: u64 = 250;
+
+/// Why gaps are told, in the order in which they are counted.
+const REASONS: [GapReason; 4] = [GapReason::Malformed, GapReason::Epoch, GapReason::Trimmed, GapReason::Diverged];
+
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    published: AtomicU64,
+    refused: AtomicU64,
+    unknown: AtomicU64,
+    deliveries: AtomicU64,
+    bytes: AtomicU64,
+    gaps: [AtomicU64; REASONS.len()],
+    refusals: Mutex<Vec<(Code, u64)>>,
+    publishing: Stopwatch,
+    fan_out: Stopwatch,
+    delivery: Stopwatch,
+    mark: Mark,
+}
+
+/// One record of the log at a time, whose way to its streams is timed: enough to know the spread, and nothing that each delivery
+/// would have to pay for.
+#[derive(Debug, Default)]
+struct Mark {
+    seq: AtomicU64,
+    /// When it was applied, in the driver's milliseconds.
+    at_ms: AtomicU64,
+}
+
+/// How many, and how long together.
+#[derive(Debug, Default)]
+struct Stopwatch {
+    count: AtomicU64,
+    micros: AtomicU64,
+    longest: AtomicU64,
+}
+
+impl Stopwatch {
+    fn add(&self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+        self.longest.fetch_max(micros, Ordering::Relaxed);
+    }
+
+    fn timing(&self) -> Timing {
+        Timing {
+            count: self.count.load(Ordering::Relaxed),
+            total: Duration::from_micros(self.micros.load(Ordering::Relaxed)),
+            longest: Duration::from_micros(self.longest.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// What became of a publish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Acknowledged,
+    Refused,
+    Unknown,
+}
+
+/// What one step of a stream has done.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Where the stream stood before, if it had all that was there.
+    pub(crate) from: Option<u64>,
+    /// Records, live or of the past.
+    pub(crate) records: u64,
+    /// All that was written, control frames too.
+    pub(crate) bytes: u64,
+    /// The gaps that were told.
+    pub(crate) gaps: Vec<GapReason>,
+}
+
+impl Meter {
+    /// So many events were handed to the engine together.
+    pub(crate) fn published(&self, events: usize, outcome: Outcome, took: Duration) {
+        let counter = match outcome {
+            Outcome::Acknowledged => &self.published,
+            Outcome::Refused => &self.refused,
+            Outcome::Unknown => &self.unknown,
+        };
+        counter.fetch_add(events as u64, Ordering::Relaxed);
+        self.publishing.add(took);
+        metrics::histogram!("tidings_publish_seconds").record(took);
+    }
+
+    /// A request was refused.
+    pub(crate) fn refused(&self, code: Code) {
+        let mut refusals = self.refusals.lock();
+        match refusals.iter_mut().find(|(other, _)| *other == code) {
+            Some((_, count)) => *count += 1,
+            None => refusals.push((code, 1)),
+        }
+    }
+
+    /// The node has everything up to this record now.
+    pub(crate) fn mark(&self, seq: u64, now_ms: u64) {
+        let Mark { seq: marked, at_ms } = &self.mark;
+        let before = at_ms.load(Ordering::Relaxed);
+        if marked.load(Ordering::Relaxed) == 0 || now_ms.saturating_sub(before) >= MARK_MS {
+            at_ms.store(now_ms, Ordering::Relaxed);
+            marked.store(seq, Ordering::Release);
+        }
+    }
+
+    /// A stream has written, and stands further on for it.
+    pub(crate) fn wrote(&self, written: &Written, up_to: u64, now_ms: u64) {
+        self.bytes.fetch_add(written.bytes, Ordering::Relaxed);
+        for reason in &written.gaps {
+            if let Some(index) = REASONS.iter().position(|other| other == reason) {
+                self.gaps[index].fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if written.records == 0 {
+            return;
+        }
+        self.deliveries.fetch_add(written.records, Ordering::Relaxed);
+        let marked = self.mark.seq.load(Ordering::Acquire);
+        // One that was late when the record came catches up with the past: its lag tells of that.
+        if written.from.is_some_and(|from| from < marked) && marked <= up_to {
+            let took = now_ms.saturating_sub(self.mark.at_ms.load(Ordering::Relaxed));
+            self.fan_out.add(Duration::from_millis(took));
+            metrics::histogram!("tidings_fan_out_seconds").record(Duration::from_millis(took));
+        }
+    }
+
+    /// A client has measured how long an event took to it.
+    pub(crate) fn delivered(&self, took: Duration) {
+        self.delivery.add(took);
+        metrics::histogram!("tidings_delivery_seconds").record(took);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stream_passes_by_writing_it_is_timed_once_for_each_mark() {
+        let meter = Meter::default();
+        let from = |from| Written { from, records: 1, bytes: 10, gaps: vec![GapReason::Trimmed] };
+        meter.mark(5, 1_000);
+        meter.mark(6, 1_100);
+        meter.wrote(&from(Some(4)), 6, 1_007);
+        meter.wrote(&from(Some(6)), 7, 1_200);
+        meter.wrote(&from(None), 7, 1_300);
+        meter.wrote(&Written { from: Some(4), ..Written::default() }, 6, 1_300);
+        meter.mark(8, 1_250);
+        meter.wrote(&from(Some(7)), 8, 1_253);
+        let timing = meter.fan_out.timing();
+        assert_eq!((timing.count, timing.total, timing.longest.as_millis()), (2, Duration::from_millis(10), 7));
+        assert_eq!(meter.deliveries.load(Ordering::Relaxed), 4);
+        assert_eq!(meter.gaps[2].load(Ordering::Relaxed), 4);
+    }
+}
