@@ -3,7 +3,7 @@ import base from '../e2e/playwright.config.ts'
 
 export default defineConfig({
   ...base,
-  testMatch: '*.test.ts',
+  projects: [{ name: 'packaging', testMatch: '*.test.ts' }],
   // The tests of a file share an app's folder, so they run in turn; files run beside each other.
   fullyParallel: false,
   globalSetup: './support/pack.ts',
