@@ -1,13 +1,14 @@
 //! The decoder against a reference written straight from the standard, whole text at once.
 
+#[path = "model/stream.rs"]
+mod stream_model;
+
 use proptest::prelude::*;
+use stream_model::{Outcome, reference};
 use tidings_protocol::{
     Cursor,
     sse::{self, DecodeError, Decoder},
 };
-
-/// What a stream comes to: the messages as (event, data, last event id), the last event id, the reconnection time.
-type Outcome = (Vec<(String, String, String)>, String, Option<u64>);
 
 fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut decoder = Decoder::new();
@@ -18,45 +19,6 @@ fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
             .unwrap();
     }
     (messages, decoder.last_event_id().to_owned(), decoder.retry())
-}
-
-/// WHATWG HTML, section 9.2.5 and 9.2.6, step by step.
-fn reference(stream: &[u8]) -> Outcome {
-    let text = String::from_utf8_lossy(stream);
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let mut lines: Vec<&str> = text.split('\n').collect();
-    lines.pop(); // What follows the last line end is no line.
-
-    let (mut data, mut event_type, mut id_buffer) = (String::new(), String::new(), String::new());
-    let (mut last_event_id, mut retry, mut messages) = (String::new(), None, Vec::new());
-    for line in lines {
-        if line.is_empty() {
-            last_event_id.clone_from(&id_buffer);
-            if let Some(data) = data.strip_suffix('\n') {
-                let event = if event_type.is_empty() { "message" } else { &event_type };
-                messages.push((event.to_owned(), data.to_owned(), last_event_id.clone()));
-            }
-            data.clear();
-            event_type.clear();
-            continue;
-        }
-        if line.starts_with(':') {
-            continue;
-        }
-        let (field, value) = line.split_once(':').unwrap_or((line, ""));
-        let value = value.strip_prefix(' ').unwrap_or(value);
-        match field {
-            "event" => value.clone_into(&mut event_type),
-            "data" => data = data + value + "\n",
-            "id" if !value.contains('\0') => value.clone_into(&mut id_buffer),
-            "retry" if !value.is_empty() && value.chars().all(|c| c.is_ascii_digit()) => {
-                retry = Some(value.parse().unwrap_or(u64::MAX));
-            }
-            _ => {}
-        }
-    }
-    (messages, last_event_id, retry)
 }
 
 /// The stream cut at these places (taken modulo what is left).

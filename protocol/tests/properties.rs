@@ -1,7 +1,11 @@
 //! What holds for every channel, cursor and text.
 
+#[path = "model/channels.rs"]
+mod channel_model;
+
 use std::collections::HashSet;
 
+use channel_model::contains;
 use proptest::prelude::*;
 use tidings_protocol::{
     Addressee, Channel, Cursor, EventType, Except, Pattern, RequestId, Source, UserId,
@@ -25,16 +29,6 @@ fn pattern() -> impl Strategy<Value = Pattern> {
 fn channel() -> impl Strategy<Value = Pattern> {
     prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "%2A"]), 1..5)
         .prop_map(|segments| segments.join(":").parse().unwrap())
-}
-
-/// A pattern as the set of channels that its words describe, segment by segment.
-fn contains(pattern: &Pattern, channel: &Pattern) -> bool {
-    let own: Vec<_> = pattern.as_str().split(':').collect();
-    let other: Vec<_> = channel.as_str().split(':').collect();
-    match own.split_last() {
-        Some((&"*", above)) => other.len() > above.len() && other.starts_with(above),
-        _ => own == other,
-    }
 }
 
 /// JSON as a publisher may send it, with everything that might be taken for a field.

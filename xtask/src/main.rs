@@ -4,7 +4,7 @@
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
 //! - `tools`, `crate_tool`, `browsers`, `apt`, `nchan`: install what is missing
-//! - `build`, `demo`, `test`, `sim`, `chaos`, `bench`, `package`, `size`: one command each
+//! - `build`, `demo`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `package`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
 
@@ -16,6 +16,7 @@ mod build;
 mod chaos;
 mod crate_tool;
 mod demo;
+mod fuzz;
 mod house;
 mod nchan;
 mod package;
@@ -45,6 +46,8 @@ Usage: cargo xtask <COMMAND>
                        let everything go wrong under a real hub and client in one process, and check what each heard
   chaos [--minutes 2] [--seed S]
                        kill and stop a hub under real clients, and check what each of them got
+  fuzz [--seconds 60] [TARGET]…
+                       feed what comes from outside with inputs that libFuzzer invents, for so long each
   bench [--quick] [--rounds 3] [--only NAME]… [--scenario NAME]…
                        Tidings beside its peers: speed, memory and storms, as figures; see BENCHMARKS.md
   bench --client [--quick] [--rounds 7]
@@ -65,6 +68,7 @@ enum Task {
     Test,
     Sim { seeds: String, from: Option<String> },
     Chaos { minutes: String, seed: Option<String> },
+    Fuzz { seconds: String, only: Vec<String> },
     Bench { quick: bool, instructions: bool, client: bool, options: Vec<String> },
     Setup,
     Build,
@@ -90,6 +94,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Demo { port } => demo::run(&house, &mut steps, port),
         Task::Test => test::run(&house, &mut steps),
+        Task::Fuzz { seconds, only } => fuzz::run(&house, &mut steps, &seconds, &only),
         Task::Sim { seeds, from } => sim::run(&house, &mut steps, &seeds, from.as_deref()),
         Task::Chaos { minutes, seed } => chaos::run(&house, &mut steps, &minutes, seed.as_deref()),
         Task::Bench { instructions: true, .. } => bench::instructions(&house, &mut steps),
@@ -123,6 +128,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("from"), Some(Task::Sim { from, .. })) => *from = Some(arguments.value()?.string()?),
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
             (Long("seed"), Some(Task::Chaos { seed, .. })) => *seed = Some(arguments.value()?.string()?),
+            (Long("seconds"), Some(Task::Fuzz { seconds, .. })) => *seconds = arguments.value()?.string()?,
+            (Value(name), Some(Task::Fuzz { only, .. })) => only.push(name.string()?),
             (Long("quick"), Some(Task::Bench { quick, .. })) => *quick = true,
             (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
@@ -138,6 +145,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "test" => Task::Test,
                     "sim" => Task::Sim { seeds: sim::SEEDS.to_owned(), from: None },
                     "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },
+                    "fuzz" => Task::Fuzz { seconds: fuzz::SECONDS.to_owned(), only: Vec::new() },
                     "bench" => Task::Bench { quick: false, instructions: false, client: false, options: Vec::new() },
                     "setup" => Task::Setup,
                     "build" => Task::Build,

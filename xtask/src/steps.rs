@@ -39,7 +39,7 @@ impl Steps {
     ///
     /// Where the command cannot be started or fails; the message names the step and its log.
     pub(crate) fn run(&mut self, name: &str, mut command: Command) -> Result<()> {
-        let log = self.logs.join(format!("{}.log", slug(name)));
+        let log = self.log(name);
         let mut output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
         // Without the environment, which `{command:?}` would list.
         write!(output, "{}", command.get_program().to_string_lossy())?;
@@ -63,6 +63,11 @@ impl Steps {
             bail!("step \"{name}\" failed ({status}); its log: {}", log.display());
         }
         Ok(())
+    }
+
+    /// Where what a step printed is.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.logs.join(format!("{}.log", slug(name)))
     }
 
     /// Notes that a step has nothing to do.

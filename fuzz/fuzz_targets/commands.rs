@@ -1,0 +1,39 @@
+//! The bodies and queries of every call.
+#![no_main]
+
+use axum::body::Body;
+use fuzz::House;
+use http::{Method, Request, StatusCode, header};
+use libfuzzer_sys::fuzz_target;
+
+thread_local!(static HOUSE: House = House::default());
+
+/// What stands for the open stream's name in an input, which cannot know it.
+const CONNECTION: &str = "$C";
+const POSTS: [&str; 8] =
+    ["/subscribe", "/unsubscribe", "/publish", "/refresh", "/ticket", "/alive", "/presence", "/nowhere"];
+const GETS: [&str; 3] = ["/", "/check", "/presence"];
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((which, rest)) = bytes.split_first() else { return };
+    HOUSE.with(|house| {
+        let which = usize::from(*which) % (POSTS.len() + GETS.len());
+        let request = Request::builder().header("x-user", "ana");
+        let request = if let Some(path) = POSTS.get(which) {
+            let body = match std::str::from_utf8(rest) {
+                Ok(text) => text.replace(CONNECTION, &house.connection).into_bytes(),
+                Err(_) => rest.to_vec(),
+            };
+            let request = request.method(Method::POST).uri(*path).header(header::CONTENT_TYPE, "application/json");
+            request.body(Body::from(body))
+        } else {
+            // A query that no URI may hold does not come this far.
+            let Ok(query) = std::str::from_utf8(rest) else { return };
+            request.uri(format!("{}?{query}", GETS[which - POSTS.len()])).body(Body::empty())
+        };
+        let Ok(request) = request else { return };
+        let _ = house.call(request);
+        let check = Request::get("/check").header("x-user", "ana").body(Body::empty());
+        assert_eq!(house.call(check.expect("a request")).status, StatusCode::OK);
+    });
+});
