@@ -51,7 +51,7 @@ test('holds what it exports, both licences, and no more', () => {
 })
 
 const client = ['Tidings', 'TidingsError', 'configureTidings', 'getTidings', 'segment']
-const hooks = ['useChannel', 'useConnection', 'useEvents', 'useLatest', 'useTidings']
+const hooks = ['useChannel', 'useConnection', 'useEvents', 'useLatest', 'usePresence', 'useTidings']
 
 test.each([
   ['tidings', client],
