@@ -33,6 +33,20 @@ enum Served {
     UpTo(Place),
     /// At least from here on all must come; something before it may come first.
     AtLeastFrom(Place),
+    /// It was told of a gap after which the stream goes on at `gap`, and was made with a later place: as `AtLeastFrom` that
+    /// one, unless the log loses it. What it was made with was refetched for the gap, so only `gap` counts from then on.
+    GapBefore { gap: Place, since: Place },
+}
+
+impl Served {
+    /// With a place that the log has lost since let go.
+    fn now(self, truth: &Truth) -> Self {
+        match self {
+            Self::GapBefore { gap, since } if truth.get(since).lost => Self::UpTo(gap),
+            Self::GapBefore { since, .. } => Self::AtLeastFrom(since),
+            other => other,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -65,8 +79,8 @@ impl Ear {
         let since = since.filter(|since| !self.settled && !truth.get(*since).lost);
         self.served = match goes_on {
             // It was made with a later place of the same log, which the gap does not touch.
-            Some(place) if since.is_some_and(|since| truth.between(place, since).is_some()) => {
-                since.map_or(Served::Unknown, Served::AtLeastFrom)
+            Some(gap) if since.is_some_and(|since| truth.between(gap, since).is_some()) => {
+                since.map_or(Served::Unknown, |since| Served::GapBefore { gap, since })
             }
             Some(place) if self.settled || self.since.is_some() => Served::UpTo(place),
             _ => Served::Unknown,
@@ -113,7 +127,7 @@ impl Ear {
             self.settled = true;
             self.served = Served::Anywhere;
         }
-        let from = match self.served {
+        let from = match self.served.now(truth) {
             // As above: its call may have been accepted without it.
             _ if revoked && !self.settled => None,
             Served::Unknown if self.page.is_some() => None,
@@ -125,7 +139,9 @@ impl Ear {
             }
             Served::Anywhere => None,
             Served::UpTo(from) => Some(from),
-            Served::AtLeastFrom(from) => truth.between(place, from).is_none().then_some(from),
+            Served::GapBefore { since: from, .. } | Served::AtLeastFrom(from) => {
+                truth.between(place, from).is_none().then_some(from)
+            }
         };
         if let Some(from) = from {
             if from == place {
@@ -142,11 +158,13 @@ impl Ear {
         if self.gone || self.refused {
             return Ok(());
         }
-        match self.served {
+        match self.served.now(truth) {
             _ if !self.settled => Err(Violation::new("confirmed in the end", self.pattern.to_string())),
             Served::Unknown | Served::Anywhere => Err(Violation::new("began in the end", self.pattern.to_string())),
-            Served::UpTo(from) | Served::AtLeastFrom(from) if from == tip => Ok(()),
-            Served::UpTo(from) | Served::AtLeastFrom(from) => {
+            Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { since: from, .. } if from == tip => {
+                Ok(())
+            }
+            Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { since: from, .. } => {
                 // The tip itself may be for it as well.
                 self.whole(truth, person, from, tip)?;
                 self.missed(truth, person, tip)
