@@ -1,6 +1,6 @@
 // The browser's side of the tests: an EventSource and a fetch whose server is the test. Everything else is the browser's.
 //
-// They are found as `globalThis.fakes`: a file that wasm-bindgen brings along cannot import another one.
+// A script, which leaves them as `globalThis.fakes`: a file that wasm-bindgen brings along cannot import another one.
 
 class FakeEventSource extends EventTarget {
   /** Every one that was made, in order. */
@@ -98,13 +98,22 @@ function equal(actual, expected, what = '') {
 /** A stream's URL as an object of its parameters. */
 const parameters = (url) => Object.fromEntries(new URLSearchParams(url.split('?')[1]))
 
-globalThis.fakes = { FakeEventSource, requests, install, uninstall, until, request, microtasks, equal, parameters }
+// What the tests in Rust see of it, without objects.
+const streams = () => FakeEventSource.all.length
+const isClosed = () => FakeEventSource.last.closed
+const emit = (name, data, id) => FakeEventSource.last.emit(name, data, id)
 
-/** Called from Rust, so that this file is loaded. */
-export function load() {}
-
-// For the tests in Rust, which see no objects.
-export { install, uninstall, microtasks }
-export const streams = () => FakeEventSource.all.length
-export const isClosed = () => FakeEventSource.last.closed
-export const emit = (name, data, id) => FakeEventSource.last.emit(name, data, id)
+globalThis.fakes = {
+  FakeEventSource,
+  requests,
+  install,
+  uninstall,
+  until,
+  request,
+  microtasks,
+  equal,
+  parameters,
+  streams,
+  isClosed,
+  emit,
+}
