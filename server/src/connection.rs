@@ -474,12 +474,14 @@ impl Connection {
                 }
             };
             // Where the window begins the page ends: past that, the engine may be ahead of this node, and only what the node
-            // has applied is checked when the log changes under it.
-            while let Some(record) = records.pop_front().filter(|record| record.seq <= window.base().seq) {
-                if parts(window, &record) {
-                    self.tell_gap(window, GapReason::Diverged, batch);
-                    break;
-                }
+            // has applied is checked when the log changes under it. So it is cut before any of it is kept for later, when the
+            // window begins elsewhere.
+            records.truncate(records.partition_point(|record| record.seq <= window.base().seq));
+            if records.back().is_some_and(|record| parts(window, record)) {
+                self.tell_gap(window, GapReason::Diverged, batch);
+                break;
+            }
+            while let Some(record) = records.pop_front() {
                 self.position = Cursor { epoch: self.position.epoch, seq: record.seq, tag: record.tag };
                 if record.entry.control().is_some() {
                     self.obey(&record.entry, batch);

@@ -111,13 +111,13 @@ fn patterns(channels: &[&str]) -> Vec<Pattern> {
     channels.iter().map(|channel| channel.parse().unwrap()).collect()
 }
 
-/// A frame in short: its name unless it is an event, what it is about, and where its id stands.
 /// What each frame says, in pieces however large.
 fn shorts(pieces: &[Bytes]) -> Vec<String> {
     let text = String::from_utf8(pieces.concat()).unwrap();
     text.split_inclusive("\n\n").map(|frame| short(frame.as_bytes())).collect()
 }
 
+/// A frame in short: its name unless it is an event, what it is about, and where its id stands.
 fn short(frame: &[u8]) -> String {
     let mut said = Vec::new();
     let mut decoder = Decoder::new();
@@ -300,6 +300,24 @@ fn a_page_ends_where_the_window_begins() {
     house.log[1] = Record { tag: 7, entry: Arc::new(entry("b", "t", "1")), ..house.log[1].clone() };
     house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
     assert_eq!(house.hear(&link), ["subscribed r1 2"]);
+}
+
+#[test]
+fn a_page_that_is_kept_holds_nothing_that_the_node_has_not_applied() {
+    let mut house = house(1);
+    house.publish(&["a"; 3]);
+    let link = house.open(&["a"], resume(0));
+    let beyond = Record { seq: 4, tag: 7, entry: Arc::new(entry("a", "t", "1")) };
+    let page = house.log.iter().cloned().chain([beyond]).collect();
+    // A client that takes one record at a time leaves the rest of the page for later.
+    assert!(matches!(house.core.step(&link, 1, 0), Step::Write(_)));
+    assert!(matches!(house.core.step(&link, 1, 0), Step::Read { .. }));
+    house.core.page(&link, at(0), Ok(page));
+    let Step::Write(frames) = house.core.step(&link, 1, 0) else { panic!("nothing of the page is written") };
+    assert_eq!(shorts(&frames), ["1 a @1"]);
+    // The log lost what the node had not seen, and went on otherwise. No gap: the stream has heard nothing of it.
+    house.publish(&["a", "a"]);
+    assert_eq!(house.hear(&link), ["2 a @2", "3 a @3", "4 a @4", "5 a @5"]);
 }
 
 #[test]

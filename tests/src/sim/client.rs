@@ -40,6 +40,12 @@ pub(super) struct Client {
     owed_gap: bool,
     /// Its page, as its browser knows it.
     pub(super) tab: Tab,
+    /// What it calls itself among the others.
+    name: Option<String>,
+    /// What the tab that leads calls it.
+    number: String,
+    /// Where the handler that it last confirmed begins.
+    begins: Option<Cursor>,
     /// Nothing runs in it.
     pub(super) frozen: bool,
     /// What it asks of its browser.
@@ -112,6 +118,9 @@ impl Client {
             handlers: HashMap::new(),
             owed_gap: since.is_some_and(|since| since.parse::<Cursor>().is_err()),
             tab: (index, page),
+            name: None,
+            number: String::new(),
+            begins: None,
             frozen: false,
             requests: Vec::new(),
             data: None,
@@ -198,7 +207,9 @@ impl Client {
                     let Some(ear) = self.handlers.get(&handler).map(|index| &mut self.ears[*index]) else { continue };
                     let revoked = log.was_revoked(self.person.user, &ear.pattern);
                     if refusal.is_none() {
-                        ear.settle(&log.truth, latest);
+                        let follows = self.wire.is_none() && ear.hears == Hears::Addressed;
+                        let begins = self.begins.filter(|_| follows).and_then(|at| log.truth.find(at));
+                        ear.settle(&log.truth, begins.or(latest));
                         self.deafness.settled(handler, self.latest());
                     } else if is_granted(&ear.pattern) && !revoked || ear.hears == Hears::Addressed {
                         return Err(Violation::new("what is granted is not refused", ear.pattern.to_string()));
@@ -243,6 +254,7 @@ impl Client {
                 Action::State(_) | Action::Error(_) => {}
                 Action::Enter { tab, user } => {
                     self.waited = false;
+                    self.name = Some(tab.clone());
                     self.requests.push(profile::Request::Enter { name: tab, group: user.unwrap_or_default() });
                 }
                 Action::Exit => self.requests.push(profile::Request::Exit),
@@ -280,6 +292,7 @@ impl Client {
             Word::Told(post) => {
                 if self.wire.is_none() && post.message.starts_with(char::is_uppercase) {
                     self.followed = post.latest;
+                    self.begins_at(&post.message);
                 }
                 let mut heard = Vec::new();
                 self.session.told(now, &post.message, &mut heard);
@@ -288,6 +301,19 @@ impl Client {
             }
         }
         self.act(now, log, None)
+    }
+
+    /// Keeps where a handler of this tab is told to begin. What is addressed to a user moves the stream's cursor; its latest
+    /// position may be further, by what it confirmed to others.
+    fn begins_at(&mut self, message: &str) {
+        let words: Vec<_> = message.split(' ').collect();
+        match words[..] {
+            ["W", _, _, tab, _, number, ..] if Some(tab) == self.name.as_deref() => self.number = number.to_owned(),
+            ["K", _, _, handler, cursor, ..] if handler.split_once('.').is_some_and(|(tab, _)| tab == self.number) => {
+                self.begins = cursor.parse().ok();
+            }
+            _ => {}
+        }
     }
 
     /// A record that came by another tab's stream.
