@@ -257,8 +257,9 @@ function delay(header) {
 
 const streams = () => 'body' in (globalThis.Response?.prototype ?? {})
 
-/** Whether streams are read by `fetch`. */
-export const byFetch = (transport) => transport === 'fetch' || (transport !== 'eventsource' && streams())
+/** Whether streams are read by `fetch`. By itself only in a browser, so that rendering on a server, which can stream too, opens none. */
+export const byFetch = (transport) =>
+  transport === 'fetch' || (transport !== 'eventsource' && !!globalThis.EventSource && streams())
 
 export const copy = (chunk, into) => into.set(chunk)
 

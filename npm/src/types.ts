@@ -166,7 +166,8 @@ export interface TidingsOptions {
   /**
    * How the stream is read. `fetch` decodes it in Wasm, which takes a fraction of the browser's time, and shows the server's
    * answer where it refuses; `eventsource` leaves that to the browser, whose developer tools list each event. Everything else
-   * is the same. Defaults to `auto`: `fetch` where the browser can read a body before it ends, else `eventsource`.
+   * is the same. Defaults to `auto`: `fetch` where a browser can read a body before it ends, else `eventsource`; so on a
+   * server, where there is no `EventSource`, it does not connect.
    */
   transport?: 'auto' | 'fetch' | 'eventsource'
   /**
