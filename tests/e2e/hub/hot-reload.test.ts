@@ -33,6 +33,8 @@ for (const [framework, component, plugin] of frameworks) {
       expect(source).toContain(before)
       writeFileSync(join(root, file), source.replaceAll(before, after))
     }
+    // A build of the test site in this process has left `production` there, by which the plugins replace nothing.
+    delete process.env.NODE_ENV
     const vite = await createServer({
       configFile: false,
       root,

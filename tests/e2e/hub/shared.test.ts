@@ -28,25 +28,32 @@ async function leader(tabs: readonly Page[]): Promise<Page> {
 
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n)
 
-test('ten tabs hear all they subscribed to by one stream', async ({ hub, front, open }) => {
-  const tabs: Page[] = []
-  for (let n = 0; n < 10; n++) tabs.push(await open())
-  await Promise.all(tabs.flatMap((tab, n) => [hear(tab, 'news'), hear(tab, `own:${n}`)]))
-  await Promise.all(tabs.map((tab) => tab.evaluate(() => tidings.on('note', ({ payload }) => (told.heard.note ??= []).push(payload)).ready)))
-  for (const payload of numbers(1, 20)) await hub.publish({ channel: 'news', payload })
-  await hub.publish(...tabs.map((_, n) => ({ channel: `own:${n}`, payload: n })), { channel: 'note', payload: 'for ana', to: { users: ['ana'] } })
-  for (const [n, tab] of tabs.entries()) {
-    await expect.poll(() => heard(tab, 'note')).toEqual(['for ana'])
-    expect(await heard(tab, 'news')).toEqual(numbers(1, 20))
-    expect(await heard(tab, `own:${n}`)).toEqual([n])
-    expect((await toldTo(tab)).gaps).toEqual([])
-  }
-  expect(held(hub)).toBe(1)
-  expect(hub.logged('connection registered')).toHaveLength(1)
-  const ids = await Promise.all(tabs.map((tab) => tab.evaluate(() => tidings.connectionId)))
-  expect(new Set(ids).size).toBe(1)
-  // Each of the others has asked once whose it is.
-  expect(front.seen('/api/events/check')).toHaveLength(9)
+test.describe('with a usual heartbeat', () => {
+  // Ten pages that start at once keep a machine busy for longer than a leader may be silent otherwise.
+  test.use({ hubOptions: [] })
+
+  test('ten tabs hear all they subscribed to by one stream', async ({ hub, front, open }) => {
+    const tabs: Page[] = []
+    for (let n = 0; n < 10; n++) tabs.push(await open())
+    // The first one draws the device id: tabs that drew theirs in the same moment would be devices of their own.
+    await tabs[0]!.evaluate(() => tidings.deviceId)
+    await Promise.all(tabs.flatMap((tab, n) => [hear(tab, 'news'), hear(tab, `own:${n}`)]))
+    await Promise.all(tabs.map((tab) => tab.evaluate(() => tidings.on('note', ({ payload }) => (told.heard.note ??= []).push(payload)).ready)))
+    for (const payload of numbers(1, 20)) await hub.publish({ channel: 'news', payload })
+    await hub.publish(...tabs.map((_, n) => ({ channel: `own:${n}`, payload: n })), { channel: 'note', payload: 'for ana', to: { users: ['ana'] } })
+    for (const [n, tab] of tabs.entries()) {
+      await expect.poll(() => heard(tab, 'note')).toEqual(['for ana'])
+      expect(await heard(tab, 'news')).toEqual(numbers(1, 20))
+      expect(await heard(tab, `own:${n}`)).toEqual([n])
+      expect((await toldTo(tab)).gaps).toEqual([])
+    }
+    expect(held(hub)).toBe(1)
+    expect(hub.logged('connection registered')).toHaveLength(1)
+    const ids = await Promise.all(tabs.map((tab) => tab.evaluate(() => tidings.connectionId)))
+    expect(new Set(ids).size).toBe(1)
+    // Each of the others has asked once whose it is.
+    expect(front.seen('/api/events/check')).toHaveLength(9)
+  })
 })
 
 test('a channel is left at the server with the last tab that hears it, also when that is closed', async ({ hub, open }) => {
