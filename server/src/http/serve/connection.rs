@@ -39,7 +39,7 @@ use super::{
 };
 
 /// How a client of HTTP/2 begins (RFC 9113, section 3.4), and no request of HTTP/1 does.
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 

@@ -14,8 +14,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// The preface of HTTP/2 (RFC 9113, section 3.4), of which hyper waits for as much as it takes to tell.
-const PREFACE_BYTES: usize = 24;
+use super::connection::PREFACE;
 
 #[derive(Debug)]
 pub(super) struct Stall<S> {
@@ -32,7 +31,7 @@ pub(super) struct Stall<S> {
 impl<S> Stall<S> {
     /// The peer has `head` to begin, and `limit` to take a byte.
     pub(super) fn new(socket: S, head: Duration, limit: Duration) -> Self {
-        Self { socket, limit, beginning: Some(Box::pin(sleep(head))), owed: PREFACE_BYTES, waiting: None }
+        Self { socket, limit, beginning: Some(Box::pin(sleep(head))), owed: PREFACE.len(), waiting: None }
     }
 
     pub(super) fn get_ref(&self) -> &S {
@@ -132,7 +131,7 @@ mod tests {
     async fn a_peer_that_has_begun_may_be_silent() {
         let (ours, mut theirs) = tokio::io::duplex(64);
         let mut stalled = Stall::new(ours, Duration::from_secs(10), Duration::from_secs(60));
-        theirs.write_all(&[b'x'; PREFACE_BYTES]).await.unwrap();
+        theirs.write_all(&[b'x'; PREFACE.len()]).await.unwrap();
         let mut heard = Vec::new();
         let silence = tokio::time::timeout(Duration::from_secs(3_600), stalled.read_to_end(&mut heard));
         assert!(silence.await.is_err());

@@ -89,6 +89,15 @@ impl Fixture {
         Self::layered(window, |router| router)
     }
 
+    /// With the head of a stream's answer read, and the stream, which has not spoken yet.
+    async fn streaming(window: usize) -> (Self, mpsc::UnboundedSender<Result<&'static str, &'static str>>) {
+        let mut fixture = Self::new(window);
+        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
+        fixture.head().await;
+        let stream = fixture.stream().await;
+        (fixture, stream)
+    }
+
     fn layered(window: usize, layer: impl FnOnce(Router) -> Router) -> Self {
         let (opened, streams) = mpsc::unbounded_channel();
         let stream = move |headers: HeaderMap| async move {
@@ -279,10 +288,7 @@ async fn a_connection_that_is_to_close_closes_behind_the_last_chunk() {
 
 #[tokio::test]
 async fn a_server_that_stops_ends_a_stream_by_its_last_chunk_and_closes() {
-    let mut fixture = Fixture::new(7);
-    fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
-    fixture.head().await;
-    let stream = fixture.stream().await;
+    let (mut fixture, stream) = Fixture::streaming(7).await;
     fixture.shared.stopping.send_replace(true);
     stream.send(Ok("closing")).unwrap();
     drop(stream);
@@ -305,10 +311,7 @@ async fn a_server_that_stops_closes_what_has_not_begun_or_is_idle() {
 
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_stream() {
-    let mut fixture = Fixture::new(64);
-    fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
-    fixture.head().await;
-    let stream = fixture.stream().await;
+    let (mut fixture, stream) = Fixture::streaming(64).await;
     stream.send(Ok("one")).unwrap();
     fixture.reads("3\r\none\r\n").await;
     drop((fixture.reader, fixture.writer));
@@ -318,10 +321,7 @@ async fn a_client_that_leaves_ends_the_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_is_given_up() {
-    let mut fixture = Fixture::new(64);
-    fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
-    fixture.head().await;
-    let stream = fixture.stream().await;
+    let (mut fixture, stream) = Fixture::streaming(64).await;
     stream.send(Ok("one")).unwrap();
     fixture.reads("3\r\none\r\n").await;
     let began = tokio::time::Instant::now();
@@ -335,10 +335,7 @@ async fn a_client_that_takes_nothing_is_given_up() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_off_has_no_last_chunk() {
-    let mut fixture = Fixture::new(64);
-    fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
-    fixture.head().await;
-    let stream = fixture.stream().await;
+    let (mut fixture, stream) = Fixture::streaming(64).await;
     stream.send(Ok("one")).unwrap();
     stream.send(Err("the engine is gone")).unwrap();
     assert_eq!(fixture.rest().await, "3\r\none\r\n");
