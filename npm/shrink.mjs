@@ -5,6 +5,7 @@
 // - The long names, each with a hash, under which the Wasm and its glue know each other.
 import { readFileSync } from 'node:fs'
 import binaryen from 'binaryen'
+import { WasmReader } from './wasm-reader.mjs'
 import { glueFile, wasmFile } from './wasm.mjs'
 
 /** Rust's own functions that never return. */
@@ -59,53 +60,36 @@ function renamed(bytes) {
     return names.get(long)
   }
   const out = [...bytes.subarray(0, 8)]
-  const text = new TextDecoder()
-  let at = 8
-  const number = () => {
-    for (let value = 0, shift = 0; ; shift += 7) {
-      const byte = bytes[at++]
-      value |= (byte & 127) << shift
-      if (byte < 128) return value
-    }
-  }
-  const name = () => {
-    const length = number()
-    return text.decode(bytes.subarray(at, (at += length)))
-  }
+  const wasm = new WasmReader(bytes)
   const leb = (value) => (value < 128 ? [value] : [(value & 127) | 128, ...leb(value >>> 7)])
   const plain = (name) => [...leb(name.length), ...new TextEncoder().encode(name)]
   const named = (long) => plain(short(long))
   /** What stands between here and the next name is kept as it is. */
   const kept = (read) => {
-    const from = at
+    const from = wasm.at
     read()
-    return bytes.subarray(from, at)
+    return bytes.subarray(from, wasm.at)
   }
-  const limits = () => {
-    const flags = number()
-    number()
-    if (flags & 1) number()
-  }
-  const kinds = [number, () => (at++, limits()), limits, () => (at += 2), () => (at++, number())]
-  while (at < bytes.length) {
-    const id = bytes[at++]
-    const size = number()
-    const end = at + size
-    let body = bytes.subarray(at, end)
+  const kinds = [() => wasm.number(), () => (wasm.at++, wasm.limits()), () => wasm.limits(), () => (wasm.at += 2), () => (wasm.at++, wasm.number())]
+  while (wasm.at < bytes.length) {
+    const id = wasm.byte()
+    const size = wasm.number()
+    const end = wasm.at + size
+    let body = bytes.subarray(wasm.at, end)
     if (id === IMPORTS || id === EXPORTS) {
-      const count = number()
+      const count = wasm.number()
       const entries = []
       for (let i = 0; i < count; i++) {
-        const module = id === IMPORTS && name()
-        const field = name()
+        const module = id === IMPORTS && wasm.name()
+        const field = wasm.name()
         if (module) entries.push(...named(module))
         // What comes from a module of its own is known there by its own name.
         entries.push(...(module && !module.endsWith('_bg.js') ? plain(field) : named(field)))
-        entries.push(...kept(() => (id === IMPORTS ? kinds[bytes[at++]]() : (at++, number()))))
+        entries.push(...kept(() => (id === IMPORTS ? kinds[wasm.byte()]() : (wasm.at++, wasm.number()))))
       }
       body = [...leb(count), ...entries]
     }
-    at = end
+    wasm.at = end
     out.push(id, ...leb(body.length))
     for (const byte of body) out.push(byte)
   }

@@ -1,5 +1,6 @@
 // How many bytes of a Wasm's code come of which crate: by the names of its functions, of which generic ones count where
 // they are written, not where they are used.
+import { WasmReader } from './wasm-reader.mjs'
 
 const CODE = 10
 const CUSTOM = 0
@@ -8,53 +9,36 @@ const FUNCTION_NAMES = 1
 
 /** @returns {Map<string, number>} bytes of code by crate, the largest first, and of all that is no code */
 export function sizeByCrate(/** @type {Uint8Array} */ bytes) {
-  const text = new TextDecoder()
-  let at = 8
-  const number = () => {
-    for (let value = 0, shift = 0; ; shift += 7) {
-      const byte = bytes[at++]
-      value |= (byte & 127) << shift
-      if (byte < 128) return value
-    }
-  }
-  const string = () => {
-    const length = number()
-    return text.decode(bytes.subarray(at, (at += length)))
-  }
-  const list = (read) => Array.from({ length: number() }, read)
+  const wasm = new WasmReader(bytes)
+  const list = (read) => Array.from({ length: wasm.number() }, read)
 
   let imported = 0
   let sizes = []
   let other = 0
   const names = new Map()
-  const limits = () => {
-    const flags = number()
-    number()
-    if (flags & 1) number()
-  }
-  const kinds = [() => (imported++, number()), () => (at++, limits()), limits, () => (at += 2)]
-  while (at < bytes.length) {
-    const id = bytes[at++]
-    const size = number()
-    const end = at + size
-    if (id === IMPORTS) list(() => (string(), string(), kinds[bytes[at++]]()))
+  const kinds = [() => (imported++, wasm.number()), () => (wasm.at++, wasm.limits()), () => wasm.limits(), () => (wasm.at += 2)]
+  while (wasm.at < bytes.length) {
+    const id = wasm.byte()
+    const size = wasm.number()
+    const end = wasm.at + size
+    if (id === IMPORTS) list(() => (wasm.name(), wasm.name(), kinds[wasm.byte()]()))
     if (id === CODE) {
       sizes = list(() => {
-        const length = number()
-        at += length
+        const length = wasm.number()
+        wasm.at += length
         return length
       })
-    } else if (id === CUSTOM && string() === 'name') {
-      while (at < end) {
-        const kind = bytes[at++]
-        const until = number() + at
-        if (kind === FUNCTION_NAMES) list(() => names.set(number(), string()))
-        at = until
+    } else if (id === CUSTOM && wasm.name() === 'name') {
+      while (wasm.at < end) {
+        const kind = wasm.byte()
+        const until = wasm.number() + wasm.at
+        if (kind === FUNCTION_NAMES) list(() => names.set(wasm.number(), wasm.name()))
+        wasm.at = until
       }
     } else if (id !== CUSTOM) {
       other += size
     }
-    at = end
+    wasm.at = end
   }
   const crates = new Map()
   for (const [index, size] of sizes.entries()) {
