@@ -1,32 +1,44 @@
 // What wasm-pack built, made smaller for the package. Two things that the compiler cannot be told to leave out:
 //
 // - How a panic words its message. The client has no hook that would print it: with the text or without, the Wasm traps.
-//   So the functions that begin a panic become the trap itself, and all that only they needed goes away.
+//   So the functions that begin a panic become the trap itself, and all that only they needed goes away: what formats, and
+//   in the data (`panic-data.mjs`) what they would have said, and where.
 // - The long names, each with a hash, under which the Wasm and its glue know each other.
 import { readFileSync } from 'node:fs'
 import binaryen from 'binaryen'
+import { lean } from './glue.mjs'
+import { withoutPanicData } from './panic-data.mjs'
 import { WasmReader } from './wasm-reader.mjs'
 import { glueFile, wasmFile } from './wasm.mjs'
 
-/** Rust's own functions that never return. */
+/** Functions that never return: Rust's own, and those of its glue. */
 const PANICS =
-  /panicking::|cell::panic_already|slice_index_fail|unwrap_failed|assert_failed|raw_vec::(handle_error|capacity_overflow)|handle_alloc_error|::throw_null/
+  /panicking::|cell::panic_already|slice_index_fail|unwrap_failed|assert_failed|raw_vec::(handle_error|capacity_overflow)|handle_alloc_error|::throw_(null|str)/
+/** What words something. The client itself never does, so whatever refers to these is a panic's. */
+const WORDS = /\bfmt::|panic_handler::/
 
-/** @returns {{ wasm: Uint8Array, glue: string }} the Wasm, and the module in JavaScript that loads it */
+/** @returns {{ wasm: Uint8Array, glue: string }} the Wasm, and the module in JavaScript that goes with it */
 export function shrink() {
-  const { wasm, names } = renamed(trapping())
-  const glue = readFileSync(glueFile, 'utf8')
-    // Imports are the fields of an object for each module; exports are read from `wasm`.
-    .replace(/^( +)"?([^\s"]+)"?(: (?:function\(|import\d))/gm, (line, indent, name, rest) =>
-      names.has(name) ? `${indent}${JSON.stringify(names.get(name))}${rest}` : line,
-    )
+  const { wasm, names, own } = renamed(trapping())
+  // The functions that are imported as they are join those that wasm-bindgen has wrapped, in the one object.
+  const taken = [...own].map(([module, functions]) => {
+    const list = [...functions].map(([name, short]) => `${name} as own_${short}`)
+    return `import { ${list.join(', ')} } from ${JSON.stringify(module)}\n`
+  })
+  const put = [...own.values()].flatMap((functions) => [...functions.values()].map((short) => `${JSON.stringify(short)}: own_${short},\n`))
+  const glue = lean(readFileSync(glueFile, 'utf8'))
+    .replace(/^import \* as import\d+ from .*\n/gm, '')
+    .replace(/return \{\s+__proto__: null,\s+"[^"]+_bg\.js": import0,[^}]*\}/, `return { ${JSON.stringify(MODULE)}: import0 }`)
+    .replace(/const import0 = \{\s+__proto__: null,/, (text) => text + put.join(''))
+    // Imports are the fields of an object; exports are read from `wasm`.
+    .replace(/^( +)([^\s"]+)(: function\()/gm, (line, indent, name, rest) => (names.has(name) ? `${indent}${JSON.stringify(names.get(name))}${rest}` : line))
     .replace(/\bwasm\.(\w+)/g, (text, name) => (names.has(name) ? `wasm[${JSON.stringify(names.get(name))}]` : text))
-  return { wasm, glue }
+  return { wasm, glue: taken.join('') + glue }
 }
 
 /** The Wasm whose panics are traps, with the names of its functions where they are asked for. */
 export function trapping(named = false) {
-  const module = binaryen.readBinary(readFileSync(wasmFile))
+  const module = binaryen.readBinary(withoutPanicData(readFileSync(wasmFile)))
   let trapped = 0
   for (let index = 0; index < module.getNumFunctions(); index++) {
     const ref = module.getFunctionByIndex(index)
@@ -36,12 +48,17 @@ export function trapping(named = false) {
     trapped++
   }
   if (trapped === 0) throw new Error('no function of the Wasm is known to begin a panic: has it lost its names?')
+  forget(module, WORDS)
   binaryen.setOptimizeLevel(2)
   binaryen.setShrinkLevel(2)
   // Both hold for what rustc makes: nothing lives below the stack, and memory begins as zeros.
   binaryen.setLowMemoryUnused(true)
   binaryen.setZeroFilledMemory(true)
   module.optimize()
+  for (let index = 0; index < module.getNumFunctions(); index++) {
+    const { name, module: from } = binaryen.getFunctionInfo(module.getFunctionByIndex(index))
+    if (!from && WORDS.test(name)) throw new Error(`the client words something, by ${name}: that costs a browser kilobytes`)
+  }
   module.runPasses(['strip-producers', 'strip-target-features'])
   binaryen.setDebugInfo(named)
   const optimized = module.emitBinary()
@@ -49,21 +66,45 @@ export function trapping(named = false) {
   return optimized
 }
 
+/** In the tables, from which functions are called without a name, a trap takes the place of such functions. */
+function forget(module, which) {
+  const trap = 'trap'
+  module.addFunction(trap, binaryen.none, binaryen.none, [], module.unreachable())
+  for (let index = module.getNumElementSegments(); index-- > 0; ) {
+    const { name, table, offset, data } = binaryen.getElementSegmentInfo(module.getElementSegmentByIndex(index))
+    module.removeElementSegment(name)
+    const kept = data.map((one) => (which.test(one) ? trap : one))
+    module.addActiveElementSegment(table, name, kept, module.copyExpression(offset))
+  }
+}
+
 const IMPORTS = 2
 const EXPORTS = 7
 
-/** The Wasm with short names for what it imports and exports, and which is whose. */
+/** What all imports come from. */
+const MODULE = '_'
+
+/**
+ * The Wasm with short names for what it imports and exports; which is whose; and those of the imports that wasm-bindgen has
+ * not wrapped, by the modules that they come from.
+ */
 function renamed(bytes) {
   const names = new Map()
+  const own = new Map()
   const short = (long) => {
     if (!names.has(long)) names.set(long, names.size.toString(36))
     return names.get(long)
   }
+  const imported = (module, field) => {
+    if (module.endsWith('_bg.js')) return short(field)
+    const name = short(`${module} ${field}`)
+    own.set(module, (own.get(module) ?? new Map()).set(field, name))
+    return name
+  }
   const out = [...bytes.subarray(0, 8)]
   const wasm = new WasmReader(bytes)
   const leb = (value) => (value < 128 ? [value] : [(value & 127) | 128, ...leb(value >>> 7)])
-  const plain = (name) => [...leb(name.length), ...new TextEncoder().encode(name)]
-  const named = (long) => plain(short(long))
+  const named = (name) => [...leb(name.length), ...new TextEncoder().encode(name)]
   /** What stands between here and the next name is kept as it is. */
   const kept = (read) => {
     const from = wasm.at
@@ -82,9 +123,8 @@ function renamed(bytes) {
       for (let i = 0; i < count; i++) {
         const module = id === IMPORTS && wasm.name()
         const field = wasm.name()
-        if (module) entries.push(...named(module))
-        // What comes from a module of its own is known there by its own name.
-        entries.push(...(module && !module.endsWith('_bg.js') ? plain(field) : named(field)))
+        if (module) entries.push(...named(MODULE), ...named(imported(module, field)))
+        else entries.push(...named(short(field)))
         entries.push(...kept(() => (id === IMPORTS ? kinds[wasm.byte()]() : (wasm.at++, wasm.number()))))
       }
       body = [...leb(count), ...entries]
@@ -93,5 +133,5 @@ function renamed(bytes) {
     out.push(id, ...leb(body.length))
     for (const byte of body) out.push(byte)
   }
-  return { wasm: Uint8Array.from(out), names }
+  return { wasm: Uint8Array.from(out), names, own }
 }

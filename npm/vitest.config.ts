@@ -1,14 +1,19 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
-import { packedWasm } from './wasm.mjs'
+import { lean } from './glue.mjs'
+import { glueFile, packedWasm } from './wasm.mjs'
 
 const page = '{src,test}/**/*.page.test.{ts,tsx}'
 
 export default defineConfig({
   // The sources see the real Wasm where the build would have put it.
   define: { WASM: JSON.stringify(packedWasm()) },
-  plugins: [svelte({ configFile: false }), vue()],
+  plugins: [
+    svelte({ configFile: false }),
+    vue(),
+    { name: 'lean glue', transform: (code, id) => (id === glueFile ? lean(code) : undefined) },
+  ],
   test: {
     restoreMocks: true,
     unstubGlobals: true,
