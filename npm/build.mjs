@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { shrink } from './shrink.mjs'
 import { pack } from './src/packed.js'
+import { split } from './src/streams.js'
 import { glueFile, wasmFile } from './wasm.mjs'
 
 const here = import.meta.dirname
@@ -27,7 +28,7 @@ const shrunkGlue = {
 }
 
 const entries = [
-  { entry: 'index', wasm: pack(bytes) },
+  { entry: 'index', wasm: pack(split(bytes)) },
   { entry: 'slim', wasm: '' },
   // These are given a client, so they bring none.
   { entry: 'react' },

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pack } from './src/packed.js'
+import { split } from './src/streams.js'
 
 const pkg = join(import.meta.dirname, '../client-wasm/pkg')
 /** The Wasm that wasm-pack built. */
@@ -10,4 +11,4 @@ export const wasmFile = join(pkg, 'tidings_client_bg.wasm')
 export const glueFile = join(pkg, 'tidings_client.js')
 
 /** It as the text that goes into the package. */
-export const packedWasm = () => pack(readFileSync(wasmFile))
+export const packedWasm = () => pack(split(readFileSync(wasmFile)))

@@ -7,6 +7,7 @@
 import { imports, start } from '../../client-wasm/pkg/tidings_client.js'
 import { TidingsError } from './errors.ts'
 import { unpack } from './packed.js'
+import { join } from './streams.js'
 import type { WasmSource } from './types.ts'
 
 export { Client as Engine } from '../../client-wasm/pkg/tidings_client.js'
@@ -78,5 +79,5 @@ async function instantiate(source: WasmSource): Promise<WebAssembly.Instance> {
 }
 
 function inlined(): Uint8Array<ArrayBuffer> | undefined {
-  return WASM ? unpack(WASM) : undefined
+  return WASM ? join(unpack(WASM)) : undefined
 }
