@@ -3,6 +3,7 @@
 
 mod builder;
 mod driver;
+mod pace;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, stream::BoxStream};
 use tidings_protocol::Cursor;
 use tokio::{task::AbortHandle, time::Instant};
 
-use super::Shared;
+use super::{Shared, pace::Pace};
 use crate::{
     clock::{millis, wall_clock_ms},
     config::Config,
@@ -23,8 +23,6 @@ use crate::{
     window::WindowBounds,
 };
 
-/// The longest that wake-ups are held back under load.
-const LONGEST_HOLD: Duration = Duration::from_millis(20);
 /// How long to wait before the engine is asked again after it failed.
 const REATTACH_DELAY: Duration = Duration::from_millis(500);
 /// How long news of presence are collected before the next are told.
@@ -121,20 +119,19 @@ pub(super) async fn attach(core: &Core, engine: &dyn Engine) -> Result<Tail, Eng
     Ok(engine.tail(core.head().seq + 1))
 }
 
-/// Wakes connections. The first record on an idle hub wakes them at once; while records keep coming, wake-ups are held back
-/// for an interval that doubles with each busy round up to 20 ms, so that what arrived meanwhile leaves in one write per
-/// connection. A round that finds nothing new halves it again.
+/// Wakes connections: at once for the first record on an idle hub, then at the pace of [`Pace`], so that what arrives meanwhile
+/// leaves in one write per connection.
 async fn flush(shared: Arc<Shared>) {
-    let mut hold = Duration::ZERO;
+    let mut pace = Pace::default();
     let mut flushed = shared.core.head().seq;
     loop {
         shared.applied.notified().await;
         let started = Instant::now();
-        shared.core.flush();
+        let woken = shared.core.flush();
         let head = shared.core.head().seq;
-        let records = head.saturating_sub(flushed);
+        let hold = pace.hold(head.saturating_sub(flushed), woken);
         flushed = head;
-        hold = if records > 1 { (hold * 2).clamp(Duration::from_millis(1), LONGEST_HOLD) } else { hold / 2 };
+        // What is shorter than that, no timer knows.
         if hold >= Duration::from_millis(1) {
             tokio::time::sleep_until(started + hold).await;
         }
