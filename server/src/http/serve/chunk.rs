@@ -3,6 +3,7 @@
 use std::io::{IoSlice, Write};
 
 use bytes::Bytes;
+use tokio::io::ReadBuf;
 
 /// The longest size line: 16 hexadecimal digits and a line end.
 const LINE_BYTES: usize = 18;
@@ -56,6 +57,15 @@ impl Chunk {
             skip -= skipped;
             IoSlice::new(&part[skipped..])
         })
+    }
+
+    /// Copies the whole of it into one piece, if nothing is written yet and there is room. Returns whether it did.
+    pub(super) fn copy_into(&self, piece: &mut ReadBuf<'_>) -> bool {
+        let fits = self.written == 0 && self.bytes() <= piece.remaining();
+        if fits {
+            self.rest().iter().for_each(|part| piece.put_slice(part));
+        }
+        fits
     }
 
     /// So many bytes more were written. When all are, the data is let go.

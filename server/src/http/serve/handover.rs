@@ -1,12 +1,12 @@
 //! How a stream passes from hyper to us: hyper parses the request and writes the response's head, and asks for the body.
-//! There it meets a [`Standin`], which has nothing to say; the real body waits here until the I/O has seen the last byte of the
-//! head leave. Then hyper, its buffers and the stand-in go, and what is left is a socket and a body.
+//! There it meets a [`Standin`], which has nothing to say but what the body has at once, so that this leaves with the head; the
+//! real body waits here until the I/O has seen the last byte of that leave. Then hyper, its buffers and the stand-in go, and what
+//! is left is a socket and a body.
 //!
 //! The body that is taken is the one that came out of the router, in all that layers have wrapped around it, so that they see
 //! every frame and the end as they would under hyper.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -35,11 +35,17 @@ enum Stage {
     None,
     /// hyper has the head.
     Offered(Taken),
-    /// hyper has asked for the first bytes behind the head: all of that is in its buffers, or further.
-    Asked(Taken),
-    /// The socket took the last byte of the head.
+    /// hyper has what the body had at once, and has asked for more: all of that is in its buffers, or further. It ends so.
+    Asked(Taken, End),
+    /// The socket took the last byte of it.
     Flushed(Taken),
 }
+
+/// The last bytes that hyper writes.
+pub(super) type End = [u8; 4];
+
+/// What ends a head, and nothing in it (RFC 9112, section 2.1).
+const HEAD_END: End = *b"\r\n\r\n";
 
 /// A stream that is ours now.
 #[derive(Debug)]
@@ -81,22 +87,14 @@ impl Handover {
         let last = terms.last || says_close(response.headers());
         let (parts, body) = response.into_parts();
         *self.0.lock() = Stage::Offered(Taken { body, last });
-        Response::from_parts(parts, Body::new(Standin(self.clone())))
+        Response::from_parts(parts, Body::new(Standin { handover: self.clone(), end: None }))
     }
 
-    fn asked(&self) {
+    /// The socket has taken all that there was, and that ended so.
+    pub(super) fn flushed(&self, end: End) {
         let mut stage = self.0.lock();
         *stage = match std::mem::take(&mut *stage) {
-            Stage::Offered(taken) => Stage::Asked(taken),
-            other => other,
-        };
-    }
-
-    /// The socket has taken all that there was, and that ended a head.
-    pub(super) fn flushed(&self) {
-        let mut stage = self.0.lock();
-        *stage = match std::mem::take(&mut *stage) {
-            Stage::Asked(taken) => Stage::Flushed(taken),
+            Stage::Asked(taken, expected) if expected == end => Stage::Flushed(taken),
             other => other,
         };
     }
@@ -124,14 +122,42 @@ fn is_chunked(response: &Response) -> bool {
 }
 
 /// The body that hyper sees in place of one that is kept.
-struct Standin(Arc<Handover>);
+struct Standin {
+    handover: Arc<Handover>,
+    /// How the frame ends that was passed on to hyper.
+    end: Option<End>,
+}
 
 impl http_body::Body for Standin {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = axum::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0.asked();
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let stage = std::mem::take(&mut *self.handover.0.lock());
+        let Stage::Offered(mut taken) = stage else {
+            *self.handover.0.lock() = stage;
+            return Poll::Pending;
+        };
+        if self.end.is_none() {
+            match Pin::new(&mut taken.body).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) if frame.is_data() => {
+                    self.end = frame.data_ref().and_then(|data| chunk_end(data));
+                    *self.handover.0.lock() = Stage::Offered(taken);
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Poll::Pending => {}
+                // What is over at once is hyper's.
+                over => return over,
+            }
+        }
+        *self.handover.0.lock() = Stage::Asked(taken, self.end.unwrap_or(HEAD_END));
         Poll::Pending
     }
+}
+
+/// How a chunk of this ends (RFC 9112, section 7.1); of nothing there is none.
+fn chunk_end(data: &[u8]) -> Option<End> {
+    let (last, before) = data.split_last()?;
+    // Before the data stands the line of its size.
+    Some([*before.last().unwrap_or(&b'\n'), *last, b'\r', b'\n'])
 }

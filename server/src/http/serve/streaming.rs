@@ -16,6 +16,9 @@ use super::chunk::Chunk;
 
 /// How much is read at once of what a client says behind its request, which is mostly nothing.
 const READ_BYTES: usize = 512;
+/// Up to this size a chunk is copied together and written as one piece: what the kernel does to take several parts costs more
+/// (0.6 µs of the 9 that sending a small one takes).
+const COPY_BYTES: usize = 8 << 10;
 
 #[derive(Debug)]
 pub(super) struct Streaming<S> {
@@ -39,7 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
         self.listen(cx)?;
         loop {
             while !self.chunk.is_written() {
-                let written = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, &self.chunk.rest()))?;
+                let written = ready!(self.write(cx))?;
                 if written == 0 {
                     return Poll::Ready(Err(ErrorKind::WriteZero.into()));
                 }
@@ -56,6 +59,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
                     self.chunk = Chunk::last();
                 }
             }
+        }
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [MaybeUninit::uninit(); COPY_BYTES];
+        let mut piece = ReadBuf::uninit(&mut bytes);
+        let socket = Pin::new(&mut self.socket);
+        if self.chunk.copy_into(&mut piece) {
+            socket.poll_write(cx, piece.filled())
+        } else {
+            socket.poll_write_vectored(cx, &self.chunk.rest())
         }
     }
 

@@ -1,4 +1,4 @@
-//! The I/O below hyper: gives it what was read before its time, and sees the heads that it writes leave.
+//! The I/O below hyper: gives it what was read before its time, and sees what it writes leave.
 
 use std::{
     io::{self, IoSlice},
@@ -10,10 +10,7 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::handover::Handover;
-
-/// What ends a head, and nothing in it (RFC 9112, section 2.1).
-const HEAD_END: [u8; 4] = *b"\r\n\r\n";
+use super::handover::{End, Handover};
 
 #[derive(Debug)]
 pub(super) struct Watched<S> {
@@ -21,7 +18,7 @@ pub(super) struct Watched<S> {
     /// Bytes of the client that somebody has read already.
     before: Bytes,
     /// The last bytes that the socket took.
-    tail: [u8; 4],
+    tail: End,
     handover: Arc<Handover>,
 }
 
@@ -81,13 +78,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         self.socket.is_write_vectored()
     }
 
-    /// hyper asks for this when its own buffer is empty. That the last bytes were the end of a head is looked at all the same:
-    /// on it depends where our first byte lands.
+    /// hyper asks for this when its own buffer is empty. How that ended which left is looked at all the same: on it depends where
+    /// our first byte lands.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-        if self.tail == HEAD_END {
-            self.handover.flushed();
-        }
+        self.handover.flushed(self.tail);
         Poll::Ready(Ok(()))
     }
 

@@ -27,15 +27,22 @@ use crate::http::serve::Endless;
 const WINDOWS: [usize; 5] = [1, 2, 7, 64, 64 << 10];
 const HEAD: &str = "host: a\r\n\r\n";
 
-/// Our end of a pipe, which counts how often it was taken over.
+/// Our end of a pipe, which counts what is done with it.
 struct Pipe {
     stream: DuplexStream,
-    taken: Arc<AtomicUsize>,
+    count: Arc<Count>,
+}
+
+#[derive(Default)]
+struct Count {
+    /// How often it was taken over.
+    taken: AtomicUsize,
+    writes: AtomicUsize,
 }
 
 impl Transport for Pipe {
     fn bound_send_buffer(&self, _: usize) {
-        self.taken.fetch_add(1, Ordering::Relaxed);
+        self.count.taken.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -47,6 +54,7 @@ impl AsyncRead for Pipe {
 
 impl AsyncWrite for Pipe {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.count.writes.fetch_add(1, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -80,7 +88,7 @@ struct Fixture {
     writer: WriteHalf<DuplexStream>,
     shared: Arc<Shared>,
     serving: JoinHandle<Result<(), Error>>,
-    taken: Arc<AtomicUsize>,
+    count: Arc<Count>,
     streams: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Word>>,
 }
 
@@ -102,6 +110,10 @@ impl Fixture {
         let (opened, streams) = mpsc::unbounded_channel();
         let stream = move |headers: HeaderMap| async move {
             let (speaker, words) = mpsc::unbounded_channel();
+            if let Some(greeting) = headers.get("x-greeting") {
+                let greetings = ["hello", "h", "", "line\r\n"];
+                speaker.send(Ok(greetings[greeting.to_str().unwrap().parse::<usize>().unwrap()])).unwrap();
+            }
             opened.send(speaker).unwrap();
             let mut response = Response::new(Body::new(Spoken(words)));
             response.extensions_mut().insert(Endless);
@@ -126,11 +138,11 @@ impl Fixture {
             stopping: watch::Sender::new(false),
         });
         let (client, stream) = tokio::io::duplex(window);
-        let taken = Arc::new(AtomicUsize::new(0));
-        let pipe = Pipe { stream, taken: taken.clone() };
+        let count = Arc::new(Count::default());
+        let pipe = Pipe { stream, count: count.clone() };
         let serving = tokio::spawn(serve(shared.clone(), pipe, ([127, 0, 0, 1], 1).into()));
         let (reader, writer) = split(client);
-        Self { reader, writer, shared, serving, taken, streams }
+        Self { reader, writer, shared, serving, count, streams }
     }
 
     async fn send(&mut self, bytes: &str) {
@@ -178,7 +190,7 @@ impl Fixture {
     }
 
     fn takeovers(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+        self.count.taken.load(Ordering::Relaxed)
     }
 }
 
@@ -215,6 +227,28 @@ async fn the_head_comes_first_however_slowly_it_leaves() {
         fixture.head().await;
         fixture.reads("5\r\nearly\r\n0\r\n\r\n").await;
         assert_eq!(fixture.takeovers(), 1, "window {window}");
+    }
+}
+
+/// Whatever it is, and however it ends.
+#[tokio::test]
+async fn what_a_stream_has_at_once_leaves_with_the_head() {
+    for (greeting, chunk) in ["5\r\nhello\r\n", "1\r\nh\r\n", "", "6\r\nline\r\n\r\n"].into_iter().enumerate() {
+        for window in WINDOWS {
+            let mut fixture = Fixture::new(window);
+            fixture.send(&format!("GET /stream/1 HTTP/1.1\r\nx-greeting: {greeting}\r\n{HEAD}")).await;
+            let stream = fixture.stream().await;
+            fixture.head().await;
+            fixture.reads(chunk).await;
+            if window > 1_000 {
+                assert_eq!(fixture.count.writes.load(Ordering::Relaxed), 1);
+            }
+            stream.send(Ok("next")).unwrap();
+            fixture.reads("4\r\nnext\r\n").await;
+            assert_eq!(fixture.takeovers(), 1, "window {window}");
+            drop(stream);
+            fixture.reads("0\r\n\r\n").await;
+        }
     }
 }
 
@@ -426,7 +460,7 @@ mod falls_back {
     #[tokio::test]
     async fn for_http_2() {
         for window in [7, 64 << 10] {
-            let Fixture { reader, writer, shared, serving, taken, mut streams } = Fixture::new(window);
+            let Fixture { reader, writer, shared, serving, count, mut streams } = Fixture::new(window);
             let io = TokioIo::new(reader.unsplit(writer));
             let (mut sender, connection) =
                 hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
@@ -444,7 +478,7 @@ mod falls_back {
             assert_eq!(response.collect().await.unwrap().to_bytes(), "two");
             // Whoever says goodbye last may find the pipe broken.
             let (_, _) = (serving.await.unwrap(), connection.await.unwrap());
-            assert_eq!(taken.load(Ordering::Relaxed), 0, "window {window}");
+            assert_eq!(count.taken.load(Ordering::Relaxed), 0, "window {window}");
         }
     }
 }
