@@ -28,6 +28,7 @@ const REFUSED = 28
 // Who is asked, by the numbers of `Ask`.
 const TOKEN = 1
 const PROBE = 2
+const REPORT = 3
 
 /** The route of a record whose channel has not been looked up. */
 const UNKNOWN = 0xffffffff
@@ -109,7 +110,8 @@ export function attach(call, token, withCredentials, byFetch) {
       return { code: 'cors', detail: 'the server is there, and does not let pages of this origin read its answers' }
     }
     const post = body !== undefined
-    return summary(await request(url, post ? { method: 'POST', body } : {}, post && { 'content-type': 'application/json' }))
+    const init = post ? { method: 'POST', body, keepalive: whom === REPORT } : {}
+    return summary(await request(url, init, post && { 'content-type': 'application/json' }))
   }
   const request = (url, init, headers) =>
     fetch(url, {
@@ -266,6 +268,9 @@ export const copy = (chunk, into) => into.set(chunk)
 // ---- reading objects ----
 
 export const field = (object, name) => object?.[name]
+
+/** A server's time, in milliseconds since 1970; `NaN` where there is none. */
+export const time = (object) => Date.parse(object?.timestamp)
 
 /** A text; `undefined` for anything else. */
 export function text(object, name) {

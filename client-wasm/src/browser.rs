@@ -60,6 +60,8 @@ extern "C" {
     #[wasm_bindgen(js_name = list)]
     pub(crate) fn parse_list(text: &str, length: u32) -> JsValue;
     pub(crate) fn item(list: &JsValue, index: u32) -> JsValue;
+    /// When a record was accepted, or a stream opened, by the server's clock; `NaN` where nobody says.
+    pub(crate) fn time(object: &JsValue) -> f64;
     pub(crate) fn field(object: &JsValue, name: &str) -> JsValue;
     pub(crate) fn text(object: &JsValue, name: &str) -> Option<String>;
     pub(crate) fn number(object: &JsValue, name: &str) -> f64;
@@ -114,6 +116,11 @@ pub(crate) const UNKNOWN: u32 = u32::MAX;
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is what is wanted")]
 pub(crate) fn whole(number: f64) -> u64 {
     number as u64
+}
+
+/// A share, from 0 to 1, of 2³².
+pub(crate) fn share(share: f64) -> u64 {
+    whole(share * 4_294_967_296.0)
 }
 
 /// A number of an object; `None` for anything else.

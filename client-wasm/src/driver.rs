@@ -267,7 +267,7 @@ impl<A: Application> Driver<A> {
     /// A record, live or of the past, or news of who is online, for those who hear it.
     fn record(self: &Rc<Self>, occasion: u32, route: u32, now: u64, position: &str, record: &JsValue) {
         let mut hearers = self.hearers.take();
-        let unheard = {
+        let (unheard, timed) = {
             let mut session = self.session.borrow_mut();
             let route = if route == UNKNOWN { self.find(&mut session, occasion, record) } else { Route(route) };
             let position = frames::cursor(position);
@@ -283,10 +283,15 @@ impl<A: Application> Driver<A> {
                     session.backfill(now, &id, route, position, except.as_ref(), &mut hearers);
                 }
             }
-            hearers.is_empty() && session.routes().handlers(route).is_empty()
+            let timed =
+                matches!(occasion, occasion::RECORD | occasion::EXCLUDING) && !hearers.is_empty() && session.is_timed();
+            (hearers.is_empty() && session.routes().handlers(route).is_empty(), timed)
         };
         // What the record itself caused comes first: a gap before what follows it.
         self.act();
+        if timed {
+            self.time(record);
+        }
         self.deliver(hearers, record);
         if unheard {
             self.application.debug("unheard", record);
@@ -299,6 +304,12 @@ impl<A: Application> Driver<A> {
         }
         hearers.clear();
         self.hearers.set(hearers);
+    }
+
+    /// A record is about to be handed to its handlers.
+    fn time(&self, record: &JsValue) {
+        let now = whole(self.browser.now());
+        self.session.borrow_mut().timed(now, whole(browser::time(record)));
     }
 
     /// Another tab has posted something.
@@ -362,11 +373,11 @@ impl<A: Application> Driver<A> {
             if self.stream.get() != stream {
                 break;
             }
-            let has_work = {
+            let (has_work, timed) = {
                 let mut session = self.session.borrow_mut();
                 let route = batch.route(record, &mut session);
                 session.record(now, route, record.position, None, &mut hearers);
-                session.has_work()
+                (session.has_work(), !hearers.is_empty() && session.is_timed())
             };
             let text = batch.text(record);
             if has_work {
@@ -381,6 +392,10 @@ impl<A: Application> Driver<A> {
                 if list.is_undefined() && value.is_undefined() {
                     self.garbled(DEFAULT_EVENT);
                     hearers.clear();
+                }
+                if timed && !hearers.is_empty() {
+                    let record = if list.is_undefined() { value.clone() } else { browser::item(&list, index) };
+                    self.time(&record);
                 }
                 for id in hearers.drain(..) {
                     if list.is_undefined() {

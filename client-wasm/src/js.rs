@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     backoff::Backoff,
-    browser::{field, number, some_number, text},
+    browser::{field, number, share, some_number, text},
     driver::{Application, Driver, Means, Names},
     session::{Config, HandlerId, Status, Trouble},
 };
@@ -41,6 +41,8 @@ export interface ClientOptions {
   reconnect?: false | { baseMs?: number; capMs?: number; maxAttempts?: number }
   /** Close the connection this long after the last handler left. */
   idleMs?: number
+  /** The share of streams that report how long events took to their handlers, from 0 to 1. Absent: none. */
+  latencySample?: number
   /** After every change. `retryInMs` while waiting for an attempt; `connectionId` while open. */
   onState?: (state: State, attempt: number, retryInMs: number | undefined, connectionId: string | undefined) => void
   onGap?: (channels: string[] | null, reason: string) => void
@@ -192,6 +194,7 @@ impl Client {
             idle_ms: some_number(options, "idleMs"),
             // Absent is yes.
             share: some_number(options, "shareConnection") != Some(0),
+            latency: share(number(options, "latencySample")),
             ..Config::new(text(options, "url").unwrap_or_default())
         };
         let means = Means {

@@ -21,6 +21,7 @@
 //! | `credentials` | tokens, tickets, and refreshing a stream that is open |
 //! | `calls` | subscribe and unsubscribe on a live stream |
 //! | `presence` | who is online |
+//! | `latency` | how long events take to their handlers |
 //! | `subscription` | one handler and how far it has heard |
 //! | `input`, `action` | what goes in and what comes out |
 //! | `address` | URLs and bodies |
@@ -51,6 +52,7 @@ mod calls;
 mod credentials;
 mod follow;
 mod input;
+mod latency;
 mod link;
 mod presence;
 mod relay;
@@ -72,8 +74,9 @@ pub use crate::{
     routes::{HandlerId, Hears, Route, Routes},
 };
 use address::Address;
+use latency::Latency;
 use link::Phase;
-use subscription::{Standing, Subscription};
+use subscription::{Known, Standing, Subscription};
 use tabs::Tabs;
 
 /// How a session behaves. All times in milliseconds.
@@ -95,6 +98,8 @@ pub struct Config {
     /// One stream for all tabs of this browser that have the same URL, credentials mode, device and user. Defaults to
     /// `false`, because it takes a driver that can lock and post.
     pub share: bool,
+    /// The share of streams that report to the server how long events took, of 2³². Defaults to 0, none; 2³² is all.
+    pub latency: u64,
 }
 
 impl Config {
@@ -109,6 +114,7 @@ impl Config {
             access: Access::Ambient,
             cross_origin: false,
             share: false,
+            latency: 0,
         }
     }
 }
@@ -153,6 +159,9 @@ pub struct Session {
     /// A token was refused and another one asked for, and none has been accepted since.
     renewed: bool,
     heartbeat_ms: u64,
+    latency_share: u64,
+    /// What is measured, on streams of which something is.
+    latency: Option<Latency>,
 
     /// In the order of their ids.
     subscriptions: Vec<Subscription>,
@@ -169,7 +178,7 @@ impl Session {
     /// A session that does nothing until it has a handler or is told to connect. The seed decides its random waits.
     #[must_use]
     pub fn new(config: Config, identity: Identity, seed: u64) -> Self {
-        let Config { url, since, reconnect, idle_ms, access, cross_origin, share } = config;
+        let Config { url, since, reconnect, idle_ms, access, cross_origin, share, latency } = config;
         let mut random = Random::new(seed);
         let tabs = share.then(|| Tabs::new(&mut random));
         let since = since.map(|since| since.parse::<Cursor>());
@@ -192,6 +201,8 @@ impl Session {
             failures: 0,
             renewed: false,
             heartbeat_ms: link::HEARTBEAT_MS,
+            latency_share: latency,
+            latency: None,
             subscriptions: Vec::new(),
             routes: Routes::default(),
             next_handler: 0,
@@ -236,7 +247,7 @@ impl Session {
             hears,
             pattern,
             standing,
-            settled: false,
+            known: Known::Nothing,
             owes_gap: false,
             mark: since,
         });
@@ -257,7 +268,7 @@ impl Session {
         if subscription.hears == Hears::Presence {
             self.presence_changed();
         }
-        if !subscription.settled {
+        if subscription.known == Known::Nothing {
             self.actions.push(Action::Settled { handler, refusal: Some("stopped".into()) });
         }
         if !self.subscriptions.iter().any(|one| one.owner == 0) {
@@ -265,21 +276,13 @@ impl Session {
         }
     }
 
-    /// Connects at once, from any state, and resets the attempts. What the server refused before is asked for again.
+    /// Connects at once, from any state, and resets the attempts. What the server refused before is asked for again, also on a
+    /// stream that is open.
     pub fn connect(&mut self) {
         self.failures = 0;
         self.renewed = false;
         self.urge(true);
-        let mut watches = false;
-        for subscription in &mut self.subscriptions {
-            if subscription.standing == Standing::Refused && subscription.owner == 0 {
-                subscription.standing = Standing::Pending { since: None, call: None };
-                watches |= subscription.hears == Hears::Presence;
-            }
-        }
-        if watches {
-            self.presence_changed();
-        }
+        self.ask_again();
         self.dirty = true;
         match self.phase {
             Phase::Closed | Phase::Idle | Phase::Suspended | Phase::Diagnosing { .. } | Phase::Waiting { .. } => {
@@ -303,7 +306,7 @@ impl Session {
         self.exit();
         self.forget_user();
         for subscription in std::mem::take(&mut self.subscriptions) {
-            if !subscription.settled {
+            if subscription.known == Known::Nothing {
                 let refusal = Some("stopped".into());
                 self.actions.push(Action::Settled { handler: subscription.id, refusal });
             }
@@ -314,6 +317,7 @@ impl Session {
         self.idle_at = None;
         self.owes_gap = false;
         self.forget_position();
+        self.latency = None;
         self.failures = 0;
         self.enter(Phase::Idle);
     }

@@ -14,6 +14,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     backoff::Backoff,
+    browser::share,
     driver::{Application, Driver, Means, Names},
     session::{Config, HandlerId, State, Status, Trouble},
 };
@@ -60,7 +61,8 @@ pub struct Source {
 pub struct Gap<'a> {
     /// On which channels; `None` on all, those addressed to the user included.
     pub channels: Option<&'a [Pattern]>,
-    /// Why: `malformed`, `epoch`, `trimmed`, `diverged`, or a word of a newer server.
+    /// Why: `malformed`, `epoch`, `trimmed`, `diverged`; `refused`, where a channel was refused and is heard now; or a word of a newer
+    /// server.
     pub reason: &'a str,
 }
 
@@ -208,6 +210,13 @@ impl Builder {
     /// can lock and post (secure pages only). Defaults to `false`: one for each tab.
     pub fn share_connection(mut self, share: bool) -> Self {
         self.config.share = share;
+        self
+    }
+
+    /// Report to the server how long events took to reach this tab's handlers, for this share of all streams, from 0 to 1; the
+    /// server must take it in (`Routes::latency`). Defaults to none.
+    pub fn report_latency(mut self, sample: f64) -> Self {
+        self.config.latency = share(sample);
         self
     }
 

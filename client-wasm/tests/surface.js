@@ -279,7 +279,7 @@ export const a_failed_connect_is_diagnosed = (Client) =>
       FakeEventSource.last.fail()
       equal(FakeEventSource.last.closed, true)
       const check = await request()
-      equal([check.url, check.init.credentials, check.init.method], ['/e/check', 'include', null])
+      equal([check.url, check.init.credentials, check.init.method], [`/e/check?deviceId=${client.deviceId}`, 'include', null])
       answer(check)
       await until(() => FakeEventSource.all.length > streams)
       equal(told.splice(0), [report])

@@ -232,7 +232,7 @@ export class Tidings<C extends object = RegisteredChannels> {
   }
 
   #make(): Engine {
-    const { url = '/api/events', reconnect, idleMs, since, credentials, token, transport, shareConnection, onGap } = this.#options
+    const { url = '/api/events', reconnect, idleMs, since, credentials, token, transport, shareConnection, reportLatency, onGap } = this.#options
     const { deviceId = this.#options.deviceId, sessionId } = this.#identity ?? {}
     const options: EngineOptions = {
       url,
@@ -250,10 +250,11 @@ export class Tidings<C extends object = RegisteredChannels> {
       },
     }
     const withCredentials = credentials === 'include' || undefined
+    const latencySample = typeof reportLatency === 'object' ? reportLatency.sample : reportLatency ? 1 : undefined
     return new Engine(
       Object.assign(
         options,
-        present({ deviceId, sessionId, reconnect, idleMs, since, withCredentials, token, transport, shareConnection }),
+        present({ deviceId, sessionId, reconnect, idleMs, since, withCredentials, token, transport, shareConnection, latencySample }),
       ),
     )
   }

@@ -111,7 +111,8 @@ test('another origin that answers nobody but those who do not read is CORS', asy
     })
     await connect({ url: 'http://other.test/api/events', token: () => 'secret' })
     expect(errors).toMatchObject([{ code, willRetry: true }])
-    expect(browser.calls.at(-1)).toMatchObject({ url: 'http://other.test/api/events/check', mode: 'no-cors' })
+    const url = `http://other.test/api/events/check?deviceId=${tidings.deviceId}`
+    expect(browser.calls.at(-1)).toMatchObject({ url, mode: 'no-cors' })
     expect(browser.calls.at(-1)?.headers.has('authorization')).toBe(false)
     tidings.reset()
   }

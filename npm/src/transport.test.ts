@@ -184,6 +184,22 @@ test('an event that is hidden from this tab is hidden', async () => {
   expect(heard).toEqual([['a', 2]])
 })
 
+test('how long events took is measured here too, also beside what cannot be read', async () => {
+  let hide!: (event: unknown) => void
+  vi.stubGlobal('addEventListener', (name: string, listener: typeof hide) => void (name === 'pagehide' && (hide = listener)))
+  make({ reportLatency: true })
+  tidings.subscribe('a', () => {})
+  await settle()
+  const stream = streams.at(-1)!
+  await stream.connected({ timestamp: '2026-01-02T03:04:05.000Z' })
+  const at = (seq: number): string => frame('a', seq, 1).replace('"timestamp":""', '"timestamp":"2026-01-02T04:04:05.000Z"')
+  await stream.send(at(43) + frame('elsewhere', 44, 1) + at(45))
+  await stream.send(`${at(46)}data: {"channel":"a","type":"t","position":"1f.47.1","timestamp":"","payload":\n\n`)
+  hide({ type: 'pagehide' })
+  await settle()
+  expect(browser.calls.at(-1)).toMatchObject({ url: 'http://app.test/api/events/latency', body: { connectionId: 'n1', ms: [0, 0, 0] } })
+})
+
 test('a gap comes in its place, and a broken frame is told', async () => {
   const { heard, stream } = await open()
   await stream.send(`${frame('a', 43, 1)}id: 2a.0.0\nevent: gap\ndata: {"channels":null,"reason":"epoch"}\n\ndata: {"chan\n\n${frame('a', 44, 2)}`)

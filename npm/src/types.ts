@@ -75,8 +75,9 @@ export type EventHandler<T = unknown> = (event: TidingsEvent<T>) => void
  * - `epoch`: the log was made anew
  * - `trimmed`: the log no longer holds what comes after the cursor
  * - `diverged`: the log lost its tail
+ * - `refused`: the server had refused the channel, or taken it away, and gives it again
  */
-export type GapReason = 'malformed' | 'epoch' | 'trimmed' | 'diverged' | (string & {})
+export type GapReason = 'malformed' | 'epoch' | 'trimmed' | 'diverged' | 'refused' | (string & {})
 
 /**
  * Called when events may have been missed: refetch.
@@ -95,8 +96,8 @@ export interface SubscribeOptions {
   /** Called when events of this channel may have been missed. */
   onGap?: GapHandler
   /**
-   * Called when the server takes the channel away, after it had confirmed it, with the server's code (`forbidden`).
-   * `connect()` asks for it again.
+   * Called when the server takes the channel away, after it had confirmed it, with the server's code (`forbidden`). It is asked for
+   * again with the next stream, with the next token, and by `connect()`; where it is given again, `onGap` is called (`refused`).
    */
   onRevoked?: (code: TidingsErrorCode) => void
 }
@@ -181,6 +182,12 @@ export interface TidingsOptions {
    * where the browser can do it (it has Web Locks and BroadcastChannel, so on secure pages); `false`: one for each tab.
    */
   shareConnection?: boolean
+  /**
+   * Report to the server how long events took, from its acceptance to this tab's handlers: up to 100 of them, drawn from all that
+   * came, in one request every 2.5 heartbeats (38 s), and one as the page goes away. `{ sample }`: by this share of all streams only, from 0 to 1.
+   * The server must take them in (`Routes::latency`). Defaults to `false`.
+   */
+  reportLatency?: boolean | { sample: number }
   /** Called after every change, also within a state, such as when the length of a wait is known. */
   onState?: (state: ConnectionState, snapshot: ConnectionSnapshot) => void
   /** Called when events may have been missed: refetch. */

@@ -47,7 +47,9 @@ export class FakeEventSource extends EventTarget {
 
   /** The server sends something, a frame or not. */
   text(event: string, data: string, id = ''): void {
-    this.dispatchEvent(new MessageEvent(event, { data, lastEventId: id }))
+    const message = new MessageEvent(event, { data, lastEventId: id })
+    // On the clock of the page, which may be the test's.
+    this.dispatchEvent(Object.defineProperty(message, 'timeStamp', { value: performance.now() }))
   }
 
   /** The server accepts, and confirms the channels of the URL, but for those rejected. */
@@ -91,6 +93,8 @@ export interface Call {
   headers: Headers
   mode: RequestMode
   signal: AbortSignal
+  /** It goes out also while the page goes away. */
+  keepalive: boolean
   body: Record<string, unknown>
 }
 
@@ -128,8 +132,8 @@ export function stubBrowser({ answer = acceptAll }: { answer?: Answer } = {}): t
   vi.stubGlobal('fetch', async (input: RequestInfo | URL, init?: RequestInit) => {
     const request = new Request(input, init)
     const text = await request.text()
-    const { url, headers, mode, signal } = request
-    const call = { url, headers, mode, signal, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} }
+    const { url, headers, mode, signal, keepalive } = request
+    const call = { url, headers, mode, signal, keepalive, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} }
     browser.calls.push(call)
     return answer(call)
   })

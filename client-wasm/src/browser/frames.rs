@@ -3,7 +3,7 @@
 use tidings_protocol::{Cursor, Pattern};
 use wasm_bindgen::prelude::*;
 
-use super::{field, lines, number, occasion, refusals, some_number, text, whole};
+use super::{field, lines, number, occasion, refusals, some_number, text, time, whole};
 use crate::{
     cut::cut,
     session::{Answer, Connected, Frame, Rejected},
@@ -56,6 +56,7 @@ pub(crate) fn control(name: u32, id: &str, data: &JsValue) -> Option<Frame> {
             heartbeat_ms: whole(number(data, "heartbeatMs")),
             expires_in_ms: seconds(data, "expiresIn"),
             alive_ms: whole(number(data, "aliveMs")),
+            timestamp_ms: whole(time(data)),
         }),
         occasion::SUBSCRIBED => Frame::Subscribed {
             request_id: text(data, "requestId")?,

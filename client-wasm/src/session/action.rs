@@ -119,6 +119,8 @@ pub enum Ask {
     Token = 1,
     /// The server, without credentials and without seeing the answer: whether it can be reached at all.
     Probe = 2,
+    /// The server, for what it may have or not, also while the page goes away.
+    Report = 3,
 }
 
 /// Where the connection stands, and what a page may want to show beside it.

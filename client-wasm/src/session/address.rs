@@ -37,6 +37,15 @@ impl Address {
         url
     }
 
+    /// Where the server is asked whose the credentials are, and whether they are good on this device.
+    pub(super) fn check(&self, device_id: &str) -> String {
+        let mut url = self.below("check");
+        url.push(if self.query.is_empty() { '?' } else { '&' });
+        url.push_str("deviceId=");
+        url.push_str(&escape(device_id));
+        url
+    }
+
     /// The stream's URL.
     pub(super) fn stream(
         &self,
@@ -127,6 +136,19 @@ pub(super) fn presence_body(connection_id: &str, revision: u32, channels: &[Patt
     body
 }
 
+/// The body of a report of how long events took.
+pub(super) fn times_body(connection_id: &str, times: &[u64]) -> String {
+    let mut body = object("connectionId", connection_id);
+    body.pop();
+    body.push_str(",\"ms\":");
+    for (index, time) in times.iter().enumerate() {
+        body.push(if index == 0 { '[' } else { ',' });
+        push_number(&mut body, *time, DECIMAL);
+    }
+    body.push_str("]}");
+    body
+}
+
 /// A body that holds one text, of visible ASCII.
 pub(super) fn object(name: &str, value: &str) -> String {
     let mut slashed = String::new();
@@ -213,7 +235,8 @@ mod tests {
             "https://x.org/api/events?user=ana&x=1&deviceId=d%2B1&sessionId=s1"
         );
         assert_eq!(address.below("subscribe"), "https://x.org/api/events/subscribe?user=ana&x=1");
-        assert_eq!(Address::new("/events/").below("check"), "/events/check");
+        assert_eq!(address.check("d+1"), "https://x.org/api/events/check?user=ana&x=1&deviceId=d%2B1");
+        assert_eq!(Address::new("/events/").check("d"), "/events/check?deviceId=d");
     }
 
     #[test]

@@ -69,10 +69,15 @@ impl Session {
         self.enter(Phase::Authorising { request, until: now.saturating_add(CALL_MS), step: Step::Token(refused) });
     }
 
-    /// Asks somebody for something; the number under which the answer comes.
+    /// Asks somebody for something; the number under which the answer comes. Without a body the server is asked for nothing but
+    /// whose the credentials are.
     pub(super) fn ask(&mut self, ask: Ask, path: &str, body: Option<String>) -> u32 {
         let number = self.request_number();
-        let url = if ask == Ask::Token { String::new() } else { self.address.below(path) };
+        let url = match (ask, &body) {
+            (Ask::Token, _) => String::new(),
+            (_, None) => self.address.check(&self.identity.device_id),
+            _ => self.address.below(path),
+        };
         self.actions.push(Action::Send(Request { number, ask, url, body }));
         number
     }
@@ -194,7 +199,13 @@ impl Session {
             }
             // The application has no other yet.
             (Ask::Token, Some(_)) => self.plan_refresh(now, 0),
-            (_, Some(200)) => self.expires_in(now, answer.expires_in_ms),
+            (_, Some(200)) => {
+                self.expires_in(now, answer.expires_in_ms);
+                // They may cover what those before did not.
+                self.ask_again();
+                self.pump(now);
+                self.ask_presence();
+            }
             (_, Some(404)) => self.lose(now, None),
             (ask, status) => {
                 let mut trouble = if ask == Ask::Token { trouble(&no_token(answer)) } else { trouble(answer) };

@@ -133,12 +133,6 @@ impl Session {
                 if let Ok(channel) = words.word().parse() {
                     let refused: Vec<_> = mine(words.word(), me);
                     let code = words.rest().to_owned();
-                    for id in &refused {
-                        if let Some(subscription) = self.subscription(*id) {
-                            // It was told that it hears everything, and is told that it no longer does.
-                            subscription.settled &= subscription.standing != Standing::Active;
-                        }
-                    }
                     self.refuse_these(Rejected { channel, code }, &|one| refused.contains(&one.id));
                 }
             }
@@ -212,10 +206,8 @@ impl Session {
         let mut line = Line::new("a").word(&tabs.name);
         let before = line.0.len();
         for subscription in &mut self.subscriptions {
-            if let Standing::Pending { call: None, .. } = subscription.standing
-                && let Some(told) = subscription.tell()
-            {
-                line = line.word(&told);
+            if let Standing::Pending { call: None, .. } = subscription.standing {
+                line = line.word(&subscription.tell());
             }
         }
         if line.0.len() > before {

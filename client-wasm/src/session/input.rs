@@ -77,6 +77,8 @@ pub struct Connected {
     pub expires_in_ms: Option<u64>,
     /// How often to say that somebody reads the stream; 0 where the server has no presence.
     pub alive_ms: u64,
+    /// The server's time, in milliseconds since 1970; 0 where it does not say.
+    pub timestamp_ms: u64,
 }
 
 /// A channel that the server refused.

@@ -196,7 +196,7 @@ impl Session {
     }
 
     fn ask_why(&mut self, now: u64, ask: Ask) {
-        let request = self.ask(ask, "check", None);
+        let request = self.ask(ask, "", None);
         let until = now.saturating_add(DIAGNOSIS_MS);
         self.enter(Phase::Diagnosing { request, until, probes: ask == Ask::Probe });
     }
@@ -218,7 +218,10 @@ impl Session {
 
     /// The answer to a request.
     pub fn answer(&mut self, now: u64, number: u32, answer: &Answer) {
-        if self.refresh_answered(now, number, answer) || self.presence_answered(now, number, answer) {
+        if self.refresh_answered(now, number, answer)
+            || self.presence_answered(now, number, answer)
+            || self.reported_latency(number, answer)
+        {
             return;
         }
         match self.phase {
@@ -325,6 +328,7 @@ impl Session {
     /// The page goes away, perhaps into the back/forward cache, where a stream would stay open at the server.
     pub fn suspend(&mut self) {
         if !matches!(self.phase, Phase::Idle | Phase::Closed) {
+            self.report();
             self.leave();
             self.exit();
             self.enter(Phase::Suspended);
@@ -407,6 +411,7 @@ impl Session {
             stream.doubted_at = None;
             stream.spared = false;
             stream.watch_at = stream.heard_at.saturating_add(patience(self.heartbeat_ms)).max(now + 1);
+            self.report();
         } else if !stream.spared && now - stream.watch_at >= LATE_MS {
             stream.spared = true;
             stream.watch_at = now.saturating_add(self.heartbeat_ms);

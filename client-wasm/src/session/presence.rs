@@ -7,7 +7,7 @@ use super::{
     Action, Answer, Ask, Rejected, Session, Trouble,
     address::{object, presence_body},
     link::{Phase, trouble},
-    subscription::{Standing, Subscription},
+    subscription::{Known, Standing, Subscription},
 };
 use crate::routes::{HandlerId, Hears};
 
@@ -103,7 +103,7 @@ impl Session {
                 let mut index = 0;
                 while let Some(one) = self.subscriptions.get(index) {
                     index += 1;
-                    if one.hears == Hears::Presence && one.standing == Standing::Active && !one.settled {
+                    if one.hears == Hears::Presence && one.standing == Standing::Active && one.known != Known::Hears {
                         self.activate(one.id, None);
                     }
                 }

@@ -12,7 +12,7 @@ use super::{
     address::{DECIMAL, push_number},
     calls::Hold,
     link::Phase,
-    subscription::{Standing, Subscription, Told, raise},
+    subscription::{Known, Standing, Subscription, Told, raise},
     tabs::{GATHER_MS, Part, Tabs},
     words::{Line, Words},
 };
@@ -295,7 +295,7 @@ impl Session {
             hears,
             pattern,
             standing,
-            settled: active,
+            known: if active { Known::Hears } else { Known::Nothing },
             owes_gap: false,
             mark,
         });

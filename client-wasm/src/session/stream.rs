@@ -10,7 +10,7 @@ use super::{
     link::{Phase, Stream},
     presence::Watch,
     relay,
-    subscription::{Standing, Subscription, find, raise},
+    subscription::{Known, Standing, Subscription, find, raise},
 };
 use crate::routes::{HandlerId, Hears, Route};
 
@@ -33,10 +33,10 @@ impl Session {
             }
             (Phase::Open(_), Frame::Revoked { channels, code }) => {
                 for channel in channels {
-                    self.revoked(Hears::Channels, Rejected { channel, code: code.clone() });
+                    self.refuse(Rejected { channel, code: code.clone() });
                 }
             }
-            (Phase::Open(_), Frame::Unseen(rejected)) => self.revoked(Hears::Presence, rejected),
+            (Phase::Open(_), Frame::Unseen(rejected)) => self.refuse_sight(rejected),
             (Phase::Open(_) | Phase::Connecting(_), Frame::Closing { reason, retry_ms }) => {
                 self.dismissed(now, reason, retry_ms);
             }
@@ -55,6 +55,7 @@ impl Session {
         stream.awaits_gap = awaits_gap;
         stream.watch = Watch::new(now, connected.alive_ms);
         stream.calls.confirm(&connected.channels);
+        self.measure(now, &stream.connection_id, connected.timestamp_ms);
         self.user_id = connected.user_id;
         self.untried = false;
         if !self.recognize() {
@@ -70,6 +71,7 @@ impl Session {
             self.tell_gap("malformed".into());
         }
 
+        self.ask_again();
         // All that was in the URL begins with the cursor that was in the URL, or else with the stream.
         let start = attempt.cursor.or(connected.id);
         let mut demoted = Vec::new();
@@ -114,17 +116,24 @@ impl Session {
         let Some(subscription) = self.subscription(id) else { return };
         subscription.standing = Standing::Active;
         subscription.heard(mark);
+        let known = std::mem::replace(&mut subscription.known, Known::Hears);
         if subscription.owner > 0 {
-            subscription.settled = true;
             return self.post_settled(id);
         }
-        let owes_gap = std::mem::take(&mut subscription.owes_gap);
+        let reason = if std::mem::take(&mut subscription.owes_gap) {
+            "malformed"
+        } else if known == Known::Refused && subscription.hears == Hears::Channels {
+            // What was published while it was refused is not brought.
+            "refused"
+        } else {
+            ""
+        };
         let channel = subscription.pattern.clone();
-        if !std::mem::replace(&mut subscription.settled, true) {
+        if known != Known::Hears {
             self.actions.push(Action::Settled { handler: id, refusal: None });
         }
-        if owes_gap {
-            let (channels, reason) = (Some(vec![channel]), "malformed".into());
+        if !reason.is_empty() {
+            let (channels, reason) = (Some(vec![channel]), reason.into());
             self.actions.push(Action::Gap { channels, reason, handlers: vec![id] });
         }
     }
@@ -277,7 +286,7 @@ impl Session {
         self.actions.push(Action::Gap { channels: None, reason, handlers });
     }
 
-    /// The server will not have a channel, or no longer.
+    /// The server will not have a channel, or no longer, on this stream.
     pub(super) fn refuse(&mut self, rejected: Rejected) {
         if let Phase::Open(stream) = &mut self.phase {
             stream.calls.drop_channel(&rejected.channel);
@@ -285,31 +294,38 @@ impl Session {
         self.refuse_these(rejected, &|one| one.hears == Hears::Channels);
     }
 
-    /// Those who were told that they hear everything are told that they no longer do.
-    fn revoked(&mut self, hears: Hears, rejected: Rejected) {
-        let is_meant = |one: &&mut Subscription| one.hears == hears && one.pattern == rejected.channel;
-        for subscription in self.subscriptions.iter_mut().filter(is_meant) {
-            subscription.settled &= subscription.standing != Standing::Active;
+    /// What was refused is asked for once more: its time may have come by a new stream, or by other credentials. Should it be
+    /// refused again, nobody is told again.
+    pub(super) fn ask_again(&mut self) {
+        let mut watches = false;
+        for subscription in &mut self.subscriptions {
+            if subscription.standing == Standing::Refused {
+                subscription.standing = Standing::Pending { since: None, call: None };
+                watches |= subscription.hears == Hears::Presence;
+            }
         }
-        match hears {
-            Hears::Presence => self.refuse_sight(rejected),
-            _ => self.refuse(rejected),
+        if watches {
+            self.presence_changed();
         }
     }
 
-    /// Tells those of the channel's handlers that are meant.
+    /// Tells those of the channel's handlers that are meant, unless that is what they were told last.
     pub(super) fn refuse_these(&mut self, rejected: Rejected, which: &dyn Fn(&Subscription) -> bool) {
         let Rejected { channel, code } = rejected;
-        let (mut told, mut to) = (false, String::new());
+        let (mut told, mut to, cursor) = (false, String::new(), self.cursor);
         for subscription in &mut self.subscriptions {
             if subscription.standing != Standing::Refused && subscription.pattern == channel && which(subscription) {
+                // Should it come back on a stream that begins before this, for another tab's sake, it has heard all up to here.
+                if subscription.standing == Standing::Active {
+                    subscription.heard(cursor);
+                }
                 subscription.standing = Standing::Refused;
                 if subscription.owner > 0 {
                     relay::list(&mut to, subscription.owner, subscription.theirs);
                     continue;
                 }
-                told = true;
-                if !std::mem::replace(&mut subscription.settled, true) {
+                if std::mem::replace(&mut subscription.known, Known::Refused) != Known::Refused {
+                    told = true;
                     let refusal = Some(Cow::Owned(code.clone()));
                     self.actions.push(Action::Settled { handler: subscription.id, refusal });
                 }

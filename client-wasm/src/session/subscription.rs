@@ -19,13 +19,23 @@ pub(super) struct Subscription {
     pub(super) hears: Hears,
     pub(super) pattern: Pattern,
     pub(super) standing: Standing,
-    /// Whether the application has been told that it is active, or never will be.
-    pub(super) settled: bool,
+    pub(super) known: Known,
     /// Its `since` could not be read: the application is told of a gap as soon as it is active.
     pub(super) owes_gap: bool,
     /// It has heard all up to here, so what comes again is dropped. Each subscription has a mark of its own: of two on one
     /// channel, one may be asking for a past that the other has long heard.
     pub(super) mark: Option<Cursor>,
+}
+
+/// What the application was told of a handler last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Nothing yet.
+    Nothing,
+    /// That it hears everything.
+    Hears,
+    /// That the server will not have it.
+    Refused,
 }
 
 /// How a subscription stands with the server.
@@ -40,7 +50,7 @@ pub(super) enum Standing {
     },
     /// Confirmed in the stream, and to be resumed from the stream's cursor.
     Active,
-    /// The server will not have it.
+    /// The server will not have it on this stream.
     Refused,
 }
 
@@ -70,11 +80,12 @@ impl Subscription {
 }
 
 impl Subscription {
-    /// What the leader is told of it, unless the server refused it: its number, whether it hears, what, from where it is to
-    /// hear, and its mark. From here on the leader sees to it.
-    pub(super) fn tell(&mut self) -> Option<String> {
+    /// What the leader is told of it: its number, whether it hears, what, from where it is to hear, and its mark. From here on
+    /// the leader sees to it.
+    pub(super) fn tell(&mut self) -> String {
         let (kind, since) = match &mut self.standing {
-            Standing::Refused => return None,
+            // Another leader has another stream.
+            Standing::Refused => ("0", None),
             Standing::Active => ("1", None),
             Standing::Pending { since, call } => {
                 *call = Some(0);
@@ -94,7 +105,7 @@ impl Subscription {
         }
         told.push(',');
         told.push_str(&self.mark.map(text).unwrap_or_default());
-        Some(told)
+        told
     }
 }
 

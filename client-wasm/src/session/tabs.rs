@@ -184,7 +184,7 @@ impl Session {
     /// Asks the server who the user is.
     pub(super) fn verify(&mut self, now: u64) {
         self.leave();
-        let request = self.ask(Ask::Server, "check", None);
+        let request = self.ask(Ask::Server, "", None);
         self.enter(Phase::Verifying { request, until: now.saturating_add(DIAGNOSIS_MS) });
     }
 
@@ -242,9 +242,7 @@ impl Session {
         let line = Line::new("j").word(&tabs.name).number(u64::from(tabs.joins)).word(tabs.who().unwrap_or(NOBODY));
         let mut line = line.cursor(self.cursor).cursor(self.seen);
         for subscription in &mut self.subscriptions {
-            if let Some(told) = subscription.tell() {
-                line = line.word(&told);
-            }
+            line = line.word(&subscription.tell());
         }
         self.say(line);
         self.enter(Phase::Joining { since, until: now.saturating_add(JOIN_MS), status });

@@ -6,6 +6,7 @@ mod credentials;
 mod failing;
 mod gaps;
 mod handlers;
+mod latency;
 mod presence;
 mod resuming;
 mod sharing;
@@ -98,6 +99,7 @@ impl Rig {
             heartbeat_ms: 15_000,
             expires_in_ms: self.expires_in_ms,
             alive_ms: 0,
+            timestamp_ms: 0,
         }));
     }
 

@@ -1,6 +1,6 @@
 //! `POST /subscribe` and `/unsubscribe`: the channels of a live stream.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use axum::{
     Json,
@@ -49,18 +49,25 @@ pub(super) async fn unsubscribe(State(gate): State<Gate>, request: Request) -> R
     Ok(Json(SubscribeAnswer { accepted: call.channels, rejected: Vec::new() }))
 }
 
+/// Channels, each once and in their order. A body may hold very many.
+pub(super) fn distinct(texts: &[String]) -> Result<Vec<Pattern>, Refusal> {
+    let mut known = HashSet::new();
+    let mut channels = Vec::with_capacity(texts.len().min(100));
+    for text in texts {
+        let channel = text.parse().map_err(|error| malformed_channel(text, error))?;
+        if known.insert(text) {
+            channels.push(channel);
+        }
+    }
+    Ok(channels)
+}
+
 /// Reads the call and finds the stream, which must be the caller's own.
 async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     let (parts, body) = request.into_parts();
     let identity = gate.identify(&parts).await?;
     let body: Body = json(gate, Request::from_parts(parts, body)).await?;
-    let mut channels: Vec<Pattern> = Vec::with_capacity(body.channels.len().min(100));
-    for text in &body.channels {
-        let channel = text.parse().map_err(|error| malformed_channel(text, error))?;
-        if !channels.contains(&channel) {
-            channels.push(channel);
-        }
-    }
+    let channels = distinct(&body.channels)?;
     if channels.is_empty() {
         return Err(Refusal::new(Code::Malformed, "channels: at least one"));
     }
@@ -72,6 +79,6 @@ async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     let link = ConnectionId::new(&body.connection_id).ok().and_then(|id| gate.hub.core().find(&id));
     let link = link.filter(|link| link.names.user.as_ref() == identity.user_id());
     let link = link.ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
-    gate.limiter.subscribe(&link)?;
+    gate.limiter.subscribe(identity.user_id(), &link.id)?;
     Ok(Call { identity, link, request, channels, since })
 }

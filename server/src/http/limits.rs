@@ -21,7 +21,6 @@ use crate::{
     Hub,
     admission::{Admissions, Bounds, Full, Permit},
     auth::Identity,
-    core::Link,
 };
 
 /// How long to wait for somebody else to leave.
@@ -89,7 +88,7 @@ impl Limits {
         self
     }
 
-    /// How often a user (or, when anonymous, a stream) may call subscribe, unsubscribe, refresh, presence and alive: 429 `tooManyRequests`.
+    /// How often a user (or, when anonymous, a stream) may call subscribe, unsubscribe, refresh, presence, alive and latency: 429 `tooManyRequests`.
     /// Defaults to 20 a second, in bursts of 200.
     pub fn subscribe_rate(mut self, rate: Rate) -> Self {
         self.subscribe = rate;
@@ -243,11 +242,11 @@ impl Limiter {
         self.admissions.has_room(identity.user_id(), self.limits.address.of(parts)).map_err(full)
     }
 
-    /// Counts a call about a stream.
-    pub(super) fn subscribe(&self, link: &Link) -> Result<(), Refusal> {
-        let caller = match &link.names.user {
+    /// Counts a call about a stream, by whose it is.
+    pub(super) fn subscribe(&self, user: Option<&UserId>, stream: &ConnectionId) -> Result<(), Refusal> {
+        let caller = match user {
             Some(user) => Caller::User(user.clone()),
-            None => Caller::Connection(link.id.clone()),
+            None => Caller::Connection(stream.clone()),
         };
         self.subscribe.take(&caller, NonZeroU32::MIN).map_err(denied)
     }

@@ -16,7 +16,7 @@ use tidings_protocol::{
     problem::Code,
 };
 
-use super::{body::json, problem::Refusal, routes::Gate, stream::malformed_channel};
+use super::{body::json, command::distinct, problem::Refusal, routes::Gate, stream::malformed_channel};
 use crate::{auth::Identity, core::Link};
 
 /// [`PresenceRequest`](tidings_protocol::command::PresenceRequest) before its channels are looked at.
@@ -49,11 +49,7 @@ pub(super) async fn watch(State(gate): State<Gate>, request: Request) -> Result<
     let identity = gate.identify(&parts).await?;
     let Body { connection_id, revision, channels } = json(&gate, Request::from_parts(parts, body)).await?;
     let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
-    for text in channels {
-        let channel: Pattern = text.parse().map_err(|error| malformed_channel(&text, error))?;
-        if accepted.contains(&channel) {
-            continue;
-        }
+    for channel in distinct(&channels)? {
         let code = if !gate.may_watch(&identity, &channel) {
             Some(RejectCode::Forbidden)
         } else if accepted.len() == gate.hub.config().channels_per_connection {
@@ -82,9 +78,9 @@ pub(super) async fn alive(State(gate): State<Gate>, request: Request) -> Result<
 }
 
 /// The caller's own stream of this name.
-pub(super) fn own_stream(gate: &Gate, identity: &Identity, id: &ConnectionId) -> Result<Arc<Link>, Refusal> {
+fn own_stream(gate: &Gate, identity: &Identity, id: &ConnectionId) -> Result<Arc<Link>, Refusal> {
     let link = gate.hub.core().find(id).filter(|link| link.names.user.as_ref() == identity.user_id());
     let link = link.ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
-    gate.limiter.subscribe(&link)?;
+    gate.limiter.subscribe(identity.user_id(), &link.id)?;
     Ok(link)
 }

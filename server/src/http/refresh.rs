@@ -10,7 +10,6 @@ use tidings_protocol::{
 };
 
 use super::{body::json, problem::Refusal, routes::Gate};
-use crate::auth::AuthError;
 
 pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Result<Json<RefreshAnswer>, Refusal> {
     let (parts, body) = request.into_parts();
@@ -22,11 +21,9 @@ pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Resul
     if link.names.user.as_ref() != identity.user_id() {
         return Err(Refusal::new(Code::Forbidden, "the stream is another user's"));
     }
-    gate.limiter.subscribe(&link)?;
+    gate.limiter.subscribe(identity.user_id(), &link.id)?;
     let (_, lost) = gate.authorise(&identity, core.channels(&link), usize::MAX).await?;
-    if core.shuts_out(identity.user_id(), link.names.device.as_ref(), identity.issued_ms()) {
-        return Err(AuthError::Revoked.into());
-    }
+    gate.admits(&identity, link.names.device.as_ref())?;
     core.restrict_presence(&link, |channel| gate.may_watch(&identity, channel));
     core.refresh(&link, identity.issued_ms(), lost.into_iter().map(|rejected| rejected.channel).collect());
     let left = identity.expires_in();

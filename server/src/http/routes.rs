@@ -11,7 +11,7 @@ use axum::{
 };
 use http::request::Parts;
 use tidings_protocol::{
-    Channel, Pattern,
+    Channel, DeviceId, Pattern,
     command::CheckAnswer,
     frame::{RejectCode, Rejected},
     problem::Code,
@@ -84,12 +84,16 @@ impl Gate {
     /// Credentials that have not ended, by themselves or by [`Hub::disconnect`].
     fn still_good(&self, identity: Identity) -> Result<Identity, AuthError> {
         if identity.expires_in().is_some_and(|left| left.is_zero()) {
-            Err(AuthError::Expired)
-        } else if self.hub.core().shuts_out(identity.user_id(), None, identity.issued_ms()) {
-            Err(AuthError::Revoked)
-        } else {
-            Ok(identity)
+            return Err(AuthError::Expired);
         }
+        self.admits(&identity, None)?;
+        Ok(identity)
+    }
+
+    /// Whether somebody is let in on this device, or has been disconnected since.
+    pub(super) fn admits(&self, identity: &Identity, device: Option<&DeviceId>) -> Result<(), AuthError> {
+        let is_out = self.hub.core().shuts_out(identity.user_id(), device, identity.issued_ms());
+        if is_out { Err(AuthError::Revoked) } else { Ok(()) }
     }
 
     /// Whether somebody may see who is there, which is taken away with the channel.
@@ -244,11 +248,14 @@ async fn count(State(hub): State<Hub>, response: Response) -> Response {
     response
 }
 
-/// `GET /check`: who the credentials belong to, or the problem with them. A client whose stream was refused asks here,
-/// because `EventSource` shows neither status nor body.
+/// `GET /check`: who the credentials belong to, or the problem with them, on the device that it names. A client whose stream was
+/// refused asks here, because `EventSource` shows neither status nor body.
 async fn check(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
     let identity = gate.identify(&parts).await?;
+    let device = AuthRequest::new(parts.clone()).query("deviceId").map(DeviceId::new).transpose();
+    let device = device.map_err(|error| Refusal::new(Code::Malformed, format!("deviceId: {error}")))?;
+    gate.admits(&identity, device.as_ref())?;
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }

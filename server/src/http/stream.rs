@@ -20,7 +20,6 @@ use tidings_protocol::{Cursor, DeviceId, Pattern, SessionId, problem::Code, sse}
 use super::{problem::Refusal, routes::Gate, serve::Endless};
 use crate::{
     Hub,
-    auth::AuthError,
     connection::{Fetched, Names, Step},
     core::Link,
     engine::EngineError,
@@ -38,9 +37,7 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
-    if gate.hub.core().shuts_out(identity.user_id(), query.device.as_ref(), identity.issued_ms()) {
-        return Err(AuthError::Revoked.into());
-    }
+    gate.admits(&identity, query.device.as_ref())?;
     let permit = gate.limiter.admit(&identity, &parts)?;
     let room = gate.hub.config().channels_per_connection;
     let (channels, rejected) = gate.authorise(&identity, query.channels, room).await?;

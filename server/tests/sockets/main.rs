@@ -19,6 +19,7 @@
 //! | `cancelled` | publishes whose caller went away |
 //! | `publish` | `POST /publish` |
 //! | `limits` | what a caller may use up |
+//! | `latency` | what clients have measured |
 //! | `revoke` | what is taken away while somebody listens, and stays away |
 //! | `refresh` | streams whose credentials end, and fresh ones for them |
 //! | `refusals` | bad input of every kind, and that nobody else notices |
@@ -37,6 +38,7 @@ mod forgery;
 mod grants;
 mod heads;
 mod heartbeat;
+mod latency;
 mod limits;
 mod online;
 mod presence;

@@ -111,7 +111,12 @@ async fn a_disconnected_device_takes_the_users_others_not_along() {
     is_closed(&mut laptop).await;
     fixture.publish("news", "goes on").await;
     phone.hears("goes on").await;
-    fixture.client("ana").get("", &[("deviceId", "laptop")]).await.is_problem(401, "credentialsRevoked");
+    let ana = fixture.client("ana");
+    for path in ["", "/check"] {
+        ana.get(path, &[("deviceId", "laptop")]).await.is_problem(401, "credentialsRevoked");
+    }
+    ana.get("/check", &[("deviceId", "phone")]).await.good();
+    ana.get("/check", &[("deviceId", "two words")]).await.is_problem(400, "malformed");
 }
 
 #[tokio::test]

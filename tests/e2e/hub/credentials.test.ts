@@ -110,6 +110,19 @@ test('a token with narrower grants takes channels away, and tells their handlers
   expect(await stateOf(page)).toBe('open')
 })
 
+test('what one token takes away a later one brings back, and a gap says so', async ({ hub, front, open }) => {
+  const grants = [['*'], ['news']]
+  const page = await open({ url, token: () => token(3, grants.shift() ?? ['*']) })
+  await hear(page, 'admin')
+  await expect.poll(async () => (await toldTo(page)).revoked).toEqual([{ channel: 'admin', code: 'forbidden' }])
+  await hub.publish({ channel: 'admin', payload: 'meanwhile' })
+  await expect.poll(async () => (await toldTo(page)).gaps).toEqual([{ channels: ['admin'], reason: 'refused' }])
+  await hub.publish({ channel: 'admin', payload: 'again' })
+  await expect.poll(() => heard(page, 'admin')).toEqual(['again'])
+  expect((await toldTo(page)).errors).toHaveLength(1)
+  expect(front.seen(url)).toHaveLength(1)
+})
+
 test('a server that lists no other origins is told from one that is not there', async ({ hub, open }) => {
   const page = await open({ url: `${hub.server.url}/api/events`, token: () => token(60) })
   await page.evaluate(() => tidings.connect())

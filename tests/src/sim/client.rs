@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use serde::Deserialize;
 use tidings::record::Order;
 use tidings_client::session::{
-    self, Action, Answer, Backoff, Config, Exclusion, HandlerId, Hears, Identity, Session, State, Trouble,
+    self, Action, Answer, Backoff, Config, Exclusion, HandlerId, Hears, Identity, Session, State,
 };
 use tidings_protocol::{
     Cursor, Pattern,
@@ -214,7 +214,7 @@ impl Client {
                     } else if is_granted(&ear.pattern) && !revoked || ear.hears == Hears::Addressed {
                         return Err(Violation::new("what is granted is not refused", ear.pattern.to_string()));
                     } else {
-                        ear.refused = true;
+                        ear.refuse();
                     }
                 }
                 Action::Gap { channels, reason, handlers } => {
@@ -224,6 +224,15 @@ impl Client {
                         handlers.iter().filter_map(|handler| self.handlers.get(handler)).copied().collect();
                     if reason == "malformed" {
                         self.owed(channels.as_deref(), &ears, latest)?;
+                        continue;
+                    }
+                    if reason == "refused" {
+                        for ear in ears {
+                            if !std::mem::take(&mut self.ears[ear].returned) {
+                                let detail = format!("{channels:?}, {reason}");
+                                return Err(Violation::new("a gap only where a fault could cause one", detail));
+                            }
+                        }
                         continue;
                     }
                     if !frame.is_some_and(|(_, justified)| justified) || reason == "unknown" {
@@ -239,16 +248,6 @@ impl Client {
                         ears.iter().for_each(|ear| self.ears[*ear].gap(&log.truth, goes_on));
                     } else {
                         ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(latest));
-                    }
-                }
-                // Those that were confirmed before are told of a refusal by this alone.
-                Action::Error(Trouble { channel: Some(channel), .. }) => {
-                    let revoked = log.was_revoked(self.person.user, &channel);
-                    for ear in self.handlers.values() {
-                        let ear = &mut self.ears[*ear];
-                        if ear.pattern == channel && ear.hears == Hears::Channels && revoked {
-                            ear.refused = true;
-                        }
                     }
                 }
                 Action::State(_) | Action::Error(_) => {}
@@ -361,7 +360,10 @@ impl Client {
             return Err(Violation::new("a gap only where a fault could cause one", format!("{channels:?}, malformed")));
         }
         for ear in ears {
-            self.ears[*ear].gap_on_channel(latest);
+            let ear = &mut self.ears[*ear];
+            ear.gap_on_channel(latest);
+            // One that was refused before as well has been told of both by this.
+            ear.returned = false;
         }
         Ok(())
     }
@@ -422,6 +424,7 @@ impl Client {
                     heartbeat_ms: connected.heartbeat_ms,
                     expires_in_ms: None,
                     alive_ms: connected.alive_ms.unwrap_or(0),
+                    timestamp_ms: 0,
                 };
                 self.session.frame(now, session::Frame::Connected(connected));
             }

@@ -62,6 +62,8 @@ pub(super) struct Ear {
     pub(super) page: Option<Place>,
     pub(super) settled: bool,
     pub(super) refused: bool,
+    /// It was refused once, and hears again; to be told so by a gap.
+    pub(super) returned: bool,
     /// Unsubscribed, or its page is gone.
     pub(super) gone: bool,
     served: Served,
@@ -70,7 +72,8 @@ pub(super) struct Ear {
 impl Ear {
     pub(super) fn new(truth: &Truth, hears: Hears, pattern: Pattern, since: Option<Cursor>) -> Self {
         let served = since.and_then(|at| truth.find(at)).map_or(Served::Unknown, Served::UpTo);
-        Self { pattern, hears, since, owed_gap: false, page: None, settled: false, refused: false, gone: false, served }
+        let (settled, refused, returned) = (false, false, false);
+        Self { pattern, hears, since, owed_gap: false, page: None, settled, refused, returned, gone: false, served }
     }
 
     /// It was told of a gap on the whole stream, which goes on at this position.
@@ -98,11 +101,31 @@ impl Ear {
     /// It was told that it hears all from now on; the stream is at this position.
     pub(super) fn settle(&mut self, truth: &Truth, latest: Option<Place>) {
         self.settled = true;
+        if std::mem::take(&mut self.refused) {
+            self.returned = true;
+            let served = match self.served.now(truth) {
+                Served::UpTo(place) | Served::AtLeastFrom(place) | Served::GapBefore { since: place, .. } => {
+                    Some(place)
+                }
+                Served::Unknown | Served::Anywhere => None,
+            };
+            // A stream that begins before the place up to which it was served brings what it missed as well.
+            let goes_back = served.zip(latest).is_some_and(|(served, latest)| truth.between(latest, served).is_some());
+            if !goes_back {
+                self.served = Served::Anywhere;
+            }
+        }
         let is_later = |page: &Place| latest.is_some_and(|latest| truth.between(latest, *page).is_some());
         let latest = self.page.filter(is_later).or(latest);
         if let (Served::Unknown | Served::Anywhere, Some(place)) = (self.served, latest) {
             self.served = Served::AtLeastFrom(place);
         }
+    }
+
+    /// It was told that it hears nothing, or no longer.
+    pub(super) fn refuse(&mut self) {
+        self.refused = true;
+        self.settled = false;
     }
 
     /// A record was handed to it. Its pattern was to be `revoked` once, if only in part.
@@ -115,17 +138,12 @@ impl Ear {
     ) -> Result<(), Violation> {
         let stored = truth.get(place);
         let is_for_me = |entry: &tidings::record::Entry| person.hears(self.hears, &self.pattern, entry);
-        if self.gone || self.refused && !revoked || !stored.entry.as_deref().is_some_and(is_for_me) {
+        if self.gone || self.refused || !stored.entry.as_deref().is_some_and(is_for_me) {
             return Err(Violation::new("hears only what is for it", format!("{} got {}", self.pattern, stored.at)));
         }
         // Until the refusal has come, its call may bring what it asked for together with others.
         if !is_granted(&self.pattern) && self.hears == Hears::Channels {
             return Ok(());
-        }
-        // Refused once, asked for again, and granted.
-        if std::mem::take(&mut self.refused) {
-            self.settled = true;
-            self.served = Served::Anywhere;
         }
         let from = match self.served.now(truth) {
             // As above: its call may have been accepted without it.
@@ -159,6 +177,9 @@ impl Ear {
             return Ok(());
         }
         match self.served.now(truth) {
+            _ if self.returned => {
+                Err(Violation::new("told of what came while it was refused", self.pattern.to_string()))
+            }
             _ if !self.settled => Err(Violation::new("confirmed in the end", self.pattern.to_string())),
             Served::Unknown | Served::Anywhere => Err(Violation::new("began in the end", self.pattern.to_string())),
             Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { since: from, .. } if from == tip => {

@@ -62,17 +62,57 @@ fn a_rejected_channel_is_refused_and_the_others_are_not() {
     assert_eq!(rig.troubles()[0].code, "tooManyChannels");
 }
 
-#[test]
-fn a_refused_channel_is_asked_for_again_by_connect_alone() {
+/// A handler on `b` beside one on `a`, which the server refuses.
+fn refused() -> (Rig, HandlerId) {
     let mut rig = Rig::open("a");
-    rig.subscribe("b");
+    let b = rig.subscribe("b");
     rig.settle();
     let call = rig.sent_one().number;
+    refuse(&mut rig, call);
+    assert_eq!(rig.settled(), [(b, Some("forbidden".into()))]);
+    assert_eq!(rig.troubles().len(), 1);
+    (rig, b)
+}
+
+/// The answer to a call that asked for `b`.
+fn refuse(rig: &mut Rig, call: u32) {
     let rejected = vec![Rejected { channel: "b".parse().unwrap(), code: "forbidden".into() }];
     rig.answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+}
+
+#[test]
+fn a_refused_channel_is_asked_for_once_on_each_stream_and_told_once_in_all() {
+    let (mut rig, _) = refused();
+    rig.pass(30_000);
+    assert!(rig.sent().is_empty());
+    for _ in 0..3 {
+        assert_eq!(channels_of(&rig.reopen()), "a", "what is new would hear the past on a resumed stream");
+        rig.connected("a", 10, true);
+        let call = rig.sent_one();
+        assert!(call.body.unwrap().ends_with(r#""channels":["b"]}"#));
+        refuse(&mut rig, call.number);
+        assert!(rig.sent().is_empty());
+    }
+    assert!(rig.settled().is_empty() && rig.troubles().is_empty() && rig.gaps().is_empty());
+}
+
+#[test]
+fn a_refused_channel_that_is_granted_by_the_next_stream_is_told_with_a_gap() {
+    let (mut rig, b) = refused();
     rig.reopen();
     rig.connected("a", 10, true);
-    assert!(rig.sent().is_empty());
+    let call = rig.sent_one().number;
+    rig.subscribed(call, "b", 12);
+    assert_eq!(rig.settled(), [(b, None)]);
+    assert_eq!(rig.gaps(), [(Some(patterns("b")), vec![b])]);
+    assert_eq!(rig.record("b", 13), [b]);
+    // From here on it is one like any other.
+    assert_eq!(channels_of(&rig.reopen()), "a b");
+}
+
+#[test]
+fn a_refused_channel_is_asked_for_again_by_connect() {
+    let (mut rig, _) = refused();
     rig.session.connect();
     rig.settle();
     assert!(rig.sent_one().body.unwrap().contains(r#"["b"]"#));

@@ -197,7 +197,7 @@ fn a_diagnosis_that_finds_the_token_bad_tries_another() {
     rig.opened();
     rig.fail();
     let (ask, url, number) = asked(&mut rig);
-    assert_eq!((ask, url.as_str()), (Ask::Server, "/e/check"));
+    assert_eq!((ask, url.as_str()), (Ask::Server, "/e/check?deviceId=d1"));
     rig.answer(number, &refused(401));
     token(&mut rig, 304);
     let status = rig.statuses().pop().unwrap();
@@ -214,7 +214,7 @@ fn no_answer_from_another_origin_is_probed_without_credentials() {
         let (.., check) = asked(&mut rig);
         rig.answer(check, &Answer::default());
         let (ask, url, probe) = asked(&mut rig);
-        assert_eq!((ask, url.as_str()), (Ask::Probe, "/e/check"));
+        assert_eq!((ask, url.as_str()), (Ask::Probe, "/e/check?deviceId=d1"));
         assert!(rig.troubles().is_empty());
         rig.answer(probe, &Answer { code: answer.map(str::to_owned), ..Answer::default() });
         assert_eq!(rig.troubles()[0].code, code);
@@ -394,6 +394,34 @@ fn what_is_revoked_after_it_was_confirmed_is_told_to_its_handler() {
     assert_eq!(rig.troubles()[0].channel, patterns("a").pop());
     rig.frame(Frame::Revoked { channels: patterns("a"), code: "forbidden".into() });
     assert!(rig.settled().is_empty() && rig.troubles().is_empty());
+}
+
+#[test]
+fn what_is_lost_between_two_streams_is_told_to_its_handler_as_well() {
+    let mut rig = Rig::open("a");
+    let handler = rig.session.subscriptions[0].id;
+    rig.reopen();
+    let rejected = vec![Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }];
+    rig.frame(Frame::Connected(Connected { id: Some(at(10)), resumed: true, rejected, ..Connected::default() }));
+    assert_eq!(rig.settled(), [(handler, Some("forbidden".into()))]);
+    assert_eq!(rig.troubles().len(), 1);
+}
+
+#[test]
+fn fresh_credentials_bring_back_what_the_ones_before_did_not_cover() {
+    let mut rig = open_for(Some(10_000));
+    let handler = rig.session.subscriptions[0].id;
+    rig.frame(Frame::Revoked { channels: patterns("a"), code: "forbidden".into() });
+    assert_eq!(rig.settled(), [(handler, Some("forbidden".into()))]);
+    rig.pass(9_000);
+    token(&mut rig, 200);
+    let refresh = rig.sent_one().number;
+    rig.answer(refresh, &Answer { status: Some(200), expires_in_ms: Some(10_000), ..Answer::default() });
+    let call = rig.sent_one();
+    assert!(call.body.unwrap().ends_with(r#""channels":["a"]}"#));
+    rig.subscribed(call.number, "a", 12);
+    assert_eq!((rig.settled(), rig.gaps().len()), (vec![(handler, None)], 1));
+    assert_eq!(rig.record("a", 13), [handler]);
 }
 
 #[test]

@@ -149,6 +149,33 @@ fn a_refusal_is_told_to_its_handlers_and_leaves_the_subscription_to_the_channel_
 }
 
 #[test]
+fn what_was_refused_is_asked_for_with_the_rest_on_the_next_stream() {
+    let mut rig = Rig::present();
+    let id = rig.watch("a");
+    let call = rig.sent_one().number;
+    let refusal = || Answer {
+        status: Some(200),
+        rejected: vec![Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }],
+        ..Answer::default()
+    };
+    rig.answer(call, &refusal());
+    assert_eq!((rig.settled().len(), rig.troubles().len()), (1, 1));
+    rig.reopen();
+    rig.connected_with(ALIVE);
+    let call = rig.sent_one();
+    assert!(call.body.unwrap().ends_with(r#""channels":["a"]}"#));
+    rig.answer(call.number, &refusal());
+    assert!(rig.settled().is_empty() && rig.troubles().is_empty(), "it was told before");
+    rig.reopen();
+    rig.connected_with(ALIVE);
+    let call = rig.sent_one().number;
+    rig.status(call, 200);
+    assert_eq!(rig.settled(), [(id, None)]);
+    assert!(rig.gaps().is_empty(), "the list comes in full");
+    assert_eq!(rig.told("a"), [id]);
+}
+
+#[test]
 fn a_server_without_presence_is_told_as_such_and_not_asked() {
     let mut rig = Rig::open("a");
     let id = rig.watch("a");

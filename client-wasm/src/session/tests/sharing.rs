@@ -63,7 +63,7 @@ impl House {
         rig.session.held(rig.now);
         rig.settle();
         let check = rig.sent_one();
-        assert_eq!(check.url, "/e/check");
+        assert_eq!(check.url, "/e/check?deviceId=d1");
         rig.answer(check.number, &Answer { status: Some(200), user_id: Some(user.into()), ..Answer::default() });
         self.spread();
     }
@@ -269,6 +269,93 @@ fn a_refusal_reaches_the_tab_that_asked() {
     assert_eq!(house.tabs[1].settled(), [(id, Some("forbidden".to_owned()))]);
     assert_eq!(house.tabs[1].troubles()[0].code, "forbidden");
     assert!(house.tabs[0].troubles().is_empty() && house.tabs[0].settled().is_empty());
+}
+
+#[test]
+fn what_another_tab_was_refused_is_asked_for_on_the_next_stream_and_told_where_it_is_granted() {
+    let mut house = House::open(2);
+    let id = house.tabs[1].subscribe("secret");
+    house.tabs[1].settle();
+    house.spread();
+    let refuse = |house: &mut House| {
+        let call = house.tabs[0].sent_one().number;
+        let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
+        house.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+        house.spread();
+    };
+    let next_stream = |house: &mut House| {
+        house.tabs[0].fail();
+        house.tabs[0].pass(5_000);
+        house.tabs[0].opened();
+        house.tabs[0].connected("", 10, true);
+        house.spread();
+    };
+    refuse(&mut house);
+    assert_eq!((house.tabs[1].settled().len(), house.tabs[1].troubles().len()), (1, 1));
+    next_stream(&mut house);
+    refuse(&mut house);
+    assert!(house.tabs[1].settled().is_empty() && house.tabs[1].troubles().is_empty(), "it was told before");
+    next_stream(&mut house);
+    let call = house.tabs[0].sent_one().number;
+    house.tabs[0].subscribed(call, "secret", 12);
+    house.spread();
+    assert_eq!(house.tabs[1].settled(), [(id, None)]);
+    assert_eq!(house.tabs[1].gaps(), [(Some(patterns("secret")), vec![id])]);
+    assert_eq!(house.record(0, "secret", 13), [(1, id)]);
+    assert!(house.tabs[0].gaps().is_empty() && house.tabs[0].settled().is_empty());
+}
+
+#[test]
+fn what_comes_back_on_a_stream_that_begins_further_back_is_not_heard_twice() {
+    let mut house = House::open(2);
+    let own = house.tabs[0].subscribe("news");
+    house.tabs[0].settle();
+    let call = house.tabs[0].sent_one().number;
+    house.tabs[0].subscribed(call, "news", 10);
+    house.tabs[0].status(call, 200);
+    house.tabs[1].session.on("note".parse().unwrap());
+    house.tabs[1].settle();
+    house.spread();
+    house.tabs[1].session.suspend();
+    house.tabs[1].settle();
+    house.gone(0, 1);
+    assert_eq!(house.record(0, "news", 12), [(0, own)]);
+    house.tabs[0].frame(Frame::Revoked { channels: patterns("news"), code: "forbidden".into() });
+
+    let now = house.tabs[1].now;
+    house.tabs[1].session.resume(now);
+    house.tabs[1].settle();
+    house.entered(1);
+    house.verify(1, "ana");
+    house.tabs[0].pass(super::super::tabs::GATHER_MS);
+    assert_eq!(parameter(&house.tabs[0].opened(), "lastEventId").as_deref(), Some("1.10.a"));
+    house.tabs[0].connected("", 10, true);
+    let call = house.tabs[0].sent_one().number;
+    house.tabs[0].subscribed(call, "news", 10);
+    assert_eq!(house.record(0, "news", 12), []);
+    assert_eq!(house.record(0, "news", 13), [(0, own)]);
+}
+
+#[test]
+fn what_a_tab_was_refused_is_known_to_the_one_that_leads_next() {
+    let mut house = House::open(2);
+    let id = house.tabs[1].subscribe("secret");
+    house.tabs[1].settle();
+    house.spread();
+    let call = house.tabs[0].sent_one().number;
+    let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
+    house.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+    house.spread();
+    house.tabs[1].settled();
+    house.tabs[0].session.suspend();
+    house.tabs[0].settle();
+    house.locked(1);
+    house.tabs[1].pass(200);
+    house.tabs[1].opened();
+    house.tabs[1].connected("", 10, true);
+    let call = house.tabs[1].sent_one().number;
+    house.tabs[1].subscribed(call, "secret", 12);
+    assert_eq!(house.tabs[1].settled(), [(id, None)]);
 }
 
 #[test]
@@ -498,7 +585,7 @@ fn when_the_leaders_user_changes_all_say_anew_whose_they_are() {
     }));
     house.spread();
     let check = house.tabs[1].sent_one();
-    assert_eq!(check.url, "/e/check");
+    assert_eq!(check.url, "/e/check?deviceId=d1");
     let ana = Answer { status: Some(200), user_id: Some("ana".into()), ..Answer::default() };
     house.tabs[1].answer(check.number, &ana);
     house.spread();

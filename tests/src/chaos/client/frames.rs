@@ -15,6 +15,7 @@ pub(super) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
             heartbeat_ms: connected.heartbeat_ms,
             expires_in_ms: None,
             alive_ms: connected.alive_ms.unwrap_or(0),
+            timestamp_ms: 0,
         }),
         frame::Frame::Subscribed(subscribed) => Frame::Subscribed {
             request_id: subscribed.request_id.as_str().to_owned(),
