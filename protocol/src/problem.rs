@@ -44,7 +44,7 @@ crate::frame::words! {
         NotFound = "notFound",
         /// 405: the path takes another method.
         MethodNotAllowed = "methodNotAllowed",
-        /// 408: the body did not come in time.
+        /// 408: the request, its head or its body, did not come in time.
         RequestTimeout = "requestTimeout",
         /// 413: the body, or one event's payload, is larger than allowed.
         TooLarge = "tooLarge",
@@ -119,7 +119,7 @@ impl Code {
             Self::UnknownConnection => "No such connection",
             Self::NotFound => "No such path",
             Self::MethodNotAllowed => "The path takes another method",
-            Self::RequestTimeout => "The body did not come in time",
+            Self::RequestTimeout => "The request did not come in time",
             Self::TooLarge => "Too large",
             Self::UrlTooLong => "The URL is too long",
             Self::UnsupportedMediaType => "The body must be application/json",

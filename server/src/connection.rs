@@ -295,9 +295,11 @@ impl Connection {
 
     /// Stops channels at once, active or asked for.
     pub(crate) fn unsubscribe(&mut self, channels: &[Pattern]) {
-        self.channels.retain(|channel| !channels.contains(channel));
+        // A call may name very many.
+        let gone: HashSet<_> = channels.iter().collect();
+        self.channels.retain(|channel| !gone.contains(channel));
         for pending in &mut self.pending {
-            pending.channels.retain(|channel| !channels.contains(channel));
+            pending.channels.retain(|channel| !gone.contains(channel));
             pending.keys = unique(pending.channels.iter().flat_map(routing::looked_up));
         }
         self.pending.retain(|pending| !pending.channels.is_empty());

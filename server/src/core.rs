@@ -161,7 +161,7 @@ impl Core {
         let mut window = Window::new(base, bounds);
         *window.standing_mut() = standing;
         let window = RwLock::new(window);
-        Self { window, registry: Mutex::default(), late: Mutex::default(), presence: None, meter: Meter::default() }
+        Self { window, registry: Mutex::default(), late: Mutex::default(), presence: None, meter: Meter::new() }
     }
 
     /// The last record applied on this node.
@@ -204,6 +204,7 @@ impl Core {
     pub(crate) fn reset(&self, base: Cursor, reason: GapReason, standing: Standing) {
         let mut window = self.window.write();
         window.reset(base, reason, standing);
+        self.meter.forget_mark();
         self.late.lock().clear();
         drop(window);
         let links: Vec<_> = self.registry.lock().links.iter().map(|(_, link)| link.clone()).collect();

@@ -1,5 +1,6 @@
 //! What a hub counts. Streams add once for each write and publishers once for each batch, to numbers of our own; the facade
-//! `metrics` is told of them by the hub's clock, so that no delivery pays for being seen.
+//! `metrics` is told of them by the hub's clock, so that no delivery pays for being seen. Times are told where they are taken, to
+//! handles that were looked up once, when the hub was built.
 //!
 //! No label holds anything that comes from outside: reasons, codes and outcomes only.
 
@@ -12,6 +13,7 @@ use std::{
 };
 
 pub(crate) use export::Exported;
+use metrics::{Histogram, histogram};
 use parking_lot::Mutex;
 pub(crate) use stats::Gauges;
 pub use stats::{Stats, Timing};
@@ -23,7 +25,7 @@ const MARK_MS: u64 = 250;
 /// Why gaps are told, in the order in which they are counted.
 const REASONS: [GapReason; 4] = [GapReason::Malformed, GapReason::Epoch, GapReason::Trimmed, GapReason::Diverged];
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Meter {
     published: AtomicU64,
     refused: AtomicU64,
@@ -43,24 +45,53 @@ pub(crate) struct Meter {
 #[derive(Debug, Default)]
 struct Mark {
     seq: AtomicU64,
-    /// When it was applied, in the driver's milliseconds.
+    /// When it was acknowledged here, or this node had it if that was earlier or elsewhere; in the driver's milliseconds.
     at_ms: AtomicU64,
+    /// One at a time, so that the two belong together.
+    setting: Mutex<()>,
+}
+
+impl Mark {
+    fn is_old(&self, now_ms: u64) -> bool {
+        let age_ms = now_ms.saturating_sub(self.at_ms.load(Ordering::Relaxed));
+        age_ms >= MARK_MS || self.seq.load(Ordering::Relaxed) == 0
+    }
+
+    /// Marks this record instead of an old one, unless that is still under way to this node, which has got as far as `had`.
+    fn replace(&self, now_ms: u64, seq: u64, had: impl FnOnce() -> u64) {
+        if !self.is_old(now_ms) {
+            return;
+        }
+        let had = had();
+        let _setting = self.setting.lock();
+        if self.is_old(now_ms) && self.seq.load(Ordering::Relaxed) <= had && seq > had {
+            self.at_ms.store(now_ms, Ordering::Relaxed);
+            self.seq.store(seq, Ordering::Release);
+        }
+    }
 }
 
 /// How many, and how long together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Stopwatch {
     count: AtomicU64,
     micros: AtomicU64,
     longest: AtomicU64,
+    shown: Histogram,
 }
 
 impl Stopwatch {
+    fn new(shown: Histogram) -> Self {
+        let (count, micros, longest) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Self { count, micros, longest, shown }
+    }
+
     fn add(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.count.fetch_add(1, Ordering::Relaxed);
         self.micros.fetch_add(micros, Ordering::Relaxed);
         self.longest.fetch_max(micros, Ordering::Relaxed);
+        self.shown.record(time);
     }
 
     fn timing(&self) -> Timing {
@@ -94,6 +125,23 @@ pub(crate) struct Written {
 }
 
 impl Meter {
+    /// Shows its times to the recorder that there is by now.
+    pub(crate) fn new() -> Self {
+        Self {
+            published: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            unknown: AtomicU64::new(0),
+            deliveries: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            gaps: Default::default(),
+            refusals: Mutex::default(),
+            publishing: Stopwatch::new(histogram!("tidings_publish_seconds")),
+            fan_out: Stopwatch::new(histogram!("tidings_fan_out_seconds")),
+            delivery: Stopwatch::new(histogram!("tidings_delivery_seconds")),
+            mark: Mark::default(),
+        }
+    }
+
     /// So many events were handed to the engine together.
     pub(crate) fn published(&self, events: usize, outcome: Outcome, took: Duration) {
         let counter = match outcome {
@@ -103,7 +151,6 @@ impl Meter {
         };
         counter.fetch_add(events as u64, Ordering::Relaxed);
         self.publishing.add(took);
-        metrics::histogram!("tidings_publish_seconds").record(took);
     }
 
     /// A request was refused.
@@ -115,14 +162,20 @@ impl Meter {
         }
     }
 
-    /// The node has everything up to this record now.
-    pub(crate) fn mark(&self, seq: u64, now_ms: u64) {
-        let Mark { seq: marked, at_ms } = &self.mark;
-        let before = at_ms.load(Ordering::Relaxed);
-        if marked.load(Ordering::Relaxed) == 0 || now_ms.saturating_sub(before) >= MARK_MS {
-            at_ms.store(now_ms, Ordering::Relaxed);
-            marked.store(seq, Ordering::Release);
-        }
+    /// An event that was published here is this record now; the node has got as far as `had`.
+    pub(crate) fn acknowledged(&self, seq: u64, now_ms: u64, had: impl FnOnce() -> u64) {
+        self.mark.replace(now_ms, seq, had);
+    }
+
+    /// The node had everything up to `had`, and has it up to this record now.
+    pub(crate) fn applied(&self, had: u64, seq: u64, now_ms: u64) {
+        self.mark.replace(now_ms, seq, || had);
+    }
+
+    /// The log is another one.
+    pub(crate) fn forget_mark(&self) {
+        let _setting = self.mark.setting.lock();
+        self.mark.seq.store(0, Ordering::Release);
     }
 
     /// A stream has written, and stands further on for it.
@@ -142,14 +195,12 @@ impl Meter {
         if written.from.is_some_and(|from| from < marked) && marked <= up_to {
             let took = now_ms.saturating_sub(self.mark.at_ms.load(Ordering::Relaxed));
             self.fan_out.add(Duration::from_millis(took));
-            metrics::histogram!("tidings_fan_out_seconds").record(Duration::from_millis(took));
         }
     }
 
     /// A client has measured how long an event took to it.
     pub(crate) fn delivered(&self, took: Duration) {
         self.delivery.add(took);
-        metrics::histogram!("tidings_delivery_seconds").record(took);
     }
 }
 
@@ -159,19 +210,46 @@ mod tests {
 
     #[test]
     fn what_a_stream_passes_by_writing_it_is_timed_once_for_each_mark() {
-        let meter = Meter::default();
+        let meter = Meter::new();
         let from = |from| Written { from, records: 1, bytes: 10, gaps: vec![GapReason::Trimmed] };
-        meter.mark(5, 1_000);
-        meter.mark(6, 1_100);
+        meter.applied(4, 5, 1_000);
+        meter.applied(5, 6, 1_100);
         meter.wrote(&from(Some(4)), 6, 1_007);
         meter.wrote(&from(Some(6)), 7, 1_200);
         meter.wrote(&from(None), 7, 1_300);
         meter.wrote(&Written { from: Some(4), ..Written::default() }, 6, 1_300);
-        meter.mark(8, 1_250);
+        meter.applied(7, 8, 1_250);
         meter.wrote(&from(Some(7)), 8, 1_253);
         let timing = meter.fan_out.timing();
         assert_eq!((timing.count, timing.total, timing.longest.as_millis()), (2, Duration::from_millis(10), 7));
         assert_eq!(meter.deliveries.load(Ordering::Relaxed), 4);
         assert_eq!(meter.gaps[2].load(Ordering::Relaxed), 4);
+    }
+    #[test]
+    fn a_record_is_timed_from_its_acknowledgement_however_late_the_node_gets_it() {
+        let meter = Meter::new();
+        let written = Written { from: Some(4), records: 1, ..Written::default() };
+        meter.acknowledged(5, 1_000, || 4);
+        // Others are under way behind it, and it is not replaced by them before it has come.
+        meter.acknowledged(6, 1_300, || 4);
+        meter.applied(3, 4, 1_400);
+        meter.applied(4, 6, 1_400);
+        meter.wrote(&written, 6, 1_407);
+        assert_eq!(meter.fan_out.timing().total, Duration::from_millis(407));
+        // This one the node had before anybody was told that it was stored.
+        meter.applied(6, 7, 2_000);
+        meter.acknowledged(7, 2_300, || 7);
+        meter.wrote(&Written { from: Some(6), ..written.clone() }, 7, 2_301);
+        assert_eq!(meter.fan_out.timing().total, Duration::from_millis(407 + 301));
+    }
+
+    #[test]
+    fn a_mark_of_another_log_stands_in_nobodys_way() {
+        let meter = Meter::new();
+        meter.acknowledged(1_000, 1_000, || 999);
+        meter.forget_mark();
+        meter.applied(0, 1, 2_000);
+        meter.wrote(&Written { from: Some(0), records: 1, ..Written::default() }, 1, 2_005);
+        assert_eq!(meter.fan_out.timing().total, Duration::from_millis(5));
     }
 }

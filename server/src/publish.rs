@@ -210,7 +210,12 @@ impl Hub {
             Ok(Err(AppendError::Unknown(source))) => (Outcome::Unknown, Err(PublishError::Unknown(source))),
             Err(elapsed) => (Outcome::Unknown, Err(PublishError::Unknown(elapsed.into()))),
         };
-        self.core().meter.published(events, outcome, started.elapsed());
+        let meter = &self.core().meter;
+        meter.published(events, outcome, started.elapsed());
+        let stored = |receipts: &Vec<Receipt>| receipts.iter().rev().find(|receipt| !receipt.duplicate).copied();
+        if let Some(last) = result.as_ref().ok().and_then(stored) {
+            meter.acknowledged(last.cursor.seq, self.now_ms(), || self.core().head().seq);
+        }
         result
     }
 }

@@ -52,8 +52,8 @@ pub struct Forward {
 
 impl fmt::Debug for Forward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not its query, in which somebody may have put a key.
-        let endpoint = (self.endpoint.authority(), self.endpoint.path());
+        // Not its query, in which somebody may have put a key, nor a name and password before its host.
+        let endpoint = (self.endpoint.host(), self.endpoint.port_u16(), self.endpoint.path());
         f.debug_struct("Forward").field("endpoint", &endpoint).field("pass", &self.pass).finish_non_exhaustive()
     }
 }

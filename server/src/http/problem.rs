@@ -37,12 +37,13 @@ pub(crate) fn answer(problem: &Problem) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.extensions_mut().insert(Refused(problem.code));
     let headers = response.headers_mut();
-    match problem.code {
+    match problem.status {
         // RFC 9110, section 15.5.2: a 401 names how to authenticate. Cookies have no scheme of their own.
-        _ if problem.status == 401 => {
+        401 => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        Code::Unavailable => {
+        // Whoever knows better says so.
+        429 | 503 => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}
@@ -117,5 +118,24 @@ impl From<PublishError> for Refusal {
             tracing::error!(error = &error as &dyn std::error::Error, "publish failed");
         }
         Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_passes_says_when_to_come_back() {
+        let all: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../../protocol/fixtures/problems.json")).unwrap();
+        assert!(all.len() > 20);
+        for code in all.iter().filter_map(|problem| Code::parse(problem["code"].as_str()?)) {
+            let response = Refusal::from(code).into_response();
+            let passes = matches!(response.status().as_u16(), 429 | 503);
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), passes, "{code}");
+        }
+        let later = Refusal::from(Code::Full).retry_after(Duration::from_millis(9_001)).into_response();
+        assert_eq!(later.headers()[header::RETRY_AFTER], "10");
     }
 }

@@ -41,6 +41,8 @@ pub(super) use self::handover::Endless;
 
 /// How many connections the kernel holds that were not accepted yet (capped by `net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
+/// See [`Serve::head_bytes`].
+const HEAD_BYTES: usize = 64 << 10;
 /// See [`Serve::send_buffer`].
 const SEND_BUFFER: usize = 16 << 10;
 /// How long to wait when the process is out of file descriptors.
@@ -66,7 +68,7 @@ pub fn serve(listener: TcpListener, router: Router) -> Serve {
         listener,
         router,
         head_timeout: Duration::from_secs(10),
-        head_bytes: 32 << 10,
+        head_bytes: HEAD_BYTES,
         stall: Duration::from_secs(60),
         send_buffer: SEND_BUFFER,
         shutdown: Box::pin(pending()),
@@ -94,13 +96,16 @@ impl std::fmt::Debug for Serve {
 }
 
 impl Serve {
-    /// How long a peer may take to send a request head. Defaults to 10 s.
+    /// How long a peer may take to send a request head. Over HTTP/1.1 one that has begun is answered with 408 `requestTimeout`.
+    /// Defaults to 10 s.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.head_timeout = timeout;
         self
     }
 
-    /// The largest request head, URL included, in bytes; at least 8 KiB. Answered with 431. Defaults to 32 KiB.
+    /// The largest request head, URL included, in bytes; at least 8 KiB. What is larger is answered with 431, and without a
+    /// problem document, for it is not read. Defaults to 64 KiB, so that the routes' own limits
+    /// ([`Limits::url_bytes`](crate::Limits::url_bytes), [`header_bytes`](crate::Limits::header_bytes)) are met first.
     pub fn head_bytes(mut self, bytes: usize) -> Self {
         self.head_bytes = bytes.max(8 << 10);
         self

@@ -95,8 +95,9 @@ async fn follow(shared: Arc<Shared>, engine: Arc<dyn Engine>) {
 async fn follow_once(shared: &Shared, engine: &dyn Engine) -> Result<(), EngineError> {
     let mut tail = attach(&shared.core, engine).await?;
     while let Some(records) = tail.next().await {
+        let had = shared.core.head().seq;
         shared.core.apply(&records?);
-        shared.core.meter.mark(shared.core.head().seq, shared.clock.now_ms());
+        shared.core.meter.applied(had, shared.core.head().seq, shared.clock.now_ms());
         shared.applied.notify_one();
     }
     Ok(())

@@ -37,8 +37,8 @@ pub struct Stats {
     pub refusals: Vec<(Code, u64)>,
     /// Publish calls, from handing them to the engine to its answer.
     pub publish_time: Timing,
-    /// From the moment in which a node has an acknowledged record to that in which a stream is handed it; four records a second
-    /// are looked at, in milliseconds.
+    /// From the moment in which a record was acknowledged to that in which a stream was handed it; of records of other nodes, from
+    /// that in which this one had it. Four records a second are looked at, in milliseconds.
     pub fan_out_time: Timing,
     /// What clients have reported ([`Routes::latency`](crate::Routes::latency)).
     pub delivery_time: Timing,

@@ -319,7 +319,27 @@ async fn credentials_everywhere(heard: &mut String) -> Vec<String> {
             _ => Err(AuthError::Invalid),
         }
     };
-    let fixture = with(jwt().token_parameter().or(session)).await;
+    // An application that repeats what it was shown, whatever it says of it.
+    let application = Router::new().route(
+        "/me",
+        get(async |headers: HeaderMap| {
+            let shown = headers["cookie"].to_str().unwrap().to_owned();
+            let status = match &*shown {
+                "sid=forwarded-of-ana" => return (http::StatusCode::OK, r#"{"userId":"ana"}"#.to_owned()),
+                "sid=forwarded-of-eve" => http::StatusCode::UNAUTHORIZED,
+                "sid=forwarded-of-bob" => http::StatusCode::FORBIDDEN,
+                "sid=forwarded-of-cat" => http::StatusCode::OK,
+                _ => http::StatusCode::BAD_GATEWAY,
+            };
+            (status, format!(r#"{{"status":401,"code":"credentialsExpired","title":"{shown}","detail":"{shown}"}}"#))
+        }),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let forward = Forward::new(&format!("http://{}/me?key=key-of-the-hub", listener.local_addr().unwrap())).unwrap();
+    tokio::spawn(axum::serve(listener, application).into_future());
+    let auth = jwt().token_parameter().or(session).or(forward.clone());
+    heard.push_str(&format!("{forward:?} {auth:?}", auth = jwt()));
+    let fixture = with(auth).await;
     let good = token(&json!({"sub": "ana", "exp": jsonwebtoken::get_current_timestamp() + 600}));
     let expired = token(&json!({"sub": "ana", "exp": 1}));
     let mut tickets = Vec::new();
@@ -331,14 +351,19 @@ async fn credentials_everywhere(heard: &mut String) -> Vec<String> {
     tickets.push("malformed-ticket".into());
     let bearers = [&*good, &expired, "malformed-token", &good[..good.len() - 2]];
     let cookies = ["cookie-of-ana", "cookie-of-nobody", "cookie-of-eve"];
+    let forwarded = ["ana", "eve", "bob", "cat", "dan"].map(|user| format!("forwarded-of-{user}"));
     let nobody = fixture.client("");
     let clients = bearers.iter().map(|token| fixture.client(token));
     let clients =
         clients.chain(cookies.iter().map(|cookie| nobody.clone().header("cookie", &format!("session={cookie}"))));
+    let clients =
+        clients.chain(forwarded.iter().map(|cookie| nobody.clone().header("cookie", &format!("sid={cookie}"))));
     let urls = bearers.iter().map(|token| format!("token={token}"));
     let urls = urls.chain(tickets.iter().map(|ticket| format!("ticket={ticket}")));
     let calls = clients.map(|client| (client, String::new())).chain(urls.map(|url| (nobody.clone(), url)));
-    for (client, query) in calls {
+    for (client, query) in
+        calls.flat_map(|(client, query)| [(client.clone(), query.clone()), (client.by_http2(), query)])
+    {
         for (method, path) in [
             (Method::GET, "/check"),
             (Method::GET, "/nowhere"),
@@ -361,7 +386,28 @@ async fn credentials_everywhere(heard: &mut String) -> Vec<String> {
         heard.push_str(&String::from_utf8_lossy(&beginning.unwrap_or_default()));
     }
     drop(spent);
-    let secrets = bearers.iter().chain(&cookies).map(|secret| (*secret).to_owned());
+    let secrets = bearers.iter().chain(&cookies).chain(&["key-of-the-hub"]).map(|secret| (*secret).to_owned());
+    let secrets = secrets.chain(forwarded);
     let parts = tickets.iter().map(|ticket| ticket.rsplit('.').next().unwrap().to_owned());
     secrets.chain(parts).collect()
+}
+
+/// Whoever prints what a request or a configuration is, in an error or a panic, prints no credential.
+#[tokio::test]
+async fn what_is_made_of_credentials_shows_none_of_them() {
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let note = seen.clone();
+    let auth = move |request: AuthRequest| {
+        note.lock().unwrap().push_str(&format!("{request:?}"));
+        async { Identity::user("ana") }
+    };
+    let fixture = with(auth).await;
+    let client = fixture.client("s3cret-token").header("cookie", "session=s3cret-cookie");
+    let ticket = client.post("/ticket?token=s3cret-parameter", json!({})).await.good()["ticket"].clone();
+    client.get("/check", &[("ticket", ticket.as_str().unwrap()), ("token", "s3cret-parameter")]).await.good();
+    let forward = Forward::new("http://s3cret-name:s3cret-password@127.0.0.1:1/me?key=s3cret-key").unwrap();
+    let keys = JwtKey::hs256("s3cret-of-thirty-two-bytes-or-more").unwrap();
+    let shown = format!("{} {forward:?} {keys:?} {:?}", seen.lock().unwrap(), Jwt::new(keys.clone()));
+    assert!(shown.contains("/check") && shown.contains("/me") && shown.contains("HS256"), "{shown}");
+    assert!(!shown.contains("s3cret") && !shown.contains(ticket.as_str().unwrap()), "{shown}");
 }

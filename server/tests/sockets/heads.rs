@@ -48,8 +48,16 @@ async fn a_url_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn one_that_does_not_end_is_given_up() {
-    answer_to(b"GET /api/events HTTP/1.1\r\nhost: a\r\n").await;
+async fn one_that_does_not_end_is_given_up_and_told_why() {
+    let answer = answer_to(b"GET /api/events HTTP/1.1\r\nhost: a\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("application/problem+json") && answer.contains(r#""code":"requestTimeout""#), "{answer}");
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_without_a_word() {
+    let answer = answer_to(b"GET /api/events/check HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.matches("HTTP/1.1").count() == 1, "{answer}");
 }
 
 #[tokio::test]

@@ -128,6 +128,18 @@ mod rates {
         guest.post("/subscribe", body(&second)).await.good();
     }
 
+    /// A body of 4 MiB holds that many; what takes the square of the time would take minutes.
+    #[tokio::test]
+    async fn are_not_needed_against_very_many_channels() {
+        let fixture = with(Limits::default()).await;
+        let stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+        let channels: Vec<_> = (0..200_000).map(|number| format!("news:{number}")).collect();
+        let body = json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": channels});
+        let ana = fixture.client("ana");
+        assert_eq!(ana.post("/subscribe", body.clone()).await.good()["accepted"].as_array().unwrap().len(), 100);
+        assert_eq!(ana.post("/unsubscribe", body).await.good()["accepted"].as_array().unwrap().len(), 200_000);
+    }
+
     #[tokio::test]
     async fn of_publishing_by_events() {
         let fixture = with(Limits::default().publish_rate(Rate::per_second(1).burst(3))).await;
@@ -159,6 +171,21 @@ mod sizes {
         let large = fixture.client("ana").header("x-large", &"y".repeat(1_000));
         large.get("/check", &[]).await.is_problem(431, "headersTooLarge");
         fixture.client("ana").header("x-large", &"y".repeat(500)).get("/check", &[]).await.good();
+    }
+
+    /// By default: the routes see what is too large, and say so to pages of other origins too, before the server cuts it off.
+    #[tokio::test]
+    async fn that_are_exceeded_are_told_by_problems_that_a_page_can_read() {
+        let routes = |hub| Routes::new(hub, auth()).cors(["https://app.example"]);
+        let fixture = Fixture::mounting(|hub| hub, routes).await;
+        let page = fixture.client("ana").header("origin", "https://app.example");
+        let large = page.clone().header("cookie", &"y".repeat(33 << 10)).get("/check", &[]).await;
+        large.is_problem(431, "headersTooLarge");
+        let long = page.get("/check", &[("x", &"y".repeat(9 << 10))]).await;
+        long.is_problem(414, "urlTooLong");
+        for answer in [large, long] {
+            assert_eq!(answer.headers["access-control-allow-origin"], "https://app.example");
+        }
     }
 
     #[tokio::test]

@@ -70,6 +70,23 @@ async fn an_engine_that_does_not_answer_leaves_it_unknown_and_the_same_key_settl
 }
 
 #[tokio::test]
+async fn an_engine_that_stores_nothing_is_told_without_its_reasons_and_streams_stay() {
+    let engine = Held::new(Memory::default());
+    let full = engine.clone();
+    let fixture = Fixture::with(|hub| hub.engine(full)).await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    fixture.publish("news:1", "before").await;
+    engine.refuse();
+    let answer = post(&fixture, "backend", json!({"channel": "news:1", "type": "t"})).await;
+    answer.is_problem(503, "unavailable");
+    assert_eq!(answer.headers["retry-after"], "1");
+    assert!(!answer.body.to_string().contains("s3cret"));
+    assert_eq!(fixture.hub.stats().publish_refused, 1);
+    stream.hears("before").await;
+    fixture.client("ana").get("/check", &[]).await.good();
+}
+
+#[tokio::test]
 async fn it_reaches_users() {
     let fixture = Fixture::start().await;
     let (mut ana, mut bob) = (fixture.stream("ana", &[]).await, fixture.stream("bob", &[]).await);

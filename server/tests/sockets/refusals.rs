@@ -287,12 +287,17 @@ fn tests_in(name: &str, source: &str) -> Vec<String> {
 
 #[test]
 fn the_table_is_true() {
-    use tidings_protocol::{frame::RejectCode, problem::Code};
+    use tidings_protocol::{
+        frame::{ClosingReason, RejectCode},
+        problem::Code,
+    };
     let sources = [
         ("refusals", include_str!("refusals.rs")),
         ("credentials", include_str!("credentials.rs")),
         ("cross_site", include_str!("cross_site.rs")),
         ("grants", include_str!("grants.rs")),
+        ("heads", include_str!("heads.rs")),
+        ("latency", include_str!("latency.rs")),
         ("limits", include_str!("limits.rs")),
         ("online", include_str!("online.rs")),
         ("presence", include_str!("presence.rs")),
@@ -301,6 +306,7 @@ fn the_table_is_true() {
         ("revoke", include_str!("revoke.rs")),
         ("stream", include_str!("stream.rs")),
         ("jwt", include_str!("../../src/auth/jwt/tests.rs")),
+        ("ticket", include_str!("../../src/auth/ticket/tests.rs")),
     ];
     let tests: Vec<_> = sources.iter().flat_map(|(name, source)| tests_in(name, source)).collect();
     let mut named = Vec::new();
@@ -311,6 +317,8 @@ fn the_table_is_true() {
         assert!(tests.iter().any(|known| known == test), "there is no test {test}");
         if status == "200" {
             assert!(RejectCode::parse(code).is_some(), "{row}");
+        } else if status == "closing" {
+            assert!(ClosingReason::parse(code).is_some(), "{row}");
         } else {
             let code = Code::parse(code).unwrap_or_else(|| panic!("{row}"));
             assert_eq!(code.status().to_string(), status, "{row}");

@@ -58,6 +58,9 @@ async fn two_streams_of_one_tab_have_different_ids() {
     let one = fixture.stream("ana", &[("sessionId", "tab")]).await;
     let other = fixture.stream("ana", &[("sessionId", "tab")]).await;
     assert_ne!(one.connection_id(), other.connection_id());
+    // Nobody guesses 128 bits.
+    let (node, random) = one.connection_id().split_once('.').unwrap();
+    assert!((node.len(), random.len()) == (8, 128 / 4) && !other.connection_id().contains(random));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use jsonwebtoken::{
     Algorithm, DecodingKey,
     crypto::rust_crypto::DEFAULT_PROVIDER,
-    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
 
 /// The shortest secret of HS256, in bytes (RFC 7518, section 3.2).
@@ -112,7 +112,9 @@ impl JwtKey {
             _ => return None,
         };
         let is_for_signatures = jwk.common.public_key_use.as_ref().is_none_or(|of| *of == PublicKeyUse::Signature);
-        if !is_for_signatures || named.is_some_and(|named| named != own) {
+        let operations = jwk.common.key_operations.as_ref();
+        let verifies = operations.is_none_or(|operations| operations.contains(&KeyOperations::Verify));
+        if !is_for_signatures || !verifies || named.is_some_and(|named| named != own) {
             return None;
         }
         let key = Self::checked(DecodingKey::from_jwk(jwk).ok()?, algorithm, name).ok()?;

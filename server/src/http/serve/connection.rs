@@ -24,6 +24,7 @@ use hyper::{
     service::{HttpService, service_fn},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tidings_protocol::problem::{CONTENT_TYPE, Code, Problem};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -177,7 +178,14 @@ async fn serve_http1<S: Transport>(
                 Poll::Pending => handover.take().map_or(Poll::Pending, |taken| Poll::Ready(Ok(Some(taken)))),
             }
         })
-        .await?
+        .await
+    };
+    let ended = match ended {
+        Err(error) if error.is_timeout() => {
+            refuse_late(connection).await;
+            return Err(error);
+        }
+        ended => ended?,
     };
     // There are no parts of a connection that became something else, and that has ended for us.
     let (Some(taken), Some(parts)) = (ended, connection.into_parts()) else { return Ok(None) };
@@ -186,6 +194,24 @@ async fn serve_http1<S: Transport>(
     let early = [parts.read_buf, unread].concat();
     let Taken { body, last } = taken;
     Ok(Some(Box::new(Stream { peer, streaming: Streaming::new(socket, body, early, shared.head_bytes), last })))
+}
+
+/// Says why to a client whose request head has begun and does not end; hyper would only close. One that is idle is told nothing.
+async fn refuse_late<S: Transport, V>(connection: http1::UpgradeableConnection<TokioIo<Watched<Stall<S>>>, V>)
+where
+    V: HttpService<Incoming, ResBody = Body, Error = Infallible>,
+{
+    let Some(parts) = connection.into_parts().filter(|parts| !parts.read_buf.is_empty()) else { return };
+    let (mut socket, _) = parts.io.into_inner().into_parts();
+    let body = serde_json::to_string(&Problem::new(Code::RequestTimeout)).unwrap_or_default();
+    let answer = format!(
+        "HTTP/1.1 408 Request Timeout\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    // Whoever does not take it is gone.
+    if socket.write_all(answer.as_bytes()).await.is_ok() {
+        let _ = socket.shutdown().await;
+    }
 }
 
 async fn serve_http2<S: Transport>(
