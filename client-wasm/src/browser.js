@@ -45,10 +45,16 @@ export function object(text) {
   }
 }
 
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+/** Reads the bytes of a text. What is no UTF-8 in them is replaced, as the standard for streams says. */
+const decoded = (bytes) => decoder.decode(bytes)
+
+export const objectOf = (bytes) => object(decoded(bytes))
+
 /** Reads JSON that must be a list of so many. */
-export function list(text, length) {
+export function list(bytes, length) {
   try {
-    const values = JSON.parse(text)
+    const values = JSON.parse(decoded(bytes))
     return values.length === length ? values : undefined
   } catch {
     return undefined
@@ -182,10 +188,11 @@ export function attach(call, token, withCredentials, byFetch) {
     },
 
     hold(data) {
-      browser.frame = data
+      browser.frame = decoded(data)
     },
 
-    dispatch(type, data, lastEventId) {
+    dispatch(...message) {
+      const [type, data, lastEventId] = message.map(decoded)
       if (type === 'message') hear({ type, data })
       else if (NAMES.includes(type)) control({ type, data, lastEventId })
     },

@@ -36,10 +36,10 @@ extern "C" {
     pub(crate) fn forget(this: &Browser);
     /// Hands a frame in as an `EventSource` would.
     #[wasm_bindgen(method)]
-    pub(crate) fn dispatch(this: &Browser, name: &str, data: &str, id: &str);
+    pub(crate) fn dispatch(this: &Browser, name: &[u8], data: &[u8], id: &[u8]);
     /// This frame is being read.
     #[wasm_bindgen(method)]
-    pub(crate) fn hold(this: &Browser, data: &str);
+    pub(crate) fn hold(this: &Browser, data: &[u8]);
     #[wasm_bindgen(method)]
     pub(crate) fn end(this: &Browser);
 
@@ -54,11 +54,11 @@ extern "C" {
     /// Copies the bytes of a chunk.
     pub(crate) fn copy(chunk: &JsValue, into: &mut [u8]);
     /// Reads an object; `undefined` if the text holds none.
-    #[wasm_bindgen(js_name = object)]
-    pub(crate) fn parse(text: &str) -> JsValue;
+    #[wasm_bindgen(js_name = objectOf)]
+    pub(crate) fn parse(text: &[u8]) -> JsValue;
     /// Reads a list of so many; `undefined` if the text is none.
     #[wasm_bindgen(js_name = list)]
-    pub(crate) fn parse_list(text: &str, length: u32) -> JsValue;
+    pub(crate) fn parse_list(text: &[u8], length: u32) -> JsValue;
     pub(crate) fn item(list: &JsValue, index: u32) -> JsValue;
     /// When a record was accepted, or a stream opened, by the server's clock; `NaN` where nobody says.
     pub(crate) fn time(object: &JsValue) -> f64;

@@ -337,8 +337,8 @@ impl<A: Application> Driver<A> {
         let (mut chunk, mut decoder, mut batch) = (self.chunk.take(), self.decoder.take(), self.batch.take());
         chunk.resize(usize::try_from(length).unwrap_or_default(), 0);
         browser::copy(bytes, &mut chunk);
-        let read = decoder.push(&chunk, |message| {
-            let head = if message.event == DEFAULT_EVENT { Head::read(message.data) } else { None };
+        let read = decoder.push_raw(&chunk, &mut |message| {
+            let head = if message.event == DEFAULT_EVENT.as_bytes() { Head::read(message.data) } else { None };
             if let Some(head) = head.filter(|head| !head.excludes) {
                 batch.push(&head, message.data, &mut self.session.borrow_mut());
             } else {
@@ -424,7 +424,7 @@ impl<A: Application> Driver<A> {
             _ if browser::field(record, "to").is_undefined() => Hears::Channels,
             _ => Hears::Addressed,
         };
-        let route = session.routes().find(&text(record, "channel").unwrap_or_default(), hears);
+        let route = session.routes().find(text(record, "channel").unwrap_or_default().as_bytes(), hears);
         self.forget_old(session);
         self.browser.remember(occasion, record, route.0);
         route

@@ -37,7 +37,7 @@ pub struct Routes {
     listeners: Vec<(HandlerId, Hears, Pattern)>,
     found: Vec<Box<[HandlerId]>>,
     /// The names under which they were found by [`Routes::look_up`], in order.
-    names: Vec<(Box<str>, Hears, Route)>,
+    names: Vec<(Box<[u8]>, Hears, Route)>,
     generation: u32,
 }
 
@@ -73,11 +73,12 @@ impl Routes {
     }
 
     /// Looks up who hears a record, or news of who is online, of this channel or pattern. A text that is neither has no handlers.
-    pub fn find(&mut self, channel: &str, hears: Hears) -> Route {
+    pub fn find(&mut self, channel: impl AsRef<[u8]>, hears: Hears) -> Route {
+        let channel = channel.as_ref();
         if self.found.len() == REMEMBERED {
             self.forget();
         }
-        let handlers = match channel.parse::<Pattern>() {
+        let handlers = match Pattern::from_ascii(channel) {
             Ok(channel) => {
                 let heard = self
                     .listeners
@@ -92,10 +93,10 @@ impl Routes {
     }
 
     /// [`Self::find`], for a caller who has nothing to remember routes by.
-    pub fn look_up(&mut self, channel: &str, hears: Hears) -> Route {
-        let known = |(name, kind, _): &(Box<str>, Hears, Route)| {
+    pub fn look_up(&mut self, channel: &[u8], hears: Hears) -> Route {
+        let known = |(name, kind, _): &(Box<[u8]>, Hears, Route)| {
             // Lengths first, which mostly decide it.
-            (name.len(), *kind as u8, name.as_bytes()).cmp(&(channel.len(), hears as u8, channel.as_bytes()))
+            (name.len(), *kind as u8, &**name).cmp(&(channel.len(), hears as u8, channel))
         };
         match self.names.binary_search_by(known) {
             Ok(index) => self.names.get(index).map_or(Route(u32::MAX), |(.., route)| *route),
@@ -184,13 +185,13 @@ mod tests {
                 ("b", Hears::Addressed, &[9]),
                 ("bb", Hears::Channels, &[0]),
             ] {
-                let route = routes.look_up(channel, hears);
+                let route = routes.look_up(channel.as_bytes(), hears);
                 assert_eq!(routes.handlers(route).iter().map(|id| id.0).collect::<Vec<_>>(), heard, "{channel}");
             }
         }
         assert_eq!(routes.found.len(), 4);
         routes.remove(HandlerId(0));
-        let route = routes.look_up("b", Hears::Channels);
+        let route = routes.look_up(b"b", Hears::Channels);
         assert_eq!(routes.handlers(route), [HandlerId(1)]);
     }
 
@@ -198,7 +199,7 @@ mod tests {
     fn endless_channels_do_not_fill_the_memory() {
         let mut routes = routes(&["*"]);
         for n in 0..3 * REMEMBERED {
-            let route = routes.look_up(&n.to_string(), Hears::Channels);
+            let route = routes.look_up(n.to_string().as_bytes(), Hears::Channels);
             assert_eq!(routes.handlers(route), [HandlerId(0)]);
         }
         assert!(routes.found.len() <= REMEMBERED && routes.names.len() <= REMEMBERED);

@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
             decoder.push(chunk, |m| messages.push((m.event.to_owned(), m.data.to_owned(), m.last_event_id.to_owned())));
         pushed.expect("shorter than the limit");
     }
-    assert_eq!((messages, decoder.last_event_id().to_owned(), decoder.retry()), whole);
+    assert_eq!((messages, decoder.last_event_id().into_owned(), decoder.retry()), whole);
 
     // A small limit refuses; what it has let through before stands in the whole.
     let mut limited = Decoder::with_limit(usize::from(*how));

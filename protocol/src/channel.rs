@@ -102,6 +102,15 @@ pub enum Route<'a> {
 }
 
 impl Pattern {
+    /// What [`FromStr`] reads, of bytes that nobody has looked at yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`] when it is no pattern.
+    pub fn from_ascii(text: &[u8]) -> Result<Self, ChannelError> {
+        check(text).map(|_| Self(text.iter().copied().map(char::from).collect::<String>().into()))
+    }
+
     /// The pattern as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -170,27 +179,31 @@ impl Pattern {
 }
 
 /// Checks the text and tells whether it ends in a `*` segment.
-fn check(text: &str) -> Result<bool, ChannelError> {
+fn check(text: &[u8]) -> Result<bool, ChannelError> {
     if text.len() > MAX_BYTES {
         return Err(ChannelError::TooLong);
     }
-    let mut segments = 0;
-    let mut wildcard = false;
-    for part in text.split(':') {
-        segments += 1;
-        if part.is_empty() {
-            return Err(ChannelError::EmptySegment);
+    let (mut segments, mut bytes, mut wildcard) = (1, 0, false);
+    for &byte in text {
+        if byte == b':' {
+            if bytes == 0 {
+                return Err(ChannelError::EmptySegment);
+            }
+            segments += 1;
+            bytes = 0;
+            continue;
         }
-        if wildcard {
+        if wildcard || byte == b'*' && bytes > 0 {
             return Err(ChannelError::Wildcard);
         }
-        if part == "*" {
-            wildcard = true;
-        } else if part.contains('*') {
-            return Err(ChannelError::Wildcard);
-        } else if !part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.@~%-".contains(&b)) {
+        wildcard = byte == b'*';
+        if !wildcard && !byte.is_ascii_alphanumeric() && !b"_.@~%-".contains(&byte) {
             return Err(ChannelError::Character);
         }
+        bytes += 1;
+    }
+    if bytes == 0 {
+        return Err(ChannelError::EmptySegment);
     }
     if segments > MAX_SEGMENTS {
         return Err(ChannelError::TooManySegments);
@@ -202,7 +215,7 @@ impl FromStr for Channel {
     type Err = ChannelError;
 
     fn from_str(text: &str) -> Result<Self, ChannelError> {
-        match check(text)? {
+        match check(text.as_bytes())? {
             true => Err(ChannelError::Wildcard),
             false => Ok(Self(text.into())),
         }
@@ -213,7 +226,7 @@ impl FromStr for Pattern {
     type Err = ChannelError;
 
     fn from_str(text: &str) -> Result<Self, ChannelError> {
-        check(text).map(|_| Self(text.into()))
+        check(text.as_bytes()).map(|_| Self(text.into()))
     }
 }
 

@@ -72,7 +72,18 @@ impl FromStr for Cursor {
     type Err = CursorError;
 
     fn from_str(text: &str) -> Result<Self, CursorError> {
-        let mut rest = text.as_bytes();
+        Self::from_ascii(text.as_bytes())
+    }
+}
+
+impl Cursor {
+    /// What [`FromStr`] reads, of bytes that nobody has looked at yet.
+    ///
+    /// # Errors
+    ///
+    /// [`CursorError`] when it is no cursor.
+    pub fn from_ascii(text: &[u8]) -> Result<Self, CursorError> {
+        let mut rest = text;
         let epoch = number(&mut rest, 16, true)?;
         let seq = number(&mut rest, 10, true)?;
         let tag = u32::try_from(number(&mut rest, 16, false)?).map_err(|_| CursorError)?;

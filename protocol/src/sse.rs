@@ -3,7 +3,7 @@
 pub mod decode;
 pub mod encode;
 
-pub use decode::{DecodeError, Decoder, Message};
+pub use decode::{DecodeError, Decoder, Message, RawMessage};
 pub use encode::{encode, retry};
 
 /// The media type of a stream.

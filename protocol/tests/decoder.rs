@@ -18,7 +18,7 @@ fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
             .push(chunk, |m| messages.push((m.event.to_owned(), m.data.to_owned(), m.last_event_id.to_owned())))
             .unwrap();
     }
-    (messages, decoder.last_event_id().to_owned(), decoder.retry())
+    (messages, decoder.last_event_id().into_owned(), decoder.retry())
 }
 
 /// The stream cut at these places (taken modulo what is left).

@@ -128,7 +128,7 @@ fn streams_decode_as_the_standard_says() {
                 .unwrap();
         }
         assert_eq!(Value::from(messages), case["messages"], "{}", case["name"]);
-        assert_eq!(decoder.last_event_id(), case["lastEventId"], "{}", case["name"]);
+        assert_eq!(&*decoder.last_event_id(), case["lastEventId"], "{}", case["name"]);
         assert_eq!(decoder.retry().map(Value::from).unwrap_or_default(), case["retry"], "{}", case["name"]);
     }
 }

@@ -3,14 +3,13 @@
 
 use tidings_protocol::{Cursor, event::Head};
 
-use super::frames;
 use crate::session::{Hears, Route, Session};
 
 /// Records in their order. Only the text of those that somebody hears is kept.
 #[derive(Default)]
 pub(crate) struct Batch {
     /// A list in JSON, without its last bracket.
-    text: String,
+    text: Vec<u8>,
     records: Vec<Record>,
     heard: u32,
 }
@@ -27,19 +26,19 @@ pub(crate) struct Record {
 }
 
 impl Batch {
-    pub(crate) fn push(&mut self, head: &Head<'_>, data: &str, session: &mut Session) {
+    pub(crate) fn push(&mut self, head: &Head<'_>, data: &[u8], session: &mut Session) {
         let hears = if head.to.is_none() { Hears::Channels } else { Hears::Addressed };
         let routes = session.routes();
         let route = routes.look_up(head.channel, hears);
         let generation = routes.generation();
         let text = (!routes.handlers(route).is_empty()).then(|| {
             self.heard += 1;
-            self.text.push(if self.text.is_empty() { '[' } else { ',' });
+            self.text.push(if self.text.is_empty() { b'[' } else { b',' });
             let start = self.text.len();
-            self.text.push_str(data);
+            self.text.extend_from_slice(data);
             (start, self.text.len())
         });
-        self.records.push(Record { position: frames::cursor(head.position), hears, route, generation, text });
+        self.records.push(Record { position: Cursor::from_ascii(head.position).ok(), hears, route, generation, text });
     }
 
     pub(crate) fn records(&self) -> &[Record] {
@@ -47,12 +46,12 @@ impl Batch {
     }
 
     /// All that is heard, as one list, and how long that is.
-    pub(crate) fn close(&mut self) -> (&str, u32) {
-        self.text.push(']');
+    pub(crate) fn close(&mut self) -> (&[u8], u32) {
+        self.text.push(b']');
         (&self.text, self.heard)
     }
 
-    pub(crate) fn text(&self, record: &Record) -> Option<&str> {
+    pub(crate) fn text(&self, record: &Record) -> Option<&[u8]> {
         record.text.and_then(|(start, end)| self.text.get(start..end))
     }
 

@@ -7,16 +7,16 @@ use super::Addressee;
 ///
 /// ```
 /// use tidings_protocol::event::Head;
-/// let head = Head::read(r#"{"channel":"a:b","type":"t","source":{"userId":"u"},"position":"1f.2.3","payload":{"…":[]}}"#);
-/// let head = head.unwrap();
-/// assert_eq!((head.channel, head.position, head.to, head.excludes), ("a:b", "1f.2.3", None, false));
+/// let data = r#"{"channel":"a:b","type":"t","source":{"userId":"u"},"position":"1f.2.3","payload":{"…":[]}}"#;
+/// let head = Head::read(data.as_bytes()).unwrap();
+/// assert_eq!((head.channel, head.position, head.to, head.excludes), (&b"a:b"[..], &b"1f.2.3"[..], None, false));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head<'a> {
     /// Where it was published, or its label; not checked.
-    pub channel: &'a str,
+    pub channel: &'a [u8],
     /// Its place in the log; not checked.
-    pub position: &'a str,
+    pub position: &'a [u8],
     /// To whom it was addressed, if not to the channel.
     pub to: Option<Addressee>,
     /// Whether it is hidden from somebody.
@@ -27,26 +27,26 @@ impl<'a> Head<'a> {
     /// Reads the head. `None` for what is written in another way than Tidings writes (an escape in a name, say, or a field
     /// missing), or no event at all: then the whole has to be read, by a real parser.
     #[must_use]
-    pub fn read(data: &'a str) -> Option<Self> {
-        let mut scan = Scan { text: data, rest: data.as_bytes() };
-        let mut head = Self { channel: "", position: "", to: None, excludes: false };
+    pub fn read(data: &'a [u8]) -> Option<Self> {
+        let mut scan = Scan { rest: data };
+        let mut head = Self { channel: b"", position: b"", to: None, excludes: false };
         scan.take(b'{')?;
         loop {
             let name = scan.string()?;
             scan.take(b':')?;
             match name {
-                "payload" => break,
-                "channel" => head.channel = scan.string()?,
-                "position" => head.position = scan.string()?,
-                "to" => {
+                b"payload" => break,
+                b"channel" => head.channel = scan.string()?,
+                b"position" => head.position = scan.string()?,
+                b"to" => {
                     head.to = Some(match scan.string()? {
-                        "user" => Addressee::User,
-                        "device" => Addressee::Device,
+                        b"user" => Addressee::User,
+                        b"device" => Addressee::Device,
                         _ => return None,
                     });
                 }
                 _ => {
-                    head.excludes |= name == "except";
+                    head.excludes |= name == b"except";
                     scan.skip()?;
                 }
             }
@@ -58,7 +58,6 @@ impl<'a> Head<'a> {
 
 /// Walks over JSON without white space between its tokens.
 struct Scan<'a> {
-    text: &'a str,
     rest: &'a [u8],
 }
 
@@ -70,13 +69,13 @@ impl<'a> Scan<'a> {
     }
 
     /// A string without escapes.
-    fn string(&mut self) -> Option<&'a str> {
+    fn string(&mut self) -> Option<&'a [u8]> {
         self.take(b'"')?;
-        let start = self.text.len() - self.rest.len();
         let length = self.rest.iter().position(|&byte| byte == b'"' || byte == b'\\')?;
-        self.rest = self.rest.get(length..)?;
+        let (string, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
         self.take(b'"')?;
-        self.text.get(start..start + length)
+        Some(string)
     }
 
     /// A value: up to the comma that follows it at its own level.
@@ -103,7 +102,9 @@ mod tests {
     use super::*;
 
     fn head(data: &str) -> Option<(&str, &str, Option<Addressee>, bool)> {
-        Head::read(data).map(|head| (head.channel, head.position, head.to, head.excludes))
+        let text = |bytes| std::str::from_utf8(bytes).unwrap();
+        let head = Head::read(data.as_bytes())?;
+        Some((text(head.channel), text(head.position), head.to, head.excludes))
     }
 
     #[test]

@@ -19,6 +19,17 @@ pub struct Message<'a> {
     pub last_event_id: &'a str,
 }
 
+/// One dispatched event as it came: bytes that should be UTF-8, and that nobody has looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawMessage<'a> {
+    /// The `event:` field, or [`DEFAULT_EVENT`].
+    pub event: &'a [u8],
+    /// The `data:` lines, joined by LF.
+    pub data: &'a [u8],
+    /// The latest `id:` of the stream, of this event or an earlier one; empty before the first.
+    pub last_event_id: &'a [u8],
+}
+
 /// A line or an event is longer than the decoder's limit. The stream cannot be read any further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a line or an event of the stream is longer than {limit} bytes")]
@@ -50,15 +61,15 @@ pub struct Decoder {
     /// cut as bytes and decoded one by one: the result is that of decoding the whole stream.
     line: Vec<u8>,
     /// The data lines of the event being read, as far as they are not in the current chunk.
-    data: String,
+    data: Vec<u8>,
     /// Whether there was a data line: an empty one counts, and dispatches.
     has_data: bool,
-    event: String,
+    event: Vec<u8>,
     /// The standard's "last event ID buffer", where an `id:` came since the last blank line. Swapped with the next field
     /// then, so that neither is allocated anew for every event.
-    next_id: String,
+    next_id: Vec<u8>,
     has_next_id: bool,
-    last_event_id: String,
+    last_event_id: Vec<u8>,
     retry: Option<u64>,
     limit: usize,
     at_start: bool,
@@ -85,12 +96,12 @@ impl Decoder {
     pub fn with_limit(limit: usize) -> Self {
         Self {
             line: Vec::new(),
-            data: String::new(),
+            data: Vec::new(),
             has_data: false,
-            event: String::new(),
-            next_id: String::new(),
+            event: Vec::new(),
+            next_id: Vec::new(),
             has_next_id: false,
-            last_event_id: String::new(),
+            last_event_id: Vec::new(),
             retry: None,
             limit,
             at_start: true,
@@ -106,15 +117,31 @@ impl Decoder {
     /// [`DecodeError`] when a line or an event is longer than the limit, now and on every later call; the events before
     /// it have been handed out.
     pub fn push(&mut self, chunk: &[u8], mut on_message: impl FnMut(Message<'_>)) -> Result<(), DecodeError> {
-        let result = if self.failed { self.too_long() } else { self.read(chunk, &mut on_message) };
+        self.push_raw(chunk, &mut |raw| {
+            let [event, data, last_event_id] = [raw.event, raw.data, raw.last_event_id].map(lossy);
+            on_message(Message { event: &event, data: &data, last_event_id: &last_event_id });
+        })
+    }
+
+    /// [`Self::push`], for a caller who passes texts on to somebody who decodes them anyway: a browser, say.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::push`].
+    pub fn push_raw(
+        &mut self,
+        chunk: &[u8],
+        on_message: &mut dyn FnMut(RawMessage<'_>),
+    ) -> Result<(), DecodeError> {
+        let result = if self.failed { self.too_long() } else { self.read(chunk, on_message) };
         self.failed = result.is_err();
         result
     }
 
     /// The position that a dispatched event, or a blank line, last made the stream's; empty before the first.
     #[must_use]
-    pub fn last_event_id(&self) -> &str {
-        &self.last_event_id
+    pub fn last_event_id(&self) -> Cow<'_, str> {
+        lossy(&self.last_event_id)
     }
 
     /// The reconnection time, in milliseconds, where the stream set one.
@@ -123,7 +150,7 @@ impl Decoder {
         self.retry
     }
 
-    fn read(&mut self, chunk: &[u8], on_message: &mut impl FnMut(Message<'_>)) -> Result<(), DecodeError> {
+    fn read(&mut self, chunk: &[u8], on_message: &mut dyn FnMut(RawMessage<'_>)) -> Result<(), DecodeError> {
         let mut rest = chunk;
         // The event's only data line so far, where it lies in this chunk.
         let mut direct = None;
@@ -153,9 +180,9 @@ impl Decoder {
     }
 
     /// Moves a data line out of the chunk, which is about to go.
-    fn keep(&mut self, direct: Option<&str>) {
+    fn keep(&mut self, direct: Option<&[u8]>) {
         if let Some(text) = direct {
-            self.data.push_str(text);
+            self.data.extend_from_slice(text);
             self.has_data = true;
         }
     }
@@ -164,8 +191,8 @@ impl Decoder {
     fn line<'a>(
         &mut self,
         mut line: &'a [u8],
-        direct: &mut Option<&'a str>,
-        on_message: &mut impl FnMut(Message<'_>),
+        direct: &mut Option<&'a [u8]>,
+        on_message: &mut dyn FnMut(RawMessage<'_>),
     ) -> Result<(), DecodeError> {
         if line.len() > self.limit {
             return self.too_long();
@@ -187,11 +214,11 @@ impl Decoder {
             b"data" => self.data(value, direct)?,
             b"event" => {
                 self.event.clear();
-                self.event.push_str(&lossy(value));
+                self.event.extend_from_slice(value);
             }
             b"id" if !value.contains(&0) => {
                 self.next_id.clear();
-                self.next_id.push_str(&lossy(value));
+                self.next_id.extend_from_slice(value);
                 self.has_next_id = true;
             }
             b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
@@ -204,29 +231,25 @@ impl Decoder {
         Ok(())
     }
 
-    fn data<'a>(&mut self, value: &'a [u8], direct: &mut Option<&'a str>) -> Result<(), DecodeError> {
-        match lossy(value) {
-            Cow::Borrowed(text) if !self.has_data && direct.is_none() => *direct = Some(text),
-            text => {
-                self.keep(direct.take());
-                if self.has_data {
-                    self.data.push('\n');
-                }
-                self.data.push_str(&text);
-                self.has_data = true;
-            }
+    fn data<'a>(&mut self, value: &'a [u8], direct: &mut Option<&'a [u8]>) -> Result<(), DecodeError> {
+        if !self.has_data && direct.is_none() {
+            *direct = Some(value);
+        } else {
+            self.keep(direct.take());
+            self.data.push(b'\n');
+            self.keep(Some(value));
         }
         if self.data.len() > self.limit { self.too_long() } else { Ok(()) }
     }
 
     /// A blank line came. Even where there is nothing to dispatch, the id counts from here and the type is forgotten.
-    fn dispatch(&mut self, direct: Option<&str>, on_message: &mut impl FnMut(Message<'_>)) {
+    fn dispatch(&mut self, direct: Option<&[u8]>, on_message: &mut dyn FnMut(RawMessage<'_>)) {
         if std::mem::take(&mut self.has_next_id) {
             std::mem::swap(&mut self.next_id, &mut self.last_event_id);
         }
         if direct.is_some() || self.has_data {
-            on_message(Message {
-                event: if self.event.is_empty() { DEFAULT_EVENT } else { &self.event },
+            on_message(RawMessage {
+                event: if self.event.is_empty() { DEFAULT_EVENT.as_bytes() } else { &self.event },
                 data: direct.unwrap_or(&self.data),
                 last_event_id: &self.last_event_id,
             });
