@@ -179,6 +179,7 @@ impl Pattern {
 }
 
 /// Checks the text and tells whether it ends in a `*` segment.
+#[inline(never)]
 fn check(text: &[u8]) -> Result<bool, ChannelError> {
     if text.len() > MAX_BYTES {
         return Err(ChannelError::TooLong);

@@ -142,10 +142,10 @@ impl Status {
     }
 
     /// As the tabs tell it to each other.
-    pub(super) fn say(&self, line: Line) -> Line {
+    pub(super) fn say(&self, line: Line<'_>) {
         let line = line.word(self.state.as_str()).number(u64::from(self.attempt));
         let line = line.number(self.retry_in_ms.map_or(0, |ms| ms.saturating_add(1)));
-        line.word(self.connection_id.as_deref().unwrap_or_default())
+        line.word(self.connection_id.as_deref().unwrap_or_default());
     }
 
     pub(super) fn hear(mut words: Words<'_>) -> Self {

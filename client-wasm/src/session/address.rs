@@ -42,7 +42,7 @@ impl Address {
         let mut url = self.below("check");
         url.push(if self.query.is_empty() { '?' } else { '&' });
         url.push_str("deviceId=");
-        url.push_str(&escape(device_id));
+        push_escaped(&mut url, device_id);
         url
     }
 
@@ -52,45 +52,54 @@ impl Address {
         channels: &str,
         device_id: &str,
         session_id: Option<&str>,
-        cursor: Option<Cursor>,
+        cursor: &Option<Cursor>,
         seen: &[Cursor],
         ticket: &str,
     ) -> String {
         let mut url = self.path.clone();
         url.push('?');
         url.push_str(&self.query);
-        let mut add = |name: &str, value: &str| {
-            if !matches!(url.as_bytes().last(), Some(b'?' | b'&')) {
-                url.push('&');
-            }
-            url.push_str(name);
-            url.push_str(value);
-        };
         if !channels.is_empty() {
-            add("channels=", channels);
+            add(&mut url, "channels=");
+            url.push_str(channels);
         }
-        add("deviceId=", &escape(device_id));
+        add(&mut url, "deviceId=");
+        push_escaped(&mut url, device_id);
         if let Some(session_id) = session_id {
-            add("sessionId=", &escape(session_id));
+            add(&mut url, "sessionId=");
+            push_escaped(&mut url, session_id);
         }
         if let Some(cursor) = cursor {
-            add("lastEventId=", &text(cursor));
+            add(&mut url, "lastEventId=");
+            push_cursor(&mut url, cursor);
         }
-        let mut list = String::new();
-        for seen in seen.iter().filter(|seen| Some(**seen) != cursor) {
-            if !list.is_empty() {
-                list.push(',');
+        let mut first = true;
+        for seen in seen {
+            if Some(seen) == cursor.as_ref() {
+                continue;
             }
-            list.push_str(&text(*seen));
-        }
-        if !list.is_empty() {
-            add("seen=", &list);
+            if std::mem::take(&mut first) {
+                add(&mut url, "seen=");
+            } else {
+                url.push(',');
+            }
+            push_cursor(&mut url, seen);
         }
         if !ticket.is_empty() {
-            add("ticket=", &escape(ticket));
+            add(&mut url, "ticket=");
+            push_escaped(&mut url, ticket);
         }
         url
     }
+}
+
+/// Begins a parameter.
+#[inline(never)]
+fn add(url: &mut String, name: &str) {
+    if !matches!(url.as_bytes().last(), Some(b'?' | b'&')) {
+        url.push('&');
+    }
+    url.push_str(name);
 }
 
 /// Adds a channel to the list in a URL, unless it would become too long.
@@ -109,7 +118,7 @@ pub(super) fn list(channels: &mut String, channel: &Pattern) -> bool {
 }
 
 /// The body of a subscribe or unsubscribe call.
-pub(super) fn body(connection_id: &str, request_id: u32, channels: &[Pattern], since: Option<Cursor>) -> String {
+pub(super) fn body(connection_id: &str, request_id: u32, channels: &[Pattern], since: &Option<Cursor>) -> String {
     let mut body = object("connectionId", connection_id);
     body.pop();
     body.push_str(",\"requestId\":\"");
@@ -118,7 +127,7 @@ pub(super) fn body(connection_id: &str, request_id: u32, channels: &[Pattern], s
     push_channels(&mut body, channels);
     if let Some(since) = since {
         body.push_str(",\"since\":\"");
-        body.push_str(&text(since));
+        push_cursor(&mut body, since);
         body.push('"');
     }
     body.push('}');
@@ -185,29 +194,26 @@ fn push_with(out: &mut String, text: &str, byte: u8, instead: &str) {
     }
 }
 
-/// What `tidings_protocol::segment` makes of a text, without its formatter.
-pub(super) fn escape(id: &str) -> String {
-    let mut escaped = String::new();
+/// Adds what `tidings_protocol::segment` makes of a text, without its formatter.
+pub(super) fn push_escaped(out: &mut String, id: &str) {
     for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'@' | b'~' | b'-') {
-            escaped.push(char::from(byte));
+        if byte.is_ascii_alphanumeric() || b"_.@~-".contains(&byte) {
+            out.push(char::from(byte));
         } else {
-            escaped.push_str(if byte < 16 { "%0" } else { "%" });
-            push_number(&mut escaped, u64::from(byte), UPPER_HEX);
+            out.push_str(if byte < 16 { "%0" } else { "%" });
+            push_number(out, u64::from(byte), UPPER_HEX);
         }
     }
-    escaped
 }
 
-/// What [`Cursor`] displays, without its formatter.
-pub(super) fn text(cursor: Cursor) -> String {
-    let mut text = String::new();
-    push_number(&mut text, cursor.epoch, HEX);
-    text.push('.');
-    push_number(&mut text, cursor.seq, DECIMAL);
-    text.push('.');
-    push_number(&mut text, u64::from(cursor.tag), HEX);
-    text
+/// Adds what [`Cursor`] displays, without its formatter.
+#[inline(never)]
+pub(super) fn push_cursor(out: &mut String, cursor: &Cursor) {
+    push_number(out, cursor.epoch, HEX);
+    out.push('.');
+    push_number(out, cursor.seq, DECIMAL);
+    out.push('.');
+    push_number(out, u64::from(cursor.tag), HEX);
 }
 
 pub(super) const DECIMAL: &str = "0123456789";
@@ -231,7 +237,7 @@ mod tests {
     fn the_urls_own_query_is_kept_and_its_fragment_dropped() {
         let address = Address::new("https://x.org/api/events?user=ana&x=1#top");
         assert_eq!(
-            address.stream("", "d+1", Some("s1"), None, &[], ""),
+            address.stream("", "d+1", Some("s1"), &None, &[], ""),
             "https://x.org/api/events?user=ana&x=1&deviceId=d%2B1&sessionId=s1"
         );
         assert_eq!(address.below("subscribe"), "https://x.org/api/events/subscribe?user=ana&x=1");
@@ -244,15 +250,15 @@ mod tests {
         let address = Address::new("/e");
         let [cursor, seen, other] = ["a.1.2", "a.7.3", "a.8.4"].map(|text| text.parse().unwrap());
         assert_eq!(
-            address.stream("a,b", "d+1", Some("s1"), Some(cursor), &[cursor, seen, other], "n1.x&y"),
+            address.stream("a,b", "d+1", Some("s1"), &Some(cursor), &[cursor, seen, other], "n1.x&y"),
             "/e?channels=a,b&deviceId=d%2B1&sessionId=s1&lastEventId=a.1.2&seen=a.7.3,a.8.4&ticket=n1.x%26y"
         );
-        assert!(!address.stream("", "d", None, Some(cursor), &[cursor], "").contains("seen"));
+        assert!(!address.stream("", "d", None, &Some(cursor), &[cursor], "").contains("seen"));
     }
 
     #[test]
     fn a_stream_for_several_tabs_names_no_session() {
-        assert_eq!(Address::new("/e").stream("", "d", None, None, &[], ""), "/e?deviceId=d");
+        assert_eq!(Address::new("/e").stream("", "d", None, &None, &[], ""), "/e?deviceId=d");
     }
 
     #[test]
@@ -270,17 +276,21 @@ mod tests {
     #[test]
     fn texts_are_those_of_the_protocol() {
         for cursor in [Cursor { epoch: u64::MAX, seq: 0, tag: u32::MAX }, Cursor { epoch: 0, seq: u64::MAX, tag: 16 }] {
-            assert_eq!(text(cursor), cursor.to_string());
+            let mut text = String::new();
+            push_cursor(&mut text, &cursor);
+            assert_eq!(text, cursor.to_string());
         }
         let every: String = (1..128_u8).map(char::from).collect();
-        assert_eq!(escape(&every), tidings_protocol::segment(&every));
+        let mut escaped = String::new();
+        push_escaped(&mut escaped, &every);
+        assert_eq!(escaped, tidings_protocol::segment(&every));
     }
 
     #[test]
     fn a_body_is_json_whatever_the_connection_is_called() {
         let channels = ["a:*".parse().unwrap(), "b".parse().unwrap()];
         assert_eq!(
-            body(r#"n"\1"#, 7, &channels, "a.1.2".parse().ok()),
+            body(r#"n"\1"#, 7, &channels, &"a.1.2".parse().ok()),
             r#"{"connectionId":"n\"\\1","requestId":"7","channels":["a:*","b"],"since":"a.1.2"}"#
         );
     }

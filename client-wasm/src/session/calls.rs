@@ -194,7 +194,7 @@ impl Session {
                     Kind::Subscribe => {}
                 }
             }
-            let body = body(&stream.connection_id, call.number, &call.channels, call.since);
+            let body = body(&stream.connection_id, call.number, &call.channels, &call.since);
             let url = self.address.below(name);
             let request = Request { number: call.number, ask: Ask::Server, url, body: Some(body) };
             self.actions.push(Action::Send(request));

@@ -8,7 +8,7 @@ use super::{
     link::{LATE_MS, Phase, patience},
     subscription::{Standing, raise},
     tabs::{JOIN_MS, Part},
-    words::{Line, Words},
+    words::Words,
 };
 use crate::routes::HandlerId;
 
@@ -202,32 +202,28 @@ impl Session {
 
     /// Tells the leader of the handlers that it does not know.
     pub(super) fn tell_leader(&mut self) {
-        let Some(tabs) = &self.tabs else { return };
-        let mut line = Line::new("a").word(&tabs.name);
-        let before = line.0.len();
+        let mut told = String::new();
         for subscription in &mut self.subscriptions {
             if let Standing::Pending { call: None, .. } = subscription.standing {
-                line = line.word(&subscription.tell());
+                subscription.tell(&mut told);
             }
         }
-        if line.0.len() > before {
-            self.say(line);
+        if !told.is_empty() {
+            self.say("a").0.push_str(&told);
         }
     }
 
     /// Tells the leader that a handler is gone.
     pub(super) fn tell_gone(&mut self, id: HandlerId) {
-        if let (Some(tabs), Phase::Following(_)) = (&self.tabs, &self.phase) {
-            let line = Line::new("d").word(&tabs.name).number(u64::from(id.0));
-            self.say(line);
+        if self.follows() {
+            self.say("d").number(u64::from(id.0));
         }
     }
 
     /// Asks the leader not to wait: to see whether its stream lives, or to connect.
     pub(super) fn urge(&mut self, connect: bool) {
-        if let (Some(tabs), Phase::Following(_)) = (&self.tabs, &self.phase) {
-            let line = Line::new("h").word(&tabs.name).number(u64::from(connect));
-            self.say(line);
+        if self.follows() {
+            self.say("h").number(u64::from(connect));
         }
     }
 

@@ -173,7 +173,7 @@ impl Session {
         let session_id = self.tabs.is_none().then_some(&*self.identity.session_id);
         let mut seen = self.unproven.clone();
         seen.extend(self.seen);
-        let url = self.address.stream(&channels, &self.identity.device_id, session_id, cursor, &seen, ticket);
+        let url = self.address.stream(&channels, &self.identity.device_id, session_id, &cursor, &seen, ticket);
         let until = now.saturating_add(patience(self.heartbeat_ms));
         self.enter(Phase::Connecting(Attempt { until, asked, cursor }));
         self.actions.push(Action::Open { url });

@@ -24,8 +24,8 @@ const PLACE_MS: u64 = 1_000;
 /// What a leader knows of the others.
 #[derive(Debug)]
 pub(super) struct Relay {
-    term: String,
-    posts: u32,
+    pub(super) term: String,
+    pub(super) posts: u32,
     /// Something is said by this time, so that the others do not think that nobody leads.
     beat_at: u64,
     /// What had been said when that was decided.
@@ -73,26 +73,19 @@ pub(super) fn list(to: &mut String, owner: u32, theirs: u32) {
 }
 
 impl Session {
-    /// Begins the next thing to say to all followers.
-    #[inline(never)]
-    pub(super) fn line(&mut self, kind: &str) -> Line {
-        let line = Line::new(kind);
-        let Some(relay) = self.relay() else { return line };
-        relay.posts += 1;
-        line.word(&relay.term).number(u64::from(relay.posts))
-    }
-
-    /// Whether anybody is there to be told.
-    pub(super) fn has_others(&mut self) -> bool {
-        self.relay().is_some_and(|relay| !relay.members.is_empty())
+    /// Begins the next thing to say to all followers, if anybody is there to be told.
+    pub(super) fn tell_others(&mut self, kind: &str) -> Option<Line<'_>> {
+        match self.relay() {
+            Some(relay) if !relay.members.is_empty() => Some(self.say(kind)),
+            _ => None,
+        }
     }
 
     /// Hands a record on, or the place it leads to.
     pub(super) fn relay_record(&mut self, now: u64, position: Option<Cursor>, to: &str) {
         let Some(relay) = self.relay() else { return };
         if !to.is_empty() {
-            let line = self.line("R");
-            self.say_with_frame(line.cursor(position).word(to));
+            self.say_with_frame("R").cursor(&position).word(to);
         } else if now >= relay.placed_at.saturating_add(PLACE_MS) {
             relay.placed_at = now;
             self.post_place();
@@ -100,34 +93,32 @@ impl Session {
     }
 
     pub(super) fn post_place(&mut self) {
-        if self.has_others() {
-            let cursor = self.cursor;
-            let line = self.line("P");
-            self.say(line.cursor(cursor));
-        }
+        self.post_cursor("P");
     }
 
     /// The stream goes on from here.
     pub(super) fn post_opened(&mut self) {
-        if self.has_others() {
-            let cursor = self.cursor;
-            let line = self.line("O");
-            self.say(line.cursor(cursor));
+        self.post_cursor("O");
+    }
+
+    fn post_cursor(&mut self, kind: &str) {
+        let cursor = self.cursor;
+        if let Some(line) = self.tell_others(kind) {
+            line.cursor(&cursor);
         }
     }
 
     pub(super) fn post_status(&mut self, status: &Status) {
-        if self.has_others() {
-            let heartbeat_ms = self.heartbeat_ms;
-            let line = self.line("S");
-            self.say(status.say(line.number(heartbeat_ms)));
+        let heartbeat_ms = self.heartbeat_ms;
+        if let Some(line) = self.tell_others("S") {
+            status.say(line.number(heartbeat_ms));
         }
     }
 
     pub(super) fn post_trouble(&mut self, trouble: &Trouble) {
-        if self.has_others() {
-            let line = self.line("E").word(&trouble.code).number(u64::from(trouble.status.unwrap_or(0)));
-            self.say(line.word(trouble.detail.as_deref().unwrap_or_default()));
+        if let Some(line) = self.tell_others("E") {
+            let line = line.word(&trouble.code).number(u64::from(trouble.status.unwrap_or(0)));
+            line.word(trouble.detail.as_deref().unwrap_or_default());
         }
     }
 
@@ -140,8 +131,7 @@ impl Session {
             if cursor.map(|at| at.epoch) == mark.map(|at| at.epoch) {
                 raise(&mut mark, cursor);
             }
-            let line = self.line("K");
-            self.say(line.word(&one(owner, theirs)).cursor(mark));
+            self.say("K").handler(owner, theirs).cursor(&mark);
         }
     }
 
@@ -152,8 +142,7 @@ impl Session {
             && let Standing::Pending { since, .. } = subscription.standing
         {
             let (owner, theirs, mark) = (subscription.owner, subscription.theirs, subscription.mark);
-            let line = self.line("D");
-            self.say(line.word(&one(owner, theirs)).cursor(since).cursor(mark));
+            self.say("D").handler(owner, theirs).cursor(&since).cursor(&mark);
         }
     }
 
@@ -180,8 +169,7 @@ impl Session {
         let Some(number) = relay.members.iter().find(|(_, name)| name == tab).map(|(number, _)| *number) else {
             // Somebody who believes to be here: all join again.
             if !relay.waiting.iter().any(|(name, _)| name == tab) {
-                let line = self.line("L");
-                self.say(line);
+                self.say("L");
             }
             return;
         };
@@ -214,8 +202,7 @@ impl Session {
             let their_user = words.word();
             let places = [words.cursor(), words.cursor()];
             if their_user != who {
-                let line = self.line("N");
-                self.say(line.word(&tab));
+                self.say("N").word(&tab);
             } else if self.phase.has_stream() && !all && places.iter().flatten().any(|at| !self.is_known(*at)) {
                 let Some(relay) = self.relay() else { return };
                 relay.waiting.push((tab, said));
@@ -262,8 +249,8 @@ impl Session {
 
         let (heartbeat_ms, cursor) = (self.heartbeat_ms, self.cursor);
         let status = self.status();
-        let line = self.line("W").word(&tab).number(u64::from(join)).number(u64::from(number));
-        self.say(status.say(line.cursor(cursor).number(heartbeat_ms)));
+        let line = self.say("W").word(&tab).number(u64::from(join)).number(u64::from(number));
+        status.say(line.cursor(&cursor).number(heartbeat_ms));
         while !words.rest().is_empty() {
             let theirs = words.word();
             self.add_other(number, theirs);
@@ -380,10 +367,4 @@ impl Session {
         }
         self.drop_others(None, None);
     }
-}
-
-fn one(owner: u32, theirs: u32) -> String {
-    let mut to = String::new();
-    list(&mut to, owner, theirs);
-    to
 }

@@ -208,8 +208,7 @@ impl Session {
             }
         }
         if !to.is_empty() {
-            let line = self.line("B");
-            self.say_with_frame(line.cursor(position).word(&to));
+            self.say_with_frame("B").cursor(&position).word(&to);
         }
     }
 
@@ -232,9 +231,8 @@ impl Session {
             self.seen = id;
             self.unproven.clear();
         }
-        if self.has_others() {
-            let line = self.line("G");
-            self.say(line.cursor(id).word("").word("!").word(&reason));
+        if let Some(line) = self.tell_others("G") {
+            line.cursor(&id).word("").word("!").word(&reason);
         }
         for subscription in &mut self.subscriptions {
             subscription.mark = id;
@@ -271,8 +269,7 @@ impl Session {
                 }
                 list.push_str(channel.as_str());
             }
-            let line = self.line("G");
-            self.say(line.cursor(None).word(&to).word(&list).word(&reason));
+            self.say("G").cursor(&None).word(&to).word(&list).word(&reason);
         }
         if to.is_empty() || !handlers.is_empty() {
             self.actions.push(Action::Gap { channels: Some(channels), reason: reason.into(), handlers });
@@ -332,8 +329,7 @@ impl Session {
             }
         }
         if !to.is_empty() {
-            let line = self.line("X");
-            self.say(line.word(channel.as_str()).word(&to).word(&code));
+            self.say("X").word(channel.as_str()).word(&to).word(&code);
         }
         if told {
             let trouble = Trouble { code: Cow::Owned(code), channel: Some(channel), ..Trouble::default() };

@@ -3,8 +3,8 @@
 use tidings_protocol::{Cursor, Pattern};
 
 use super::{
-    address::{DECIMAL, push_number, text},
-    words::Words,
+    address::push_cursor,
+    words::{Line, Words},
 };
 use crate::routes::{HandlerId, Hears};
 
@@ -80,16 +80,16 @@ impl Subscription {
 }
 
 impl Subscription {
-    /// What the leader is told of it: its number, whether it hears, what, from where it is to hear, and its mark. From here on
-    /// the leader sees to it.
-    pub(super) fn tell(&mut self) -> String {
+    /// Adds what the leader is told of it: its number, whether it hears, what, from where it is to hear, and its mark. From here
+    /// on the leader sees to it.
+    pub(super) fn tell(&mut self, out: &mut String) {
         let (kind, since) = match &mut self.standing {
             // Another leader has another stream.
-            Standing::Refused => ("0", None),
-            Standing::Active => ("1", None),
+            Standing::Refused => ("0", &None),
+            Standing::Active => ("1", &None),
             Standing::Pending { since, call } => {
                 *call = Some(0);
-                ("0", *since)
+                ("0", &*since)
             }
         };
         let hears = match self.hears {
@@ -97,15 +97,17 @@ impl Subscription {
             Hears::Addressed => "a",
             Hears::Presence => "p",
         };
-        let mut told = String::new();
-        push_number(&mut told, u64::from(self.id.0), DECIMAL);
-        for part in [kind, hears, self.pattern.as_str(), &since.map(text).unwrap_or_default()] {
-            told.push(',');
-            told.push_str(part);
+        Line(out).number(u64::from(self.id.0));
+        for part in [kind, hears, self.pattern.as_str()] {
+            out.push(',');
+            out.push_str(part);
         }
-        told.push(',');
-        told.push_str(&self.mark.map(text).unwrap_or_default());
-        told
+        for place in [since, &self.mark] {
+            out.push(',');
+            if let Some(place) = place {
+                push_cursor(out, place);
+            }
+        }
     }
 }
 

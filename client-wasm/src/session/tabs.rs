@@ -18,7 +18,7 @@ use tidings_protocol::Cursor;
 
 use super::{
     Action, Answer, Ask, Session, Status,
-    address::{HEX, escape, push_number},
+    address::{HEX, push_escaped, push_number},
     link::{DIAGNOSIS_MS, Phase},
     relay::Relay,
     subscription::{Standing, raise},
@@ -76,7 +76,7 @@ fn who(user_id: Option<&str>) -> String {
     match user_id {
         Some(user_id) => {
             let mut who = String::from("u");
-            who.push_str(&escape(user_id));
+            push_escaped(&mut who, user_id);
             who
         }
         None => NOBODY.to_owned(),
@@ -127,8 +127,7 @@ impl Session {
         push_number(&mut term, u64::from(tabs.terms), HEX);
         tabs.part = Part::Leading(Relay::new(term));
         self.leave();
-        let line = self.line("L");
-        self.say(line);
+        self.say("L");
         if first {
             self.open(now);
         } else {
@@ -217,8 +216,7 @@ impl Session {
         let before = tabs.who.replace(now_who.clone());
         if before.is_some_and(|before| before != now_who) {
             // Everybody asks the server again.
-            let line = self.line("Z");
-            self.say(line);
+            self.say("Z");
             self.forget_others();
             if let Some(tabs) = &mut self.tabs
                 && tabs.user.as_ref().is_some_and(|user| *user != now_who)
@@ -239,22 +237,39 @@ impl Session {
         self.rebase();
         let Some(tabs) = &mut self.tabs else { return };
         tabs.joins += 1;
-        let line = Line::new("j").word(&tabs.name).number(u64::from(tabs.joins)).word(tabs.who().unwrap_or(NOBODY));
-        let mut line = line.cursor(self.cursor).cursor(self.seen);
+        let (joins, who) = (tabs.joins, tabs.who().unwrap_or(NOBODY).to_owned());
+        let (cursor, seen) = (self.cursor, self.seen);
+        let mut told = String::new();
         for subscription in &mut self.subscriptions {
-            line = line.word(&subscription.tell());
+            subscription.tell(&mut told);
         }
-        self.say(line);
+        self.say("j").number(u64::from(joins)).word(&who).cursor(&cursor).cursor(&seen).0.push_str(&told);
         self.enter(Phase::Joining { since, until: now.saturating_add(JOIN_MS), status });
     }
 
+    /// Begins to say something: first of what kind it is, and who says it.
     #[inline(never)]
-    pub(super) fn say(&mut self, line: Line) {
-        self.actions.push(Action::Post { message: line.0, with_frame: false });
+    pub(super) fn say(&mut self, kind: &str) -> Line<'_> {
+        self.begin(kind, false)
     }
 
-    pub(super) fn say_with_frame(&mut self, line: Line) {
-        self.actions.push(Action::Post { message: line.0, with_frame: true });
+    /// The data of the stream's current frame goes with it.
+    pub(super) fn say_with_frame(&mut self, kind: &str) -> Line<'_> {
+        self.begin(kind, true)
+    }
+
+    fn begin(&mut self, kind: &str, with_frame: bool) -> Line<'_> {
+        self.actions.push(Action::Post { message: kind.to_owned(), with_frame });
+        let Some(Action::Post { message, .. }) = self.actions.last_mut() else { unreachable!() };
+        let line = Line(message);
+        match &mut self.tabs {
+            Some(Tabs { part: Part::Leading(relay), .. }) => {
+                relay.posts += 1;
+                line.word(&relay.term).number(u64::from(relay.posts))
+            }
+            Some(tabs) => line.word(&tabs.name),
+            None => line,
+        }
     }
 
     /// Each handler that hears has heard all up to where the tab is: from here on its own mark says so, because the stream

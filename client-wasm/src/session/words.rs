@@ -4,7 +4,7 @@
 
 use tidings_protocol::Cursor;
 
-use super::address::{DECIMAL, push_number, text};
+use super::address::{DECIMAL, push_cursor, push_number};
 use crate::cut::cut;
 
 /// Stands for a word that is not there.
@@ -12,35 +12,43 @@ const NONE: &str = "!";
 /// Stands for the anonymous user.
 pub(super) const NOBODY: &str = "!";
 
-/// A line to say.
+/// A line to say, as far as it goes.
 #[derive(Debug)]
-pub(super) struct Line(pub(super) String);
+pub(super) struct Line<'a>(pub(super) &'a mut String);
 
-impl Line {
-    pub(super) fn new(kind: &str) -> Self {
-        Self(kind.to_owned())
-    }
-
+impl Line<'_> {
     #[inline(never)]
-    pub(super) fn word(mut self, word: &str) -> Self {
+    pub(super) fn word(self, word: &str) -> Self {
         self.0.push(' ');
         self.0.push_str(word);
         self
     }
 
     #[inline(never)]
-    pub(super) fn number(mut self, number: u64) -> Self {
-        self.0.push(' ');
-        push_number(&mut self.0, number, DECIMAL);
-        self
+    pub(super) fn number(self, number: u64) -> Self {
+        let line = self.word("");
+        push_number(line.0, number, DECIMAL);
+        line
     }
 
     #[inline(never)]
-    pub(super) fn cursor(self, cursor: Option<Cursor>) -> Self {
+    pub(super) fn cursor(self, cursor: &Option<Cursor>) -> Self {
         match cursor {
-            Some(cursor) => self.word(&text(cursor)),
+            Some(cursor) => {
+                let line = self.word("");
+                push_cursor(line.0, cursor);
+                line
+            }
             None => self.word(NONE),
         }
+    }
+
+    /// A handler of another tab.
+    pub(super) fn handler(self, owner: u32, theirs: u32) -> Self {
+        let line = self.number(u64::from(owner));
+        line.0.push('.');
+        push_number(line.0, u64::from(theirs), DECIMAL);
+        line
     }
 }
 
