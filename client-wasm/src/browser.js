@@ -12,8 +12,6 @@ const FIRST_OF_WORLD = 10
 const RECORD = 0
 const BACKFILL = 3
 const PRESENCE = 9
-/** A record that is hidden from somebody. */
-const EXCLUDING = 25
 const TICK = 14
 const FLUSH = 15
 const ANSWER = 16
@@ -21,9 +19,20 @@ const GARBLED = 17
 const UNSUPPORTED = 18
 // 19 to 24 are told by `tabs.js`.
 /** Who is online, or came, or left: heard as records are, by handlers of its own. */
-const NEWS = 26
-const CHUNK = 27
-const REFUSED = 28
+const NEWS = 25
+const CHUNK = 26
+const REFUSED = 27
+
+/** What the session reads in which frame and answer, in this order. */
+const FIELDS = {
+  connected: 'connectionId channels rejected resumed heartbeatMs expiresIn aliveMs timestampMs userId',
+  subscribed: 'requestId channels position',
+  gap: 'channels requestId reason',
+  revoked: 'channels code',
+  presence: 'rejected',
+  closing: 'retryMs reason',
+}
+const ANSWERED = 'status retryAfterMs code rejected ticket expiresIn userId detail'
 
 // Who is asked, by the numbers of `Ask`.
 const TOKEN = 1
@@ -84,12 +93,21 @@ export function attach(call, token, withCredentials, byFetch) {
     browser.frame = event.data
     const record = object(event.data)
     // Its time is on the same clock, and asking for another costs more than all the rest here.
-    if (record) heard(record.except === undefined ? RECORD : EXCLUDING, record, event.timeStamp)
+    if (record) heard(RECORD, record, event.timeStamp)
     else tell(GARBLED, 0, event.type)
   }
   const heard = (what, record, now) => {
-    const { channel, position } = record
-    tell(what, routes(what, record).get(channel) ?? UNKNOWN, typeof position === 'string' ? position : '', record, now)
+    const { channel, position, requestId, except } = record
+    const route = routes(what, record).get(channel)
+    const more = route === undefined || requestId !== undefined || except !== undefined
+    // Mostly the position is all that has to be known.
+    tell(
+      what,
+      route ?? UNKNOWN,
+      more ? `${lines(record, 'position channel to requestId')}\n${hidden(record)}` : line(position),
+      record,
+      now,
+    )
   }
   const control = ({ type, data, lastEventId }) => {
     const what = NAMES.indexOf(type)
@@ -98,7 +116,7 @@ export function attach(call, token, withCredentials, byFetch) {
     browser.frame = data
     if (value && what === BACKFILL) heard(what, value)
     else if (value && what === PRESENCE && value.code === undefined) heard(NEWS, value)
-    else if (!value || !tell(what, 0, lastEventId, value)) tell(GARBLED, 0, type)
+    else if (!value || !tell(what, 0, `${lastEventId}\n${lines({ ...value, rejected: what === PRESENCE ? [value] : value.rejected, timestampMs: time(value) }, FIELDS[type])}`)) tell(GARBLED, 0, type)
   }
   const befell = ({ type, target }) => {
     if (type !== 'visibilitychange' || !target.hidden) tell(FIRST_OF_WORLD + WORLD.indexOf(STANDING[type] ?? type))
@@ -109,11 +127,11 @@ export function attach(call, token, withCredentials, byFetch) {
       const given = (await token()) || undefined
       const status = !given ? 204 : given === bearer ? 304 : 200
       bearer = given
-      return { status }
+      return String(status)
     }
     if (whom === PROBE) {
       await fetch(url, { cache: 'no-store', mode: 'no-cors', credentials: 'omit' })
-      return { code: 'cors', detail: 'the server is there, and does not let pages of this origin read its answers' }
+      return lines({ code: 'cors', detail: 'the server is there, and does not let pages of this origin read its answers' }, ANSWERED)
     }
     const post = body !== undefined
     const init = post ? { method: 'POST', body, keepalive: whom === REPORT } : {}
@@ -129,8 +147,7 @@ export function attach(call, token, withCredentials, byFetch) {
   const summary = async (response) => {
     const retryAfter = response.headers.get('retry-after')
     // A proxy's page, say, is no JSON: then the status has to do.
-    const { code, detail, rejected, ticket, expiresIn, userId } = object(await response.text()) ?? {}
-    return { code, detail, rejected, ticket, expiresIn, userId, status: response.status, retryAfterMs: delay(retryAfter) }
+    return lines({ ...object(await response.text()), status: response.status, retryAfterMs: delay(retryAfter) }, ANSWERED)
   }
 
   /** Reads a stream to its end, unless it is closed before. */
@@ -139,8 +156,8 @@ export function attach(call, token, withCredentials, byFetch) {
     const response = await request(url, { signal }, { accept: 'text/event-stream' }).catch(() => undefined)
     if (source !== own) return
     if (response?.status !== 200 || !/^text\/event-stream\b/.test(response.headers.get('content-type'))) {
-      const value = response ? await summary(response).catch(() => ({})) : {}
-      if (source === own) tell(REFUSED, 0, '', value)
+      const text = response && (await summary(response).catch(() => undefined))
+      if (source === own) tell(REFUSED, 0, text)
       return
     }
     const reader = response.body.getReader()
@@ -200,8 +217,8 @@ export function attach(call, token, withCredentials, byFetch) {
     /** Asks the application or the server; without a body it is a GET. */
     send(whom, number, url, body) {
       ask(whom, url, body).then(
-        (value) => tell(ANSWER, number, '', value),
-        (error) => tell(ANSWER, number, '', whom === TOKEN ? { detail: String(error) } : {}),
+        (text) => tell(ANSWER, number, text),
+        (error) => tell(ANSWER, number, whom === TOKEN ? lines({ detail: String(error) }, ANSWERED) : ''),
       )
     },
 
@@ -272,36 +289,37 @@ export const byFetch = (transport) =>
 
 export const copy = (chunk, into) => into.set(chunk)
 
-// ---- reading objects ----
+// ---- what the session reads ----
 
-export const field = (object, name) => object?.[name]
+/** A word of a list. What is none could be no channel either. */
+const word = (value) => (typeof value === 'string' ? value.replace(/\s/g, '?') : '?')
 
 /** A server's time, in milliseconds since 1970; `NaN` where there is none. */
 export const time = (object) => Date.parse(object?.timestamp)
 
-/** A text; `undefined` for anything else. */
-export function text(object, name) {
-  const value = object?.[name]
-  return typeof value === 'string' ? value : undefined
+/** What stands in an object, for the session: a text, a number (with a plus, which no channel has), a truth as 0 or 1, or a list of texts or of refusals. */
+function line(value) {
+  if (typeof value === 'string') return value.replace(/\n/g, ' ')
+  if (Array.isArray(value)) return `[${value.map((one) => (one?.channel ? `${word(one.channel)} ${word(one.code)}` : word(one))).join(' ')}`
+  return typeof value === 'number' || typeof value === 'boolean' ? `+${Math.trunc(Math.min(+value, Number.MAX_SAFE_INTEGER))}` : ''
 }
 
-/** A number, or a truth as 0 or 1; `NaN` for anything else. */
-export function number(object, name) {
-  const value = object?.[name]
-  return typeof value === 'number' || typeof value === 'boolean' ? +value : NaN
-}
+/** Fields of an object, each on a line; what is not there is empty. */
+const lines = (object, names) =>
+  names
+    .split(' ')
+    .map((name) => line(object?.[name]))
+    .join('\n')
 
-/** The texts of a list, each on a line; `undefined` if it is no list. */
-export function lines(object, name) {
-  const value = object?.[name]
-  return Array.isArray(value) ? value.filter((one) => typeof one === 'string').join('\n') : undefined
-}
+/** From whom a record is hidden. */
+export const hidden = (record) => lines(record?.except, 'userId sessionId deviceId')
 
-/** The refusals in a frame or an answer, each on a line: the channel, a space, and the code. */
-export function refusals(object) {
-  const { rejected } = object
-  return Array.isArray(rejected) ? rejected.map((one) => `${one?.channel} ${text(one, 'code') ?? ''}`).join('\n') : ''
-}
+/** The options of a client that are texts, numbers and truths. A `since` that is empty is one that cannot be read. */
+export const settings = ({ since, latencySample, ...options }) =>
+  lines(
+    { ...options, ...options.reconnect, since: since === '' ? '?' : since, latency: latencySample * 2 ** 32 },
+    'deviceId sessionId since idleMs shareConnection reconnect baseMs capMs maxAttempts latency url withCredentials',
+  )
 
 // ---- who this browser and this tab are ----
 

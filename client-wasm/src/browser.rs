@@ -60,13 +60,10 @@ extern "C" {
     #[wasm_bindgen(js_name = list)]
     pub(crate) fn parse_list(text: &[u8], length: u32) -> JsValue;
     pub(crate) fn item(list: &JsValue, index: u32) -> JsValue;
-    /// When a record was accepted, or a stream opened, by the server's clock; `NaN` where nobody says.
+    /// When a record was accepted, by the server's clock; `NaN` where it does not say.
     pub(crate) fn time(object: &JsValue) -> f64;
-    pub(crate) fn field(object: &JsValue, name: &str) -> JsValue;
-    pub(crate) fn text(object: &JsValue, name: &str) -> Option<String>;
-    pub(crate) fn number(object: &JsValue, name: &str) -> f64;
-    pub(crate) fn lines(object: &JsValue, name: &str) -> Option<String>;
-    pub(crate) fn refusals(object: &JsValue) -> String;
+    /// From whom a record is hidden: the user, the session and the device, each on a line.
+    pub(crate) fn hidden(record: &JsValue) -> String;
 
     #[wasm_bindgen(js_name = isElsewhere)]
     pub(crate) fn is_elsewhere(url: &str) -> bool;
@@ -103,10 +100,9 @@ pub(crate) mod occasion {
     pub(crate) const GONE: u32 = 22;
     pub(crate) const TOLD: u32 = 23;
     pub(crate) const UNSHARED: u32 = 24;
-    pub(crate) const EXCLUDING: u32 = 25;
-    pub(crate) const NEWS: u32 = 26;
-    pub(crate) const CHUNK: u32 = 27;
-    pub(crate) const REFUSED: u32 = 28;
+    pub(crate) const NEWS: u32 = 25;
+    pub(crate) const CHUNK: u32 = 26;
+    pub(crate) const REFUSED: u32 = 27;
 }
 
 /// The route of a record whose channel has not been looked up.
@@ -119,11 +115,7 @@ pub(crate) fn whole(number: f64) -> u64 {
 }
 
 /// A share, from 0 to 1, of 2³².
+#[cfg(feature = "typed")]
 pub(crate) fn share(share: f64) -> u64 {
     whole(share * 4_294_967_296.0)
-}
-
-/// A number of an object; `None` for anything else.
-pub(crate) fn some_number(object: &JsValue, name: &str) -> Option<u64> {
-    Some(number(object, name)).filter(|number| !number.is_nan()).map(whole)
 }

@@ -17,7 +17,14 @@ use tidings_protocol::{
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    browser::{self, Browser, Callback, UNKNOWN, batch::Batch, frames, occasion, tabs, tabs::Tabs, text, whole},
+    browser::{
+        self, Browser, Callback, UNKNOWN,
+        batch::Batch,
+        frames::{self, Fields},
+        occasion, tabs,
+        tabs::Tabs,
+        whole,
+    },
     session::{
         Access, Action, Config, Exclusion, Frame, HandlerId, Hears, Identity, Request, Route, Session, State, Status,
         Trouble,
@@ -196,7 +203,7 @@ impl<A: Application> Driver<A> {
 
     fn called(self: &Rc<Self>, occasion: u32, number: u32, now: u64, text: &str, value: &JsValue) -> bool {
         match occasion {
-            occasion::RECORD | occasion::EXCLUDING | occasion::BACKFILL | occasion::NEWS => {
+            occasion::RECORD | occasion::BACKFILL | occasion::NEWS => {
                 self.record(occasion, number, now, text, value);
                 return true;
             }
@@ -227,7 +234,7 @@ impl<A: Application> Driver<A> {
                     occasion::GONE => session.gone(text),
                     occasion::UNSHARED => session.unshared(now),
                     occasion::ERROR => session.failed(now),
-                    occasion::REFUSED => session.refused(now, &frames::answer(value)),
+                    occasion::REFUSED => session.refused(now, &frames::answer(text)),
                     occasion::ONLINE => session.online(now),
                     occasion::SHOWN => session.visible(now),
                     occasion::HIDDEN => session.suspend(),
@@ -242,9 +249,9 @@ impl<A: Application> Driver<A> {
                     }
                     occasion::ANSWER => {
                         self.unanswered.set(self.unanswered.get().saturating_sub(1));
-                        session.answer(now, number, &frames::answer(value));
+                        session.answer(now, number, &frames::answer(text));
                     }
-                    _ => match frames::control(occasion, text, value) {
+                    _ => match frames::control(occasion, text) {
                         Some(frame) => {
                             if let Frame::Closing { reason, .. } = &frame {
                                 closing = Some(JsValue::from_str(reason));
@@ -264,27 +271,28 @@ impl<A: Application> Driver<A> {
         true
     }
 
-    /// A record, live or of the past, or news of who is online, for those who hear it.
-    fn record(self: &Rc<Self>, occasion: u32, route: u32, now: u64, position: &str, record: &JsValue) {
+    /// A record, live or of the past, or news of who is online, for those who hear it: its position, and where more is needed
+    /// what `browser.js` puts below it.
+    fn record(self: &Rc<Self>, occasion: u32, route: u32, now: u64, text: &str, record: &JsValue) {
+        let mut fields = Fields::of(text);
+        let position = fields.cursor();
         let mut hearers = self.hearers.take();
         let (unheard, timed) = {
             let mut session = self.session.borrow_mut();
-            let route = if route == UNKNOWN { self.find(&mut session, occasion, record) } else { Route(route) };
-            let position = frames::cursor(position);
-            if matches!(occasion, occasion::RECORD | occasion::NEWS) {
-                session.record(now, route, position, None, &mut hearers);
+            let (channel, addressed) = (fields.text(), !fields.text().is_empty());
+            let route = if route == UNKNOWN {
+                self.find(&mut session, occasion, record, channel, addressed)
             } else {
-                let names = excluded(record);
-                let except = exclusion(&names);
-                if occasion == occasion::EXCLUDING {
-                    session.record(now, route, position, except.as_ref(), &mut hearers);
-                } else {
-                    let id = text(record, "requestId").unwrap_or_default();
-                    session.backfill(now, &id, route, position, except.as_ref(), &mut hearers);
-                }
+                Route(route)
+            };
+            let id = fields.text();
+            let except = exclusion(fields);
+            if occasion == occasion::BACKFILL {
+                session.backfill(now, id, route, position, except.as_ref(), &mut hearers);
+            } else {
+                session.record(now, route, position, except.as_ref(), &mut hearers);
             }
-            let timed =
-                matches!(occasion, occasion::RECORD | occasion::EXCLUDING) && !hearers.is_empty() && session.is_timed();
+            let timed = occasion == occasion::RECORD && !hearers.is_empty() && session.is_timed();
             (hearers.is_empty() && session.routes().handlers(route).is_empty(), timed)
         };
         // What the record itself caused comes first: a gap before what follows it.
@@ -322,7 +330,8 @@ impl<A: Application> Driver<A> {
             // Who does not hear it has not read it either.
             if !hearers.is_empty() {
                 record = tabs::relayed(&self.browser);
-                if exclusion(&excluded(&record)).is_some_and(|except| session.hides(&except)) {
+                let hidden = browser::hidden(&record);
+                if exclusion(Fields::of(&hidden)).is_some_and(|except| session.hides(&except)) {
                     hearers.clear();
                 }
             }
@@ -418,13 +427,13 @@ impl<A: Application> Driver<A> {
     }
 
     /// Looks up who hears a record, for the browser to remember.
-    fn find(&self, session: &mut Session, occasion: u32, record: &JsValue) -> Route {
+    fn find(&self, session: &mut Session, occasion: u32, record: &JsValue, channel: &str, addressed: bool) -> Route {
         let hears = match occasion {
             occasion::NEWS => Hears::Presence,
-            _ if browser::field(record, "to").is_undefined() => Hears::Channels,
-            _ => Hears::Addressed,
+            _ if addressed => Hears::Addressed,
+            _ => Hears::Channels,
         };
-        let route = session.routes().find(text(record, "channel").unwrap_or_default().as_bytes(), hears);
+        let route = session.routes().find(channel.as_bytes(), hears);
         self.forget_old(session);
         self.browser.remember(occasion, record, route.0);
         route
@@ -523,15 +532,8 @@ impl<A> Drop for Driver<A> {
 }
 
 /// Whose streams, sessions and devices a record is hidden from.
-fn excluded(record: &JsValue) -> [Option<String>; 3] {
-    let except = browser::field(record, "except");
-    ["userId", "sessionId", "deviceId"].map(|name| text(&except, name))
-}
-
-fn exclusion([user_id, session_id, device_id]: &[Option<String>; 3]) -> Option<Exclusion<'_>> {
-    user_id.as_deref().map(|user_id| Exclusion {
-        user_id,
-        session_id: session_id.as_deref(),
-        device_id: device_id.as_deref(),
-    })
+fn exclusion(mut fields: Fields<'_>) -> Option<Exclusion<'_>> {
+    let user_id = fields.text();
+    let mut some = || Some(fields.text()).filter(|text| !text.is_empty());
+    (!user_id.is_empty()).then(|| Exclusion { user_id, session_id: some(), device_id: some() })
 }

@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     backoff::Backoff,
-    browser::{field, number, share, some_number, text},
+    browser::frames::Fields,
     driver::{Application, Driver, Means, Names},
     session::{Config, HandlerId, Status, Trouble},
 };
@@ -68,6 +68,16 @@ extern "C" {
     /// `ClientOptions` as TypeScript sees it.
     #[wasm_bindgen(typescript_type = "ClientOptions")]
     pub type Options;
+    #[wasm_bindgen(method, getter)]
+    fn token(this: &Options) -> JsValue;
+    #[wasm_bindgen(method, getter)]
+    fn transport(this: &Options) -> JsValue;
+}
+
+#[wasm_bindgen(module = "/src/browser.js")]
+extern "C" {
+    /// The options that are texts and numbers, each on a line.
+    fn settings(options: &JsValue) -> String;
 }
 
 #[wasm_bindgen(module = "/src/listeners.js")]
@@ -109,8 +119,6 @@ extern "C" {
     fn check(options: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = malformedChannel)]
     fn malformed_channel() -> JsValue;
-    #[wasm_bindgen(js_name = identityHeaders)]
-    fn identity_headers(device_id: &str, session_id: &str) -> JsValue;
 }
 
 impl Application for Listeners {
@@ -187,21 +195,21 @@ impl Client {
         if !malformed.is_undefined() {
             return Err(malformed);
         }
-        let names = Names { device_id: text(options, "deviceId"), session_id: text(options, "sessionId") };
+        let settings = settings(options);
+        // In the order of `browser.js`.
+        let mut fields = Fields::of(&settings);
+        let names = Names { device_id: fields.some_text(), session_id: fields.some_text() };
         let config = Config {
-            since: text(options, "since"),
-            reconnect: backoff(options),
-            idle_ms: some_number(options, "idleMs"),
+            since: fields.some_text(),
+            idle_ms: fields.number(),
             // Absent is yes.
-            share: some_number(options, "shareConnection") != Some(0),
-            latency: share(number(options, "latencySample")),
-            ..Config::new(text(options, "url").unwrap_or_default())
+            share: fields.number() != Some(0),
+            reconnect: backoff(&mut fields),
+            latency: fields.number().unwrap_or(0),
+            ..Config::new(fields.text())
         };
-        let means = Means {
-            token: field(options, "token"),
-            with_credentials: number(options, "withCredentials") > 0.0,
-            transport: field(options, "transport"),
-        };
+        let with_credentials = fields.truth();
+        let means = Means { token: options.token(), with_credentials, transport: options.transport() };
         Ok(Self { driver: Driver::new(config, names, means, listeners(options)) })
     }
 
@@ -297,13 +305,6 @@ impl Client {
     pub fn session_id(&self) -> JsValue {
         self.driver.identity(|identity, _| identity.session_id.as_str().into())
     }
-
-    /// The headers by which any request says from which device and tab it comes.
-    #[must_use]
-    #[wasm_bindgen(unchecked_return_type = "{ 'X-Device-Id': string; 'X-Session-Id': string }")]
-    pub fn headers(&self) -> JsValue {
-        self.driver.identity(|identity, _| identity_headers(&identity.device_id, &identity.session_id))
-    }
 }
 
 impl Client {
@@ -321,17 +322,13 @@ fn parse(pattern: &JsValue) -> Result<Pattern, JsValue> {
     pattern.as_string().unwrap_or_default().parse().map_err(|_| malformed_channel())
 }
 
-fn backoff(options: &JsValue) -> Option<Backoff> {
-    // `false` reads as 0.
-    if some_number(options, "reconnect") == Some(0) {
-        return None;
-    }
-    let given = field(options, "reconnect");
+fn backoff(fields: &mut Fields<'_>) -> Option<Backoff> {
+    let reconnects = fields.number() != Some(0);
     let Backoff { base_ms, cap_ms, max_attempts } = Backoff::default();
-    Some(Backoff {
-        base_ms: some_number(&given, "baseMs").unwrap_or(base_ms),
-        cap_ms: some_number(&given, "capMs").unwrap_or(cap_ms),
-        max_attempts: some_number(&given, "maxAttempts")
-            .map_or(max_attempts, |attempts| u32::try_from(attempts).unwrap_or(u32::MAX)),
-    })
+    let backoff = Backoff {
+        base_ms: fields.number().unwrap_or(base_ms),
+        cap_ms: fields.number().unwrap_or(cap_ms),
+        max_attempts: fields.number().map_or(max_attempts, |attempts| u32::try_from(attempts).unwrap_or(u32::MAX)),
+    };
+    reconnects.then_some(backoff)
 }

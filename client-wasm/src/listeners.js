@@ -67,9 +67,6 @@ export function listeners({ onState, onGap, onError, onDebug }) {
   }
 }
 
-/** As any request says from which device and tab it comes. */
-export const identityHeaders = (deviceId, sessionId) => ({ 'X-Device-Id': deviceId, 'X-Session-Id': sessionId })
-
 /** An `Error` with a `code`. */
 const codedError = (code, message) => Object.assign(new Error(message), { code })
 

@@ -68,7 +68,6 @@ export const first_handlers_connect = (Client) =>
     equal(states, [['connecting', 0, null, null], ['open', 0, null, 'n1']])
     equal(heard.length, 1)
     equal([heard[0].channel, heard[0].payload, heard[0].position], ['timer:u1', { text: 'ü€😀' }, '1.11.a'])
-    equal(client.headers(), { 'X-Device-Id': deviceId, 'X-Session-Id': sessionId })
     client.disconnect()
     equal([client.state, FakeEventSource.last.closed], ['closed', true])
   })

@@ -1,99 +1,128 @@
-//! Frames, from the browser's own JSON. Nothing is copied out of it that the session does not need.
+//! Frames and answers, as `browser.js` writes them: their fields in one text, each on a line. So the browser is asked once
+//! for each frame, and what comes of it needs no browser.
 
 use tidings_protocol::{Cursor, Pattern};
-use wasm_bindgen::prelude::*;
 
-use super::{field, lines, number, occasion, refusals, some_number, text, time, whole};
-use crate::{
-    cut::cut,
-    session::{Answer, Connected, Frame, Rejected},
-};
+use super::occasion;
+use crate::session::{Answer, Connected, Frame, Rejected, Words, decimal};
 
-/// A place in the log.
-pub(crate) fn cursor(text: &str) -> Option<Cursor> {
-    text.parse().ok()
-}
+/// The fields of an object, in their order; what is not there is empty.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a>(Words<'a>);
 
-/// A list of channels; `None` if it is no list. What is no channel in it cannot be one of ours.
-fn channels(object: &JsValue) -> Option<Vec<Pattern>> {
-    let mut channels = Vec::new();
-    each_line(&lines(object, "channels")?, &mut |line| channels.extend(line.parse()));
-    Some(channels)
-}
+impl<'a> Fields<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self(Words(text))
+    }
 
-fn rejected(object: &JsValue) -> Vec<Rejected> {
-    let mut rejected = Vec::new();
-    each_line(&refusals(object), &mut |line| {
-        let (channel, code) = cut(line, b' ');
-        if let Ok(channel) = channel.parse() {
-            rejected.push(Rejected { channel, code: code.to_owned() });
+    #[inline(never)]
+    pub(crate) fn text(&mut self) -> &'a str {
+        self.0.until(b'\n')
+    }
+
+    /// A text, if it is there.
+    #[inline(never)]
+    pub(crate) fn some_text(&mut self) -> Option<String> {
+        Some(self.text()).filter(|text| !text.is_empty()).map(str::to_owned)
+    }
+
+    /// A number, if it is one.
+    #[inline(never)]
+    pub(crate) fn number(&mut self) -> Option<u64> {
+        decimal(self.text())
+    }
+
+    /// A number of milliseconds, from seconds.
+    fn seconds(&mut self) -> Option<u64> {
+        self.number().map(|seconds| seconds.saturating_mul(1_000))
+    }
+
+    /// Whether something is so.
+    pub(crate) fn truth(&mut self) -> bool {
+        self.number() == Some(1)
+    }
+
+    pub(crate) fn cursor(&mut self) -> Option<Cursor> {
+        self.text().parse().ok()
+    }
+
+    fn list(&mut self) -> Option<Words<'a>> {
+        self.text().strip_prefix('[').map(Words)
+    }
+
+    /// A list of channels; `None` if it is no list. What is no channel in it cannot be one of ours.
+    fn channels(&mut self) -> Option<Vec<Pattern>> {
+        let mut list = self.list()?;
+        let mut channels = Vec::new();
+        while !list.rest().is_empty() {
+            channels.extend(list.word().parse());
         }
-    });
-    rejected
-}
+        Some(channels)
+    }
 
-fn each_line(text: &str, each: &mut dyn FnMut(&str)) {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (line, after) = cut(rest, b'\n');
-        each(line);
-        rest = after;
+    fn rejected(&mut self) -> Vec<Rejected> {
+        let mut list = self.list().unwrap_or(Words(""));
+        let mut rejected = Vec::new();
+        while !list.rest().is_empty() {
+            let (channel, code) = (list.word().parse(), list.word().to_owned());
+            if let Ok(channel) = channel {
+                rejected.push(Rejected { channel, code });
+            }
+        }
+        rejected
     }
 }
 
-/// A control frame, by the number of its name, from its id and its data. `None` if that is not what the name promises.
-pub(crate) fn control(name: u32, id: &str, data: &JsValue) -> Option<Frame> {
-    let id = cursor(id);
-    let word = |name| text(data, name).unwrap_or_default();
+/// A control frame, by the number of its name. `None` if that is not what the name promises.
+pub(crate) fn control(name: u32, text: &str) -> Option<Frame> {
+    let mut fields = Fields::of(text);
+    let id = fields.cursor();
+    // In the order of `browser.js`.
     Some(match name {
         occasion::CONNECTED => Frame::Connected(Connected {
             id,
-            connection_id: text(data, "connectionId")?,
-            user_id: text(data, "userId"),
-            channels: channels(data)?,
-            rejected: rejected(data),
-            resumed: number(data, "resumed") > 0.0,
-            heartbeat_ms: whole(number(data, "heartbeatMs")),
-            expires_in_ms: seconds(data, "expiresIn"),
-            alive_ms: whole(number(data, "aliveMs")),
-            timestamp_ms: whole(time(data)),
+            connection_id: fields.some_text()?,
+            channels: fields.channels()?,
+            rejected: fields.rejected(),
+            resumed: fields.truth(),
+            heartbeat_ms: fields.number().unwrap_or(0),
+            expires_in_ms: fields.seconds(),
+            alive_ms: fields.number().unwrap_or(0),
+            timestamp_ms: fields.number().unwrap_or(0),
+            user_id: fields.some_text(),
         }),
         occasion::SUBSCRIBED => Frame::Subscribed {
-            request_id: text(data, "requestId")?,
-            channels: channels(data)?,
-            position: cursor(&word("position")),
+            request_id: fields.some_text()?,
+            channels: fields.channels()?,
+            position: fields.cursor(),
         },
         occasion::GAP => Frame::Gap {
-            channels: if field(data, "channels").is_null() { None } else { Some(channels(data)?) },
-            reason: word("reason"),
-            request_id: text(data, "requestId"),
+            channels: fields.channels(),
+            request_id: fields.some_text(),
+            reason: fields.text().to_owned(),
             id,
         },
         occasion::HEARTBEAT => Frame::Heartbeat { id },
-        occasion::REVOKED => Frame::Revoked { channels: channels(data)?, code: word("code") },
-        occasion::PRESENCE => {
-            Frame::Unseen(Rejected { channel: text(data, "channel")?.parse().ok()?, code: text(data, "code")? })
+        occasion::REVOKED => Frame::Revoked { channels: fields.channels()?, code: fields.text().to_owned() },
+        occasion::PRESENCE => Frame::Unseen(fields.rejected().pop()?),
+        occasion::CLOSING => {
+            Frame::Closing { retry_ms: fields.number().unwrap_or(0), reason: fields.text().to_owned() }
         }
-        occasion::CLOSING => Frame::Closing { reason: word("reason"), retry_ms: whole(number(data, "retryMs")) },
         _ => Frame::Other,
     })
 }
 
-/// The answer to a request, as `browser.js` sums it up.
-pub(crate) fn answer(value: &JsValue) -> Answer {
+/// The answer to a request.
+pub(crate) fn answer(text: &str) -> Answer {
+    let mut fields = Fields::of(text);
     Answer {
-        status: some_number(value, "status").and_then(|status| u16::try_from(status).ok()),
-        retry_after_ms: some_number(value, "retryAfterMs"),
-        code: text(value, "code"),
-        detail: text(value, "detail"),
-        rejected: rejected(value),
-        user_id: text(value, "userId"),
-        ticket: text(value, "ticket"),
-        expires_in_ms: seconds(value, "expiresIn"),
+        status: fields.number().and_then(|status| u16::try_from(status).ok()),
+        retry_after_ms: fields.number(),
+        code: fields.some_text(),
+        rejected: fields.rejected(),
+        ticket: fields.some_text(),
+        expires_in_ms: fields.seconds(),
+        user_id: fields.some_text(),
+        detail: fields.some_text(),
     }
-}
-
-/// A number of milliseconds, from seconds.
-fn seconds(object: &JsValue, name: &str) -> Option<u64> {
-    some_number(object, name).map(|seconds| seconds.saturating_mul(1_000))
 }

@@ -8,7 +8,7 @@ use super::{
     link::{LATE_MS, Phase, patience},
     subscription::{Standing, raise},
     tabs::{JOIN_MS, Part},
-    words::Words,
+    words::{Words, small},
 };
 use crate::routes::HandlerId;
 
@@ -265,8 +265,8 @@ fn mine(list: &str, me: u32) -> Vec<HandlerId> {
     let (mut list, mut found) = (Words(list), Vec::new());
     while !list.rest().is_empty() {
         let mut one = Words(list.until(b','));
-        if one.until(b'.').parse() == Ok(me) {
-            found.extend(one.rest().parse().map(HandlerId));
+        if small(one.until(b'.')) == Some(me) {
+            found.extend(small(one.rest()).map(HandlerId));
         }
     }
     found

@@ -11,6 +11,7 @@ use super::{
     presence::Watch,
     relay,
     subscription::{Known, Standing, Subscription, find, raise},
+    words::small,
 };
 use crate::routes::{HandlerId, Hears, Route};
 
@@ -139,7 +140,7 @@ impl Session {
     }
 
     fn subscribed(&mut self, now: u64, request_id: &str, channels: &[Pattern], position: Option<Cursor>) {
-        let Ok(call) = request_id.parse::<u32>() else { return };
+        let Some(call) = small(request_id) else { return };
         let Phase::Open(stream) = &mut self.phase else { return };
         stream.calls.confirm(channels);
         // It names a record of the log like any other position: if the log should lose that record, and write another in
@@ -196,7 +197,7 @@ impl Session {
         }
         self.heard(now);
         raise(&mut self.seen, position);
-        let Ok(call) = request_id.parse::<u32>() else { return };
+        let Some(call) = small(request_id) else { return };
         let hidden = except.is_some_and(|except| self.hides(except));
         let mut to = String::new();
         let Self { routes, subscriptions, .. } = self;
@@ -250,7 +251,7 @@ impl Session {
 
     /// Something may be missing on these channels: to those who asked for it by this call, or without one to all of them.
     fn gap_on(&mut self, now: u64, channels: Vec<Pattern>, reason: String, request_id: Option<&str>) {
-        let call = request_id.and_then(|id| id.parse::<u32>().ok());
+        let call = request_id.and_then(small);
         let (mut handlers, mut to) = (Vec::new(), String::new());
         for subscription in &mut self.subscriptions {
             let overlaps = channels.iter().any(|channel| channel.overlaps(&subscription.pattern));

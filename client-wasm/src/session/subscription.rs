@@ -4,7 +4,7 @@ use tidings_protocol::{Cursor, Pattern};
 
 use super::{
     address::push_cursor,
-    words::{Line, Words},
+    words::{Line, Words, small},
 };
 use crate::routes::{HandlerId, Hears};
 
@@ -128,7 +128,7 @@ impl Told {
         let mut next = || parts.until(b',');
         // In the order in which it is told.
         Some(Self {
-            theirs: next().parse().ok()?,
+            theirs: small(next())?,
             active: next() == "1",
             hears: match next() {
                 "c" => Hears::Channels,

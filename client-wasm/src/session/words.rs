@@ -52,18 +52,44 @@ impl Line<'_> {
     }
 }
 
+/// A number, with or without a plus. By hand: what the standard library makes for each kind of number would cost the browser
+/// a kilobyte.
+#[inline(never)]
+pub(crate) fn decimal(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    // With so many it fits.
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    let mut number = 0;
+    for byte in digits.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    Some(number)
+}
+
+/// A number of 32 bits.
+#[inline(never)]
+pub(super) fn small(text: &str) -> Option<u32> {
+    decimal(text).and_then(|number| u32::try_from(number).ok())
+}
+
 /// A line that was heard. What is missing in it reads as an empty word.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Words<'a>(pub(super) &'a str);
+pub(crate) struct Words<'a>(pub(crate) &'a str);
 
 impl<'a> Words<'a> {
     #[inline(never)]
-    pub(super) fn word(&mut self) -> &'a str {
+    pub(crate) fn word(&mut self) -> &'a str {
         self.until(b' ')
     }
 
     #[inline(never)]
-    pub(super) fn until(&mut self, byte: u8) -> &'a str {
+    pub(crate) fn until(&mut self, byte: u8) -> &'a str {
         let (word, rest) = cut(self.0, byte);
         self.0 = rest;
         word
@@ -71,7 +97,7 @@ impl<'a> Words<'a> {
 
     #[inline(never)]
     pub(super) fn number(&mut self) -> u32 {
-        self.word().parse().unwrap_or_default()
+        small(self.word()).unwrap_or_default()
     }
 
     #[inline(never)]
@@ -80,7 +106,7 @@ impl<'a> Words<'a> {
     }
 
     /// All that is left.
-    pub(super) fn rest(self) -> &'a str {
+    pub(crate) fn rest(self) -> &'a str {
         self.0
     }
 }

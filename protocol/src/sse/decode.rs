@@ -128,11 +128,7 @@ impl Decoder {
     /// # Errors
     ///
     /// As those of [`Self::push`].
-    pub fn push_raw(
-        &mut self,
-        chunk: &[u8],
-        on_message: &mut dyn FnMut(RawMessage<'_>),
-    ) -> Result<(), DecodeError> {
+    pub fn push_raw(&mut self, chunk: &[u8], on_message: &mut dyn FnMut(RawMessage<'_>)) -> Result<(), DecodeError> {
         let result = if self.failed { self.too_long() } else { self.read(chunk, on_message) };
         self.failed = result.is_err();
         result
