@@ -13,7 +13,7 @@ use crate::steps::Steps;
 
 const BETTER_SSE: &str = "bench/better-sse";
 /// As `server/benches/hot_path` calls them, how many events one pass has, and how often it passes each.
-const STATIONS: [(&str, u64); 8] = [
+const STATIONS: [(&str, u64); 10] = [
     ("encode", 1),
     ("decode", 64),
     ("append", 1),
@@ -22,6 +22,8 @@ const STATIONS: [(&str, u64); 8] = [
     ("match_one", 1),
     ("match_one_of_many", 1),
     ("gather", 1),
+    ("append_shown", 1),
+    ("gather_shown", 1),
 ];
 const TIMES: u64 = 1_000;
 

@@ -12,6 +12,7 @@ use axum::{
     http::Request,
 };
 use futures_util::FutureExt;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::value::RawValue;
 use tidings::{
     Event, Hub, Routes,
@@ -49,10 +50,15 @@ pub(crate) enum Station {
     MatchOneOfMany,
     /// A stream takes one event out of the window.
     Gather,
+    /// As `Append`, where an exporter shows the figures.
+    AppendShown,
+    /// As `Gather`, where an exporter shows the figures and this is an event whose way is timed.
+    GatherShown,
 }
 
 impl Station {
-    pub(crate) const ALL: [Self; 8] = [
+    /// Those with an exporter last: once it is there, it stays.
+    pub(crate) const ALL: [Self; 10] = [
         Self::Encode,
         Self::Decode,
         Self::Append,
@@ -61,6 +67,8 @@ impl Station {
         Self::MatchOne,
         Self::MatchOneOfMany,
         Self::Gather,
+        Self::AppendShown,
+        Self::GatherShown,
     ];
 
     fn streams(self) -> usize {
@@ -79,6 +87,8 @@ impl fmt::Display for Station {
             Self::MatchOne => "match_one",
             Self::MatchOneOfMany => "match_one_of_many",
             Self::Gather => "gather",
+            Self::AppendShown => "append_shown",
+            Self::GatherShown => "gather_shown",
         })
     }
 }
@@ -91,10 +101,15 @@ pub(crate) struct World {
     frame: EventFrame<Box<RawValue>>,
     chunk: String,
     event: Option<Event>,
+    now_ms: u64,
 }
 
 impl World {
     pub(crate) fn new(station: Station) -> Self {
+        if matches!(station, Station::AppendShown | Station::GatherShown) {
+            // Before the hub, which looks its figures up once.
+            let _ = PrometheusBuilder::new().set_buckets(&[0.001, 0.01, 0.1, 1.0]).expect("buckets").install_recorder();
+        }
         let mut node = Node::boot(Hub::builder(), 0).expect("the memory engine answers");
         node.attach().expect("the memory engine answers");
         let auth = |request: AuthRequest| async move { Identity::user(request.query("user").unwrap_or_default()) };
@@ -113,7 +128,7 @@ impl World {
             payload: payload.clone(),
         };
         let chunk = encode(&frame).repeat(CHUNK);
-        let mut world = Self { node, streams, payload, frame, chunk, event: None };
+        let mut world = Self { node, streams, payload, frame, chunk, event: None, now_ms: 0 };
         world.drain();
         world
     }
@@ -122,7 +137,7 @@ impl World {
     pub(crate) fn prepare(&mut self, station: Station) {
         match station {
             Station::Encode | Station::Decode => {}
-            Station::Append => {
+            Station::Append | Station::AppendShown => {
                 self.settle();
                 self.event = Some(self.event());
             }
@@ -142,7 +157,12 @@ impl World {
                 publish.publish(self.event()).now_or_never().expect("at once").expect("acknowledged");
                 apply(&mut self.node);
             }
-            Station::Gather => {
+            Station::Gather | Station::GatherShown => {
+                if station == Station::GatherShown {
+                    // Of four events a second the way is timed.
+                    self.now_ms += 1_000;
+                    self.node.tick(self.now_ms, u64::MAX);
+                }
                 self.settle();
                 while gather(&mut self.streams[0]) > 0 {}
                 self.publish();
@@ -158,7 +178,7 @@ impl World {
         match station {
             Station::Encode => encode(&self.frame).len(),
             Station::Decode => decode(&self.chunk),
-            Station::Append => {
+            Station::Append | Station::AppendShown => {
                 let event = self.event.take().expect("prepared");
                 append(self.node.hub(), event)
             }
@@ -167,7 +187,7 @@ impl World {
                 wake(&self.node);
                 1
             }
-            Station::Gather => gather(&mut self.streams[0]),
+            Station::Gather | Station::GatherShown => gather(&mut self.streams[0]),
         }
     }
 
