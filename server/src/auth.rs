@@ -30,7 +30,8 @@
 //! | `Forward` | an endpoint of your application is asked, with the feature `forward` |
 //! | [`Tickets`](crate::Routes::tickets) | single-use texts for clients that can set no header, beside any of these |
 //!
-//! [`Auth::or`] makes one of two: the first that knows the credentials decides.
+//! [`Auth::or`] makes one of two: the first that knows the credentials decides. Each of them has a program of its own that runs, in
+//! `examples/auth_*.rs` of this crate.
 
 mod combine;
 mod error;

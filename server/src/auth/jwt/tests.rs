@@ -220,7 +220,14 @@ async fn a_jwks_document_brings_each_keys_algorithm_and_name() {
     let ed = EncodingKey::from_ed_pem(pem!("ed25519.private")).unwrap();
     let mut unnamed = public(&ec, Algorithm::ES256, "ec");
     unnamed.as_object_mut().unwrap().remove("alg");
+    let for_else = |member: &str, value: serde_json::Value| {
+        let mut key = public(&ed, Algorithm::EdDSA, "else");
+        key[member] = value;
+        key
+    };
     let document = json!({"keys": [
+        for_else("use", json!("enc")),
+        for_else("key_ops", json!(["deriveKey"])),
         public(&rsa, Algorithm::RS256, "rsa"),
         unnamed,
         public(&ed, Algorithm::EdDSA, "ed"),
@@ -235,6 +242,7 @@ async fn a_jwks_document_brings_each_keys_algorithm_and_name() {
     assert!(bearer(&jwt, &token(&rsa, Algorithm::RS256, "rsa")).await.is_ok());
     assert!(bearer(&jwt, &token(&ec, Algorithm::ES256, "ec")).await.is_ok());
     assert!(bearer(&jwt, &token(&ed, Algorithm::EdDSA, "ed")).await.is_ok());
+    assert_eq!(refusal(bearer(&jwt, &token(&ed, Algorithm::EdDSA, "else")).await), "credentialsUnknownKey");
     // A document that others can fetch holds no secrets.
     let secret = EncodingKey::from_secret(SECRET);
     assert_eq!(refusal(bearer(&jwt, &token(&secret, Algorithm::HS256, "secret")).await), "credentialsUnknownKey");
