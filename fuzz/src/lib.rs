@@ -49,7 +49,7 @@ impl Default for House {
             let auth = ana.or(jwt).allow("chat:*").allow_publish("chat:*").allow_presence("chat:*");
             let often = Rate::per_second(1_000_000_000);
             let limits = Limits::default().subscribe_rate(often).publish_rate(often);
-            let routes = Routes::new(hub, auth).publish().tickets(MemoryTickets::default()).limits(limits);
+            let routes = Routes::new(hub, auth).publish().latency().tickets(MemoryTickets::default()).limits(limits);
             let router: Router = routes.into_router();
             let request = Request::get("/?channels=chat:1").header("x-user", "ana").body(Body::empty());
             let answer = router.clone().oneshot(request.expect("a request")).await.expect("infallible");

@@ -555,6 +555,11 @@ impl Link {
         self.expires_ms.store(now_ms.unwrap_or(u64::MAX), Ordering::Release);
     }
 
+    /// Ends the stream at this time, if it would not end before.
+    pub(crate) fn expire_by(&self, now_ms: u64) {
+        self.expires_ms.fetch_min(now_ms, Ordering::AcqRel);
+    }
+
     fn is_over(&self, now_ms: u64) -> bool {
         now_ms >= self.expires_ms.load(Ordering::Acquire)
     }

@@ -324,6 +324,13 @@ impl Hub {
         link.expire_at(left.map(|left| self.now_ms().saturating_add(millis(left))));
     }
 
+    /// Ends a stream no later than after this time, because it has been given something by credentials that end then.
+    pub(crate) fn expire_by(&self, link: &Link, left: Option<Duration>) {
+        if let Some(left) = left {
+            link.expire_by(self.now_ms().saturating_add(millis(left)));
+        }
+    }
+
     /// Forgets a stream.
     pub(crate) fn close(&self, link: &Arc<Link>) {
         self.core().unseat(link, self.now_ms());

@@ -139,7 +139,8 @@ impl From<TicketError> for AuthError {
     }
 }
 
-/// Tickets of one process. A user holds at most 32 that were not used, all together 100,000.
+/// Tickets of one process. A user holds at most 32 that were not used, all together 100,000, of which half are for those who are
+/// nobody in particular.
 #[derive(Debug, Default)]
 pub struct MemoryTickets {
     state: Mutex<Tickets>,
@@ -186,14 +187,13 @@ impl TicketStore for MemoryTickets {
         let mut state = self.state.lock();
         state.sweep(now);
         let user = ticket.identity.user_id().cloned();
-        // Nobody in particular is many, and counts among all only.
-        let is_somebody = user.is_some();
-        let full = state.held.len() >= CAPACITY;
-        let count = state.of_user.entry(user).or_default();
-        if full || is_somebody && *count >= PER_USER {
+        // Nobody in particular is many, but leaves room for the others.
+        let most = if user.is_some() { PER_USER } else { CAPACITY / 2 };
+        let count = state.of_user.get(&user).copied().unwrap_or(0);
+        if state.held.len() >= CAPACITY || count >= most {
             return Err(TicketError::TooMany);
         }
-        *count += 1;
+        state.of_user.insert(user, count + 1);
         state.held.insert(name, (now + lifetime, ticket));
         state.kept.push_back((now + lifetime * 2, name));
         Ok(())

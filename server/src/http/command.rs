@@ -40,6 +40,9 @@ pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Res
     let unheard = gate.hub.ask(&call.identity, &call.link, call.request, accepted.clone(), past);
     accepted.retain(|channel| !unheard.iter().any(|rejected| rejected.channel == *channel));
     rejected.extend(unheard);
+    if !accepted.is_empty() {
+        gate.hub.expire_by(&call.link, call.identity.expires_in());
+    }
     Ok(Json(SubscribeAnswer { accepted, rejected }))
 }
 

@@ -251,15 +251,23 @@ impl Limiter {
         self.subscribe.take(&caller, NonZeroU32::MIN).map_err(denied)
     }
 
+    /// Counts a call that is about no stream.
+    pub(super) fn look(&self, identity: &Identity, parts: &Parts) -> Result<(), Refusal> {
+        self.subscribe.take(&self.caller(identity, parts), NonZeroU32::MIN).map_err(denied)
+    }
+
+    fn caller(&self, identity: &Identity, parts: &Parts) -> Caller {
+        match identity.user_id() {
+            Some(user) => Caller::User(user.clone()),
+            None => Caller::Address(self.limits.address.of(parts)),
+        }
+    }
+
     /// Counts events that somebody publishes in their own name.
     pub(super) fn publish(&self, identity: &Identity, parts: &Parts, events: usize) -> Result<(), Refusal> {
         match NonZeroU32::new(u32::try_from(events).unwrap_or(u32::MAX)) {
             Some(events) if !identity.is_backend() => {
-                let caller = match identity.user_id() {
-                    Some(user) => Caller::User(user.clone()),
-                    None => Caller::Address(self.limits.address.of(parts)),
-                };
-                self.publish.take(&caller, events).map_err(denied)
+                self.publish.take(&self.caller(identity, parts), events).map_err(denied)
             }
             _ => Ok(()),
         }

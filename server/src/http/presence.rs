@@ -39,6 +39,7 @@ pub(super) async fn here(State(gate): State<Gate>, request: Request) -> Result<R
     if !gate.may_watch(&identity, &channel) {
         return Err(Refusal::new(Code::Forbidden, format!("no grant to see who is on {channel}")));
     }
+    gate.limiter.look(&identity, &parts)?;
     let here = gate.hub.presence(channel.as_str());
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(PresenceAnswer { channel, here })).into_response())
 }
@@ -64,6 +65,9 @@ pub(super) async fn watch(State(gate): State<Gate>, request: Request) -> Result<
     }
     let link = own_stream(&gate, &identity, &connection_id)?;
     gate.hub.core().watch_presence(&link, revision, accepted.clone());
+    if !accepted.is_empty() {
+        gate.hub.expire_by(&link, identity.expires_in());
+    }
     Ok(Json(SubscribeAnswer { accepted, rejected }))
 }
 

@@ -7,10 +7,11 @@ use axum::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tidings_protocol::{
-    Pattern,
+    Key, Pattern, UserId,
     command::{PublishAnswer, PublishRequest, To, ToDevice, ToUsers},
     problem::Code,
 };
+use uuid::Uuid;
 
 use super::{body::json, problem::Refusal, routes::Gate, stream::malformed_channel};
 use crate::{Event, auth::Identity, record::Audience};
@@ -51,6 +52,17 @@ fn one_or_more<T: DeserializeOwned>(raw: &RawValue) -> Result<Vec<T>, serde_json
     if text.starts_with('[') { serde_json::from_str(text) } else { Ok(vec![serde_json::from_str(text)?]) }
 }
 
+/// Below it lie the keys that users have given.
+const KEYS_OF_USERS: Uuid = Uuid::from_u128(0x3f0a_6c1e_8d52_4b7f_9e21_5a47_c0d3_b816);
+
+/// A user's keys are their own: nobody keeps another's event out of the log by using its key first, nor learns where it stands.
+fn own_key(identity: &Identity, key: &Key) -> Key {
+    let user = identity.user_id().map_or("", UserId::as_str);
+    // No id holds this byte.
+    let name = [user, key.as_str()].join("\0");
+    Key::new(Uuid::new_v5(&KEYS_OF_USERS, name.as_bytes()).to_string()).expect("a UUID is 36 bytes of visible ASCII")
+}
+
 fn event(identity: &Identity, body: PublishRequest) -> Result<(Event, Audience), Refusal> {
     if !identity.may_publish(&body.channel) {
         return Err(Refusal::new(Code::Forbidden, format!("no grant to publish to {}", body.channel)));
@@ -79,7 +91,7 @@ fn event(identity: &Identity, body: PublishRequest) -> Result<(Event, Audience),
         payload: body.payload,
         source: body.source,
         except: body.except,
-        key: body.key,
+        key: if identity.is_backend() { body.key } else { body.key.map(|key| own_key(identity, &key)) },
     };
     Ok((event, audience))
 }

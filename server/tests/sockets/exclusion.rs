@@ -45,14 +45,23 @@ async fn every_tab_of_a_device() {
 }
 
 #[tokio::test]
-async fn a_forged_session_id_hides_nothing_from_its_owner() {
+async fn a_forged_session_or_device_id_hides_nothing_from_its_owner() {
     let fixture = Fixture::start().await;
-    let mut ana = fixture.stream("ana", &[("sessionId", "anas-tab"), ("channels", "news:1")]).await;
-    let mut eve = fixture.stream("eve", &[("sessionId", "eves-tab"), ("channels", "news:1")]).await;
-    // Eve's request claims to come from Ana's tab; the backend knows that it is Eve's.
+    let query = |channels| [("deviceId", "anas-laptop"), ("sessionId", "anas-tab"), ("channels", channels)];
+    let mut ana = fixture.stream("ana", &query("news:1")).await;
+    // Eve's tab calls itself Ana's, and so do her requests; the backend knows that they are Eve's.
+    let mut eve = fixture.stream("eve", &query("news:1")).await;
     let eves = UserId::new("eve").unwrap();
-    fixture.hub.publish(event("news:1", "for all").except(&tab("anas-tab").of(&eves))).await.unwrap();
-    ana.hears("for all").await;
+    fixture.hub.publish(event("news:1", "one").except(&tab("anas-tab").of(&eves))).await.unwrap();
+    for (name, id) in [("sessionId", "anas-tab"), ("deviceId", "anas-laptop")] {
+        let except = serde_json::json!({"userId": "eve", name: id});
+        let body = serde_json::json!({"channel": "news:1", "type": "t", "payload": name, "except": except});
+        fixture.client("backend").post("/publish", body).await.good();
+    }
+    fixture.publish("news:1", "for all").await;
+    for payload in ["one", "sessionId", "deviceId", "for all"] {
+        ana.hears(payload).await;
+    }
     eve.hears("for all").await;
 }
 

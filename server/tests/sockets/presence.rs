@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidings::{
-    PresenceSettings, Routes,
+    Limits, PresenceSettings, Rate, Routes,
     auth::{Auth, AuthError, AuthRequest, Identity},
 };
 
@@ -139,6 +139,23 @@ async fn presence_has_a_grant_of_its_own() {
     assert_eq!(answer, json!({"channel": "team:1", "here": [who("ana", "d1"), who("eve", Value::Null)]}));
     let everyone = fixture.client("anonymous,*").get("/presence", &[("channel", "*")]).await.good();
     assert_eq!(everyone["here"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn looking_is_limited_as_other_calls_are() {
+    let auth = |_: AuthRequest| async { Identity::user("ana") };
+    let limits = Limits::default().subscribe_rate(Rate::per_second(1));
+    let routes = |hub| Routes::new(hub, auth.allow_presence("*")).limits(limits);
+    let fixture = Fixture::mounting(|hub| hub.presence(SETTINGS()), routes).await;
+    let mut last = fixture.client("").get("/presence", &[("channel", "*")]).await;
+    for _ in 0..100 {
+        if last.status != 200 {
+            break;
+        }
+        last = fixture.client("").get("/presence", &[("channel", "*")]).await;
+    }
+    last.is_problem(429, "tooManyRequests");
+    assert_eq!(last.headers["retry-after"], "1");
 }
 
 #[tokio::test]

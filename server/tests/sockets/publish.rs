@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidings::engine::Memory;
 
-use crate::fixture::{Answer, Fixture, Held};
+use crate::fixture::{Answer, Fixture, Held, event};
 
 async fn post(fixture: &Fixture, token: &str, body: Value) -> Answer {
     fixture.client(token).post("/publish", body).await
@@ -225,6 +225,22 @@ mod by_a_user {
         ] {
             post(&fixture, "ana", body).await.is_problem(403, "forbidden");
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_its_users_own_and_keeps_nobody_elses_event_out() {
+        let fixture = Fixture::start().await;
+        let body = json!({"channel": "chat:1", "type": "t", "key": "rename-7-3"});
+        let first = post(&fixture, "eve", body.clone()).await.good()[0].clone();
+        assert_eq!(
+            post(&fixture, "eve", body.clone()).await.good()[0],
+            json!({"position": first["position"], "duplicate": true})
+        );
+        for token in ["ana", "anonymous", "backend"] {
+            assert_eq!(post(&fixture, token, body.clone()).await.good()[0]["duplicate"], false, "{token}");
+        }
+        let own = event("chat:1", "the application's").key("rename-7-3").unwrap();
+        assert!(fixture.hub.publish(own).await.unwrap().duplicate, "the backend's is the application's");
     }
 
     #[tokio::test]

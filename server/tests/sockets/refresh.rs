@@ -66,6 +66,23 @@ async fn credentials_for_ever_take_the_end_away() {
 }
 
 #[tokio::test]
+async fn what_a_stream_is_given_by_credentials_that_end_sooner_ends_with_them() {
+    let fixture = fixture().await;
+    let (mut given, mut left) = (fixture.stream("ana", &[]).await, fixture.stream("ana", &[]).await);
+    let short = fixture.client("ana,timer:*,1500");
+    let ask = |stream: &Stream, channel: &str| json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": [channel]});
+    short.post("/subscribe", ask(&given, "timer:1")).await.good();
+    // Nothing came of this one.
+    short.post("/subscribe", ask(&left, "secret")).await.good();
+    assert_eq!(next(&mut given).await.0, "subscribed");
+    assert_eq!(next(&mut given).await, ("closing".into(), json!({"reason": "expired", "retryMs": 0})));
+    fixture.client("ana").post("/subscribe", ask(&left, "news:1")).await.good();
+    assert_eq!(next(&mut left).await.0, "subscribed");
+    fixture.publish("news:1", "goes on").await;
+    assert_eq!(next(&mut left).await.1["payload"], "goes on");
+}
+
+#[tokio::test]
 async fn what_fresh_credentials_no_longer_cover_is_revoked_and_the_rest_goes_on() {
     let fixture = fixture().await;
     let mut stream = fixture.stream("ana,timer:*", &[("channels", "timer:1,news:1,timer:2:*,asked")]).await;

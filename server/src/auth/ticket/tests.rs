@@ -88,6 +88,21 @@ async fn a_user_holds_so_many_unused_ones_until_they_are_over() {
     assert_eq!(store.state.lock().held.len(), 1, "and forgotten");
 }
 
+#[tokio::test]
+async fn nobody_in_particular_leaves_room_for_users() {
+    let store = MemoryTickets::default();
+    let keep = async |identity: &Identity| {
+        let (ticket, held) = Ticket::mint(1, identity.clone(), None);
+        store.keep(ticket.name, held, LIFETIME).await
+    };
+    let nobody = Identity::anonymous();
+    for _ in 0..CAPACITY / 2 {
+        keep(&nobody).await.unwrap();
+    }
+    assert!(matches!(keep(&nobody).await, Err(TicketError::TooMany)));
+    keep(&ana()).await.expect("she is not crowded out");
+}
+
 #[test]
 fn what_is_no_ticket_is_malformed() {
     for text in ["", "..", "0000002a", "+000002a.0000000000000000.00000000000000000000000000000000", "ä.b.c", "1.2.3.4"]
