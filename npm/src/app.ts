@@ -20,6 +20,6 @@ export function getTidings(): Tidings {
  * otherwise be left with another one than the rest of the app
  */
 export function configureTidings(chosen: TidingsOptions): void {
-  if (app) throw new TidingsError('alreadyConfigured', { detail: 'call configureTidings() before the first getTidings()' })
+  if (app) throw new TidingsError('alreadyConfigured', { remedy: 'call configureTidings() before the first getTidings()' })
   options = chosen
 }

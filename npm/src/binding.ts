@@ -12,7 +12,7 @@ export const IDLE: ConnectionSnapshot = { state: 'idle', attempt: 0 }
 
 /** The error of a hook that finds no client. */
 export function noProvider(remedy: string): TidingsError {
-  return new TidingsError('noProvider', { detail: `no Tidings client is provided here: ${remedy}` })
+  return new TidingsError('noProvider', { detail: 'no Tidings client is provided here', remedy })
 }
 
 /** How a hook listens. */

@@ -1,6 +1,7 @@
 import type { ChannelOf, On, RegisteredChannels, Subscribe } from './channels.ts'
 import { Engine, type EngineOptions, type ErrorReport } from './engine.ts'
-import { asError, TidingsError } from './errors.ts'
+import type { TidingsError } from './errors.ts'
+import { asError, failure } from './failures.ts'
 import { identifiedFetch, type Sender } from './fetch.ts'
 import { type Identity, makeIdentity } from './identity.ts'
 import { type Call, LazyEngine } from './lazy-engine.ts'
@@ -203,7 +204,7 @@ export class Tidings<C extends object = RegisteredChannels> {
               this.#log(`revoked ${channel}`)
               return onRevoked?.(code)
             }
-            if (code) return reject(new TidingsError(code, { detail, channel }))
+            if (code) return reject(failure(code, { detail, channel }))
             this.#log(`${{ on: 'hearing', presence: 'seeing' }[verb] ?? 'subscribed'} ${channel}`)
             confirmed = true
             resolve()
@@ -224,7 +225,7 @@ export class Tidings<C extends object = RegisteredChannels> {
       this.#log(`unsubscribed ${channel}`)
       end()
       end = undefined
-      reject(new TidingsError('stopped', { detail, channel }))
+      reject(failure('stopped', { detail, channel }))
     }
     this.#log(detail)
     this.#engine.use(call)
@@ -242,7 +243,7 @@ export class Tidings<C extends object = RegisteredChannels> {
         onGap?.(channels, reason)
         this.#gaps.set([channels, reason])
       },
-      onError: (failure) => this.#onFailure(failure),
+      onError: (report) => this.#onFailure(report),
       onDebug: (what, detail) => {
         if (what === 'closing') return this.#log(`closing (${String(detail)})`)
         const { channel, type, to } = detail as TidingsEvent
@@ -269,7 +270,7 @@ export class Tidings<C extends object = RegisteredChannels> {
   }
 
   #onFailure({ code, ...details }: ErrorReport): void {
-    const error = new TidingsError(code, details)
+    const error = failure(code, details)
     // What befell one channel or one callback says nothing about the connection.
     if (details.channel === undefined && code !== 'handlerError') {
       this.#connection.set({ ...this.getSnapshot(), lastError: error })

@@ -5,7 +5,7 @@
  * very first call already has its answer; where that is refused or the bytes are elsewhere, asynchronously.
  */
 import { imports, start } from '../../client-wasm/pkg/tidings_client.js'
-import { TidingsError } from './errors.ts'
+import { failure } from './failures.ts'
 import { unpack } from './packed.js'
 import { join } from './streams.js'
 import type { WasmSource } from './types.ts'
@@ -51,8 +51,8 @@ export function loadNow(given: unknown): boolean {
 export async function load(given: WasmSource | Promise<WasmSource> | undefined): Promise<void> {
   if (loaded) return
   const source = given ?? inlined()
-  if (typeof WebAssembly !== 'object') throw new TidingsError('wasmBlocked', { detail: 'this browser has WebAssembly switched off' })
-  if (source === undefined) throw new TidingsError('wasmFailed', { detail: 'tidings/slim needs the option `wasm`' })
+  if (typeof WebAssembly !== 'object') throw failure('wasmBlocked', { detail: 'this browser has WebAssembly switched off' })
+  if (source === undefined) throw failure('wasmFailed', { detail: 'tidings/slim needs the option `wasm`' })
   try {
     await (loading ??= Promise.resolve(source).then(instantiate).then(start))
     loaded = true
@@ -61,8 +61,8 @@ export async function load(given: WasmSource | Promise<WasmSource> | undefined):
     // No browser gives this error a name of its own; these words stand in Chromium's, Firefox's and Safari's.
     const blocked = /content security policy|\bcsp\b|unsafe-eval/i.test(String(cause))
     throw blocked
-      ? new TidingsError('wasmBlocked', { detail: "the page's Content-Security-Policy lacks 'wasm-unsafe-eval'", cause })
-      : new TidingsError('wasmFailed', { detail: `the Wasm could not be loaded: ${String(cause)}`, cause })
+      ? failure('wasmBlocked', { detail: "the page's Content-Security-Policy lacks 'wasm-unsafe-eval'", cause })
+      : failure('wasmFailed', { detail: `the Wasm could not be loaded: ${String(cause)}`, cause })
   }
 }
 

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { fixture } from '../test/fixtures.ts'
 import { SERVER_CODES } from './errors.ts'
+import { failure } from './failures.ts'
 
 const words = fixture<{ rejectCodes: string[]; closingReasons: string[] }>('words')
 const problems = fixture<{ code: string }[]>('problems')
@@ -13,9 +14,25 @@ test('every code of the server is known here, and none that it does not have', (
   expect([...SERVER_CODES].sort()).toEqual([...said].sort())
 })
 
+const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const [, table = ''] = /^## Errors$(.*?)^## /ms.exec(readme) ?? []
+/** The codes that the README explains. */
+const explained = [...table.matchAll(/^\| (`[^|]*)\|/gm)].flatMap(([, codes]) => [...codes!.matchAll(/`(\w+)`/g)].map(([, code]) => code!))
+
 test('the README says of every code what to do', () => {
-  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-  const rows = readme.split('\n').filter((line) => line.startsWith('| `'))
-  const explained = rows.flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, code]) => code))
   for (const code of said) expect(explained).toContain(code)
+})
+
+// Those are thrown by what knows better, with a remedy of its own.
+const apart = ['noProvider', 'alreadyConfigured', 'noOfflineQueue', 'userUnknown']
+
+test.each(explained.filter((code) => !apart.includes(code)))('%s carries its remedy, and no link', (code) => {
+  const { message, remedy } = failure(code)
+  expect(message).toBe(`${code} (${remedy})`)
+  expect(remedy).toMatch(/^(?!.*https?:).{5,}$/)
+})
+
+test('an error says what happened, and then what to do', () => {
+  expect(failure('forbidden', { detail: 'subscribe timer:u2' }).message).toBe("forbidden: subscribe timer:u2 (grant it in the server's Auth)")
+  expect(failure('newer', { detail: 'of a newer server' }).message).toBe('newer: of a newer server')
 })

@@ -1,5 +1,3 @@
-import { present } from './present.ts'
-
 /** The codes of the server's refusals (problem documents, rejected channels, and why it ends a stream). */
 export const SERVER_CODES = [
   'malformed',
@@ -73,6 +71,8 @@ export interface TidingsErrorDetails {
   status?: number
   /** What happened, in one sentence for a developer. Not for programs: it may change. */
   detail?: string
+  /** What to do about it, in a few words for a developer. */
+  remedy?: string
   /** Whether the client tries again by itself. */
   willRetry?: boolean
   /** The one channel that it is about. */
@@ -95,25 +95,21 @@ export class TidingsError extends Error {
   readonly status?: number
   /** What happened, in one sentence for a developer. */
   readonly detail?: string
+  /** What to do about it, in a few words for a developer. */
+  readonly remedy?: string
   /** Whether the client tries again by itself. */
   readonly willRetry?: boolean
   /** The one channel that it is about; absent when it is about the connection. */
   readonly channel?: string
 
   /** Made by the package; an application only reads it. */
-  constructor(code: TidingsErrorCode, { status, detail, willRetry, channel, cause }: TidingsErrorDetails = {}) {
-    super(detail ? `${code}: ${detail}` : code, cause === undefined ? undefined : { cause })
+  constructor(code: TidingsErrorCode, { status, detail, remedy, willRetry, channel, cause }: TidingsErrorDetails = {}) {
+    super(`${code}${detail ? `: ${detail}` : ''}${remedy ? ` (${remedy})` : ''}`, cause === undefined ? undefined : { cause })
     this.code = code
     if (status !== undefined) this.status = status
     if (detail !== undefined) this.detail = detail
+    if (remedy !== undefined) this.remedy = remedy
     if (willRetry !== undefined) this.willRetry = willRetry
     if (channel !== undefined) this.channel = channel
   }
-}
-
-/** What the engine throws is an `Error` with a `code`. */
-export function asError(cause: unknown, channel?: string): TidingsError {
-  if (cause instanceof TidingsError) return cause
-  const { code = 'internal', message: detail } = cause as { code?: string; message?: string }
-  return new TidingsError(code, { ...present({ detail, channel }), cause })
 }

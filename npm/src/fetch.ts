@@ -19,7 +19,7 @@ export async function identifiedFetch(
     init.headers = headers
   }
   if (offline !== 'queue') return fetch(input, init)
-  if (!sender) throw new TidingsError('noOfflineQueue', { detail: 'call queueOffline(tidings) of tidings/offline where the app starts' })
+  if (!sender) throw new TidingsError('noOfflineQueue', { remedy: 'call queueOffline(tidings) of tidings/offline where the app starts' })
   const request = new Request(input, init)
   return ['GET', 'HEAD'].includes(request.method) ? fetch(request) : sender(request)
 }

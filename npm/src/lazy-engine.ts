@@ -1,5 +1,6 @@
 import { type Engine, load, loadNow } from './engine.ts'
-import { asError, type TidingsError } from './errors.ts'
+import type { TidingsError } from './errors.ts'
+import { asError } from './failures.ts'
 import type { TidingsOptions } from './types.ts'
 
 /** A call for the engine; `fail` tells its caller that it will not come, for now. */

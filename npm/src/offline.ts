@@ -182,7 +182,8 @@ class Queue implements OfflineQueue {
         return await fetch(request)
       } catch (cause) {
         throw new TidingsError('userUnknown', {
-          detail: 'not sent, and not kept either: nobody said whose it is; give queueOffline() the option `user`',
+          detail: 'not sent, and not kept either: nobody said whose it is',
+          remedy: 'give queueOffline() the option `user`',
           cause,
         })
       }
