@@ -75,7 +75,10 @@ export const item = (list, index) => list[index]
 /**
  * The browser of one driver. It calls `call(what, number, now, text, value)`, which says whether it could read the value.
  */
-export function attach(call, token, withCredentials, byFetch) {
+export function attach(call, token, withCredentials, byFetch, givenId, drawnId) {
+  const settledId = givenId ?? storedId()
+  /** Until all tabs have agreed on the device id. */
+  let agreeing
   let source
   let timer
   /** The token for requests. It is in their headers, and nowhere else. */
@@ -175,6 +178,8 @@ export function attach(call, token, withCredentials, byFetch) {
   }
 
   const browser = {
+    deviceId: settledId ?? (drawn = drawnId ?? drawn ?? randomId()),
+
     /** The data of the stream's current frame, its own or what another tab handed on. */
     frame: '',
 
@@ -228,9 +233,9 @@ export function attach(call, token, withCredentials, byFetch) {
       if (at < Infinity) timer = setTimeout(tick, Math.min(Math.ceil(at - performance.now()), LONGEST_MS))
     },
 
-    /** Calls at the end of the microtask. */
+    /** Calls at the end of the microtask, or when the device id is agreed on: no stream is opened before. */
     flush() {
-      queueMicrotask(() => tell(FLUSH))
+      if (!agreeing) queueMicrotask(() => tell(FLUSH))
     },
 
     /** Whether to hear what befalls the page. Where there is nothing to listen to (Node), it hears nothing. */
@@ -258,10 +263,19 @@ export function attach(call, token, withCredentials, byFetch) {
     seed: () => crypto.getRandomValues(new BigUint64Array(1))[0],
 
     end() {
+      agreeing = undefined
       browser.close()
       browser.arm(Infinity)
       browser.listen(false)
     },
+  }
+  if (settledId === undefined) {
+    agreeing = agree()?.then((id) => {
+      if (!agreeing) return
+      agreeing = undefined
+      browser.deviceId = id
+      tell(FLUSH, 0, id)
+    })
   }
   return browser
 }
@@ -315,30 +329,63 @@ const lines = (object, names) =>
 export const hidden = (record) => lines(record?.except, 'userId sessionId deviceId')
 
 /** The options of a client that are texts, numbers and truths. A `since` that is empty is one that cannot be read. */
-export const settings = ({ since, latencySample, ...options }) =>
+export const settings = ({ since, latencySample, onDebug, ...options }) =>
   lines(
-    { ...options, ...options.reconnect, since: since === '' ? '?' : since, latency: latencySample * 2 ** 32 },
-    'deviceId sessionId since idleMs shareConnection reconnect baseMs capMs maxAttempts latency url withCredentials',
+    { ...options, ...options.reconnect, since: since === '' ? '?' : since, latency: latencySample * 2 ** 32, debugs: !!onDebug },
+    'deviceId drawnId sessionId since idleMs shareConnection reconnect baseMs capMs maxAttempts latency url withCredentials debugs',
   )
 
 // ---- who this browser and this tab are ----
 
 /** Where the device id is kept. */
 const STORAGE_KEY = 'tidings.deviceId'
+/** The lock under which tabs agree on one, and the one by which those that have say so. */
+const AGREEING = 'tidings device'
+const AGREED = 'tidings device is '
+/** So long they say so: by then storage has told all others. */
+const SAID_MS = 10_000
+/** A tab that stands still holds nobody up for longer. */
+const PATIENCE_MS = 1_000
 
-/** The browser profile's id: the stored one, or a new one. */
-export function deviceId() {
+/** The device id that this page has drawn, for all its clients. */
+let drawn
+
+function storedId() {
   try {
     const stored = localStorage.getItem(STORAGE_KEY)
     // Anybody can write to the page's storage; what could not stand in a header is as good as nothing.
-    if (stored && /^[!-~]{1,128}$/.test(stored)) return stored
-    const made = randomId()
-    localStorage.setItem(STORAGE_KEY, made)
-    return made
+    if (/^[!-~]{1,128}$/.test(stored ?? '')) return stored
   } catch {
-    // No storage here, or it is refused: the id lives as long as the page.
-    return randomId()
+    // No storage here, or it is refused.
   }
+}
+
+/** Keeps a device id, where that is allowed; elsewhere it lives as long as the page. */
+function keep(id) {
+  try {
+    localStorage.setItem(STORAGE_KEY, id)
+  } catch {}
+  return id
+}
+
+/**
+ * The one device id of all tabs that have drawn one in the same moment. Storage alone could not tell: what two tabs write at
+ * once, each of them reads back as its own for a while. Locks are one for all, at any time.
+ */
+function agree() {
+  const locks = globalThis.document && globalThis.navigator?.locks
+  if (!locks) return void keep(drawn)
+  const agreed = locks.request(AGREEING, async () => {
+    const { held } = await locks.query()
+    const said = held.find(({ name }) => name.startsWith(AGREED))
+    drawn = said ? said.name.slice(AGREED.length) : (storedId() ?? drawn)
+    await new Promise((granted) => {
+      const say = () => new Promise((resolve) => (granted(), setTimeout(resolve, SAID_MS)))
+      locks.request(AGREED + drawn, { mode: 'shared' }, say).catch(granted)
+    })
+  })
+  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))
+  return Promise.race([agreed, late]).catch(() => {}).then(() => keep(drawn))
 }
 
 /** 128 random bits. Not `crypto.randomUUID`, which exists only on secure pages. */

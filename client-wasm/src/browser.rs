@@ -17,7 +17,17 @@ pub(crate) type Callback = Closure<dyn Fn(u32, u32, f64, String, JsValue) -> boo
 extern "C" {
     /// The browser of one driver.
     pub(crate) type Browser;
-    pub(crate) fn attach(callback: &JsValue, token: &JsValue, with_credentials: bool, by_fetch: bool) -> Browser;
+    pub(crate) fn attach(
+        callback: &JsValue,
+        token: &JsValue,
+        with_credentials: bool,
+        by_fetch: bool,
+        device_id: Option<&str>,
+        drawn_id: Option<&str>,
+    ) -> Browser;
+    /// The browser profile's name: what was given, else what is stored, else what was drawn.
+    #[wasm_bindgen(method, getter, js_name = deviceId)]
+    pub(crate) fn device_id(this: &Browser) -> String;
     #[wasm_bindgen(method)]
     pub(crate) fn open(this: &Browser, url: &str);
     #[wasm_bindgen(method)]
@@ -67,8 +77,6 @@ extern "C" {
 
     #[wasm_bindgen(js_name = isElsewhere)]
     pub(crate) fn is_elsewhere(url: &str) -> bool;
-    #[wasm_bindgen(js_name = deviceId)]
-    pub(crate) fn device_id() -> String;
     #[wasm_bindgen(js_name = randomId)]
     pub(crate) fn random_id() -> String;
 }

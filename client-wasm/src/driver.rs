@@ -61,6 +61,8 @@ pub(crate) struct Driver<A> {
     browser: Browser,
     /// The other tabs, where they may share.
     tabs: Option<Tabs>,
+    /// Events that nobody hears are told, too.
+    debugs: bool,
     /// What the browser calls; it holds the driver weakly.
     _callback: Callback,
     /// When the browser's timer fires.
@@ -90,6 +92,8 @@ pub(crate) struct Driver<A> {
 #[derive(Default)]
 pub(crate) struct Names {
     pub(crate) device_id: Option<String>,
+    /// A device id that was drawn before this, and counts until all tabs have agreed on one.
+    pub(crate) drawn_id: Option<String>,
     pub(crate) session_id: Option<String>,
 }
 
@@ -102,35 +106,35 @@ pub(crate) struct Means {
     pub(crate) with_credentials: bool,
     /// `eventsource`, `fetch` or `auto`; anything else is `auto`.
     pub(crate) transport: JsValue,
+    /// Whether the application wants to know of what nobody hears, which costs reading it.
+    pub(crate) debugs: bool,
 }
 
 impl<A: Application> Driver<A> {
     pub(crate) fn new(mut config: Config, names: Names, means: Means, application: A) -> Rc<Self> {
-        let Means { token, with_credentials, transport } = means;
+        let Means { token, with_credentials, transport, debugs } = means;
         let by_fetch = browser::by_fetch(&transport);
         config.cross_origin = browser::is_elsewhere(&config.url);
         config.share &= tabs::can_share();
         if !token.is_undefined() {
             config.access = if by_fetch { Access::Token } else { Access::Ticket };
         }
-        let identity = Identity {
-            device_id: names.device_id.unwrap_or_else(browser::device_id),
-            session_id: names.session_id.unwrap_or_else(browser::random_id),
-        };
+        let session_id = names.session_id.unwrap_or_else(browser::random_id);
         Rc::new_cyclic(|weak: &Weak<Self>| {
             let driver = weak.clone();
             let callback = Callback::new(move |occasion, number, now, text: String, value| {
                 driver.upgrade().is_none_or(|driver| driver.called(occasion, number, whole(now), &text, &value))
             });
-            let browser = browser::attach(callback.as_ref(), &token, with_credentials, by_fetch);
-            let tabs = config
-                .share
-                .then(|| tabs::among(&browser, callback.as_ref(), &config.url, with_credentials, &identity.device_id));
+            let (device_id, drawn_id) = (names.device_id.as_deref(), names.drawn_id.as_deref());
+            let browser = browser::attach(callback.as_ref(), &token, with_credentials, by_fetch, device_id, drawn_id);
+            let identity = Identity { device_id: browser.device_id(), session_id };
+            let tabs = config.share.then(|| tabs::among(&browser, callback.as_ref(), &config.url, with_credentials));
             Self {
                 session: RefCell::new(Session::new(config, identity, browser.seed())),
                 application,
                 browser,
                 tabs,
+                debugs,
                 _callback: callback,
                 armed: Cell::new(None),
                 stream: Cell::new(0),
@@ -245,6 +249,9 @@ impl<A: Application> Driver<A> {
                     }
                     occasion::FLUSH => {
                         self.flushing.set(false);
+                        if !text.is_empty() {
+                            session.agreed_on_device(text.to_owned());
+                        }
                         session.flush(now);
                     }
                     occasion::ANSWER => {
@@ -293,7 +300,7 @@ impl<A: Application> Driver<A> {
                 session.record(now, route, position, except.as_ref(), &mut hearers);
             }
             let timed = occasion == occasion::RECORD && !hearers.is_empty() && session.is_timed();
-            (hearers.is_empty() && session.routes().handlers(route).is_empty(), timed)
+            (self.debugs && hearers.is_empty() && session.is_unheard(route), timed)
         };
         // What the record itself caused comes first: a gap before what follows it.
         self.act();
@@ -348,7 +355,7 @@ impl<A: Application> Driver<A> {
         browser::copy(bytes, &mut chunk);
         let read = decoder.push_raw(&chunk, &mut |message| {
             let head = if message.event == DEFAULT_EVENT.as_bytes() { Head::read(message.data) } else { None };
-            if let Some(head) = head.filter(|head| !head.excludes) {
+            if let Some(head) = head.filter(|head| !head.excludes && !self.debugs) {
                 batch.push(&head, message.data, &mut self.session.borrow_mut());
             } else {
                 self.deliver_all(&mut batch, stream, now);

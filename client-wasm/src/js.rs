@@ -25,6 +25,8 @@ export interface ClientOptions {
   url: string
   /** Absent: localStorage `tidings.deviceId`, or memory where storage is refused. */
   deviceId?: string
+  /** A device id that was drawn before this, and counts until all tabs of the browser have agreed on one. */
+  drawnId?: string
   /** Absent: random. */
   sessionId?: string
   /** A cursor to begin from (`lastEventId` of the very first connect). One that cannot be read is told as a gap. */
@@ -47,7 +49,10 @@ export interface ClientOptions {
   onState?: (state: State, attempt: number, retryInMs: number | undefined, connectionId: string | undefined) => void
   onGap?: (channels: string[] | null, reason: string) => void
   onError?: (report: ErrorReport) => void
-  /** `closing`: the server is about to end the stream, for this reason. `unheard`: this event came and has no handler. */
+  /**
+   * `closing`: the server is about to end the stream, for this reason. `unheard`: this event came and has no handler, in no tab
+   * that shares the stream; knowing it costs reading every event.
+   */
   onDebug?: (what: 'closing' | 'unheard', detail: unknown) => void
 }
 
@@ -198,7 +203,8 @@ impl Client {
         let settings = settings(options);
         // In the order of `browser.js`.
         let mut fields = Fields::of(&settings);
-        let names = Names { device_id: fields.some_text(), session_id: fields.some_text() };
+        let names =
+            Names { device_id: fields.some_text(), drawn_id: fields.some_text(), session_id: fields.some_text() };
         let config = Config {
             since: fields.some_text(),
             idle_ms: fields.number(),
@@ -208,8 +214,12 @@ impl Client {
             latency: fields.number().unwrap_or(0),
             ..Config::new(fields.text())
         };
-        let with_credentials = fields.truth();
-        let means = Means { token: options.token(), with_credentials, transport: options.transport() };
+        let means = Means {
+            with_credentials: fields.truth(),
+            debugs: fields.truth(),
+            token: options.token(),
+            transport: options.transport(),
+        };
         Ok(Self { driver: Driver::new(config, names, means, listeners(options)) })
     }
 

@@ -393,6 +393,17 @@ impl Session {
         matches!(self.phase, Phase::Following(_))
     }
 
+    /// Whether nobody hears what is found by this route, neither here nor, as far as is known, in a tab that follows.
+    #[must_use]
+    pub fn is_unheard(&mut self, route: Route) -> bool {
+        self.routes.handlers(route).is_empty() && self.relay().is_none_or(|relay| !relay.has_waiting())
+    }
+
+    /// The tabs of this browser, each of which had drawn a device id, have agreed on this one. Before the first stream.
+    pub fn agreed_on_device(&mut self, id: String) {
+        self.identity.device_id = id;
+    }
+
     /// Who hears what; its routes go into [`Self::record`] and [`Self::backfill`].
     pub fn routes(&mut self) -> &mut Routes {
         &mut self.routes

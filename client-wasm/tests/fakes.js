@@ -54,6 +54,8 @@ function install() {
   FakeEventSource.all = []
   requests.length = 0
   localStorage.clear()
+  // Drawing one takes its time.
+  localStorage.setItem('tidings.deviceId', 'd1')
   globalThis.EventSource = FakeEventSource
   globalThis.fetch = (url, init = {}) =>
     // The runner loads its own files.

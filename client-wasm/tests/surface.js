@@ -425,14 +425,34 @@ export const a_waiting_client_that_ended_hears_no_more_of_the_page = (Client) =>
 export const the_device_is_remembered_and_the_tab_is_not = (Client) =>
   run(async () => {
     const [one, two] = [new Client({ ...alone, url: '/e' }), new Client({ ...alone, url: '/e' })]
-    equal(one.deviceId, two.deviceId)
-    equal(localStorage.getItem('tidings.deviceId'), one.deviceId)
-    equal([/^[0-9a-f]{32}$/.test(one.deviceId), /^[0-9a-f]{32}$/.test(one.sessionId)], [true, true])
-    equal(one.sessionId === two.sessionId, false)
+    equal([one.deviceId, two.deviceId], ['d1', 'd1'])
+    equal([/^[0-9a-f]{32}$/.test(one.sessionId), one.sessionId === two.sessionId], [true, false])
     localStorage.setItem('tidings.deviceId', 'two\nlines')
-    equal(/^[0-9a-f]{32}$/.test(new Client({ ...alone, url: '/e' }).deviceId), true, 'what fits no header is replaced:')
+    Object.defineProperty(navigator, 'locks', { configurable: true, value: undefined })
+    const { deviceId } = new Client({ ...alone, url: '/e' })
+    delete navigator.locks
+    equal([/^[0-9a-f]{32}$/.test(deviceId), localStorage.getItem('tidings.deviceId') === deviceId], [true, true], 'what fits no header is replaced:')
     const given = new Client({ ...alone, url: '/e', deviceId: 'd', sessionId: 's' })
     equal([given.deviceId, given.sessionId, localStorage.getItem('tidings.deviceId') === 'd'], ['d', 's', false])
+  })
+
+export const tabs_that_draw_a_device_in_the_same_moment_agree_on_one = (Client) =>
+  run(async () => {
+    localStorage.clear()
+    // Another tab has drawn before us, and storage has not told us yet.
+    let end
+    await new Promise((granted) => {
+      void navigator.locks.request('tidings device is d7', { mode: 'shared' }, () => (granted(), new Promise((resolve) => (end = resolve))))
+    })
+    const [one, two] = [new Client({ ...alone, url: '/e' }), new Client({ ...alone, url: '/e' })]
+    equal([one.deviceId === two.deviceId, one.deviceId === 'd7'], [true, false])
+    one.connect()
+    await until(() => FakeEventSource.all.length)
+    equal(parameters(FakeEventSource.last.url).deviceId, 'd7')
+    equal([one.deviceId, localStorage.getItem('tidings.deviceId')], ['d7', 'd7'])
+    await until(() => two.deviceId === 'd7')
+    one.disconnect()
+    end()
   })
 
 export const refused_storage_leaves_the_device_in_memory = (Client) =>
@@ -441,15 +461,21 @@ export const refused_storage_leaves_the_device_in_memory = (Client) =>
     const refuse = () => {
       throw new DOMException('refused', 'SecurityError')
     }
+    Object.defineProperty(navigator, 'locks', { configurable: true, value: { request: async () => refuse() } })
     for (const refusing of [{ get: refuse }, { value: { getItem: () => null, setItem: refuse } }, { value: null }]) {
       Object.defineProperty(globalThis, 'localStorage', { configurable: true, ...refusing })
       try {
         const client = new Client({ ...alone, url: '/e' })
-        equal([/^[0-9a-f]{32}$/.test(client.deviceId), client.deviceId === client.deviceId], [true, true])
+        const { deviceId } = client
+        client.connect()
+        await until(() => FakeEventSource.all.length)
+        equal([deviceId.length > 1, parameters(FakeEventSource.all.pop().url).deviceId === deviceId], [true, true])
+        client.disconnect()
       } finally {
         Object.defineProperty(globalThis, 'localStorage', storage)
       }
     }
+    delete navigator.locks
   })
 
 export const a_browser_without_event_source_is_told = (Client) =>

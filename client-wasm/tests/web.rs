@@ -24,6 +24,8 @@ mod surface {
     fn class() -> JsValue {
         let options = Object::new();
         Reflect::set(&options, &"url".into(), &"/e".into()).unwrap();
+        // Drawing one takes its time, and other tabs into account.
+        Reflect::set(&options, &"deviceId".into(), &"d0".into()).unwrap();
         let client = tidings_client::js::Client::new(options.unchecked_ref()).unwrap();
         Reflect::get(&client.into(), &"constructor".into()).unwrap()
     }
@@ -63,6 +65,7 @@ mod surface {
         online_and_a_visible_tab_cut_a_wait_short
         a_waiting_client_that_ended_hears_no_more_of_the_page
         the_device_is_remembered_and_the_tab_is_not
+        tabs_that_draw_a_device_in_the_same_moment_agree_on_one
         refused_storage_leaves_the_device_in_memory
         a_browser_without_event_source_is_told
         bad_arguments_are_thrown_with_a_code

@@ -416,7 +416,7 @@ test('debug logs readable lines', async () => {
     /^tidings: hearing timer$/,
     /^tidings: error forbidden.* on secret$/,
     /^tidings: gap \(trimmed\) on a$/,
-    /^tidings: event changed on stray has no handler in this tab: it was sent to this device, so on\('stray'\) hears it$/,
+    /^tidings: event changed on stray has no handler in any tab: it was sent to this device, so on\('stray'\) hears it$/,
     /^tidings: unsubscribed a$/,
     /^tidings: closing \(drain\)$/,
     /^tidings: reconnecting in \d+ ms, attempt 1$/,

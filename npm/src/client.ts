@@ -3,7 +3,7 @@ import { Engine, type EngineOptions, type ErrorReport } from './engine.ts'
 import type { TidingsError } from './errors.ts'
 import { asError, failure } from './failures.ts'
 import { identifiedFetch, type Sender } from './fetch.ts'
-import { type Identity, makeIdentity } from './identity.ts'
+import { type Identity, keepDeviceId, makeIdentity } from './identity.ts'
 import { type Call, LazyEngine } from './lazy-engine.ts'
 import { present } from './present.ts'
 import { roster } from './presence.ts'
@@ -51,6 +51,7 @@ export class Tidings<C extends object = RegisteredChannels> {
       options.wasm,
       () => this.#make(),
       (error) => {
+        if (options.deviceId === undefined) keepDeviceId(this.deviceId)
         this.#update({ state: 'closed', attempt: 0, lastError: error })
         this.#tell(error)
       },
@@ -233,8 +234,9 @@ export class Tidings<C extends object = RegisteredChannels> {
   }
 
   #make(): Engine {
-    const { url = '/api/events', reconnect, idleMs, since, credentials, token, transport, shareConnection, reportLatency, onGap } = this.#options
-    const { deviceId = this.#options.deviceId, sessionId } = this.#identity ?? {}
+    const { url = '/api/events', reconnect, idleMs, since, deviceId, credentials, token, transport } = this.#options
+    const { shareConnection, reportLatency, debug, onGap } = this.#options
+    const { deviceId: drawnId, sessionId } = this.#identity ?? {}
     const options: EngineOptions = {
       url,
       onState: (state, attempt, retryInMs, connectionId) => this.#onState(state, attempt, retryInMs, connectionId),
@@ -244,18 +246,31 @@ export class Tidings<C extends object = RegisteredChannels> {
         this.#gaps.set([channels, reason])
       },
       onError: (report) => this.#onFailure(report),
-      onDebug: (what, detail) => {
-        if (what === 'closing') return this.#log(`closing (${String(detail)})`)
-        const { channel, type, to } = detail as TidingsEvent
-        this.#log(`event ${type} on ${channel} has no handler in this tab${to ? `: it was sent to this ${to}, so on('${channel}') hears it` : ''}`)
-      },
+    }
+    const onDebug: EngineOptions['onDebug'] = (what, detail) => {
+      if (what === 'closing') return this.#log(`closing (${String(detail)})`)
+      const { channel, type, to } = detail as TidingsEvent
+      this.#log(`event ${type} on ${channel} has no handler in any tab${to ? `: it was sent to this ${to}, so on('${channel}') hears it` : ''}`)
     }
     const withCredentials = credentials === 'include' || undefined
     const latencySample = typeof reportLatency === 'object' ? reportLatency.sample : reportLatency ? 1 : undefined
     return new Engine(
       Object.assign(
         options,
-        present({ deviceId, sessionId, reconnect, idleMs, since, withCredentials, token, transport, shareConnection, latencySample }),
+        present({
+          deviceId,
+          drawnId,
+          sessionId,
+          reconnect,
+          idleMs,
+          since,
+          withCredentials,
+          token,
+          transport,
+          shareConnection,
+          latencySample,
+          onDebug: debug ? onDebug : undefined,
+        }),
       ),
     )
   }

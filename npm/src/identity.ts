@@ -15,21 +15,33 @@ export interface Identity {
 }
 
 /** Makes them; a device id that was given is used as it is. */
-export function makeIdentity(deviceId: string = storedDeviceId()): Identity {
+export function makeIdentity(deviceId: string = storedDeviceId() ?? drawnDeviceId()): Identity {
   return { deviceId, sessionId: randomId() }
 }
 
-function storedDeviceId(): string {
+function drawnDeviceId(): string {
+  const drawn = randomId()
+  // Where there are locks, the engine sees to it that all tabs agree on one, and keeps that.
+  if (!globalThis.document || !globalThis.navigator?.locks) keepDeviceId(drawn)
+  return drawn
+}
+
+/** Keeps a device id that was drawn here: for where there will be no engine. */
+export function keepDeviceId(deviceId: string): void {
+  try {
+    if (!storedDeviceId()) localStorage.setItem(STORAGE_KEY, deviceId)
+  } catch {
+    // No storage here, or it is refused: the id lives as long as the page.
+  }
+}
+
+function storedDeviceId(): string | undefined {
   try {
     const stored = localStorage.getItem(STORAGE_KEY)
     // Anybody can write to the page's storage; what could not stand in a header is as good as nothing.
-    if (stored && /^[!-~]{1,128}$/.test(stored)) return stored
-    const made = randomId()
-    localStorage.setItem(STORAGE_KEY, made)
-    return made
+    return stored && /^[!-~]{1,128}$/.test(stored) ? stored : undefined
   } catch {
-    // No storage here, or it is refused: the id lives as long as the page.
-    return randomId()
+    return undefined
   }
 }
 

@@ -145,6 +145,7 @@ test.each([
   expect(tidings.state).toBe('closed')
   expect(tidings.getSnapshot().lastError).toMatchObject({ code: 'wasmBlocked' })
   expect(tidings.headers()).toEqual({ 'X-Device-Id': tidings.deviceId, 'X-Session-Id': tidings.sessionId })
+  expect(browser.storage.get('tidings.deviceId')).toBe(tidings.deviceId)
   await expect(tidings.subscribe('c', () => {}).ready).rejects.toMatchObject({ code: 'wasmBlocked' })
   stop()
 })

@@ -168,6 +168,18 @@ test('only what somebody hears is read as JSON', async () => {
   expect(parse).toHaveBeenCalledTimes(1)
 })
 
+test('with `debug`, what nobody hears is told, and what is heard comes as ever', async () => {
+  const info = vi.spyOn(console, 'info').mockImplementation(() => {})
+  const { heard, stream } = await open({ debug: true })
+  await stream.send(frame('a', 43, 1) + frame('elsewhere', 44, 2) + frame('b', 45, 3))
+  expect(heard).toEqual([
+    ['a', 1],
+    ['b', 3],
+  ])
+  const unheard = info.mock.calls.flat().filter((line) => String(line).includes('no handler'))
+  expect(unheard).toEqual(['tidings: event t on elsewhere has no handler in any tab'])
+})
+
 test('a handler that ends the connection hears no more of what had come', async () => {
   const { heard, stream } = await open()
   tidings.subscribe('a', () => tidings.disconnect())

@@ -8,6 +8,8 @@ export interface ProbeProps {
   channel: string | null
   heard: (by: string, payload: unknown) => void
   since?: string
+  /** What is heard of what is sent to the user; `timer` unless it is said. */
+  label?: string | null
   /** Whose presence is shown. */
   watch?: string | null
 }
@@ -125,6 +127,20 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     browser.stream.event('a', 2, { seq: 44 })
     expect(heardBy('channel')).toEqual([1])
     expect(text()).toBe('open 0 n1.1 none')
+  })
+
+  test('`null` pauses what is sent to the user, and another label takes its place', async () => {
+    const shown = show({ label: null })
+    await open()
+    browser.stream.event('timer', 1, { seq: 43, to: 'user' })
+    expect(heardBy('label')).toEqual([])
+    for (const [label, seq] of [['timer', 44], ['note', 46], [null, 48]] as const) {
+      shown.change({ label })
+      await settle()
+      browser.stream.event('timer', seq, { seq, to: 'user' })
+      browser.stream.event('note', seq + 1, { seq: seq + 1, to: 'user' })
+    }
+    expect(heardBy('label')).toEqual([44, 47])
   })
 
   test('from a cursor, it asks for what came after; after a pause it goes on where it stood', async () => {

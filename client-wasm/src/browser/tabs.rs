@@ -8,13 +8,7 @@ use super::Browser;
 extern "C" {
     /// The other tabs, for one driver.
     pub(crate) type Tabs;
-    pub(crate) fn among(
-        browser: &Browser,
-        callback: &JsValue,
-        url: &str,
-        with_credentials: bool,
-        device_id: &str,
-    ) -> Tabs;
+    pub(crate) fn among(browser: &Browser, callback: &JsValue, url: &str, with_credentials: bool) -> Tabs;
     #[wasm_bindgen(method)]
     pub(crate) fn enter(this: &Tabs, tab: &str, user: Option<&str>);
     #[wasm_bindgen(method)]

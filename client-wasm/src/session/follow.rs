@@ -8,7 +8,7 @@ use super::{
     link::{LATE_MS, Phase, patience},
     subscription::{Standing, raise},
     tabs::{JOIN_MS, Part},
-    words::{Words, small},
+    words::{Line, Words, small},
 };
 use crate::routes::HandlerId;
 
@@ -19,6 +19,9 @@ pub(super) struct Leader {
     /// This tab's number with it.
     number: u32,
     posts: u32,
+    /// How much this tab has said to it, and had when it last said how much it had heard.
+    said: u32,
+    said_before: u32,
     heard_at: u64,
     spared: bool,
     pub(super) status: Status,
@@ -53,7 +56,7 @@ impl Session {
             _ => return,
         };
         match kind {
-            "L" => return self.join(now, now, status),
+            "L" if is_me || words.rest().is_empty() => return self.join(now, now, status),
             "Z" => return self.open(now),
             "N" if is_me => return self.move_apart(),
             "W" if is_me => {
@@ -64,7 +67,9 @@ impl Session {
                 let number = words.number();
                 let cursor = words.cursor();
                 let term = term.to_owned();
-                self.welcomed(Leader { term, number, posts, heard_at: now, spared: false, status }, cursor, words);
+                let (said, said_before) = (0, 0);
+                let leader = Leader { term, number, posts, said, said_before, heard_at: now, spared: false, status };
+                self.welcomed(leader, cursor, words);
                 return;
             }
             _ => {}
@@ -109,10 +114,21 @@ impl Session {
                     }
                 }
             }
-            "P" => self.follow_to(words.cursor()),
             "O" => {
                 self.rebase();
                 self.follow_to(words.cursor());
+            }
+            "P" => {
+                self.rebase();
+                self.follow_to(words.cursor());
+                let heard = mine(words.word(), me).first().copied();
+                let status = self.status();
+                let Phase::Following(leader) = &mut self.phase else { return };
+                // What was said since may be on its way.
+                let before = std::mem::replace(&mut leader.said_before, leader.said);
+                if heard.is_none_or(|heard| heard.0 < before) {
+                    self.join(now, now, status);
+                }
             }
             "K" => {
                 if let Some(id) = mine(words.word(), me).first().copied() {
@@ -164,10 +180,13 @@ impl Session {
     fn follow_gap(&mut self, now: u64, me: u32, mut words: Words<'_>) {
         let id = words.cursor();
         let (to, channels, reason) = (words.word(), words.word(), words.rest().to_owned());
-        if id.is_some() || channels == "!" {
-            return self.gap(now, reason, id);
-        }
         let mut handlers = mine(to, me);
+        if channels == "!" {
+            if to.is_empty() || !handlers.is_empty() {
+                self.gap(now, reason, id);
+            }
+            return;
+        }
         handlers.retain(|id| self.subscription(*id).is_some());
         for id in &handlers {
             if let Some(subscription) = self.subscription(*id) {
@@ -208,22 +227,32 @@ impl Session {
                 subscription.tell(&mut told);
             }
         }
-        if !told.is_empty() {
-            self.say("a").0.push_str(&told);
+        if !told.is_empty()
+            && let Some(line) = self.say_to_leader("a")
+        {
+            line.0.push_str(&told);
         }
+    }
+
+    /// Begins to say something to the leader, numbered.
+    fn say_to_leader(&mut self, kind: &str) -> Option<Line<'_>> {
+        let Phase::Following(leader) = &mut self.phase else { return None };
+        leader.said += 1;
+        let said = leader.said;
+        Some(self.say(kind).number(u64::from(said)))
     }
 
     /// Tells the leader that a handler is gone.
     pub(super) fn tell_gone(&mut self, id: HandlerId) {
-        if self.follows() {
-            self.say("d").number(u64::from(id.0));
+        if let Some(line) = self.say_to_leader("d") {
+            line.number(u64::from(id.0));
         }
     }
 
     /// Asks the leader not to wait: to see whether its stream lives, or to connect.
     pub(super) fn urge(&mut self, connect: bool) {
-        if self.follows() {
-            self.say("h").number(u64::from(connect));
+        if let Some(line) = self.say_to_leader("h") {
+            line.number(u64::from(connect));
         }
     }
 

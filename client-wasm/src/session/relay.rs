@@ -1,6 +1,8 @@
 //! The leader's side: the handlers of other tabs as handlers of this session, and what the stream brings handed on.
 //!
-//! All that is handed on is numbered, so that a tab knows when it has missed something, and then it joins again. What is
+//! All that is handed on is numbered, so that a tab knows when it has missed something, and then it joins again. What a tab
+//! says to the leader is numbered as well: where something is missing the tab is called to join again, and with its place the
+//! leader says how much it has heard of each, so that a tab whose last word is lost knows it too. What is
 //! handed on is decided here; the tabs obey. Where a tab is behind the stream, because it was away or another led until
 //! now, the stream is opened again from the lowest place of all: addressed events have no other past. Each handler's own
 //! mark keeps it from hearing twice.
@@ -26,16 +28,23 @@ const PLACE_MS: u64 = 1_000;
 pub(super) struct Relay {
     pub(super) term: String,
     pub(super) posts: u32,
-    /// Something is said by this time, so that the others do not think that nobody leads.
+    /// The place is said by this time, so that the others do not think that nobody leads.
     beat_at: u64,
-    /// What had been said when that was decided.
-    beaten: u32,
     placed_at: u64,
-    members: Vec<(u32, String)>,
+    members: Vec<Member>,
     numbers: u32,
     /// Who is behind the stream, and what they said. They come in when the stream is opened again.
     waiting: Vec<(String, String)>,
     reopen_at: Option<u64>,
+}
+
+/// A tab that follows.
+#[derive(Debug)]
+struct Member {
+    number: u32,
+    name: String,
+    /// How much it has said since it was taken in.
+    said: u32,
 }
 
 impl Relay {
@@ -44,7 +53,6 @@ impl Relay {
             term,
             posts: 0,
             beat_at: 0,
-            beaten: 0,
             placed_at: 0,
             members: Vec::new(),
             numbers: 0,
@@ -59,6 +67,11 @@ impl Relay {
             (Some(beat), Some(reopen)) => Some(beat.min(reopen)),
             (beat, reopen) => beat.or(reopen),
         }
+    }
+
+    /// Whether tabs that are here have not been taken in yet.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
     }
 }
 
@@ -93,17 +106,24 @@ impl Session {
     }
 
     pub(super) fn post_place(&mut self) {
-        self.post_cursor("P");
+        // Before the stream goes on from there, the place is nobody's but this tab's.
+        let cursor = match &self.phase {
+            Phase::Open(stream) if !stream.awaits_gap => self.cursor,
+            _ => None,
+        };
+        let mut heard = String::new();
+        for member in self.relay().into_iter().flat_map(|relay| &relay.members) {
+            list(&mut heard, member.number, member.said);
+        }
+        if let Some(line) = self.tell_others("P") {
+            line.cursor(&cursor).word(&heard);
+        }
     }
 
     /// The stream goes on from here.
     pub(super) fn post_opened(&mut self) {
-        self.post_cursor("O");
-    }
-
-    fn post_cursor(&mut self, kind: &str) {
         let cursor = self.cursor;
-        if let Some(line) = self.tell_others(kind) {
+        if let Some(line) = self.tell_others("O") {
             line.cursor(&cursor);
         }
     }
@@ -166,13 +186,16 @@ impl Session {
             }
             return;
         }
-        let Some(number) = relay.members.iter().find(|(_, name)| name == tab).map(|(number, _)| *number) else {
-            // Somebody who believes to be here: all join again.
+        let said = words.number();
+        let Some(member) = relay.members.iter_mut().find(|member| member.name == tab && member.said + 1 == said) else {
+            // Somebody who believes to be here, or of whose words one is missing.
             if !relay.waiting.iter().any(|(name, _)| name == tab) {
-                self.say("L");
+                self.say("L").word(tab);
             }
             return;
         };
+        member.said = said;
+        let number = member.number;
         match kind {
             "a" => {
                 while !words.rest().is_empty() {
@@ -220,11 +243,11 @@ impl Session {
 
     fn take_in(&mut self, tab: String, join: u32, places: [Option<Cursor>; 2], mut words: Words<'_>) {
         let Some(relay) = self.relay() else { return };
-        let before = relay.members.iter().find(|(_, name)| *name == tab).map(|(number, _)| *number);
-        relay.members.retain(|(number, _)| Some(*number) != before);
+        let before = relay.members.iter().find(|member| member.name == tab).map(|member| member.number);
+        relay.members.retain(|member| Some(member.number) != before);
         relay.numbers += 1;
         let number = relay.numbers;
-        relay.members.push((number, tab.clone()));
+        relay.members.push(Member { number, name: tab.clone(), said: 0 });
         if before.is_some() {
             self.drop_others(before, None);
         }
@@ -322,9 +345,9 @@ impl Session {
     pub fn gone(&mut self, tab: &str) {
         let Some(relay) = self.relay() else { return };
         relay.waiting.retain(|(name, _)| name != tab);
-        if let Some(index) = relay.members.iter().position(|(_, name)| name == tab) {
-            let (number, _) = relay.members.remove(index);
-            self.drop_others(Some(number), None);
+        if let Some(index) = relay.members.iter().position(|member| member.name == tab) {
+            let member = relay.members.remove(index);
+            self.drop_others(Some(member.number), None);
         }
     }
 
@@ -353,9 +376,7 @@ impl Session {
         let Some(relay) = self.relay() else { return };
         if now >= relay.beat_at {
             relay.beat_at = now.saturating_add(heartbeat_ms);
-            if std::mem::replace(&mut relay.beaten, relay.posts) == relay.posts {
-                self.post_place();
-            }
+            self.post_place();
         }
     }
 

@@ -227,6 +227,12 @@ impl Session {
         if let Phase::Open(stream) = &mut self.phase {
             stream.awaits_gap = false;
         }
+        if reason == "trimmed"
+            && let Some(next) = self.next_place(id)
+            && self.gap_behind(now, &reason, next)
+        {
+            return;
+        }
         if id.is_some() {
             self.cursor = id;
             self.seen = id;
@@ -235,18 +241,65 @@ impl Session {
         if let Some(line) = self.tell_others("G") {
             line.cursor(&id).word("").word("!").word(&reason);
         }
-        for subscription in &mut self.subscriptions {
+        self.start_over(id, &|_| true);
+        self.tell_gap(reason.into());
+        self.pump(now);
+    }
+
+    /// The next place after the stream's at which a tab is, in a log that goes on at `id`.
+    fn next_place(&self, id: Option<Cursor>) -> Option<Cursor> {
+        let (own, id) = (self.cursor?, id.filter(|_| self.phase.has_stream())?);
+        let is_next =
+            |one: &&Cursor| one.epoch == own.epoch && one.epoch == id.epoch && one.seq > own.seq && one.seq <= id.seq;
+        self.unproven.iter().chain(&self.seen).filter(is_next).min_by_key(|one| one.seq).copied()
+    }
+
+    /// What follows the stream's place has been trimmed, to which it was set back for some tabs; what follows the next one's
+    /// may still be there. So the tabs that are not as far are told, and the stream goes on from there. Unless it is all of them.
+    fn gap_behind(&mut self, now: u64, reason: &str, next: Cursor) -> bool {
+        let (mut behind, mut to, mut others) = (Vec::new(), String::new(), Vec::new());
+        for one in &self.subscriptions {
+            if one.standing != Standing::Active || one.hears == Hears::Presence {
+                continue;
+            }
+            if !one.misses(Some(next)) {
+                others.push(one.owner);
+            } else if !behind.contains(&one.owner) {
+                behind.push(one.owner);
+                if one.owner > 0 {
+                    relay::list(&mut to, one.owner, 0);
+                }
+            }
+        }
+        if others.iter().all(|owner| behind.contains(owner)) {
+            return false;
+        }
+        if !to.is_empty() {
+            self.say("G").cursor(&Some(next)).word(&to).word("!").word(reason);
+        }
+        self.start_over(Some(next), &|one| behind.contains(&one.owner));
+        if behind.contains(&0) {
+            self.tell_gap(reason.to_owned().into());
+        }
+        self.cursor = Some(next);
+        self.unproven.retain(|one| *one != next);
+        self.leave();
+        self.enter(Phase::Starting);
+        self.open(now);
+        true
+    }
+
+    /// These are told that they may have missed something up to here, and refetch.
+    fn start_over(&mut self, id: Option<Cursor>, which: &dyn Fn(&Subscription) -> bool) {
+        for subscription in self.subscriptions.iter_mut().filter(|one| which(one)) {
             subscription.mark = id;
-            // It has been told of what it may have missed up to here, and refetches; asking for that past again could only tell
-            // it once more.
+            // Asking for that past again could only tell it once more.
             if let Standing::Pending { since: Some(since), .. } = &mut subscription.standing
                 && let Some(id) = id
             {
                 *since = id;
             }
         }
-        self.tell_gap(reason.into());
-        self.pump(now);
     }
 
     /// Something may be missing on these channels: to those who asked for it by this call, or without one to all of them.

@@ -40,6 +40,7 @@ test('a policy without `wasm-unsafe-eval` is told, and the page lives', async ({
   // All else still answers: who we are, requests of our own, the page itself.
   const headers = await page.evaluate(() => tidings.headers())
   expect(headers).toEqual({ 'X-Device-Id': expect.any(String), 'X-Session-Id': expect.any(String) })
+  expect(await page.evaluate(() => localStorage.getItem('tidings.deviceId'))).toBe(headers['X-Device-Id'])
   await page.evaluate(() => tidings.fetch('/api/anything'))
   expect(front.seen('/api/anything')[0]?.headers['x-session-id']).toBe(headers['X-Session-Id'])
   expect(front.seen('/api/events')).toEqual([])

@@ -34,6 +34,11 @@ export class Hub {
     return receipts.map(({ position }) => position)
   }
 
+  /** How many streams it holds, by its own count. */
+  get streams(): number {
+    return Number(/connections=(\d+)/.exec(this.logged('connection ', 'connections=').at(-1) ?? '')?.[1])
+  }
+
   /** The lines of its log that hold all these words. */
   logged(...words: string[]): string[] {
     return this.server.log.filter((line) => words.every((word) => line.includes(word)))

@@ -50,6 +50,7 @@ fn report(tally: &Tally) {
     println!("faults: {}", faults.collect::<Vec<_>>().join(", "));
     let gaps = tally.gaps.iter().map(|(reason, count)| format!("{reason} {count}"));
     println!("gaps: {}", gaps.collect::<Vec<_>>().join(", "));
+    println!("gaps told to those who had missed nothing: {}", tally.needless);
 }
 
 fn sabotaged(sabotage: Sabotage, from: u64, budget: u64) -> (Tally, Vec<Failure>) {

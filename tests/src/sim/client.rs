@@ -25,6 +25,7 @@ use super::{
     person::{Person, is_granted},
     profile::{self, Post, Tab, Word},
     sabotage::{Deafness, Sabotage},
+    truth::Place,
     wire::{Message, Wire},
 };
 
@@ -69,6 +70,8 @@ pub(super) struct Client {
     /// The hub's ends of streams that the client has closed.
     pub(super) orphans: Vec<Body>,
     pub(super) gaps: Vec<String>,
+    /// Gaps of which it was told though it had missed nothing.
+    pub(super) needless: u64,
     pub(super) heard: u64,
     journal: Journal,
     deafness: Deafness,
@@ -135,6 +138,7 @@ impl Client {
             calls: Vec::new(),
             orphans: Vec::new(),
             gaps: Vec::new(),
+            needless: 0,
             heard: 0,
             journal,
             deafness: Deafness::new(sabotage),
@@ -186,6 +190,7 @@ impl Client {
 
     /// Does what the session wants done.
     pub(super) fn act(&mut self, now: u64, log: &Log, frame: Option<(Option<Cursor>, bool)>) -> Result<(), Violation> {
+        let mut gapped = Vec::new();
         loop {
             while self.session.is_dirty() {
                 self.session.flush(now);
@@ -194,7 +199,13 @@ impl Client {
             self.journal.note(|| format!("{} does {action:?}", self.person.session));
             let latest = self.latest().and_then(|at| log.truth.find(at));
             match action {
-                Action::Open { url } => self.opening = Some(url),
+                Action::Open { url } => {
+                    // A gap after which the stream is opened at once goes on from another tab's place.
+                    let goes_on = url.split_once("lastEventId=").and_then(|(_, at)| at.split('&').next()?.parse().ok());
+                    let goes_on = goes_on.and_then(|at| log.truth.find(at));
+                    gapped.drain(..).for_each(|ear: usize| self.ears[ear].gap(&log.truth, goes_on));
+                    self.opening = Some(url);
+                }
                 Action::Close => {
                     self.opening = None;
                     self.orphans.extend(self.wire.take().and_then(|mut wire| wire.cut()));
@@ -244,8 +255,10 @@ impl Client {
                     if channels.is_none() {
                         let addressed = self.handlers.values().filter(|ear| self.ears[**ear].hears == Hears::Addressed);
                         ears.extend(addressed);
+                        self.needless += u64::from(reason == "trimmed" && self.has_all(log));
                         let goes_on = frame.and_then(|(id, _)| id).and_then(|id| log.truth.find(id));
                         ears.iter().for_each(|ear| self.ears[*ear].gap(&log.truth, goes_on));
+                        gapped = ears;
                     } else {
                         ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(latest));
                     }
@@ -267,6 +280,14 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Whether all that the tab's handlers have heard goes on in the log, so that it has nothing to be told of.
+    fn has_all(&self, log: &Log) -> bool {
+        let ears = self.handlers.values().map(|ear| &self.ears[*ear]);
+        let mut places = ears.filter(|ear| ear.settled && !ear.refused).map(Ear::place).peekable();
+        let goes_on = |place: Option<Place>| place.is_some_and(|place| !log.fails(log.truth.get(place).at));
+        places.peek().is_some() && places.all(goes_on)
     }
 
     /// The latest position on the stream, its own or another tab's.
@@ -296,7 +317,12 @@ impl Client {
                 let mut heard = Vec::new();
                 self.session.told(now, &post.message, &mut heard);
                 self.relayed(log, &heard, post.data.as_deref())?;
-                return self.act(now, log, post.frame);
+                let frame = match post.message.split(' ').collect::<Vec<_>>()[..] {
+                    // It says itself from where the stream goes on.
+                    ["G", _, _, at, ..] => post.frame.map(|(_, justified)| (at.parse().ok(), justified)),
+                    _ => post.frame,
+                };
+                return self.act(now, log, frame);
             }
         }
         self.act(now, log, None)
@@ -345,12 +371,7 @@ impl Client {
     }
 
     /// The session itself tells of a gap where it was given something that is no cursor.
-    fn owed(
-        &mut self,
-        channels: Option<&[Pattern]>,
-        ears: &[usize],
-        latest: Option<super::truth::Place>,
-    ) -> Result<(), Violation> {
+    fn owed(&mut self, channels: Option<&[Pattern]>, ears: &[usize], latest: Option<Place>) -> Result<(), Violation> {
         let owed = match (channels, ears) {
             (None, _) => std::mem::take(&mut self.owed_gap),
             (Some(_), [ear]) => std::mem::take(&mut self.ears[*ear].owed_gap),

@@ -76,6 +76,14 @@ impl Ear {
         Self { pattern, hears, since, owed_gap: false, page: None, settled, refused, returned, gone: false, served }
     }
 
+    /// Up to where it has heard everything, where that is known.
+    pub(super) fn place(&self) -> Option<Place> {
+        match self.served {
+            Served::Unknown | Served::Anywhere => None,
+            Served::UpTo(place) | Served::AtLeastFrom(place) | Served::GapBefore { since: place, .. } => Some(place),
+        }
+    }
+
     /// It was told of a gap on the whole stream, which goes on at this position.
     pub(super) fn gap(&mut self, truth: &Truth, goes_on: Option<Place>) {
         let since = self.since.and_then(|at| truth.find(at));

@@ -39,6 +39,13 @@ pub(super) enum Request {
     Post(Post),
 }
 
+/// Who said something.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Speaker {
+    Leader,
+    Follower,
+}
+
 #[derive(Debug, Default)]
 struct Group {
     holder: Option<Tab>,
@@ -134,12 +141,11 @@ impl Profile {
         self.inboxes.get_mut(&tab)?.pop_front()
     }
 
-    /// Loses what the leader told this tab next.
-    pub(super) fn lose(&mut self, tab: Tab) -> bool {
-        let Some(inbox) = self.inboxes.get_mut(&tab) else { return false };
-        let from_leader =
-            |word: &Word| matches!(word, Word::Told(post) if post.message.starts_with(char::is_uppercase));
-        let next = inbox.iter().position(from_leader);
-        next.is_some_and(|index| inbox.remove(index).is_some())
+    /// Loses what another tab told this one next; who said it.
+    pub(super) fn lose(&mut self, tab: Tab) -> Option<Speaker> {
+        let inbox = self.inboxes.get_mut(&tab)?;
+        let index = inbox.iter().position(|word| matches!(word, Word::Told(_)))?;
+        let Word::Told(post) = inbox.remove(index)? else { return None };
+        Some(if post.message.starts_with(char::is_uppercase) { Speaker::Leader } else { Speaker::Follower })
     }
 }

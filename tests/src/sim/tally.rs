@@ -21,6 +21,8 @@ pub struct Tally {
     pub handovers: u64,
     /// Faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
+    /// Gaps told to tabs that had missed nothing.
+    pub needless: u64,
     /// Gaps told to applications, by reason.
     pub gaps: BTreeMap<String, u64>,
 }
@@ -34,6 +36,7 @@ impl Tally {
         self.heard += client.heard;
         self.relayed += client.relayed;
         self.handovers += client.handovers;
+        self.needless += client.needless;
         for reason in &client.gaps {
             *self.gaps.entry(reason.clone()).or_default() += 1;
         }
@@ -47,6 +50,7 @@ impl Tally {
         self.heard += other.heard;
         self.relayed += other.relayed;
         self.handovers += other.handovers;
+        self.needless += other.needless;
         for (kind, count) in &other.faults {
             *self.faults.entry(kind).or_default() += count;
         }

@@ -17,7 +17,7 @@ use super::{
     journal::Journal,
     op::{Append, Hidden, Op, Schedule, Since},
     person::{LABELS, PATTERNS, Publication},
-    profile::Profile,
+    profile::{Profile, Speaker},
     sabotage::Sabotage,
     station::Station,
     tally::Tally,
@@ -218,8 +218,10 @@ impl World {
             Op::Miss { client } => {
                 let client = &self.clients[client % clients];
                 let profile = self.profiles.entry(client.person.device).or_default();
-                if profile.lose(client.tab) {
-                    self.tally.fault("word between tabs lost");
+                match profile.lose(client.tab) {
+                    Some(Speaker::Leader) => self.tally.fault("word of a leading tab lost"),
+                    Some(Speaker::Follower) => self.tally.fault("word to a leading tab lost"),
+                    None => {}
                 }
             }
             Op::Cut { client, cut } => self.cut(client % clients, cut)?,

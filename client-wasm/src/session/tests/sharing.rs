@@ -626,3 +626,96 @@ fn without_locks_each_has_a_stream_of_its_own() {
     rig.settle();
     assert_eq!(rig.opened(), "/e?deviceId=d1&sessionId=s0");
 }
+
+#[test]
+fn a_word_that_the_leader_missed_is_said_again_with_the_next() {
+    let mut house = House::open(2);
+    house.tabs[1].subscribe("news");
+    house.tabs[1].settle();
+    assert_eq!(house.posted(1).len(), 1, "and lost");
+    house.tabs[1].subscribe("chat");
+    house.tabs[1].settle();
+    house.spread();
+    let body = house.tabs[0].sent_one().body.unwrap();
+    assert!(body.contains(r#""channels":["news","chat"]"#), "{body}");
+}
+
+#[test]
+fn a_last_word_that_the_leader_missed_is_said_again_when_it_says_how_much_it_has_heard() {
+    let mut house = House::open(2);
+    let beat = |house: &mut House| {
+        house.tabs[0].heartbeat(10);
+        house.spread();
+    };
+    beat(&mut house);
+    house.tabs[1].subscribe("news");
+    house.tabs[1].settle();
+    house.posted(1);
+    beat(&mut house);
+    assert!(house.tabs[0].sent().is_empty(), "it may still be on its way");
+    beat(&mut house);
+    assert!(house.tabs[0].sent_one().body.unwrap().contains("news"));
+}
+
+#[test]
+fn a_gap_of_one_that_is_behind_is_told_to_it_alone_and_the_others_go_on_where_they_are() {
+    let mut house = House::open(3);
+    let own = house.subscribed(0, 2, "news", 10);
+    let theirs = house.tabs[1].session.on("note".parse().unwrap());
+    house.tabs[1].settle();
+    house.spread();
+    house.tabs[1].session.suspend();
+    house.tabs[1].settle();
+    house.gone(0, 1);
+    house.record(0, "news", 12);
+    let now = house.tabs[1].now;
+    house.tabs[1].session.resume(now);
+    house.tabs[1].settle();
+    house.entered(1);
+    house.verify(1, "ana");
+    house.tabs[0].pass(super::super::tabs::GATHER_MS);
+    assert_eq!(parameter(&house.tabs[0].opened(), "lastEventId").as_deref(), Some("1.10.a"));
+
+    house.tabs[0].connected("news", 40, false);
+    house.tabs[0].gap(None, Some(40));
+    house.spread();
+    assert_eq!(house.tabs[1].gaps(), [(None, vec![])]);
+    assert_eq!((house.tabs[0].gaps(), house.tabs[2].gaps()), (vec![], vec![]));
+    let url = house.tabs[0].opened();
+    assert_eq!((parameter(&url, "lastEventId").as_deref(), parameter(&url, "seen")), (Some("1.12.c"), None));
+
+    house.tabs[0].connected("news", 12, true);
+    house.spread();
+    assert_eq!(house.record(0, "news", 13), [(2, own)]);
+    let leader = &mut house.tabs[0];
+    let route = leader.session.routes().find("note", Hears::Addressed);
+    leader.session.record(leader.now, route, Some(at(14)), None, &mut Vec::new());
+    leader.settle();
+    house.spread();
+    assert_eq!(std::mem::take(&mut house.heard), [(1, theirs)]);
+
+    // Where the log lost more than its front, nobody's place is good.
+    house.tabs[0].fail();
+    house.tabs[0].pass(2_000);
+    house.tabs[0].connected("news", 50, false);
+    house.tabs[0].gap(None, Some(50));
+    house.spread();
+    for tab in &mut house.tabs {
+        assert_eq!(tab.gaps().len(), 1);
+    }
+}
+
+#[test]
+fn what_a_tab_that_is_still_outside_may_hear_is_not_unheard() {
+    let mut house = House::open(2);
+    let route = house.tabs[0].session.routes().find("news", Hears::Channels);
+    assert!(house.tabs[0].session.is_unheard(route));
+    house.subscribed(0, 1, "news", 10);
+    let route = house.tabs[0].session.routes().find("news", Hears::Channels);
+    assert!(!house.tabs[0].session.is_unheard(route));
+
+    let route = house.tabs[0].session.routes().find("chat", Hears::Channels);
+    // Another one, from further back, waits for the stream to be opened again.
+    house.tell(0, "j 7 1 uana 1.3.3 1.3.3 0,0,c,chat,,");
+    assert!(!house.tabs[0].session.is_unheard(route));
+}
