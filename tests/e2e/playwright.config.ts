@@ -3,7 +3,7 @@ import type { Fixtures } from './fixtures.ts'
 import { chrome } from './support/paths.ts'
 
 /** Debian's Chromium: without a sandbox, which it lacks for root, and without network use of its own. */
-const browserArguments = [
+export const browserArguments = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',
@@ -22,6 +22,7 @@ export default defineConfig<Fixtures>({
     { name: 'fetch', testMatch: 'hub/*.test.ts', use: { transport: 'fetch' } },
     { name: 'eventsource', testMatch: 'hub/*.test.ts', use: { transport: 'eventsource' } },
     { name: 'timers', testMatch: 'timers/*.test.ts' },
+    { name: 'webdriver', testMatch: 'webdriver/*.test.ts' },
   ],
   fullyParallel: true,
   workers: 2,

@@ -1,15 +1,17 @@
 // Safari's engine, as far as Debian has it: the same page as everywhere, which comes back after a crash of the hub.
+import { WebDriver } from '../e2e/support/webdriver.ts'
 import { expect, test } from './support/fixtures.ts'
 import { strict } from './support/policy.ts'
-import { startWebKitDriver, WebKit } from './support/webkit.ts'
+import { startWebKitDriver } from './support/webkit.ts'
 
 test('WebKit, <script type=module>, strict CSP', async ({ app, front, hub, note, serve }) => {
   const plain = await app('plain')
-  const webkit = await WebKit.open(await serve(startWebKitDriver()))
+  const webkit = await WebDriver.open(await serve(startWebKitDriver()))
+  const tab = await webkit.firstTab()
   note('with', webkit.version)
   note('through', 'a plain proxy')
-  const shown = (): Promise<string[]> => webkit.evaluate(`return [...document.querySelectorAll('p')].map((p) => p.textContent)`)
-  await webkit.goto(await front(plain.folder, strict))
+  const shown = (): Promise<string[]> => tab.evaluate(() => [...document.querySelectorAll('p')].map((p) => p.textContent))
+  await tab.goto(await front(plain.folder, strict))
   await expect.poll(shown).toEqual(['open none', 'open none'])
 
   const before = performance.now()

@@ -25,7 +25,7 @@ type Missing = (Vec<&'static str>, Vec<&'static str>);
 pub(crate) struct Browsers {
     pub(crate) chrome: PathBuf,
     pub(crate) chromedriver: PathBuf,
-    firefox: PathBuf,
+    pub(crate) firefox: PathBuf,
 }
 
 impl Browsers {

@@ -90,6 +90,9 @@ fn end_to_end(house: &House, steps: &mut Steps, tools: &TestTools) -> Result<()>
         .env("TIDINGS_TIMERS_BIN", house.program("timers"))
         .env("TIDINGS_HUB_BIN", house.program("hub"))
         .env("TIDINGS_TIMERS_WEB", house.path(build::TIMERS_WEB))
-        .env("CHROME_BIN", &tools.browsers.chrome);
+        .env("CHROME_BIN", &tools.browsers.chrome)
+        .env("CHROMEDRIVER", &tools.browsers.chromedriver)
+        .env("FIREFOX_BIN", &tools.browsers.firefox)
+        .env("GECKODRIVER", &tools.geckodriver);
     steps.run("end-to-end tests", command)
 }

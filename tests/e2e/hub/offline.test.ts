@@ -4,6 +4,7 @@ import type { Mutation, OfflineQueue } from 'tidings/offline'
 import { expect, test as base } from '../fixtures.ts'
 import { connect } from '../support/ask.ts'
 import type { Asked } from '../support/front.ts'
+import { SECRET, token } from '../support/token.ts'
 
 /** What the queue told a page. */
 interface Outcome {
@@ -45,8 +46,8 @@ const test = base.extend<Fixtures>({
 })
 
 /** Makes the page's queue. */
-async function begin(page: Page): Promise<void> {
-  await page.evaluate(async () => {
+async function begin(page: Page, options: { maxAgeMs?: number } = {}): Promise<void> {
+  await page.evaluate(async (options) => {
     const path = '/tidings/offline.js'
     const { queueOffline } = (await import(path)) as typeof import('/tidings/offline.js')
     globalThis.outcome = { flushed: [], rejected: [] }
@@ -55,8 +56,9 @@ async function begin(page: Page): Promise<void> {
       onFlush: (mutation, { status }) => outcome.flushed.push(`${name(mutation)} ${status}`),
       onReject: (mutation, rejection) =>
         outcome.rejected.push(`${name(mutation)} ${rejection.reason === 'refused' ? rejection.response.status : 'expired'}`),
+      ...options,
     })
-  })
+  }, options)
 }
 
 /** Makes mutations; resolves with what each was answered. */
@@ -191,6 +193,58 @@ test('what the server refuses is rejected, what it cannot do now is tried again,
   await expect.poll(() => page.evaluate(() => outcome)).toEqual({
     rejected: ['/api/notes 36 409'],
     flushed: ['/api/notes 36 200', '/api/notes 36 200'],
+  })
+})
+
+test('what is too old is rejected, and never sent', async ({ asked, context, open, openQueue }) => {
+  const page = await openQueue()
+  await connect(page)
+  await context.setOffline(true)
+  expect(await make(page, 'one', 'two')).toEqual(['202 queued', '202 queued'])
+  await page.close()
+  await context.setOffline(false)
+  const later = await open()
+  await begin(later, { maxAgeMs: 0 })
+  await expect.poll(() => later.evaluate(() => outcome)).toEqual({ flushed: [], rejected: ['/api/notes 36 expired', '/api/notes 36 expired'] })
+  expect(await pending(later)).toBe(0)
+  expect(asked).toEqual([])
+})
+
+test.describe('under a token', () => {
+  test.use({ hubOptions: ['--jwt', SECRET] })
+
+  test('no token is stored: a request that carried one gets the fresh one by which the user was checked', async ({ asked, context, open }) => {
+    const given: string[] = []
+    const fresh = (): string => {
+      given.push(token(60))
+      return given.at(-1)!
+    }
+    const page = await open({ url: '/api/events', token: fresh })
+    await begin(page)
+    await connect(page)
+    await context.setOffline(true)
+    const status = await page.evaluate(async () => {
+      const headers = { Authorization: 'Bearer of-then' }
+      return (await tidings.fetch('/api/notes', { method: 'POST', body: 'one', headers, offline: 'queue' })).status
+    })
+    expect(status).toBe(202)
+    const stored = await page.evaluate(async () => {
+      const [{ name, version }] = (await indexedDB.databases()) as [{ name: string; version: number }]
+      const database = await new Promise<IDBDatabase>((resolve) => {
+        const opening = indexedDB.open(name, version)
+        opening.onsuccess = () => resolve(opening.result)
+      })
+      return new Promise<string>((resolve) => {
+        const all = database.transaction('mutations').objectStore('mutations').getAll()
+        all.onsuccess = () => resolve(JSON.stringify(all.result))
+      })
+    })
+    expect(stored).toContain('/api/notes')
+    expect(stored).not.toMatch(/bearer|of-then|authorization/i)
+    const before = given.length
+    await context.setOffline(false)
+    await expect.poll(() => bodies(asked)).toEqual(['one'])
+    expect(given.slice(before).map((token) => `Bearer ${token}`)).toContain(asked[0]?.headers.authorization)
   })
 })
 

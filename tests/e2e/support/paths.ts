@@ -9,6 +9,9 @@ export const hubProgram = (): string => built(process.env.TIDINGS_HUB_BIN ?? joi
 export const timersProgram = (): string => built(process.env.TIDINGS_TIMERS_BIN ?? join(root, 'target/release/timers'))
 export const timersWeb = (): string => built(process.env.TIDINGS_TIMERS_WEB ?? join(root, 'examples/timers/web/dist'))
 export const chrome = (): string => process.env.CHROME_BIN ?? '/usr/bin/chromium'
+export const chromedriver = (): string => process.env.CHROMEDRIVER ?? 'chromedriver'
+export const firefox = (): string => process.env.FIREFOX_BIN ?? '/usr/bin/firefox-esr'
+export const geckodriver = (): string => process.env.GECKODRIVER ?? 'geckodriver'
 
 /** The package's files as npm would install them. */
 export const packageFiles = (): string =>

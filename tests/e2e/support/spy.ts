@@ -1,46 +1,50 @@
 /** Records what reaches a page through its streams, so that what the client hides is told from what never came. */
 import type { Page } from '@playwright/test'
 
+/** In every page, before anything else runs in it. */
 export async function spyOnStreams(page: Page): Promise<void> {
-  await page.addInitScript(() => {
-    globalThis.received = []
-    globalThis.streams = []
-    const names = ['message', 'connected', 'subscribed', 'backfill', 'gap', 'heartbeat', 'closing']
-    globalThis.EventSource = class extends EventSource {
-      constructor(url: string | URL, options?: EventSourceInit) {
-        super(url, options)
-        streams.push(this)
-        for (const name of names) {
-          this.addEventListener(name, ({ data }) => received.push({ name, data }))
-        }
+  await page.addInitScript(spy)
+}
+
+/** In a page that has no streams yet. */
+export function spy(): void {
+  globalThis.received = []
+  globalThis.streams = []
+  const names = ['message', 'connected', 'subscribed', 'backfill', 'gap', 'heartbeat', 'closing']
+  globalThis.EventSource = class extends EventSource {
+    constructor(url: string | URL, options?: EventSourceInit) {
+      super(url, options)
+      streams.push(this)
+      for (const name of names) {
+        this.addEventListener(name, ({ data }) => received.push({ name, data }))
       }
     }
+  }
 
-    const fetch = globalThis.fetch
-    globalThis.fetch = async (...request) => {
-      const response = await fetch(...request)
-      const stream: { readyState: number } = { readyState: EventSource.OPEN }
-      const closed = (): void => void (stream.readyState = EventSource.CLOSED)
-      if (response.headers.get('content-type') !== 'text/event-stream' || !response.body) return response
-      streams.push(stream)
-      request[1]?.signal?.addEventListener('abort', closed)
-      let rest = ''
-      const text = new TextDecoder()
-      const overheard = response.body.pipeThrough(
-        new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-          transform(chunk, controller) {
-            const frames = (rest + text.decode(chunk, { stream: true })).split('\n\n')
-            rest = frames.pop() ?? ''
-            for (const frame of frames) {
-              const [, data] = /^data: (.*)$/m.exec(frame) ?? []
-              if (data !== undefined) received.push({ name: /^event: (.*)$/m.exec(frame)?.[1] ?? 'message', data })
-            }
-            controller.enqueue(chunk)
-          },
-          flush: closed,
-        }),
-      )
-      return new Response(overheard, response)
-    }
-  })
+  const fetch = globalThis.fetch
+  globalThis.fetch = async (...request) => {
+    const response = await fetch(...request)
+    const stream: { readyState: number } = { readyState: EventSource.OPEN }
+    const closed = (): void => void (stream.readyState = EventSource.CLOSED)
+    if (response.headers.get('content-type') !== 'text/event-stream' || !response.body) return response
+    streams.push(stream)
+    request[1]?.signal?.addEventListener('abort', closed)
+    let rest = ''
+    const text = new TextDecoder()
+    const overheard = response.body.pipeThrough(
+      new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+        transform(chunk, controller) {
+          const frames = (rest + text.decode(chunk, { stream: true })).split('\n\n')
+          rest = frames.pop() ?? ''
+          for (const frame of frames) {
+            const [, data] = /^data: (.*)$/m.exec(frame) ?? []
+            if (data !== undefined) received.push({ name: /^event: (.*)$/m.exec(frame)?.[1] ?? 'message', data })
+          }
+          controller.enqueue(chunk)
+        },
+        flush: closed,
+      }),
+    )
+    return new Response(overheard, response)
+  }
 }

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { tarball, workshop } from './pack.ts'
 import { run, runWith } from './run.ts'
-import { Service } from './service.ts'
+import { Service } from '../../e2e/support/service.ts'
 
 const fixtures = join(import.meta.dirname, '..')
 

@@ -11,11 +11,11 @@
  *
  * Every app is the same page: each of its `p` says the connection's state and the last payload on `note:42`.
  */
-import { test as base } from '@playwright/test'
+import { type Page, test as base } from '@playwright/test'
 import { Front } from '../../e2e/support/front.ts'
 import { Hub } from '../../e2e/support/hub.ts'
 import { App } from './app.ts'
-import type { Service } from './service.ts'
+import type { Service } from '../../e2e/support/service.ts'
 
 export { expect } from '@playwright/test'
 import { expect } from '@playwright/test'
@@ -24,7 +24,7 @@ import { expect } from '@playwright/test'
 interface Manner {
   /** Through whose hands the stream passes. */
   through?: string
-  /** It comes rendered by a server. */
+  /** It comes rendered by a server, which took a cursor: what is published until the page connects is heard, too. */
   rendered?: boolean
 }
 
@@ -40,6 +40,18 @@ interface Fixtures {
   serve: (starting: Promise<Service>) => Promise<string>
   /** Opens the page, publishes, and waits until each paragraph shows it; no error may be said meanwhile. */
   receives: (url: string, manner?: Manner) => Promise<void>
+}
+
+/** Lets a page's streams wait, so that something happens between its rendering and its first stream. */
+async function holdStreams(page: Page): Promise<{ asked: Promise<unknown>; now: () => void }> {
+  let now!: () => void
+  const until = new Promise<void>((resolve) => (now = resolve))
+  const isStream = (url: URL): boolean => url.pathname === '/api/events'
+  await page.route(isStream, async (route) => {
+    await until
+    await route.continue()
+  })
+  return { asked: page.waitForRequest((request) => isStream(new URL(request.url()))), now }
 }
 
 export const test = base.extend<Fixtures>({
@@ -84,13 +96,20 @@ export const test = base.extend<Fixtures>({
       const complaints: string[] = []
       page.on('pageerror', (error) => complaints.push(String(error)))
       page.on('console', (said) => said.type() === 'error' && complaints.push(said.text()))
+      const connect = rendered ? await holdStreams(page) : undefined
       await page.goto(url)
       const shown = page.locator('p')
       await expect(shown.first()).toBeVisible()
       const all = (text: string): string[] => Array.from({ length: paragraphs }, () => text)
       const paragraphs = await shown.count()
+      if (connect) {
+        await connect.asked
+        await hub.publish({ channel: 'note:42', payload: 'between' })
+        connect.now()
+      }
       // Whatever went wrong first is in the complaints, and says more than a state.
-      await expect.poll(async () => [...complaints, ...(await shown.allTextContents())]).toEqual(all('open none'))
+      const first = connect ? 'open between' : 'open none'
+      await expect.poll(async () => [...complaints, ...(await shown.allTextContents())]).toEqual(all(first))
 
       const payload = crypto.randomUUID()
       const before = performance.now()

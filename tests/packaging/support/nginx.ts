@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
 import { workshop } from './pack.ts'
-import { freePort, Service } from './service.ts'
+import { freePort, Service } from '../../e2e/support/service.ts'
 
 const program = process.env.NGINX_BIN ?? 'nginx'
 

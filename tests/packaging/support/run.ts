@@ -2,18 +2,9 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { environment } from '../../e2e/support/service.ts'
 
 export const root = join(import.meta.dirname, '../../..')
-
-/** What every program here is started with: no questions, no reports home, no colours. */
-export const environment = {
-  ...process.env,
-  CI: 'true',
-  NEXT_TELEMETRY_DISABLED: '1',
-  NO_COLOR: '1',
-  FORCE_COLOR: undefined,
-  NUXT_TELEMETRY_DISABLED: '1',
-}
 
 /** Runs a program in a folder; resolves with what it printed. */
 export async function run(cwd: string, program: string, ...args: string[]): Promise<string> {

@@ -3,7 +3,16 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { expect } from '@playwright/test'
-import { environment } from './run.ts'
+
+/** What every program here is started with: no questions, no reports home, no colours. */
+export const environment = {
+  ...process.env,
+  CI: 'true',
+  NEXT_TELEMETRY_DISABLED: '1',
+  NO_COLOR: '1',
+  FORCE_COLOR: undefined,
+  NUXT_TELEMETRY_DISABLED: '1',
+}
 
 interface Options {
   env?: Record<string, string>
