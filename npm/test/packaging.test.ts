@@ -32,7 +32,7 @@ beforeAll(() => {
   mkdirSync(installed, { recursive: true })
   run('tar', ['xzf', join(app, packed.filename), '--strip-components=1', '-C', installed])
   mkdirSync(join(app, 'node_modules/@types'))
-  const queries = ['query-core', 'react-query', 'vue-query'].map((name) => `@tanstack/${name}`)
+  const queries = ['query-core', 'react-query', 'svelte-query', 'vue-query'].map((name) => `@tanstack/${name}`)
   mkdirSync(join(app, 'node_modules/@tanstack'))
   for (const peer of ['react', '@types/react', 'svelte', 'vue', ...queries]) {
     symlinkSync(dirname(require.resolve(`${peer}/package.json`)), join(app, 'node_modules', peer))

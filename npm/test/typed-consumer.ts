@@ -3,6 +3,7 @@
 import { getTidings, segment, Tidings, type ChannelOf, type EventOn, type TidingsEvent } from 'tidings'
 import { QueryClient } from '@tanstack/query-core'
 import { QueryClient as ReactQueryClient } from '@tanstack/react-query'
+import { QueryClient as SvelteQueryClient } from '@tanstack/svelte-query'
 import { QueryClient as VueQueryClient } from '@tanstack/vue-query'
 import { syncQueries } from 'tidings/query'
 import * as react from 'tidings/react'
@@ -60,6 +61,9 @@ tidings.subscribe('news:*', () => {})
 tidings.subscribe(segment(id), () => {})
 // @ts-expect-error no such label
 tidings.on('nwes', () => {})
+tidings.presence('timer:*', ({ here }) => here.length)
+// @ts-expect-error no such channel
+tidings.presence('tiemr:1', () => {})
 // @ts-expect-error the handler expects another payload
 tidings.on('news', (event: TidingsEvent<number>) => event)
 
@@ -81,6 +85,9 @@ export function InReact(): void {
   react.useEvents({ stopped: ({ payload }) => payload satisfies null | string | object })
   react.useConnection().state satisfies string
   react.useTidings().subscribe('news', () => {})
+  react.usePresence('timer:*')?.map(({ userId }) => userId.trim())
+  // @ts-expect-error no such channel
+  react.usePresence('tiemr:1')
   // @ts-expect-error no such channel
   react.useChannel('tiemr:1', () => {})
   // @ts-expect-error no such type of event on this channel
@@ -104,6 +111,13 @@ export function inVue(): void {
   vue.useEvents('timer:*', { stopped: ({ payload }) => payload.at.trim() })
   vue.useLatest('news').value?.payload.trim()
   vue.useConnection().state.value satisfies string
+  vue.usePresence(() => (id ? 'news' : null)).value?.map(({ userId }) => userId.trim())
+  // @ts-expect-error no such channel
+  vue.usePresence('nwes')
+  // @ts-expect-error no such type of event on this channel
+  vue.useChannel('timer:1', { strated: () => {} })
+  // @ts-expect-error the payload has no such field
+  vue.useEvents('timer:*', { started: ({ payload }) => payload.at })
   // @ts-expect-error no such channel
   vue.useChannel('tiemr:1', () => {})
   // @ts-expect-error no such channel
@@ -124,6 +138,13 @@ export function inSvelte(): void {
   svelte.useEvents('timer:*', { stopped: ({ payload }) => payload.at.trim() })
   svelte.useLatest('news').current?.payload.trim()
   svelte.useConnection().state satisfies string
+  svelte.usePresence(() => (id ? 'news' : null)).current?.map(({ userId }) => userId.trim())
+  // @ts-expect-error no such channel
+  svelte.usePresence('nwes')
+  // @ts-expect-error no such type of event on this channel
+  svelte.useChannel('timer:1', { strated: () => {} })
+  // @ts-expect-error the payload has no such field
+  svelte.useEvents('timer:*', { started: ({ payload }) => payload.at })
   // @ts-expect-error no such channel
   svelte.useChannel('tiemr:1', () => {})
   // @ts-expect-error no such channel
@@ -154,3 +175,4 @@ syncQueries(tidings, new QueryClient(), { channels: { [`timer:${id}`]: { keys: [
 // The clients that the frameworks' packages bring fit as well.
 syncQueries(tidings, new ReactQueryClient(), { channels: { news: { keys: [] } } })
 syncQueries(tidings, new VueQueryClient(), { channels: { news: { keys: [] } } })
+syncQueries(tidings, new SvelteQueryClient(), { channels: { news: { keys: [] } } })

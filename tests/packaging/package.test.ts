@@ -27,10 +27,12 @@ test('attw', { tag: '@fast' }, async ({ note }) => {
 })
 
 for (const [how, file] of [['import', 'import.mjs'], ['require', 'require.cjs']] as const) {
-  test(`Node, ${how}`, { tag: '@fast' }, async ({ app, note }) => {
+  test(`Node, ${how}`, { tag: '@fast' }, async ({ app, hub, note }) => {
     const { folder } = await app('node')
     note('with', `Node.js ${process.versions.node}`)
-    // A client may be made on a server, and says there that it cannot connect.
-    expect(await run(folder, process.execPath, file)).toBe('idle\nunsupported false\n')
+    note('through', 'nothing')
+    const [since = ''] = await hub.publish({ channel: 'note:42', payload: 'before' })
+    await hub.publish({ channel: 'note:42', payload: 'heard' })
+    expect(await run(folder, process.execPath, file, hub.server.url, since)).toBe('idle\nunsupported false\nheard\n')
   })
 }

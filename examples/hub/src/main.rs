@@ -2,7 +2,7 @@
 //! tests and load, not for the open internet. With `--engine sqlite:PATH` its events outlive it. With `--jwt SECRET` the events
 //! are for those who bring a token (HS256; grants in its claim `tidings`), and are published at `/backend/publish`. With
 //! `--presence GRACE_MS,ALIVE_MS` it knows who is online; with `--metrics` its figures are at `/metrics`, for Prometheus. Upon SIGTERM
-//! it sends its clients away and ends.
+//! it sends its clients away and ends. At `/cursor` is where the log is now, for pages that are rendered on a server.
 //!
 //! `cargo run --release -p hub -- --listen 127.0.0.1:4100`, then
 //! `curl -N '127.0.0.1:4100/api/events?user=ana&channels=bench'` and
@@ -62,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
     // Before the hub, whose first figures it is to see.
     let prometheus = if metrics { Some(prometheus()?) } else { None };
     let hub = builder.build().await?;
+    let log = hub.clone();
     let auth = (|request: AuthRequest| async move {
         let identity = request.query("user").map_or_else(|| Ok(Identity::anonymous()), Identity::user)?;
         Ok(identity.backend())
@@ -78,6 +79,7 @@ async fn main() -> anyhow::Result<()> {
         }
     };
 
+    let app = app.route("/cursor", axum::routing::get(move || async move { log.cursor().to_string() }));
     let app = match prometheus {
         None => app,
         Some(page) => app.route("/metrics", axum::routing::get(move || async move { page.render() })),

@@ -1,8 +1,8 @@
 'use client'
 import { useConnection, useLatest } from 'tidings/react'
 
-export function Note({ channel }) {
+export function Note({ channel, cursor }) {
   const { state } = useConnection()
-  const latest = useLatest(channel)
+  const latest = useLatest(channel, { since: cursor })
   return <p>{`${state} ${latest?.payload ?? 'none'}`}</p>
 }

@@ -4,6 +4,8 @@ import { Note } from './note'
 
 export const dynamic = 'force-dynamic'
 
-export default function Page() {
-  return <Note channel={`note:${segment('42')}`} />
+export default async function Page() {
+  // From where the browser is to hear. A page that also loads data does so after this.
+  const cursor = await (await fetch(`${process.env.HUB}/cursor`, { cache: 'no-store' })).text()
+  return <Note channel={`note:${segment('42')}`} cursor={cursor} />
 }
