@@ -3,29 +3,28 @@ import { TidingsError, type TidingsErrorCode, type TidingsErrorDetails } from '.
 import { present } from './present.ts'
 
 /** Codes, and what to do about them. The README says more. */
-const REMEDIES = `wasmBlocked|allow 'wasm-unsafe-eval' in the script-src of the page's Content-Security-Policy
-wasmFailed|look at the option \`wasm\`: it has to lead to the tidings.wasm of this version; connect() tries again
-unsupported|subscribe in the browser only: a server has no stream to wait for
-malformedChannel|bring foreign ids in through segment()
+const REMEDIES = `wasmBlocked|allow 'wasm-unsafe-eval' in the page's script-src
+wasmFailed|let the option \`wasm\` lead to the tidings.wasm of this version, then connect()
+unsupported|subscribe in the browser only
+malformedChannel|bring foreign ids in by segment()
 malformedId malformedUrl|correct the option
-presenceOff|build the server's hub with .presence(…)
-handlerError|repair the handler: \`cause\` is what it threw
-stopped|nothing: it was stopped before the server had confirmed it
-tokenFailed|repair the option \`token\`; it is asked for again
+presenceOff|build the server's hub with presence
+handlerError|repair the handler: see \`cause\`
+stopped|nothing: it was stopped before it was confirmed
+tokenFailed|repair the option \`token\`
 network|nothing while it is tried again; else check the option \`url\`, and proxies
-cors|list this page's origin in the server's Routes::cors
-silent|nothing; if it comes back often, tell the proxy not to buffer text/event-stream
+cors originNotAllowed|list this page's origin in the server's Routes::cors
+silent|nothing; if it comes back often, tell the proxy not to buffer
 unavailable full requestTimeout unknown|nothing: it is tried again
-credentialsMissing credentialsRevoked unauthorized expired revoked|log in again, then call connect()
-credentialsExpired credentialsNotYetValid|give a fresh token by the option \`token\`; compare the clocks
+credentialsMissing credentialsRevoked unauthorized expired revoked|log in again, then connect()
+credentialsExpired credentialsNotYetValid|give a fresh token; compare the clocks
 credentialsMalformed credentialsInvalid credentialsUnknownKey credentialsWrongAudience credentialsWrongIssuer|compare the token with the keys, audience and issuer of the server's Jwt
 forbidden|grant it in the server's Auth
-originNotAllowed|list this page's origin in the server's Routes::cors
-tooManyChannels|subscribe to a pattern instead of many channels
-tooManyConnections tooManyRequests|use one client for the whole page, or raise the server's limit
-urlTooLong headersTooLarge|shorten the cookies, or the query of the option \`url\`, or raise the server's limit
-malformed malformedCursor malformedFrame tooMany tooLarge unsupportedMediaType methodNotAllowed unknownConnection unexpected|see what a proxy does to it: this client does not expect that answer
-replaced|call connect(), if the user wants the stream here
+tooManyChannels|subscribe to a pattern instead
+tooManyConnections tooManyRequests|use one client for the page, or raise the server's limit
+urlTooLong headersTooLarge|shorten cookies and \`url\`, or raise the server's limit
+malformed malformedCursor malformedFrame tooMany tooLarge unsupportedMediaType methodNotAllowed unknownConnection unexpected|see what a proxy does to it
+replaced|connect(), if the user wants it here
 notFound|let the option \`url\` be where the server mounts its routes
 internal|report it, with \`cause\``
 
