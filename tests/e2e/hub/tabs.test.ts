@@ -67,6 +67,8 @@ test('an echo that was missed while away does not come back on replay', async ({
 test('the device id outlives a reload, the session id does not', async ({ open }) => {
   const page = await open()
   const before = await identity(page)
+  // It is kept as soon as all tabs have agreed on it.
+  await page.waitForFunction((id) => localStorage.getItem('tidings.deviceId') === id, before.deviceId)
   await page.reload()
   await page.waitForFunction(() => ready)
   await page.evaluate(() => start())
