@@ -117,7 +117,7 @@ impl Hub {
     }
 
     /// Undoes all that was revoked of a user, disconnections included: credentials issued before are good again. Streams do not
-    /// get back by themselves what they have lost; their clients may ask again.
+    /// get back by themselves what they have lost; their clients ask again with the next stream, and with fresh credentials.
     ///
     /// # Errors
     ///
@@ -147,7 +147,8 @@ impl Hub {
 
     /// Lets all streams of a user hear channels that no client asked for, whatever the grants say: those open now from this
     /// place in the log on, and those to come, across restarts, until [`unsubscribe`](Self::unsubscribe) or until they are
-    /// [revoked](Self::revoke). The streams are told by `subscribed`, with the request id `server`.
+    /// [revoked](Self::revoke). The streams are told by `subscribed`, with the request id `server`. A client's own subscription still
+    /// needs a grant, and handlers of the browser client hear by that only.
     ///
     /// # Errors
     ///
