@@ -299,10 +299,10 @@ describe('useLatest', () => {
 
 describe('useConnection', () => {
   const Connection: FunctionComponent = () => {
-    const { state, attempt, lastError, connectionId, connect, disconnect } = useConnection()
+    const { state, attempt, nextRetryMs, lastError, connectionId, connect, disconnect } = useConnection()
     return (
       <>
-        <i>{[state, attempt, lastError?.code, connectionId].join(' ')}</i>
+        <i title={nextRetryMs?.toFixed()}>{[state, attempt, lastError?.code, connectionId].join(' ')}</i>
         <button onClick={connect} />
         <button onClick={disconnect} />
       </>
@@ -320,6 +320,7 @@ describe('useConnection', () => {
     await act(async () => browser.stream.fail())
     await settled()
     expect(text()).toMatch(/^waiting 1 /)
+    expect(document.querySelector('i')!.title).toMatch(/^\d+$/)
     await press(1)
     expect(text()).toMatch(/^closed/)
   })

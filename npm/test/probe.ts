@@ -198,6 +198,25 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     expect(text()).toMatch(/^connecting 0/)
   })
 
+  test('a failed connection is shown with its error and its wait, and neither once it is open again', async () => {
+    show()
+    await open()
+    const button = target.querySelector('button')!
+    expect([button.title, button.dataset.wait]).toEqual(['', undefined])
+    browser.stream.fail()
+    await settle()
+    await press(0)
+    browser.stream.fail()
+    await settle()
+    expect(text()).toMatch(/^waiting 1/)
+    expect(button.title).toBe('network')
+    expect(Number(button.dataset.wait)).toBeGreaterThanOrEqual(0)
+    await press(0)
+    await open()
+    expect(text()).toMatch(/^open 0/)
+    expect([button.title, button.dataset.wait]).toEqual(['', undefined])
+  })
+
   test('it takes over what a server rendered, though the client is connected by then', async () => {
     tidings.connect()
     await open()
