@@ -4,105 +4,55 @@
 //! log when the window no longer reaches back far enough, and says `gap` when the log itself does not. It has no clock,
 //! no socket and no runtime: a driver passes in what it needs and writes what comes out, all of it, in order.
 //!
-//! One room, because live records, the past and the confirmations of a step share one position and one batch, and the order of
-//! the three is the promise.
+//! Live records, the past and the confirmations of a step share one position and one batch, and the order of the three is the
+//! promise: it is read in [`Connection::next`].
+//!
+//! | module | |
+//! |---|---|
+//! | `names` | whom a stream belongs to |
+//! | `step`, `batch` | what passes between a connection and its driver, and what leaves in one write |
+//! | `live` | what is published while it is open, or was since its client left off |
+//! | `page` | the engine's log, where the window does not reach back |
+//! | `pending` | subscribe calls, and what they ask of the past |
+//! | `control` | what it may hear, as commands in the log change it |
 
+mod batch;
 mod control;
+mod live;
+mod names;
+mod page;
+mod pending;
+mod step;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
-pub(crate) use control::{Authority, Rekeyed};
 use tidings_protocol::{
-    Cursor, DeviceId, Pattern, RequestId, SessionId, UserId,
-    frame::{Closing, Gap, GapReason, HEARTBEAT, RejectCode, Revoked, Subscribed},
+    Cursor, Pattern,
+    frame::{Closing, Gap, GapReason, HEARTBEAT, RejectCode, Revoked},
     sse,
 };
 
+use self::{
+    batch::Batch,
+    page::{PAGE, Page},
+    pending::Pending,
+    step::Flow,
+};
+pub(crate) use self::{
+    control::{Authority, Rekeyed},
+    names::Names,
+    page::Fetched,
+    pending::Since,
+    step::{Ask, Step},
+};
 use crate::{
-    engine::Limit,
-    frame::Frame,
     meter::Written,
-    record::{Entry, Record, json_frame},
+    record::json_frame,
     routing::{self, KeyRef, RouteKey},
     standing::Issued,
     window::Window,
 };
-
-/// How much of the engine's log is read at once for a connection that lags behind the window.
-const PAGE: Limit = Limit { records: 1_000, bytes: 1 << 20 };
-
-/// Whom a stream belongs to and what it calls itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Names {
-    pub(crate) user: Option<UserId>,
-    pub(crate) device: Option<DeviceId>,
-    pub(crate) session: Option<SessionId>,
-}
-
-impl Names {
-    fn may_see(&self, entry: &Entry) -> bool {
-        let hidden = |except: &tidings_protocol::Except| {
-            except.hides(self.user.as_ref(), self.device.as_ref(), self.session.as_ref())
-        };
-        !entry.except.as_ref().is_some_and(hidden)
-    }
-}
-
-/// From where a subscription asks for the past.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Since {
-    /// Nothing of the past.
-    Now,
-    /// All after this position; whether it is in the log is checked once more where the past is read.
-    After(Cursor),
-    /// A position that the log cannot serve.
-    Gap(GapReason),
-}
-
-/// One subscribe call that the stream has not confirmed yet.
-#[derive(Debug)]
-struct Pending {
-    request: RequestId,
-    channels: Vec<Pattern>,
-    keys: Vec<RouteKey>,
-    since: Since,
-    authority: Authority,
-}
-
-/// What the engine's log holds after a position: at least one record, or why there is none.
-pub(crate) type Fetched = Result<Vec<Record>, GapReason>;
-
-/// A page of the engine's log, being worked off.
-#[derive(Debug)]
-struct Page {
-    after: Cursor,
-    records: Result<VecDeque<Record>, GapReason>,
-}
-
-/// What a driver has to do next.
-#[derive(Debug)]
-pub(crate) enum Step {
-    /// Write these, in order; then ask again.
-    Write(Vec<Bytes>),
-    /// Read the engine's log after this position, hand over the [`page`](Connection::page), and ask again.
-    Read { after: Cursor, limit: Limit },
-    /// Nothing to do until woken.
-    Idle,
-    /// The stream is over.
-    End,
-}
-
-/// What the outside tells a connection with each [`next`](Connection::next).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask {
-    /// Write about this many bytes at most; one frame is never split.
-    pub(crate) max_bytes: usize,
-    /// Whether a matching record may have come since the last ask.
-    pub(crate) woken: bool,
-    /// Whether a heartbeat is due, to be sent if there is nothing else.
-    pub(crate) heartbeat: bool,
-}
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -137,66 +87,6 @@ pub(crate) struct Connection {
     behind: bool,
     closing: Option<Closing>,
     ended: bool,
-}
-
-/// Bytes collected for one write.
-struct Batch {
-    frames: Vec<Bytes>,
-    /// Frames of the window that stand side by side, behind the others.
-    run: Option<Frame>,
-    bytes: usize,
-    max: usize,
-    records: u64,
-    gaps: Vec<GapReason>,
-}
-
-impl Batch {
-    fn new(max: usize) -> Self {
-        Self { frames: Vec::new(), run: None, bytes: 0, max, records: 0, gaps: Vec::new() }
-    }
-
-    fn push(&mut self, frame: Bytes) {
-        self.bytes += frame.len();
-        self.frames.extend(self.run.take().map(|run| run.bytes()));
-        self.frames.push(frame);
-    }
-
-    fn push_shared(&mut self, frame: &Frame) {
-        self.records += 1;
-        self.bytes += frame.len();
-        if !self.run.as_mut().is_some_and(|run| run.extend(frame)) {
-            let before = self.run.replace(frame.clone());
-            self.frames.extend(before.map(|run| run.bytes()));
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
-    fn into_frames(mut self) -> Vec<Bytes> {
-        self.frames.extend(self.run.take().map(|run| run.bytes()));
-        self.frames
-    }
-
-    fn push_record(&mut self, frame: Bytes) {
-        self.records += 1;
-        self.push(frame);
-    }
-
-    fn is_full(&self) -> bool {
-        self.bytes >= self.max
-    }
-}
-
-/// How a part of a step ended.
-enum Flow {
-    /// This part is done.
-    Done,
-    /// The batch is full.
-    Full,
-    /// A page after this position is needed first.
-    Need(Cursor),
 }
 
 impl Connection {
@@ -258,25 +148,6 @@ impl Connection {
         self.keys = self.keys.iter().map(|key| known(key).unwrap_or_else(|| key.clone())).collect();
     }
 
-    /// Parts channels into those that a stream of `limit` channels has room for and those beyond it. What it holds takes no
-    /// room, for a call whose answer was lost is made again. What is not confirmed yet is bounded too, so that calls repeated on
-    /// a stream that nobody reads do not pile up.
-    pub(crate) fn admit(&self, channels: Vec<Pattern>, limit: usize) -> (Vec<Pattern>, Vec<Pattern>) {
-        let pending = || self.pending.iter().flat_map(|pending| &pending.channels);
-        let held: HashSet<_> = self.channels.iter().chain(pending()).collect();
-        let mut room = limit.saturating_sub(held.len());
-        let mut unconfirmed = limit.saturating_sub(pending().count());
-        channels.into_iter().partition(|channel| {
-            let added = usize::from(!held.contains(channel));
-            let fits = unconfirmed > 0 && room >= added;
-            if fits {
-                unconfirmed -= 1;
-                room -= added;
-            }
-            fits
-        })
-    }
-
     /// The channels that it holds.
     pub(crate) fn active(&self) -> &[Pattern] {
         &self.channels
@@ -285,44 +156,6 @@ impl Connection {
     /// Whether its last frame was handed out.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
-    }
-
-    /// Asks for channels; they become active when the stream says `subscribed`.
-    pub(crate) fn subscribe(&mut self, request: RequestId, channels: Vec<Pattern>, since: Since, authority: Authority) {
-        let keys = unique(channels.iter().flat_map(routing::looked_up));
-        self.pending.push_back(Pending { request, channels, keys, since, authority });
-    }
-
-    /// Stops channels at once, active or asked for.
-    pub(crate) fn unsubscribe(&mut self, channels: &[Pattern]) {
-        // A call may name very many.
-        let gone: HashSet<_> = channels.iter().collect();
-        self.channels.retain(|channel| !gone.contains(channel));
-        for pending in &mut self.pending {
-            pending.channels.retain(|channel| !gone.contains(channel));
-            pending.keys = unique(pending.channels.iter().flat_map(routing::looked_up));
-        }
-        self.pending.retain(|pending| !pending.channels.is_empty());
-        self.rekey();
-    }
-
-    /// The channels that it holds or has asked for, each once.
-    pub(crate) fn channels(&self) -> Vec<Pattern> {
-        let mut channels = self.channels.clone();
-        for channel in self.pending.iter().flat_map(|pending| &pending.channels) {
-            if !channels.contains(channel) {
-                channels.push(channel.clone());
-            }
-        }
-        channels
-    }
-
-    /// Goes on by another right, without these channels, and says so.
-    pub(crate) fn refresh(&mut self, authority: Authority, lost: Vec<Pattern>) {
-        self.authority = authority;
-        self.pending.iter_mut().for_each(|pending| pending.authority = authority);
-        self.unsubscribe(&lost);
-        self.revoked.extend(lost.into_iter().filter(|channel| !self.given.contains(channel)));
     }
 
     /// Whether something was revoked since the last time; then when its credentials were issued, to judge the rest by.
@@ -462,153 +295,6 @@ impl Connection {
         self.align(window, batch);
     }
 
-    /// Delivers what is live, up to the head.
-    fn live(&mut self, window: &Window, batch: &mut Batch) -> Flow {
-        while self.position.seq < window.base().seq {
-            let Some(page) = self.page.take().filter(|page| page.after == self.position) else {
-                return Flow::Need(self.position);
-            };
-            let mut records = match page.records {
-                Ok(records) => records,
-                Err(reason) => {
-                    self.tell_gap(window, reason, batch);
-                    break;
-                }
-            };
-            // Where the window begins the page ends: past that, the engine may be ahead of this node, and only what the node
-            // has applied is checked when the log changes under it. So it is cut before any of it is kept for later, when the
-            // window begins elsewhere.
-            records.truncate(records.partition_point(|record| record.seq <= window.base().seq));
-            if records.back().is_some_and(|record| parts(window, record)) {
-                self.tell_gap(window, GapReason::Diverged, batch);
-                break;
-            }
-            while let Some(record) = records.pop_front() {
-                self.position = Cursor { epoch: self.position.epoch, seq: record.seq, tag: record.tag };
-                if record.entry.control().is_some() {
-                    self.obey(&record.entry, batch);
-                    if self.closing.is_some() {
-                        return Flow::Done;
-                    }
-                } else if routing::is_filed(&refs(&self.keys), &record.entry) && self.names.may_see(&record.entry) {
-                    batch.push_record(record.frame(self.position.epoch));
-                }
-                if batch.is_full() && !records.is_empty() {
-                    self.page = Some(Box::new(Page { after: self.position, records: Ok(records) }));
-                    return Flow::Full;
-                }
-            }
-        }
-        let head = window.head();
-        // Once more after each command, for it may have changed what to look up.
-        while self.position.seq < head.seq && self.closing.is_none() {
-            let mut command = None;
-            for (seq, sent) in window.gather(refs(&self.keys), self.position.seq, head.seq) {
-                if batch.is_full() {
-                    return Flow::Full;
-                }
-                self.position = Cursor { epoch: head.epoch, seq, tag: sent.tag };
-                if sent.entry.control().is_some() {
-                    command = Some(sent.entry.clone());
-                    break;
-                }
-                if self.names.may_see(&sent.entry) {
-                    batch.push_shared(&sent.frame);
-                }
-            }
-            match command {
-                Some(command) => self.obey(&command, batch),
-                None => self.position = head,
-            }
-        }
-        Flow::Done
-    }
-
-    /// Works off the subscribe calls: for each what it asked of the past, then `subscribed`. It runs when `live` has reached the
-    /// head, so the past ends and the live part begins at one position, without a hole or an overlap.
-    fn confirm(&mut self, window: &Window, batch: &mut Batch) -> Flow {
-        // What comes from a node further ahead may name a place that this node has not reached yet, and whose past it does not
-        // know. It looks again when the node gets there.
-        let is_ahead = |at: Cursor| at.seq > window.head().seq;
-        if is_ahead(self.position) {
-            return Flow::Done;
-        }
-        while let Some(mut pending) = self.pending.pop_front() {
-            if matches!(pending.since, Since::After(since) if is_ahead(since)) {
-                self.pending.push_front(pending);
-                return Flow::Done;
-            }
-            let flow = self.backfill(window, &mut pending, batch);
-            if !matches!(flow, Flow::Done) {
-                self.pending.push_front(pending);
-                return flow;
-            }
-            if let Since::Gap(reason) = pending.since {
-                let request_id = Some(pending.request.clone());
-                let gap = Gap { channels: Some(pending.channels.clone()), reason, request_id };
-                batch.gaps.push(reason);
-                batch.push(json_frame(Some(Gap::NAME), None, &gap));
-            }
-            // Held by the older of the two.
-            self.authority.issued = self.authority.issued.min(pending.authority.issued);
-            for channel in &pending.channels {
-                self.activate(channel.clone());
-            }
-            let subscribed =
-                Subscribed { request_id: pending.request, channels: pending.channels, position: self.position };
-            batch.push(json_frame(Some(Subscribed::NAME), None, &subscribed));
-        }
-        Flow::Done
-    }
-
-    fn backfill(&mut self, window: &Window, pending: &mut Pending, batch: &mut Batch) -> Flow {
-        let Since::After(mut after) = pending.since else { return Flow::Done };
-        let epoch = window.epoch();
-        if window.tag(after.seq).is_some_and(|tag| tag != after.tag) {
-            pending.since = Since::Gap(GapReason::Diverged);
-            return Flow::Done;
-        }
-        // As in `live`, the page ends where the window begins.
-        let end = window.base().seq.min(self.position.seq);
-        while after.seq < end {
-            let Some(page) = self.page.take().filter(|page| page.after == after) else { return Flow::Need(after) };
-            let mut records = match page.records {
-                Ok(records) => records,
-                Err(reason) => {
-                    pending.since = Since::Gap(reason);
-                    return Flow::Done;
-                }
-            };
-            while let Some(record) = records.pop_front().filter(|record| record.seq <= end) {
-                if parts(window, &record) {
-                    pending.since = Since::Gap(GapReason::Diverged);
-                    return Flow::Done;
-                }
-                after = Cursor { epoch, seq: record.seq, tag: record.tag };
-                pending.since = Since::After(after);
-                if routing::is_filed(&refs(&pending.keys), &record.entry) && self.names.may_see(&record.entry) {
-                    batch.push_record(record.backfill(epoch, &pending.request));
-                }
-                if batch.is_full() && !records.is_empty() {
-                    self.page = Some(Box::new(Page { after, records: Ok(records) }));
-                    return Flow::Full;
-                }
-            }
-        }
-        for (seq, sent) in window.gather(refs(&pending.keys), after.seq, self.position.seq) {
-            if batch.is_full() {
-                return Flow::Full;
-            }
-            if self.names.may_see(&sent.entry)
-                && let Some(record) = window.record(seq)
-            {
-                batch.push_record(record.backfill(epoch, &pending.request));
-            }
-            pending.since = Since::After(Cursor { epoch, seq, tag: sent.tag });
-        }
-        Flow::Done
-    }
-
     fn activate(&mut self, channel: Pattern) {
         if self.channels.contains(&channel) {
             return;
@@ -616,11 +302,6 @@ impl Connection {
         self.look_up(&channel);
         self.channels.push(channel);
     }
-}
-
-/// Whether the engine's log is not the window's any more: they differ in the record before the window's first.
-fn parts(window: &Window, record: &Record) -> bool {
-    record.seq == window.base().seq && record.tag != window.base().tag
 }
 
 fn refs(keys: &[RouteKey]) -> impl Iterator<Item = KeyRef<'_>> + Clone {

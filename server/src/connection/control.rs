@@ -68,6 +68,14 @@ impl Rekeyed {
 }
 
 impl Connection {
+    /// Goes on by another right, without these channels, and says so.
+    pub(crate) fn refresh(&mut self, authority: Authority, lost: Vec<Pattern>) {
+        self.authority = authority;
+        self.pending.iter_mut().for_each(|pending| pending.authority = authority);
+        self.unsubscribe(&lost);
+        self.revoked.extend(lost.into_iter().filter(|channel| !self.given.contains(channel)));
+    }
+
     /// Obeys a command, if it is about this stream's user. The stream's position has just passed it.
     pub(super) fn obey(&mut self, entry: &Entry, batch: &mut Batch) {
         let user = self.names.user.as_ref();

@@ -10,7 +10,7 @@ use tidings_protocol::{
     sse::Decoder,
 };
 
-use super::{Core, Link, Opening, Past, Start, Unheard, Verdict};
+use super::{Core, Link, Opening, Past, Start, Verdict, holding::Unheard};
 use crate::{
     connection::{Names, Since, Step},
     engine::Bounds,

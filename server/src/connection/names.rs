@@ -1,0 +1,22 @@
+//! Whom a stream belongs to.
+
+use tidings_protocol::{DeviceId, SessionId, UserId};
+
+use crate::record::Entry;
+
+/// Whom a stream belongs to and what it calls itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) user: Option<UserId>,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) session: Option<SessionId>,
+}
+
+impl Names {
+    pub(super) fn may_see(&self, entry: &Entry) -> bool {
+        let hidden = |except: &tidings_protocol::Except| {
+            except.hides(self.user.as_ref(), self.device.as_ref(), self.session.as_ref())
+        };
+        !entry.except.as_ref().is_some_and(hidden)
+    }
+}

@@ -1,0 +1,180 @@
+//! Subscribe calls: admitted at once, and confirmed in the stream, each after what it asked of the past.
+
+use std::collections::HashSet;
+
+use tidings_protocol::{
+    Cursor, Pattern, RequestId,
+    frame::{Gap, GapReason, Subscribed},
+};
+
+use super::{
+    Connection,
+    batch::Batch,
+    control::Authority,
+    page::{Page, parts},
+    refs,
+    step::Flow,
+    unique,
+};
+use crate::{
+    record::json_frame,
+    routing::{self, RouteKey},
+    window::Window,
+};
+
+/// From where a subscription asks for the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// Nothing of the past.
+    Now,
+    /// All after this position; whether it is in the log is checked once more where the past is read.
+    After(Cursor),
+    /// A position that the log cannot serve.
+    Gap(GapReason),
+}
+
+/// One subscribe call that the stream has not confirmed yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) request: RequestId,
+    pub(super) channels: Vec<Pattern>,
+    pub(super) keys: Vec<RouteKey>,
+    pub(super) since: Since,
+    pub(super) authority: Authority,
+}
+
+impl Connection {
+    /// Parts channels into those that a stream of `limit` channels has room for and those beyond it. What it holds takes no
+    /// room, for a call whose answer was lost is made again. What is not confirmed yet is bounded too, so that calls repeated on
+    /// a stream that nobody reads do not pile up.
+    pub(crate) fn admit(&self, channels: Vec<Pattern>, limit: usize) -> (Vec<Pattern>, Vec<Pattern>) {
+        let pending = || self.pending.iter().flat_map(|pending| &pending.channels);
+        let held: HashSet<_> = self.channels.iter().chain(pending()).collect();
+        let mut room = limit.saturating_sub(held.len());
+        let mut unconfirmed = limit.saturating_sub(pending().count());
+        channels.into_iter().partition(|channel| {
+            let added = usize::from(!held.contains(channel));
+            let fits = unconfirmed > 0 && room >= added;
+            if fits {
+                unconfirmed -= 1;
+                room -= added;
+            }
+            fits
+        })
+    }
+
+    /// Asks for channels; they become active when the stream says `subscribed`.
+    pub(crate) fn subscribe(&mut self, request: RequestId, channels: Vec<Pattern>, since: Since, authority: Authority) {
+        let keys = unique(channels.iter().flat_map(routing::looked_up));
+        self.pending.push_back(Pending { request, channels, keys, since, authority });
+    }
+
+    /// Stops channels at once, active or asked for.
+    pub(crate) fn unsubscribe(&mut self, channels: &[Pattern]) {
+        // A call may name very many.
+        let gone: HashSet<_> = channels.iter().collect();
+        self.channels.retain(|channel| !gone.contains(channel));
+        for pending in &mut self.pending {
+            pending.channels.retain(|channel| !gone.contains(channel));
+            pending.keys = unique(pending.channels.iter().flat_map(routing::looked_up));
+        }
+        self.pending.retain(|pending| !pending.channels.is_empty());
+        self.rekey();
+    }
+
+    /// The channels that it holds or has asked for, each once.
+    pub(crate) fn channels(&self) -> Vec<Pattern> {
+        let mut channels = self.channels.clone();
+        for channel in self.pending.iter().flat_map(|pending| &pending.channels) {
+            if !channels.contains(channel) {
+                channels.push(channel.clone());
+            }
+        }
+        channels
+    }
+
+    /// Works off the subscribe calls: for each what it asked of the past, then `subscribed`. It runs when `live` has reached the
+    /// head, so the past ends and the live part begins at one position, without a hole or an overlap.
+    pub(super) fn confirm(&mut self, window: &Window, batch: &mut Batch) -> Flow {
+        // What comes from a node further ahead may name a place that this node has not reached yet, and whose past it does not
+        // know. It looks again when the node gets there.
+        let is_ahead = |at: Cursor| at.seq > window.head().seq;
+        if is_ahead(self.position) {
+            return Flow::Done;
+        }
+        while let Some(mut pending) = self.pending.pop_front() {
+            if matches!(pending.since, Since::After(since) if is_ahead(since)) {
+                self.pending.push_front(pending);
+                return Flow::Done;
+            }
+            let flow = self.backfill(window, &mut pending, batch);
+            if !matches!(flow, Flow::Done) {
+                self.pending.push_front(pending);
+                return flow;
+            }
+            if let Since::Gap(reason) = pending.since {
+                let request_id = Some(pending.request.clone());
+                let gap = Gap { channels: Some(pending.channels.clone()), reason, request_id };
+                batch.gaps.push(reason);
+                batch.push(json_frame(Some(Gap::NAME), None, &gap));
+            }
+            // Held by the older of the two.
+            self.authority.issued = self.authority.issued.min(pending.authority.issued);
+            for channel in &pending.channels {
+                self.activate(channel.clone());
+            }
+            let subscribed =
+                Subscribed { request_id: pending.request, channels: pending.channels, position: self.position };
+            batch.push(json_frame(Some(Subscribed::NAME), None, &subscribed));
+        }
+        Flow::Done
+    }
+
+    fn backfill(&mut self, window: &Window, pending: &mut Pending, batch: &mut Batch) -> Flow {
+        let Since::After(mut after) = pending.since else { return Flow::Done };
+        let epoch = window.epoch();
+        if window.tag(after.seq).is_some_and(|tag| tag != after.tag) {
+            pending.since = Since::Gap(GapReason::Diverged);
+            return Flow::Done;
+        }
+        // As in `live`, the page ends where the window begins.
+        let end = window.base().seq.min(self.position.seq);
+        while after.seq < end {
+            let Some(page) = self.page.take().filter(|page| page.after == after) else { return Flow::Need(after) };
+            let mut records = match page.records {
+                Ok(records) => records,
+                Err(reason) => {
+                    pending.since = Since::Gap(reason);
+                    return Flow::Done;
+                }
+            };
+            while let Some(record) = records.pop_front().filter(|record| record.seq <= end) {
+                if parts(window, &record) {
+                    pending.since = Since::Gap(GapReason::Diverged);
+                    return Flow::Done;
+                }
+                after = Cursor { epoch, seq: record.seq, tag: record.tag };
+                pending.since = Since::After(after);
+                if routing::is_filed(&refs(&pending.keys), &record.entry) && self.names.may_see(&record.entry) {
+                    batch.push_record(record.backfill(epoch, &pending.request));
+                }
+                if batch.is_full() && !records.is_empty() {
+                    self.page = Some(Box::new(Page { after, records: Ok(records) }));
+                    return Flow::Full;
+                }
+            }
+        }
+        for (seq, sent) in window.gather(refs(&pending.keys), after.seq, self.position.seq) {
+            if batch.is_full() {
+                return Flow::Full;
+            }
+            if self.names.may_see(&sent.entry)
+                && let Some(record) = window.record(seq)
+            {
+                batch.push_record(record.backfill(epoch, &pending.request));
+            }
+            pending.since = Since::After(Cursor { epoch, seq, tag: sent.tag });
+        }
+        Flow::Done
+    }
+}

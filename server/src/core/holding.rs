@@ -1,0 +1,127 @@
+//! What open streams hold, and who may hold what.
+
+use std::sync::Arc;
+
+use tidings_protocol::{DeviceId, Pattern, RequestId, UserId};
+
+use super::{Core, Link};
+use crate::{
+    connection::{Authority, Names, Since},
+    standing::Issued,
+    window::Window,
+};
+
+/// What a subscribe call asks of the past, as it was judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Past {
+    pub(crate) since: Since,
+    /// The window's lineage in which it was judged.
+    pub(crate) lineage: u64,
+}
+
+/// What a subscribe call asked for and does not get.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unheard {
+    /// It was revoked.
+    pub(crate) refused: Vec<Pattern>,
+    /// There is no room for it.
+    pub(crate) beyond: Vec<Pattern>,
+}
+
+impl Core {
+    /// Asks for channels on a live stream, with credentials issued at this time and as far as `limit` allows; returns those
+    /// that were revoked, and those beyond the limit.
+    pub(crate) fn subscribe(
+        &self,
+        link: &Arc<Link>,
+        request: RequestId,
+        channels: Vec<Pattern>,
+        past: Past,
+        issued: Issued,
+        limit: usize,
+    ) -> Unheard {
+        let mut state = link.state.lock();
+        let window = self.window.read();
+        let since = match past.since {
+            Since::After(_) if past.lineage != window.lineage() => Since::Gap(window.reset_reason()),
+            since => since,
+        };
+        let (refused, channels) = part(&window, &link.names, channels, issued);
+        let (channels, beyond) = state.admit(channels, limit);
+        if !channels.is_empty() {
+            match since {
+                Since::After(at) if at.seq > window.head().seq => {
+                    self.late.lock().entry(at.seq).or_default().push((link.clone(), None));
+                }
+                _ => {}
+            }
+            let authority = Authority { issued, as_of: window.head().seq };
+            state.subscribe(request, channels, since, authority);
+        }
+        drop((window, state));
+        link.wake();
+        Unheard { refused, beyond }
+    }
+
+    /// Stops channels on a live stream.
+    pub(crate) fn unsubscribe(&self, link: &Link, channels: &[Pattern]) {
+        let mut state = link.state.lock();
+        state.unsubscribe(channels);
+        self.registry.lock().reroute(link.slot, &state.take_rekeyed());
+        self.reseat(link, &state);
+        drop(state);
+        self.reseated();
+    }
+
+    /// The channels that a live stream holds or has asked for.
+    pub(crate) fn channels(&self, link: &Link) -> Vec<Pattern> {
+        link.state.lock().channels()
+    }
+
+    /// Goes on with credentials issued at this time, which do not cover the `lost` channels: they are taken away from the
+    /// stream, and those that were revoked since, and it says so. Nothing filed from now on reaches it through them.
+    pub(crate) fn refresh(&self, link: &Link, issued: Issued, mut lost: Vec<Pattern>) {
+        let mut state = link.state.lock();
+        let window = self.window.read();
+        let (refused, _) = part(&window, &link.names, state.channels(), issued);
+        lost.extend(refused.into_iter().filter(|channel| !lost.contains(channel)).collect::<Vec<_>>());
+        state.refresh(Authority { issued, as_of: window.head().seq }, lost);
+        drop(window);
+        self.registry.lock().reroute(link.slot, &state.take_rekeyed());
+        self.reseat(link, &state);
+        drop(state);
+        self.reseated();
+        link.wake();
+    }
+
+    /// Whether a user's credentials that were issued at this time no longer let in, on this device.
+    pub(crate) fn shuts_out(&self, user: Option<&UserId>, device: Option<&DeviceId>, issued: Issued) -> bool {
+        self.window.read().standing().shuts_out(user, device, issued)
+    }
+
+    /// Whether a user's credentials that were issued at this time no longer open this channel or pattern.
+    pub(crate) fn refuses(&self, user: Option<&UserId>, channel: &Pattern, issued: Issued) -> bool {
+        self.window.read().standing().refuses(user, channel, issued)
+    }
+
+    /// What all streams of a user hear by the server's own will.
+    pub(crate) fn subscribed(&self, user: &UserId) -> Vec<Pattern> {
+        self.window.read().standing().subscribed(Some(user)).to_vec()
+    }
+
+    /// Forgets revocations that are over at this time, in milliseconds since 1970.
+    pub(crate) fn sweep(&self, now: u64) {
+        self.window.write().standing_mut().sweep(now);
+    }
+}
+
+/// Parts channels into those that were revoked for these credentials and the others.
+pub(super) fn part(
+    window: &Window,
+    names: &Names,
+    channels: Vec<Pattern>,
+    issued: Issued,
+) -> (Vec<Pattern>, Vec<Pattern>) {
+    let user = names.user.as_ref();
+    channels.into_iter().partition(|channel| window.standing().refuses(user, channel, issued))
+}

@@ -1,0 +1,61 @@
+//! One open stream, as others see it.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use tidings_protocol::ConnectionId;
+
+use super::presence::Place;
+use crate::{
+    admission::Permit,
+    connection::{Connection, Names},
+};
+
+/// One connection and what others may do to it without its lock.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: ConnectionId,
+    pub(crate) names: Names,
+    pub(super) slot: usize,
+    pub(super) state: Mutex<Connection>,
+    /// A matching record may have come since the last step.
+    pub(super) woken: AtomicBool,
+    pub(super) heartbeat_due: AtomicBool,
+    /// The log turned out not to be the one that the client had read.
+    pub(super) diverged: AtomicBool,
+    /// When the credentials that opened it, or refreshed it, are over, in the driver's milliseconds.
+    pub(super) expires_ms: AtomicU64,
+    /// When bytes were last handed to the driver, in the driver's milliseconds.
+    pub(super) written_ms: AtomicU64,
+    /// The driver's task.
+    pub(crate) waker: AtomicWaker,
+    /// Where presence is on.
+    pub(super) place: OnceLock<Place>,
+    /// Its place among the streams that there may be, given back with this.
+    pub(super) _permit: Option<Permit>,
+}
+
+impl Link {
+    /// Ends the stream at this time, unless another is set before.
+    pub(crate) fn expire_at(&self, now_ms: Option<u64>) {
+        self.expires_ms.store(now_ms.unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    /// Ends the stream at this time, if it would not end before.
+    pub(crate) fn expire_by(&self, now_ms: u64) {
+        self.expires_ms.fetch_min(now_ms, Ordering::AcqRel);
+    }
+
+    pub(super) fn is_over(&self, now_ms: u64) -> bool {
+        now_ms >= self.expires_ms.load(Ordering::Acquire)
+    }
+
+    /// Makes the driver ask for the next step, for another reason than a record.
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+}

@@ -1,0 +1,136 @@
+//! How a stream comes to be, and how it is forgotten.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use tidings_protocol::{ConnectionId, Cursor, Pattern, frame::GapReason};
+
+use super::{Core, Link, holding::part};
+use crate::{
+    admission::Permit,
+    connection::{Connection, Names},
+    standing::Issued,
+    window::Window,
+};
+
+/// A stream to be opened.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) id: ConnectionId,
+    pub(crate) names: Names,
+    pub(crate) channels: Vec<Pattern>,
+    /// When the credentials were issued that it is opened with.
+    pub(crate) issued: Issued,
+    pub(crate) start: Start,
+    pub(crate) permit: Option<Permit>,
+}
+
+/// Where a stream starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// At the node's head.
+    Head,
+    /// After the client's cursor, which was judged good. `late` are positions that this node has not reached yet; their tags
+    /// are checked when it gets there.
+    /// It was judged in this `lineage` of the window.
+    Resume { cursor: Cursor, late: Vec<Cursor>, lineage: u64 },
+    /// At the node's head, and the client is told that it may have missed something.
+    Gap(GapReason),
+}
+
+/// What the first frame of a stream says of its place, and of its channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Greeting<'c> {
+    /// Where it starts. None when a `gap` follows, whose id is the first that the client may keep: cut off between the
+    /// two, it must come back with its old one.
+    pub(crate) id: Option<Cursor>,
+    /// Whether it goes on at the client's cursor.
+    pub(crate) resumed: bool,
+    /// What it hears of what it asked for.
+    pub(crate) channels: &'c [Pattern],
+    /// What was revoked of that.
+    pub(crate) refused: &'c [Pattern],
+}
+
+impl Core {
+    /// Registers a stream. `greet` makes its first bytes.
+    pub(crate) fn open(
+        &self,
+        opening: Opening,
+        now_ms: u64,
+        greet: impl FnOnce(Greeting<'_>) -> bytes::Bytes,
+    ) -> Arc<Link> {
+        let Opening { id, names, channels, issued, start, permit } = opening;
+        // Held until the link is registered, so that no record slips between the position and the routes.
+        let window = self.window.read();
+        let resumes = matches!(start, Start::Resume { .. });
+        let (position, gap, late) = match start {
+            Start::Head => (window.head(), None, Vec::new()),
+            Start::Resume { cursor, late, lineage } if lineage == window.lineage() => (cursor, None, late),
+            // The log changed since the cursor was judged.
+            Start::Resume { .. } => (window.head(), Some(window.reset_reason()), Vec::new()),
+            Start::Gap(reason) => (window.head(), Some(reason), Vec::new()),
+        };
+        let (refused, channels) = part(&window, &names, channels, issued);
+        let (id_told, resumed) = if gap.is_none() { (Some(position), resumes) } else { (None, false) };
+        let greeting = greet(Greeting { id: id_told, resumed, channels: &channels, refused: &refused });
+        let held = channels.clone();
+        let mut connection = Connection::new(&window, names.clone(), channels, issued, position, greeting, gap);
+        let rekeyed = connection.take_rekeyed();
+        let mut registry = self.registry.lock();
+        let slot = registry.links.vacant_key();
+        // Most keys are looked up by many; each text is held once.
+        connection.share_keys(|key| registry.routes.known(key));
+        let link = Arc::new(Link {
+            id: id.clone(),
+            names,
+            slot,
+            state: Mutex::new(connection),
+            woken: AtomicBool::new(true),
+            heartbeat_due: AtomicBool::new(false),
+            diverged: AtomicBool::new(false),
+            expires_ms: AtomicU64::new(u64::MAX),
+            written_ms: AtomicU64::new(now_ms),
+            waker: AtomicWaker::new(),
+            place: OnceLock::new(),
+            _permit: permit,
+        });
+        registry.links.insert(link.clone());
+        registry.by_id.insert(id, slot);
+        registry.reroute(slot, &rekeyed);
+        drop(registry);
+        for cursor in late {
+            self.check_late(&window, &link, cursor);
+        }
+        drop(window);
+        self.seat(&link, &held, now_ms);
+        link
+    }
+
+    /// Checks a position's tag now, or when the node gets there. The window is held, so that it cannot get there meanwhile.
+    fn check_late(&self, window: &Window, link: &Arc<Link>, cursor: Cursor) {
+        if cursor.seq > window.head().seq {
+            self.late.lock().entry(cursor.seq).or_default().push((link.clone(), Some(cursor.tag)));
+        } else if window.tag(cursor.seq) != Some(cursor.tag) {
+            link.diverged.store(true, Ordering::Release);
+        }
+    }
+
+    /// Forgets a stream.
+    pub(crate) fn close(&self, link: &Arc<Link>) {
+        let state = link.state.lock();
+        let mut registry = self.registry.lock();
+        registry.unroute(link.slot, state.keys());
+        registry.by_id.remove(&link.id);
+        registry.links.try_remove(link.slot);
+        drop(registry);
+        self.late.lock().retain(|_, links| {
+            links.retain(|(other, _)| !Arc::ptr_eq(other, link));
+            !links.is_empty()
+        });
+    }
+}

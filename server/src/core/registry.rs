@@ -1,0 +1,81 @@
+//! Which streams are open, and which of them look up a key.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use hashbrown::HashMap;
+use slab::Slab;
+use tidings_protocol::{ConnectionId, DeviceId, frame::Closing};
+
+use super::{Core, Link, slots::Slots};
+use crate::{
+    connection::Rekeyed,
+    routing::{self, KeyMap, RouteKey},
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Registry {
+    pub(super) links: Slab<Arc<Link>>,
+    pub(super) by_id: HashMap<ConnectionId, usize>,
+    /// For each key, the slots that look it up.
+    pub(super) routes: KeyMap<Slots>,
+    pub(super) users: usize,
+}
+
+impl Registry {
+    pub(super) fn reroute(&mut self, slot: usize, rekeyed: &Rekeyed) {
+        for key in &rekeyed.added {
+            let slots = self.routes.or_default_at(key);
+            self.users += usize::from(key.0 == routing::Kind::User && slots.is_empty());
+            slots.insert(slot);
+        }
+        self.unroute(slot, &rekeyed.dropped);
+    }
+
+    pub(super) fn unroute(&mut self, slot: usize, keys: &[RouteKey]) {
+        for (kind, text) in keys {
+            let Some(slots) = self.routes.get_mut((*kind, text)) else { continue };
+            slots.remove(slot);
+            if slots.is_empty() {
+                self.routes.remove((*kind, text));
+                self.users -= usize::from(*kind == routing::Kind::User);
+            }
+        }
+    }
+}
+
+impl Core {
+    /// The stream of this name.
+    pub(crate) fn find(&self, id: &ConnectionId) -> Option<Arc<Link>> {
+        let registry = self.registry.lock();
+        registry.by_id.get(id).map(|slot| registry.links[*slot].clone())
+    }
+
+    /// Ends streams after one last frame, which `closing` makes for each.
+    pub(crate) fn close_all(&self, mut closing: impl FnMut(&Link) -> Closing) {
+        let links: Vec<_> = self.registry.lock().links.iter().map(|(_, link)| link.clone()).collect();
+        for link in links {
+            link.state.lock().close(closing(&link));
+            link.wake();
+        }
+    }
+
+    /// How many streams are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.registry.lock().links.len()
+    }
+
+    /// Calls `each` with every stream of a user.
+    pub(crate) fn of_user(&self, user: &str, mut each: impl FnMut(&Link)) {
+        let registry = self.registry.lock();
+        for slot in registry.routes.get((routing::Kind::User, user)).into_iter().flat_map(Slots::iter) {
+            each(&registry.links[slot]);
+        }
+    }
+
+    /// The devices with which a user is online, each once, sorted.
+    pub(crate) fn devices(&self, user: &str) -> Vec<DeviceId> {
+        let mut devices = BTreeSet::new();
+        self.of_user(user, |link| devices.extend(link.names.device.clone()));
+        devices.into_iter().collect()
+    }
+}
