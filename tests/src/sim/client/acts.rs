@@ -1,0 +1,141 @@
+//! What the state machine wants done, and what its handlers' judges have to know of that.
+
+use tidings_client::session::{Action, Hears};
+use tidings_protocol::{Cursor, Pattern};
+
+use super::{Call, Client};
+use crate::sim::{
+    ear::{Ear, Violation},
+    engine::Log,
+    person::is_granted,
+    profile::{self, Post},
+    truth::Place,
+};
+
+impl Client {
+    /// Does what the session wants done.
+    pub(in crate::sim) fn act(
+        &mut self,
+        now: u64,
+        log: &Log,
+        frame: Option<(Option<Cursor>, bool)>,
+    ) -> Result<(), Violation> {
+        let mut gapped = Vec::new();
+        loop {
+            while self.session.is_dirty() {
+                self.session.flush(now);
+            }
+            let Some(action) = self.session.next_action() else { return Ok(()) };
+            self.journal.note(|| format!("{} does {action:?}", self.person.session));
+            let latest = self.latest().and_then(|at| log.truth.find(at));
+            match action {
+                Action::Open { url } => {
+                    // A gap after which the stream is opened at once goes on from another tab's place.
+                    let goes_on = url.split_once("lastEventId=").and_then(|(_, at)| at.split('&').next()?.parse().ok());
+                    let goes_on = goes_on.and_then(|at| log.truth.find(at));
+                    gapped.drain(..).for_each(|ear: usize| self.ears[ear].gap(&log.truth, goes_on));
+                    self.opening = Some(url);
+                }
+                Action::Close => {
+                    self.opening = None;
+                    self.orphans.extend(self.wire.take().and_then(|mut wire| wire.cut()));
+                }
+                Action::Send(request) => {
+                    let node = self.wire.as_ref().map_or(0, |wire| wire.node);
+                    self.calls.push(Call { request, answer: None, node });
+                }
+                Action::Settled { handler, refusal } => {
+                    let Some(ear) = self.handlers.get(&handler).map(|index| &mut self.ears[*index]) else { continue };
+                    let revoked = log.was_revoked(self.person.user, &ear.pattern);
+                    if refusal.is_none() {
+                        let follows = self.wire.is_none() && ear.hears == Hears::Addressed;
+                        let begins = self.begins.filter(|_| follows).and_then(|at| log.truth.find(at));
+                        ear.settle(&log.truth, begins.or(latest));
+                        self.deafness.settled(handler, self.latest());
+                    } else if is_granted(&ear.pattern) && !revoked || ear.hears == Hears::Addressed {
+                        return Err(Violation::new("what is granted is not refused", ear.pattern.to_string()));
+                    } else {
+                        ear.refuse();
+                    }
+                }
+                Action::Gap { channels, reason, handlers } => {
+                    self.gaps.push(reason.clone().into_owned());
+                    self.deafness.gap(channels.is_none());
+                    let mut ears: Vec<usize> =
+                        handlers.iter().filter_map(|handler| self.handlers.get(handler)).copied().collect();
+                    if reason == "malformed" {
+                        self.owed(channels.as_deref(), &ears, latest)?;
+                        continue;
+                    }
+                    if reason == "refused" {
+                        for ear in ears {
+                            if !std::mem::take(&mut self.ears[ear].returned) {
+                                let detail = format!("{channels:?}, {reason}");
+                                return Err(Violation::new("a gap only where a fault could cause one", detail));
+                            }
+                        }
+                        continue;
+                    }
+                    if !frame.is_some_and(|(_, justified)| justified) || reason == "unknown" {
+                        return Err(Violation::new(
+                            "a gap only where a fault could cause one",
+                            format!("{channels:?}, {reason}"),
+                        ));
+                    }
+                    if channels.is_none() {
+                        let addressed = self.handlers.values().filter(|ear| self.ears[**ear].hears == Hears::Addressed);
+                        ears.extend(addressed);
+                        self.needless += u64::from(reason == "trimmed" && self.has_all(log));
+                        let goes_on = frame.and_then(|(id, _)| id).and_then(|id| log.truth.find(id));
+                        ears.iter().for_each(|ear| self.ears[*ear].gap(&log.truth, goes_on));
+                        gapped = ears;
+                    } else {
+                        ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(latest));
+                    }
+                }
+                Action::State(_) | Action::Error(_) => {}
+                Action::Enter { tab, user } => {
+                    self.waited = false;
+                    self.name = Some(tab.clone());
+                    self.requests.push(profile::Request::Enter { name: tab, group: user.unwrap_or_default() });
+                }
+                Action::Exit => self.requests.push(profile::Request::Exit),
+                Action::Steal => self.requests.push(profile::Request::Steal),
+                Action::Watch { tab } => self.requests.push(profile::Request::Watch(tab)),
+                Action::Post { message, with_frame } => {
+                    let message = self.deafness.joins(message);
+                    let data = self.data.clone().filter(|_| with_frame);
+                    let post = Post { message, data, latest: self.latest(), frame };
+                    self.requests.push(profile::Request::Post(post));
+                }
+            }
+        }
+    }
+
+    /// The session itself tells of a gap where it was given something that is no cursor.
+    fn owed(&mut self, channels: Option<&[Pattern]>, ears: &[usize], latest: Option<Place>) -> Result<(), Violation> {
+        let owed = match (channels, ears) {
+            (None, _) => std::mem::take(&mut self.owed_gap),
+            (Some(_), [ear]) => std::mem::take(&mut self.ears[*ear].owed_gap),
+            (Some(_), _) => false,
+        };
+        if !owed {
+            return Err(Violation::new("a gap only where a fault could cause one", format!("{channels:?}, malformed")));
+        }
+        for ear in ears {
+            let ear = &mut self.ears[*ear];
+            ear.gap_on_channel(latest);
+            // One that was refused before as well has been told of both by this.
+            ear.returned = false;
+        }
+        Ok(())
+    }
+
+    /// Whether all that the tab's handlers have heard goes on in the log, so that it has nothing to be told of.
+    fn has_all(&self, log: &Log) -> bool {
+        let ears = self.handlers.values().map(|ear| &self.ears[*ear]);
+        let mut places = ears.filter(|ear| ear.settled && !ear.refused).map(Ear::place).peekable();
+        let goes_on = |place: Option<Place>| place.is_some_and(|place| !log.fails(log.truth.get(place).at));
+        places.peek().is_some() && places.all(goes_on)
+    }
+}

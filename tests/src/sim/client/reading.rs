@@ -1,0 +1,187 @@
+//! What a tab reads of its own stream.
+
+use serde::Deserialize;
+use tidings::record::Order;
+use tidings_client::session::{self, HandlerId, Hears};
+use tidings_protocol::{Pattern, event::EventFrame, frame::Frame};
+
+use super::{Client, Teller, exclusion, rejected};
+use crate::sim::{
+    ear::Violation,
+    engine::Log,
+    person::Person,
+    wire::{Message, Wire},
+};
+
+/// The payload of every record.
+#[derive(Deserialize)]
+struct Numbered {
+    n: usize,
+}
+
+impl Client {
+    /// Reads up to so many bytes of the stream. Returns whether there were any.
+    pub(in crate::sim) fn read(
+        &mut self,
+        now: u64,
+        log: &Log,
+        teller: Teller,
+        bytes: usize,
+    ) -> Result<bool, Violation> {
+        let Some(wire) = &mut self.wire else { return Ok(false) };
+        let had = wire.has_bytes();
+        let stream = self.streams;
+        for message in wire.read(bytes) {
+            if self.wire.is_none() || self.streams != stream {
+                break;
+            }
+            self.take(now, log, teller, &message)?;
+        }
+        if self.streams == stream && self.wire.as_ref().is_some_and(Wire::is_over) {
+            self.session.failed(now);
+            self.act(now, log, None)?;
+            return Ok(true);
+        }
+        Ok(had)
+    }
+
+    /// One event of the stream.
+    fn take(&mut self, now: u64, log: &Log, teller: Teller, message: &Message) -> Result<(), Violation> {
+        self.journal.note(|| {
+            let id = message.id.map(|id| id.to_string()).unwrap_or_default();
+            format!("{} reads {} {id} {}", self.person.session, message.event, message.data)
+        });
+        let frame = Frame::parse(&message.event, &message.data);
+        let frame =
+            frame.map_err(|error| Violation::new("frames can be read", format!("{error}: {}", message.data)))?;
+        let Some(frame) = frame else { return Ok(()) };
+        let Some(wire) = &mut self.wire else { return Ok(()) };
+        self.data = Some(message.data.clone());
+        let justified = match &frame {
+            Frame::Gap(gap) => wire.may_gap(log, teller, gap.channels.as_deref()),
+            _ => false,
+        };
+        wire.moves_on(message.id, matches!(&frame, Frame::Gap(gap) if gap.channels.is_none()))?;
+        match frame {
+            Frame::Event(event) => {
+                wire.reaches(event.position);
+                self.event(now, log, message, &event)?;
+            }
+            Frame::Backfill(event) => {
+                wire.reaches(event.position);
+                self.event(now, log, message, &event)?;
+            }
+            Frame::Connected(connected) => {
+                let connected = session::Connected {
+                    id: message.id,
+                    connection_id: connected.connection_id.to_string(),
+                    user_id: connected.user_id.map(|user| user.to_string()),
+                    channels: connected.channels,
+                    rejected: connected.rejected.into_iter().map(rejected).collect(),
+                    resumed: connected.resumed,
+                    heartbeat_ms: connected.heartbeat_ms,
+                    expires_in_ms: None,
+                    alive_ms: connected.alive_ms.unwrap_or(0),
+                    timestamp_ms: 0,
+                };
+                self.session.frame(now, session::Frame::Connected(connected));
+            }
+            Frame::Subscribed(subscribed) => {
+                wire.reaches(subscribed.position);
+                let (request_id, channels) = (subscribed.request_id.to_string(), subscribed.channels);
+                let position = Some(subscribed.position);
+                self.session.frame(now, session::Frame::Subscribed { request_id, channels, position });
+            }
+            Frame::Gap(gap) => {
+                let reason = gap.reason.as_str().to_owned();
+                self.session.frame(
+                    now,
+                    session::Frame::Gap {
+                        channels: gap.channels,
+                        reason,
+                        request_id: gap.request_id.map(|id| id.to_string()),
+                        id: message.id,
+                    },
+                );
+            }
+            Frame::Heartbeat => self.session.frame(now, session::Frame::Heartbeat { id: message.id }),
+            Frame::Revoked(revoked) => {
+                let code = revoked.code.to_string();
+                self.session.frame(now, session::Frame::Revoked { channels: revoked.channels, code });
+            }
+            Frame::Closing(closing) => {
+                let reason = closing.reason.as_str().to_owned();
+                self.session.frame(now, session::Frame::Closing { reason, retry_ms: closing.retry_ms });
+            }
+            _ => self.session.frame(now, session::Frame::Other),
+        }
+        self.act(now, log, Some((message.id, justified)))
+    }
+
+    /// A record, live or of the past.
+    fn event(&mut self, now: u64, log: &Log, message: &Message, event: &EventFrame) -> Result<(), Violation> {
+        let number: Result<Numbered, _> = serde_json::from_str(event.payload.get());
+        let place = number.ok().and_then(|number| log.truth.numbered(number.n));
+        let Some((place, stored)) = place.map(|place| (place, log.truth.get(place))) else {
+            return Err(Violation::new("what was published is what arrives", event.payload.get()));
+        };
+        if stored.at != event.position {
+            return Err(Violation::new("positions are the log's", format!("{} as {}", stored.at, event.position)));
+        }
+        let Some(wire) = &self.wire else { return Ok(()) };
+        let Person { user, session, .. } = &self.person;
+        let disconnected = |order: &Order| matches!(order, Order::Disconnect { .. });
+        let revoked = |pattern: &Pattern| {
+            log.truth.has_lost(user, place, |order| match order {
+                Order::Revoke { channels, .. } => channels.overlaps(pattern),
+                _ => false,
+            })
+        };
+        let asked = |entry: &tidings::record::Entry| wire.asks_for(entry, |_| false);
+        let kept = |entry: &tidings::record::Entry| wire.asks_for(entry, revoked);
+        if stored.entry.as_deref().is_some_and(|entry| asked(entry) && !kept(entry))
+            || log.truth.has_lost(user, place, disconnected)
+        {
+            return Err(Violation::new(
+                "nothing published after a revocation reaches the revoked",
+                format!("{user} {session} {}", stored.at),
+            ));
+        }
+        let may_see =
+            |entry| if self.session.shares() { self.person.shares(entry) } else { self.person.may_see(entry) };
+        let shown = stored.entry.as_deref().is_some_and(|entry| may_see(entry) && asked(entry));
+        if !shown {
+            return Err(Violation::new(
+                "nobody is shown what is not for them",
+                format!("{user} {session} {}", stored.at),
+            ));
+        }
+        let except = event.except.as_ref().map(exclusion);
+        let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
+        let route = self.session.routes().find(event.channel.as_str(), hears);
+        let mut heard = Vec::new();
+        let at = Some(event.position);
+        match &event.request_id {
+            None => self.session.record(now, route, at, except.as_ref(), &mut heard),
+            Some(id) => self.session.backfill(now, id.as_str(), route, at, except.as_ref(), &mut heard),
+        }
+        if event.request_id.is_some() && message.id == at {
+            // By the rule "the `id:` of the latest frame that had one is the cursor".
+            self.session.frame(now, session::Frame::Heartbeat { id: at });
+        }
+        let listening = self.session.routes().handlers(route).to_vec();
+        let listening = listening.iter().filter_map(|handler| self.handlers.get(handler).map(|ear| (*handler, *ear)));
+        let settled: Vec<_> =
+            listening.filter(|(_, ear)| self.ears[*ear].settled).map(|(handler, _)| handler).collect();
+        let patterns = |handler: &HandlerId| self.handlers.get(handler).map(|ear| self.ears[*ear].pattern.clone());
+        self.deafness.change(&mut heard, &settled, event.request_id.is_none(), event.position, patterns);
+        for handler in heard {
+            let Some(ear) = self.handlers.get(&handler) else { continue };
+            self.heard += 1;
+            let ear = &mut self.ears[*ear];
+            let revoked = log.was_revoked(self.person.user, &ear.pattern);
+            ear.hear(&log.truth, &self.person, place, revoked)?;
+        }
+        Ok(())
+    }
+}
