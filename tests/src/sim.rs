@@ -3,7 +3,8 @@
 //!
 //! | | part | is |
 //! |---|---|---|
-//! | 1 | `op` | a schedule, drawn from the seed before anything runs |
+//! | 1 | `schedule`, `op` | what happens, step by step, drawn from the seed before anything runs |
+//! | | `scene` | steps that lead together where they rarely meet |
 //! | 2 | `world` | carries it out, lets everything become well in the end, and asks the judges |
 //! | 3 | `station` | a node: `tidings::simulation::Node` with its routes |
 //! | 4 | `engine` | the log of all nodes, which fails as it is told to |
@@ -24,6 +25,8 @@ mod op;
 mod person;
 mod profile;
 mod sabotage;
+mod scene;
+mod schedule;
 mod shrink;
 mod station;
 mod tally;
@@ -42,7 +45,7 @@ use journal::Journal;
 
 /// Runs one schedule. What it needs of tokio is a runtime's clock; enter one before.
 fn run(
-    schedule: &op::Schedule,
+    schedule: &schedule::Schedule,
     sabotage: Option<Sabotage>,
     seed: u64,
     journal: Journal,

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use super::{Sabotage, Tally, journal::Journal, op::Schedule, run};
+use super::{Sabotage, Tally, journal::Journal, run, schedule::Schedule};
 
 /// Seeds to run, and what to do wrong meanwhile.
 #[derive(Debug, Clone, Copy)]

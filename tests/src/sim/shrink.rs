@@ -1,12 +1,6 @@
 //! Takes out of a failing schedule all that it can fail without.
 
-use super::{
-    Sabotage,
-    ear::Violation,
-    journal::Journal,
-    op::{Op, Schedule},
-    run,
-};
+use super::{Sabotage, ear::Violation, journal::Journal, op::Op, run, schedule::Schedule};
 
 /// The shortest schedule found that breaks the same rule as this seed's does: its setup, its steps, and how it ends.
 ///

@@ -15,8 +15,8 @@ use tower::ServiceExt;
 
 use super::{
     engine::{Log, Simulated},
-    op::Setup,
     person::GRANTS,
+    schedule::Setup,
 };
 
 /// Of the hub's heartbeats.

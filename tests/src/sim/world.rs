@@ -15,10 +15,11 @@ use super::{
     ear::Violation,
     engine::{Gate, Log},
     journal::Journal,
-    op::{Append, Hidden, Op, Schedule, Since},
+    op::{Append, Hidden, Op, Since},
     person::{LABELS, PATTERNS, Publication},
     profile::{Profile, Speaker},
     sabotage::Sabotage,
+    schedule::Schedule,
     station::Station,
     tally::Tally,
 };

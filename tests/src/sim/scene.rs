@@ -1,0 +1,118 @@
+//! Scenes: a few steps that lead together into a corner of the design. Steps drawn one by one meet there too, in one schedule of
+//! thousands, because each of the steps is rare and their order counts.
+
+use fastrand::Rng;
+
+use super::op::{Append, Cut, Fate, Hidden, Op, Since};
+
+/// A pattern that is subscribed to, and a topic that it hears, by their places in the lists of [`person`](super::person).
+const HEARD: [(usize, usize); 8] = [(0, 0), (1, 2), (2, 3), (3, 4), (4, 5), (5, 7), (6, 8), (7, 6)];
+
+/// More than a log holds.
+const ALL: usize = 1_000;
+
+/// A scene, with its parties.
+pub(super) fn draw(rng: &mut Rng) -> Vec<Op> {
+    let (pattern, topic) = *rng.choice(&HEARD).expect("there are some");
+    let node = rng.usize(..2);
+    let cast = Cast { client: rng.usize(..60), node, other: if rng.bool() { node } else { 1 - node }, pattern, topic };
+    match rng.u8(..3) {
+        0 => cast.numbers_used_again(rng),
+        1 => cast.ahead_of_its_node(rng),
+        _ => cast.revoked_before_the_log_began(rng),
+    }
+}
+
+/// Who plays.
+struct Cast {
+    client: usize,
+    /// Where the client is at first.
+    node: usize,
+    /// Where it goes.
+    other: usize,
+    pattern: usize,
+    topic: usize,
+}
+
+impl Cast {
+    /// A client hears a few records, the log loses them, and others take their numbers while it listens.
+    fn numbers_used_again(&self, rng: &mut Rng) -> Vec<Op> {
+        let mut ops = self.listening();
+        let heard = rng.usize(2..=8);
+        ops.extend(self.heard(heard));
+        ops.push(Op::RollBack { records: rng.usize(heard / 2..=heard + 1), more: rng.usize(..2) });
+        // The node finds its tail broken, then that the log is not what it was.
+        ops.extend([self.follow(self.node), self.follow(self.node), self.exchange(self.node)]);
+        ops.extend(self.heard(rng.usize(1..=heard)));
+        ops
+    }
+
+    /// A client resumes on a node that is not there yet, and before it is, the log loses what the client has heard and holds
+    /// something else there.
+    fn ahead_of_its_node(&self, rng: &mut Rng) -> Vec<Op> {
+        let behind = 1 - self.node;
+        let mut ops = self.listening();
+        ops.extend([self.follow(behind), Op::Lag { node: behind }]);
+        let heard = rng.usize(1..=4);
+        ops.extend(self.heard(heard));
+        ops.extend(self.goes_to(behind));
+        ops.extend([Op::RollBack { records: rng.usize(1..=heard), more: rng.usize(..=heard + 2) }, self.publish()]);
+        ops.extend([Op::CatchUp { node: behind }, self.follow(behind), self.follow(behind), self.exchange(behind)]);
+        ops
+    }
+
+    /// A channel is taken away from a client, that part of the log is trimmed, and the client comes to a node that was not there
+    /// when it happened.
+    fn revoked_before_the_log_began(&self, rng: &mut Rng) -> Vec<Op> {
+        let (client, pattern, node) = (self.client, self.pattern, self.node);
+        let mut ops = self.listening();
+        ops.push(Op::Revoke { client, pattern, node, append: Append::Prompt });
+        (0..rng.usize(..3)).for_each(|_| ops.push(self.publish()));
+        ops.push(Op::Trim { records: if rng.bool() { ALL } else { rng.usize(1..20) } });
+        ops.extend([Op::Crash { node: self.other }, Op::Boot { node: self.other }, self.follow(self.other)]);
+        ops.extend(self.goes_to(self.other));
+        ops.extend([self.exchange(self.other), self.exchange(self.other)]);
+        ops.extend([self.publish(), self.follow(self.other), self.exchange(self.other)]);
+        ops
+    }
+
+    /// The client subscribes, and has the confirmation.
+    fn listening(&self) -> Vec<Op> {
+        let (client, pattern) = (self.client, self.pattern);
+        let mut ops = vec![Op::Subscribe { client, pattern, since: Since::Now }, Op::ConnectNow { client }];
+        // Its stream, its call, the answer.
+        ops.extend([
+            self.follow(self.node),
+            self.exchange(self.node),
+            self.exchange(self.node),
+            self.exchange(self.node),
+        ]);
+        ops
+    }
+
+    /// So many records are published, and the client hears them.
+    fn heard(&self, records: usize) -> Vec<Op> {
+        let mut ops = vec![self.publish(); records];
+        ops.extend([self.follow(self.node), self.exchange(self.node)]);
+        ops
+    }
+
+    /// The client's stream breaks, and it opens another there.
+    fn goes_to(&self, node: usize) -> [Op; 4] {
+        let client = self.client;
+        let cut = Op::Cut { client, cut: Cut::Clean(ALL) };
+        [cut, Op::ConnectNow { client }, Op::Connect { client, node, fate: Fate::Arrives }, self.exchange(node)]
+    }
+
+    fn publish(&self) -> Op {
+        Op::Publish { node: self.node, topic: self.topic, hidden: Hidden::No, append: Append::Prompt }
+    }
+
+    fn follow(&self, node: usize) -> Op {
+        Op::Follow { node, records: ALL }
+    }
+
+    fn exchange(&self, node: usize) -> Op {
+        Op::Exchange { client: self.client, node }
+    }
+}

@@ -1,0 +1,224 @@
+//! Schedules: what happens, step by step, drawn from a seed before anything runs.
+
+use fastrand::Rng;
+
+use super::{
+    op::{Append, Cut, Fate, Hidden, Op, Since},
+    person::{LABELS, PATTERNS, TOPIC_COUNT},
+    scene,
+};
+
+/// What holds for a whole schedule.
+#[derive(Debug, Clone)]
+pub(super) struct Setup {
+    pub(super) clients: usize,
+    /// Tabs of one browser share a stream.
+    pub(super) share: bool,
+    pub(super) window_records: usize,
+    pub(super) window_bytes: usize,
+    pub(super) window_secs: u64,
+    /// Records in one page of the engine.
+    pub(super) page: usize,
+    /// Bytes in one payload: large ones fill a write, so that a connection has to stop half-way.
+    pub(super) payload: usize,
+    /// Bytes that fit between hub and client.
+    pub(super) buffers: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Schedule {
+    pub(super) setup: Setup,
+    pub(super) ops: Vec<Op>,
+}
+
+/// The kinds of faults; each schedule has about half of them, so that each also meets the others' absence.
+const FAULTS: u32 = 19;
+/// One schedule of so many has a [`scene`].
+const SCENES: u8 = 4;
+
+impl Schedule {
+    pub(super) fn of(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let few = |rng: &mut Rng| if rng.bool() { rng.usize(1..12) } else { 10_000 };
+        let share = rng.bool();
+        let setup = Setup {
+            clients: if share { rng.usize(2..=5) } else { rng.usize(2..=3) },
+            share,
+            window_records: if rng.u8(..3) == 0 { 10_000 } else { rng.usize(0..10) },
+            window_bytes: if rng.u8(..6) == 0 { rng.usize(0..2_000) } else { 1 << 20 },
+            window_secs: if rng.u8(..6) == 0 { rng.u64(1..30) } else { 600 },
+            page: few(&mut rng),
+            payload: if rng.u8(..24) == 0 { 33_000 } else { 0 },
+            buffers: if rng.bool() { rng.usize(1..3_000) } else { 100_000 },
+        };
+        let faults = rng.u32(..1 << FAULTS) | rng.u32(..1 << FAULTS) & rng.u32(..1 << FAULTS);
+        let steps = rng.usize(40..=160);
+        let mut scene = if rng.u8(..SCENES) == 0 { scene::draw(&mut rng) } else { Vec::new() }.into_iter();
+        let begins = rng.usize(..steps);
+        let mut ops = Vec::with_capacity(steps + 8);
+        // Something to hear with, and somewhere to hear from.
+        for client in 0..setup.clients {
+            let since = if rng.u8(..4) == 0 { Since::Node(0) } else { Since::Now };
+            ops.push(Op::Reload { client, since });
+            for _ in 0..rng.usize(0..3) {
+                ops.push(subscribe(&mut rng, client));
+            }
+            ops.push(Op::On { client, label: rng.usize(..LABELS.len()) });
+        }
+        while ops.len() < steps {
+            // What happens anyway goes on in between.
+            let step = if ops.len() >= begins && rng.u8(..5) > 0 { scene.next() } else { None };
+            ops.push(step.unwrap_or_else(|| Op::draw(&mut rng, faults)));
+        }
+        ops.extend(scene);
+        Self { setup, ops }
+    }
+}
+
+fn subscribe(rng: &mut Rng, client: usize) -> Op {
+    let since = match rng.u8(..20) {
+        0..=8 => Since::Now,
+        9..=15 => Since::Kept(rng.usize(..8)),
+        16..=17 => Since::Node(rng.usize(..2)),
+        18 => Since::Forged(rng.usize(..8)),
+        _ => Since::Garbage,
+    };
+    Op::Subscribe { client, pattern: rng.usize(..PATTERNS.len()), since }
+}
+
+impl Op {
+    fn draw(rng: &mut Rng, faults: u32) -> Self {
+        loop {
+            let (op, fault) = Self::any(rng);
+            if fault.is_none_or(|fault| faults & 1 << fault != 0) {
+                return op;
+            }
+        }
+    }
+
+    /// A step, and the fault that it is.
+    fn any(rng: &mut Rng) -> (Self, Option<u32>) {
+        let node = rng.usize(..2);
+        let client = rng.usize(..60);
+        let which = rng.usize(..8);
+        let records = rng.usize(1..5);
+        match rng.u16(..1_070) {
+            // What the tabs of a browser say to each other.
+            1_000..1_045 => (Op::Hear { client, words: if rng.bool() { rng.usize(1..4) } else { 1_000 } }, None),
+            1_045..1_050 => (Op::Freeze { client }, Some(17)),
+            1_050..1_062 => (Op::Thaw { client }, None),
+            1_062..1_070 => (Op::Miss { client }, Some(18)),
+            0..200 => {
+                let hidden = match rng.u8(..8) {
+                    0 => Hidden::FromTab(client),
+                    1 => Hidden::FromDevice(client),
+                    _ => Hidden::No,
+                };
+                let (append, fault) = match rng.u8(..20) {
+                    0 => (Append::Refused, Some(0)),
+                    1 => (Append::Vanished, Some(0)),
+                    2 | 3 => (Append::AckLost, Some(1)),
+                    4 | 5 => (Append::AckLate, Some(2)),
+                    6 => (Append::Late, Some(2)),
+                    _ => (Append::Prompt, None),
+                };
+                (Op::Publish { node, topic: rng.usize(..TOPIC_COUNT), hidden, append }, fault)
+            }
+            200..212 => (Op::Acknowledge { which }, None),
+            212..220 => (Op::GiveUp { which }, None),
+            220..225 => {
+                let append = match rng.u8(..8) {
+                    0 => Append::Refused,
+                    1 => Append::AckLost,
+                    _ => Append::Prompt,
+                };
+                let op = match rng.u8(..8) {
+                    0..5 => Op::Revoke { client, pattern: rng.usize(..PATTERNS.len()), node, append },
+                    5 => Op::Expel { client, node, append },
+                    _ => Op::Restore { client, node },
+                };
+                (op, Some(16))
+            }
+            225..240 => (Op::Retry { which, node }, None),
+            240..250 => (Op::Repeat { which, node }, Some(3)),
+
+            250..360 => (Op::Follow { node, records: if rng.bool() { records } else { 1_000 } }, None),
+            360..370 => (Op::Attach { node }, None),
+            370..400 => (Op::Pull { node, records }, None),
+            400..420 => (Op::Flush { node }, None),
+
+            420..450 => {
+                let fate = match rng.u8(..8) {
+                    0 => Fate::Lost,
+                    1 => Fate::Vanishes,
+                    _ => Fate::Arrives,
+                };
+                (Op::Connect { client, node, fate }, (fate != Fate::Arrives).then_some(4))
+            }
+            450..500 => (Op::Pump { client }, None),
+            500..560 => {
+                let bytes = if rng.bool() { rng.usize(1..600) } else { 1_000_000 };
+                (Op::Read { client, bytes }, None)
+            }
+            560..660 => (Op::Exchange { client, node }, None),
+            660..700 => {
+                let (fate, fault) = match rng.u8(..10) {
+                    0 => (Fate::Lost, Some(5)),
+                    1 => (Fate::Vanishes, Some(5)),
+                    2 => (Fate::Misled, Some(6)),
+                    _ => (Fate::Arrives, None),
+                };
+                (Op::Call { which, fate }, fault)
+            }
+
+            700..740 => (subscribe(rng, client), None),
+            740..752 => (Op::Unsubscribe { client, which }, None),
+            752..760 => (Op::On { client, label: rng.usize(..LABELS.len()) }, None),
+            760..785 => (Op::Keep { node }, None),
+            785..790 => {
+                let since = if rng.bool() { Since::Kept(which) } else { Since::Now };
+                (Op::Reload { client, since }, None)
+            }
+            790..800 => (Op::ConnectNow { client }, None),
+            800..802 => (Op::Disconnect { client }, None),
+            802..806 => (Op::Suspend { client }, None),
+            806..812 => (Op::Resume { client }, None),
+            812..816 => (Op::Online { client }, None),
+
+            816..856 => {
+                let ms = match rng.u8(..4) {
+                    0 => rng.u64(1..100),
+                    1 | 2 => rng.u64(100..3_000),
+                    _ => rng.u64(3_000..15_000),
+                };
+                (Op::Pass { ms }, None)
+            }
+            856..860 => (Op::Jump { client, ms: rng.u64(1_000..100_000) }, Some(7)),
+            860..864 => (Op::WallJump { ms: rng.i64(-60_000..60_000) }, Some(7)),
+
+            864..894 => {
+                let bytes = rng.usize(..800);
+                let (cut, fault) = match rng.u8(..10) {
+                    0..=5 => (Cut::Clean(bytes), 8),
+                    6 | 7 => (Cut::HubUnaware(bytes), 8),
+                    8 => (Cut::ClientUnaware, 9),
+                    _ => (Cut::Silent, 9),
+                };
+                (Op::Cut { client, cut }, Some(fault))
+            }
+            894..898 => (Op::Forget, None),
+            898..903 => (Op::Stall { client }, Some(10)),
+            903..908 => (Op::Unstall { client }, None),
+            908..916 => (Op::Crash { node }, Some(11)),
+            916..926 => (Op::Boot { node }, None),
+            926..929 => (Op::Drain { node }, Some(11)),
+            929..934 => (Op::Outage { node }, Some(12)),
+            934..944 => (Op::Recover { node }, None),
+            944..954 => (Op::Lag { node }, Some(13)),
+            954..960 => (Op::CatchUp { node }, None),
+            960..978 => (Op::Trim { records }, Some(14)),
+            978..993 => (Op::RollBack { records: rng.usize(..5), more: rng.usize(..6) }, Some(15)),
+            _ => (Op::Wipe { more: rng.usize(..4) }, Some(15)),
+        }
+    }
+}
