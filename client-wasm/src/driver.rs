@@ -27,7 +27,7 @@ use crate::{
     },
     session::{
         Access, Action, Config, Exclusion, Frame, HandlerId, Hears, Identity, Request, Route, Session, State, Status,
-        Trouble,
+        Trouble, VERSION,
     },
 };
 
@@ -128,7 +128,8 @@ impl<A: Application> Driver<A> {
             let (device_id, drawn_id) = (names.device_id.as_deref(), names.drawn_id.as_deref());
             let browser = browser::attach(callback.as_ref(), &token, with_credentials, by_fetch, device_id, drawn_id);
             let identity = Identity { device_id: browser.device_id(), session_id };
-            let tabs = config.share.then(|| tabs::among(&browser, callback.as_ref(), &config.url, with_credentials));
+            let tabs =
+                config.share.then(|| tabs::among(&browser, callback.as_ref(), VERSION, &config.url, with_credentials));
             Self {
                 session: RefCell::new(Session::new(config, identity, browser.seed())),
                 application,

@@ -79,7 +79,7 @@ use link::Phase;
 use subscription::{Known, Standing, Subscription};
 use tabs::Tabs;
 #[cfg_attr(not(target_arch = "wasm32"), expect(unused_imports, reason = "frames come from a browser"))]
-pub(crate) use words::{Words, decimal};
+pub(crate) use words::{VERSION, Words, decimal};
 
 /// How a session behaves. All times in milliseconds.
 #[derive(Debug, Clone)]

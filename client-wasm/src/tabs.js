@@ -13,7 +13,7 @@ const UNSHARED = 24
 export const canShare = () => !!(globalThis.document && globalThis.navigator?.locks && globalThis.BroadcastChannel)
 
 /** The other tabs, for the driver of this browser. It calls `call` as the browser does. */
-export function among(browser, call, url, withCredentials) {
+export function among(browser, call, version, url, withCredentials) {
   const lockOf = (tab) => `tidings tab ${tab}`
   let stay
 
@@ -41,7 +41,7 @@ export function among(browser, call, url, withCredentials) {
       const left = new Promise((resolve) => signal.addEventListener('abort', resolve))
       signal.addEventListener('abort', () => queue.abort())
       // Lock and channel belong to the origin alone, so the whole name may stand in theirs.
-      const base = `tidings ${withCredentials} ${browser.deviceId} ${new URL(url, document.baseURI)}`
+      const base = `tidings ${version} ${withCredentials} ${browser.deviceId} ${new URL(url, document.baseURI)}`
       const name = user === undefined ? base : `${base} ${user}`
       try {
         const channel = new BroadcastChannel(name)

@@ -8,7 +8,9 @@ use super::Browser;
 extern "C" {
     /// The other tabs, for one driver.
     pub(crate) type Tabs;
-    pub(crate) fn among(browser: &Browser, callback: &JsValue, url: &str, with_credentials: bool) -> Tabs;
+    /// Those that speak this version.
+    pub(crate) fn among(browser: &Browser, callback: &JsValue, version: u32, url: &str, with_credentials: bool)
+    -> Tabs;
     #[wasm_bindgen(method)]
     pub(crate) fn enter(this: &Tabs, tab: &str, user: Option<&str>);
     #[wasm_bindgen(method)]

@@ -1,11 +1,44 @@
 //! What the tabs of one browser say to each other: a line of words, and after it, where there is one, the data of a frame
 //! as the server wrote it. The first word is one letter, small from a follower and capital from the leader; texts that
-//! could hold a space come last.
+//! could hold a space come last. A follower's second word is its name. The leader's are its term and the number of what it has
+//! said in it.
+//!
+//! | | then | says |
+//! |---|---|---|
+//! | `j` | joins, user, cursor, seen, subscriptions | where it is, and what it wants to hear |
+//! | `a` | said, subscriptions | more that it wants to hear |
+//! | `d` | said, handler | one that is gone |
+//! | `h` | said, 0 or 1 | look whether the stream lives; 1: connect |
+//! | `L` | tab, or nothing | here is who leads: join, that tab or all |
+//! | `W` | tab, joins, its number, cursor, heartbeat, status | welcome |
+//! | `N` | tab | the stream is another user's |
+//! | `Z` | | it has become another user's: ask the server again |
+//! | `R` | position, handlers | the frame is a record for these, or presence |
+//! | `B` | position, handlers | the frame is a record of the past for these |
+//! | `O` | cursor | the stream goes on from here |
+//! | `P` | cursor, said of each tab | where the stream is, and how much was heard of whom |
+//! | `K` | handler, mark | it hears from here on |
+//! | `D` | handler, since, mark | it heard, and waits to be confirmed again |
+//! | `X` | channel, handlers, code | the server will not have it |
+//! | `G` | cursor, handlers, channels or `!` for all, reason | a gap |
+//! | `S` | heartbeat, status | how the connection stands |
+//! | `E` | code, status or 0, detail | what went wrong |
+//!
+//! Handlers are `tab's number.handler's number`, joined by commas; a subscription is what [`Subscription::tell`] writes, a status
+//! what [`Status::say`] does.
+//!
+//! [`Subscription::tell`]: super::subscription::Subscription::tell
+//! [`Status::say`]: super::Status::say
 
 use tidings_protocol::Cursor;
 
 use super::address::{DECIMAL, push_cursor, push_number};
 use crate::cut::cut;
+
+/// The version of all this. It is in the name of the tabs' group: during a deploy pages of the app as it was and as it is are
+/// open side by side, and those that would misunderstand each other have a stream each. Raise it with every change.
+#[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "groups are named in a browser"))]
+pub(crate) const VERSION: u32 = 1;
 
 /// Stands for a word that is not there.
 const NONE: &str = "!";

@@ -9,6 +9,8 @@ struct House {
     names: Vec<String>,
     /// Who heard what was relayed since the last look.
     heard: Vec<(usize, HandlerId)>,
+    /// All that was carried.
+    said: Vec<String>,
 }
 
 impl House {
@@ -19,7 +21,12 @@ impl House {
             let session = Session::new(config, identity, index as u64);
             Rig { session, ..Rig::new() }
         };
-        Self { tabs: (0..tabs).map(tab).collect(), names: vec![String::new(); tabs], heard: Vec::new() }
+        Self {
+            tabs: (0..tabs).map(tab).collect(),
+            names: vec![String::new(); tabs],
+            heard: Vec::new(),
+            said: Vec::new(),
+        }
     }
 
     /// The first tab leads, with an open stream at 10; the others follow, as the same user.
@@ -112,6 +119,7 @@ impl House {
                 return;
             }
             for (from, post) in posts {
+                self.said.push(post.clone());
                 for to in (0..self.tabs.len()).filter(|to| *to != from) {
                     self.tell(to, &post);
                 }
@@ -718,4 +726,79 @@ fn what_a_tab_that_is_still_outside_may_hear_is_not_unheard() {
     // Another one, from further back, waits for the stream to be opened again.
     house.tell(0, "j 7 1 uana 1.3.3 1.3.3 0,0,c,chat,,");
     assert!(!house.tabs[0].session.is_unheard(route));
+}
+
+/// Pages of the app as it was before a deploy and as it is now are open side by side, and share only what both understand.
+#[test]
+fn what_the_tabs_say_is_that_of_its_version() {
+    let mut house = House::new(1);
+    house.lead(0);
+    house.tabs[0].connected("", 10, false);
+    house.join(House::new(3));
+    house.follow(1, "bob");
+    house.join(House::new(2));
+    house.follow(2, "ana");
+    let past = house.tabs[2].subscribe_since("chat:*", 3);
+    let seen = house.tabs[2].session.presence("room".parse().unwrap());
+    house.tabs[2].settle();
+    house.spread();
+    for call in house.tabs[0].sent() {
+        house.tabs[0].status(call.number, 200);
+        house.tabs[0].backfill(call.number, "chat:7", 4);
+        house.tabs[0].subscribed(call.number, "chat:*", 10);
+    }
+    house.record(0, "chat:7", 11);
+    house.tabs[0].gap(Some("chat:*"), None);
+    house.tabs[0].gap(None, Some(12));
+    house.tabs[2].session.connect();
+    house.tabs[2].session.unsubscribe(0, past);
+    house.tabs[2].session.unsubscribe(0, seen);
+    house.spread();
+    house.tabs[2].subscribe("secret");
+    house.tabs[2].settle();
+    house.spread();
+    let call = house.tabs[0].sent().pop().unwrap().number;
+    let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
+    house.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+    house.spread();
+    house.tabs[0].frame(Frame::Closing { reason: "drain".into(), retry_ms: 500 });
+    house.tabs[0].pass(1_000);
+    let now = house.tabs[0].now;
+    house.tabs[0].session.refused(now, &Answer { status: Some(503), ..Answer::default() });
+    house.tabs[0].pass(5_000);
+    house.tabs[0].connected("", 12, true);
+    house.spread();
+
+    for (tab, name) in house.names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+        house.said.iter_mut().for_each(|said| *said = said.replace(name, &format!("T{tab}")));
+    }
+    let expected = [
+        "L T0.1 1",
+        "j T1 1 ubob ! !",
+        "N T0.1 2 T1",
+        "j T2 1 uana ! !",
+        "W T0.1 3 T2 1 1 1.10.a 15000 open 0 0 n1",
+        "a T2 1 0,0,c,chat:*,1.3.3,1.3.3 1,0,p,room,,",
+        "X T0.1 4 room 1.1 presenceOff",
+        "B T0.1 5 1.4.4 1.0",
+        "K T0.1 6 1.0 1.10.a",
+        "R T0.1 7 1.11.b 1.0",
+        "G T0.1 8 ! 1.0 chat:* trimmed",
+        "G T0.1 9 1.12.c  ! trimmed",
+        "h T2 2 1",
+        "d T2 3 0",
+        "d T2 4 1",
+        "X T0.1 10 room 1.1 presenceOff",
+        "a T2 5 2,0,c,secret,,",
+        "X T0.1 11 secret 1.2 forbidden",
+        "S T0.1 12 15000 waiting 1 501 ",
+        "P T0.1 13 ! 1.5",
+        "S T0.1 14 15000 connecting 1 0 ",
+        "S T0.1 15 15000 waiting 2 1109 ",
+        "E T0.1 16 unavailable 503 ",
+        "S T0.1 17 15000 connecting 2 0 ",
+        "S T0.1 18 15000 open 0 0 n1",
+        "O T0.1 19 1.12.c",
+    ];
+    assert_eq!(house.said, expected, "if the tabs are to say something else, raise words::VERSION");
 }
