@@ -35,6 +35,7 @@ use tidings_protocol::{
 
 use self::{
     batch::Batch,
+    control::Given,
     page::{PAGE, Page},
     pending::Pending,
     step::Flow,
@@ -50,7 +51,7 @@ use crate::{
     meter::Written,
     record::json_frame,
     routing::{self, KeyRef, RouteKey},
-    standing::Issued,
+    standing::{Asked, Issued},
     window::Window,
 };
 
@@ -69,8 +70,10 @@ pub(crate) struct Connection {
     /// All records that match up to here were handed to the driver.
     position: Cursor,
     channels: Vec<Pattern>,
-    /// Channels that it hears by the server's will, whether it asked for them or not.
-    given: Vec<Pattern>,
+    /// What it hears by the server's will.
+    given: Vec<Given>,
+    /// Commands up to this number were looked at when that was set.
+    given_as_of: u64,
     /// By what right it hears its channels.
     authority: Authority,
     /// Something was revoked, which may be more than its channels.
@@ -95,7 +98,7 @@ impl Connection {
     pub(crate) fn new(
         window: &Window,
         names: Names,
-        channels: Vec<Pattern>,
+        channels: &Asked,
         issued: Issued,
         position: Cursor,
         greeting: Bytes,
@@ -112,8 +115,9 @@ impl Connection {
             gap,
             lineage: window.lineage(),
             position,
-            channels: Vec::with_capacity(channels.len()),
+            channels: Vec::with_capacity(channels.granted.len() + channels.given.len()),
             given: Vec::new(),
+            given_as_of: authority.as_of,
             authority,
             judged: false,
             pending: VecDeque::new(),
@@ -124,16 +128,17 @@ impl Connection {
             closing: None,
             ended: false,
         };
-        for channel in channels {
-            connection.activate(channel);
+        for channel in channels.all() {
+            connection.activate(channel.clone());
         }
+        connection.rest_on(channels);
         let user = connection.names.user.as_ref();
         if window.standing().shuts_out(user, connection.names.device.as_ref(), issued) {
             connection.dismiss();
         }
         for channel in window.standing().subscribed(connection.names.user.as_ref()) {
             connection.look_up(channel);
-            connection.given.push(channel.clone());
+            connection.given.push(Given { channel: channel.clone(), is_asked: false });
         }
         connection
     }

@@ -145,10 +145,12 @@ impl Hub {
         self.command(id(user)?, Order::Restore { channels: Some(pattern(channels)?) }).await
     }
 
-    /// Lets all streams of a user hear channels that no client asked for, whatever the grants say: those open now from this
+    /// Gives channels to a user, whatever the grants say. All their streams carry them, asked or not: those open now from this
     /// place in the log on, and those to come, across restarts, until [`unsubscribe`](Self::unsubscribe) or until they are
-    /// [revoked](Self::revoke). The streams are told by `subscribed`, with the request id `server`. A client's own subscription still
-    /// needs a grant, and handlers of the browser client hear by that only.
+    /// [revoked](Self::revoke). The streams are told by `subscribed`, with the request id `server`.
+    ///
+    /// For as long as it stands it is as good as a grant, to credentials of any age: a client may subscribe to what it covers, with
+    /// `since` too. A handler of the browser client that was refused before is asked for again by itself.
     ///
     /// # Errors
     ///
@@ -169,8 +171,8 @@ impl Hub {
         self.command(user, Order::Subscribe { channels }).await
     }
 
-    /// Ends what [`subscribe`](Self::subscribe) began with the same channels. Streams that do not hear them by their own wish too
-    /// are told `revoked`.
+    /// Ends what [`subscribe`](Self::subscribe) began with the same channels. Streams are told by `revoked` what they lose: these
+    /// channels, and those they asked for, as far as no grant covers them nor anything else that was given.
     ///
     /// # Errors
     ///

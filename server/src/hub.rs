@@ -34,6 +34,7 @@ use crate::{
     meter::Stats,
     presence::PresenceWatch,
     record::json_frame,
+    standing::Asked,
 };
 
 /// The handle of a hub: publish through it, ask it who is online, mount it with [`routes`](crate::routes). Cloning it is
@@ -276,7 +277,7 @@ impl Hub {
         &self,
         identity: &Identity,
         names: Names,
-        channels: Vec<Pattern>,
+        channels: Asked,
         rejected: Vec<Rejected>,
         start: Start,
         permit: Permit,
@@ -352,10 +353,10 @@ impl Hub {
         identity: &Identity,
         link: &Arc<Link>,
         request: RequestId,
-        channels: Vec<Pattern>,
+        channels: Asked,
         past: Past,
     ) -> Vec<Rejected> {
-        tracing::debug!(connection = %link.id, ?channels, "subscribe");
+        tracing::debug!(connection = %link.id, channels = ?channels.all().collect::<Vec<_>>(), "subscribe");
         let limit = self.config().channels_per_connection;
         let unheard = self.core().subscribe(link, request, channels, past, identity.issued_ms(), limit);
         let beyond = unheard.beyond.into_iter();

@@ -15,6 +15,22 @@ pub(crate) fn is_older(issued: Issued, at: u64) -> bool {
     issued.is_none_or(|issued| issued <= at)
 }
 
+/// Channels that somebody asks for, by the right that they have to them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// A grant covers them.
+    pub(crate) granted: Vec<Pattern>,
+    /// No grant does, but what the server has given to the user.
+    pub(crate) given: Vec<Pattern>,
+}
+
+impl Asked {
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Pattern> {
+        self.granted.iter().chain(&self.given)
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Standing {
     users: HashMap<UserId, OfUser>,
@@ -86,6 +102,20 @@ impl Standing {
     pub(crate) fn refuses(&self, user: Option<&UserId>, channel: &Pattern, issued: Issued) -> bool {
         let refuses = |what: &What| matches!(what, What::Channels(pattern) if pattern.overlaps(channel));
         self.revoked(user).any(|revoked| is_older(issued, revoked.at) && refuses(&revoked.what))
+    }
+
+    /// By which right a user may hear what they ask for with credentials issued at this time; and what they may not.
+    pub(crate) fn judge(&self, user: Option<&UserId>, asked: Asked, issued: Issued) -> (Asked, Vec<Pattern>) {
+        let (revoked, granted) = asked.granted.into_iter().partition(|channel| self.refuses(user, channel, issued));
+        let others: Vec<_> = asked.given.into_iter().chain(revoked).collect();
+        // What is given is given after whatever was revoked, or it would not stand.
+        let (given, refused) = others.into_iter().partition(|channel| self.gives(user, channel));
+        (Asked { granted, given }, refused)
+    }
+
+    /// Whether the server has given a user all of this channel or pattern.
+    pub(crate) fn gives(&self, user: Option<&UserId>, channel: &Pattern) -> bool {
+        self.subscribed(user).iter().any(|given| given.covers(channel))
     }
 
     /// What all streams of a user hear by the server's own will.
@@ -192,6 +222,21 @@ mod tests {
         let both = standing(&[(1, subscribe()), (2, revoke("a:1")), (3, subscribe()), (3, subscribe())]);
         assert_eq!(both.subscribed(Some(&ana())), [pattern("a:*")]);
         assert_eq!(standing(&[(1, subscribe()), (2, revoke("a:1"))]).subscribed(Some(&ana())), []);
+    }
+
+    #[test]
+    fn what_is_given_is_a_right_to_all_that_it_covers_also_where_a_grant_was_revoked_before() {
+        let asked = |granted: &[&str], given: &[&str]| {
+            let patterns = |texts: &[&str]| texts.iter().map(|text| pattern(text)).collect();
+            Asked { granted: patterns(granted), given: patterns(given) }
+        };
+        let standing = standing(&[(1, revoke("a:*")), (2, Order::Subscribe { channels: pattern("a:1") })]);
+        let judged = standing.judge(Some(&ana()), asked(&["a:1", "a:2", "b"], &["a:1:x", "c"]), None);
+        assert_eq!(judged, (asked(&["b"], &["a:1"]), vec![pattern("a:1:x"), pattern("c"), pattern("a:2")]));
+        let newer = standing.judge(Some(&ana()), asked(&["a:1", "a:2"], &[]), Some(2));
+        assert_eq!(newer, (asked(&["a:1", "a:2"], &[]), vec![]), "a grant is the better right");
+        let nobody = standing.judge(None, asked(&[], &["a:1"]), None);
+        assert_eq!(nobody, (asked(&[], &[]), vec![pattern("a:1")]));
     }
 
     #[test]

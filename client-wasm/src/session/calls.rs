@@ -10,8 +10,9 @@ use super::{
     Action, Answer, Ask, Rejected, Request, Session,
     address::body,
     link::{Phase, trouble},
-    subscription::{Standing, Subscription},
+    subscription::{Standing, Subscription, raise},
 };
+use crate::routes::Hears;
 
 /// A call without an answer is given up and sent again after this long.
 pub(super) const CALL_MS: u64 = 30_000;
@@ -22,6 +23,10 @@ pub(super) struct Calls {
     under_way: Vec<Call>,
     /// The channels that the server holds, or may hold.
     held: Vec<(Pattern, Hold)>,
+    /// Where the stream was when it confirmed the last of them. What comes from here on is later.
+    pub(super) confirmed_at: Option<Cursor>,
+    /// What the server has given of its own will since it was last compared.
+    given: Vec<Pattern>,
     failures: u32,
     /// Nothing is sent before this time.
     hold_until: Option<u64>,
@@ -72,6 +77,11 @@ impl Calls {
         }
     }
 
+    /// The server gives these, whoever asked for them. What was refused of them may be had now.
+    pub(super) fn given(&mut self, channels: &[Pattern]) {
+        self.given.extend_from_slice(channels);
+    }
+
     fn set(&mut self, channel: &Pattern, hold: Hold) {
         match self.held.iter_mut().find(|(held, _)| held == channel) {
             Some(held) => held.1 = hold,
@@ -107,6 +117,16 @@ impl Session {
             || calls.under_way.iter().any(|call| call.progress != Progress::Failed)
         {
             return;
+        }
+        // Not before: the refusal of a call may come after what makes it void.
+        let given = std::mem::take(&mut calls.given);
+        for subscription in &mut self.subscriptions {
+            if subscription.standing == Standing::Refused
+                && subscription.hears == Hears::Channels
+                && given.iter().any(|given| given.overlaps(&subscription.pattern))
+            {
+                subscription.standing = Standing::Pending { since: None, call: None };
+            }
         }
         // An unsubscribe that may still arrive would end what is asked for after it. A new stream knows nothing of it.
         let wanted_again = |subscription: &Subscription| {
@@ -201,9 +221,11 @@ impl Session {
             call.progress = Progress::Sent { until: now.saturating_add(CALL_MS) };
             calls.under_way.push(call);
         }
-        let cursor = self.cursor;
+        // That something was confirmed says where the stream is, as its cursor does.
+        let mut mark = self.cursor;
+        raise(&mut mark, calls.confirmed_at);
         for id in there {
-            self.activate(id, cursor);
+            self.activate(id, mark);
         }
     }
 
@@ -217,6 +239,10 @@ impl Session {
             Some(200..=299) => {
                 calls.failures = 0;
                 let call = calls.under_way.remove(index);
+                if calls.under_way.is_empty() {
+                    // One that was given up, and answered after all.
+                    calls.hold_until = None;
+                }
                 if call.kind == Kind::Unsubscribe {
                     call.channels.iter().for_each(|channel| calls.drop_channel(channel));
                 }

@@ -283,7 +283,22 @@ impl Session {
 
     fn add_other(&mut self, owner: u32, said: &str) {
         let Some(Told { theirs, active, hears, pattern, since, mark }) = Told::read(said) else { return };
-        self.drop_others(Some(owner), Some(theirs));
+        // Said again, because it was refused. What has come of it meanwhile may be under way.
+        if let Some(known) = self.subscriptions.iter_mut().find(|one| one.owner == owner && one.theirs == theirs) {
+            let id = known.id;
+            match known.standing {
+                Standing::Active => self.post_settled(id),
+                Standing::Refused => {
+                    known.standing = Standing::Pending { since, call: None };
+                    self.dirty = true;
+                    if hears == Hears::Presence {
+                        self.presence_changed();
+                    }
+                }
+                Standing::Pending { .. } => {}
+            }
+            return;
+        }
         let id = HandlerId(self.next_handler);
         self.next_handler += 1;
         self.routes.add(id, hears, pattern.clone());

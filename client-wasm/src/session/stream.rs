@@ -34,8 +34,9 @@ impl Session {
             }
             (Phase::Open(_), Frame::Revoked { channels, code }) => {
                 for channel in channels {
-                    self.refuse(Rejected { channel, code: code.clone() });
+                    self.taken(Rejected { channel, code: code.clone() });
                 }
+                self.pump(now);
             }
             (Phase::Open(_), Frame::Unseen(rejected)) => self.refuse_sight(rejected),
             (Phase::Open(_) | Phase::Connecting(_), Frame::Closing { reason, retry_ms }) => {
@@ -140,12 +141,17 @@ impl Session {
     }
 
     fn subscribed(&mut self, now: u64, request_id: &str, channels: &[Pattern], position: Option<Cursor>) {
-        let Some(call) = small(request_id) else { return };
         let Phase::Open(stream) = &mut self.phase else { return };
-        stream.calls.confirm(channels);
+        stream.calls.confirmed_at = position;
         // It names a record of the log like any other position: if the log should lose that record, and write another in
         // its place, our marks would hide the new one. So the server is to check it when we come back.
         raise(&mut self.seen, position);
+        let Some(call) = small(request_id) else {
+            // The server's own will.
+            stream.calls.given(channels);
+            return self.pump(now);
+        };
+        stream.calls.confirm(channels);
         let mut index = 0;
         while let Some(subscription) = self.subscriptions.get(index) {
             index += 1;
@@ -226,6 +232,7 @@ impl Session {
     pub(super) fn gap(&mut self, now: u64, reason: String, id: Option<Cursor>) {
         if let Phase::Open(stream) = &mut self.phase {
             stream.awaits_gap = false;
+            stream.calls.confirmed_at = None;
         }
         if reason == "trimmed"
             && let Some(next) = self.next_place(id)
@@ -345,7 +352,22 @@ impl Session {
         self.refuse_these(rejected, &|one| one.hears == Hears::Channels);
     }
 
-    /// What was refused is asked for once more: its time may have come by a new stream, or by other credentials. Should it be
+    /// The stream no longer carries a channel. A call that asks for it may be judged later than that, or accepted before: it is
+    /// made again.
+    fn taken(&mut self, rejected: Rejected) {
+        if let Phase::Open(stream) = &mut self.phase {
+            stream.calls.drop_channel(&rejected.channel);
+        }
+        for subscription in self.subscriptions.iter_mut().filter(|one| one.pattern == rejected.channel) {
+            if let Standing::Pending { call, .. } = &mut subscription.standing {
+                *call = None;
+            }
+        }
+        self.refuse_these(rejected, &|one| one.hears == Hears::Channels && one.standing == Standing::Active);
+    }
+
+    /// What was refused is asked for once more: its time may have come by a new stream, or by other credentials. (By what the server
+    /// gives as well: see `pump`.) Should it be
     /// refused again, nobody is told again.
     pub(super) fn ask_again(&mut self) {
         let mut watches = false;

@@ -1,64 +1,116 @@
 //! The smallest backend that embeds Tidings: any channel, no login; user and device come from the query string. For
-//! tests and load, not for the open internet. With `--engine sqlite:PATH` its events outlive it. With `--jwt SECRET` the events
-//! are for those who bring a token (HS256; grants in its claim `tidings`), and are published at `/backend/publish`. With
-//! `--presence GRACE_MS,ALIVE_MS` it knows who is online; with `--metrics` its figures are at `/metrics`, for Prometheus. Upon SIGTERM
-//! it sends its clients away and ends. At `/cursor` is where the log is now, for pages that are rendered on a server.
+//! tests and load, not for the open internet. What it can do beside is in [`USAGE`]. Upon SIGTERM it sends its clients away and ends.
 //!
 //! `cargo run --release -p hub -- --listen 127.0.0.1:4100`, then
 //! `curl -N '127.0.0.1:4100/api/events?user=ana&channels=bench'` and
 //! `curl 127.0.0.1:4100/api/events/publish --json '{"channel":"bench","type":"tick","payload":{"n":1}}'`.
 
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use axum::Router;
+use axum::{
+    Router,
+    extract::{Path, State},
+    http::StatusCode,
+    routing::post,
+};
 use lexopt::ValueExt;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tidings::{
-    Hub, PresenceSettings, Routes,
+    Hub, HubBuilder, PresenceSettings, PublishError, Receipt, Routes,
     auth::{Auth, AuthRequest, Identity, Jwt, JwtKey, MemoryTickets},
     engine::Sqlite,
 };
 
+const USAGE: &str = "\
+hub [options]: the smallest backend that embeds Tidings, at /api/events
+
+  --listen ADDRESS              where; 127.0.0.1:4100 unless given, and :0 for any free port
+  --engine memory|sqlite:PATH   where events are kept; in memory unless given
+  --heartbeat-ms MS             how often a quiet stream is written to; 15000 unless given
+  --presence GRACE_MS,ALIVE_MS  knows who is online; who has left stays for the first, streams are heard of every second
+  --jwt SECRET                  events are for those who bring a token (HS256; grants in its claim `tidings`); the backend
+                                publishes at /backend/publish, and gives and takes channels back by
+                                POST /backend/give/USER/CHANNELS and /backend/take/USER/CHANNELS
+  --metrics                     its figures for Prometheus, at /metrics
+  --help                        this
+
+GET /cursor says where the log is now, for pages that are rendered on a server. RUST_LOG=info tells what happens.";
+
+/// What the command line asks for.
+struct Options {
+    listen: String,
+    hub: HubBuilder,
+    jwt: Option<Jwt>,
+    metrics: bool,
+}
+
+impl Options {
+    /// Without, when help is all that is asked for.
+    fn read(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Self>> {
+        let mut options =
+            Self { listen: String::from("127.0.0.1:4100"), hub: Hub::builder(), jwt: None, metrics: false };
+        while let Some(argument) = arguments.next()? {
+            match argument {
+                lexopt::Arg::Long("listen") => options.listen = arguments.value()?.string()?,
+                lexopt::Arg::Long("heartbeat-ms") => {
+                    options.hub = options.hub.heartbeat(Duration::from_millis(arguments.value()?.parse()?));
+                }
+                lexopt::Arg::Long("engine") => {
+                    let engine = arguments.value()?.string()?;
+                    match engine.split_once(':') {
+                        Some(("sqlite", path)) => options.hub = options.hub.engine(Sqlite::open(path)?),
+                        _ => anyhow::ensure!(engine == "memory", "--engine memory|sqlite:PATH"),
+                    }
+                }
+                lexopt::Arg::Long("presence") => {
+                    let times = arguments.value()?.string()?;
+                    let (grace, alive) = times.split_once(',').context("--presence GRACE_MS,ALIVE_MS")?;
+                    let (grace, alive) = (Duration::from_millis(grace.parse()?), Duration::from_millis(alive.parse()?));
+                    options.hub = options.hub.presence(PresenceSettings::default().grace(grace).alive(alive));
+                }
+                lexopt::Arg::Long("metrics") => options.metrics = true,
+                lexopt::Arg::Long("jwt") => {
+                    // Tokens that live for seconds end when they say.
+                    options.jwt = Some(Jwt::new(JwtKey::hs256(arguments.value()?.string()?)?).leeway(Duration::ZERO));
+                }
+                lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(None),
+                _ => return Err(argument.unexpected().into()),
+            }
+        }
+        Ok(Some(options))
+    }
+}
+
 #[tokio::main]
-#[allow(clippy::print_stdout, reason = "whoever started it waits for the address")]
-async fn main() -> anyhow::Result<()> {
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "whoever started it reads what it says")]
+async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    let mut listen = String::from("127.0.0.1:4100");
-    let mut builder = Hub::builder();
-    let mut jwt = None;
-    let mut metrics = false;
-    let mut arguments = lexopt::Parser::from_env();
-    while let Some(argument) = arguments.next()? {
-        match argument {
-            lexopt::Arg::Long("listen") => listen = arguments.value()?.string()?,
-            lexopt::Arg::Long("heartbeat-ms") => {
-                builder = builder.heartbeat(Duration::from_millis(arguments.value()?.parse()?));
-            }
-            lexopt::Arg::Long("engine") => {
-                let engine = arguments.value()?.string()?;
-                match engine.split_once(':') {
-                    Some(("sqlite", path)) => builder = builder.engine(Sqlite::open(path)?),
-                    _ => anyhow::ensure!(engine == "memory", "--engine memory | sqlite:PATH"),
-                }
-            }
-            lexopt::Arg::Long("presence") => {
-                let times = arguments.value()?.string()?;
-                let (grace, alive) = times.split_once(',').context("--presence GRACE_MS,ALIVE_MS")?;
-                let (grace, alive) = (Duration::from_millis(grace.parse()?), Duration::from_millis(alive.parse()?));
-                builder = builder.presence(PresenceSettings::default().grace(grace).alive(alive));
-            }
-            lexopt::Arg::Long("metrics") => metrics = true,
-            lexopt::Arg::Long("jwt") => {
-                // Tokens that live for seconds end when they say.
-                jwt = Some(Jwt::new(JwtKey::hs256(arguments.value()?.string()?)?).leeway(Duration::ZERO));
-            }
-            _ => return Err(argument.unexpected().into()),
+    let done = match Options::read(lexopt::Parser::from_env()) {
+        Ok(Some(options)) => run(options).await,
+        Ok(None) => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        Err(error) => {
+            eprintln!("hub: {error:#}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hub: {error:#}");
+            ExitCode::FAILURE
         }
     }
+}
+
+#[allow(clippy::print_stdout, reason = "whoever started it waits for the address")]
+async fn run(Options { listen, hub: builder, jwt, metrics }: Options) -> anyhow::Result<()> {
     // Before the hub, whose first figures it is to see.
     let prometheus = if metrics { Some(prometheus()?) } else { None };
     let hub = builder.build().await?;
@@ -75,7 +127,10 @@ async fn main() -> anyhow::Result<()> {
         None => Router::new().nest("/api/events", open),
         Some(jwt) => {
             let events = Routes::new(hub.clone(), jwt).tickets(MemoryTickets::default()).into_router();
-            Router::new().nest("/api/events", events).nest("/backend", open)
+            let commands =
+                Router::new().route("/give/{user}/{channels}", post(give)).route("/take/{user}/{channels}", post(take));
+            let commands = commands.with_state(hub.clone());
+            Router::new().nest("/api/events", events).nest("/backend", open.merge(commands))
         }
     };
 
@@ -93,6 +148,24 @@ async fn main() -> anyhow::Result<()> {
     };
     tidings::serve(listener, app).with_graceful_shutdown(shutdown).await?;
     Ok(())
+}
+
+/// Lets a user hear channels, whatever the token grants.
+async fn give(State(hub): State<Hub>, Path((user, channels)): Path<(String, String)>) -> (StatusCode, String) {
+    done(hub.subscribe(user, channels.as_str()).await)
+}
+
+/// Takes back what was given.
+async fn take(State(hub): State<Hub>, Path((user, channels)): Path<(String, String)>) -> (StatusCode, String) {
+    done(hub.unsubscribe(user, channels.as_str()).await)
+}
+
+fn done(command: Result<Receipt, PublishError>) -> (StatusCode, String) {
+    match command {
+        Ok(receipt) => (StatusCode::OK, receipt.cursor.to_string()),
+        Err(error @ PublishError::Invalid(_)) => (StatusCode::BAD_REQUEST, error.to_string()),
+        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+    }
 }
 
 /// The page of figures, where the hub's are too.

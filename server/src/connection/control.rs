@@ -12,7 +12,7 @@ use super::{Batch, Connection};
 use crate::{
     record::{Entry, Order, json_frame},
     routing::{self, RouteKey},
-    standing::{Issued, is_older},
+    standing::{Asked, Issued, is_older},
     window::Window,
 };
 
@@ -38,6 +38,14 @@ impl Authority {
     fn yields_to(self, seq: u64, at: u64) -> bool {
         self.is_before(seq) && is_older(self.issued, at)
     }
+}
+
+/// What a stream hears because the server gave it.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) channel: Pattern,
+    /// The client has asked for this, and no grant covers it, but what was given does; else this is what was given.
+    pub(super) is_asked: bool,
 }
 
 /// How the keys have changed that a stream looks up. No key is in both.
@@ -68,12 +76,14 @@ impl Rekeyed {
 }
 
 impl Connection {
-    /// Goes on by another right, without these channels, and says so.
-    pub(crate) fn refresh(&mut self, authority: Authority, lost: Vec<Pattern>) {
+    /// Goes on by other rights, which it has to the channels asked about and not to those lost, and says so.
+    pub(crate) fn refresh(&mut self, authority: Authority, asked: &Asked, mut lost: Vec<Pattern>) {
         self.authority = authority;
         self.pending.iter_mut().for_each(|pending| pending.authority = authority);
+        self.rest_on(asked);
         self.unsubscribe(&lost);
-        self.revoked.extend(lost.into_iter().filter(|channel| !self.given.contains(channel)));
+        lost.retain(|channel| !self.wishes().any(|wish| wish == channel));
+        self.revoked.append(&mut lost);
     }
 
     /// Obeys a command, if it is about this stream's user. The stream's position has just passed it.
@@ -81,17 +91,21 @@ impl Connection {
         let user = self.names.user.as_ref();
         let Some(control) = entry.control().filter(|control| Some(&control.user) == user) else { return };
         let (seq, at) = (self.position.seq, entry.timestamp.0);
+        let is_news = self.given_as_of < seq;
         match &control.order {
             Order::Revoke { channels, .. } => {
                 self.judged = true;
                 let authority = self.authority;
-                let held = |channel: &Pattern| channel.overlaps(channels) && authority.yields_to(seq, at);
-                let mut gone: Vec<_> = self.channels.iter().filter(|channel| held(channel)).cloned().collect();
-                let given = |channel: &&Pattern| channel.overlaps(channels) && authority.is_before(seq);
-                let ungiven: Vec<_> = self.given.iter().filter(given).cloned().collect();
-                for pending in self.pending.iter().filter(|pending| pending.authority.yields_to(seq, at)) {
-                    gone.extend(pending.channels.iter().filter(|channel| channel.overlaps(channels)).cloned());
+                // What stands by what was given falls with that.
+                let held = |channel: &&Pattern| channel.overlaps(channels) && !self.leans_on_given(channel);
+                let mut gone = Vec::new();
+                if authority.yields_to(seq, at) {
+                    gone.extend(self.channels.iter().filter(held).cloned());
                 }
+                for pending in self.pending.iter().filter(|pending| pending.authority.yields_to(seq, at)) {
+                    gone.extend(pending.channels.iter().filter(held).cloned());
+                }
+                let ungiven = self.wishes().filter(|wish| is_news && wish.overlaps(channels)).cloned().collect();
                 self.take_away(gone, ungiven, batch);
             }
             Order::Disconnect { device, .. } => {
@@ -102,9 +116,9 @@ impl Connection {
             }
             // Who was refused may ask again.
             Order::Restore { .. } => {}
-            Order::Subscribe { channels } if self.authority.is_before(seq) => self.give(channels.clone(), batch),
-            Order::Unsubscribe { channels } if self.authority.is_before(seq) => {
-                let ungiven = self.given.iter().filter(|given| *given == channels).cloned().collect();
+            Order::Subscribe { channels } if is_news => self.give(channels.clone(), batch),
+            Order::Unsubscribe { channels } if is_news => {
+                let ungiven = self.wishes().filter(|wish| *wish == channels).cloned().collect();
                 self.take_away(Vec::new(), ungiven, batch);
             }
             Order::Subscribe { .. } | Order::Unsubscribe { .. } => {}
@@ -119,19 +133,27 @@ impl Connection {
             self.dismiss();
         }
         let user = self.names.user.as_ref();
-        let refused = |issued| move |channel: &&Pattern| standing.refuses(user, channel, issued);
-        let mut gone: Vec<_> = self.channels.iter().filter(refused(self.authority.issued)).cloned().collect();
-        for pending in &self.pending {
-            gone.extend(pending.channels.iter().filter(refused(pending.authority.issued)).cloned());
+        let (mut asked, mut gone) = (Asked::default(), Vec::new());
+        let held = [(&self.channels, self.authority)].into_iter();
+        for (channels, authority) in
+            held.chain(self.pending.iter().map(|pending| (&pending.channels, pending.authority)))
+        {
+            let (given, granted) = channels.iter().cloned().partition(|channel| self.leans_on_given(channel));
+            let (judged, refused) = standing.judge(user, Asked { granted, given }, authority.issued);
+            asked.given.extend(judged.given);
+            gone.extend(refused);
         }
         let given = standing.subscribed(user);
-        let ungiven = self.given.iter().filter(|channel| !given.contains(channel)).cloned().collect();
-        self.take_away(gone, ungiven, batch);
+        self.rest_on(&asked);
+        let ungiven = self.wishes().filter(|wish| !given.contains(wish)).cloned().collect();
+        // First what comes, for what leaned on that which goes may lean on this.
         for channel in given {
             self.give(channel.clone(), batch);
         }
+        self.take_away(gone, ungiven, batch);
         let as_of = window.head().seq;
         self.authority.as_of = as_of;
+        self.given_as_of = as_of;
         self.pending.iter_mut().for_each(|pending| pending.authority.as_of = as_of);
     }
 
@@ -140,17 +162,25 @@ impl Connection {
         self.close(Closing { reason: ClosingReason::Revoked, retry_ms: 0 });
     }
 
-    /// Stops what it asked for, and what the server had wished, and tells of what it no longer hears by either.
-    fn take_away(&mut self, gone: Vec<Pattern>, ungiven: Vec<Pattern>, batch: &mut Batch) {
+    /// Stops what it asked for, and what the server had wished with all that leaned on it, and tells of what it no longer hears.
+    fn take_away(&mut self, mut gone: Vec<Pattern>, ungiven: Vec<Pattern>, batch: &mut Batch) {
         if gone.is_empty() && ungiven.is_empty() {
             return;
         }
-        self.given.retain(|channel| !ungiven.contains(channel));
+        self.given.retain(|given| given.is_asked || !ungiven.contains(&given.channel));
+        let covers = |wish: &Pattern, given: &Given| wish.covers(&given.channel);
+        let falls = |given: &&Given| {
+            given.is_asked
+                && ungiven.iter().any(|wish| covers(wish, given))
+                && !self.wishes().any(|wish| covers(wish, given))
+        };
+        gone.extend(self.given.iter().filter(falls).map(|given| given.channel.clone()));
         self.unsubscribe(&gone);
         let mut channels = gone;
-        channels.extend(ungiven.into_iter().filter(|channel| !self.channels.contains(channel)));
+        let held = self.channels();
+        channels.extend(ungiven.into_iter().filter(|channel| !held.contains(channel)));
         channels = super::unique(channels.into_iter());
-        channels.retain(|channel| !self.given.contains(channel));
+        channels.retain(|channel| !self.wishes().any(|wish| wish == channel));
         if !channels.is_empty() {
             let revoked = Revoked { channels, code: RejectCode::Forbidden };
             batch.push(json_frame(Some(Revoked::NAME), None, &revoked));
@@ -159,18 +189,39 @@ impl Connection {
 
     /// Hears a channel from here on by the server's will, and says so.
     fn give(&mut self, channel: Pattern, batch: &mut Batch) {
-        if self.given.contains(&channel) {
+        if self.wishes().any(|wish| *wish == channel) {
             return;
         }
         self.look_up(&channel);
-        self.given.push(channel.clone());
+        self.given.push(Given { channel: channel.clone(), is_asked: false });
         self.confirm_given(vec![channel], batch);
     }
 
     /// Says what it hears by the server's will from its first position on.
     pub(super) fn tell_given(&self, batch: &mut Batch) {
-        if !self.given.is_empty() {
-            self.confirm_given(self.given.clone(), batch);
+        let wishes: Vec<_> = self.wishes().cloned().collect();
+        if !wishes.is_empty() {
+            self.confirm_given(wishes, batch);
+        }
+    }
+
+    /// What the server wishes it to hear.
+    pub(super) fn wishes(&self) -> impl Iterator<Item = &Pattern> {
+        self.given.iter().filter(|given| !given.is_asked).map(|given| &given.channel)
+    }
+
+    /// Whether it has asked for a channel, and has it only by what was given.
+    pub(crate) fn leans_on_given(&self, channel: &Pattern) -> bool {
+        self.given.iter().any(|given| given.is_asked && given.channel == *channel)
+    }
+
+    /// Has what it has asked for by these rights from here on.
+    pub(super) fn rest_on(&mut self, asked: &Asked) {
+        self.given.retain(|given| !given.is_asked || !asked.granted.contains(&given.channel));
+        for channel in &asked.given {
+            if !self.leans_on_given(channel) {
+                self.given.push(Given { channel: channel.clone(), is_asked: true });
+            }
         }
     }
 
@@ -183,7 +234,7 @@ impl Connection {
     /// Looks up what it hears, and nothing else.
     pub(super) fn rekey(&mut self) {
         let identity = routing::identity(self.names.user.as_ref(), self.names.device.as_ref());
-        let heard = self.channels.iter().chain(&self.given).flat_map(routing::looked_up);
+        let heard = self.channels.iter().chain(self.wishes()).flat_map(routing::looked_up);
         let keys = super::unique(identity.into_iter().chain(heard));
         for key in std::mem::replace(&mut self.keys, keys) {
             if !self.keys.contains(&key) {

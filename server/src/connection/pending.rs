@@ -19,6 +19,7 @@ use super::{
 use crate::{
     record::json_frame,
     routing::{self, RouteKey},
+    standing::Asked,
     window::Window,
 };
 
@@ -63,8 +64,21 @@ impl Connection {
         })
     }
 
-    /// Asks for channels; they become active when the stream says `subscribed`.
-    pub(crate) fn subscribe(&mut self, request: RequestId, channels: Vec<Pattern>, since: Since, authority: Authority) {
+    /// Asks for channels, some of them only by what was given; they become active when the stream says `subscribed`.
+    pub(crate) fn subscribe(
+        &mut self,
+        request: RequestId,
+        channels: Vec<Pattern>,
+        given: &[Pattern],
+        since: Since,
+        authority: Authority,
+    ) {
+        let held = self.channels();
+        // What it holds by a grant it goes on to hold by that.
+        let by_grant = |channel: &Pattern| held.contains(channel) && !self.leans_on_given(channel);
+        let (given, granted) =
+            channels.iter().cloned().partition(|channel| given.contains(channel) && !by_grant(channel));
+        self.rest_on(&Asked { granted, given });
         let keys = unique(channels.iter().flat_map(routing::looked_up));
         self.pending.push_back(Pending { request, channels, keys, since, authority });
     }
@@ -79,6 +93,7 @@ impl Connection {
             pending.keys = unique(pending.channels.iter().flat_map(routing::looked_up));
         }
         self.pending.retain(|pending| !pending.channels.is_empty());
+        self.given.retain(|given| !given.is_asked || !gone.contains(&given.channel));
         self.rekey();
     }
 

@@ -6,9 +6,8 @@ use tidings_protocol::{DeviceId, Pattern, RequestId, UserId};
 
 use super::{Core, Link};
 use crate::{
-    connection::{Authority, Names, Since},
-    standing::Issued,
-    window::Window,
+    connection::{Authority, Since},
+    standing::{Asked, Issued},
 };
 
 /// What a subscribe call asks of the past, as it was judged.
@@ -22,7 +21,7 @@ pub(crate) struct Past {
 /// What a subscribe call asked for and does not get.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Unheard {
-    /// It was revoked.
+    /// There is no right to it: it was revoked.
     pub(crate) refused: Vec<Pattern>,
     /// There is no room for it.
     pub(crate) beyond: Vec<Pattern>,
@@ -35,7 +34,7 @@ impl Core {
         &self,
         link: &Arc<Link>,
         request: RequestId,
-        channels: Vec<Pattern>,
+        channels: Asked,
         past: Past,
         issued: Issued,
         limit: usize,
@@ -46,8 +45,8 @@ impl Core {
             Since::After(_) if past.lineage != window.lineage() => Since::Gap(window.reset_reason()),
             since => since,
         };
-        let (refused, channels) = part(&window, &link.names, channels, issued);
-        let (channels, beyond) = state.admit(channels, limit);
+        let (asked, refused) = window.standing().judge(link.names.user.as_ref(), channels, issued);
+        let (channels, beyond) = state.admit(asked.all().cloned().collect(), limit);
         if !channels.is_empty() {
             match since {
                 Since::After(at) if at.seq > window.head().seq => {
@@ -56,7 +55,7 @@ impl Core {
                 _ => {}
             }
             let authority = Authority { issued, as_of: window.head().seq };
-            state.subscribe(request, channels, since, authority);
+            state.subscribe(request, channels, &asked.given, since, authority);
         }
         drop((window, state));
         link.wake();
@@ -78,14 +77,18 @@ impl Core {
         link.state.lock().channels()
     }
 
-    /// Goes on with credentials issued at this time, which do not cover the `lost` channels: they are taken away from the
-    /// stream, and those that were revoked since, and it says so. Nothing filed from now on reaches it through them.
-    pub(crate) fn refresh(&self, link: &Link, issued: Issued, mut lost: Vec<Pattern>) {
+    /// Goes on with credentials issued at this time, which were asked about the stream's channels. Those that they do not
+    /// grant are taken away where the server has not given them either, and those that were revoked since, and the stream says
+    /// so. Nothing filed from now on reaches it through them.
+    pub(crate) fn refresh(&self, link: &Link, issued: Issued, asked: &Asked) {
         let mut state = link.state.lock();
         let window = self.window.read();
-        let (refused, _) = part(&window, &link.names, state.channels(), issued);
-        lost.extend(refused.into_iter().filter(|channel| !lost.contains(channel)).collect::<Vec<_>>());
-        state.refresh(Authority { issued, as_of: window.head().seq }, lost);
+        // What it has asked for since then keeps its right.
+        let (given, granted) = state.channels().into_iter().partition(|channel| {
+            asked.given.contains(channel) || state.leans_on_given(channel) && !asked.granted.contains(channel)
+        });
+        let (asked, refused) = window.standing().judge(link.names.user.as_ref(), Asked { granted, given }, issued);
+        state.refresh(Authority { issued, as_of: window.head().seq }, &asked, refused);
         drop(window);
         self.registry.lock().reroute(link.slot, &state.take_rekeyed());
         self.reseat(link, &state);
@@ -104,6 +107,11 @@ impl Core {
         self.window.read().standing().refuses(user, channel, issued)
     }
 
+    /// Whether the server has given a user all of this channel or pattern.
+    pub(crate) fn gives(&self, user: Option<&UserId>, channel: &Pattern) -> bool {
+        self.window.read().standing().gives(user, channel)
+    }
+
     /// What all streams of a user hear by the server's own will.
     pub(crate) fn subscribed(&self, user: &UserId) -> Vec<Pattern> {
         self.window.read().standing().subscribed(Some(user)).to_vec()
@@ -113,15 +121,4 @@ impl Core {
     pub(crate) fn sweep(&self, now: u64) {
         self.window.write().standing_mut().sweep(now);
     }
-}
-
-/// Parts channels into those that were revoked for these credentials and the others.
-pub(super) fn part(
-    window: &Window,
-    names: &Names,
-    channels: Vec<Pattern>,
-    issued: Issued,
-) -> (Vec<Pattern>, Vec<Pattern>) {
-    let user = names.user.as_ref();
-    channels.into_iter().partition(|channel| window.standing().refuses(user, channel, issued))
 }

@@ -9,11 +9,11 @@ use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tidings_protocol::{ConnectionId, Cursor, Pattern, frame::GapReason};
 
-use super::{Core, Link, holding::part};
+use super::{Core, Link};
 use crate::{
     admission::Permit,
     connection::{Connection, Names},
-    standing::Issued,
+    standing::{Asked, Issued},
     window::Window,
 };
 
@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct Opening {
     pub(crate) id: ConnectionId,
     pub(crate) names: Names,
-    pub(crate) channels: Vec<Pattern>,
+    pub(crate) channels: Asked,
     /// When the credentials were issued that it is opened with.
     pub(crate) issued: Issued,
     pub(crate) start: Start,
@@ -52,7 +52,7 @@ pub(crate) struct Greeting<'c> {
     pub(crate) resumed: bool,
     /// What it hears of what it asked for.
     pub(crate) channels: &'c [Pattern],
-    /// What was revoked of that.
+    /// What it has no right to of that: it was revoked.
     pub(crate) refused: &'c [Pattern],
 }
 
@@ -75,11 +75,11 @@ impl Core {
             Start::Resume { .. } => (window.head(), Some(window.reset_reason()), Vec::new()),
             Start::Gap(reason) => (window.head(), Some(reason), Vec::new()),
         };
-        let (refused, channels) = part(&window, &names, channels, issued);
+        let (asked, refused) = window.standing().judge(names.user.as_ref(), channels, issued);
+        let held: Vec<_> = asked.all().cloned().collect();
         let (id_told, resumed) = if gap.is_none() { (Some(position), resumes) } else { (None, false) };
-        let greeting = greet(Greeting { id: id_told, resumed, channels: &channels, refused: &refused });
-        let held = channels.clone();
-        let mut connection = Connection::new(&window, names.clone(), channels, issued, position, greeting, gap);
+        let greeting = greet(Greeting { id: id_told, resumed, channels: &held, refused: &refused });
+        let mut connection = Connection::new(&window, names.clone(), &asked, issued, position, greeting, gap);
         let rekeyed = connection.take_rekeyed();
         let mut registry = self.registry.lock();
         let slot = registry.links.vacant_key();

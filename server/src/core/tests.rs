@@ -15,7 +15,7 @@ use crate::{
     connection::{Names, Since, Step},
     engine::Bounds,
     record::{Audience, Entry, Record},
-    standing::{Issued, Standing},
+    standing::{Asked, Issued, Standing},
     testing::entry,
     window::WindowBounds,
 };
@@ -61,8 +61,12 @@ impl House {
     }
 
     fn open_with(&self, names: Names, issued: Issued, channels: &[&str], start: Start) -> Arc<Link> {
+        self.open_asking(names, issued, granted(channels), start)
+    }
+
+    fn open_asking(&self, names: Names, issued: Issued, channels: Asked, start: Start) -> Arc<Link> {
         let id = ConnectionId::new(format!("c{}", fastrand::u64(..))).unwrap();
-        let opening = Opening { id, names, channels: patterns(channels), issued, start, permit: None };
+        let opening = Opening { id, names, channels, issued, start, permit: None };
         self.core.open(opening, 0, |greeting| {
             let id = greeting.id.map(|position| format!("id: {position}\n")).unwrap_or_default();
             let refused = serde_json::json!({"rejected": greeting.refused});
@@ -81,7 +85,7 @@ impl House {
 
     fn subscribe(&self, link: &Arc<Link>, request: &str, channels: &[&str], since: Since) {
         let request = RequestId::new(request).unwrap();
-        let unheard = self.core.subscribe(link, request, patterns(channels), past(since), None, 100);
+        let unheard = self.core.subscribe(link, request, granted(channels), past(since), None, 100);
         assert_eq!(unheard, Unheard::default());
     }
 
@@ -109,6 +113,15 @@ impl House {
 
 fn patterns(channels: &[&str]) -> Vec<Pattern> {
     channels.iter().map(|channel| channel.parse().unwrap()).collect()
+}
+
+fn granted(channels: &[&str]) -> Asked {
+    Asked { granted: patterns(channels), given: Vec::new() }
+}
+
+/// What no grant covers, and is asked for all the same.
+fn ungranted(channels: &[&str]) -> Asked {
+    Asked { granted: Vec::new(), given: patterns(channels) }
 }
 
 /// What each frame says, in pieces however large.
@@ -519,7 +532,7 @@ fn channels_beyond_the_limit_are_turned_away() {
     let house = house(100);
     let link = house.open(&["a"], Start::Head);
     let request = RequestId::new("r1").unwrap();
-    let beyond = house.core.subscribe(&link, request, patterns(&["b", "c"]), past(Since::Now), None, 2).beyond;
+    let beyond = house.core.subscribe(&link, request, granted(&["b", "c"]), past(Since::Now), None, 2).beyond;
     assert_eq!(beyond, patterns(&["c"]));
 }
 

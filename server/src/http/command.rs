@@ -35,9 +35,10 @@ pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Res
     let call = call(&gate, request).await?;
     // A stream holds no more: what lies beyond is refused without asking about it.
     let room = gate.hub.config().channels_per_connection;
-    let (mut accepted, mut rejected) = gate.authorise(&call.identity, call.channels, room).await?;
+    let (asked, mut rejected) = gate.authorise(&call.identity, call.channels, room).await?;
+    let mut accepted: Vec<_> = asked.all().cloned().collect();
     let past = gate.hub.past(call.since).await?;
-    let unheard = gate.hub.ask(&call.identity, &call.link, call.request, accepted.clone(), past);
+    let unheard = gate.hub.ask(&call.identity, &call.link, call.request, asked, past);
     accepted.retain(|channel| !unheard.iter().any(|rejected| rejected.channel == *channel));
     rejected.extend(unheard);
     if !accepted.is_empty() {

@@ -22,10 +22,12 @@ pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Resul
         return Err(Refusal::new(Code::Forbidden, "the stream is another user's"));
     }
     gate.limiter.subscribe(identity.user_id(), &link.id)?;
-    let (_, lost) = gate.authorise(&identity, core.channels(&link), usize::MAX).await?;
+    let (mut asked, rejected) = gate.authorise(&identity, core.channels(&link), usize::MAX).await?;
+    // What no grant covers the server may have given by now.
+    asked.given.extend(rejected.into_iter().map(|rejected| rejected.channel));
     gate.admits(&identity, link.names.device.as_ref())?;
     core.restrict_presence(&link, |channel| gate.may_watch(&identity, channel));
-    core.refresh(&link, identity.issued_ms(), lost.into_iter().map(|rejected| rejected.channel).collect());
+    core.refresh(&link, identity.issued_ms(), &asked);
     let left = identity.expires_in();
     gate.hub.expire_in(&link, left);
     Ok(Json(RefreshAnswer { expires_in: left.map(|left| left.as_secs()) }))

@@ -29,6 +29,7 @@ use super::{
 use crate::{
     Hub,
     auth::{Auth, AuthError, AuthRequest, Identity, TicketStore},
+    standing::Asked,
 };
 
 /// The routes of a hub, to nest into any axum router at a base path. `POST /publish` is not among them; see
@@ -102,35 +103,40 @@ impl Gate {
     }
 
     /// Parts channels into those that somebody may hear, `room` of them at most, and the others. What no grant covers is
-    /// asked about, if it is a channel; not more often than there is room, so that nobody has a database asked for ever.
+    /// asked about, if it is a channel; not more often than there is room, so that nobody has a database asked for ever. What
+    /// the server has given is a right like a grant, for as long as it stands.
     pub(super) async fn authorise(
         &self,
         identity: &Identity,
         channels: Vec<Pattern>,
         room: usize,
-    ) -> Result<(Vec<Pattern>, Vec<Rejected>), Refusal> {
-        let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
-        let mut questions = room;
+    ) -> Result<(Asked, Vec<Rejected>), Refusal> {
+        let (mut asked, mut rejected) = (Asked::default(), Vec::new());
+        let (mut places, mut questions) = (room, room);
         for channel in channels {
             let refused = if identity.may_listen(&channel) {
                 None
-            } else if let Ok(asked) = channel.as_str().parse::<Channel>() {
+            } else if let Ok(single) = channel.as_str().parse::<Channel>() {
                 if questions == 0 {
                     Some(RejectCode::TooManyChannels)
                 } else {
                     questions -= 1;
-                    let may = self.auth.may_subscribe(identity, &asked).await?;
+                    let may = self.auth.may_subscribe(identity, &single).await?;
                     (!may).then_some(RejectCode::Forbidden)
                 }
             } else {
                 Some(RejectCode::Forbidden)
             };
-            match refused {
-                None if accepted.len() < room => accepted.push(channel),
-                refused => rejected.push(Rejected { channel, code: refused.unwrap_or(RejectCode::TooManyChannels) }),
+            let is_given = refused.is_some() && self.hub.core().gives(identity.user_id(), &channel);
+            if places > 0 && (refused.is_none() || is_given) {
+                places -= 1;
+                if is_given { &mut asked.given } else { &mut asked.granted }.push(channel);
+            } else {
+                let code = refused.filter(|_| !is_given).unwrap_or(RejectCode::TooManyChannels);
+                rejected.push(Rejected { channel, code });
             }
         }
-        Ok((accepted, rejected))
+        Ok((asked, rejected))
     }
 }
 

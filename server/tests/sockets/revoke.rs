@@ -244,6 +244,71 @@ async fn the_servers_own_subscriptions_are_heard_by_streams_now_and_later_until_
     }
 }
 
+/// A call for channels on a stream.
+fn ask(stream: &Stream, request: &str, channels: &[&str]) -> Value {
+    json!({"connectionId": stream.connection_id(), "requestId": request, "channels": channels})
+}
+
+#[tokio::test]
+async fn what_the_server_gives_a_client_may_ask_for_without_a_grant_for_as_long_as_it_is_given() {
+    let fixture = fixture().await;
+    let client = fixture.client("ana");
+    let mut ana = fixture.stream("ana", &[]).await;
+    let refused = json!([{"channel": "secret:1", "code": "forbidden"}]);
+    let answer = client.post("/subscribe", ask(&ana, "r1", &["secret:1"])).await.good();
+    assert_eq!(answer, json!({"accepted": [], "rejected": refused}));
+    let before = fixture.publish("secret:1", "before").await.cursor.to_string();
+
+    fixture.hub.subscribe("ana", "secret:*").await.unwrap();
+    ana.named("subscribed").await;
+    let mut call = ask(&ana, "r2", &["secret:1"]);
+    call["since"] = json!(before);
+    fixture.publish("secret:1", "told").await;
+    ana.hears("told").await;
+    let answer = client.post("/subscribe", call).await.good();
+    assert_eq!(answer, json!({"accepted": ["secret:1"], "rejected": []}));
+    assert_eq!(ana.named("backfill").await.data["payload"], "told");
+    assert_eq!(ana.named("subscribed").await.data["requestId"], "r2");
+
+    let query = [("channels", "secret:1,hidden")];
+    let mut later = fixture.stream("ana", &query).await;
+    assert_eq!(later.connected.data["channels"], json!(["secret:1"]));
+    later.named("subscribed").await;
+    let mut bob = fixture.stream("bob", &query).await;
+    assert_eq!(bob.connected.data["channels"], json!([]), "it is hers alone");
+    fixture.hub.unsubscribe("ana", "secret:*").await.unwrap();
+    for stream in [&mut ana, &mut later] {
+        assert_eq!(stream.named("revoked").await.data, revoked(&["secret:1", "secret:*"]));
+    }
+    fixture.publish("secret:1", "not told").await;
+    fixture.hub.to_users(["ana", "bob"]).publish(event("note", "for both")).await.unwrap();
+    for stream in [&mut ana, &mut later, &mut bob] {
+        stream.hears("for both").await;
+    }
+    let last = fixture.stream("ana", &query).await;
+    assert_eq!(last.connected.data["channels"], json!([]));
+}
+
+#[tokio::test]
+async fn what_is_given_after_a_revocation_is_open_to_older_credentials_and_a_refresh_leaves_it() {
+    let fixture = fixture().await;
+    fixture.hub.revoke("ana", "room:*").await.unwrap();
+    fixture.hub.subscribe("ana", "room:1").await.unwrap();
+    eventually(|| fixture.hub.cursor().seq == 2).await;
+    let mut ana = fixture.stream("ana,60", &[("channels", "room:1,room:2")]).await;
+    assert_eq!(ana.connected.data["channels"], json!(["room:1"]));
+    ana.named("subscribed").await;
+    let refresh = json!({"connectionId": ana.connection_id()});
+    fixture.client("ana,30").post("/refresh", refresh.clone()).await.good();
+    fixture.publish("room:1", "still hers").await;
+    ana.hears("still hers").await;
+    // With newer ones a grant covers it, which is not taken back.
+    fixture.client("ana,-60").post("/refresh", refresh).await.good();
+    fixture.hub.unsubscribe("ana", "room:1").await.unwrap();
+    fixture.publish("room:1", "hers by a grant").await;
+    ana.hears("hers by a grant").await;
+}
+
 #[tokio::test]
 async fn the_server_subscribes_a_user_to_no_more_than_a_stream_may_hold() {
     let fixture = fixture_with(|hub| hub.channels_per_connection(1)).await;

@@ -123,6 +123,37 @@ test('what one token takes away a later one brings back, and a gap says so', asy
   expect(front.seen(url)).toHaveLength(1)
 })
 
+test('what the server gives is heard without a grant, by handlers there before and after, in every tab, until it is taken back', async ({ hub, front, open }) => {
+  const pages = [await open({ url, token: () => token(60, ['news']) }), await open({ url, token: () => token(60, ['news']) })]
+  const [first, second] = pages
+  await hear(first, 'news')
+  for (const page of pages) {
+    await page.evaluate(() => void globalThis.hear('room:7'))
+    await expect.poll(async () => (await toldTo(page)).errors).toMatchObject([{ channel: 'room:7', code: 'forbidden' }])
+  }
+  await hub.command('give', 'ana', 'room:*')
+  for (const page of pages) {
+    await expect.poll(async () => (await toldTo(page)).gaps).toEqual([{ channels: ['room:7'], reason: 'refused' }])
+  }
+  await hear(second, 'room:8')
+  await hub.publish({ channel: 'room:7', payload: 'seven' }, { channel: 'room:8', payload: 'eight' })
+  for (const page of pages) await expect.poll(() => heard(page, 'room:7')).toEqual(['seven'])
+  await expect.poll(() => heard(second, 'room:8')).toEqual(['eight'])
+
+  front.cut()
+  await hub.publish({ channel: 'room:7', payload: 'meanwhile' })
+  for (const page of pages) await expect.poll(() => heard(page, 'room:7')).toEqual(['seven', 'meanwhile'])
+
+  await hub.command('take', 'ana', 'room:*')
+  await hub.publish({ channel: 'room:7', payload: 'too late' }, { channel: 'news', payload: 'last' })
+  await expect.poll(() => heard(first, 'news')).toEqual(['last'])
+  const lost = { channel: 'room:7', code: 'forbidden' }
+  await expect.poll(async () => (await toldTo(first)).revoked).toEqual([lost])
+  await expect.poll(async () => (await toldTo(second)).revoked).toEqual([lost, { channel: 'room:8', code: 'forbidden' }])
+  for (const page of pages) expect(await heard(page, 'room:7')).toEqual(['seven', 'meanwhile'])
+  expect((await toldTo(first)).gaps).toHaveLength(1)
+})
+
 test('a server that lists no other origins is told from one that is not there', async ({ hub, open }) => {
   const page = await open({ url: `${hub.server.url}/api/events`, token: () => token(60) })
   await page.evaluate(() => tidings.connect())

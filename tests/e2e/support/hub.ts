@@ -34,6 +34,12 @@ export class Hub {
     return receipts.map(({ position }) => position)
   }
 
+  /** Lets a user hear channels, whatever the token grants; or takes that back. For a hub with `--jwt`. */
+  async command(what: 'give' | 'take', user: string, channels: string): Promise<void> {
+    const answer = await fetch(`${this.server.url}/backend/${what}/${user}/${channels}`, { method: 'POST' })
+    if (!answer.ok) throw new Error(`${what}: ${answer.status} ${await answer.text()}`)
+  }
+
   /** How many streams it holds, by its own count. */
   get streams(): number {
     return Number(/connections=(\d+)/.exec(this.logged('connection ', 'connections=').at(-1) ?? '')?.[1])

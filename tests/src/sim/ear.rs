@@ -5,7 +5,7 @@ use tidings_client::routes::Hears;
 use tidings_protocol::{Cursor, Pattern};
 
 use super::{
-    person::{Person, is_granted},
+    person::Person,
     truth::{Place, Truth},
 };
 
@@ -60,6 +60,8 @@ pub(super) struct Ear {
     /// The cursor that its page was rendered with, and begins from: what follows may come before it is confirmed, also where
     /// the stream, which others share, is not there yet.
     pub(super) page: Option<Place>,
+    /// Where the stream went on after the last gap that it was told of: what came before it has refetched.
+    refetched: Option<Place>,
     pub(super) settled: bool,
     pub(super) refused: bool,
     /// It was refused once, and hears again; to be told so by a gap.
@@ -73,7 +75,19 @@ impl Ear {
     pub(super) fn new(truth: &Truth, hears: Hears, pattern: Pattern, since: Option<Cursor>) -> Self {
         let served = since.and_then(|at| truth.find(at)).map_or(Served::Unknown, Served::UpTo);
         let (settled, refused, returned) = (false, false, false);
-        Self { pattern, hears, since, owed_gap: false, page: None, settled, refused, returned, gone: false, served }
+        Self {
+            pattern,
+            hears,
+            since,
+            owed_gap: false,
+            page: None,
+            refetched: None,
+            settled,
+            refused,
+            returned,
+            gone: false,
+            served,
+        }
     }
 
     /// Up to where it has heard everything, where that is known.
@@ -86,6 +100,7 @@ impl Ear {
 
     /// It was told of a gap on the whole stream, which goes on at this position.
     pub(super) fn gap(&mut self, truth: &Truth, goes_on: Option<Place>) {
+        self.refetched = goes_on;
         let since = self.since.and_then(|at| truth.find(at));
         let since = since.filter(|since| !self.settled && !truth.get(*since).lost);
         self.served = match goes_on {
@@ -123,9 +138,18 @@ impl Ear {
                 self.served = Served::Anywhere;
             }
         }
-        let is_later = |page: &Place| latest.is_some_and(|latest| truth.between(latest, *page).is_some());
-        let latest = self.page.filter(is_later).or(latest);
+        let is_later = |page: &Place| {
+            !truth.get(*page).lost && latest.is_some_and(|latest| truth.between(latest, *page).is_some())
+        };
+        let latest = self.page.filter(is_later).or(self.refetched.filter(is_later)).or(latest);
         if let (Served::Unknown | Served::Anywhere, Some(place)) = (self.served, latest) {
+            self.served = Served::AtLeastFrom(place);
+        }
+    }
+
+    /// The next stream begins here. It was told that it hears on the last one, which was lost before it said where it is.
+    pub(super) fn goes_on(&mut self, place: Option<Place>) {
+        if let (true, Served::Unknown, Some(place)) = (self.settled, self.served, place) {
             self.served = Served::AtLeastFrom(place);
         }
     }
@@ -136,26 +160,22 @@ impl Ear {
         self.settled = false;
     }
 
-    /// A record was handed to it. Its pattern was to be `revoked` once, if only in part.
+    /// A record was handed to it, whose pattern no grant covers, or was to be revoked once, if only in part.
     pub(super) fn hear(
         &mut self,
         truth: &Truth,
         person: &Person,
         place: Place,
-        revoked: bool,
+        may_be_refused: bool,
     ) -> Result<(), Violation> {
         let stored = truth.get(place);
         let is_for_me = |entry: &tidings::record::Entry| person.hears(self.hears, &self.pattern, entry);
         if self.gone || self.refused || !stored.entry.as_deref().is_some_and(is_for_me) {
             return Err(Violation::new("hears only what is for it", format!("{} got {}", self.pattern, stored.at)));
         }
-        // Until the refusal has come, its call may bring what it asked for together with others.
-        if !is_granted(&self.pattern) && self.hears == Hears::Channels {
-            return Ok(());
-        }
         let from = match self.served.now(truth) {
-            // As above: its call may have been accepted without it.
-            _ if revoked && !self.settled => None,
+            // Until the refusal has come, its call may bring what it asked for together with others.
+            _ if may_be_refused && !self.settled => None,
             Served::Unknown if self.page.is_some() => None,
             Served::Unknown => {
                 return Err(Violation::new(

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 use serde_json::value::RawValue;
 use tidings::{
     engine::{AppendError, Bounds, Engine, EngineError, Limit, Metadata, Receipt},
-    record::{Entry, Record},
+    record::{Control, Entry, Order, Record},
 };
 use tidings_protocol::{Cursor, Key, Pattern, event::Timestamp};
 
@@ -59,6 +59,7 @@ pub(super) struct Flaws {
     pub(super) one_tag: bool,
     pub(super) loses_cancelled: bool,
     pub(super) hides_commands: bool,
+    pub(super) hides_takings: bool,
     pub(super) forgets_commands: bool,
 }
 
@@ -77,6 +78,8 @@ pub(super) struct Log {
     pub(super) now_ms: u64,
     /// What users were to lose, whether it came into the log or not.
     pub(super) revoked: Vec<(&'static str, Pattern)>,
+    /// The server has given somebody something.
+    pub(super) gives: bool,
     pub(super) mode: Mode,
     /// The engine cannot be reached from these nodes.
     pub(super) out: [bool; 2],
@@ -103,6 +106,7 @@ impl Log {
             generation: 0,
             now_ms: 1_700_000_000_000,
             revoked: Vec::new(),
+            gives: false,
             mode: Mode::Prompt,
             out: [false; 2],
             lags: [false; 2],
@@ -154,7 +158,11 @@ impl Log {
         let numbered = format!("{{\"n\":{},\"p\":{}}}", self.truth.next(), entry.payload.get());
         let payload = RawValue::from_string(numbered).expect("JSON in JSON");
         let mut served = Entry { payload, timestamp: Timestamp(self.now_ms), ..(*entry).clone() };
-        if self.flaws.hides_commands && served.control().is_some() {
+        let takes = |control: &Control| matches!(control.order, Order::Unsubscribe { .. });
+        if served
+            .control()
+            .is_some_and(|control| self.flaws.hides_commands || self.flaws.hides_takings && takes(control))
+        {
             served = unheard(served);
         }
         let served = Arc::new(served);

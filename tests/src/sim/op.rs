@@ -68,6 +68,8 @@ pub(super) enum Op {
     Revoke { client: usize, pattern: usize, node: usize, append: Append },
     Expel { client: usize, node: usize, append: Append },
     Restore { client: usize, node: usize },
+    Give { client: usize, gift: usize, node: usize },
+    Take { client: usize, gift: usize, node: usize },
 
     Follow { node: usize, records: usize },
     Attach { node: usize },

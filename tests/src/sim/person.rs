@@ -16,7 +16,7 @@ pub(super) struct Person {
 pub(super) const PEOPLE: [(&str, &str); 5] =
     [("ana", "d1"), ("ana", "d1"), ("bob", "d2"), ("bob", "d1"), ("ana", "d1")];
 
-/// What everybody may hear; `secret` and `*` nobody.
+/// What everybody may hear; `secret` and `*` nobody whom the server has not given it.
 pub(super) const GRANTS: [&str; 6] = ["a", "a:*", "b", "b:*", "c", "unheard"];
 
 /// Whether the grants cover it.
@@ -24,8 +24,11 @@ pub(super) fn is_granted(pattern: &Pattern) -> bool {
     !matches!(pattern.as_str(), "secret" | "*")
 }
 
-/// What is subscribed to. The last two are refused.
+/// What is subscribed to. The last two are refused, unless they are given.
 pub(super) const PATTERNS: [&str; 10] = ["a", "b", "c", "a:x", "a:*", "a:*", "b:*", "a:x:*", "secret", "*"];
+
+/// What the server gives to users of its own will: what grants cover in part, what none covers, and everything.
+pub(super) const GIFTS: [&str; 4] = ["secret", "secret", "a:*", "*"];
 
 /// What is listened to by `on`.
 pub(super) const LABELS: [&str; 4] = ["note", "a", "*", "note:*"];

@@ -28,11 +28,12 @@ pub enum Sabotage {
     AlwaysGap,
     HidesCommands,
     ForgetsCommands,
+    HidesTakings,
     OwnPlace,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoTag,
         Self::NoSeen,
         Self::NoDedupe,
@@ -49,6 +50,7 @@ impl Sabotage {
         Self::AlwaysGap,
         Self::HidesCommands,
         Self::ForgetsCommands,
+        Self::HidesTakings,
         Self::OwnPlace,
     ];
 
@@ -71,6 +73,7 @@ impl Sabotage {
             Self::AlwaysGap => "a hub that always says gap",
             Self::HidesCommands => "revocations not seen by those who read the log",
             Self::ForgetsCommands => "revocations gone with the part of the log that held them",
+            Self::HidesTakings => "what was given goes on when it is taken back",
             Self::OwnPlace => "a leader that goes on from its own place",
         }
     }
@@ -80,6 +83,7 @@ impl Sabotage {
             one_tag: this == Some(Self::NoTag),
             loses_cancelled: this == Some(Self::LostWhenCancelled),
             hides_commands: this == Some(Self::HidesCommands),
+            hides_takings: this == Some(Self::HidesTakings),
             forgets_commands: this == Some(Self::ForgetsCommands),
         }
     }

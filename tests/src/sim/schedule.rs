@@ -4,7 +4,7 @@ use fastrand::Rng;
 
 use super::{
     op::{Append, Cut, Fate, Hidden, Op, Since},
-    person::{LABELS, PATTERNS, TOPIC_COUNT},
+    person::{GIFTS, LABELS, PATTERNS, TOPIC_COUNT},
     scene,
 };
 
@@ -32,7 +32,7 @@ pub(super) struct Schedule {
 }
 
 /// The kinds of faults; each schedule has about half of them, so that each also meets the others' absence.
-const FAULTS: u32 = 19;
+const FAULTS: u32 = 20;
 /// One schedule of so many has a [`scene`].
 const SCENES: u8 = 4;
 
@@ -102,12 +102,14 @@ impl Op {
         let client = rng.usize(..60);
         let which = rng.usize(..8);
         let records = rng.usize(1..5);
-        match rng.u16(..1_070) {
+        match rng.u16(..1_085) {
             // What the tabs of a browser say to each other.
             1_000..1_045 => (Op::Hear { client, words: if rng.bool() { rng.usize(1..4) } else { 1_000 } }, None),
             1_045..1_050 => (Op::Freeze { client }, Some(17)),
             1_050..1_062 => (Op::Thaw { client }, None),
             1_062..1_070 => (Op::Miss { client }, Some(18)),
+            1_070..1_078 => (Op::Give { client, gift: rng.usize(..GIFTS.len()), node }, Some(19)),
+            1_078..1_085 => (Op::Take { client, gift: rng.usize(..GIFTS.len()), node }, Some(19)),
             0..200 => {
                 let hidden = match rng.u8(..8) {
                     0 => Hidden::FromTab(client),

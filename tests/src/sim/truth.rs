@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use tidings::record::{Entry, Order};
-use tidings_protocol::Cursor;
+use tidings_protocol::{Cursor, Pattern};
 
 /// A record's place in the [`Truth`], or the origin of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,18 +77,37 @@ impl Truth {
     /// Whether a user had lost what this judges at a place, by a command that stood there and that nothing has undone since,
     /// wherever.
     pub(super) fn has_lost(&self, user: &str, at: Place, lost: impl Fn(&Order) -> bool) -> bool {
-        let of_user = self.commands.iter().filter_map(|place| {
-            let control = self.get(*place).entry.as_ref()?.control()?;
-            (control.user.as_str() == user).then_some((*place, &control.order))
-        });
         let mut taken = false;
-        for (place, order) in of_user {
+        for (place, order) in self.orders_of(user) {
             match order {
                 Order::Restore { .. } => taken = false,
                 order => taken |= lost(order) && self.between(place, at).is_some(),
             }
         }
         taken
+    }
+
+    /// Whether the server had given a user something of this at a place, or has, and not taken it back by a command that stood
+    /// there and that nothing has undone since, wherever.
+    pub(super) fn is_given(&self, user: &str, channel: &Pattern, at: Place) -> bool {
+        let mut given: Vec<&Pattern> = Vec::new();
+        for (place, order) in self.orders_of(user) {
+            let stood = || self.between(place, at).is_some();
+            match order {
+                Order::Subscribe { channels } if !given.contains(&channels) => given.push(channels),
+                Order::Unsubscribe { channels } if stood() => given.retain(|one| *one != channels),
+                Order::Revoke { channels, .. } if stood() => given.retain(|one| !one.overlaps(channels)),
+                _ => {}
+            }
+        }
+        given.iter().any(|one| one.overlaps(channel))
+    }
+
+    fn orders_of(&self, user: &str) -> impl Iterator<Item = (Place, &Order)> {
+        self.commands.iter().filter_map(move |place| {
+            let control = self.get(*place).entry.as_ref()?.control()?;
+            (control.user.as_str() == user).then_some((*place, &control.order))
+        })
     }
 
     /// The places after `from` up to `to`, latest first; `None` where `to` was not written after `from`.

@@ -15,7 +15,7 @@ use http_body::Body as _;
 use tidings::record::{Audience, Entry};
 use tidings_protocol::{Cursor, Pattern, sse::Decoder};
 
-use super::{client::Teller, ear::Violation, engine::Log, person::is_granted};
+use super::{client::Teller, ear::Violation, engine::Log};
 
 /// Set when the body wants to be polled: one that the hub forgets to wake stays silent, as it would on a real server.
 #[derive(Debug)]
@@ -164,8 +164,7 @@ impl Wire {
     }
 
     /// The client asks for these, from there on.
-    pub(super) fn asks(&mut self, mut patterns: Vec<Pattern>, since: Option<Cursor>) {
-        patterns.retain(is_granted);
+    pub(super) fn asks(&mut self, patterns: Vec<Pattern>, since: Option<Cursor>) {
         self.asked.push((patterns, since));
     }
 
@@ -191,9 +190,9 @@ impl Wire {
         }
     }
 
-    /// Whether the client asked for what this is published to, by a pattern that the user had not `lost`.
-    pub(super) fn asks_for(&self, entry: &Entry, lost: impl Fn(&Pattern) -> bool) -> bool {
+    /// Whether the client asked for what this is published to, by a pattern that the user `may` hear.
+    pub(super) fn asks_for(&self, entry: &Entry, may: impl Fn(&Pattern) -> bool) -> bool {
         let mut asked = self.asked.iter().flat_map(|(patterns, _)| patterns);
-        entry.audience != Audience::Channel || asked.any(|one| one.overlaps(&entry.channel) && !lost(one))
+        entry.audience != Audience::Channel || asked.any(|one| one.overlaps(&entry.channel) && may(one))
     }
 }

@@ -16,7 +16,7 @@ use super::{
     engine::{Gate, Log},
     journal::Journal,
     op::{Append, Hidden, Op, Since},
-    person::{LABELS, PATTERNS, Publication},
+    person::{GIFTS, LABELS, PATTERNS, Publication},
     profile::{Profile, Speaker},
     sabotage::Sabotage,
     schedule::Schedule,
@@ -129,6 +129,14 @@ impl World {
                 self.expel(self.clients[client % clients].person.user, node, append);
             }
             Op::Restore { client, node } => self.restore(self.clients[client % clients].person.user, node),
+            Op::Give { client, gift, node } => {
+                self.tally.fault("gift");
+                self.give(self.clients[client % clients].person.user, GIFTS[gift], node);
+            }
+            Op::Take { client, gift, node } => {
+                self.tally.fault("gift taken back");
+                self.take(self.clients[client % clients].person.user, GIFTS[gift], node);
+            }
             Op::Follow { node, records } => {
                 self.stations[node].pull(records);
                 self.stations[node].flush();

@@ -110,6 +110,43 @@ fn a_refused_channel_that_is_granted_by_the_next_stream_is_told_with_a_gap() {
     assert_eq!(channels_of(&rig.reopen()), "a b");
 }
 
+fn given(rig: &mut Rig, channels: &str, position: u64) {
+    let (channels, position) = (patterns(channels), Some(at(position)));
+    rig.frame(Frame::Subscribed { request_id: "server".into(), channels, position });
+}
+
+#[test]
+fn a_refused_channel_that_the_server_gives_is_asked_for_again_and_told_with_a_gap() {
+    let (mut rig, b) = refused();
+    given(&mut rig, "c other:*", 11);
+    assert!(rig.sent().is_empty(), "that is nobody's");
+    given(&mut rig, "b", 12);
+    let call = rig.sent_one();
+    assert_eq!(call.body.unwrap(), r#"{"connectionId":"n1","requestId":"2","channels":["b"]}"#);
+    assert!(rig.record("b", 13).is_empty(), "it is not confirmed");
+    rig.status(call.number, 200);
+    rig.subscribed(call.number, "b", 13);
+    assert_eq!(rig.settled(), [(b, None)]);
+    assert_eq!(rig.gaps(), [(Some(patterns("b")), vec![b])]);
+    assert_eq!(rig.record("b", 14), [b]);
+    rig.frame(Frame::Revoked { channels: patterns("b"), code: "forbidden".into() });
+    assert_eq!(rig.settled(), [(b, Some("forbidden".into()))]);
+}
+
+#[test]
+fn a_refusal_that_comes_after_what_the_server_gave_is_asked_once_more() {
+    let mut rig = Rig::open("a");
+    rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    given(&mut rig, "b", 11);
+    assert!(rig.sent().is_empty(), "one call after the other");
+    refuse(&mut rig, call);
+    let again = rig.sent_one().number;
+    refuse(&mut rig, again);
+    assert!(rig.sent().is_empty(), "it was given no more");
+}
+
 #[test]
 fn a_refused_channel_is_asked_for_again_by_connect() {
     let (mut rig, _) = refused();
@@ -322,4 +359,38 @@ fn a_revoked_channel_is_told_and_no_longer_heard() {
     assert_eq!((&*trouble.code, trouble.channel.unwrap().as_str()), ("forbidden", "a"));
     assert_eq!(rig.record("a", 11), []);
     assert_eq!(channels_of(&rig.reopen()), "b");
+}
+
+#[test]
+fn what_the_stream_loses_while_a_call_asks_for_it_is_asked_for_again() {
+    let mut rig = Rig::open("a");
+    let id = rig.subscribe_since("b", 3);
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.frame(Frame::Revoked { channels: patterns("b"), code: "forbidden".into() });
+    assert!(rig.sent().is_empty() && rig.settled().is_empty(), "the call may be judged later than that");
+    rig.status(call, 200);
+    let again = rig.sent_one();
+    assert!(again.body.unwrap().contains(&format!(r#""since":"{}""#, at(3))));
+    rig.subscribed(call, "b", 11);
+    assert!(rig.backfill(again.number, "b", 12) == [id] && rig.record("b", 13).is_empty());
+    rig.frame(Frame::Revoked { channels: patterns("b"), code: "forbidden".into() });
+    refuse(&mut rig, again.number);
+    assert_eq!(rig.settled(), [(id, Some("forbidden".into()))]);
+    assert!(rig.sent().is_empty());
+}
+
+#[test]
+fn an_answer_that_comes_after_all_ends_the_wait_of_its_call() {
+    let mut rig = Rig::open("a");
+    rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.now += super::super::calls::CALL_MS;
+    rig.session.wake(rig.now);
+    rig.settle();
+    rig.status(call, 200);
+    rig.subscribe("c");
+    rig.settle();
+    assert!(rig.sent_one().body.unwrap().contains(r#"["c"]"#));
 }

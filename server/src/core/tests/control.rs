@@ -105,7 +105,7 @@ fn older_credentials_are_refused_afterwards_and_newer_ones_are_not() {
     let newer = house.open_with(names("ana"), Some(NOW + 1), &["a"], resume(0));
     assert_eq!(house.hear(&newer), ["connected @0", "1 a @1", "3 a @3"], "what it passes is before its credentials");
     let request = RequestId::new("r1").unwrap();
-    let unheard = house.core.subscribe(&older, request, patterns(&["a", "b"]), past(Since::Now), Some(NOW), 100);
+    let unheard = house.core.subscribe(&older, request, granted(&["a", "b"]), past(Since::Now), Some(NOW), 100);
     assert_eq!(unheard.refused, patterns(&["a"]));
     assert_eq!(house.hear(&older), ["subscribed r1 3"]);
 }
@@ -195,11 +195,11 @@ fn fresh_credentials_are_judged_by_what_was_revoked_and_count_from_there_on() {
     let ana = house.open_ana(&["a"], Start::Head);
     house.hear(&ana);
     house.append(revoke("a"));
-    house.core.refresh(&ana, Some(NOW + 1), Vec::new());
+    house.core.refresh(&ana, Some(NOW + 1), &granted(&["a"]));
     house.publish(&["a"]);
     house.core.flush();
     assert_eq!(house.hear(&ana), ["2 a @2"], "they are newer than what the stream passes");
-    house.core.refresh(&ana, Some(NOW), Vec::new());
+    house.core.refresh(&ana, Some(NOW), &granted(&["a"]));
     assert_eq!(house.hear(&ana), [r#"revoked ["a"] forbidden"#]);
 }
 
@@ -239,4 +239,94 @@ fn a_revocation_ends_what_the_server_wished_and_a_wish_after_it_stands() {
         house.hear(&ana),
         ["connected @0", "subscribed server 1", r#"revoked ["a"] forbidden"#, "subscribed server 4", "5 a @5"]
     );
+}
+
+impl House {
+    /// Asks for channels which no grant covers; what is refused.
+    fn ask_ungranted(&self, link: &Arc<Link>, request: &str, channels: &[&str], since: Since) -> Vec<Pattern> {
+        let request = request.parse().unwrap();
+        self.core.subscribe(link, request, ungranted(channels), past(since), None, 100).refused
+    }
+}
+
+#[test]
+fn what_is_given_may_be_asked_for_without_a_grant_with_its_past_until_it_is_taken_back() {
+    let mut house = house(100);
+    let ana = house.open_ana(&["b"], Start::Head);
+    assert_eq!(house.ask_ungranted(&ana, "r1", &["a:1"], Since::Now), patterns(&["a:1"]), "not given yet");
+    house.apply(vec![event("a:1"), subscribe("a:*"), event("a:1")]);
+    house.core.flush();
+    assert_eq!(house.ask_ungranted(&ana, "r2", &["a:1", "c", "a"], Since::After(at(0))), patterns(&["c", "a"]));
+    let said = house.hear(&ana);
+    assert_eq!(
+        said[1..],
+        ["subscribed server 2", "3 a:1 @3", "backfill r2 1 a:1", "backfill r2 3 a:1", "subscribed r2 3"]
+    );
+    house.apply(vec![event("a:1"), unsubscribe("a:*"), event("a:1"), event("b")]);
+    house.core.flush();
+    assert_eq!(house.hear(&ana), ["4 a:1 @4", r#"revoked ["a:1","a:*"] forbidden"#, "7 b @7"]);
+    assert_eq!(house.ask_ungranted(&ana, "r3", &["a:1"], Since::Now), patterns(&["a:1"]));
+}
+
+#[test]
+fn a_stream_that_resumes_goes_on_with_what_was_given() {
+    let mut house = house(100);
+    house.apply(vec![subscribe("a"), event("a")]);
+    house.core.flush();
+    let ana = house.open_asking(names("ana"), None, ungranted(&["a", "c"]), resume(1));
+    assert_eq!(house.hear(&ana), [r#"connected without ["c"] @1"#, "subscribed server 1", "2 a @2"]);
+    house.apply(vec![unsubscribe("a"), event("a")]);
+    house.core.flush();
+    assert_eq!(house.hear(&ana), [r#"revoked ["a"] forbidden"#]);
+    let again = house.open_asking(names("ana"), None, ungranted(&["a"]), resume(2));
+    assert_eq!(house.hear(&again), [r#"connected without ["a"] @2"#]);
+}
+
+#[test]
+fn what_a_grant_covers_too_stays_when_what_was_given_is_taken_back() {
+    let mut house = house(100);
+    let ana = house.open_ana(&[], Start::Head);
+    house.apply(vec![subscribe("a")]);
+    assert_eq!(house.ask_ungranted(&ana, "r1", &["a"], Since::Now), []);
+    house.core.refresh(&ana, None, &granted(&["a"]));
+    house.apply(vec![unsubscribe("a")]);
+    house.core.flush();
+    assert_eq!(house.hear(&ana), ["connected @0", "subscribed server 1", "subscribed r1 2"]);
+    house.apply(vec![event("a")]);
+    house.core.flush();
+    assert_eq!(house.hear(&ana), ["3 a @3"]);
+}
+
+#[test]
+fn fresh_credentials_of_a_stream_that_lags_do_not_keep_what_was_given_and_taken_back() {
+    let mut house = house(100);
+    let ana = house.open_asking(names("ana"), None, Asked::default(), Start::Head);
+    house.apply(vec![subscribe("a"), subscribe("b")]);
+    house.core.flush();
+    assert_eq!(house.hear(&ana), ["connected @0", "subscribed server 1", "subscribed server 2"]);
+    house.apply(vec![event("a"), unsubscribe("a"), event("a"), revoke("b"), event("b"), subscribe("c"), event("c")]);
+    house.core.refresh(&ana, Some(NOW + 1), &Asked::default());
+    house.core.flush();
+    let said = house.hear(&ana);
+    let lost = |channel: &str| format!("revoked [{channel:?}] forbidden");
+    assert_eq!(said, ["3 a @3", &lost("a"), &lost("b"), "subscribed server 8", "9 c @9"]);
+}
+
+#[test]
+fn what_leans_on_something_given_moves_over_to_what_else_is_given() {
+    let mut house = house(100);
+    house.apply(vec![subscribe("a:*")]);
+    let ana = house.open_asking(names("ana"), None, ungranted(&["a:1"]), Start::Head);
+    house.apply(vec![subscribe("a:1"), unsubscribe("a:*"), event("a:1"), event("a:2")]);
+    house.core.flush();
+    let said = house.hear(&ana);
+    assert_eq!(said[2..], ["subscribed server 2", r#"revoked ["a:*"] forbidden"#, "4 a:1 @4"]);
+    // The log is another one, where it was taken back meanwhile.
+    let mut standing = Standing::default();
+    let Audience::Control(given) = subscribe("b").audience else { unreachable!() };
+    standing.apply(&given, NOW);
+    house.core.reset(Cursor { epoch: 2, ..at(1) }, GapReason::Epoch, standing);
+    let said = house.hear(&ana);
+    assert_eq!(said, ["gap null epoch @1", "subscribed server 1", r#"revoked ["a:1"] forbidden"#]);
+    assert!(house.core.channels(&ana).is_empty());
 }

@@ -34,6 +34,7 @@ impl Client {
                     let goes_on = url.split_once("lastEventId=").and_then(|(_, at)| at.split('&').next()?.parse().ok());
                     let goes_on = goes_on.and_then(|at| log.truth.find(at));
                     gapped.drain(..).for_each(|ear: usize| self.ears[ear].gap(&log.truth, goes_on));
+                    self.handlers.values().for_each(|ear| self.ears[*ear].goes_on(goes_on));
                     self.opening = Some(url);
                 }
                 Action::Close => {
@@ -90,7 +91,8 @@ impl Client {
                         ears.iter().for_each(|ear| self.ears[*ear].gap(&log.truth, goes_on));
                         gapped = ears;
                     } else {
-                        ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(latest));
+                        // It stands for the past that a call asked for; where that ends the stream says next, by `subscribed`.
+                        ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(None));
                     }
                 }
                 Action::State(_) | Action::Error(_) => {}

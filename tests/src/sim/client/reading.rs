@@ -9,7 +9,7 @@ use super::{Client, Teller, exclusion, rejected};
 use crate::sim::{
     ear::Violation,
     engine::Log,
-    person::Person,
+    person::{Person, is_granted},
     wire::{Message, Wire},
 };
 
@@ -137,8 +137,11 @@ impl Client {
                 _ => false,
             })
         };
-        let asked = |entry: &tidings::record::Entry| wire.asks_for(entry, |_| false);
-        let kept = |entry: &tidings::record::Entry| wire.asks_for(entry, revoked);
+        let given = |entry: &tidings::record::Entry| log.truth.is_given(user, &entry.channel, place);
+        let asked = |entry: &tidings::record::Entry| wire.asks_for(entry, is_granted) || given(entry);
+        let kept = |entry: &tidings::record::Entry| {
+            wire.asks_for(entry, |pattern| is_granted(pattern) && !revoked(pattern)) || given(entry)
+        };
         if stored.entry.as_deref().is_some_and(|entry| asked(entry) && !kept(entry))
             || log.truth.has_lost(user, place, disconnected)
         {
@@ -179,8 +182,8 @@ impl Client {
             let Some(ear) = self.handlers.get(&handler) else { continue };
             self.heard += 1;
             let ear = &mut self.ears[*ear];
-            let revoked = log.was_revoked(self.person.user, &ear.pattern);
-            ear.hear(&log.truth, &self.person, place, revoked)?;
+            let may_be_refused = log.was_revoked(self.person.user, &ear.pattern) || !is_granted(&ear.pattern);
+            ear.hear(&log.truth, &self.person, place, may_be_refused)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use tidings_client::session::HandlerId;
 use tidings_protocol::event::EventFrame;
 
 use super::{Client, exclusion};
-use crate::sim::{ear::Violation, engine::Log, profile::Word};
+use crate::sim::{ear::Violation, engine::Log, person::is_granted, profile::Word};
 
 impl Client {
     /// What the browser hands to the tab.
@@ -76,8 +76,8 @@ impl Client {
             self.heard += 1;
             self.relayed += 1;
             let ear = &mut self.ears[*ear];
-            let revoked = log.was_revoked(self.person.user, &ear.pattern);
-            ear.hear(&log.truth, &self.person, place, revoked)?;
+            let may_be_refused = log.was_revoked(self.person.user, &ear.pattern) || !is_granted(&ear.pattern);
+            ear.hear(&log.truth, &self.person, place, may_be_refused)?;
         }
         Ok(())
     }

@@ -49,8 +49,30 @@ impl World {
         let mut log = self.log.lock();
         log.revoked.push((user, super::parsed(channels)));
         log.mode = mode_of_command(append);
+        let gives = log.gives;
         drop(log);
-        let _ = hub.revoke(user, channels).now_or_never();
+        let done = hub.revoke(user, channels).now_or_never();
+        // Who does not know calls it again; of what was given there is more to undo than the command itself.
+        if gives && matches!(done, Some(Err(PublishError::Unknown(_)))) {
+            let _ = hub.revoke(user, channels).now_or_never();
+        }
+    }
+
+    /// Gives a user channels that nobody asked for.
+    pub(super) fn give(&self, user: &'static str, channels: &str, node: usize) {
+        let Some(hub) = self.stations[node].hub() else { return };
+        let mut log = self.log.lock();
+        log.gives = true;
+        log.mode = Mode::Prompt;
+        drop(log);
+        let _ = hub.subscribe(user, channels).now_or_never();
+    }
+
+    /// Takes back what was given to a user.
+    pub(super) fn take(&self, user: &'static str, channels: &str, node: usize) {
+        let Some(hub) = self.stations[node].hub() else { return };
+        self.log.lock().mode = Mode::Prompt;
+        let _ = hub.unsubscribe(user, channels).now_or_never();
     }
 
     /// Takes everything away from a user.

@@ -1,15 +1,19 @@
 //! The end of a schedule: everything becomes well, nothing happens any more, and the judges look.
 
+use tidings_client::routes::Hears;
+
 use super::World;
 use crate::sim::{
     client::Client,
     ear::Violation,
     op::{Append, Hidden},
-    person::TOPIC_COUNT,
+    person::{GIFTS, TOPIC_COUNT},
 };
 
 /// A call that changes nothing is met again and again; what does not come to rest in so many rounds never will.
 const ROUNDS: usize = 400;
+/// What is given in the end, and to whom.
+const GIVEN: (&str, &str) = ("ana", "secret");
 
 impl World {
     /// Everything becomes well, and goes on until nothing happens any more.
@@ -47,9 +51,35 @@ impl World {
             client.session.connect();
             self.settle(index)?;
         }
+        self.go_on_until(Self::is_well)?;
+        for client in &self.clients {
+            if !client.is_open() {
+                return Err(Violation::new(
+                    "open in the end",
+                    format!("{:?} {:?}", client.person, client.session.state()),
+                ));
+            }
+        }
+        // Without another stream: who was refused asks again, and what is taken back ends.
+        self.give(GIVEN.0, GIVEN.1, 0);
+        for gift in GIFTS {
+            self.take("bob", gift, 1);
+        }
+        self.go_on_until(|world| world.is_well() && !world.refuses_given())?;
+        // One more on everything, without a timer in between: who was forgotten is found out.
+        for topic in 0..TOPIC_COUNT {
+            self.publish(topic % 2, topic, Hidden::No, Append::Prompt);
+        }
+        self.work(0)?;
+        // A tab that finds out by this that it has missed a word is not forgotten: it asks for what it missed.
+        if self.is_well() { Ok(()) } else { self.go_on_until(Self::is_well) }
+    }
+
+    /// Lets time pass until all is well, or never will be.
+    fn go_on_until(&mut self, well: impl Fn(&Self) -> bool) -> Result<(), Violation> {
         for round in 0..ROUNDS {
             self.work(round)?;
-            if self.is_well() {
+            if well(self) {
                 break;
             }
             // Heartbeats arrive before the watchdogs look.
@@ -64,19 +94,7 @@ impl World {
                 self.wake(client)?;
             }
         }
-        for client in &self.clients {
-            if !client.is_open() {
-                return Err(Violation::new(
-                    "open in the end",
-                    format!("{:?} {:?}", client.person, client.session.state()),
-                ));
-            }
-        }
-        // One more on everything, without a timer in between: who was forgotten is found out.
-        for topic in 0..TOPIC_COUNT {
-            self.publish(topic % 2, topic, Hidden::No, Append::Prompt);
-        }
-        self.work(0)
+        Ok(())
     }
 
     /// Lets everything happen that can without time passing.
@@ -107,6 +125,13 @@ impl World {
         })
     }
 
+    /// Whether a handler is still refused what was given in the end.
+    fn refuses_given(&self) -> bool {
+        let ears = self.clients.iter().flat_map(|client| client.ears.iter().map(move |ear| (client, ear)));
+        ears.filter(|(_, ear)| ear.hears == Hears::Channels && ear.refused && !ear.gone)
+            .any(|(client, ear)| (client.person.user, ear.pattern.as_str()) == GIVEN)
+    }
+
     pub(super) fn judge(&self) -> Result<(), Violation> {
         let log = self.log.lock();
         let mut numbers = Vec::new();
@@ -120,6 +145,9 @@ impl World {
                 return Err(Violation::new("one key is stored once", format!("{number:?}")));
             }
             numbers.push(number);
+        }
+        if self.refuses_given() {
+            return Err(Violation::new("what is given is heard", GIVEN.1));
         }
         for client in &self.clients {
             for ear in &client.ears {
