@@ -28,7 +28,7 @@ hub [options]: the smallest backend that embeds Tidings, at /api/events
   --listen ADDRESS              where; 127.0.0.1:4100 unless given, and :0 for any free port
   --engine memory|sqlite:PATH   where events are kept; in memory unless given
   --heartbeat-ms MS             how often a quiet stream is written to; 15000 unless given
-  --presence GRACE_MS,ALIVE_MS  knows who is online; who has left stays for the first, streams are heard of every second
+  --presence GRACE_MS,ALIVE_MS  knows who is online: who has left counts so long, clients say that they read so often
   --jwt SECRET                  events are for those who bring a token (HS256; grants in its claim `tidings`); the backend
                                 publishes at /backend/publish, and gives and takes channels back by
                                 POST /backend/give/USER/CHANNELS and /backend/take/USER/CHANNELS

@@ -124,8 +124,9 @@ test('what one token takes away a later one brings back, and a gap says so', asy
 })
 
 test('what the server gives is heard without a grant, by handlers there before and after, in every tab, until it is taken back', async ({ hub, front, open }) => {
-  const pages = [await open({ url, token: () => token(60, ['news']) }), await open({ url, token: () => token(60, ['news']) })]
-  const [first, second] = pages
+  const first = await open({ url, token: () => token(60, ['news']) })
+  const second = await open({ url, token: () => token(60, ['news']) })
+  const pages = [first, second]
   await hear(first, 'news')
   for (const page of pages) {
     await page.evaluate(() => void globalThis.hear('room:7'))
