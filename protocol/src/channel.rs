@@ -117,6 +117,12 @@ impl Pattern {
         &self.0
     }
 
+    /// The pattern as it was written, shared instead of copied.
+    #[must_use]
+    pub fn shared(&self) -> Arc<str> {
+        self.0.clone()
+    }
+
     /// Whether it is a plain channel, without `*`.
     #[must_use]
     pub fn is_channel(&self) -> bool {
@@ -231,6 +237,15 @@ impl FromStr for Pattern {
     }
 }
 
+/// Checks the text, and shares it instead of copying.
+impl TryFrom<Arc<str>> for Pattern {
+    type Error = ChannelError;
+
+    fn try_from(text: Arc<str>) -> Result<Self, ChannelError> {
+        check(text.as_bytes()).map(|_| Self(text))
+    }
+}
+
 impl From<Channel> for Pattern {
     fn from(channel: Channel) -> Self {
         Self(channel.0)
@@ -321,6 +336,13 @@ mod tests {
 
     fn pattern(text: &str) -> Pattern {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_text_is_shared_and_checked_all_the_same() {
+        let text = pattern("a:*").shared();
+        assert!(Arc::ptr_eq(&text, &Pattern::try_from(text.clone()).unwrap().shared()));
+        assert_eq!(Pattern::try_from(Arc::from("a:*:b")), Err(ChannelError::Wildcard));
     }
 
     #[test]

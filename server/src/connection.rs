@@ -15,7 +15,9 @@
 //! | `page` | the engine's log, where the window does not reach back |
 //! | `pending` | subscribe calls, and what they ask of the past |
 //! | `control` | what it may hear, as commands in the log change it |
+//! | `aside` | what few streams have, and most of those not for long |
 
+mod aside;
 mod batch;
 mod control;
 mod live;
@@ -34,10 +36,10 @@ use tidings_protocol::{
 };
 
 use self::{
+    aside::Aside,
     batch::Batch,
     control::Given,
     page::{PAGE, Page},
-    pending::Pending,
     step::Flow,
 };
 pub(crate) use self::{
@@ -45,34 +47,26 @@ pub(crate) use self::{
     names::Names,
     page::Fetched,
     pending::Since,
-    step::{Ask, Step},
+    step::{Ask, Step, View},
 };
 use crate::{
     meter::Written,
     record::json_frame,
-    routing::{self, KeyRef, RouteKey},
+    routing::{self, KeyRef, Kind, RouteKey},
     standing::{Asked, Issued},
-    window::Window,
 };
 
 #[derive(Debug)]
 pub(crate) struct Connection {
-    names: Names,
-    /// `retry:` and `connected`, until they are written.
-    greeting: Option<Bytes>,
     /// Commands may have been passed over that have to be looked at before anything is sent.
     unaligned: bool,
-    /// Channels that were taken away, until it is said.
-    revoked: Vec<Pattern>,
     /// Why the client may have missed something on all of its stream, until it is told.
     gap: Option<GapReason>,
     lineage: u64,
     /// All records that match up to here were handed to the driver.
     position: Cursor,
     channels: Vec<Pattern>,
-    /// What it hears by the server's will.
-    given: Vec<Given>,
-    /// Commands up to this number were looked at when that was set.
+    /// Commands up to this number were looked at when it was set what it hears by the server's will.
     given_as_of: u64,
     /// By what right it hears its channels.
     authority: Authority,
@@ -80,65 +74,51 @@ pub(crate) struct Connection {
     judged: bool,
     /// What to look up: the identity's keys, then the channels', each once.
     keys: Vec<RouteKey>,
-    /// How they have changed since the registry was told.
-    rekeyed: Rekeyed,
-    pending: VecDeque<Pending>,
-    page: Option<Box<Page>>,
-    /// What was handed to the driver since it was asked for.
-    written: Written,
+    aside: Aside,
     /// The last batch was cut short, so there is more without being woken.
     behind: bool,
-    closing: Option<Closing>,
     ended: bool,
 }
+
+/// There is one for each stream, and most are at rest: what only some have, and not for long, belongs [`aside`].
+const _: () = assert!(size_of::<Connection>() <= 128);
 
 impl Connection {
     /// A stream that starts after `position`, in what is now the log; what the server wishes it to hear is looked up there.
     /// `gap` is told right after the greeting.
     pub(crate) fn new(
-        window: &Window,
-        names: Names,
-        channels: &Asked,
+        View { window, names }: View<'_>,
+        asked: &Asked,
         issued: Issued,
         position: Cursor,
         greeting: Bytes,
         gap: Option<GapReason>,
     ) -> Self {
         let authority = Authority { issued, as_of: window.head().seq };
-        let identity = routing::identity(names.user.as_ref(), names.device.as_ref());
+        let channels = unique(asked.all().cloned());
+        let (user, device) = (names.user.as_ref(), names.device.as_ref());
+        let wishes = window.standing().subscribed(user);
+        let heard = channels.iter().chain(wishes).flat_map(routing::looked_up);
         let mut connection = Self {
-            keys: identity.clone(),
-            rekeyed: Rekeyed { added: identity, dropped: Vec::new() },
-            names,
-            greeting: Some(greeting),
             unaligned: position.seq > authority.as_of,
             gap,
             lineage: window.lineage(),
             position,
-            channels: Vec::with_capacity(channels.granted.len() + channels.given.len()),
-            given: Vec::new(),
+            keys: unique(routing::identity(user, device).into_iter().chain(heard)),
+            channels,
             given_as_of: authority.as_of,
             authority,
             judged: false,
-            pending: VecDeque::new(),
-            page: None,
-            written: Written::default(),
+            aside: Aside::default(),
             behind: false,
-            revoked: Vec::new(),
-            closing: None,
             ended: false,
         };
-        for channel in channels.all() {
-            connection.activate(channel.clone());
-        }
-        connection.rest_on(channels);
-        let user = connection.names.user.as_ref();
-        if window.standing().shuts_out(user, connection.names.device.as_ref(), issued) {
+        connection.rest_on(asked);
+        let rare = connection.aside.add_to();
+        rare.greeting = Some(greeting);
+        rare.given.extend(wishes.iter().cloned().map(|channel| Given { channel, is_asked: false }));
+        if window.standing().shuts_out(user, device, issued) {
             connection.dismiss();
-        }
-        for channel in window.standing().subscribed(connection.names.user.as_ref()) {
-            connection.look_up(channel);
-            connection.given.push(Given { channel: channel.clone(), is_asked: false });
         }
         connection
     }
@@ -148,9 +128,12 @@ impl Connection {
         &self.keys
     }
 
-    /// Replaces keys by equal ones that are held elsewhere, and the room for more of them by none.
-    pub(crate) fn share_keys(&mut self, known: impl Fn(&RouteKey) -> Option<RouteKey>) {
+    /// Replaces texts by equal ones that are held elsewhere, and the room for more of them by none.
+    pub(crate) fn share(&mut self, known: impl Fn(&RouteKey) -> Option<RouteKey>) {
         self.keys = self.keys.iter().map(|key| known(key).unwrap_or_else(|| key.clone())).collect();
+        let shared = |channel: &Pattern| known(&(Kind::Exact, channel.shared()))?.1.try_into().ok();
+        self.channels =
+            self.channels.iter().map(|channel| shared(channel).unwrap_or_else(|| channel.clone())).collect();
     }
 
     /// The channels that it holds.
@@ -178,19 +161,16 @@ impl Connection {
         self.behind
     }
 
-    /// What was handed to the driver since the last time.
-    pub(crate) fn take_written(&mut self) -> Written {
-        std::mem::take(&mut self.written)
-    }
-
     /// How what it looks up has changed, to be told once.
     pub(crate) fn take_rekeyed(&mut self) -> Rekeyed {
-        std::mem::take(&mut self.rekeyed)
+        let rekeyed = self.aside.take_from().map(|rare| std::mem::take(&mut rare.rekeyed));
+        self.aside.tidy();
+        rekeyed.unwrap_or_default()
     }
 
     /// Ends the stream after one last frame.
     pub(crate) fn close(&mut self, closing: Closing) {
-        self.closing.get_or_insert(closing);
+        self.aside.add_to().closing.get_or_insert(closing);
     }
 
     /// The log turned out not to be the one the client had read.
@@ -200,7 +180,7 @@ impl Connection {
 
     /// Takes what [`Step::Read`] asked for.
     pub(crate) fn page(&mut self, after: Cursor, fetched: Fetched) {
-        self.page = Some(Box::new(Page { after, records: fetched.map(VecDeque::from) }));
+        self.aside.add_to().page = Some(Page { after, records: fetched.map(VecDeque::from) });
     }
 
     /// Nothing up to `flushed` has woken this connection since its last step: if nothing was pending either, it stands there,
@@ -211,13 +191,14 @@ impl Connection {
         }
     }
 
-    /// What to do next.
-    pub(crate) fn next(&mut self, window: &Window, ask: Ask) -> Step {
+    /// What to do next, and what that is if it is to be written.
+    pub(crate) fn next(&mut self, view: View<'_>, ask: Ask) -> (Step, Written) {
         if self.ended {
-            return Step::End;
+            return (Step::End, Written::default());
         }
+        let window = view.window;
         let mut batch = Batch::new(ask.max_bytes);
-        let greeting = self.greeting.take();
+        let greeting = self.aside.take_from().and_then(|rare| rare.greeting.take());
         let is_first = greeting.is_some();
         if let Some(greeting) = greeting {
             batch.push(greeting);
@@ -227,77 +208,65 @@ impl Connection {
             self.gap = Some(window.reset_reason());
         }
         if let Some(reason) = self.gap.take() {
-            self.tell_gap(window, reason, &mut batch);
+            self.tell_gap(view, reason, &mut batch);
         }
         if is_first {
             self.tell_given(&mut batch);
         }
-        if !self.revoked.is_empty() {
-            let revoked = Revoked { channels: std::mem::take(&mut self.revoked), code: RejectCode::Forbidden };
+        let revoked = self.aside.take_from().map(|rare| std::mem::take(&mut rare.revoked));
+        if let Some(channels) = revoked.filter(|channels| !channels.is_empty()) {
+            let revoked = Revoked { channels, code: RejectCode::Forbidden };
             batch.push(json_frame(Some(Revoked::NAME), None, &revoked));
         }
         // A position that this node has not reached has passed commands that it does not know of.
         if self.unaligned && self.position.seq <= window.head().seq {
             self.unaligned = false;
-            self.align(window, &mut batch);
+            self.align(view, &mut batch);
         }
-        if self.closing.is_none() && !ask.woken {
+        let is_closing = self.aside.closing.is_some();
+        if !is_closing && !ask.woken {
             self.settle(window.lineage(), window.flushed());
         }
-        let was_live = !is_first && !self.behind;
-        self.written.from = was_live.then_some(self.position.seq);
-        let flow = match self.closing {
-            Some(_) => Flow::Done,
-            None => self.live(window, &mut batch),
-        };
-        if let Some(closing) = self.closing.take() {
+        if !is_first && !self.behind {
+            batch.live_from(self.position);
+        }
+        let flow = if is_closing { Flow::Done } else { self.live(view, &mut batch) };
+        if let Some(closing) = self.aside.take_from().and_then(|rare| rare.closing.take()) {
             batch.push(json_frame(Some(Closing::NAME), None, &closing));
             self.ended = true;
-            return self.write(batch);
+            return batch.into_step();
         }
         let flow = match flow {
-            Flow::Done => self.confirm(window, &mut batch),
+            Flow::Done => self.confirm(view, &mut batch),
             flow => flow,
         };
         self.behind = !matches!(flow, Flow::Done);
         match flow {
-            Flow::Need(after) if batch.is_empty() => return Step::Read { after, limit: PAGE },
-            _ if !batch.is_empty() => return self.write(batch),
+            Flow::Need(after) if batch.is_empty() => return (Step::Read { after, limit: PAGE }, Written::default()),
+            _ if !batch.is_empty() => return batch.into_step(),
             _ => {}
         }
         if ask.heartbeat {
             let mut heartbeat = String::with_capacity(96);
             sse::encode(&mut heartbeat, Some(HEARTBEAT), Some(&self.position), "{}");
             batch.push(heartbeat.into());
-            return self.write(batch);
+            return batch.into_step();
         }
-        Step::Idle
-    }
-
-    /// Hands a batch to the driver, and counts it.
-    fn write(&mut self, mut batch: Batch) -> Step {
-        self.written.records += batch.records;
-        self.written.bytes += batch.bytes as u64;
-        self.written.gaps.append(&mut batch.gaps);
-        Step::Write(batch.into_frames())
+        (Step::Idle, Written::default())
     }
 
     /// Tells that anything may have been missed, on all of the stream, and goes on at the head.
-    fn tell_gap(&mut self, window: &Window, reason: GapReason, batch: &mut Batch) {
-        self.position = window.head();
-        self.page = None;
-        batch.gaps.push(reason);
-        // What they asked of the past is covered by this gap.
-        for pending in &mut self.pending {
-            pending.since = Since::Now;
+    fn tell_gap(&mut self, view: View<'_>, reason: GapReason, batch: &mut Batch) {
+        self.position = view.window.head();
+        if let Some(rare) = self.aside.take_from() {
+            rare.page = None;
+            // What they asked of the past is covered by this gap.
+            rare.pending.iter_mut().for_each(|pending| pending.since = Since::Now);
         }
-        batch.push(json_frame(
-            Some(Gap::NAME),
-            Some(&self.position),
-            &Gap { channels: None, reason, request_id: None },
-        ));
+        let gap = Gap { channels: None, reason, request_id: None };
+        batch.push_gap(reason, json_frame(Some(Gap::NAME), Some(&self.position), &gap));
         self.unaligned = false;
-        self.align(window, batch);
+        self.align(view, batch);
     }
 
     fn activate(&mut self, channel: Pattern) {

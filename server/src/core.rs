@@ -42,7 +42,7 @@ pub(crate) use self::{
 };
 use self::{registry::Registry, slots::Slots};
 use crate::{
-    connection::{Ask, Fetched, Step},
+    connection::{Ask, Fetched, Step, View},
     meter::{Gauges, Meter, Stats},
     presence::Presence,
     record::Record,
@@ -165,7 +165,7 @@ impl Core {
     /// What a connection's driver has to do next.
     pub(crate) fn step(&self, link: &Link, max_bytes: usize, now_ms: u64) -> Step {
         let mut state = link.state.lock();
-        let step = {
+        let (step, written) = {
             let window = self.window.read();
             // In this order: what `flushed` covers had set the flag before.
             let woken = link.woken.swap(false, Ordering::AcqRel);
@@ -176,7 +176,7 @@ impl Core {
                 state.close(Closing { reason: ClosingReason::Expired, retry_ms: 0 });
             }
             let heartbeat = link.heartbeat_due.swap(false, Ordering::AcqRel);
-            state.next(&window, Ask { max_bytes, woken, heartbeat })
+            state.next(View { window: &window, names: &link.names }, Ask { max_bytes, woken, heartbeat })
         };
         if let Some(issued) = state.take_judged() {
             let user = link.names.user.as_ref();
@@ -192,7 +192,7 @@ impl Core {
         }
         let step = self.with_news(link, &state, step);
         if matches!(step, Step::Write(_)) {
-            self.meter.wrote(&state.take_written(), state.position().seq, now_ms);
+            self.meter.wrote(&written, state.position().seq, now_ms);
         }
         drop(state);
         if holds_others {

@@ -31,6 +31,13 @@ pub(crate) enum Kind {
     Device,
 }
 
+impl Kind {
+    /// Whether it names who a stream belongs to, and not what it hears.
+    pub(crate) fn is_identity(self) -> bool {
+        matches!(self, Self::User | Self::Device)
+    }
+}
+
 /// A key by reference.
 pub(crate) type KeyRef<'a> = (Kind, &'a str);
 
@@ -129,7 +136,7 @@ pub(crate) fn is_filed<'a>(keys: &(impl Iterator<Item = KeyRef<'a>> + Clone), en
 /// The keys that a subscription looks up.
 pub(crate) fn looked_up(pattern: &Pattern) -> Vec<RouteKey> {
     let mut keys: Vec<RouteKey> = match pattern.route() {
-        Route::Exact(channel) => vec![(Kind::Exact, channel.into())],
+        Route::Exact(_) => vec![(Kind::Exact, pattern.shared())],
         Route::Below(prefix) => vec![(Kind::At, prefix.into()), (Kind::Under, prefix.into())],
     };
     keys.extend(pattern.ancestors().map(|prefix| (Kind::At, Arc::from(prefix))));
@@ -139,7 +146,7 @@ pub(crate) fn looked_up(pattern: &Pattern) -> Vec<RouteKey> {
 /// The keys that a stream looks up for who it belongs to.
 pub(crate) fn identity(user: Option<&UserId>, device: Option<&DeviceId>) -> Vec<RouteKey> {
     let Some(user) = user else { return Vec::new() };
-    let mut keys = vec![(Kind::User, Arc::from(user.as_str()))];
+    let mut keys = vec![(Kind::User, user.shared())];
     keys.extend(device.map(|device| (Kind::Device, Arc::from(device_key(user, device)))));
     keys
 }

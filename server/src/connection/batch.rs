@@ -1,56 +1,66 @@
 //! What leaves in one write.
 
 use bytes::Bytes;
-use tidings_protocol::frame::GapReason;
+use tidings_protocol::{Cursor, frame::GapReason};
 
-use crate::frame::Frame;
+use super::step::Step;
+use crate::{frame::Frame, meter::Written};
 
 /// Bytes collected for one write.
 pub(super) struct Batch {
     frames: Vec<Bytes>,
     /// Frames of the window that stand side by side, behind the others.
     run: Option<Frame>,
-    pub(super) bytes: usize,
     max: usize,
-    pub(super) records: u64,
-    pub(super) gaps: Vec<GapReason>,
+    written: Written,
 }
 
 impl Batch {
     pub(super) fn new(max: usize) -> Self {
-        Self { frames: Vec::new(), run: None, bytes: 0, max, records: 0, gaps: Vec::new() }
+        Self { frames: Vec::new(), run: None, max, written: Written::default() }
+    }
+
+    /// The stream had all that there was up to here: what follows is live.
+    pub(super) fn live_from(&mut self, position: Cursor) {
+        self.written.from = Some(position.seq);
     }
 
     pub(super) fn push(&mut self, frame: Bytes) {
-        self.bytes += frame.len();
+        self.written.bytes += frame.len() as u64;
         self.frames.extend(self.run.take().map(|run| run.bytes()));
         self.frames.push(frame);
     }
 
+    pub(super) fn push_record(&mut self, frame: Bytes) {
+        self.written.records += 1;
+        self.push(frame);
+    }
+
     pub(super) fn push_shared(&mut self, frame: &Frame) {
-        self.records += 1;
-        self.bytes += frame.len();
+        self.written.records += 1;
+        self.written.bytes += frame.len() as u64;
         if !self.run.as_mut().is_some_and(|run| run.extend(frame)) {
             let before = self.run.replace(frame.clone());
             self.frames.extend(before.map(|run| run.bytes()));
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.bytes == 0
-    }
-
-    pub(super) fn into_frames(mut self) -> Vec<Bytes> {
-        self.frames.extend(self.run.take().map(|run| run.bytes()));
-        self.frames
-    }
-
-    pub(super) fn push_record(&mut self, frame: Bytes) {
-        self.records += 1;
+    pub(super) fn push_gap(&mut self, reason: GapReason, frame: Bytes) {
+        self.written.gaps.push(reason);
         self.push(frame);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.written.bytes == 0
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.bytes >= self.max
+        self.written.bytes >= self.max as u64
+    }
+
+    /// To be written, and what that is.
+    pub(super) fn into_step(mut self) -> (Step, Written) {
+        self.frames.extend(self.run.take().map(|run| run.bytes()));
+        (Step::Write(self.frames), self.written)
     }
 }

@@ -8,12 +8,11 @@ use tidings_protocol::{
     frame::{Closing, ClosingReason, RejectCode, Revoked, Subscribed},
 };
 
-use super::{Batch, Connection};
+use super::{Batch, Connection, Names, View};
 use crate::{
     record::{Entry, Order, json_frame},
     routing::{self, RouteKey},
     standing::{Asked, Issued, is_older},
-    window::Window,
 };
 
 /// The request of a `subscribed` that answers no call: the server wished it.
@@ -79,16 +78,18 @@ impl Connection {
     /// Goes on by other rights, which it has to the channels asked about and not to those lost, and says so.
     pub(crate) fn refresh(&mut self, authority: Authority, asked: &Asked, mut lost: Vec<Pattern>) {
         self.authority = authority;
-        self.pending.iter_mut().for_each(|pending| pending.authority = authority);
+        if let Some(rare) = self.aside.take_from() {
+            rare.pending.iter_mut().for_each(|pending| pending.authority = authority);
+        }
         self.rest_on(asked);
         self.unsubscribe(&lost);
         lost.retain(|channel| !self.wishes().any(|wish| wish == channel));
-        self.revoked.append(&mut lost);
+        self.aside.add_to().revoked.append(&mut lost);
     }
 
     /// Obeys a command, if it is about this stream's user. The stream's position has just passed it.
-    pub(super) fn obey(&mut self, entry: &Entry, batch: &mut Batch) {
-        let user = self.names.user.as_ref();
+    pub(super) fn obey(&mut self, names: &Names, entry: &Entry, batch: &mut Batch) {
+        let user = names.user.as_ref();
         let Some(control) = entry.control().filter(|control| Some(&control.user) == user) else { return };
         let (seq, at) = (self.position.seq, entry.timestamp.0);
         let is_news = self.given_as_of < seq;
@@ -102,14 +103,14 @@ impl Connection {
                 if authority.yields_to(seq, at) {
                     gone.extend(self.channels.iter().filter(held).cloned());
                 }
-                for pending in self.pending.iter().filter(|pending| pending.authority.yields_to(seq, at)) {
+                for pending in self.aside.pending.iter().filter(|pending| pending.authority.yields_to(seq, at)) {
                     gone.extend(pending.channels.iter().filter(held).cloned());
                 }
                 let ungiven = self.wishes().filter(|wish| is_news && wish.overlaps(channels)).cloned().collect();
                 self.take_away(gone, ungiven, batch);
             }
             Order::Disconnect { device, .. } => {
-                let is_meant = device.is_none() || *device == self.names.device;
+                let is_meant = device.is_none() || *device == names.device;
                 if is_meant && self.authority.yields_to(seq, at) {
                     self.dismiss();
                 }
@@ -126,17 +127,17 @@ impl Connection {
     }
 
     /// Judges everything anew by what stands at the node's head: commands may have been passed over.
-    pub(super) fn align(&mut self, window: &Window, batch: &mut Batch) {
+    pub(super) fn align(&mut self, View { window, names }: View<'_>, batch: &mut Batch) {
         self.judged = true;
         let standing = window.standing();
-        if standing.shuts_out(self.names.user.as_ref(), self.names.device.as_ref(), self.authority.issued) {
+        if standing.shuts_out(names.user.as_ref(), names.device.as_ref(), self.authority.issued) {
             self.dismiss();
         }
-        let user = self.names.user.as_ref();
+        let user = names.user.as_ref();
         let (mut asked, mut gone) = (Asked::default(), Vec::new());
         let held = [(&self.channels, self.authority)].into_iter();
         for (channels, authority) in
-            held.chain(self.pending.iter().map(|pending| (&pending.channels, pending.authority)))
+            held.chain(self.aside.pending.iter().map(|pending| (&pending.channels, pending.authority)))
         {
             let (given, granted) = channels.iter().cloned().partition(|channel| self.leans_on_given(channel));
             let (judged, refused) = standing.judge(user, Asked { granted, given }, authority.issued);
@@ -154,7 +155,9 @@ impl Connection {
         let as_of = window.head().seq;
         self.authority.as_of = as_of;
         self.given_as_of = as_of;
-        self.pending.iter_mut().for_each(|pending| pending.authority.as_of = as_of);
+        if let Some(rare) = self.aside.take_from() {
+            rare.pending.iter_mut().for_each(|pending| pending.authority.as_of = as_of);
+        }
     }
 
     /// Ends the stream after one last frame.
@@ -167,14 +170,16 @@ impl Connection {
         if gone.is_empty() && ungiven.is_empty() {
             return;
         }
-        self.given.retain(|given| given.is_asked || !ungiven.contains(&given.channel));
+        if let Some(rare) = self.aside.take_from() {
+            rare.given.retain(|given| given.is_asked || !ungiven.contains(&given.channel));
+        }
         let covers = |wish: &Pattern, given: &Given| wish.covers(&given.channel);
         let falls = |given: &&Given| {
             given.is_asked
                 && ungiven.iter().any(|wish| covers(wish, given))
                 && !self.wishes().any(|wish| covers(wish, given))
         };
-        gone.extend(self.given.iter().filter(falls).map(|given| given.channel.clone()));
+        gone.extend(self.aside.given.iter().filter(falls).map(|given| given.channel.clone()));
         self.unsubscribe(&gone);
         let mut channels = gone;
         let held = self.channels();
@@ -193,7 +198,7 @@ impl Connection {
             return;
         }
         self.look_up(&channel);
-        self.given.push(Given { channel: channel.clone(), is_asked: false });
+        self.aside.add_to().given.push(Given { channel: channel.clone(), is_asked: false });
         self.confirm_given(vec![channel], batch);
     }
 
@@ -207,20 +212,22 @@ impl Connection {
 
     /// What the server wishes it to hear.
     pub(super) fn wishes(&self) -> impl Iterator<Item = &Pattern> {
-        self.given.iter().filter(|given| !given.is_asked).map(|given| &given.channel)
+        self.aside.given.iter().filter(|given| !given.is_asked).map(|given| &given.channel)
     }
 
     /// Whether it has asked for a channel, and has it only by what was given.
     pub(crate) fn leans_on_given(&self, channel: &Pattern) -> bool {
-        self.given.iter().any(|given| given.is_asked && given.channel == *channel)
+        self.aside.given.iter().any(|given| given.is_asked && given.channel == *channel)
     }
 
     /// Has what it has asked for by these rights from here on.
     pub(super) fn rest_on(&mut self, asked: &Asked) {
-        self.given.retain(|given| !given.is_asked || !asked.granted.contains(&given.channel));
+        if let Some(rare) = self.aside.take_from() {
+            rare.given.retain(|given| !given.is_asked || !asked.granted.contains(&given.channel));
+        }
         for channel in &asked.given {
             if !self.leans_on_given(channel) {
-                self.given.push(Given { channel: channel.clone(), is_asked: true });
+                self.aside.add_to().given.push(Given { channel: channel.clone(), is_asked: true });
             }
         }
     }
@@ -233,12 +240,12 @@ impl Connection {
 
     /// Looks up what it hears, and nothing else.
     pub(super) fn rekey(&mut self) {
-        let identity = routing::identity(self.names.user.as_ref(), self.names.device.as_ref());
+        let identity = self.keys.iter().filter(|(kind, _)| kind.is_identity()).cloned();
         let heard = self.channels.iter().chain(self.wishes()).flat_map(routing::looked_up);
-        let keys = super::unique(identity.into_iter().chain(heard));
+        let keys = super::unique(identity.chain(heard));
         for key in std::mem::replace(&mut self.keys, keys) {
             if !self.keys.contains(&key) {
-                self.rekeyed.drop(key);
+                self.aside.add_to().rekeyed.drop(key);
             }
         }
     }
@@ -248,7 +255,7 @@ impl Connection {
         for key in routing::looked_up(channel) {
             if !self.keys.contains(&key) {
                 self.keys.push(key.clone());
-                self.rekeyed.add(key);
+                self.aside.add_to().rekeyed.add(key);
             }
         }
     }

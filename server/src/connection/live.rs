@@ -7,21 +7,22 @@ use super::{
     batch::Batch,
     page::{Page, parts},
     refs,
-    step::Flow,
+    step::{Flow, View},
 };
-use crate::{routing, window::Window};
+use crate::routing;
 
 impl Connection {
     /// Delivers what is live, up to the head.
-    pub(super) fn live(&mut self, window: &Window, batch: &mut Batch) -> Flow {
+    pub(super) fn live(&mut self, view: View<'_>, batch: &mut Batch) -> Flow {
+        let View { window, names } = view;
         while self.position.seq < window.base().seq {
-            let Some(page) = self.page.take().filter(|page| page.after == self.position) else {
+            let Some(page) = self.take_page(self.position) else {
                 return Flow::Need(self.position);
             };
             let mut records = match page.records {
                 Ok(records) => records,
                 Err(reason) => {
-                    self.tell_gap(window, reason, batch);
+                    self.tell_gap(view, reason, batch);
                     break;
                 }
             };
@@ -30,28 +31,28 @@ impl Connection {
             // window begins elsewhere.
             records.truncate(records.partition_point(|record| record.seq <= window.base().seq));
             if records.back().is_some_and(|record| parts(window, record)) {
-                self.tell_gap(window, GapReason::Diverged, batch);
+                self.tell_gap(view, GapReason::Diverged, batch);
                 break;
             }
             while let Some(record) = records.pop_front() {
                 self.position = Cursor { epoch: self.position.epoch, seq: record.seq, tag: record.tag };
                 if record.entry.control().is_some() {
-                    self.obey(&record.entry, batch);
-                    if self.closing.is_some() {
+                    self.obey(names, &record.entry, batch);
+                    if self.aside.closing.is_some() {
                         return Flow::Done;
                     }
-                } else if routing::is_filed(&refs(&self.keys), &record.entry) && self.names.may_see(&record.entry) {
+                } else if routing::is_filed(&refs(&self.keys), &record.entry) && names.may_see(&record.entry) {
                     batch.push_record(record.frame(self.position.epoch));
                 }
                 if batch.is_full() && !records.is_empty() {
-                    self.page = Some(Box::new(Page { after: self.position, records: Ok(records) }));
+                    self.aside.add_to().page = Some(Page { after: self.position, records: Ok(records) });
                     return Flow::Full;
                 }
             }
         }
         let head = window.head();
         // Once more after each command, for it may have changed what to look up.
-        while self.position.seq < head.seq && self.closing.is_none() {
+        while self.position.seq < head.seq && self.aside.closing.is_none() {
             let mut command = None;
             for (seq, sent) in window.gather(refs(&self.keys), self.position.seq, head.seq) {
                 if batch.is_full() {
@@ -62,12 +63,12 @@ impl Connection {
                     command = Some(sent.entry.clone());
                     break;
                 }
-                if self.names.may_see(&sent.entry) {
+                if names.may_see(&sent.entry) {
                     batch.push_shared(&sent.frame);
                 }
             }
             match command {
-                Some(command) => self.obey(&command, batch),
+                Some(command) => self.obey(names, &command, batch),
                 None => self.position = head,
             }
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tidings_protocol::{Cursor, frame::GapReason};
 
+use super::Connection;
 use crate::{engine::Limit, record::Record, window::Window};
 
 /// How much of the engine's log is read at once for a connection that lags behind the window.
@@ -17,6 +18,13 @@ pub(crate) type Fetched = Result<Vec<Record>, GapReason>;
 pub(super) struct Page {
     pub(super) after: Cursor,
     pub(super) records: Result<VecDeque<Record>, GapReason>,
+}
+
+impl Connection {
+    /// The page after this position, where it is there. Another is of no use any more.
+    pub(super) fn take_page(&mut self, after: Cursor) -> Option<Page> {
+        self.aside.take_from()?.page.take().filter(|page| page.after == after)
+    }
 }
 
 /// Whether the engine's log is not the window's any more: they differ in the record before the window's first.

@@ -13,14 +13,13 @@ use super::{
     control::Authority,
     page::{Page, parts},
     refs,
-    step::Flow,
+    step::{Flow, View},
     unique,
 };
 use crate::{
     record::json_frame,
     routing::{self, RouteKey},
     standing::Asked,
-    window::Window,
 };
 
 /// From where a subscription asks for the past.
@@ -49,7 +48,7 @@ impl Connection {
     /// room, for a call whose answer was lost is made again. What is not confirmed yet is bounded too, so that calls repeated on
     /// a stream that nobody reads do not pile up.
     pub(crate) fn admit(&self, channels: Vec<Pattern>, limit: usize) -> (Vec<Pattern>, Vec<Pattern>) {
-        let pending = || self.pending.iter().flat_map(|pending| &pending.channels);
+        let pending = || self.aside.pending.iter().flat_map(|pending| &pending.channels);
         let held: HashSet<_> = self.channels.iter().chain(pending()).collect();
         let mut room = limit.saturating_sub(held.len());
         let mut unconfirmed = limit.saturating_sub(pending().count());
@@ -80,7 +79,7 @@ impl Connection {
             channels.iter().cloned().partition(|channel| given.contains(channel) && !by_grant(channel));
         self.rest_on(&Asked { granted, given });
         let keys = unique(channels.iter().flat_map(routing::looked_up));
-        self.pending.push_back(Pending { request, channels, keys, since, authority });
+        self.aside.add_to().pending.push_back(Pending { request, channels, keys, since, authority });
     }
 
     /// Stops channels at once, active or asked for.
@@ -88,19 +87,21 @@ impl Connection {
         // A call may name very many.
         let gone: HashSet<_> = channels.iter().collect();
         self.channels.retain(|channel| !gone.contains(channel));
-        for pending in &mut self.pending {
-            pending.channels.retain(|channel| !gone.contains(channel));
-            pending.keys = unique(pending.channels.iter().flat_map(routing::looked_up));
+        if let Some(rare) = self.aside.take_from() {
+            for pending in &mut rare.pending {
+                pending.channels.retain(|channel| !gone.contains(channel));
+                pending.keys = unique(pending.channels.iter().flat_map(routing::looked_up));
+            }
+            rare.pending.retain(|pending| !pending.channels.is_empty());
+            rare.given.retain(|given| !given.is_asked || !gone.contains(&given.channel));
         }
-        self.pending.retain(|pending| !pending.channels.is_empty());
-        self.given.retain(|given| !given.is_asked || !gone.contains(&given.channel));
         self.rekey();
     }
 
     /// The channels that it holds or has asked for, each once.
     pub(crate) fn channels(&self) -> Vec<Pattern> {
         let mut channels = self.channels.clone();
-        for channel in self.pending.iter().flat_map(|pending| &pending.channels) {
+        for channel in self.aside.pending.iter().flat_map(|pending| &pending.channels) {
             if !channels.contains(channel) {
                 channels.push(channel.clone());
             }
@@ -110,28 +111,27 @@ impl Connection {
 
     /// Works off the subscribe calls: for each what it asked of the past, then `subscribed`. It runs when `live` has reached the
     /// head, so the past ends and the live part begins at one position, without a hole or an overlap.
-    pub(super) fn confirm(&mut self, window: &Window, batch: &mut Batch) -> Flow {
+    pub(super) fn confirm(&mut self, view: View<'_>, batch: &mut Batch) -> Flow {
         // What comes from a node further ahead may name a place that this node has not reached yet, and whose past it does not
         // know. It looks again when the node gets there.
-        let is_ahead = |at: Cursor| at.seq > window.head().seq;
+        let is_ahead = |at: Cursor| at.seq > view.window.head().seq;
         if is_ahead(self.position) {
             return Flow::Done;
         }
-        while let Some(mut pending) = self.pending.pop_front() {
+        while let Some(mut pending) = self.aside.take_from().and_then(|rare| rare.pending.pop_front()) {
             if matches!(pending.since, Since::After(since) if is_ahead(since)) {
-                self.pending.push_front(pending);
+                self.aside.add_to().pending.push_front(pending);
                 return Flow::Done;
             }
-            let flow = self.backfill(window, &mut pending, batch);
+            let flow = self.backfill(view, &mut pending, batch);
             if !matches!(flow, Flow::Done) {
-                self.pending.push_front(pending);
+                self.aside.add_to().pending.push_front(pending);
                 return flow;
             }
             if let Since::Gap(reason) = pending.since {
                 let request_id = Some(pending.request.clone());
                 let gap = Gap { channels: Some(pending.channels.clone()), reason, request_id };
-                batch.gaps.push(reason);
-                batch.push(json_frame(Some(Gap::NAME), None, &gap));
+                batch.push_gap(reason, json_frame(Some(Gap::NAME), None, &gap));
             }
             // Held by the older of the two.
             self.authority.issued = self.authority.issued.min(pending.authority.issued);
@@ -145,7 +145,7 @@ impl Connection {
         Flow::Done
     }
 
-    fn backfill(&mut self, window: &Window, pending: &mut Pending, batch: &mut Batch) -> Flow {
+    fn backfill(&mut self, View { window, names }: View<'_>, pending: &mut Pending, batch: &mut Batch) -> Flow {
         let Since::After(mut after) = pending.since else { return Flow::Done };
         let epoch = window.epoch();
         if window.tag(after.seq).is_some_and(|tag| tag != after.tag) {
@@ -155,7 +155,7 @@ impl Connection {
         // As in `live`, the page ends where the window begins.
         let end = window.base().seq.min(self.position.seq);
         while after.seq < end {
-            let Some(page) = self.page.take().filter(|page| page.after == after) else { return Flow::Need(after) };
+            let Some(page) = self.take_page(after) else { return Flow::Need(after) };
             let mut records = match page.records {
                 Ok(records) => records,
                 Err(reason) => {
@@ -170,11 +170,11 @@ impl Connection {
                 }
                 after = Cursor { epoch, seq: record.seq, tag: record.tag };
                 pending.since = Since::After(after);
-                if routing::is_filed(&refs(&pending.keys), &record.entry) && self.names.may_see(&record.entry) {
+                if routing::is_filed(&refs(&pending.keys), &record.entry) && names.may_see(&record.entry) {
                     batch.push_record(record.backfill(epoch, &pending.request));
                 }
                 if batch.is_full() && !records.is_empty() {
-                    self.page = Some(Box::new(Page { after, records: Ok(records) }));
+                    self.aside.add_to().page = Some(Page { after, records: Ok(records) });
                     return Flow::Full;
                 }
             }
@@ -183,7 +183,7 @@ impl Connection {
             if batch.is_full() {
                 return Flow::Full;
             }
-            if self.names.may_see(&sent.entry)
+            if names.may_see(&sent.entry)
                 && let Some(record) = window.record(seq)
             {
                 batch.push_record(record.backfill(epoch, &pending.request));

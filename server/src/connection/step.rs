@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use tidings_protocol::Cursor;
 
-use crate::engine::Limit;
+use super::Names;
+use crate::{engine::Limit, window::Window};
 
 /// What a driver has to do next.
 #[derive(Debug)]
@@ -16,6 +17,14 @@ pub(crate) enum Step {
     Idle,
     /// The stream is over.
     End,
+}
+
+/// What a connection looks at. It holds neither: who asks it has both at hand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) window: &'a Window,
+    /// Whose stream it is.
+    pub(crate) names: &'a Names,
 }
 
 /// What the outside tells a connection with each [`next`](super::Connection::next).

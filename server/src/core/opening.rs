@@ -12,7 +12,7 @@ use tidings_protocol::{ConnectionId, Cursor, Pattern, frame::GapReason};
 use super::{Core, Link};
 use crate::{
     admission::Permit,
-    connection::{Connection, Names},
+    connection::{Connection, Names, View},
     standing::{Asked, Issued},
     window::Window,
 };
@@ -79,14 +79,15 @@ impl Core {
         let held: Vec<_> = asked.all().cloned().collect();
         let (id_told, resumed) = if gap.is_none() { (Some(position), resumes) } else { (None, false) };
         let greeting = greet(Greeting { id: id_told, resumed, channels: &held, refused: &refused });
-        let mut connection = Connection::new(&window, names.clone(), &asked, issued, position, greeting, gap);
-        let rekeyed = connection.take_rekeyed();
+        let view = View { window: &window, names: &names };
+        let mut connection = Connection::new(view, &asked, issued, position, greeting, gap);
         let mut registry = self.registry.lock();
         let slot = registry.links.vacant_key();
         // Most keys are looked up by many; each text is held once.
-        connection.share_keys(|key| registry.routes.known(key));
+        connection.share(|key| registry.routes.known(key));
+        registry.route(slot, connection.keys());
         let link = Arc::new(Link {
-            id: id.clone(),
+            id,
             names,
             slot,
             state: Mutex::new(connection),
@@ -99,9 +100,7 @@ impl Core {
             place: OnceLock::new(),
             _permit: permit,
         });
-        registry.links.insert(link.clone());
-        registry.by_id.insert(id, slot);
-        registry.reroute(slot, &rekeyed);
+        registry.insert(link.clone());
         drop(registry);
         for cursor in late {
             self.check_late(&window, &link, cursor);
@@ -125,8 +124,7 @@ impl Core {
         let state = link.state.lock();
         let mut registry = self.registry.lock();
         registry.unroute(link.slot, state.keys());
-        registry.by_id.remove(&link.id);
-        registry.links.try_remove(link.slot);
+        registry.remove(link);
         drop(registry);
         self.late.lock().retain(|_, links| {
             links.retain(|(other, _)| !Arc::ptr_eq(other, link));

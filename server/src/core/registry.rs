@@ -1,8 +1,8 @@
 //! Which streams are open, and which of them look up a key.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, hash::BuildHasher, sync::Arc};
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 use tidings_protocol::{ConnectionId, DeviceId, frame::Closing};
 
@@ -15,20 +15,47 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     pub(super) links: Slab<Arc<Link>>,
-    pub(super) by_id: HashMap<ConnectionId, usize>,
+    /// Their slots, by the ids that they have.
+    by_id: HashTable<usize>,
+    hasher: DefaultHashBuilder,
     /// For each key, the slots that look it up.
     pub(super) routes: KeyMap<Slots>,
     pub(super) users: usize,
 }
 
 impl Registry {
+    /// Takes a link in, whose slot is the vacant one.
+    pub(super) fn insert(&mut self, link: Arc<Link>) {
+        let (hash, slot) = (self.hasher.hash_one(&link.id), link.slot);
+        self.links.insert(link);
+        let rehash = |slot: &usize| self.hasher.hash_one(&self.links[*slot].id);
+        self.by_id.insert_unique(hash, slot, rehash);
+    }
+
+    pub(super) fn remove(&mut self, link: &Link) {
+        let hash = self.hasher.hash_one(&link.id);
+        if let Ok(entry) = self.by_id.find_entry(hash, |slot| *slot == link.slot) {
+            entry.remove();
+        }
+        self.links.try_remove(link.slot);
+    }
+
+    fn find(&self, id: &ConnectionId) -> Option<&Arc<Link>> {
+        let slot = self.by_id.find(self.hasher.hash_one(id), |slot| self.links[*slot].id == *id)?;
+        self.links.get(*slot)
+    }
+
     pub(super) fn reroute(&mut self, slot: usize, rekeyed: &Rekeyed) {
-        for key in &rekeyed.added {
+        self.route(slot, &rekeyed.added);
+        self.unroute(slot, &rekeyed.dropped);
+    }
+
+    pub(super) fn route(&mut self, slot: usize, keys: &[RouteKey]) {
+        for key in keys {
             let slots = self.routes.or_default_at(key);
             self.users += usize::from(key.0 == routing::Kind::User && slots.is_empty());
             slots.insert(slot);
         }
-        self.unroute(slot, &rekeyed.dropped);
     }
 
     pub(super) fn unroute(&mut self, slot: usize, keys: &[RouteKey]) {
@@ -46,8 +73,7 @@ impl Registry {
 impl Core {
     /// The stream of this name.
     pub(crate) fn find(&self, id: &ConnectionId) -> Option<Arc<Link>> {
-        let registry = self.registry.lock();
-        registry.by_id.get(id).map(|slot| registry.links[*slot].clone())
+        self.registry.lock().find(id).cloned()
     }
 
     /// Ends streams after one last frame, which `closing` makes for each.

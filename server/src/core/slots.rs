@@ -1,16 +1,15 @@
 //! The connections that look up one key.
 
-use std::collections::BTreeSet;
+use roaring::RoaringBitmap;
 
 /// A set of slots, in an order that a simulation repeats. Most keys are one connection's own (its user, its item), so one slot
-/// needs no memory beside this.
+/// needs no memory beside this; and some are everybody's, so many need a few bits each.
 #[derive(Debug, Default)]
 pub(super) enum Slots {
     #[default]
     None,
     One(usize),
-    #[allow(clippy::box_collection, reason = "there are many keys, and few of these")]
-    Many(Box<BTreeSet<usize>>),
+    Many(Box<RoaringBitmap>),
 }
 
 impl Slots {
@@ -18,9 +17,9 @@ impl Slots {
         match self {
             Self::None => *self = Self::One(slot),
             Self::One(one) if *one == slot => {}
-            Self::One(one) => *self = Self::Many(Box::new([*one, slot].into())),
+            Self::One(one) => *self = Self::Many(Box::new([number(*one), number(slot)].into())),
             Self::Many(slots) => {
-                slots.insert(slot);
+                slots.insert(number(slot));
             }
         }
     }
@@ -30,7 +29,7 @@ impl Slots {
             Self::One(one) if *one == slot => *self = Self::None,
             Self::None | Self::One(_) => {}
             Self::Many(slots) => {
-                slots.remove(&slot);
+                slots.remove(number(slot));
                 if slots.is_empty() {
                     *self = Self::None;
                 }
@@ -46,14 +45,20 @@ impl Slots {
         let (one, many) = match self {
             Self::None => (None, None),
             Self::One(one) => (Some(*one), None),
-            Self::Many(slots) => (None, Some(slots.iter().copied())),
+            Self::Many(slots) => (None, Some(slots.iter().map(|slot| slot as usize))),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
 }
 
+fn number(slot: usize) -> u32 {
+    u32::try_from(slot).expect("there are fewer streams")
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -121,7 +121,7 @@ struct StreamBody {
     hub: Hub,
     link: Arc<Link>,
     /// A page of the engine's log on its way, and the position it begins after.
-    read: Option<(Cursor, Read)>,
+    read: Option<Box<(Cursor, Read)>>,
 }
 
 impl http_body::Body for StreamBody {
@@ -133,7 +133,8 @@ impl http_body::Body for StreamBody {
         // Registered first: what is filed after the look below wakes this task.
         this.link.waker.register(cx.waker());
         loop {
-            if let Some((after, read)) = &mut this.read {
+            if let Some(reading) = &mut this.read {
+                let (after, read) = &mut **reading;
                 let Poll::Ready(page) = read.as_mut().poll(cx) else { return Poll::Pending };
                 let after = *after;
                 this.read = None;
@@ -147,7 +148,8 @@ impl http_body::Body for StreamBody {
                 Step::Write(frames) => return Poll::Ready(Some(Ok(Frame::data(joined(frames))))),
                 Step::Read { after, limit } => {
                     let hub = this.hub.clone();
-                    this.read = Some((after, Box::pin(async move { hub.page(after, limit).await })));
+                    let read: Read = Box::pin(async move { hub.page(after, limit).await });
+                    this.read = Some(Box::new((after, read)));
                 }
                 Step::Idle => return Poll::Pending,
                 Step::End => return Poll::Ready(None),

@@ -11,38 +11,53 @@ const LINE_BYTES: usize = 18;
 /// The chunk that ends a body, without trailers.
 const LAST: &[u8] = b"0\r\n\r\n";
 
+/// The room for a size line, which is made when it is written: a stream at rest does not carry it.
+pub(super) type Line = [u8; LINE_BYTES];
+
 /// What remains of a chunk; nothing at first.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
-    line: [u8; LINE_BYTES],
-    line_bytes: usize,
     data: Bytes,
-    /// The line end behind the data, or the whole of the last chunk.
-    end: &'static [u8],
+    /// It has no data, and ends the body.
+    last: bool,
     written: usize,
 }
 
 impl Chunk {
     /// A chunk of these bytes; of none it is nothing at all, because an empty one would end the body.
     pub(super) fn of(data: Bytes) -> Self {
-        if data.is_empty() {
-            return Self::default();
-        }
-        let mut line = [0; LINE_BYTES];
-        let mut rest = &mut line[..];
-        // 18 bytes are enough for any length.
-        let _ = write!(rest, "{:x}\r\n", data.len());
-        let line_bytes = LINE_BYTES - rest.len();
-        Self { line, line_bytes, data, end: b"\r\n", written: 0 }
+        Self { data, ..Self::default() }
     }
 
     /// The chunk that ends the body.
     pub(super) fn last() -> Self {
-        Self { end: LAST, ..Self::default() }
+        Self { last: true, ..Self::default() }
+    }
+
+    fn line<'l>(&self, line: &'l mut Line) -> &'l [u8] {
+        if self.data.is_empty() {
+            return &[];
+        }
+        let mut rest = &mut line[..];
+        // 18 bytes are enough for any length.
+        let _ = write!(rest, "{:x}\r\n", self.data.len());
+        let left = rest.len();
+        &line[..LINE_BYTES - left]
+    }
+
+    /// The line end behind the data, or the whole of the last chunk.
+    fn end(&self) -> &'static [u8] {
+        match (self.last, self.data.is_empty()) {
+            (true, _) => LAST,
+            (false, true) => &[],
+            (false, false) => b"\r\n",
+        }
     }
 
     fn bytes(&self) -> usize {
-        self.line_bytes + self.data.len() + self.end.len()
+        let digits = (usize::BITS - self.data.len().leading_zeros()).div_ceil(4) as usize;
+        let line = if self.data.is_empty() { 0 } else { digits + 2 };
+        line + self.data.len() + self.end().len()
     }
 
     pub(super) fn is_written(&self) -> bool {
@@ -50,9 +65,9 @@ impl Chunk {
     }
 
     /// What is left to be written, some of it possibly empty.
-    pub(super) fn rest(&self) -> [IoSlice<'_>; 3] {
+    pub(super) fn rest<'a>(&'a self, line: &'a mut Line) -> [IoSlice<'a>; 3] {
         let mut skip = self.written;
-        [&self.line[..self.line_bytes], &self.data, self.end].map(|part| {
+        [self.line(line), &self.data, self.end()].map(|part| {
             let skipped = skip.min(part.len());
             skip -= skipped;
             IoSlice::new(&part[skipped..])
@@ -63,7 +78,7 @@ impl Chunk {
     pub(super) fn copy_into(&self, piece: &mut ReadBuf<'_>) -> bool {
         let fits = self.written == 0 && self.bytes() <= piece.remaining();
         if fits {
-            self.rest().iter().for_each(|part| piece.put_slice(part));
+            self.rest(&mut Line::default()).iter().for_each(|part| piece.put_slice(part));
         }
         fits
     }
@@ -84,7 +99,7 @@ mod tests {
     fn written(mut chunk: Chunk, at_once: usize) -> Vec<u8> {
         let mut out = Vec::new();
         while !chunk.is_written() {
-            let rest: Vec<u8> = chunk.rest().iter().flat_map(|part| part.to_vec()).collect();
+            let rest: Vec<u8> = chunk.rest(&mut Line::default()).iter().flat_map(|part| part.to_vec()).collect();
             let count = at_once.min(rest.len());
             out.extend_from_slice(&rest[..count]);
             chunk.advance(count);

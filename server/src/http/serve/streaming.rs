@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, Line};
 
 /// How much is read at once of what a client says behind its request, which is mostly nothing.
 const READ_BYTES: usize = 512;
@@ -69,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
         if self.chunk.copy_into(&mut piece) {
             socket.poll_write(cx, piece.filled())
         } else {
-            socket.poll_write_vectored(cx, &self.chunk.rest())
+            socket.poll_write_vectored(cx, &self.chunk.rest(&mut Line::default()))
         }
     }
 
