@@ -34,7 +34,7 @@ pub(super) struct Schedule {
 /// The kinds of faults; each schedule has about half of them, so that each also meets the others' absence.
 const FAULTS: u32 = 20;
 /// One schedule of so many has a [`scene`].
-const SCENES: u8 = 4;
+const SCENES: u8 = 8;
 
 impl Schedule {
     pub(super) fn of(seed: u64) -> Self {
@@ -52,7 +52,7 @@ impl Schedule {
             buffers: if rng.bool() { rng.usize(1..3_000) } else { 100_000 },
         };
         let faults = rng.u32(..1 << FAULTS) | rng.u32(..1 << FAULTS) & rng.u32(..1 << FAULTS);
-        let steps = rng.usize(40..=160);
+        let mut steps = rng.usize(40..=160);
         let mut scene = if rng.u8(..SCENES) == 0 { scene::draw(&mut rng) } else { Vec::new() }.into_iter();
         let begins = rng.usize(..steps);
         let mut ops = Vec::with_capacity(steps + 8);
@@ -66,8 +66,9 @@ impl Schedule {
             ops.push(Op::On { client, label: rng.usize(..LABELS.len()) });
         }
         while ops.len() < steps {
-            // What happens anyway goes on in between.
+            // What happens anyway goes on in between, and is not less for it.
             let step = if ops.len() >= begins && rng.u8(..5) > 0 { scene.next() } else { None };
+            steps += usize::from(step.is_some());
             ops.push(step.unwrap_or_else(|| Op::draw(&mut rng, faults)));
         }
         ops.extend(scene);
