@@ -139,7 +139,9 @@ pub trait Auth: Send + Sync + 'static {
     }
 
     /// Tries another way in where this one finds no credentials of its kind ([`AuthError::Missing`]). Credentials that it
-    /// knows and refuses stay refused: a bad token is not passed over for a cookie, nor for an anonymous identity.
+    /// knows and refuses stay refused: a bad token is not passed over for a cookie, nor for an anonymous identity. What is
+    /// allowed before `or` ([`allow`](Self::allow), [`allow_if`](Self::allow_if)) is allowed to those who come in by this one,
+    /// what is allowed after it to all.
     ///
     /// ```
     /// use tidings::auth::{Auth, AuthError, AuthRequest, Identity};

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use tidings_protocol::Channel;
 
-use super::{Auth, AuthError, AuthRequest, Grant, Identity};
+use super::{Auth, AuthError, AuthRequest, Grant, Identity, identity::Way};
 
 /// What a grant allows.
 #[derive(Debug, Clone, Copy)]
@@ -73,13 +73,18 @@ pub struct Or<A, B> {
 impl<A: Auth, B: Auth> Auth for Or<A, B> {
     async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
         match self.first.authenticate(request.clone()).await {
-            Err(AuthError::Missing) => self.second.authenticate(request).await,
-            known => known,
+            Err(AuthError::Missing) => Ok(self.second.authenticate(request).await?.by(Way::Second)),
+            known => Ok(known?.by(Way::First)),
         }
     }
 
+    /// Asks the way by which they came in, and not the other: what one allows, it allows those whom it knows.
     async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
-        Ok(self.first.may_subscribe(identity, channel).await? || self.second.may_subscribe(identity, channel).await?)
+        match identity.way() {
+            Some((Way::First, identity)) => self.first.may_subscribe(&identity, channel).await,
+            Some((Way::Second, identity)) => self.second.may_subscribe(&identity, channel).await,
+            None => Ok(false),
+        }
     }
 }
 

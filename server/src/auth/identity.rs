@@ -21,6 +21,17 @@ pub struct Identity {
     expires: Option<SystemTime>,
     #[serde(default)]
     issued: Option<SystemTime>,
+    /// By which of two ways ([`Auth::or`](super::Auth::or)) it came in, the inner one first.
+    #[serde(default)]
+    ways: Vec<Way>,
+}
+
+/// One of the two ways of [`Auth::or`](super::Auth::or).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Way {
+    First,
+    Second,
 }
 
 impl Identity {
@@ -49,6 +60,7 @@ impl Identity {
             publish_as_backend: false,
             expires: None,
             issued: None,
+            ways: Vec::new(),
         }
     }
 
@@ -133,6 +145,18 @@ impl Identity {
     /// When the credentials were issued, in milliseconds since 1970.
     pub(crate) fn issued_ms(&self) -> Issued {
         Some(millis(self.issued?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()))
+    }
+
+    /// This identity, let in by this way.
+    pub(super) fn by(mut self, way: Way) -> Self {
+        self.ways.push(way);
+        self
+    }
+
+    /// By which of the two outermost ways it came in, and who it is behind that.
+    pub(super) fn way(&self) -> Option<(Way, Self)> {
+        let mut inner = self.clone();
+        Some((inner.ways.pop()?, inner))
     }
 
     pub(crate) fn is_backend(&self) -> bool {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use tidings::{
     Routes,
-    auth::{Auth, AuthError},
+    auth::{Auth, AuthError, AuthRequest, Identity},
 };
 
 use crate::fixture::{Fixture, auth, pattern};
@@ -139,4 +139,17 @@ async fn no_more_is_asked_than_a_stream_may_hold() {
     let codes: Vec<_> =
         stream.connected.data["rejected"].as_array().unwrap().iter().map(|each| &each["code"]).collect();
     assert_eq!(codes, ["forbidden", "forbidden", "forbidden", "tooManyChannels"]);
+}
+
+#[tokio::test]
+async fn what_one_way_in_asks_holds_for_those_who_took_it() {
+    let staff = (|request: AuthRequest| async move { Identity::user(request.bearer().ok_or(AuthError::Missing)?) })
+        .allow_if(|_, _| async { Ok(true) });
+    let guests = (|_: AuthRequest| async { Ok(Identity::anonymous()) }).allow("news:*");
+    let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, staff.or(guests))).await;
+    let staff = fixture.stream("ana", &[("channels", "secret:1")]).await;
+    assert_eq!(staff.connected.data["channels"], json!(["secret:1"]));
+    let query = [("channels", "secret:1,news:1")];
+    let guest = fixture.stream("", &query).await;
+    assert_eq!(guest.connected.data["channels"], json!(["news:1"]), "{}", guest.connected.data);
 }
