@@ -53,7 +53,24 @@ pub struct Entry {
     pub payload: Box<RawValue>,
 }
 
+/// What one user of an audience takes beside the letters of the id: here, and in the window's index.
+const BYTES_OF_A_USER: usize = 64;
+
 impl Entry {
+    /// About how many bytes it takes in memory: its payload, and those whom it is addressed to. (All else of it is small, and who
+    /// counts entries bounds it.)
+    pub(crate) fn weight(&self) -> usize {
+        self.payload.get().len() + self.audience_bytes()
+    }
+
+    /// About how many bytes those take whom it is addressed to, who may be very many.
+    pub(crate) fn audience_bytes(&self) -> usize {
+        match &self.audience {
+            Audience::Users(users) => users.iter().map(|user| user.as_str().len() + BYTES_OF_A_USER).sum(),
+            Audience::Channel | Audience::Device(..) | Audience::Control(_) => 0,
+        }
+    }
+
     /// The entry as bytes to store: JSON, so that whoever opens the store can read it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

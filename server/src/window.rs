@@ -36,6 +36,13 @@ pub(crate) struct Sent {
     pub(crate) frame: Frame,
 }
 
+impl Sent {
+    /// About how many bytes it takes.
+    fn weight(&self) -> usize {
+        self.frame.len() + self.entry.audience_bytes()
+    }
+}
+
 /// The records in `(from, up_to]` and the keys under which they are filed.
 #[derive(Debug)]
 pub(crate) struct Dirty {
@@ -154,8 +161,9 @@ impl Window {
             self.index.or_default(key).push_back(record.seq);
             self.dirty.or_default(key);
         });
-        self.bytes += frame.len();
-        self.records.push_back(Sent { tag: record.tag, entry: record.entry.clone(), frame: frame.into() });
+        let sent = Sent { tag: record.tag, entry: record.entry.clone(), frame: frame.into() };
+        self.bytes += sent.weight();
+        self.records.push_back(sent);
         let oldest = record.entry.timestamp.0.saturating_sub(self.bounds.age_ms);
         while let Some(front) = self.records.front() {
             let within = self.records.len() <= self.bounds.records
@@ -171,7 +179,7 @@ impl Window {
     fn trim_front(&mut self) {
         let Some(front) = self.records.pop_front() else { return };
         self.base = Cursor { seq: self.base.seq + 1, tag: front.tag, ..self.base };
-        self.bytes -= front.frame.len();
+        self.bytes -= front.weight();
         filed(&front.entry, |key| {
             // A record filed twice under one key (a user named twice) empties it in the first round.
             let Some(filed) = self.index.get_mut(key) else { return };
@@ -281,6 +289,22 @@ mod tests {
         assert!(window.index.is_empty());
         assert_eq!(window.base(), Cursor { epoch: 1, seq: 2, tag: 102 });
         assert_eq!(window.tag(2), Some(102));
+    }
+
+    #[test]
+    fn those_whom_records_are_addressed_to_take_room_too() {
+        let mut window = Window::new(ORIGIN, WindowBounds { records: 1_000, bytes: 1 << 20, age_ms: u64::MAX });
+        for _ in 0..50 {
+            let mut to_many = entry("a", "t", "1");
+            let user = |number| tidings_protocol::UserId::new(format!("user-{number}")).unwrap();
+            to_many.audience = Audience::Users((0..1_000).map(user).collect());
+            apply(&mut window, to_many);
+        }
+        assert!((10..20).contains(&window.records.len()), "{} of 70 KiB each", window.records.len());
+        while !window.records.is_empty() {
+            window.trim_front();
+        }
+        assert_eq!(window.bytes, 0);
     }
 
     #[test]

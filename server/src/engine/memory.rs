@@ -53,7 +53,7 @@ impl MemoryBuilder {
         self
     }
 
-    /// At most this many bytes of payload. Defaults to 64 MiB.
+    /// At most this many bytes, of payloads and of the users whom events are addressed to. Defaults to 64 MiB.
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
@@ -127,7 +127,7 @@ impl Log {
         let record = Record { seq: self.last() + 1, tag: fastrand::u32(1..), entry };
         let cursor = Cursor { epoch: self.epoch, seq: record.seq, tag: record.tag };
         let receipt = Receipt { cursor, duplicate: false };
-        self.bytes += record.entry.payload.get().len();
+        self.bytes += record.entry.weight();
         self.keys.insert(record.entry.key.clone(), receipt);
         self.records.push_back(record);
         receipt
@@ -143,7 +143,7 @@ impl Log {
             if within {
                 break;
             }
-            self.bytes -= front.entry.payload.get().len();
+            self.bytes -= front.entry.weight();
             self.keys.remove(&front.entry.key);
             self.base_tag = front.tag;
             self.first += 1;

@@ -69,7 +69,8 @@ impl HubBuilder {
         self
     }
 
-    /// The most bytes of encoded frames kept in memory. Defaults to 64 MiB.
+    /// The most bytes of records kept in memory: encoded frames, and the users whom they are addressed to. Defaults to
+    /// 64 MiB.
     pub fn window_bytes(mut self, bytes: usize) -> Self {
         self.config.window_bytes = bytes;
         self

@@ -6,7 +6,7 @@ use crate::record::Record;
 
 /// The most records kept. Most are in the hub's window as well and cost nothing here.
 const RECORDS: usize = 10_000;
-/// The most bytes of payload kept.
+/// The most bytes kept.
 const BYTES: usize = 16 << 20;
 
 /// Contiguous records, ending with the last one committed.
@@ -17,7 +17,7 @@ pub(super) struct Recent {
 }
 
 fn size(record: &Record) -> usize {
-    record.entry.payload.get().len()
+    record.entry.weight()
 }
 
 impl Recent {
