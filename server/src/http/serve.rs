@@ -69,6 +69,7 @@ pub fn serve(listener: TcpListener, router: Router) -> Serve {
         router,
         head_timeout: Duration::from_secs(10),
         head_bytes: HEAD_BYTES,
+        idle_timeout: Duration::from_secs(130),
         stall: Duration::from_secs(60),
         send_buffer: SEND_BUFFER,
         shutdown: Box::pin(pending()),
@@ -83,6 +84,7 @@ pub struct Serve {
     router: Router,
     head_timeout: Duration,
     head_bytes: usize,
+    idle_timeout: Duration,
     stall: Duration,
     send_buffer: usize,
     shutdown: BoxFuture<'static, ()>,
@@ -108,6 +110,15 @@ impl Serve {
     /// ([`Limits::url_bytes`](crate::Limits::url_bytes), [`header_bytes`](crate::Limits::header_bytes)) are met first.
     pub fn head_bytes(mut self, bytes: usize) -> Self {
         self.head_bytes = bytes.max(8 << 10);
+        self
+    }
+
+    /// How long a connection may wait for its next request, in steps of [`head_timeout`](Self::head_timeout) over HTTP/1; for its
+    /// first one it has that time. It must be longer than a proxy in front keeps its own end (60 s for nginx and AWS, two
+    /// minutes for Caddy), which else sends requests into connections that are being closed, and tells its clients 502. Defaults
+    /// to 130 s.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
         self
     }
 
@@ -152,6 +163,7 @@ impl Serve {
             http2,
             head_timeout: self.head_timeout,
             head_bytes: self.head_bytes,
+            idle_timeout: self.idle_timeout,
             stall: self.stall,
             send_buffer: self.send_buffer,
             stopping: watch::Sender::new(false),

@@ -10,14 +10,18 @@ use std::{
     io,
     net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
-    task::Poll,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
     time::Duration,
 };
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use bytes::Bytes;
 use http::Request;
+use http_body::{Frame, SizeHint};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -51,6 +55,7 @@ pub(super) struct Shared {
     pub(super) http2: http2::Builder<TokioExecutor>,
     pub(super) head_timeout: Duration,
     pub(super) head_bytes: usize,
+    pub(super) idle_timeout: Duration,
     pub(super) stall: Duration,
     pub(super) send_buffer: usize,
     pub(super) stopping: watch::Sender<bool>,
@@ -90,9 +95,18 @@ struct Begun<S> {
     read: Bytes,
 }
 
+/// What hyper leaves.
+enum After<S> {
+    /// A stream that can go on without it.
+    Stream(Box<Stream<S>>),
+    /// A client that has said nothing for the time of a head, or has begun one within it; and whether it was served before.
+    Quiet { socket: Stall<S>, read: Bytes, served: bool },
+    /// Nothing.
+    End,
+}
+
 /// A stream without hyper.
 struct Stream<S> {
-    peer: SocketAddr,
     streaming: Streaming<Stall<S>>,
     /// Whether its head says that the connection ends with it.
     last: bool,
@@ -112,16 +126,32 @@ pub(super) fn serve<S: Transport>(
             return Ok(Box::pin(serve_http2(&shared, socket, read, peer)).await?);
         }
         let mut requests = Box::pin(serve_http1(&shared, socket, read, peer));
-        while let Some(mut stream) = requests.await? {
-            poll_fn(|cx| stream.streaming.poll(cx)).await?;
-            let (last, peer) = (stream.last || shared.is_stopping(), stream.peer);
-            let (socket, read) = stream.streaming.into_parts();
-            if last {
-                return Ok(Box::pin(close(socket)).await?);
-            }
+        // Whether there was a request yet, and for how long there has been none.
+        let (mut is_known, mut quiet) = (false, Duration::ZERO);
+        loop {
+            let (socket, read) = match requests.await? {
+                After::End => return Ok(()),
+                After::Stream(mut stream) => {
+                    poll_fn(|cx| stream.streaming.poll(cx)).await?;
+                    let last = stream.last || shared.is_stopping();
+                    let (socket, read) = stream.streaming.into_parts();
+                    if last {
+                        return Ok(Box::pin(close(socket)).await?);
+                    }
+                    (is_known, quiet) = (true, Duration::ZERO);
+                    (socket, read)
+                }
+                After::Quiet { socket, read, served } => {
+                    is_known |= served;
+                    quiet = if served { Duration::ZERO } else { quiet } + shared.head_timeout;
+                    if read.is_empty() && (!is_known || quiet >= shared.idle_timeout || shared.is_stopping()) {
+                        return Ok(Box::pin(close(socket)).await?);
+                    }
+                    (socket, read)
+                }
+            };
             requests = Box::pin(serve_http1(&shared, socket, read, peer));
         }
-        Ok(())
     }
 }
 
@@ -153,16 +183,20 @@ async fn begin<S: Transport>(
     Ok(Some(Begun { socket, peer, is_http2: bytes == *PREFACE, read: Bytes::copy_from_slice(&bytes[..count]) }))
 }
 
-/// Lets hyper serve requests, until one of them is answered by a stream that can be taken over, or to the end.
+/// Lets hyper serve requests, until one of them is answered by a stream that can be taken over, or none comes for some time, or
+/// to the end. hyper has one clock for both the time between two requests and the time of a head; it is that of the head, and
+/// who has been served may let it go by several times.
 async fn serve_http1<S: Transport>(
     shared: &Shared,
     socket: Stall<S>,
     read: Bytes,
     peer: SocketAddr,
-) -> hyper::Result<Option<Box<Stream<S>>>> {
+) -> hyper::Result<After<S>> {
+    let has_begun = !read.is_empty();
+    let exchanges = Arc::new(Exchanges::default());
     let handover = Arc::new(Handover::default());
     let io = TokioIo::new(Watched::new(socket, read, handover.clone()));
-    let service = service(shared.router.clone(), peer, Some(handover.clone()));
+    let service = service(shared.router.clone(), peer, exchanges.clone(), Some(handover.clone()));
     let mut connection = shared.http1.serve_connection(io, service).with_upgrades();
     let ended = {
         let mut stopped = pin!(shared.stopped());
@@ -182,27 +216,29 @@ async fn serve_http1<S: Transport>(
     };
     let ended = match ended {
         Err(error) if error.is_timeout() => {
-            refuse_late(connection).await;
+            let Some(parts) = connection.into_parts() else { return Err(error) };
+            let (socket, unread) = parts.io.into_inner().into_parts();
+            let read = Bytes::from([parts.read_buf, unread].concat());
+            let served = exchanges.served.load(Ordering::Relaxed);
+            if read.is_empty() || served || !has_begun {
+                return Ok(After::Quiet { socket, read, served });
+            }
+            refuse_late(socket).await;
             return Err(error);
         }
         ended => ended?,
     };
     // There are no parts of a connection that became something else, and that has ended for us.
-    let (Some(taken), Some(parts)) = (ended, connection.into_parts()) else { return Ok(None) };
+    let (Some(taken), Some(parts)) = (ended, connection.into_parts()) else { return Ok(After::End) };
     let (socket, unread) = parts.io.into_inner().into_parts();
     socket.get_ref().bound_send_buffer(shared.send_buffer);
     let early = [parts.read_buf, unread].concat();
     let Taken { body, last } = taken;
-    Ok(Some(Box::new(Stream { peer, streaming: Streaming::new(socket, body, early, shared.head_bytes), last })))
+    Ok(After::Stream(Box::new(Stream { streaming: Streaming::new(socket, body, early, shared.head_bytes), last })))
 }
 
-/// Says why to a client whose request head has begun and does not end; hyper would only close. One that is idle is told nothing.
-async fn refuse_late<S: Transport, V>(connection: http1::UpgradeableConnection<TokioIo<Watched<Stall<S>>>, V>)
-where
-    V: HttpService<Incoming, ResBody = Body, Error = Infallible>,
-{
-    let Some(parts) = connection.into_parts().filter(|parts| !parts.read_buf.is_empty()) else { return };
-    let (mut socket, _) = parts.io.into_inner().into_parts();
+/// Says why to a client whose request head has begun and does not end; hyper would only close.
+async fn refuse_late<S: Transport>(mut socket: Stall<S>) {
     let body = serde_json::to_string(&Problem::new(Code::RequestTimeout)).unwrap_or_default();
     let answer = format!(
         "HTTP/1.1 408 Request Timeout\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
@@ -221,29 +257,102 @@ async fn serve_http2<S: Transport>(
     peer: SocketAddr,
 ) -> hyper::Result<()> {
     let io = TokioIo::new(Watched::new(socket, read, Arc::default()));
-    let mut connection = pin!(shared.http2.serve_connection(io, service(shared.router.clone(), peer, None)));
-    tokio::select! {
+    let exchanges = Arc::new(Exchanges::default());
+    let service = service(shared.router.clone(), peer, exchanges.clone(), None);
+    let mut connection = pin!(shared.http2.serve_connection(io, service));
+    let is_idle = tokio::select! {
         ended = connection.as_mut() => return ended,
-        () = shared.stopped() => connection.as_mut().graceful_shutdown(),
+        () = shared.stopped() => false,
+        // hyper has no clock on the heads of HTTP/2, nor on connections without any.
+        () = exchanges.idle(shared.head_timeout, shared.idle_timeout) => true,
+    };
+    connection.as_mut().graceful_shutdown();
+    if is_idle {
+        // Whoever does not answer is gone.
+        return tokio::time::timeout(shared.head_timeout, connection).await.unwrap_or(Ok(()));
     }
     connection.await
+}
+
+/// The requests of one connection that are being answered.
+#[derive(Debug, Default)]
+struct Exchanges {
+    served: AtomicBool,
+    open: watch::Sender<usize>,
+}
+
+impl Exchanges {
+    /// Ready when there has been no first request for this long, or no further one.
+    async fn idle(&self, first: Duration, further: Duration) {
+        let mut open = self.open.subscribe();
+        let mut limit = first;
+        // The sender is in `self`.
+        while tokio::time::timeout(limit, open.wait_for(|open| *open > 0)).await.is_ok() {
+            let _ = open.wait_for(|open| *open == 0).await;
+            limit = further;
+        }
+    }
+}
+
+/// One of them, until its answer has ended.
+struct Exchange(Arc<Exchanges>);
+
+impl Exchange {
+    fn begin(exchanges: &Arc<Exchanges>) -> Self {
+        exchanges.served.store(true, Ordering::Relaxed);
+        exchanges.open.send_modify(|open| *open += 1);
+        Self(exchanges.clone())
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0.open.send_modify(|open| *open -= 1);
+    }
+}
+
+/// The body of an answer, which is open as long as that is.
+struct Answering {
+    body: Body,
+    _exchange: Exchange,
+}
+
+impl http_body::Body for Answering {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// The router as hyper calls it.
 fn service(
     router: Router,
     peer: SocketAddr,
+    exchanges: Arc<Exchanges>,
     handover: Option<Arc<Handover>>,
 ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> {
     service_fn(move |request: Request<Incoming>| {
+        let exchange = Exchange::begin(&exchanges);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        let is_http2 = handover.is_none();
         let handover = handover.clone().and_then(|handover| Some((handover, Terms::of(&request)?)));
         let response = router.clone().oneshot(request);
         async move {
             let response = response.await?;
             Ok(match handover {
                 Some((handover, terms)) => handover.offer(terms, response),
+                None if is_http2 => response.map(|body| Body::new(Answering { body, _exchange: exchange })),
                 None => response,
             })
         }

@@ -1,9 +1,6 @@
 //! Connections over pipes whose windows are as small as one byte, so that every write is cut everywhere.
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    task::Context,
-};
+use std::sync::atomic::AtomicUsize;
 
 use axum::{
     extract::Path,
@@ -11,7 +8,6 @@ use axum::{
     response::Response,
     routing::get,
 };
-use http_body::Frame;
 use http_body_util::{BodyExt, Empty};
 use parking_lot::Mutex;
 use tokio::{
@@ -132,6 +128,7 @@ impl Fixture {
             http1,
             http2: http2::Builder::new(TokioExecutor::new()),
             head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
             head_bytes: 8 << 10,
             stall: Duration::from_secs(60),
             send_buffer: 0,
