@@ -61,10 +61,10 @@ impl Hub {
     /// go on; [`disconnect`](Self::disconnect) ends those too.
     ///
     /// Credentials issued before are refused these channels from now on, for 24 hours or what
-    /// [`revocation_life`](crate::HubBuilder::revocation_life) says, across restarts; so they must not live longer. Which are
-    /// older is told by [`Identity::issued_at`](crate::auth::Identity::issued_at), in tokens the claim `iat`; those of which
-    /// nobody says it count as older, until [`restore`](Self::restore) is called. Take the user's grant away first, for newer
-    /// credentials open what they grant.
+    /// [`revocation_life`](crate::HubBuilder::revocation_life) says, across restarts; **then it is forgotten**, so they must not
+    /// live longer. Which are older is told by [`Identity::issued_at`](crate::auth::Identity::issued_at), in tokens the claim
+    /// `iat`; those of which nobody says it count as older all that time, unless [`restore`](Self::restore) is called. Take the
+    /// user's grant away first, for newer credentials open what they grant, and so do older ones afterwards.
     ///
     /// ```
     /// # async fn f(hub: tidings::Hub) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,6 +1,6 @@
 //! Asking the application who a request belongs to.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,16 +8,23 @@ use http::{HeaderMap, HeaderName, Request, StatusCode, Uri, header, uri::Scheme}
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+    rt::{TokioExecutor, TokioTimer},
 };
 use serde::Deserialize;
 use tidings_protocol::problem::{Code, Problem};
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{Auth, AuthError, AuthRequest, Grant, Identity};
 
 /// The largest answer that is read.
 const ANSWER_BYTES: usize = 64 << 10;
+
+/// How long a connection to the endpoint waits for the next question.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many of them wait at most.
+const IDLE_CONNECTIONS: usize = 32;
+/// How many questions there are at once: after a restart everybody comes back in the same second.
+const QUESTIONS: usize = 256;
 
 /// Asks an endpoint of the application who a request belongs to, passing on its `Cookie` and `Authorization` headers: for
 /// backends in another language, whose sessions only they can read.
@@ -33,7 +40,7 @@ const ANSWER_BYTES: usize = 64 << 10;
 /// | anything else, too late, or not at all | 503 `unavailable`: a backend that restarts must not log everyone out |
 ///
 /// All fields but `userId` may be left out. Requests without any of these headers are [`AuthError::Missing`], and the endpoint is
-/// not asked. Redirects are not followed. It is asked upon every stream and call, over connections that are kept.
+/// not asked. Redirects are not followed. It is asked upon every stream and call, over connections that are kept, 256 at once; the others wait their turn.
 ///
 /// ```
 /// use std::time::Duration;
@@ -48,6 +55,7 @@ pub struct Forward {
     endpoint: Uri,
     pass: Vec<HeaderName>,
     timeout: Duration,
+    turns: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Forward {
@@ -90,9 +98,14 @@ impl Forward {
         if endpoint.scheme() != Some(&Scheme::HTTP) || endpoint.host().is_none() {
             return Err(ForwardError);
         }
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        // Without a timer, what a storm has opened would never be closed again.
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .build_http();
         let pass = vec![header::COOKIE, header::AUTHORIZATION];
-        Ok(Self { client, endpoint, pass, timeout: Duration::from_secs(2) })
+        Ok(Self { client, endpoint, pass, timeout: Duration::from_secs(2), turns: Arc::new(Semaphore::new(QUESTIONS)) })
     }
 
     /// Passes on this header too, which counts as credentials.
@@ -177,7 +190,11 @@ impl Auth for Forward {
         if credentials.is_empty() {
             return Err(AuthError::Missing);
         }
-        let answer = timeout(self.timeout, self.ask(credentials)).await;
+        let answer = timeout(self.timeout, async {
+            let _turn = self.turns.acquire().await.map_err(|closed| AuthError::Unavailable(closed.into()))?;
+            self.ask(credentials).await
+        });
+        let answer = answer.await;
         answer.unwrap_or_else(|_| Err(AuthError::Unavailable("the endpoint did not answer in time".into())))
     }
 }

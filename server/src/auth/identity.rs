@@ -105,7 +105,10 @@ impl Identity {
 
     /// When the credentials were issued: those issued before [`Hub::revoke`](crate::Hub::revoke) or
     /// [`disconnect`](crate::Hub::disconnect) are refused what was revoked. Defaults to before everything, so that who is revoked
-    /// stays so until [`Hub::restore`](crate::Hub::restore). Set the time of the log-in for sessions.
+    /// stays so until [`Hub::restore`](crate::Hub::restore), or until the revocation is forgotten
+    /// ([`revocation_life`](crate::HubBuilder::revocation_life), 24 hours): whoever is to be kept out for longer must be refused by
+    /// your own authentication by then. Set the time of the log-in for sessions, by the clock of the hub's machine: a session of a
+    /// clock that is ahead looks newer than a revocation that came after it.
     #[must_use]
     pub fn issued_at(mut self, time: SystemTime) -> Self {
         self.issued = Some(time);

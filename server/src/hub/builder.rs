@@ -27,9 +27,10 @@ impl HubBuilder {
         self
     }
 
-    /// How long a stream may be silent before a heartbeat is written. Defaults to 15 s.
+    /// How long a stream may be silent before a heartbeat is written; at least 10 ms, for clients take a stream that is silent for
+    /// much longer for dead. Defaults to 15 s.
     pub fn heartbeat(mut self, interval: Duration) -> Self {
-        self.config.heartbeat = interval;
+        self.config.heartbeat = interval.max(Duration::from_millis(10));
         self
     }
 

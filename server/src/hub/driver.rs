@@ -163,7 +163,7 @@ async fn forget(shared: Arc<Shared>, engine: Arc<dyn Engine>) {
 /// Makes heartbeats due. Looking eight times per interval keeps each within an eighth of it.
 async fn tick(shared: Arc<Shared>, heartbeat: Duration) {
     let step = (heartbeat / 8).max(Duration::from_millis(1));
-    let quiet = millis(heartbeat - step);
+    let quiet = millis(heartbeat.saturating_sub(step));
     loop {
         tokio::time::sleep(step).await;
         shared.core.tick(shared.clock.now_ms(), quiet);
