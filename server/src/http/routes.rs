@@ -56,6 +56,11 @@ pub struct Routes {
     origins: Origins,
 }
 
+/// The largest body of a call that does not publish,
+const COMMAND_BYTES: usize = 256 << 10;
+/// or this for each channel that a stream may hold.
+const CHANNEL_BYTES: usize = 256;
+
 /// What every handler needs.
 #[derive(Clone)]
 pub(super) struct Gate {
@@ -202,7 +207,8 @@ impl Routes {
         self
     }
 
-    /// The largest request body, in bytes. Defaults to 4 MiB.
+    /// The largest request body, in bytes. Defaults to 4 MiB. It is that of `/publish`; other calls are read up to 256 KiB, or as
+    /// many channels as a stream may hold.
     pub fn body_bytes(mut self, bytes: usize) -> Self {
         self.body_bytes = bytes;
         self
@@ -216,9 +222,6 @@ impl Routes {
             .route("/subscribe", post(command::subscribe))
             .route("/unsubscribe", post(command::unsubscribe))
             .route("/refresh", post(refresh::refresh));
-        if self.publish {
-            router = router.route("/publish", post(publish::publish));
-        }
         if self.gate.tickets.is_some() {
             router = router.route("/ticket", post(ticket::mint));
         }
@@ -229,12 +232,19 @@ impl Routes {
         if self.latency {
             router = router.route("/latency", post(latency::latency));
         }
+        // Read, a list of channels takes ten times its bytes, and waits for whoever is asked about them.
+        let channels = self.gate.hub.config().channels_per_connection;
+        let command_bytes = channels.saturating_mul(CHANNEL_BYTES).max(COMMAND_BYTES).min(self.body_bytes);
+        let mut router = router.layer(DefaultBodyLimit::max(command_bytes));
+        if self.publish {
+            let publish = post(publish::publish).layer(DefaultBodyLimit::max(self.body_bytes));
+            router = router.route("/publish", publish);
+        }
         let cors = self.origins.layer();
         let hub = self.gate.hub.clone();
         let router = router
             .fallback(|| async { Refusal::from(Code::NotFound) })
             .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) })
-            .layer(DefaultBodyLimit::max(self.body_bytes))
             .layer(from_fn_with_state(self.gate.limiter.limits().clone(), check_head))
             .layer(from_fn_with_state(self.origins, check_origin))
             .layer(map_response_with_state(hub, count))

@@ -133,11 +133,11 @@ mod rates {
     async fn are_not_needed_against_very_many_channels() {
         let fixture = with(Limits::default()).await;
         let stream = fixture.stream("ana", &[("channels", "news:1")]).await;
-        let channels: Vec<_> = (0..200_000).map(|number| format!("news:{number}")).collect();
+        let channels: Vec<_> = (0..15_000).map(|number| format!("news:{number}")).collect();
         let body = json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": channels});
         let ana = fixture.client("ana");
         assert_eq!(ana.post("/subscribe", body.clone()).await.good()["accepted"].as_array().unwrap().len(), 100);
-        assert_eq!(ana.post("/unsubscribe", body).await.good()["accepted"].as_array().unwrap().len(), 200_000);
+        assert_eq!(ana.post("/unsubscribe", body).await.good()["accepted"].as_array().unwrap().len(), 15_000);
     }
 
     #[tokio::test]
