@@ -162,6 +162,12 @@ impl Hub {
         self.core().stats()
     }
 
+    /// Whether the hub can do its work: its engine answers, and the hub is not shutting down. For a health check.
+    pub async fn is_well(&self) -> bool {
+        let bounds = tokio::time::timeout(self.config().publish_deadline, self.engine().bounds());
+        !self.is_draining() && matches!(bounds.await, Ok(Ok(_)))
+    }
+
     /// Shuts the hub down: new streams are refused with 503, every open one is told `closing {reason: drain}` with a delay
     /// spread over a second, so that the clients do not return all at once, and ends. Returns when the last one is gone, or
     /// at the deadline.
