@@ -99,3 +99,15 @@ async fn check_says_whose_the_credentials_are() {
     assert_eq!(fixture.client("ana").get("/check", &[]).await.good(), json!({"userId": "ana"}));
     assert_eq!(fixture.client("anonymous").get("/check", &[]).await.good(), json!({"userId": null}));
 }
+
+#[tokio::test]
+async fn a_loop_of_publishes_on_its_thread_leaves_it_time() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    // More than the log holds, from a loop that waits for nothing.
+    for number in 0..101_000 {
+        fixture.publish("news:2", number).await;
+    }
+    fixture.publish("news:1", "heard").await;
+    stream.hears("heard").await;
+}
