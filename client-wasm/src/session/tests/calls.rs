@@ -394,3 +394,25 @@ fn an_answer_that_comes_after_all_ends_the_wait_of_its_call() {
     rig.settle();
     assert!(rig.sent_one().body.unwrap().contains(r#"["c"]"#));
 }
+
+#[test]
+fn what_is_heard_beside_another_begins_where_the_stream_confirmed_that() {
+    let mut rig = Rig::open("a");
+    let first = rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.subscribed(call, "b", 20);
+    rig.status(call, 200);
+    let second = rig.subscribe("b");
+    rig.settle();
+    assert_eq!(rig.settled(), [(first, None), (second, None)]);
+    assert!(rig.record("b", 15).is_empty(), "that came before");
+    assert_eq!(rig.record("b", 21), [first, second]);
+}
+
+#[test]
+fn the_place_at_which_the_server_gave_something_is_checked_by_the_next_stream() {
+    let mut rig = Rig::open("a");
+    given(&mut rig, "c", 15);
+    assert_eq!(parameter(&rig.reopen(), "seen"), Some(at(15).to_string()));
+}

@@ -334,6 +334,30 @@ fn what_another_tab_was_refused_is_asked_for_when_the_server_gives_it() {
 }
 
 #[test]
+fn what_a_tab_asks_for_again_while_it_is_told_that_it_hears_it_goes_on() {
+    let mut house = House::open(2);
+    let id = house.tabs[1].subscribe("secret");
+    house.tabs[1].settle();
+    house.spread();
+    let call = house.tabs[0].sent_one().number;
+    let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
+    house.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+    house.spread();
+    let (request_id, channels) = ("server".to_owned(), patterns("secret"));
+    house.tabs[0].frame(Frame::Subscribed { request_id, channels, position: Some(at(11)) });
+    let call = house.tabs[0].sent_one().number;
+    house.tabs[0].subscribed(call, "secret", 12);
+    house.tabs[0].status(call, 200);
+    // Another call is under way, behind which one for it would have to wait.
+    house.tabs[0].subscribe("other");
+    house.tabs[0].settle();
+    house.tabs[1].session.connect();
+    house.tabs[1].settle();
+    house.spread();
+    assert_eq!(house.record(0, "secret", 13), [(1, id)]);
+}
+
+#[test]
 fn what_comes_back_on_a_stream_that_begins_further_back_is_not_heard_twice() {
     let mut house = House::open(2);
     let own = house.tabs[0].subscribe("news");
