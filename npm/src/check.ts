@@ -12,16 +12,33 @@ export interface Checked {
 /**
  * Asks the server who this page is at present.
  *
- * @throws a {@link TidingsError}: `network`, or the server's refusal with its `status`
+ * @throws a {@link TidingsError}: `network`, also after so many milliseconds, or the server's refusal with its `status`
  */
-export async function check({ url = '/api/events', credentials = 'same-origin', token }: TidingsOptions): Promise<Checked> {
+export async function check(options: TidingsOptions, timeoutMs: number): Promise<Checked> {
+  const stop = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      stop.abort()
+      reject(new TidingsError('network', { detail: `no answer within ${timeoutMs} ms` }))
+    }, timeoutMs)
+  })
+  try {
+    // The token is the application's, and may never come.
+    return await Promise.race([ask(options, stop.signal), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function ask({ url = '/api/events', credentials = 'same-origin', token }: TidingsOptions, signal: AbortSignal): Promise<Checked> {
   const address = new URL(url, document.baseURI)
   address.pathname = `${address.pathname.replace(/\/$/, '')}/check`
   const given = await token?.()
   const authorization = given ? `Bearer ${given}` : undefined
   let answer: Response
   try {
-    answer = await fetch(address, { credentials, cache: 'no-store', headers: authorization ? { Authorization: authorization } : {} })
+    answer = await fetch(address, { credentials, cache: 'no-store', signal, headers: authorization ? { Authorization: authorization } : {} })
   } catch (cause) {
     throw new TidingsError('network', { cause })
   }

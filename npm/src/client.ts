@@ -121,7 +121,7 @@ export class Tidings<C extends object = RegisteredChannels> {
   }
 
   /** The headers by which a request says from which device and tab it comes, for any HTTP client. */
-  headers(): IdentityHeaders {
+  readonly headers = (): IdentityHeaders => {
     const { deviceId, sessionId } = this.#who()
     return { 'X-Device-Id': deviceId, 'X-Session-Id': sessionId }
   }
@@ -130,13 +130,16 @@ export class Tidings<C extends object = RegisteredChannels> {
    * `fetch` with those headers, so that the server can leave out this tab when it publishes what the request changed.
    * Only towards the page's own origin, unless `identify` says otherwise; headers that are there already stay.
    */
-  fetch(input: RequestInfo | URL, init?: TidingsRequestInit): Promise<Response> {
-    return identifiedFetch(() => this.headers(), input, init, this.#sender)
-  }
+  readonly fetch = (input: RequestInfo | URL, init?: TidingsRequestInit): Promise<Response> =>
+    identifiedFetch(this.headers, input, init, this.#sender)
 
   /** For `tidings/offline`, which sends what `fetch` is given with `offline: 'queue'`, and has to know how to ask who we are. */
-  sendBy(sender: ((options: TidingsOptions) => Sender) | undefined): void {
-    this.#sender = sender?.(this.#options)
+  sendBy(begin: (options: TidingsOptions) => Sender): () => void {
+    const sender = (this.#sender = begin(this.#options))
+    return () => {
+      // Another one may have taken over.
+      if (this.#sender === sender) this.#sender = undefined
+    }
   }
 
   /** Connects at once, from any state, and counts failures from 0 again. Also tries again to load Wasm that failed. */

@@ -46,6 +46,6 @@ function storedDeviceId(): string | undefined {
 }
 
 /** 128 random bits. Not `crypto.randomUUID`, which exists only on secure pages. */
-function randomId(): string {
+export function randomId(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -41,6 +41,10 @@ export class Mutations {
     return (await this.#open()).getAll('mutations')
   }
 
+  async has(id: number): Promise<boolean> {
+    return (await (await this.#open()).getKey('mutations', id)) !== undefined
+  }
+
   async delete(id: number): Promise<void> {
     await (await this.#open()).delete('mutations', id)
   }

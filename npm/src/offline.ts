@@ -18,6 +18,7 @@
 import type { AnyTidings } from './binding.ts'
 import { check, type Checked } from './check.ts'
 import { TidingsError } from './errors.ts'
+import { randomId } from './identity.ts'
 import { Mutations, type Stored } from './mutations.ts'
 import { report } from './subscribable.ts'
 import type { TidingsOptions } from './types.ts'
@@ -25,6 +26,7 @@ import type { TidingsOptions } from './types.ts'
 /** On the answer to a mutation that was kept instead of sent. */
 const QUEUED = 'X-Tidings-Queued'
 const MAX_WAIT_MS = 30_000
+const TIMEOUT_MS = 30_000
 
 /** A mutation that was kept. */
 export interface Mutation {
@@ -85,8 +87,8 @@ export function isQueued(response: Response): boolean {
  */
 export function queueOffline(tidings: AnyTidings, options: OfflineOptions = {}): OfflineQueue {
   if (typeof indexedDB === 'undefined') {
-    tidings.sendBy(() => (request) => fetch(request))
-    return { pending: async () => [], flush: async () => {}, discard: async () => {}, stop: () => {} }
+    const stop = tidings.sendBy(() => (request) => fetch(request))
+    return { pending: async () => [], flush: async () => {}, discard: async () => {}, stop }
   }
   return new Queue(tidings, options)
 }
@@ -110,8 +112,8 @@ class Queue implements OfflineQueue {
   readonly #mutations: Mutations
   readonly #waiters = new Map<number, Waiter>()
   readonly #ends: (() => void)[]
-  /** Whom the server named last; `undefined` before it did. */
-  #user: string | null | undefined
+  /** Whom the server named last, in which session: `reset()` begins another one, whatever the state. */
+  #named: { readonly userId: string | null; readonly sessionId: string } | undefined
   #failures = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   /** The stream on which the server named the user. */
@@ -121,6 +123,8 @@ class Queue implements OfflineQueue {
   #running = false
   #again = false
   #stopped = false
+  /** The storage of the mutation made last: what is made first is kept first, however long its body takes to read. */
+  #kept: Promise<unknown> = Promise.resolve()
 
   constructor(tidings: AnyTidings, options: OfflineOptions) {
     this.#tidings = tidings
@@ -129,11 +133,12 @@ class Queue implements OfflineQueue {
     this.#mutations = new Mutations(this.#name)
     const onReturn = (): void => void this.flush()
     addEventListener('online', onReturn)
-    this.#ends = [tidings.subscribeState(() => this.#follow()), () => removeEventListener('online', onReturn)]
-    tidings.sendBy((client) => {
+    const unfollow = tidings.subscribeState(() => this.#follow())
+    const unsend = tidings.sendBy((client) => {
       this.#client = client
       return (request) => this.#send(request)
     })
+    this.#ends = [unfollow, unsend, () => removeEventListener('online', onReturn)]
     this.#follow()
     void this.flush()
   }
@@ -160,25 +165,32 @@ class Queue implements OfflineQueue {
     this.#stopped = true
     clearTimeout(this.#timer)
     for (const end of this.#ends) end()
-    this.#tidings.sendBy(undefined)
-    void this.#mutations.close()
+    // What is under way is of no use unless its answer is written down.
+    void Promise.all([this.#pass, this.#kept]).then(() => this.#mutations.close())
   }
 
-  /** The server's word on who we are comes with each stream, and goes with `reset()`. */
+  /** The server's word on who we are comes with each stream. */
   #follow(): void {
     const { state, connectionId, userId } = this.#tidings
-    if (state === 'idle') this.#user = undefined
     if (state !== 'open' || connectionId === this.#connectionId) return
     this.#connectionId = connectionId
-    this.#user = userId ?? null
+    this.#named = { userId: userId ?? null, sessionId: this.#tidings.sessionId }
     void this.flush()
   }
 
   async #send(request: Request): Promise<Response> {
-    const { user } = this.#options
-    const userId = user ? await user() : (this.#user ?? (await this.#askWho()))
-    if (userId === undefined) {
+    const { signal } = request
+    if (signal.aborted) throw signal.reason
+    const { sessionId } = this.#tidings
+    // Asked now: by the time it is kept somebody else may have logged in.
+    const keeping = Promise.all([this.#who(), this.#kept]).then(async ([userId]) =>
+      userId === undefined ? ('unknown' as const) : this.#keep(request, userId).catch(() => 'refused' as const),
+    )
+    this.#kept = keeping.catch(() => {})
+    const id = await keeping
+    if (id === 'unknown') {
       try {
+        if (this.#tidings.sessionId !== sessionId) throw new Error('the user has logged out meanwhile')
         return await fetch(request)
       } catch (cause) {
         throw new TidingsError('userUnknown', {
@@ -188,25 +200,41 @@ class Queue implements OfflineQueue {
         })
       }
     }
-    let id: number
-    try {
-      id = await this.#keep(request, userId)
-    } catch {
-      // Storage is refused or full.
-      return fetch(request)
-    }
+    // Storage is refused or full.
+    if (id === 'refused') return fetch(request)
     return new Promise((resolve, reject) => {
       this.#waiters.set(id, { request, resolve, reject })
+      if (this.#stopped) return this.#letGo()
+      const onAbort = (): void => {
+        if (!this.#waiters.delete(id)) return
+        reject(signal.reason)
+        this.#mutations.delete(id).catch(report)
+      }
+      if (signal.aborted) return onAbort()
+      signal.addEventListener('abort', onAbort, { once: true })
       void this.flush()
     })
   }
 
-  async #askWho(): Promise<string | null | undefined> {
+  /** Who makes mutations now. */
+  async #who(): Promise<string | null | undefined> {
+    const { user } = this.#options
+    if (user) return user()
+    const { sessionId } = this.#tidings
+    if (this.#named?.sessionId === sessionId) return this.#named.userId
     try {
-      return (this.#user = (await check(this.#client)).userId)
+      const { userId } = await this.#check()
+      // Who has logged in meanwhile did not make it.
+      if (this.#tidings.sessionId !== sessionId) return undefined
+      this.#named = { userId, sessionId }
+      return userId
     } catch {
       return undefined
     }
+  }
+
+  #check(): Promise<Checked> {
+    return check(this.#client, this.#options.timeoutMs ?? TIMEOUT_MS)
   }
 
   async #keep(request: Request, userId: string | null): Promise<number> {
@@ -215,7 +243,7 @@ class Queue implements OfflineQueue {
     // A token neither belongs into storage nor would it be good for long.
     const kept = headers.filter(([name]) => name !== 'authorization')
     return this.#mutations.add({
-      key: crypto.randomUUID(),
+      key: newKey(),
       userId,
       madeAt: Date.now(),
       url,
@@ -242,6 +270,7 @@ class Queue implements OfflineQueue {
       }
     }
     this.#running = false
+    if (this.#stopped) this.#letGo()
   }
 
   /** Sends what can be sent, in order. */
@@ -252,6 +281,7 @@ class Queue implements OfflineQueue {
     for (const id of before) if (!all.some((one) => one.id === id)) this.#answer(id, undefined)
 
     for (const mutation of all) {
+      if (this.#stopped) return
       if (Date.now() - mutation.madeAt > (this.#options.maxAgeMs ?? 86_400_000)) {
         await this.#mutations.delete(mutation.id)
         this.#tell(() => this.#options.onReject?.(described(mutation), { reason: 'expired' }))
@@ -260,10 +290,16 @@ class Queue implements OfflineQueue {
       let checked: Checked
       try {
         // Each time: somebody may log out and in again in another tab between two of them.
-        checked = await check(this.#client)
+        checked = await this.#check()
       } catch (error) {
         // Nobody of ours until somebody logs in; or there is no answer.
         return this.#later(error instanceof TidingsError && error.status === 401 ? undefined : 0)
+      }
+      if (this.#stopped) return
+      // Discarded, or its caller has aborted it, since all were read.
+      if (!(await this.#mutations.has(mutation.id))) {
+        this.#answer(mutation.id, undefined)
+        continue
       }
       const waiter = this.#waiters.get(mutation.id)
       if (checked.userId !== mutation.userId) {
@@ -274,7 +310,9 @@ class Queue implements OfflineQueue {
       if (attempt === 'unanswered') return this.#later(0)
       if (attempt !== 'aborted') {
         if (isTransient(attempt.status)) return this.#later(retryAfterMs(attempt))
-        if (attempt.status === 401 && !waiter) return this.#later(undefined)
+        // The token may have ended meanwhile; there will be a fresh one. Any other 401 is this address' own answer: the server
+        // has just said who the page is.
+        if (attempt.status === 401 && !waiter && mutation.authorized && checked.authorization !== undefined) return this.#later(0)
       }
       this.#failures = 0
       await this.#mutations.delete(mutation.id)
@@ -292,18 +330,15 @@ class Queue implements OfflineQueue {
     // A string of RFC 8941, as the IETF's draft of this header has it.
     headers.set('Idempotency-Key', `"${key}"`)
     const stop = new AbortController()
-    const timer = setTimeout(() => stop.abort(), this.#options.timeoutMs ?? 30_000)
+    const timer = setTimeout(() => stop.abort(), this.#options.timeoutMs ?? TIMEOUT_MS)
     const signal = waiter?.request.signal
     const abort = (): void => stop.abort()
     signal?.addEventListener('abort', abort)
     try {
       if (signal?.aborted) throw signal.reason
       return await fetch(url, { method, headers, credentials, signal: stop.signal, ...(body.byteLength > 0 && { body }) })
-    } catch (error) {
-      if (!signal?.aborted) return 'unanswered'
-      this.#waiters.delete(mutation.id)
-      waiter?.reject(signal.reason ?? error)
-      return 'aborted'
+    } catch {
+      return signal?.aborted ? 'aborted' : 'unanswered'
     } finally {
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
@@ -340,6 +375,11 @@ class Queue implements OfflineQueue {
 /** What passes by itself: the request was not refused for what it is. */
 function isTransient(status: number): boolean {
   return status >= 500 || [408, 425, 429].includes(status)
+}
+
+/** Not `crypto.randomUUID`, which exists only on secure pages (and in Safari from 15.4 on). */
+function newKey(): string {
+  return randomId().replace(/^(.{8})(.{4}).(.{3}).(.{3})/, '$1-$2-4$3-8$4-')
 }
 
 function retryAfterMs(response: Response): number {

@@ -1,6 +1,6 @@
 // Mutations made offline: a real IndexedDB, real locks between tabs, and a server that writes down what it is asked.
 import type { BrowserContext, Page } from '@playwright/test'
-import type { Mutation, OfflineQueue } from 'tidings/offline'
+import type { Mutation, OfflineOptions, OfflineQueue } from 'tidings/offline'
 import { expect, test as base } from '../fixtures.ts'
 import { connect } from '../support/ask.ts'
 import type { Asked } from '../support/front.ts'
@@ -45,9 +45,12 @@ const test = base.extend<Fixtures>({
   },
 })
 
+/** Options of the page's queue; `as` is what its option `user` says. */
+type Options = Pick<OfflineOptions, 'maxAgeMs' | 'timeoutMs'> & { as?: string }
+
 /** Makes the page's queue. */
-async function begin(page: Page, options: { maxAgeMs?: number } = {}): Promise<void> {
-  await page.evaluate(async (options) => {
+async function begin(page: Page, options: Options = {}): Promise<void> {
+  await page.evaluate(async ({ as, ...options }) => {
     const path = '/tidings/offline.js'
     const { queueOffline } = (await import(path)) as typeof import('/tidings/offline.js')
     globalThis.outcome = { flushed: [], rejected: [] }
@@ -56,6 +59,7 @@ async function begin(page: Page, options: { maxAgeMs?: number } = {}): Promise<v
       onFlush: (mutation, { status }) => outcome.flushed.push(`${name(mutation)} ${status}`),
       onReject: (mutation, rejection) =>
         outcome.rejected.push(`${name(mutation)} ${rejection.reason === 'refused' ? rejection.response.status : 'expired'}`),
+      ...(as !== undefined && { user: () => as }),
       ...options,
     })
   }, options)
@@ -73,6 +77,21 @@ const make = (page: Page, ...bodies: string[]): Promise<string[]> =>
       ),
     bodies,
   )
+
+/** Lets the answers to a path wait, as those of a server that is stuck; the result lets them go. */
+async function stick(context: BrowserContext, path: string): Promise<() => Promise<void>> {
+  let release!: () => void
+  const until = new Promise<void>((resolve) => (release = resolve))
+  await context.route(`**${path}`, async (route) => {
+    await until
+    // The page may have given up on it.
+    await route.fallback().catch(() => {})
+  })
+  return async () => {
+    release()
+    await context.unroute(`**${path}`)
+  }
+}
 
 const pending = (page: Page): Promise<number> => page.evaluate(async () => (await queue.pending()).length)
 const bodies = (asked: Asked[]): string[] => asked.map(({ body }) => body)
@@ -266,4 +285,155 @@ test('without a queue, or knowing for whom to keep it, it says so', async ({ con
   const page = await openQueue()
   await context.setOffline(true)
   expect(await code(page)).toBe('userUnknown')
+})
+
+test('after `reset()` nothing is made in the name of the user before, though the client was never connected', async ({ asked, context, openQueue }) => {
+  let user = 'ana'
+  await context.route('**/api/events/check?*', (route) => route.fulfill({ json: { userId: user } }))
+  const page = await openQueue()
+  expect(await make(page, "ana's")).toEqual(['200'])
+  await page.evaluate(() => tidings.reset())
+  user = 'bob'
+  expect(await make(page, "bob's")).toEqual(['200'])
+  expect(bodies(asked)).toEqual(["ana's", "bob's"])
+  expect(await pending(page)).toBe(0)
+})
+
+test('what was made before `reset()` is never kept as that of who logs in while the server is asked', async ({ asked, context, front, openQueue }) => {
+  const page = await openQueue()
+  const release = await stick(context, '/api/events/check?*')
+  const made = page.evaluate(() => {
+    const options = { method: 'POST', body: "ana's", offline: 'queue' } as const
+    return tidings.fetch('/api/notes', options).then(() => 'sent', ({ code }: { code: string }) => code)
+  })
+  await page.evaluate(() => tidings.reset())
+  await release()
+  expect(await made).toBe('userUnknown')
+  expect(await pending(page)).toBe(0)
+  expect(asked).toEqual([])
+  expect(front.seen('/api/notes')).toEqual([])
+})
+
+test('on a page without TLS, where there is neither `crypto.randomUUID` nor a lock, they are kept and sent', async ({ asked, context, openQueue }) => {
+  await context.addInitScript(() => {
+    Object.defineProperty(crypto, 'randomUUID', { value: undefined })
+    Object.defineProperty(navigator, 'locks', { value: undefined })
+  })
+  const page = await openQueue()
+  await connect(page)
+  await context.setOffline(true)
+  expect(await make(page, 'one')).toEqual(['202 queued'])
+  await context.setOffline(false)
+  await expect.poll(() => bodies(asked)).toEqual(['one'])
+  expect(asked[0]!.headers['idempotency-key']).toMatch(/^"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}"$/)
+})
+
+test('what is made first is sent first, however long its body takes to read', async ({ asked, openQueue }) => {
+  const page = await openQueue()
+  await connect(page)
+  const answers = await page.evaluate(() => {
+    const body = new Blob([new Uint8Array(4_000_000)])
+    const post = (body: BodyInit) => tidings.fetch('/api/notes', { method: 'POST', body, offline: 'queue' })
+    return Promise.all([post(body), post('second')].map(async (answer) => (await answer).status))
+  })
+  expect(answers).toEqual([200, 200])
+  expect(bodies(asked).map(({ length }) => length)).toEqual([4_000_000, 6])
+})
+
+test('what is discarded while others are being sent is not sent', async ({ asked, context, front, openQueue }) => {
+  const page = await openQueue()
+  await connect(page)
+  await context.setOffline(true)
+  await make(page, 'one', 'two', 'three')
+  const release = front.hold('/api/notes')
+  await context.setOffline(false)
+  await expect.poll(() => front.seen('/api/notes').length).toBe(1)
+  await page.evaluate(async () => queue.discard((await queue.pending())[2]!.key))
+  release()
+  await expect.poll(() => bodies(asked)).toEqual(['one', 'two'])
+  await page.evaluate(() => queue.flush())
+  expect(bodies(asked)).toEqual(['one', 'two'])
+  expect(await pending(page)).toBe(0)
+})
+
+test('`stop()` ends it after the one that is under way, and what is made before it is kept', async ({ asked, context, front, openQueue }) => {
+  const page = await openQueue()
+  await connect(page)
+  await context.setOffline(true)
+  await make(page, 'one', 'two')
+  const release = front.hold('/api/notes')
+  await context.setOffline(false)
+  await expect.poll(() => front.seen('/api/notes').length).toBe(1)
+  const third = page.evaluate(async () => {
+    const answer = tidings.fetch('/api/notes', { method: 'POST', body: 'three', offline: 'queue' })
+    queue.stop()
+    return (await answer).status
+  })
+  expect(await third).toBe(202)
+  release()
+  await expect.poll(() => page.evaluate(() => outcome.flushed.length)).toBe(1)
+  await expect.poll(() => pending(page)).toBe(2)
+  expect(bodies(asked)).toEqual(['one'])
+  await begin(page)
+  await expect.poll(() => bodies(asked)).toEqual(['one', 'two', 'three'])
+})
+
+test('to stop an older queue leaves the newer one to the client', async ({ asked, openQueue }) => {
+  const page = await openQueue()
+  await page.evaluate(() => (globalThis as { older?: OfflineQueue }).older = queue)
+  await begin(page)
+  await page.evaluate(() => (globalThis as { older?: OfflineQueue }).older!.stop())
+  expect(await make(page, 'one')).toEqual(['200'])
+  expect(bodies(asked)).toEqual(['one'])
+})
+
+test('a server that does not say who the page is, in time, is no answer: what is made is kept', async ({ asked, context, open, openQueue: _ }) => {
+  const page = await open()
+  await begin(page, { as: 'ana', timeoutMs: 200 })
+  const release = await stick(context, '/api/events/check?*')
+  expect(await make(page, 'one')).toEqual(['202 queued'])
+  expect(asked).toEqual([])
+  await release()
+  await expect.poll(() => bodies(asked)).toEqual(['one'])
+})
+
+test('a token that never comes is no answer: what is made is kept', async ({ asked, open }) => {
+  const page = await open()
+  await page.evaluate(() => start({ token: () => new Promise(() => {}) }))
+  await begin(page, { as: 'ana', timeoutMs: 200 })
+  expect(await make(page, 'one')).toEqual(['202 queued'])
+  expect(asked).toEqual([])
+})
+
+test('an address that answers 401 while the server knows who we are has refused it, and holds up nothing', async ({ asked, context, openQueue, statuses }) => {
+  const page = await openQueue()
+  await connect(page)
+  await context.setOffline(true)
+  await make(page, 'one', 'two')
+  statuses.push(401)
+  await context.setOffline(false)
+  await expect.poll(() => bodies(asked)).toEqual(['one', 'two'])
+  await expect.poll(() => page.evaluate(() => outcome)).toEqual({ rejected: ['/api/notes 36 401'], flushed: ['/api/notes 36 200'] })
+})
+
+test('what is aborted while it waits behind another is neither answered nor sent', async ({ asked, front, openQueue }) => {
+  const page = await openQueue()
+  await connect(page)
+  const release = front.hold('/api/notes')
+  const first = make(page, 'one')
+  await expect.poll(() => front.seen('/api/notes').length).toBe(1)
+  const second = await page.evaluate(async () => {
+    const stop = new AbortController()
+    const answer = tidings.fetch('/api/notes', { method: 'POST', body: 'two', offline: 'queue', signal: stop.signal })
+    const told = answer.then(() => 'answered', ({ name }: Error) => name)
+    while ((await queue.pending()).length < 2);
+    stop.abort()
+    return told
+  })
+  expect(second).toBe('AbortError')
+  release()
+  expect(await first).toEqual(['200'])
+  await page.evaluate(() => queue.flush())
+  expect(bodies(asked)).toEqual(['one'])
+  expect(await pending(page)).toBe(0)
 })
