@@ -12,11 +12,16 @@ const EDITS = [
 function start(instance) {
     if (wasm) return;
     wasm = instance.exports;
+    cachedTextDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+    cachedTextEncoder = new TextEncoder();
     wasm.__wbindgen_start();
 }
 `,
   ],
   [/\(typeof FinalizationRegistry === 'undefined'\)\s+\? .*\s+: (?=new Fin)/g, ''],
+  // Importing does nothing: `start` makes them.
+  [/(?<=let cachedTextDecoder) = new TextDecoder\(.*\);\ncachedTextDecoder\.decode\(\);/, ';'],
+  [/const (cachedTextEncoder) = new TextEncoder\(\);/, 'let $1;'],
   [/if \(!\('encodeInto' in cachedTextEncoder\)\) \{[\s\S]*?\n}\n/, ''],
   [/ {4}if \(realloc === undefined\) \{[\s\S]*?\n {4}}\n/, ''],
   [/cachedDataViewMemory0 === null \|\| .*(?=\) \{)/, 'cachedDataViewMemory0?.buffer !== wasm.memory.buffer'],

@@ -54,9 +54,10 @@ export function object(text) {
   }
 }
 
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+/** Made when it is needed: where there is none (Jest's jsdom), importing the package must not throw. */
+let decoder
 /** Reads the bytes of a text. What is no UTF-8 in them is replaced, as the standard for streams says. */
-const decoded = (bytes) => decoder.decode(bytes)
+const decoded = (bytes) => (decoder ??= new TextDecoder('utf-8', { ignoreBOM: true })).decode(bytes)
 
 export const objectOf = (bytes) => object(decoded(bytes))
 
@@ -83,6 +84,8 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
   let timer
   /** The token for requests. It is in their headers, and nowhere else. */
   let bearer
+  /** How often it was asked for. */
+  let tokens = 0
   // The routes found so far, under the channel's own string: looking one up copies nothing out of JavaScript.
   const channels = new Map()
   const labels = new Map()
@@ -127,9 +130,11 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
 
   const ask = async (whom, url, body) => {
     if (whom === TOKEN) {
+      const own = ++tokens
       const given = (await token()) || undefined
       const status = !given ? 204 : given === bearer ? 304 : 200
-      bearer = given
+      // One that was asked for before may come after, and be of the user before.
+      if (own === tokens) bearer = given
       return String(status)
     }
     if (whom === PROBE) {
@@ -148,9 +153,12 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
       ...init,
     })
   const summary = async (response) => {
-    const retryAfter = response.headers.get('retry-after')
+    const { headers, ok, status, url } = response
+    const retryAfter = headers.get('retry-after')
+    // What serves the page answers to any address with it, as development servers do: then our server is elsewhere.
+    const page = ok && /^text\/html\b/.test(headers.get('content-type')) && { code: 'notFound', detail: `${url.split('?')[0]} answers with a web page` }
     // A proxy's page, say, is no JSON: then the status has to do.
-    return lines({ ...object(await response.text()), status: response.status, retryAfterMs: delay(retryAfter) }, ANSWERED)
+    return lines({ ...page, ...object(await response.text()), status, retryAfterMs: delay(retryAfter) }, ANSWERED)
   }
 
   /** Reads a stream to its end, unless it is closed before. */

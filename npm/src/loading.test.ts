@@ -40,6 +40,11 @@ afterEach(() => {
   for (const tidings of clients.splice(0)) tidings.reset()
 })
 
+test('importing needs nothing of a browser, not even what jsdom lacks', async () => {
+  for (const name of ['TextDecoder', 'TextEncoder', 'EventSource', 'localStorage']) vi.stubGlobal(name, undefined)
+  expect((await fresh()).state).toBe('idle')
+})
+
 test('the Wasm loads on first use, at once', async () => {
   const compiled = vi.spyOn(WebAssembly, 'Module')
   const tidings = await fresh()

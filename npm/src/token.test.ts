@@ -130,3 +130,21 @@ test('on the page’s own origin there is nothing to probe', async () => {
   expect(paths()).toEqual(['/api/events/check'])
   expect(errors).toMatchObject([{ code: 'network' }])
 })
+
+test('a token that was asked for before `reset()`, and comes late, does not take the place of the next user’s', async () => {
+  const given: ((token: string) => void)[] = []
+  await connect({ token: () => new Promise<string>((give) => given.push(give)) })
+  tidings.reset()
+  tidings.subscribe('a', () => {})
+  await settle()
+  expect(given).toHaveLength(2)
+  given[1]!("bob's")
+  await settle()
+  browser.stream.open()
+  given[0]!("ana's")
+  await settle()
+  tidings.subscribe('b', () => {})
+  await settle()
+  expect(paths().at(-1)).toBe('/api/events/subscribe')
+  expect(browser.calls.at(-1)?.headers.get('authorization')).toBe("Bearer bob's")
+})

@@ -125,19 +125,20 @@ test('a refused stream is not asked about, for it says why', async () => {
 })
 
 test.each([
-  ['a page instead of a stream', () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } })],
+  ['a page instead of a stream', 'notFound', () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html; charset=utf-8' } })],
   [
     'no answer',
+    'network',
     () => {
       throw new TypeError('Failed to fetch')
     },
   ],
-])('%s is a failure to be tried again', async (_, answer) => {
+])('%s is a failure to be tried again', async (_, code, answer) => {
   refusal = answer
   make()
   tidings.connect()
   await settle()
-  expect(errors[0]).toMatchObject({ code: 'network', willRetry: true })
+  expect(errors[0]).toMatchObject({ code, willRetry: true })
 })
 
 test('frames arrive, however the bytes are cut', async () => {
