@@ -1,8 +1,8 @@
 /** What the bindings of all frameworks share. They know no framework, and load no client: that comes from the application. */
 import type { ChannelOptions, Handlers, HandlersByType } from './channels.ts'
 import type { Tidings } from './client.ts'
-import { TidingsError } from './errors.ts'
-import type { ConnectionSnapshot, Member, Stop, TidingsEvent } from './types.ts'
+import { TidingsError, type TidingsErrorCode } from './errors.ts'
+import type { ConnectionSnapshot, Member, TidingsEvent } from './types.ts'
 
 /** A client of whatever types: what is said of them is checked at the hooks. */
 export type AnyTidings = Tidings<any>
@@ -27,10 +27,30 @@ export interface Wanted extends ChannelOptions {
   seen?: (here: readonly Member[]) => void
 }
 
-/** Where one hook stands, over all its subscriptions. */
-export interface Heard {
-  channel?: string
-  position?: string
+/** Where one hook stands on each channel that it has listened to, and with what cursor it began there. */
+export type Heard = Map<string, { since: string | undefined; position: string }>
+
+/**
+ * Begins something, and begins it anew after each `reset()`, which ends all handlers: as soon as the client is used again, and
+ * not before, for the user has logged out.
+ *
+ * @param begin - returns what ends it; told whether it is the first time
+ * @returns a function that ends it for good
+ */
+export function lasting(tidings: AnyTidings, begin: (first: boolean) => () => void): () => void {
+  // `reset()` makes a new one.
+  let { sessionId } = tidings
+  let end = begin(true)
+  const unfollow = tidings.subscribeState(() => {
+    if (tidings.state === 'idle' || tidings.sessionId === sessionId) return
+    sessionId = tidings.sessionId
+    end()
+    end = begin(false)
+  })
+  return () => {
+    unfollow()
+    end()
+  }
 }
 
 /**
@@ -39,28 +59,39 @@ export interface Heard {
  * @param wanted - asked at every event, so that a handler of a later rendering hears it
  * @param heard - kept by the hook, so that one that began from a cursor goes on where it stood
  */
-export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, heard: Heard): Stop | undefined {
+export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, heard: Heard): (() => void) | undefined {
   const { channel, since } = wanted()
   if (channel === null) return undefined
   const handle = (event: TidingsEvent): void => {
     const { channel: still, handler } = wanted()
     // Rendered for another channel already, and about to listen there: this event is not what that handler is for.
     if (still !== channel) return
-    heard.channel = channel
-    heard.position = event.position
+    heard.set(channel, { since, position: event.position })
     if (typeof handler === 'function') handler(event)
     else if (handler && Object.hasOwn(handler, event.type)) handler[event.type]?.(event)
   }
-  if (verb === 'presence') {
-    return tidings.presence(channel, ({ here }) => {
-      if (wanted().channel === channel) wanted().seen?.(here)
+  const onRefused = (code: TidingsErrorCode): void => wanted().onRefused?.(code)
+  return lasting(tidings, (first) => {
+    if (verb === 'presence') {
+      return tidings.presence(channel, ({ here }) => {
+        if (wanted().channel === channel) wanted().seen?.(here)
+      })
+    }
+    if (verb === 'on') return tidings.on(channel, handle)
+    const place = heard.get(channel)
+    // Another cursor is that of other data, which holds what was heard before it. And after a `reset()` none is ours.
+    const from = !first ? undefined : since !== undefined && place?.since === since ? place.position : since
+    const stop = tidings.subscribe(channel, handle, {
+      ...(from !== undefined && { since: from }),
+      onGap: (channels, reason) => wanted().onGap?.(channels, reason),
+      onReady: () => wanted().onReady?.(),
+      onRevoked: onRefused,
     })
-  }
-  if (verb === 'on') return tidings.on(channel, handle)
-  const from = since !== undefined && heard.channel === channel ? heard.position : since
-  return tidings.subscribe(channel, handle, {
-    ...(from !== undefined && { since: from }),
-    onGap: (channels, reason) => wanted().onGap?.(channels, reason),
+    stop.ready.catch((error: TidingsError) => {
+      // Else it is about the connection, or we have ended it.
+      if (error.channel === channel && error.code !== 'stopped') onRefused(error.code)
+    })
+    return stop
   })
 }
 

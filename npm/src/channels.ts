@@ -1,4 +1,5 @@
-import type { EventHandler, GapHandler, Stop, SubscribeOptions, TidingsEvent } from './types.ts'
+import type { TidingsErrorCode } from './errors.ts'
+import type { EventHandler, GapHandler, ReadyOptions, Stop, SubscribeOptions, TidingsEvent } from './types.ts'
 
 /**
  * Where an application registers the type of each of its channels and labels, once, for `subscribe`, `on` and every hook:
@@ -69,8 +70,8 @@ export type Subscribe<C> =
 /** The method {@link Tidings.on}. */
 export type On<C> =
   IsOpen<C> extends true
-    ? <T = C[keyof C & string]>(label: string, handler: EventHandler<T>) => Stop
-    : <K extends ChannelOf<C>>(label: K, handler: (event: EventOn<C, K>) => void) => Stop
+    ? <T = C[keyof C & string]>(label: string, handler: EventHandler<T>, options?: ReadyOptions) => Stop
+    : <K extends ChannelOf<C>>(label: K, handler: (event: EventOn<C, K>) => void, options?: ReadyOptions) => Stop
 
 /** A handler of a hook: one for all events, or one for each type of event. */
 export type Handlers<E extends TidingsEvent> = ((event: E) => void) | HandlersByType<E>
@@ -87,6 +88,10 @@ export interface ChannelOptions {
   since?: string | undefined
   /** Called when events of this channel may have been missed: refetch. */
   onGap?: GapHandler | undefined
+  /** Called when the server has confirmed the channel: nothing is missed from here on, so fetch what the events change now. */
+  onReady?: (() => void) | undefined
+  /** Called when the server refuses the channel, or takes it away, with its code (`forbidden`). */
+  onRefused?: ((code: TidingsErrorCode) => void) | undefined
 }
 
 /** What `useLatest` keeps. */

@@ -123,6 +123,27 @@ describe('connecting', () => {
     expect(browser.streams).toHaveLength(1)
   })
 
+  test('`ready` is rejected once the client has given up; `onReady` is called when `connect()` brings it after all', async () => {
+    const onReady = vi.fn()
+    const tidings = make({ onError: () => {}, reconnect: false })
+    const stop = tidings.subscribe('a', () => {}, { onReady })
+    const label = tidings.on('timer', () => {}, { onReady })
+    await settle()
+    browser.stream.fail()
+    await expect(stop.ready).rejects.toMatchObject({ code: 'network', willRetry: false })
+    await expect(label.ready).rejects.toMatchObject({ code: 'network' })
+    expect(onReady).not.toHaveBeenCalled()
+    for (let streams = 0; streams < 2; streams++) {
+      tidings.connect()
+      await settle()
+      browser.stream.open()
+      await settle()
+      browser.stream.fail()
+      await settle()
+    }
+    expect(onReady).toHaveBeenCalledTimes(2)
+  })
+
   test('disconnect keeps the handlers for the next connect', async () => {
     const tidings = make()
     const handler = vi.fn()
@@ -488,4 +509,29 @@ describe('golden frames', () => {
     browser.stream.event('a', 1, { to: 'user', seq: 90 })
     expect(handler).toHaveBeenCalledTimes(1)
   })
+})
+
+test('a gap reaches those who hear all gaps also where `onGap` throws', async () => {
+  const onError = vi.fn()
+  const heard = vi.fn()
+  const thrown = new Error('mine')
+  const tidings = await connected({
+    onError,
+    onGap: () => {
+      throw thrown
+    },
+  })
+  tidings.subscribeGap(heard)
+  browser.stream.frame('gap', { channels: null, reason: 'trimmed' })
+  expect(heard.mock.calls).toEqual([[null, 'trimmed']])
+  expect(onError.mock.calls).toEqual([[expect.objectContaining({ code: 'handlerError', cause: thrown })]])
+})
+
+test('`fetch` and `headers` may be handed on as they are', async () => {
+  const { fetch, headers } = make()
+  const like: typeof globalThis.fetch = fetch
+  await like('http://app.test/api/notes')
+  expect(browser.calls.at(-1)!.headers.get('x-session-id')).toBe(headers()['X-Session-Id'])
+  // What they give is what any client takes for headers.
+  expect(new Headers(headers()).get('x-device-id')).toBe(clients[0]!.deviceId)
 })

@@ -15,6 +15,7 @@ import type {
   GapHandler,
   IdentityHeaders,
   PresenceHandler,
+  ReadyOptions,
   Stop,
   SubscribeOptions,
   TidingsEvent,
@@ -40,6 +41,8 @@ export class Tidings<C extends object = RegisteredChannels> {
   readonly #connection = new Subscribable<ConnectionSnapshot>({ state: 'idle', attempt: 0 })
   readonly #gaps = new Subscribable<Parameters<GapHandler> | undefined>(undefined)
   readonly #engine: LazyEngine
+  /** Of the handlers that do not know yet how they stand. */
+  readonly #unready = new Set<(error: TidingsError) => void>()
   /** What was given out before the engine was there. */
   #identity: Identity | undefined
   #sender: Sender | undefined
@@ -66,11 +69,12 @@ export class Tidings<C extends object = RegisteredChannels> {
    *
    * @returns a function that ends it
    */
-  readonly subscribe = ((channel: string, handler: EventHandler, { since, onGap, onRevoked }: SubscribeOptions = {}) =>
+  readonly subscribe = ((channel: string, handler: EventHandler, { since, onGap, onReady, onRevoked }: SubscribeOptions = {}) =>
     this.#listen(
       'subscribe',
       channel,
       (engine, settled) => engine.subscribe(channel, handler, settled, onGap, since),
+      onReady,
       onRevoked,
     )) as Subscribe<C>
 
@@ -80,8 +84,8 @@ export class Tidings<C extends object = RegisteredChannels> {
    *
    * @returns a function that ends it
    */
-  readonly on = ((label: string, handler: EventHandler) =>
-    this.#listen('on', label, (engine, settled) => engine.on(label, handler, settled))) as On<C>
+  readonly on = ((label: string, handler: EventHandler, { onReady }: ReadyOptions = {}) =>
+    this.#listen('on', label, (engine, settled) => engine.on(label, handler, settled), onReady)) as On<C>
 
   /**
    * Tells who is online on a channel: at first everyone who is there, and then who comes and who goes. Of a pattern
@@ -188,6 +192,7 @@ export class Tidings<C extends object = RegisteredChannels> {
     verb: string,
     channel: string,
     begin: (engine: Engine, settled: (code?: string) => void) => number,
+    onReady?: () => void,
     onRevoked?: (code: string) => void,
   ): Stop {
     const detail = `${verb} ${channel}`
@@ -200,6 +205,9 @@ export class Tidings<C extends object = RegisteredChannels> {
     })
     // Whoever awaits `ready` still sees the rejection; this only says that nobody has to.
     ready.catch(() => {})
+    this.#unready.add(reject)
+    const settled = (): void => void this.#unready.delete(reject)
+    ready.then(settled, settled)
     const call: Call = {
       run: (engine) => {
         try {
@@ -210,8 +218,10 @@ export class Tidings<C extends object = RegisteredChannels> {
             }
             if (code) return reject(failure(code, { detail, channel }))
             this.#log(`${{ on: 'hearing', presence: 'seeing' }[verb] ?? 'subscribed'} ${channel}`)
-            confirmed = true
             resolve()
+            if (confirmed || !end) return
+            confirmed = true
+            onReady?.()
           })
           end = () => engine.unsubscribe(number)
         } catch (cause) {
@@ -245,8 +255,12 @@ export class Tidings<C extends object = RegisteredChannels> {
       onState: (state, attempt, retryInMs, connectionId) => this.#onState(state, attempt, retryInMs, connectionId),
       onGap: (channels, reason) => {
         this.#log(`gap (${reason}) on ${channels?.join(', ') ?? 'all'}`)
-        onGap?.(channels, reason)
-        this.#gaps.set([channels, reason])
+        try {
+          onGap?.(channels, reason)
+        } finally {
+          // What it throws is told; the others have to hear of the gap all the same.
+          this.#gaps.set([channels, reason])
+        }
       },
       onError: (report) => this.#onFailure(report),
     }
@@ -292,6 +306,8 @@ export class Tidings<C extends object = RegisteredChannels> {
     // What befell one channel or one callback says nothing about the connection.
     if (details.channel === undefined && code !== 'handlerError') {
       this.#connection.set({ ...this.getSnapshot(), lastError: error })
+      // It has given up. The handlers stay, for `connect()`; but who waits would wait for ever.
+      if (!error.willRetry && code !== 'malformedFrame') for (const reject of this.#unready) reject(error)
     }
     this.#tell(error)
   }

@@ -34,6 +34,7 @@ export type {
   Member,
   Presence,
   PresenceHandler,
+  ReadyOptions,
   ReconnectOptions,
   Stop,
   SubscribeOptions,

@@ -244,6 +244,24 @@ test('a query whose fetch began after its channel was confirmed is fetched once'
   expect(asked()).toHaveLength(1)
 })
 
+test('after `reset()` the rules go on with the next `connect()`, from now on, whatever cursor they began from', async () => {
+  await current({ channels: { a: { keys: [['notes']], since: '1f.40.1' } }, labels: { timer: { keys: [['timer']] } } }, ['notes'], ['timer'])
+  tidings.reset()
+  await due()
+  expect(browser.streams).toHaveLength(1)
+  tidings.connect()
+  await open()
+  expect(browser.streams).toHaveLength(2)
+  expect(browser.stream.query.channels).toBe('a')
+  expect(browser.calls.filter(({ url }) => url.endsWith('/subscribe')).map(({ body }) => body.since)).toEqual(['1f.40.1'])
+  // What the user before was shown is nobody's any more.
+  expect(asked().sort()).toEqual(['notes', 'timer'])
+  backend.requests.length = 0
+  browser.stream.event('timer', 1, { to: 'user' })
+  await due()
+  expect(asked()).toEqual([])
+})
+
 test('a refused channel fetches nothing', async () => {
   vi.spyOn(console, 'error').mockImplementation(() => {})
   show('notes')

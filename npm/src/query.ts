@@ -17,6 +17,7 @@
  *
  * @module
  */
+import { lasting } from './binding.ts'
 import type { ChannelOf, EventOn } from './channels.ts'
 import type { Tidings } from './client.ts'
 import { type QueryClientLike, type QueryKey, Refresh } from './refresh.ts'
@@ -32,9 +33,10 @@ export interface QueryRule<E extends TidingsEvent, Q extends QueryClientLike> {
    */
   keys: readonly QueryKey[]
   /** The keys, or beginnings of them, that one event changes. Defaults to `keys`. */
-  invalidate?: (event: E) => readonly QueryKey[]
+  // Methods, so that they may say what the payload is where no types are registered.
+  invalidate?(event: E): readonly QueryKey[]
   /** Writes what an event brings into the cache; then nothing is fetched, unless `invalidate` is there as well. */
-  patch?: (event: E, queryClient: Q) => void
+  patch?(event: E, queryClient: Q): void
   /**
    * A cursor: what is in the cache is as of then (it was rendered by a server, say), so that the events after it are heard
    * and nothing is fetched again. Only for `channels`.
@@ -86,29 +88,26 @@ export function syncQueries<C extends object, Q extends QueryClientLike>(
         if (!done) refresh.invalidate(keys)
       }
     }
-  const once = (stop: Stop, keys: readonly QueryKey[]): void => {
-    stop.ready.then(
-      () => refresh.invalidate(keys),
-      () => {}, // told by the client, or ended by us
-    )
-  }
-
-  const ends: (() => void)[] = [() => refresh.end()]
-  for (const [channel, rule] of Object.entries(channels) as [string, Rule][]) {
-    const { keys, since } = rule
-    const onGap = (): void => refresh.invalidate(keys)
-    const stop = client.subscribe(channel, hear(rule), since === undefined ? { onGap } : { onGap, since })
-    if (since === undefined) once(stop, keys)
-    ends.push(stop)
-  }
-  for (const [label, rule] of Object.entries(labels) as [string, Rule][]) {
-    const stop = client.on(label, hear(rule))
-    once(stop, rule.keys)
-    ends.push(stop)
+  const begin = (first: boolean): (() => void) => {
+    const stops: Stop[] = []
+    for (const [channel, rule] of Object.entries(channels) as [string, Rule][]) {
+      const again = (): void => refresh.invalidate(rule.keys)
+      const { since } = rule
+      const whole = first && since !== undefined ? { since } : { onReady: again }
+      stops.push(client.subscribe(channel, hear(rule), { onGap: again, ...whole }))
+    }
+    for (const [label, rule] of Object.entries(labels) as [string, Rule][]) {
+      stops.push(client.on(label, hear(rule), { onReady: () => refresh.invalidate(rule.keys) }))
+    }
+    return () => stops.forEach((stop) => stop())
   }
   // Those addressed to the user may be missed only together with all others.
   const addressed = (Object.values(labels) as Rule[]).flatMap(({ keys }) => keys)
-  ends.push(client.subscribeGap((affected) => affected ?? refresh.invalidate(addressed)))
+  const ends = [
+    () => refresh.end(),
+    lasting(client, begin),
+    client.subscribeGap((affected) => affected ?? refresh.invalidate(addressed)),
+  ]
   return () => {
     for (const end of ends.splice(0)) end()
   }

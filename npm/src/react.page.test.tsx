@@ -76,6 +76,25 @@ describe('usePresence', () => {
   })
 })
 
+describe('usePresence of another channel', () => {
+  test('is unknown from its first rendering on', async () => {
+    const shown: string[] = []
+    const Who: FunctionComponent<{ channel: string }> = ({ channel }) => {
+      shown.push(`${channel}: ${usePresence(channel)?.map(({ userId }) => userId).join(' ') ?? 'unknown'}`)
+      return null
+    }
+    await render(<Who channel="room:1" />)
+    await settled()
+    await act(async () => browser.stream.open({ aliveMs: 30_000 }))
+    await settled()
+    await act(async () => browser.stream.frame('presence', { channel: 'room:1', here: [{ userId: 'ana', deviceId: null }] }))
+    await render(<Who channel="room:2" />)
+    await settled()
+    expect(shown).toContain('room:1: ana')
+    expect(shown).not.toContain('room:2: ana')
+  })
+})
+
 describe('useChannel', () => {
   test('hears while mounted, and no longer', async () => {
     const heard = vi.fn()
@@ -249,6 +268,58 @@ describe('useChannel', () => {
     await render(<Gaps name="second" />)
     await act(async () => browser.stream.frame('gap', { channels: ['a'], reason: 'trimmed' }))
     expect(onGap.mock.calls).toEqual([['second', ['a'], 'trimmed']])
+  })
+})
+
+describe('after `reset()`', () => {
+  test('a hook that stays mounted hears the next user, with the next `connect()`', async () => {
+    const heard = vi.fn()
+    await render(<Hear channel="a" heard={heard} />)
+    await open()
+    await act(async () => tidings.reset())
+    await settled()
+    expect(browser.streams).toHaveLength(1)
+    await act(async () => tidings.connect())
+    await open()
+    expect(browser.streams).toHaveLength(2)
+    expect(browser.stream.query.channels).toBe('a')
+    await event('a', 1)
+    expect(heard.mock.calls).toEqual([[1]])
+    await render(null)
+    await settled()
+    expect(browser.calls.map(({ url, body }) => [url.split('/').at(-1), body.channels])).toEqual([['unsubscribe', ['a']]])
+  })
+})
+
+describe('`onReady` and `onRefused`', () => {
+  test('are those of the latest rendering', async () => {
+    const told = vi.fn()
+    const Told: FunctionComponent<{ name: string; channel: string }> = ({ name, channel }) => {
+      useChannel(channel, () => {}, { onReady: () => told(name, 'ready'), onRefused: (code) => told(name, code) })
+      return null
+    }
+    await render(<Told name="first" channel="a" />)
+    await settled()
+    await render(<Told name="second" channel="a" />)
+    await open()
+    await act(async () => browser.stream.frame('revoked', { channels: ['a'], code: 'forbidden' }))
+    await render(<Told name="third" channel="not a channel" />)
+    await settled()
+    expect(told.mock.calls).toEqual([['second', 'ready'], ['second', 'forbidden'], ['third', 'malformedChannel']])
+  })
+
+  test('tell of no refusal where the client gave up, or was reset', async () => {
+    const onRefused = vi.fn()
+    const Told: FunctionComponent = () => (useChannel('a', () => {}, { onRefused }), null)
+    tidings = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource', reconnect: false, onError: () => {} })
+    await render(<Told />)
+    await settled()
+    await act(async () => browser.stream.fail())
+    await settled()
+    expect(tidings.state).toBe('closed')
+    await act(async () => tidings.reset())
+    await settled()
+    expect(onRefused).not.toHaveBeenCalled()
   })
 })
 

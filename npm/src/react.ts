@@ -53,7 +53,7 @@ export function useTidings(): Tidings {
 function useListener(verb: Verb, wanted: Wanted): void {
   const tidings = useTidings()
   const current = useRef(wanted)
-  const heard = useRef<Heard>({})
+  const heard = useRef<Heard>(new Map())
   // As soon as it is on the page and before any event can come; never for a rendering that is thrown away; and kept up
   // while a suspended tree is hidden, as the subscription is.
   useInsertionEffect(() => {
@@ -111,11 +111,13 @@ export const useLatest = ((channel: string | null, options?: ChannelOptions) => 
  * presence grant, which hearing the channel does not include; and seeing it is not being on it.
  */
 export function usePresence(channel: ChannelOf<RegisteredChannels> | null): readonly Member[] | undefined {
-  const [members, setMembers] = useState<readonly Member[]>()
-  useListener('presence', { channel, seen: setMembers })
+  const tidings = useTidings()
+  const [seen, setSeen] = useState<{ tidings: Tidings; channel: string | null; here: readonly Member[] }>()
+  useListener('presence', { channel, seen: (here) => setSeen({ tidings, channel, here }) })
   // What was seen before a pause is not shown again after it.
-  useEffect(() => () => setMembers(undefined), [channel])
-  return members
+  useEffect(() => () => setSeen(undefined), [tidings, channel])
+  // Nor, in the rendering that comes before that effect, for who is in another room.
+  return seen?.tidings === tidings && seen.channel === channel ? seen.here : undefined
 }
 
 /** The connection, and what one may do about it. */

@@ -57,7 +57,7 @@ function signal(): { read: () => void; changed: () => void } {
 
 function useListener(verb: Verb, wanted: () => Wanted, changed?: () => void): void {
   const tidings = useTidings()
-  const heard: Heard = {}
+  const heard: Heard = new Map()
   onMount(() => {
     let stop: (() => void) | undefined
     let begun = false

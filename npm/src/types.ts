@@ -86,8 +86,17 @@ export type GapReason = 'malformed' | 'epoch' | 'trimmed' | 'diverged' | 'refuse
  */
 export type GapHandler = (channels: readonly string[] | null, reason: GapReason) => void
 
+/** Options of {@link Tidings.on}. */
+export interface ReadyOptions {
+  /**
+   * Called once, when `stop.ready` resolves: nothing is missed from here on, so fetch what the events change now. Unlike `ready`,
+   * which is rejected when the client gives up, also if that is only after a `connect()`.
+   */
+  onReady?: () => void
+}
+
 /** Options of {@link Tidings.subscribe}. */
-export interface SubscribeOptions {
+export interface SubscribeOptions extends ReadyOptions {
   /**
    * A cursor: first hear what the channel carried after it. Take it from the server (`hub.cursor()`) **before** loading
    * the data that the events change, or from an event's `position`. Defaults to none: from now on.
@@ -107,8 +116,8 @@ export interface Stop {
   (): void
   /**
    * Resolves when the handler hears everything: for `subscribe`, when the server has confirmed the channel in the stream;
-   * for `on`, when the connection is open; for `presence`, when it has accepted, and the list is on its way. Rejects with a {@link TidingsError} if the server refuses the channel, or if
-   * it is stopped before. Nobody needs to look at it: a rejection that nobody observes raises nothing.
+   * for `on`, when the connection is open; for `presence`, when it has accepted, and the list is on its way. Rejects with a {@link TidingsError} if the server refuses the channel, if
+   * the client gives up, or if it is stopped before. Nobody needs to look at it: a rejection that nobody observes raises nothing.
    */
   readonly ready: Promise<void>
 }
@@ -205,7 +214,8 @@ export interface TidingsOptions {
 }
 
 /** The headers by which a request says from which device and tab it comes. */
-export interface IdentityHeaders {
+// No interface: that would be no `HeadersInit`, for it could be added to from outside.
+export type IdentityHeaders = {
   /** The browser profile. */
   'X-Device-Id': string
   /** The tab. */

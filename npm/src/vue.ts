@@ -61,7 +61,7 @@ function whenMounted(begin: () => void): void {
 
 function useListener(verb: Verb, wanted: () => Wanted, changed?: () => void): void {
   const tidings = useTidings()
-  const heard: Heard = {}
+  const heard: Heard = new Map()
   whenMounted(() =>
     watch(
       () => wanted().channel,

@@ -78,6 +78,7 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     expect(browser.streams).toHaveLength(1)
     expect(browser.stream.query.channels).toBe('a')
     expect(heard.mock.calls).toEqual([
+      ['ready', 'a'],
       ['channel', 1],
       ['type', 1],
       ['label', 2],
@@ -89,6 +90,7 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
   test('what is unmounted hears nothing, and is unsubscribed', async () => {
     const shown = show()
     await open()
+    heard.mockClear()
     shown.unmount()
     await settle()
     browser.stream.event('a', 1, { seq: 43 })
@@ -154,6 +156,60 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     shown.change({ channel: 'a' })
     await settle()
     expect(browser.calls.at(-1)?.body).toMatchObject({ channels: ['a'], since: '1f.50.c0de' })
+  })
+
+  test('back on a channel it goes on where it stood there; from another cursor it begins there', async () => {
+    const shown = show({ since: '1f.40.1' })
+    const begun = (): unknown => browser.calls.filter(({ body }) => body.since !== undefined).at(-1)?.body
+    await open()
+    await confirm()
+    browser.stream.event('a', 1, { seq: 50 })
+    for (const [channel, since] of [['b', '1f.40.1'], ['a', '1f.50.c0de'], [null, '1f.50.c0de']] as const) {
+      shown.change({ channel })
+      await settle()
+      if (channel) expect(begun()).toMatchObject({ channels: [channel], since })
+    }
+    shown.change({ since: '1f.60.1' })
+    await settle()
+    shown.change({ channel: 'a' })
+    await settle()
+    expect(begun()).toMatchObject({ channels: ['a'], since: '1f.60.1' })
+  })
+
+  test('after `reset()` it hears again with the next `connect()`, from now on, and not before', async () => {
+    show({ since: '1f.40.1' })
+    await open()
+    tidings.reset()
+    await settle()
+    expect(browser.streams).toHaveLength(1)
+    const calls = browser.calls.length
+    tidings.connect()
+    await open()
+    expect(browser.streams).toHaveLength(2)
+    expect(browser.stream.query.channels).toBe('a')
+    expect(browser.calls.slice(calls)).toEqual([])
+    browser.stream.event('a', 1, { seq: 43 })
+    browser.stream.event('timer', 2, { seq: 44, to: 'user' })
+    expect([heardBy('channel'), heardBy('label')]).toEqual([[1], [2]])
+    expect(heardBy('refused')).toEqual([])
+  })
+
+  test('a channel that is confirmed, refused or taken away is told', async () => {
+    const shown = show()
+    await settle()
+    expect(heardBy('ready')).toEqual([])
+    browser.stream.open()
+    await settle()
+    expect(heardBy('ready')).toEqual(['a'])
+    browser.stream.frame('revoked', { channels: ['a'], code: 'forbidden' })
+    await settle()
+    expect(heardBy('refused')).toEqual(['forbidden'])
+    shown.change({ channel: 'not a channel' })
+    await settle()
+    expect(heardBy('refused')).toEqual(['forbidden', 'malformedChannel'])
+    shown.change({ channel: null })
+    await settle()
+    expect([heardBy('ready'), heardBy('refused').length]).toEqual([['a'], 2])
   })
 
   test('who is online is shown, and forgotten with the channel', async () => {
