@@ -5,7 +5,7 @@ import { chromium } from 'playwright-core'
 
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-dev-shm-usage', '--disable-background-networking']
 
-/** Starts it; `fresh` gives pages, each with a process of its own. */
+/** Starts it; `fresh` gives pages, each with a process of its own, when they have set the global that is named. */
 export async function start(executablePath) {
   const browser = await chromium.launch({ executablePath, args: ARGUMENTS })
   const session = await browser.newBrowserCDPSession()
@@ -15,13 +15,13 @@ export async function start(executablePath) {
   }
   return {
     version: browser.version(),
-    async fresh(url) {
+    async fresh(url, global = 'readers') {
       const context = await browser.newContext()
       const page = await context.newPage()
       page.on('console', (message) => console.error(`page: ${message.text()}`))
       page.on('pageerror', (error) => console.error(`page: ${error}`))
       await page.goto(url)
-      await page.waitForFunction(() => globalThis.readers)
+      await page.waitForFunction((global) => globalThis[global], global)
       return { page, close: () => context.close() }
     },
     /** CPU time of the main threads of all pages, of which one at a time has work, in microseconds. */

@@ -1,12 +1,14 @@
-// Each reader in turn, round by round, and a table of medians. `node run.mjs CHROMIUM [--rounds N] [--events N]`.
+// Each reader in turn, round by round, and a table of medians; then how long the client takes to start.
+// `node run.mjs CHROMIUM [--rounds N] [--events N] [--starts N]`.
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { start } from './chromium.mjs'
 import { serve } from './server.mjs'
+import { starts } from './starts.mjs'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '7' }, events: { type: 'string', default: '50000' } },
+  options: { rounds: { type: 'string', default: '7' }, events: { type: 'string', default: '50000' }, starts: { type: 'string', default: '30' } },
 })
 const rounds = Number(values.rounds)
 const events = Number(values.events)
@@ -33,6 +35,7 @@ for (let round = 0; round < rounds; round++) {
     figures.get(name).push({ us: us / events, rate: (events / ms) * 1_000 })
   }
 }
+const started = await starts(browser, server.url, Number(values.starts))
 await browser.close()
 server.close()
 
@@ -53,6 +56,15 @@ for (const [ours, theirs] of [
   // Neighbours in time are compared, so that what slows a whole round slows both.
   const ratios = figures.get(ours).map(({ us }, round) => us / figures.get(theirs)[round].us)
   console.log(`${ours} takes ${median(ratios).toFixed(2)} times the main thread of ${theirs}`)
+}
+
+console.log(`\n${'first connect(), in ms'.padEnd(28)} ${'median'.padStart(7)} ${'(least … most)'.padStart(16)}   of that, medians`)
+for (const [kind, runs] of started) {
+  const [all, ...parts] = ['all', 'rest', 'compiling', 'instantiating'].map((part) => runs.map((run) => run[part]))
+  const range = `${Math.min(...all).toFixed(1)} … ${Math.max(...all).toFixed(1)}`
+  const [rest, compiling, instantiating] = parts.map((part) => median(part).toFixed(1))
+  const of = `unpacking and our own ${rest}, compiling ${compiling}, instantiating ${instantiating}`
+  console.log(`${kind.padEnd(28)} ${median(all).toFixed(1).padStart(7)} ${range.padStart(16)}   ${of}`)
 }
 console.log(`load at the end ${load()}`)
 

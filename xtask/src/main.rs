@@ -50,8 +50,8 @@ Usage: cargo xtask <COMMAND>
                        feed what comes from outside with inputs that libFuzzer invents, for so long each
   bench [--quick] [--rounds 3] [--only NAME]… [--scenario NAME]…
                        Tidings beside its peers: speed, memory and storms, as figures; see BENCHMARKS.md
-  bench --client [--quick] [--rounds 7]
-                       what an event costs the browser, in Chromium: the client beside its peers
+  bench --client [--quick] [--rounds 7] [--starts 30]
+                       what an event and the start cost the browser, in Chromium: the client beside its peers
   bench --instructions instructions of the hot path under callgrind, which a busy machine does not change
   setup                only install what `demo` and `test` need
   build                the Wasm client, the npm package, the front end and the example servers
@@ -133,7 +133,10 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("quick"), Some(Task::Bench { quick, .. })) => *quick = true,
             (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
-            (Long(name @ ("rounds" | "only" | "scenario")), Some(Task::Bench { options, .. })) => {
+            (
+                Long(name @ ("rounds" | "events" | "starts" | "only" | "scenario")),
+                Some(Task::Bench { options, .. }),
+            ) => {
                 options.push(format!("--{name}"));
                 options.push(arguments.value()?.string()?);
             }
