@@ -27,6 +27,8 @@ const shrunkGlue = {
   setup: ({ onLoad }) => onLoad({ filter: /[\\/]tidings_client\.js$/ }, ({ path }) => (path === glueFile ? { contents: glue, resolveDir: dirname(path) } : undefined)),
 }
 
+/** Under which name the Wasm is in the package. */
+const INLINED = 'TIDINGS_WASM'
 const entries = [
   { entry: 'index', wasm: pack(split(bytes)) },
   { entry: 'slim', wasm: '' },
@@ -51,7 +53,10 @@ for (const { entry, wasm = '' } of entries) {
       target: ['chrome96', 'firefox90', 'safari15'],
       minify: true,
       legalComments: 'none',
-      define: { WASM: JSON.stringify(wasm) },
+      // The text of the Wasm stands at the end, where gzip, which writes thousands of bytes with the same code, writes little else
+      // with that of a text like no other.
+      define: { WASM: wasm ? INLINED : '""' },
+      footer: wasm ? { js: `var ${INLINED}=${JSON.stringify(wasm)};` } : {},
       plugins: [shrunkGlue],
     })
   }

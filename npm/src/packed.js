@@ -29,12 +29,12 @@ export function pack(bytes) {
 export function unpack(text) {
   const values = new Uint8Array(128)
   for (let value = 0; value < ALPHABET.length; value++) values[ALPHABET.charCodeAt(value)] = value
-  // No more bytes than characters.
-  const bytes = new Uint8Array(text.length)
+  // No more bytes than characters, so there is room where those are.
+  const bytes = new TextEncoder().encode(text)
   let length = 0
   let lift = 0
-  for (let i = 0; i < text.length; i++) {
-    const value = /** @type {number} */ (values[text.charCodeAt(i)])
+  for (let i = 0; i < bytes.length; i++) {
+    const value = values[bytes[i]]
     if (value < ONE) {
       bytes[length++] = lift + value
       lift = 0
@@ -42,5 +42,5 @@ export function unpack(text) {
       lift = (value - ONE + 1) * ONE
     }
   }
-  return bytes.slice(0, length)
+  return bytes.subarray(0, length)
 }

@@ -3,100 +3,108 @@
 //
 // gzip and brotli look for what stands there twice. In a Wasm that is the instructions, one after the other, which differ
 // only in the numbers between them: `local.get 3`, `local.get 17`. Apart, instructions are like instructions, local variables
-// like local variables, and both together 10 % smaller.
+// like local variables, and both together 10 % smaller. And functions, which end where they end, need not say how long they are.
 
 // The streams, in their order: next to each other is what gzip had better see together, because it writes thousands of bytes
-// with the same code.
-const [REST, BRANCH, SET, GET, LOAD, STORE, CONST, CALL, OP] = Array(9).keys()
-const STREAMS = 9
+// with the same code. In the first is nothing: it stands for there being no number.
+const [NONE, REST, BRANCH, SET, GET, LOAD, STORE, CONST, CALL, OP] = Array(10).keys()
+const STREAMS = 10
 
-const [BLOCK, IF, END, BR_TABLE, FIRST_LOAD, LAST_STORE, BULK, FILL] = [0x02, 0x04, 0x0b, 0x0e, 0x28, 0x3e, 0xfc, 11]
-/** No instructions, but what a function begins with: how long it is, and its local variables. */
-const [SIZE, LOCALS] = [0x100, 0x101]
+const [BLOCK, IF, END, BR_TABLE, CALL_INDIRECT, SELECT] = [0x02, 0x04, 0x0b, 0x0e, 0x11, 0x1c]
+const [GLOBAL, FIRST_LOAD, LAST_STORE, MEMORY, F64, NULL, BULK] = [0x23, 0x28, 0x3e, 0x40, 0x44, 0xd0, 0xfc]
 
-/** Walks over a Wasm, the instructions of which stand from `start` to `end`: `move` says of each byte in which stream it is. */
-function walk(bytes, start, end, move) {
-  // How many immediates follow an instruction, and in which stream they are (WebAssembly Core Specification, section 5.4).
-  // Those that nobody thought of pass for instructions, which costs bytes, but leads nothing astray.
-  const many = new Uint8Array(LOCALS + 1)
-  const streams = new Uint8Array(LOCALS + 1).fill(OP)
-  const say = (first, last, count, stream) => {
-    many.fill(count, first, last + 1)
-    streams.fill(stream, first, last + 1)
+/**
+ * Walks over a function (WebAssembly Core Specification, section 5.4), whenever it is called. `byte()` moves a byte of an
+ * instruction and `number(stream)` a number (LEB128); both say what it was, where that is less than 128.
+ */
+function walker(byte, number) {
+  // In which stream the number is that follows an instruction, if it is not as much part of it as the alignment of a load.
+  const streams = new Uint8Array(256)
+  const say = (first, last, stream) => streams.fill(stream, first, last + 1)
+  say(0x0c, BR_TABLE, BRANCH)
+  say(0x10, 0x10, CALL)
+  say(0x20, 0x20, GET)
+  say(0x21, 0x22, SET)
+  say(FIRST_LOAD, 0x35, LOAD)
+  say(0x36, LAST_STORE, STORE)
+  say(0x41, 0x42, CONST)
+
+  const bytes = (count) => {
+    for (let left = count; left > 0; left--) byte()
   }
-  say(BLOCK, IF, 1, OP)
-  say(0x0c, BR_TABLE, 1, BRANCH)
-  say(0x10, 0x10, 1, CALL)
-  say(0x11, 0x11, 2, OP)
-  say(0x20, 0x20, 1, GET)
-  say(0x21, 0x22, 1, SET)
-  say(0x23, 0x26, 1, OP)
-  say(FIRST_LOAD, 0x35, 2, LOAD)
-  say(0x36, LAST_STORE, 2, STORE)
-  say(0x41, 0x42, 1, CONST)
-  say(BULK, BULK, 1, OP)
-  say(SIZE, LOCALS, 1, REST)
-
-  let op = SIZE
-  let left = 1
-  /** Whether the next immediate says how many follow it. */
-  let counts = false
-  let depth = 0
-  for (let at = 0; at < bytes.length; at++) {
-    if (at < start || at >= end) {
-      move(at, REST)
-    } else if (left === 0) {
-      move(at, OP)
-      op = bytes[at]
-      left = many[op]
-      counts = op === BR_TABLE
-      if (op >= BLOCK && op <= IF) depth++
-      if (op === END && depth-- === 0) {
-        op = SIZE
-        left = 1
-        depth = 0
-      }
-    } else {
-      // The alignment belongs to the instruction.
-      move(at, left === 2 && op >= FIRST_LOAD && op <= LAST_STORE ? OP : streams[op])
-      const byte = bytes[at]
-      // A number goes on until a byte below 128 (LEB128).
-      if (byte > 127) continue
-      left--
-      if (counts) {
-        left = op === LOCALS ? 2 * byte : byte + 1
-        counts = false
-      } else if (left === 0 && op === SIZE) {
-        op = LOCALS
-        left = 1
-        counts = true
-      } else if (left === 0 && op === BULK) {
-        op = LOCALS - 2
-        left = byte < 8 ? 0 : byte === FILL ? 1 : 2
+  const numbers = (count, stream) => {
+    for (let left = count; left > 0; left--) number(stream)
+  }
+  return () => {
+    // The kinds of local variables.
+    numbers(2 * number(REST), REST)
+    for (let depth = 1; depth > 0; ) {
+      const op = byte()
+      const stream = streams[op]
+      if (op >= GLOBAL && op <= MEMORY) byte()
+      if (stream !== NONE) {
+        const value = number(stream)
+        if (op === BR_TABLE) numbers(value + 1, BRANCH)
+      } else if (op === END) {
+        depth--
+      } else if (op >= BLOCK && op <= IF) {
+        depth++
+        byte()
+      } else if (op === CALL_INDIRECT) bytes(2)
+      else if (op === SELECT) bytes(byte())
+      else if (op === F64) bytes(8)
+      else if (op === NULL) byte()
+      else if (op === BULK) {
+        const what = byte()
+        bytes(what < 8 ? 0 : what < 15 && what % 2 === 0 ? 2 : 1)
       }
     }
   }
 }
 
+/** What is where: the length of the whole, where the functions begin and end, and the lengths of the streams. */
 const NUMBERS = 3 + STREAMS
 
 /**
  * @param {Uint8Array} wasm
- * @returns {Uint8Array} the bytes of all streams; before them, in four bytes each, what is where, and the instructions in the
- * order of how often they are there: the first have the shortest text
+ * @returns {Uint8Array} what is where, in four bytes each; the instructions in the order of how often they are there, of which
+ * the first have the shortest text; and all streams
  */
 export function split(wasm) {
   const [start, end] = codeOf(wasm)
   /** @type {number[][]} */
   const streams = Array.from({ length: STREAMS }, () => [])
-  walk(wasm, start, end, (at, stream) => streams[stream].push(wasm[at]))
+  let at = start
+  const unknown = () => new Error('the Wasm has an instruction that `walker` does not know')
+  const move = (stream) => {
+    if (at >= end) throw unknown()
+    streams[stream].push(wasm[at])
+    return wasm[at++]
+  }
+  const number = (stream) => {
+    for (;;) {
+      const byte = move(stream)
+      if (byte < 128) return byte
+    }
+  }
+  const walk = walker(() => move(OP), number)
+  streams[REST].push(...wasm.subarray(0, start))
+  while (at < end) {
+    // How long it is.
+    while (wasm[at++] > 127);
+    walk()
+  }
+  streams[REST].push(...wasm.subarray(end))
+
   const counts = new Map()
   for (const op of streams[OP]) counts.set(op, (counts.get(op) ?? 0) + 1)
-  const ranks = Array.from({ length: 256 }, (_, op) => op).sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0))
-  const used = ranks.slice(0, counts.size)
+  const used = [...counts].sort(([, a], [, b]) => b - a).map(([op]) => op)
   streams[OP] = streams[OP].map((op) => used.indexOf(op))
   const numbers = [wasm.length, start, end, ...streams.map(({ length }) => length)]
-  return Uint8Array.from([...numbers.flatMap((number) => [0, 7, 14, 21].map((bits) => (number >> bits) & 127)), used.length, ...used, ...streams.flat()])
+  const places = numbers.flatMap((number) => [0, 7, 14, 21].map((bits) => (number >> bits) & 127))
+  const bytes = Uint8Array.from([...places, used.length, ...used, ...streams.flat()])
+  if (join(bytes).some((byte, i) => byte !== wasm[i])) throw unknown()
+  return bytes
 }
 
 /**
@@ -104,18 +112,42 @@ export function split(wasm) {
  * @returns {Uint8Array<ArrayBuffer>} the Wasm
  */
 export function join(bytes) {
-  let at = 0
+  let head = 0
   const [length, start, end, ...lengths] = Array.from({ length: NUMBERS }, () => {
-    at += 4
-    return bytes[at - 4] | (bytes[at - 3] << 7) | (bytes[at - 2] << 14) | (bytes[at - 1] << 21)
+    head += 4
+    return bytes[head - 4] | (bytes[head - 3] << 7) | (bytes[head - 2] << 14) | (bytes[head - 1] << 21)
   })
-  const ops = bytes.subarray(at + 1, (at += 1 + bytes[at]))
-  const heads = lengths.map((length) => (at += length) - length)
+  const take = (count) => bytes.subarray(head, (head += count))
+  const ops = take(bytes[head++])
+  const streams = lengths.map(take)
+  const symbols = streams[OP]
+  let next = 0
   const wasm = new Uint8Array(length)
-  walk(wasm, start, end, (place, stream) => {
-    const byte = bytes[heads[stream]++]
-    wasm[place] = stream === OP ? ops[byte] : byte
-  })
+  const heads = new Uint32Array(STREAMS)
+  heads[REST] = start
+  wasm.set(streams[REST].subarray(0, start))
+  let at = start
+  const number = (stream) => {
+    const from = streams[stream]
+    let place = heads[stream]
+    let byte
+    do wasm[at++] = byte = from[place++]
+    while (byte > 127)
+    heads[stream] = place
+    return byte
+  }
+  const walk = walker(() => (wasm[at++] = ops[symbols[next++]]), number)
+  while (at < end) {
+    const begin = ++at
+    walk()
+    // Before it goes how long it is, in as many bytes as that takes.
+    let size = at - begin
+    const more = size > 16_383 ? 2 : size > 127 ? 1 : 0
+    wasm.copyWithin(begin + more, begin, at)
+    at += more
+    for (let i = begin - 1; i < begin + more; i++, size >>= 7) wasm[i] = (size & 127) | (size > 127 ? 128 : 0)
+  }
+  wasm.set(streams[REST].subarray(heads[REST]), end)
   return wasm
 }
 
