@@ -185,7 +185,7 @@ impl Core {
         let rekeyed = state.take_rekeyed();
         let holds_others = !rekeyed.is_empty();
         if holds_others {
-            self.registry.lock().reroute(link.slot, &rekeyed);
+            self.registry.lock().reroute(link, &rekeyed);
             // What was flushed before the routes stood has woken nobody.
             link.woken.store(true, Ordering::Release);
             self.reseat(link, &state);

@@ -317,7 +317,7 @@ impl Hub {
             let connected = json_frame(Some(Connected::NAME), id.as_ref(), &connected);
             [greeting.as_bytes(), &connected].concat().into()
         });
-        self.expire_in(&link, expires_in);
+        link.expire_at(self.moment(expires_in));
         link.trace(self.core().connections(), "connection registered");
         // A drain that began meanwhile did not see this stream.
         if self.is_draining() {
@@ -326,15 +326,15 @@ impl Hub {
         link
     }
 
-    /// Ends a stream after this time, unless its client brings fresh credentials before.
-    pub(crate) fn expire_in(&self, link: &Link, left: Option<Duration>) {
-        link.expire_at(left.map(|left| self.now_ms().saturating_add(millis(left))));
+    /// The moment after this time, in the driver's milliseconds.
+    pub(crate) fn moment(&self, left: Option<Duration>) -> Option<u64> {
+        left.map(|left| self.now_ms().saturating_add(millis(left)))
     }
 
     /// Ends a stream no later than after this time, because it has been given something by credentials that end then.
     pub(crate) fn expire_by(&self, link: &Link, left: Option<Duration>) {
-        if let Some(left) = left {
-            link.expire_by(self.now_ms().saturating_add(millis(left)));
+        if let Some(moment) = self.moment(left) {
+            link.expire_by(moment);
         }
     }
 

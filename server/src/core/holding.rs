@@ -66,7 +66,7 @@ impl Core {
     pub(crate) fn unsubscribe(&self, link: &Link, channels: &[Pattern]) {
         let mut state = link.state.lock();
         state.unsubscribe(channels);
-        self.registry.lock().reroute(link.slot, &state.take_rekeyed());
+        self.registry.lock().reroute(link, &state.take_rekeyed());
         self.reseat(link, &state);
         drop(state);
         self.reseated();
@@ -77,24 +77,40 @@ impl Core {
         link.state.lock().channels()
     }
 
-    /// Goes on with credentials issued at this time, which were asked about the stream's channels. Those that they do not
-    /// grant are taken away where the server has not given them either, and those that were revoked since, and the stream says
-    /// so. Nothing filed from now on reaches it through them.
-    pub(crate) fn refresh(&self, link: &Link, issued: Issued, asked: &Asked) {
+    /// Goes on until `expires_ms` with credentials issued at this time, which were asked about the stream's channels. Those that
+    /// they do not grant are taken away where the server has not given them either, and those that were revoked since, and the
+    /// stream says so. Nothing filed from now on reaches it through them.
+    ///
+    /// # Errors
+    ///
+    /// What the stream has asked for since, by older credentials perhaps. Nothing has changed then.
+    pub(crate) fn refresh(
+        &self,
+        link: &Link,
+        issued: Issued,
+        expires_ms: Option<u64>,
+        asked: &Asked,
+    ) -> Result<(), Vec<Pattern>> {
         let mut state = link.state.lock();
+        let held = state.channels();
+        let unjudged: Vec<_> =
+            held.iter().filter(|channel| asked.all().all(|asked| asked != *channel)).cloned().collect();
+        if !unjudged.is_empty() {
+            return Err(unjudged);
+        }
+        // With the state held: what somebody asks for after this, by credentials that end sooner, ends the stream then.
+        link.expire_at(expires_ms);
         let window = self.window.read();
-        // What it has asked for since then keeps its right.
-        let (given, granted) = state.channels().into_iter().partition(|channel| {
-            asked.given.contains(channel) || state.leans_on_given(channel) && !asked.granted.contains(channel)
-        });
+        let (granted, given) = held.into_iter().partition(|channel| asked.granted.contains(channel));
         let (asked, refused) = window.standing().judge(link.names.user.as_ref(), Asked { granted, given }, issued);
         state.refresh(Authority { issued, as_of: window.head().seq }, &asked, refused);
         drop(window);
-        self.registry.lock().reroute(link.slot, &state.take_rekeyed());
+        self.registry.lock().reroute(link, &state.take_rekeyed());
         self.reseat(link, &state);
         drop(state);
         self.reseated();
         link.wake();
+        Ok(())
     }
 
     /// Whether a user's credentials that were issued at this time no longer let in, on this device.

@@ -45,9 +45,13 @@ impl Registry {
         self.links.get(*slot)
     }
 
-    pub(super) fn reroute(&mut self, slot: usize, rekeyed: &Rekeyed) {
-        self.route(slot, &rekeyed.added);
-        self.unroute(slot, &rekeyed.dropped);
+    /// Of a stream that has ended nothing is looked up, and its slot may be another's by now: a call that has found it while it
+    /// was open may come to it later.
+    pub(super) fn reroute(&mut self, link: &Link, rekeyed: &Rekeyed) {
+        if self.links.get(link.slot).is_some_and(|held| std::ptr::eq(&**held, link)) {
+            self.route(link.slot, &rekeyed.added);
+            self.unroute(link.slot, &rekeyed.dropped);
+        }
     }
 
     pub(super) fn route(&mut self, slot: usize, keys: &[RouteKey]) {

@@ -585,3 +585,19 @@ fn an_empty_log_that_holds_the_cursors_place_is_no_gap() {
     assert_eq!(core.judge(at(5)), Verdict::Good);
     assert_eq!(core.judge_by_engine(at(5), &expired, None), Verdict::Good);
 }
+
+#[test]
+fn a_call_about_a_stream_that_has_ended_touches_nobody_else() {
+    let mut house = house(100);
+    let gone = house.open(&["a"], Start::Head);
+    house.hear(&gone);
+    house.core.close(&gone);
+    // It takes the place of the other.
+    let next = house.open(&["a"], Start::Head);
+    house.hear(&next);
+    house.core.unsubscribe(&gone, &patterns(&["a"]));
+    house.core.refresh(&gone, None, None, &granted(&["a"])).unwrap();
+    house.publish(&["a"]);
+    assert_eq!(house.core.flush(), 1, "it is woken");
+    assert_eq!(house.hear(&next).len(), 1);
+}

@@ -1,6 +1,12 @@
 //! Streams whose credentials end, and fresh ones for them.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 
 use serde_json::{Value, json};
 use tidings::{
@@ -8,7 +14,9 @@ use tidings::{
     auth::{Auth, AuthError, AuthRequest, Identity},
 };
 
-use crate::fixture::{Answer, Fixture, Stream};
+use tokio::{sync::Notify, time::timeout};
+
+use crate::fixture::{Answer, Fixture, Stream, eventually};
 
 /// Tokens say who it is, what may be heard beside the news, and for how many milliseconds: `ana,timer:*,500`.
 async fn fixture() -> Fixture {
@@ -125,4 +133,37 @@ async fn a_stream_that_is_not_there_is_told() {
     let nowhere = json!({"connectionId": "00000000.0"});
     fixture.client("ana").post("/refresh", nowhere).await.is_problem(404, "unknownConnection");
     fixture.client("ana").post("/refresh", json!({})).await.is_problem(400, "malformed");
+}
+
+#[tokio::test]
+async fn a_refresh_that_comes_late_takes_nothing_from_the_next_stream() {
+    let (slow, asked, go) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let parts = (slow.clone(), asked.clone(), go.clone());
+    let auth = (|request: AuthRequest| async move { Identity::user(request.bearer().ok_or(AuthError::Missing)?) })
+        .allow_if(move |_, _| {
+            let (slow, asked, go) = parts.clone();
+            async move {
+                if slow.swap(false, Ordering::SeqCst) {
+                    asked.notify_one();
+                    go.notified().await; // a database that takes its time
+                    return Ok(false);
+                }
+                Ok(true)
+            }
+        });
+    let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth)).await;
+    let first = fixture.stream("ana", &[("channels", "room:1")]).await;
+    let id = first.connection_id().to_owned();
+    slow.store(true, Ordering::SeqCst);
+    let client = fixture.client("ana");
+    let refresh = tokio::spawn(async move { client.post("/refresh", json!({"connectionId": id})).await });
+    asked.notified().await;
+    drop(first);
+    eventually(|| fixture.hub.connection_count("ana") == 0).await;
+    let mut second = fixture.stream("ana", &[("channels", "room:1")]).await;
+    go.notify_one();
+    let _ = refresh.await.unwrap();
+    fixture.publish("room:1", "tea").await;
+    let heard = timeout(Duration::from_secs(5), second.hears("tea")).await;
+    assert!(heard.is_ok(), "the second stream is subscribed to room:1 and hears nothing");
 }

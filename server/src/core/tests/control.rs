@@ -195,11 +195,11 @@ fn fresh_credentials_are_judged_by_what_was_revoked_and_count_from_there_on() {
     let ana = house.open_ana(&["a"], Start::Head);
     house.hear(&ana);
     house.append(revoke("a"));
-    house.core.refresh(&ana, Some(NOW + 1), &granted(&["a"]));
+    house.core.refresh(&ana, Some(NOW + 1), None, &granted(&["a"])).unwrap();
     house.publish(&["a"]);
     house.core.flush();
     assert_eq!(house.hear(&ana), ["2 a @2"], "they are newer than what the stream passes");
-    house.core.refresh(&ana, Some(NOW), &granted(&["a"]));
+    house.core.refresh(&ana, Some(NOW), None, &granted(&["a"])).unwrap();
     assert_eq!(house.hear(&ana), [r#"revoked ["a"] forbidden"#]);
 }
 
@@ -288,7 +288,7 @@ fn what_a_grant_covers_too_stays_when_what_was_given_is_taken_back() {
     let ana = house.open_ana(&[], Start::Head);
     house.apply(vec![subscribe("a")]);
     assert_eq!(house.ask_ungranted(&ana, "r1", &["a"], Since::Now), []);
-    house.core.refresh(&ana, None, &granted(&["a"]));
+    house.core.refresh(&ana, None, None, &granted(&["a"])).unwrap();
     house.apply(vec![unsubscribe("a")]);
     house.core.flush();
     assert_eq!(house.hear(&ana), ["connected @0", "subscribed server 1", "subscribed r1 2"]);
@@ -305,7 +305,7 @@ fn fresh_credentials_of_a_stream_that_lags_do_not_keep_what_was_given_and_taken_
     house.core.flush();
     assert_eq!(house.hear(&ana), ["connected @0", "subscribed server 1", "subscribed server 2"]);
     house.apply(vec![event("a"), unsubscribe("a"), event("a"), revoke("b"), event("b"), subscribe("c"), event("c")]);
-    house.core.refresh(&ana, Some(NOW + 1), &Asked::default());
+    house.core.refresh(&ana, Some(NOW + 1), None, &Asked::default()).unwrap();
     house.core.flush();
     let said = house.hear(&ana);
     let lost = |channel: &str| format!("revoked [{channel:?}] forbidden");
