@@ -162,8 +162,9 @@ impl Hub {
         self.core().stats()
     }
 
-    /// Whether the hub can do its work: its engine answers, and the hub is not shutting down. For a health check.
-    pub async fn is_well(&self) -> bool {
+    /// Whether the hub can do its work: its engine answers within [`publish_deadline`](HubBuilder::publish_deadline), and the hub is
+    /// not [draining](Self::drain). For a health check.
+    pub async fn is_healthy(&self) -> bool {
         let bounds = tokio::time::timeout(self.config().publish_deadline, self.engine().bounds());
         !self.is_draining() && matches!(bounds.await, Ok(Ok(_)))
     }

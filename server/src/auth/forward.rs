@@ -40,7 +40,8 @@ const QUESTIONS: usize = 256;
 /// | anything else, too late, or not at all | 503 `unavailable`: a backend that restarts must not log everyone out |
 ///
 /// All fields but `userId` may be left out. Requests without any of these headers are [`AuthError::Missing`], and the endpoint is
-/// not asked. Redirects are not followed. It is asked upon every stream and call, over connections that are kept, 256 at once; the others wait their turn.
+/// not asked. Redirects are not followed. It is asked upon every stream and call, over connections that are kept; 256 requests at
+/// once, and the others wait their turn within the timeout.
 ///
 /// ```
 /// use std::time::Duration;

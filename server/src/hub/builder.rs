@@ -27,8 +27,8 @@ impl HubBuilder {
         self
     }
 
-    /// How long a stream may be silent before a heartbeat is written; at least 10 ms, for clients take a stream that is silent for
-    /// much longer for dead. Defaults to 15 s.
+    /// How long a stream may be silent before a heartbeat is written; at least 10 ms, and less is
+    /// taken as that. Clients take a stream that is silent for 2.5 times as long for dead. Defaults to 15 s.
     pub fn heartbeat(mut self, interval: Duration) -> Self {
         self.config.heartbeat = interval.max(Duration::from_millis(10));
         self
