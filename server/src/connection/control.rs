@@ -216,7 +216,7 @@ impl Connection {
     }
 
     /// Whether it has asked for a channel, and has it only by what was given.
-    pub(crate) fn leans_on_given(&self, channel: &Pattern) -> bool {
+    pub(super) fn leans_on_given(&self, channel: &Pattern) -> bool {
         self.aside.given.iter().any(|given| given.is_asked && given.channel == *channel)
     }
 

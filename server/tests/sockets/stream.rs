@@ -1,8 +1,9 @@
 //! How a stream begins, and that both servers carry it.
 
 use serde_json::json;
+use tidings::{Routes, engine::Memory};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, auth};
 
 #[tokio::test]
 async fn the_headers_keep_proxies_from_keeping_compressing_or_holding_it_back() {
@@ -102,10 +103,11 @@ async fn check_says_whose_the_credentials_are() {
 
 #[tokio::test]
 async fn a_loop_of_publishes_on_its_thread_leaves_it_time() {
-    let fixture = Fixture::start().await;
+    let log = Memory::builder().records(1_000).build();
+    let fixture = Fixture::mounting(|hub| hub.engine(log), |hub| Routes::new(hub, auth())).await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
     // More than the log holds, from a loop that waits for nothing.
-    for number in 0..101_000 {
+    for number in 0..3_000 {
         fixture.publish("news:2", number).await;
     }
     fixture.publish("news:1", "heard").await;
