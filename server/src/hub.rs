@@ -74,6 +74,14 @@ struct Shared {
     draining: AtomicBool,
 }
 
+impl Shared {
+    /// Ends all streams, and lets no more be opened.
+    fn end_streams(&self) {
+        self.draining.store(true, Ordering::Release);
+        self.core.close_all(|_| draining());
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         for task in &self.tasks {
@@ -162,8 +170,9 @@ impl Hub {
         self.core().stats()
     }
 
-    /// Whether the hub can do its work: its engine answers within [`publish_deadline`](HubBuilder::publish_deadline), and the hub is
-    /// not [draining](Self::drain). For a health check.
+    /// Whether the hub can do its work: its engine answers within [`publish_deadline`](HubBuilder::publish_deadline), and the hub
+    /// neither [drains](Self::drain) nor has had to end its streams, because one of its tasks panicked by a fault of the engine or of
+    /// this crate. For a health check: only a restart makes it well again.
     pub async fn is_healthy(&self) -> bool {
         let bounds = tokio::time::timeout(self.config().publish_deadline, self.engine().bounds());
         !self.is_draining() && matches!(bounds.await, Ok(Ok(_)))
@@ -174,8 +183,7 @@ impl Hub {
     /// at the deadline.
     pub async fn drain(&self, deadline: Duration) {
         let shared = &self.inner.shared;
-        shared.draining.store(true, Ordering::Release);
-        self.core().close_all(|_| draining());
+        shared.end_streams();
         let all_gone = async {
             loop {
                 let closed = shared.closed.notified();

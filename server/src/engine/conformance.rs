@@ -1,4 +1,4 @@
-//! One suite for every engine: each promise of [`Engine`](super::Engine) as an async function that panics where it is broken.
+//! One suite for every engine: each promise of [`Engine`] as an async function that panics where it is broken.
 //! Behind the feature `conformance`.
 //!
 //! Say how to make logs of your engine, and let [`conformance_tests!`](crate::conformance_tests) write the tests:

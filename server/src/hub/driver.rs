@@ -2,11 +2,12 @@
 
 use std::{
     future::{pending, poll_fn},
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
 };
 
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use tidings_protocol::Cursor;
 use tokio::{task::AbortHandle, time::Instant};
 
@@ -72,14 +73,24 @@ async fn cursor_at(engine: &dyn Engine, bounds: &Bounds, seq: u64) -> Result<Cur
 
 /// Starts the tasks. They hold the shared part, never the hub, so that dropping the hub ends them.
 pub(super) fn spawn(shared: &Arc<Shared>, engine: &Arc<dyn Engine>, config: &Config) -> Vec<AbortHandle> {
-    vec![
-        tokio::spawn(follow(shared.clone(), engine.clone())).abort_handle(),
-        tokio::spawn(flush(shared.clone())).abort_handle(),
-        tokio::spawn(tick(shared.clone(), config.heartbeat)).abort_handle(),
-        tokio::spawn(announce(shared.clone())).abort_handle(),
-        tokio::spawn(show(shared.clone())).abort_handle(),
-        tokio::spawn(forget(shared.clone(), engine.clone())).abort_handle(),
-    ]
+    let tasks: [BoxFuture<'static, ()>; 6] = [
+        follow(shared.clone(), engine.clone()).boxed(),
+        flush(shared.clone()).boxed(),
+        tick(shared.clone(), config.heartbeat).boxed(),
+        announce(shared.clone()).boxed(),
+        show(shared.clone()).boxed(),
+        forget(shared.clone(), engine.clone()).boxed(),
+    ];
+    tasks.map(|task| tokio::spawn(supervise(task, shared.clone())).abort_handle()).into()
+}
+
+/// Runs a task of the hub. Should it panic, by a fault of the engine say, the hub ends its streams and opens no more: without the task they
+/// would stay open, and nothing would arrive on them.
+async fn supervise(task: BoxFuture<'static, ()>, shared: Arc<Shared>) {
+    if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+        tracing::error!("a task of the hub panicked; its streams end, and it opens no more");
+        shared.end_streams();
+    }
 }
 
 /// Reads the engine's tail into the window, for ever: the only way in.

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tidings::{Routes, engine::Memory};
 
-use crate::fixture::{Fixture, auth};
+use crate::fixture::{Fixture, Held, auth};
 
 #[tokio::test]
 async fn the_headers_keep_proxies_from_keeping_compressing_or_holding_it_back() {
@@ -112,4 +112,17 @@ async fn a_loop_of_publishes_on_its_thread_leaves_it_time() {
     }
     fixture.publish("news:1", "heard").await;
     stream.hears("heard").await;
+}
+
+#[tokio::test]
+async fn a_hub_whose_engine_panics_ends_its_streams_rather_than_leaving_them_silent() {
+    let engine = Held::new(Memory::default());
+    let fixture = Fixture::mounting(|hub| hub.engine(engine.clone()), |hub| Routes::new(hub, auth())).await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    assert!(fixture.hub.is_healthy().await);
+    engine.panic();
+    fixture.publish("news:1", "tea").await;
+    assert_eq!(stream.named("closing").await.data["reason"], "drain");
+    assert!(!fixture.hub.is_healthy().await);
+    fixture.client("ana").get("", &[]).await.is_problem(503, "unavailable");
 }
