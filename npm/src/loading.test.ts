@@ -43,6 +43,8 @@ afterEach(() => {
 test('importing needs nothing of a browser, not even what jsdom lacks', async () => {
   for (const name of ['TextDecoder', 'TextEncoder', 'EventSource', 'localStorage']) vi.stubGlobal(name, undefined)
   expect((await fresh()).state).toBe('idle')
+  // Using it does.
+  vi.unstubAllGlobals()
 })
 
 test('the Wasm loads on first use, at once', async () => {
