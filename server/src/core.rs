@@ -34,13 +34,13 @@ use tidings_protocol::{
     frame::{Closing, ClosingReason, GapReason},
 };
 
+use self::registry::Registry;
 pub(crate) use self::{
     holding::Past,
     link::Link,
     opening::{Opening, Start},
     verdict::Verdict,
 };
-use self::{registry::Registry, slots::Slots};
 use crate::{
     connection::{Ask, Fetched, Step, View},
     meter::{Gauges, Meter, Stats},
@@ -127,9 +127,13 @@ impl Core {
         {
             let registry = self.registry.lock();
             for (kind, text) in &keys {
-                let slots = registry.routes.get((*kind, text)).into_iter().flat_map(Slots::iter);
-                let links = slots.map(|slot| &registry.links[slot]);
-                woken.extend(links.filter(|link| !link.woken.load(Ordering::Acquire)).cloned());
+                let Some(slots) = registry.routes.get((*kind, text)) else { continue };
+                slots.for_each(|slot| {
+                    let link = &registry.links[slot];
+                    if !link.woken.load(Ordering::Acquire) {
+                        woken.push(link.clone());
+                    }
+                });
             }
         }
         woken.retain(|link| {

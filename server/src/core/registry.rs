@@ -97,8 +97,8 @@ impl Core {
     /// Calls `each` with every stream of a user.
     pub(crate) fn of_user(&self, user: &str, mut each: impl FnMut(&Link)) {
         let registry = self.registry.lock();
-        for slot in registry.routes.get((routing::Kind::User, user)).into_iter().flat_map(Slots::iter) {
-            each(&registry.links[slot]);
+        if let Some(slots) = registry.routes.get((routing::Kind::User, user)) {
+            slots.for_each(|slot| each(&registry.links[slot]));
         }
     }
 

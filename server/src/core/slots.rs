@@ -41,13 +41,14 @@ impl Slots {
         matches!(self, Self::None)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
-        let (one, many) = match self {
-            Self::None => (None, None),
-            Self::One(one) => (Some(*one), None),
-            Self::Many(slots) => (None, Some(slots.iter().map(|slot| slot as usize))),
-        };
-        one.into_iter().chain(many.into_iter().flatten())
+    /// Calls `each` with every slot, in their order. No iterator: with one over the three kinds, finding the streams that an event
+    /// wakes took two thirds more instructions.
+    pub(super) fn for_each(&self, mut each: impl FnMut(usize)) {
+        match self {
+            Self::None => {}
+            Self::One(slot) => each(*slot),
+            Self::Many(slots) => slots.iter().for_each(|slot| each(slot as usize)),
+        }
     }
 }
 
@@ -75,7 +76,9 @@ mod tests {
                     slots.remove(slot);
                     model.remove(&slot);
                 }
-                prop_assert_eq!(slots.iter().collect::<Vec<_>>(), model.iter().copied().collect::<Vec<_>>());
+                let mut held = Vec::new();
+                slots.for_each(|slot| held.push(slot));
+                prop_assert_eq!(held, model.iter().copied().collect::<Vec<_>>());
                 prop_assert_eq!(slots.is_empty(), model.is_empty());
             }
         }
