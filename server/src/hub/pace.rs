@@ -6,7 +6,7 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_millis(20);
 /// For each connection that the last round woke: twice what a write to one costs, so that one fan-out after the other leaves a
 /// processor half free.
-const PER_WAKE: Duration = Duration::from_micros(20);
+const PER_WAKE: Duration = Duration::from_micros(14);
 /// Where it begins when records come faster than rounds.
 const SHORTEST: Duration = Duration::from_millis(1);
 
@@ -47,7 +47,7 @@ mod tests {
     fn a_round_that_woke_many_holds_back_the_next() {
         let mut pace = Pace::default();
         let holds = [50, 500, 1_000, 15_000, usize::MAX].map(|woken| pace.hold(1, woken));
-        assert_eq!(holds, [1, 10, 20, 20, 20].map(millis));
+        assert_eq!(holds, [700, 7_000, 14_000, 20_000, 20_000].map(Duration::from_micros));
         assert_eq!(pace.hold(1, 0), Duration::ZERO, "and nothing after that");
     }
 

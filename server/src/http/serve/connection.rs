@@ -12,7 +12,7 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -32,7 +32,7 @@ use tidings_protocol::problem::{CONTENT_TYPE, Code, Problem};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    sync::watch,
+    sync::{Notify, watch},
 };
 use tower::ServiceExt;
 
@@ -100,9 +100,23 @@ enum After<S> {
     /// A stream that can go on without it.
     Stream(Box<Stream<S>>),
     /// A client that has said nothing for the time of a head, or has begun one within it; and whether it was served before.
-    Quiet { socket: Stall<S>, read: Bytes, served: bool },
+    Quiet { rest: Box<Rest<S>>, served: bool },
     /// Nothing.
     End,
+}
+
+/// A connection between two requests, and what has been read of the next one. In a box, because what stands in a task across an
+/// await counts for every stream.
+struct Rest<S> {
+    socket: Stall<S>,
+    read: Bytes,
+}
+
+impl<S: Transport> Stream<S> {
+    fn into_rest(self) -> Box<Rest<S>> {
+        let (socket, read) = self.streaming.into_parts();
+        Box::new(Rest { socket, read })
+    }
 }
 
 /// A stream without hyper.
@@ -125,38 +139,36 @@ pub(super) fn serve<S: Transport>(
         if is_http2 {
             return Ok(Box::pin(serve_http2(&shared, socket, read, peer)).await?);
         }
-        let mut requests = Box::pin(serve_http1(&shared, socket, read, peer));
+        let mut requests = Box::pin(serve_http1(&shared, Box::new(Rest { socket, read }), peer));
         // Whether there was a request yet, and for how long there has been none.
         let (mut is_known, mut quiet) = (false, Duration::ZERO);
         loop {
-            let (socket, read) = match requests.await? {
+            let (rest, ends) = match requests.await? {
                 After::End => return Ok(()),
                 After::Stream(mut stream) => {
                     poll_fn(|cx| stream.streaming.poll(cx)).await?;
-                    let last = stream.last || shared.is_stopping();
-                    let (socket, read) = stream.streaming.into_parts();
-                    if last {
-                        return Ok(Box::pin(close(socket)).await?);
-                    }
                     (is_known, quiet) = (true, Duration::ZERO);
-                    (socket, read)
+                    let last = stream.last || shared.is_stopping();
+                    (stream.into_rest(), last)
                 }
-                After::Quiet { socket, read, served } => {
+                After::Quiet { rest, served } => {
                     is_known |= served;
                     quiet = if served { Duration::ZERO } else { quiet } + shared.head_timeout;
-                    if read.is_empty() && (!is_known || quiet >= shared.idle_timeout || shared.is_stopping()) {
-                        return Ok(Box::pin(close(socket)).await?);
-                    }
-                    (socket, read)
+                    let over = !is_known || quiet >= shared.idle_timeout || shared.is_stopping();
+                    let ends = rest.read.is_empty() && over;
+                    (rest, ends)
                 }
             };
-            requests = Box::pin(serve_http1(&shared, socket, read, peer));
+            if ends {
+                return Ok(Box::pin(close(rest)).await?);
+            }
+            requests = Box::pin(serve_http1(&shared, rest, peer));
         }
     }
 }
 
-async fn close<S: Transport>(mut socket: Stall<S>) -> io::Result<()> {
-    socket.shutdown().await
+async fn close<S: Transport>(mut rest: Box<Rest<S>>) -> io::Result<()> {
+    rest.socket.shutdown().await
 }
 
 /// Reads until it is clear which HTTP the client speaks. `None` when the server stops before that.
@@ -186,12 +198,8 @@ async fn begin<S: Transport>(
 /// Lets hyper serve requests, until one of them is answered by a stream that can be taken over, or none comes for some time, or
 /// to the end. hyper has one clock for both the time between two requests and the time of a head; it is that of the head, and
 /// who has been served may let it go by several times.
-async fn serve_http1<S: Transport>(
-    shared: &Shared,
-    socket: Stall<S>,
-    read: Bytes,
-    peer: SocketAddr,
-) -> hyper::Result<After<S>> {
+async fn serve_http1<S: Transport>(shared: &Shared, rest: Box<Rest<S>>, peer: SocketAddr) -> hyper::Result<After<S>> {
+    let Rest { socket, read } = *rest;
     let has_begun = !read.is_empty();
     let exchanges = Arc::new(Exchanges::default());
     let handover = Arc::new(Handover::default());
@@ -221,7 +229,7 @@ async fn serve_http1<S: Transport>(
             let read = Bytes::from([parts.read_buf, unread].concat());
             let served = exchanges.served.load(Ordering::Relaxed);
             if read.is_empty() || served || !has_begun {
-                return Ok(After::Quiet { socket, read, served });
+                return Ok(After::Quiet { rest: Box::new(Rest { socket, read }), served });
             }
             refuse_late(socket).await;
             return Err(error);
@@ -274,22 +282,27 @@ async fn serve_http2<S: Transport>(
     connection.await
 }
 
-/// The requests of one connection that are being answered.
+/// The requests of one connection that are being answered. Small, for it is made for every stream, and goes when that is taken over.
 #[derive(Debug, Default)]
 struct Exchanges {
     served: AtomicBool,
-    open: watch::Sender<usize>,
+    open: AtomicUsize,
+    changed: Notify,
 }
 
 impl Exchanges {
     /// Ready when there has been no first request for this long, or no further one.
     async fn idle(&self, first: Duration, further: Duration) {
-        let mut open = self.open.subscribe();
-        let mut limit = first;
-        // The sender is in `self`.
-        while tokio::time::timeout(limit, open.wait_for(|open| *open > 0)).await.is_ok() {
-            let _ = open.wait_for(|open| *open == 0).await;
-            limit = further;
+        loop {
+            let changed = self.changed.notified();
+            if self.open.load(Ordering::Acquire) > 0 {
+                changed.await;
+                continue;
+            }
+            let limit = if self.served.load(Ordering::Relaxed) { further } else { first };
+            if tokio::time::timeout(limit, changed).await.is_err() {
+                return;
+            }
         }
     }
 }
@@ -300,14 +313,16 @@ struct Exchange(Arc<Exchanges>);
 impl Exchange {
     fn begin(exchanges: &Arc<Exchanges>) -> Self {
         exchanges.served.store(true, Ordering::Relaxed);
-        exchanges.open.send_modify(|open| *open += 1);
+        exchanges.open.fetch_add(1, Ordering::AcqRel);
+        exchanges.changed.notify_waiters();
         Self(exchanges.clone())
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.0.open.send_modify(|open| *open -= 1);
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
+        self.0.changed.notify_waiters();
     }
 }
 
