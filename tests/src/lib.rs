@@ -2,6 +2,7 @@
 //! README's own code is compiled.
 
 pub mod chaos;
+mod frames;
 pub mod sim;
 
 /// Only its code: its links are paths of the repository, which rustdoc would take for names.

@@ -1,7 +1,6 @@
 //! A native client: the real state machine of the browser client, driven over real sockets. It does what the Wasm
 //! client's driver does, with a decoder and an HTTP client in the place of `EventSource` and `fetch`.
 
-mod frames;
 mod wire;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -221,7 +220,7 @@ impl Client {
         let (event, is_backfill) = match frame {
             Frame::Event(event) => (event, false),
             Frame::Backfill(event) => (event, true),
-            control => return self.session.frame(now, frames::control(control, id)),
+            control => return self.session.frame(now, crate::frames::control(control, id)),
         };
         if !is_backfill && id != Some(event.position) {
             self.shared.behaviour(&self.person.name, format!("{} stands at the id {id:?}", event.position));

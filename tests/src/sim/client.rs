@@ -246,11 +246,9 @@ pub(super) fn answer(status: StatusCode, body: &[u8]) -> Answer {
         code: problem.as_ref().map(|problem| problem.code.to_string()),
         detail: problem.and_then(|problem| problem.detail),
         user_id: checked.and_then(|answer| answer.user_id).map(|user| user.to_string()),
-        rejected: subscribed.map(|answer| answer.rejected.into_iter().map(rejected).collect()).unwrap_or_default(),
+        rejected: subscribed
+            .map(|answer| answer.rejected.into_iter().map(crate::frames::rejected).collect())
+            .unwrap_or_default(),
         ..Answer::default()
     }
-}
-
-fn rejected(rejected: tidings_protocol::frame::Rejected) -> session::Rejected {
-    session::Rejected { channel: rejected.channel, code: rejected.code.to_string() }
 }

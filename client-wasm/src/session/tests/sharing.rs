@@ -135,11 +135,25 @@ impl House {
         self.heard.extend(heard.into_iter().map(|id| (tab, id)));
     }
 
-    /// A handler in a tab, confirmed on the leader's stream at this position.
-    fn subscribed(&mut self, leader: usize, tab: usize, channel: &str, at: u64) -> HandlerId {
+    /// A handler in a tab, which the others have heard of.
+    fn subscribes(&mut self, tab: usize, channel: &str) -> HandlerId {
         let id = self.tabs[tab].subscribe(channel);
         self.tabs[tab].settle();
         self.spread();
+        id
+    }
+
+    /// The server refuses the leader's only call.
+    fn refuse(&mut self, leader: usize, channel: &str) {
+        let call = self.tabs[leader].sent_one().number;
+        let rejected = vec![Rejected { channel: channel.parse().unwrap(), code: "forbidden".into() }];
+        self.tabs[leader].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+        self.spread();
+    }
+
+    /// A handler in a tab, confirmed on the leader's stream at this position.
+    fn subscribed(&mut self, leader: usize, tab: usize, channel: &str, at: u64) -> HandlerId {
+        let id = self.subscribes(tab, channel);
         let call = self.tabs[leader].sent_one();
         self.tabs[leader].status(call.number, 200);
         self.tabs[leader].subscribed(call.number, channel, at);
@@ -267,13 +281,8 @@ fn the_past_that_a_follower_asks_for_reaches_it_alone() {
 #[test]
 fn a_refusal_reaches_the_tab_that_asked() {
     let mut house = House::open(2);
-    let id = house.tabs[1].subscribe("secret");
-    house.tabs[1].settle();
-    house.spread();
-    let call = house.tabs[0].sent_one().number;
-    let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
-    house.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
-    house.spread();
+    let id = house.subscribes(1, "secret");
+    house.refuse(0, "secret");
     assert_eq!(house.tabs[1].settled(), [(id, Some("forbidden".to_owned()))]);
     assert_eq!(house.tabs[1].troubles()[0].code, "forbidden");
     assert!(house.tabs[0].troubles().is_empty() && house.tabs[0].settled().is_empty());
@@ -282,15 +291,7 @@ fn a_refusal_reaches_the_tab_that_asked() {
 #[test]
 fn what_another_tab_was_refused_is_asked_for_on_the_next_stream_and_told_where_it_is_granted() {
     let mut house = House::open(2);
-    let id = house.tabs[1].subscribe("secret");
-    house.tabs[1].settle();
-    house.spread();
-    let refuse = |house: &mut House| {
-        let call = house.tabs[0].sent_one().number;
-        let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
-        house.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
-        house.spread();
-    };
+    let id = house.subscribes(1, "secret");
     let next_stream = |house: &mut House| {
         house.tabs[0].fail();
         house.tabs[0].pass(5_000);
@@ -298,10 +299,10 @@ fn what_another_tab_was_refused_is_asked_for_on_the_next_stream_and_told_where_i
         house.tabs[0].connected("", 10, true);
         house.spread();
     };
-    refuse(&mut house);
+    house.refuse(0, "secret");
     assert_eq!((house.tabs[1].settled().len(), house.tabs[1].troubles().len()), (1, 1));
     next_stream(&mut house);
-    refuse(&mut house);
+    house.refuse(0, "secret");
     assert!(house.tabs[1].settled().is_empty() && house.tabs[1].troubles().is_empty(), "it was told before");
     next_stream(&mut house);
     let call = house.tabs[0].sent_one().number;
@@ -316,13 +317,8 @@ fn what_another_tab_was_refused_is_asked_for_on_the_next_stream_and_told_where_i
 #[test]
 fn what_another_tab_was_refused_is_asked_for_when_the_server_gives_it() {
     let mut house = House::open(2);
-    let id = house.tabs[1].subscribe("secret");
-    house.tabs[1].settle();
-    house.spread();
-    let call = house.tabs[0].sent_one().number;
-    let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
-    house.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
-    house.spread();
+    let id = house.subscribes(1, "secret");
+    house.refuse(0, "secret");
     house.tabs[1].settled();
     let (request_id, channels) = ("server".to_owned(), patterns("secret"));
     house.tabs[0].frame(Frame::Subscribed { request_id, channels, position: Some(at(11)) });
@@ -336,13 +332,8 @@ fn what_another_tab_was_refused_is_asked_for_when_the_server_gives_it() {
 #[test]
 fn what_a_tab_asks_for_again_while_it_is_told_that_it_hears_it_goes_on() {
     let mut house = House::open(2);
-    let id = house.tabs[1].subscribe("secret");
-    house.tabs[1].settle();
-    house.spread();
-    let call = house.tabs[0].sent_one().number;
-    let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
-    house.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
-    house.spread();
+    let id = house.subscribes(1, "secret");
+    house.refuse(0, "secret");
     let (request_id, channels) = ("server".to_owned(), patterns("secret"));
     house.tabs[0].frame(Frame::Subscribed { request_id, channels, position: Some(at(11)) });
     let call = house.tabs[0].sent_one().number;
@@ -391,13 +382,8 @@ fn what_comes_back_on_a_stream_that_begins_further_back_is_not_heard_twice() {
 #[test]
 fn what_a_tab_was_refused_is_known_to_the_one_that_leads_next() {
     let mut house = House::open(2);
-    let id = house.tabs[1].subscribe("secret");
-    house.tabs[1].settle();
-    house.spread();
-    let call = house.tabs[0].sent_one().number;
-    let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
-    house.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
-    house.spread();
+    let id = house.subscribes(1, "secret");
+    house.refuse(0, "secret");
     house.tabs[1].settled();
     house.tabs[0].session.suspend();
     house.tabs[0].settle();

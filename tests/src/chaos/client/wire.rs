@@ -8,7 +8,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use super::frames;
+use crate::frames;
 
 /// So many chunks wait for a client that dozes; then its socket is not read any more.
 const CHUNKS: usize = 16;

@@ -5,7 +5,7 @@ use tidings::record::Order;
 use tidings_client::session::{self, HandlerId, Hears};
 use tidings_protocol::{Pattern, event::EventFrame, frame::Frame};
 
-use super::{Client, Teller, exclusion, rejected};
+use super::{Client, Teller, exclusion};
 use crate::sim::{
     ear::Violation,
     engine::Log,
@@ -71,49 +71,12 @@ impl Client {
                 wire.reaches(event.position);
                 self.event(now, log, message, &event)?;
             }
-            Frame::Connected(connected) => {
-                let connected = session::Connected {
-                    id: message.id,
-                    connection_id: connected.connection_id.to_string(),
-                    user_id: connected.user_id.map(|user| user.to_string()),
-                    channels: connected.channels,
-                    rejected: connected.rejected.into_iter().map(rejected).collect(),
-                    resumed: connected.resumed,
-                    heartbeat_ms: connected.heartbeat_ms,
-                    expires_in_ms: None,
-                    alive_ms: connected.alive_ms.unwrap_or(0),
-                    timestamp_ms: 0,
-                };
-                self.session.frame(now, session::Frame::Connected(connected));
+            control => {
+                if let Frame::Subscribed(subscribed) = &control {
+                    wire.reaches(subscribed.position);
+                }
+                self.session.frame(now, crate::frames::control(control, message.id));
             }
-            Frame::Subscribed(subscribed) => {
-                wire.reaches(subscribed.position);
-                let (request_id, channels) = (subscribed.request_id.to_string(), subscribed.channels);
-                let position = Some(subscribed.position);
-                self.session.frame(now, session::Frame::Subscribed { request_id, channels, position });
-            }
-            Frame::Gap(gap) => {
-                let reason = gap.reason.as_str().to_owned();
-                self.session.frame(
-                    now,
-                    session::Frame::Gap {
-                        channels: gap.channels,
-                        reason,
-                        request_id: gap.request_id.map(|id| id.to_string()),
-                        id: message.id,
-                    },
-                );
-            }
-            Frame::Heartbeat => self.session.frame(now, session::Frame::Heartbeat { id: message.id }),
-            Frame::Revoked(revoked) => {
-                let code = revoked.code.to_string();
-                self.session.frame(now, session::Frame::Revoked { channels: revoked.channels, code });
-            }
-            Frame::Closing(closing) => {
-                let reason = closing.reason.as_str().to_owned();
-                self.session.frame(now, session::Frame::Closing { reason, retry_ms: closing.retry_ms });
-            }
-            _ => self.session.frame(now, session::Frame::Other),
         }
         self.act(now, log, Some((message.id, justified)))
     }

@@ -1,9 +1,9 @@
-//! Control frames, from the protocol's types to what the session takes.
+//! Control frames, from the protocol's types to what the session takes, where no browser reads them for it.
 
 use tidings_client::session::{Connected, Frame, Rejected};
 use tidings_protocol::{Cursor, frame};
 
-pub(super) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
+pub(crate) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
     match frame {
         frame::Frame::Connected(connected) => Frame::Connected(Connected {
             id,
@@ -39,6 +39,6 @@ pub(super) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
     }
 }
 
-pub(super) fn rejected(rejected: frame::Rejected) -> Rejected {
+pub(crate) fn rejected(rejected: frame::Rejected) -> Rejected {
     Rejected { channel: rejected.channel, code: rejected.code.as_str().to_owned() }
 }
