@@ -393,6 +393,13 @@ impl Session {
         matches!(self.phase, Phase::Following(_))
     }
 
+    /// Whether a handler, of this tab or of one that follows it, has neither been confirmed nor refused where the session is
+    /// now. It is asked for, or will be.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        self.subscriptions.iter().any(|one| matches!(one.standing, Standing::Pending { .. }))
+    }
+
     /// Whether nobody hears what is found by this route, neither here nor, as far as is known, in a tab that follows.
     #[must_use]
     pub fn is_unheard(&mut self, route: Route) -> bool {

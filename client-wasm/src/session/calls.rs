@@ -44,8 +44,8 @@ struct Call {
 /// How a channel stands at the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// Asked for.
-    Asked,
+    /// Asked for, first by this call. The confirmation of an earlier one belongs to a subscription that has ended meanwhile.
+    Asked(u32),
     /// Confirmed in the stream.
     Confirmed,
     /// An unsubscribe is under way, or was and nobody knows whether it arrived.
@@ -67,11 +67,16 @@ enum Progress {
 }
 
 impl Calls {
-    /// The stream has confirmed these. A confirmation that was on its way when an unsubscribe was sent says nothing of what
-    /// comes after it.
-    pub(super) fn confirm(&mut self, channels: &[Pattern]) {
+    /// The stream carries these from its start.
+    pub(super) fn begin_with(&mut self, channels: &[Pattern]) {
+        channels.iter().for_each(|channel| self.set(channel, Hold::Confirmed));
+    }
+
+    /// The stream has confirmed these for a call. What was unsubscribed since that call, or asked for again, is not what is
+    /// confirmed: the confirmation was on its way then.
+    pub(super) fn confirm(&mut self, call: u32, channels: &[Pattern]) {
         for channel in channels {
-            if self.get(channel) != Some(Hold::Leaving) {
+            if matches!(self.get(channel), Some(Hold::Asked(first)) if call >= first) {
                 self.set(channel, Hold::Confirmed);
             }
         }
@@ -87,6 +92,14 @@ impl Calls {
             Some(held) => held.1 = hold,
             None => self.held.push((channel.clone(), hold)),
         }
+    }
+
+    /// Whether the stream carries a channel from this cursor on, or from before it.
+    pub(super) fn carries_from(&self, channel: &Pattern, cursor: Option<Cursor>) -> bool {
+        let is_later = |confirmed: Cursor| {
+            cursor.is_none_or(|cursor| cursor.epoch != confirmed.epoch || cursor.seq < confirmed.seq)
+        };
+        self.get(channel) == Some(Hold::Confirmed) && !self.confirmed_at.is_some_and(is_later)
     }
 
     pub(super) fn get(&self, channel: &Pattern) -> Option<Hold> {
@@ -210,7 +223,7 @@ impl Session {
                 match call.kind {
                     Kind::Unsubscribe => calls.set(channel, Hold::Leaving),
                     // What one handler has, another may be asking the past of.
-                    Kind::Subscribe if calls.get(channel).is_none() => calls.set(channel, Hold::Asked),
+                    Kind::Subscribe if calls.get(channel).is_none() => calls.set(channel, Hold::Asked(call.number)),
                     Kind::Subscribe => {}
                 }
             }

@@ -12,7 +12,6 @@ use tidings_protocol::Cursor;
 use super::{
     Action, Session, Status, Trouble,
     address::{DECIMAL, push_number},
-    calls::Hold,
     link::Phase,
     subscription::{Known, Standing, Subscription, Told, raise},
     tabs::{GATHER_MS, Part, Tabs},
@@ -302,9 +301,10 @@ impl Session {
         let id = HandlerId(self.next_handler);
         self.next_handler += 1;
         self.routes.add(id, hears, pattern.clone());
-        // Without a stream it goes on where the next one does. A stream that is there may not carry it.
+        // Without a stream it goes on where the next one does. A stream that is there may not carry it, or only from a later
+        // place, where it was confirmed to somebody who asked for no past.
         let goes_on = match &self.phase {
-            Phase::Open(stream) => stream.calls.get(&pattern) == Some(Hold::Confirmed),
+            Phase::Open(stream) => stream.calls.carries_from(&pattern, self.cursor),
             _ => true,
         };
         let is_channel = hears == Hears::Channels;

@@ -56,7 +56,7 @@ impl Session {
         let awaits_gap = attempt.cursor.is_some() && !connected.resumed;
         stream.awaits_gap = awaits_gap;
         stream.watch = Watch::new(now, connected.alive_ms);
-        stream.calls.confirm(&connected.channels);
+        stream.calls.begin_with(&connected.channels);
         self.measure(now, &stream.connection_id, connected.timestamp_ms);
         self.user_id = connected.user_id;
         self.untried = false;
@@ -151,7 +151,7 @@ impl Session {
             stream.calls.given(channels);
             return self.pump(now);
         };
-        stream.calls.confirm(channels);
+        stream.calls.confirm(call, channels);
         let mut index = 0;
         while let Some(subscription) = self.subscriptions.get(index) {
             index += 1;

@@ -416,3 +416,31 @@ fn the_place_at_which_the_server_gave_something_is_checked_by_the_next_stream() 
     given(&mut rig, "c", 15);
     assert_eq!(parameter(&rig.reopen(), "seen"), Some(at(15).to_string()));
 }
+
+#[test]
+fn a_confirmation_that_an_unsubscribe_has_overtaken_confirms_nothing() {
+    let mut rig = Rig::open("a");
+    let first = rig.subscribe("b");
+    rig.settle();
+    let subscribe = rig.sent_one().number;
+    rig.session.unsubscribe(rig.now, first);
+    rig.settle();
+    rig.status(subscribe, 200);
+    let unsubscribe = rig.sent_one();
+    assert_eq!(unsubscribe.url, "/e/unsubscribe");
+    rig.status(unsubscribe.number, 200);
+    rig.settled();
+
+    // It was on its way all the time.
+    rig.subscribed(subscribe, "b", 11);
+    let second = rig.subscribe("b");
+    rig.settle();
+    let again = rig.sent_one().number;
+    assert!(rig.settled().is_empty(), "the server does not hold it any more");
+    // The same, should it come only now.
+    rig.subscribed(subscribe, "b", 11);
+    rig.status(again, 200);
+    assert!(rig.settled().is_empty() && rig.sent().is_empty());
+    rig.subscribed(again, "b", 12);
+    assert_eq!(rig.settled(), [(second, None)]);
+}

@@ -832,3 +832,16 @@ fn what_the_tabs_say_is_that_of_its_version() {
     ];
     assert_eq!(house.said, expected, "if the tabs are to say something else, raise words::VERSION");
 }
+
+#[test]
+fn a_tab_that_comes_back_is_brought_what_came_before_the_stream_carried_its_channel() {
+    let mut house = House::open(2);
+    // The stream has brought all up to 10, and carries the channel only from 12 on.
+    house.subscribed(0, 1, "news", 12);
+    let back = format!("j other 1 uana {0} {0} 0,1,c,news,,{0}", at(10));
+    house.tell(0, &back);
+    let call = house.tabs[0].sent_one();
+    let body =
+        format!(r#"{{"connectionId":"n1","requestId":"{}","channels":["news"],"since":"{}"}}"#, call.number, at(10));
+    assert_eq!(call.body.unwrap(), body);
+}
