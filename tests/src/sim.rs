@@ -15,12 +15,14 @@
 //! | 8 | [`Sabotage`] | mistakes made on purpose, to judge the judges |
 //! | 9 | [`shrink()`] | a schedule that fails, with all taken out that it can fail without |
 //! | 10 | [`Campaign`] | many schedules, on all cores |
+//! | 11 | [`Kept`] | schedules that once broke the promise, as lists of steps in `regressions/` |
 
 mod campaign;
 mod client;
 mod ear;
 mod engine;
 mod journal;
+mod kept;
 mod op;
 mod person;
 mod profile;
@@ -37,8 +39,9 @@ mod wire;
 mod world;
 
 pub use campaign::{Campaign, Failure};
+pub use kept::Kept;
 pub use sabotage::Sabotage;
-pub use shrink::shrink;
+pub use shrink::{Shrunk, shrink};
 pub use tally::Tally;
 
 use journal::Journal;
@@ -47,10 +50,17 @@ use journal::Journal;
 fn run(
     schedule: &schedule::Schedule,
     sabotage: Option<Sabotage>,
-    seed: u64,
     journal: Journal,
 ) -> (Tally, Result<(), ear::Violation>) {
     // The hub spreads its delays by the thread's own numbers.
-    fastrand::seed(seed);
+    fastrand::seed(schedule.seed);
     world::World::run(schedule.clone(), sabotage, journal)
+}
+
+/// Lends a schedule the clock of a runtime.
+fn with_clock<T>(run: impl FnOnce() -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime for its clock");
+    let _entered = runtime.enter();
+    run()
 }

@@ -42,8 +42,9 @@ Usage: cargo xtask <COMMAND>
 
   demo [--port 4000]   build everything and serve the timers app on 127.0.0.1
   test                 all checks and tests, in browsers too
-  sim [--seeds 100000] [--from 0]
-                       let everything go wrong under a real hub and client in one process, and check what each heard
+  sim [--seeds 100000] [--from S]
+                       let everything go wrong under a real hub and client in one process, and check what each heard;
+                       without S from a seed that the clock draws and the run prints
   chaos [--minutes 2] [--seed S]
                        kill and stop a hub under real clients, and check what each of them got
   fuzz [--seconds 60] [TARGET]…

@@ -1,30 +1,52 @@
-//! Runs the simulation: `sim [--seeds N] [--from S] [--budget B] [--sabotage NAME]`. Prints what happened and what was broken;
-//! then, for each sabotage, how many of up to B schedules caught it.
+//! Runs the simulation: `sim [--seeds N] [--from S] [--budget B] [--sabotage NAME] [--keep FOLDER] | --replay FILE`. Prints what
+//! happened and what was broken; then, for each sabotage, how many of up to B schedules caught it. With `--keep` the steps of each
+//! failure, cut down, are written to a file in that folder; `--replay` runs such a file and prints what happens. The first seed is
+//! drawn from the clock unless it is given, so that no run looks where another has.
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
-use std::{collections::BTreeMap, process::ExitCode, time::Instant};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::Context;
 use lexopt::prelude::*;
-use tests::sim::{Campaign, Failure, Sabotage, Tally, shrink};
+use tests::sim::{Campaign, Failure, Kept, Sabotage, Tally, shrink};
 
 /// How many failures of a rule are shown; the first one is shrunk too.
 const SHOWN: usize = 3;
 /// A sabotage that was caught so often is.
 const CAUGHT: usize = 10;
+/// How many schedules may try to catch a sabotage.
+const BUDGET: u64 = 20_000;
+/// So many schedules are few.
+const FEW: u64 = 1_000;
 
 fn main() -> anyhow::Result<ExitCode> {
-    let (mut seeds, mut from, mut budget, mut only) = (1_000, 0, 20_000, None);
+    let (mut seeds, mut from, mut budget, mut only) = (1_000, None, None, None);
+    let (mut keep, mut replayed): (Option<PathBuf>, Option<PathBuf>) = (None, None);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("seeds") => seeds = arguments.value()?.parse()?,
-            Long("from") => from = arguments.value()?.parse()?,
-            Long("budget") => budget = arguments.value()?.parse()?,
+            Long("from") => from = Some(arguments.value()?.parse()?),
+            Long("budget") => budget = Some(arguments.value()?.parse()?),
+            Long("keep") => keep = Some(arguments.value()?.into()),
+            Long("replay") => replayed = Some(arguments.value()?.into()),
             Long("sabotage") => only = Some(arguments.value()?.string()?),
             other => return Err(other.unexpected().into()),
         }
     }
+    if let Some(file) = replayed {
+        return replay(&file);
+    }
+    // What was looked at once is not looked at again.
+    let from = from.unwrap_or_else(fresh);
+    // Whoever looks at a few does not ask how good the judges are.
+    let budget = budget.unwrap_or(if seeds < FEW { 0 } else { BUDGET });
     if let Some(name) = only {
         let sabotage = Sabotage::ALL.into_iter().find(|sabotage| sabotage.name() == name);
         let sabotage = sabotage.with_context(|| format!("no sabotage is called {name:?}"))?;
@@ -34,23 +56,61 @@ fn main() -> anyhow::Result<ExitCode> {
     }
 
     let started = Instant::now();
+    println!("seeds {from} to {}", from + seeds.saturating_sub(1));
     let (tally, failures) = Campaign { from, seeds, sabotage: None, enough: usize::MAX }.run();
-    println!("seeds {from} to {} in {:.1} s", from + seeds.saturating_sub(1), started.elapsed().as_secs_f64());
+    println!("in {:.1} s", started.elapsed().as_secs_f64());
     report(&tally);
     println!("violations: {}", failures.len());
     show(&failures, None);
+    if let Some(folder) = keep {
+        keep_steps(&failures, &folder)?;
+    }
     let missed = budget > 0 && !judges_are_judged(from, budget);
     Ok(if failures.is_empty() && !missed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The first seed of a run, from the clock: so far from the last run's that the two have none in common.
+fn fresh() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or_default().saturating_mul(1_000)
+}
+
 fn report(tally: &Tally) {
+    println!("schedules {}, of those with a stream for several tabs {}", tally.schedules, tally.shared);
     println!("published {}, streams {}, heard {}", tally.published, tally.streams, tally.heard);
     println!("heard by another tab's stream {}, handovers {}", tally.relayed, tally.handovers);
     let faults = tally.faults.iter().map(|(kind, count)| format!("{kind} {count}"));
-    println!("faults: {}", faults.collect::<Vec<_>>().join(", "));
-    let gaps = tally.gaps.iter().map(|(reason, count)| format!("{reason} {count}"));
-    println!("gaps: {}", gaps.collect::<Vec<_>>().join(", "));
-    println!("gaps told to those who had missed nothing: {}", tally.needless);
+    let per_schedule = tally.faults.values().sum::<u64>() as f64 / tally.schedules.max(1) as f64;
+    println!("faults: {per_schedule:.1} a schedule: {}", faults.collect::<Vec<_>>().join(", "));
+    let needless = |reason| tally.needless.get(reason).copied().unwrap_or_default();
+    let gaps = tally.gaps.iter().map(|(reason, count)| format!("{reason} {count} ({})", needless(reason)));
+    println!(
+        "gaps, and those of them that were told to tabs that had missed nothing: {}",
+        gaps.collect::<Vec<_>>().join(", ")
+    );
+}
+
+/// Writes the steps of each failure to a file of their own.
+fn keep_steps(failures: &[Failure], folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
+    for seed in failures.iter().map(|failure| failure.seed) {
+        if let Some(shrunk) = shrink(seed, None) {
+            fs::write(folder.join(format!("{seed}.json")), shrunk.kept.text())?;
+        }
+    }
+    Ok(())
+}
+
+fn replay(file: &Path) -> anyhow::Result<ExitCode> {
+    let (lines, broken) = Kept::read(file)?.run(None);
+    lines.iter().for_each(|line| println!("{line}"));
+    Ok(match broken {
+        Some(broken) => {
+            println!("broken: {broken}");
+            ExitCode::FAILURE
+        }
+        None => ExitCode::SUCCESS,
+    })
 }
 
 fn sabotaged(sabotage: Sabotage, from: u64, budget: u64) -> (Tally, Vec<Failure>) {
@@ -79,8 +139,11 @@ fn show(failures: &[Failure], sabotage: Option<Sabotage>) {
         for failure in failures.iter().take(SHOWN) {
             println!("seed {}: {}", failure.seed, failure.detail);
         }
+        if let (Some(failure), None) = (failures.first(), sabotage) {
+            println!("again: cargo xtask sim --seeds 1 --from {}", failure.seed);
+        }
         if let Some(shortest) = failures.first().and_then(|failure| shrink(failure.seed, sabotage)) {
-            println!("shrunk:\n{shortest}");
+            println!("shrunk:\n{}", shortest.told);
         }
     }
 }

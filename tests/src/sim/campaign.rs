@@ -51,9 +51,8 @@ impl Campaign {
                         if seed >= self.from + self.seeds || failed.load(Ordering::Relaxed) >= self.enough {
                             break;
                         }
-                        let (counts, result) = run(&Schedule::of(seed), self.sabotage, seed, Journal::default());
+                        let (counts, result) = run(&Schedule::of(seed), self.sabotage, Journal::default());
                         tally.add(&counts);
-                        tally.schedules += 1;
                         failed.fetch_add(usize::from(result.is_err()), Ordering::Relaxed);
                         failures.extend(result.err().map(|violation| Failure {
                             seed,

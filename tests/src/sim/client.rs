@@ -66,9 +66,8 @@ pub(super) struct Client {
     pub(super) calls: Vec<Call>,
     /// The hub's ends of streams that the client has closed.
     pub(super) orphans: Vec<Body>,
-    pub(super) gaps: Vec<String>,
-    /// Gaps of which it was told though it had missed nothing.
-    pub(super) needless: u64,
+    /// The gaps of which it was told: why, and whether it had missed nothing.
+    pub(super) gaps: Vec<(String, bool)>,
     pub(super) heard: u64,
     journal: Journal,
     deafness: Deafness,
@@ -129,7 +128,6 @@ impl Client {
             calls: Vec::new(),
             orphans: Vec::new(),
             gaps: Vec::new(),
-            needless: 0,
             heard: 0,
             journal,
             deafness: Deafness::new(sabotage),
@@ -143,6 +141,7 @@ impl Client {
     pub(super) fn subscribe(&mut self, log: &Log, pattern: Pattern, since: Option<&str>) {
         let handler = self.session.subscribe(pattern.clone(), since);
         let since = since.map(str::parse::<Cursor>);
+        self.deafness.made(handler, since.and_then(Result::ok));
         let mut ear = Ear::new(&log.truth, Hears::Channels, pattern, since.and_then(Result::ok));
         ear.owed_gap = matches!(since, Some(Err(_)));
         ear.page = self.page.filter(|_| self.session.shares()).and_then(|at| log.truth.find(at));

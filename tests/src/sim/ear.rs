@@ -34,16 +34,16 @@ enum Served {
     /// At least from here on all must come; something before it may come first.
     AtLeastFrom(Place),
     /// It was told of a gap after which the stream goes on at `gap`, and was made with a later place: as `AtLeastFrom` that
-    /// one, unless the log loses it. What it was made with was refetched for the gap, so only `gap` counts from then on.
+    /// one. If the log loses that place, what comes follows `gap`, which the handler has refetched for, or was under way then
+    /// and still follows the place that was lost.
     GapBefore { gap: Place, since: Place },
 }
 
 impl Served {
-    /// With a place that the log has lost since let go.
+    /// A later place counts as long as the log has it.
     fn now(self, truth: &Truth) -> Self {
         match self {
-            Self::GapBefore { gap, since } if truth.get(since).lost => Self::UpTo(gap),
-            Self::GapBefore { since, .. } => Self::AtLeastFrom(since),
+            Self::GapBefore { since, .. } if !truth.get(since).lost => Self::AtLeastFrom(since),
             other => other,
         }
     }
@@ -127,9 +127,7 @@ impl Ear {
         if std::mem::take(&mut self.refused) {
             self.returned = true;
             let served = match self.served.now(truth) {
-                Served::UpTo(place) | Served::AtLeastFrom(place) | Served::GapBefore { since: place, .. } => {
-                    Some(place)
-                }
+                Served::UpTo(place) | Served::AtLeastFrom(place) | Served::GapBefore { gap: place, .. } => Some(place),
                 Served::Unknown | Served::Anywhere => None,
             };
             // A stream that begins before the place up to which it was served brings what it missed as well.
@@ -138,10 +136,12 @@ impl Ear {
                 self.served = Served::Anywhere;
             }
         }
-        let is_later = |page: &Place| {
-            !truth.get(*page).lost && latest.is_some_and(|latest| truth.between(latest, *page).is_some())
+        // Where the stream stands is not known before it has said so; then what the handler refetched for is all there is.
+        let is_later = |place: &Place| {
+            !truth.get(*place).lost && latest.is_none_or(|latest| truth.between(latest, *place).is_some())
         };
-        let latest = self.page.filter(is_later).or(self.refetched.filter(is_later)).or(latest);
+        // Whatever its page began with, it has refetched since.
+        let latest = self.refetched.filter(is_later).or(self.page.filter(is_later)).or(latest);
         if let (Served::Unknown | Served::Anywhere, Some(place)) = (self.served, latest) {
             self.served = Served::AtLeastFrom(place);
         }
@@ -185,9 +185,11 @@ impl Ear {
             }
             Served::Anywhere => None,
             Served::UpTo(from) => Some(from),
-            Served::GapBefore { since: from, .. } | Served::AtLeastFrom(from) => {
-                truth.between(place, from).is_none().then_some(from)
+            Served::GapBefore { gap, since } => {
+                let follows = since != place && self.whole(truth, person, since, place).is_ok();
+                Some(if follows { since } else { gap })
             }
+            Served::AtLeastFrom(from) => truth.between(place, from).is_none().then_some(from),
         };
         if let Some(from) = from {
             if from == place {
@@ -210,15 +212,22 @@ impl Ear {
             }
             _ if !self.settled => Err(Violation::new("confirmed in the end", self.pattern.to_string())),
             Served::Unknown | Served::Anywhere => Err(Violation::new("began in the end", self.pattern.to_string())),
-            Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { since: from, .. } if from == tip => {
+            Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { gap: from, .. } if from == tip => {
                 Ok(())
             }
-            Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { since: from, .. } => {
+            Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { gap: from, .. } => {
                 // The tip itself may be for it as well.
                 self.whole(truth, person, from, tip)?;
                 self.missed(truth, person, tip)
             }
         }
+    }
+
+    /// Whether all that it was to hear up to the end of the log has come, or can still come.
+    pub(super) fn has_all(&self, truth: &Truth, person: &Person, tip: Place) -> bool {
+        let Some(from) = self.place() else { return false };
+        let mut rest = truth.between(from, tip);
+        rest.as_mut().is_some_and(|rest| rest.all(|place| self.missed(truth, person, place).is_ok()))
     }
 
     /// `to` was written after `from`, with nothing for this handler between them.

@@ -74,7 +74,7 @@ pub(super) struct Log {
     keys: HashMap<Key, Receipt>,
     metadata: BTreeMap<String, Vec<u8>>,
     /// Tails of an older generation break.
-    generation: u64,
+    pub(super) generation: u64,
     pub(super) now_ms: u64,
     /// What users were to lose, whether it came into the log or not.
     pub(super) revoked: Vec<(&'static str, Pattern)>,

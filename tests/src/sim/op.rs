@@ -1,8 +1,10 @@
 //! Steps: what can happen. A step names its parties by numbers taken modulo what is there, so that any list of steps is a
 //! schedule, also one with steps taken out.
 
+use serde::{Deserialize, Serialize};
+
 /// What becomes of a request or its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Fate {
     Arrives,
     Lost,
@@ -13,7 +15,7 @@ pub(super) enum Fate {
 }
 
 /// How an append goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Append {
     Prompt,
     Refused,
@@ -24,7 +26,7 @@ pub(super) enum Append {
 }
 
 /// From whom an event is hidden.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Hidden {
     No,
     FromTab(usize),
@@ -32,7 +34,7 @@ pub(super) enum Hidden {
 }
 
 /// From where a subscription begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Since {
     Now,
     /// A cursor taken earlier.
@@ -46,7 +48,7 @@ pub(super) enum Since {
 }
 
 /// How a stream ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Cut {
     /// Both ends learn of it; so many bytes still arrive.
     Clean(usize),
@@ -58,7 +60,7 @@ pub(super) enum Cut {
     Silent,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Op {
     Publish { node: usize, topic: usize, hidden: Hidden, append: Append },
     Acknowledge { which: usize },

@@ -30,10 +30,14 @@ pub enum Sabotage {
     ForgetsCommands,
     HidesTakings,
     OwnPlace,
+    NeverAskedAgain,
+    SinceKeptOnGap,
+    LateStart,
+    GapOnLoss,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 22] = [
         Self::NoTag,
         Self::NoSeen,
         Self::NoDedupe,
@@ -52,6 +56,10 @@ impl Sabotage {
         Self::ForgetsCommands,
         Self::HidesTakings,
         Self::OwnPlace,
+        Self::NeverAskedAgain,
+        Self::SinceKeptOnGap,
+        Self::LateStart,
+        Self::GapOnLoss,
     ];
 
     #[must_use]
@@ -75,6 +83,10 @@ impl Sabotage {
             Self::ForgetsCommands => "revocations gone with the part of the log that held them",
             Self::HidesTakings => "what was given goes on when it is taken back",
             Self::OwnPlace => "a leader that goes on from its own place",
+            Self::NeverAskedAgain => "a call without an answer is not made again",
+            Self::SinceKeptOnGap => "`since` kept on gap",
+            Self::LateStart => "a handler told of a gap before it began begins late",
+            Self::GapOnLoss => "a gap wherever the log lost its end",
         }
     }
 
@@ -116,6 +128,8 @@ pub(super) struct Line {
     pub(super) exact: Vec<Pattern>,
     /// The node has had to start over, or must.
     pub(super) astray: bool,
+    /// The log lost something while the stream was open.
+    pub(super) has_lost: bool,
 }
 
 impl Line {
@@ -125,6 +139,9 @@ impl Line {
         let mut frames: Vec<String> = text.split("\n\n").filter(|frame| !frame.is_empty()).map(str::to_owned).collect();
         if self.sabotage == Sabotage::ConfirmedFirst {
             confirm_first(&mut frames);
+        }
+        if self.sabotage == Sabotage::GapOnLoss && self.has_lost && !text.contains("event: connected\n") {
+            frames.push(format!("id: {}\nevent: gap\ndata: {{\"channels\":null,\"reason\":\"diverged\"}}", self.head));
         }
         let resumed = !text.contains("\"resumed\":false");
         for frame in frames {
@@ -197,17 +214,53 @@ pub(super) struct Deafness {
     sabotage: Option<Sabotage>,
     by_channel: HashMap<Pattern, Cursor>,
     by_handler: HashMap<HandlerId, Cursor>,
+    /// What handlers were made with.
+    since: HashMap<HandlerId, Cursor>,
+    /// Handlers that were told of a gap before they began.
+    late: Vec<HandlerId>,
+    asked: Vec<u32>,
 }
 
 impl Deafness {
     pub(super) fn new(sabotage: Option<Sabotage>) -> Self {
-        Self { sabotage, by_channel: HashMap::new(), by_handler: HashMap::new() }
+        Self {
+            sabotage,
+            by_channel: HashMap::new(),
+            by_handler: HashMap::new(),
+            since: HashMap::new(),
+            late: Vec::new(),
+            asked: Vec::new(),
+        }
     }
 
-    pub(super) fn gap(&mut self, whole: bool) {
+    pub(super) fn gap(&mut self, whole: bool, before_they_began: impl Iterator<Item = HandlerId>) {
         if whole && self.sabotage == Some(Sabotage::DedupePerChannel) {
             self.by_channel.clear();
         }
+        if whole && self.sabotage == Some(Sabotage::LateStart) {
+            self.late.extend(before_they_began);
+        }
+    }
+
+    /// A handler is made.
+    pub(super) fn made(&mut self, handler: HandlerId, since: Option<Cursor>) {
+        if self.sabotage == Some(Sabotage::SinceKeptOnGap) {
+            self.since.extend(since.map(|since| (handler, since)));
+        }
+    }
+
+    /// Whether a request is really sent.
+    pub(super) fn sends(&mut self, number: u32) -> bool {
+        let is_new = !self.asked.contains(&number);
+        self.asked.push(number);
+        is_new || self.sabotage != Some(Sabotage::NeverAskedAgain)
+    }
+
+    /// A handler that has begun gets something, by whichever stream. Whether it does.
+    pub(super) fn hears(&mut self, handler: HandlerId) -> bool {
+        let before = self.late.len();
+        self.late.retain(|late| *late != handler);
+        self.late.len() == before
     }
 
     /// A handler has heard all up to here.
@@ -241,6 +294,10 @@ impl Deafness {
             Some(Sabotage::DedupePerChannel) => {
                 heard.retain(|one| pattern(one).is_none_or(|pattern| misses(self.by_channel.get(&pattern))));
                 self.by_channel.extend(heard.iter().filter_map(pattern).map(|pattern| (pattern, at)));
+            }
+            // As if what it was made with were a place in every log.
+            Some(Sabotage::SinceKeptOnGap) => {
+                heard.retain(|one| self.since.get(one).is_none_or(|since| since.seq < at.seq));
             }
             Some(Sabotage::DedupeKeptOnGap) => {
                 heard.retain(|one| misses(self.by_handler.get(one)));

@@ -1,6 +1,7 @@
 //! Schedules: what happens, step by step, drawn from a seed before anything runs.
 
 use fastrand::Rng;
+use serde::{Deserialize, Serialize};
 
 use super::{
     op::{Append, Cut, Fate, Hidden, Op, Since},
@@ -9,7 +10,7 @@ use super::{
 };
 
 /// What holds for a whole schedule.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Setup {
     pub(super) clients: usize,
     /// Tabs of one browser share a stream.
@@ -25,8 +26,11 @@ pub(super) struct Setup {
     pub(super) buffers: usize,
 }
 
-#[derive(Debug, Clone)]
+/// One run, as data: kept in a file it outlives the generator that drew it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Schedule {
+    /// From which it was drawn; the hub's own delays are drawn from it, too.
+    pub(super) seed: u64,
     pub(super) setup: Setup,
     pub(super) ops: Vec<Op>,
 }
@@ -72,7 +76,7 @@ impl Schedule {
             ops.push(step.unwrap_or_else(|| Op::draw(&mut rng, faults)));
         }
         ops.extend(scene);
-        Self { setup, ops }
+        Self { seed, setup, ops }
     }
 }
 

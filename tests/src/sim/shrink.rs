@@ -1,21 +1,27 @@
 //! Takes out of a failing schedule all that it can fail without.
 
-use super::{Sabotage, ear::Violation, journal::Journal, op::Op, run, schedule::Schedule};
+use super::{Kept, Sabotage, ear::Violation, journal::Journal, op::Op, run, schedule::Schedule, with_clock};
 
-/// The shortest schedule found that breaks the same rule as this seed's does: its setup, its steps, and how it ends.
-///
-/// # Panics
-///
-/// Where there is no runtime to lend its clock.
+/// The shortest schedule found that breaks the same rule.
+#[derive(Debug, Clone)]
+pub struct Shrunk {
+    /// Its setup, its steps, what happened, and how it ends.
+    pub told: String,
+    /// The same to be kept.
+    pub kept: Kept,
+}
+
+/// The shortest schedule found that breaks the same rule as this seed's does, if it breaks one.
 #[must_use]
-pub fn shrink(seed: u64, sabotage: Option<Sabotage>) -> Option<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime for its clock");
-    let _entered = runtime.enter();
-    let mut schedule = Schedule::of(seed);
-    let fails = |schedule: &Schedule| run(schedule, sabotage, seed, Journal::default()).1.err();
+pub fn shrink(seed: u64, sabotage: Option<Sabotage>) -> Option<Shrunk> {
+    with_clock(|| shortest(Schedule::of(seed), sabotage))
+}
+
+fn shortest(mut schedule: Schedule, sabotage: Option<Sabotage>) -> Option<Shrunk> {
+    let fails = |schedule: &Schedule| run(schedule, sabotage, Journal::default()).1.err();
     let rule = fails(&schedule)?.rule;
     let same = |ops: Vec<Op>, schedule: &Schedule| {
-        let shorter = Schedule { ops, setup: schedule.setup.clone() };
+        let shorter = Schedule { ops, ..schedule.clone() };
         fails(&shorter).is_some_and(|violation| violation.rule == rule).then_some(shorter)
     };
     // Halves first, then ever smaller parts; again from the start until nothing more goes.
@@ -39,8 +45,8 @@ pub fn shrink(seed: u64, sabotage: Option<Sabotage>) -> Option<String> {
         }
     }
     let journal = Journal::kept();
-    let violation = run(&schedule, sabotage, seed, journal.clone()).1.err()?;
-    Some(told(&schedule, &violation, &journal.lines()))
+    let violation = run(&schedule, sabotage, journal.clone()).1.err()?;
+    Some(Shrunk { told: told(&schedule, &violation, &journal.lines()), kept: Kept::new(rule, schedule) })
 }
 
 fn told(schedule: &Schedule, violation: &Violation, lines: &[String]) -> String {

@@ -9,6 +9,8 @@ use super::client::Client;
 pub struct Tally {
     /// Schedules run.
     pub schedules: u64,
+    /// Those of them in which the tabs of a browser share a stream.
+    pub shared: u64,
     /// Events published.
     pub published: u64,
     /// Streams opened.
@@ -21,10 +23,10 @@ pub struct Tally {
     pub handovers: u64,
     /// Faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Gaps told to tabs that had missed nothing.
-    pub needless: u64,
     /// Gaps told to applications, by reason.
     pub gaps: BTreeMap<String, u64>,
+    /// Those of them that were told to tabs that had missed nothing.
+    pub needless: BTreeMap<String, u64>,
 }
 
 impl Tally {
@@ -36,26 +38,29 @@ impl Tally {
         self.heard += client.heard;
         self.relayed += client.relayed;
         self.handovers += client.handovers;
-        self.needless += client.needless;
-        for reason in &client.gaps {
+        for (reason, needless) in &client.gaps {
             *self.gaps.entry(reason.clone()).or_default() += 1;
+            *self.needless.entry(reason.clone()).or_default() += u64::from(*needless);
         }
     }
 
     /// Adds another's counts.
     pub fn add(&mut self, other: &Self) {
         self.schedules += other.schedules;
+        self.shared += other.shared;
         self.published += other.published;
         self.streams += other.streams;
         self.heard += other.heard;
         self.relayed += other.relayed;
         self.handovers += other.handovers;
-        self.needless += other.needless;
         for (kind, count) in &other.faults {
             *self.faults.entry(kind).or_default() += count;
         }
         for (reason, count) in &other.gaps {
             *self.gaps.entry(reason.clone()).or_default() += count;
+        }
+        for (reason, count) in &other.needless {
+            *self.needless.entry(reason.clone()).or_default() += count;
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The simulation itself.
 
-use super::{Campaign, Sabotage, shrink};
+use std::{fs, path::Path};
+
+use super::{Campaign, Kept, Sabotage, shrink};
 
 fn campaign(sabotage: Option<Sabotage>) -> Campaign {
     Campaign { from: 0, seeds: 60, sabotage, enough: 1 }
@@ -23,7 +25,7 @@ fn what_fails_is_told_with_its_shortest_schedule() {
     let sabotage = Some(Sabotage::PatternUnmatched);
     let (_, failures) = campaign(sabotage).run();
     let failure = failures.first().unwrap();
-    let shortest = shrink(failure.seed, sabotage).unwrap();
+    let shortest = shrink(failure.seed, sabotage).unwrap().told;
     assert!(shortest.contains("broken: nothing is lost"), "{shortest}");
     // A subscription to a pattern is all it takes: what is published at the end shows the rest.
     assert_eq!(
@@ -32,4 +34,16 @@ fn what_fails_is_told_with_its_shortest_schedule() {
         "{shortest}"
     );
     assert!(!shortest.contains("   5  "), "{shortest}");
+}
+
+#[test]
+fn what_broke_the_promise_once_keeps_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sim/regressions");
+    let mut broken = Vec::new();
+    for file in fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let (_, violation) = Kept::read(&path).unwrap().run(None);
+        broken.extend(violation.map(|violation| format!("{}: {violation}", path.display())));
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }

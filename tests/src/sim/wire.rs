@@ -15,7 +15,7 @@ use http_body::Body as _;
 use tidings::record::{Audience, Entry};
 use tidings_protocol::{Cursor, Pattern, sse::Decoder};
 
-use super::{client::Teller, ear::Violation, engine::Log};
+use super::{client::Teller, ear::Violation, engine::Log, truth::Place};
 
 /// Set when the body wants to be polled: one that the hub forgets to wake stays silent, as it would on a real server.
 #[derive(Debug)]
@@ -49,6 +49,10 @@ pub(super) struct Wire {
     pub(super) resets: u32,
     /// The node had read what is not in the log any more when it opened or wrote this, and did not know yet.
     pub(super) astray: bool,
+    /// The log's generation when it was opened.
+    pub(super) generation: u64,
+    /// The end of the log when the node last wrote this, so that it may have read so far in the engine to do it.
+    pub(super) read_up_to: Option<Place>,
     /// A place that the client named was not in the log any more when it was opened.
     pub(super) misplaced: bool,
     /// What the client said of its place.
@@ -73,6 +77,8 @@ impl Wire {
             node,
             resets,
             astray: false,
+            generation: 0,
+            read_up_to: None,
             misplaced: false,
             cursors: Vec::new(),
             asked: Vec::new(),
@@ -182,7 +188,9 @@ impl Wire {
         if self.astray || self.misplaced || teller.astray || teller.resets > self.resets {
             return true;
         }
+        let has_read_lost = self.read_up_to.is_some_and(|place| log.truth.get(place).lost);
         match channels {
+            None if has_read_lost => true,
             None => self.cursors.iter().any(|at| lost(*at)) || self.latest.is_some_and(|at| log.fails(at)),
             Some(channels) => self.asked.iter().any(|(asked, since)| {
                 asked.iter().any(|channel| channels.contains(channel)) && since.is_some_and(|since| log.fails(since))

@@ -83,6 +83,8 @@ impl World {
             tally: Tally::default(),
             journal,
         };
+        world.tally.schedules = 1;
+        world.tally.shared = u64::from(world.schedule.setup.share);
         let result = world.play();
         for client in &world.clients {
             world.tally.client(client);

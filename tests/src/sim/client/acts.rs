@@ -5,7 +5,7 @@ use tidings_protocol::{Cursor, Pattern};
 
 use super::{Call, Client};
 use crate::sim::{
-    ear::{Ear, Violation},
+    ear::Violation,
     engine::Log,
     person::is_granted,
     profile::{self, Post},
@@ -43,7 +43,9 @@ impl Client {
                 }
                 Action::Send(request) => {
                     let node = self.wire.as_ref().map_or(0, |wire| wire.node);
-                    self.calls.push(Call { request, answer: None, node });
+                    if self.deafness.sends(request.number) {
+                        self.calls.push(Call { request, answer: None, node });
+                    }
                 }
                 Action::Settled { handler, refusal } => {
                     let Some(ear) = self.handlers.get(&handler).map(|index| &mut self.ears[*index]) else { continue };
@@ -60,10 +62,12 @@ impl Client {
                     }
                 }
                 Action::Gap { channels, reason, handlers } => {
-                    self.gaps.push(reason.clone().into_owned());
-                    self.deafness.gap(channels.is_none());
                     let mut ears: Vec<usize> =
                         handlers.iter().filter_map(|handler| self.handlers.get(handler)).copied().collect();
+                    self.count(log, &reason, channels.is_none(), &ears);
+                    let Self { deafness, handlers, ears: all, .. } = self;
+                    let unsettled = handlers.iter().filter(|(_, ear)| !all[**ear].settled).map(|(handler, _)| *handler);
+                    deafness.gap(channels.is_none(), unsettled);
                     if reason == "malformed" {
                         self.owed(channels.as_deref(), &ears, latest)?;
                         continue;
@@ -86,7 +90,6 @@ impl Client {
                     if channels.is_none() {
                         let addressed = self.handlers.values().filter(|ear| self.ears[**ear].hears == Hears::Addressed);
                         ears.extend(addressed);
-                        self.needless += u64::from(reason == "trimmed" && self.has_all(log));
                         let goes_on = frame.and_then(|(id, _)| id).and_then(|id| log.truth.find(id));
                         ears.iter().for_each(|ear| self.ears[*ear].gap(&log.truth, goes_on));
                         gapped = ears;
@@ -133,11 +136,11 @@ impl Client {
         Ok(())
     }
 
-    /// Whether all that the tab's handlers have heard goes on in the log, so that it has nothing to be told of.
-    fn has_all(&self, log: &Log) -> bool {
-        let ears = self.handlers.values().map(|ear| &self.ears[*ear]);
-        let mut places = ears.filter(|ear| ear.settled && !ear.refused).map(Ear::place).peekable();
-        let goes_on = |place: Option<Place>| place.is_some_and(|place| !log.fails(log.truth.get(place).at));
-        places.peek().is_some() && places.all(goes_on)
+    /// Counts a gap, and whether any of those who are told has missed anything.
+    fn count(&mut self, log: &Log, reason: &str, whole: bool, told: &[usize]) {
+        let ears = self.handlers.values().filter(|ear| whole || told.contains(ear)).map(|ear| &self.ears[*ear]);
+        let mut begun = ears.filter(|ear| ear.place().is_some()).peekable();
+        let needless = begun.peek().is_some() && begun.all(|ear| ear.has_all(&log.truth, &self.person, log.tip()));
+        self.gaps.push((reason.to_owned(), needless));
     }
 }

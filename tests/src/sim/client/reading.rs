@@ -143,6 +143,9 @@ impl Client {
         self.deafness.change(&mut heard, &settled, event.request_id.is_none(), event.position, patterns);
         for handler in heard {
             let Some(ear) = self.handlers.get(&handler) else { continue };
+            if !self.deafness.hears(handler) {
+                continue;
+            }
             self.heard += 1;
             let ear = &mut self.ears[*ear];
             let may_be_refused = log.was_revoked(self.person.user, &ear.pattern) || !is_granted(&ear.pattern);

@@ -73,6 +73,9 @@ impl Client {
         }
         for handler in heard {
             let Some(ear) = self.handlers.get(handler) else { continue };
+            if !self.deafness.hears(*handler) {
+                continue;
+            }
             self.heard += 1;
             self.relayed += 1;
             let ear = &mut self.ears[*ear];

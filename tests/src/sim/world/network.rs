@@ -52,6 +52,7 @@ impl World {
         wire.cursors = cursors.flat_map(|list| list.split(',')).filter_map(|at| at.parse().ok()).collect();
         let log = self.log.lock();
         wire.astray = astray;
+        wire.generation = log.generation;
         wire.misplaced = wire.cursors.iter().any(|at| log.fails(*at));
         drop(log);
         let channels = parameter("channels").unwrap_or_default().split(',').filter(|text| !text.is_empty());
@@ -66,10 +67,16 @@ impl World {
         let line = self.line(index);
         let Some(wire) = &mut self.clients[index].wire else { return false };
         wire.astray |= self.stations[wire.node].is_astray();
-        wire.pump(buffers, |bytes, out| match &line {
+        let tip = self.log.lock().tip();
+        let wrote = wire.pump(buffers, |bytes, out| match &line {
             Some(line) => line.pass(bytes, out),
             None => out.extend_from_slice(bytes),
-        })
+        });
+        // A place that was lost meanwhile stays one: the node finds out by what it reads next.
+        if wrote && !wire.read_up_to.is_some_and(|place| self.log.lock().truth.get(place).lost) {
+            wire.read_up_to = Some(tip);
+        }
+        wrote
     }
 
     /// What a sabotaged line between this client and its node knows.
@@ -81,7 +88,9 @@ impl World {
         let astray = wire.astray || station.resets > wire.resets || station.is_astray();
         let log = self.log.lock();
         let tip = log.truth.get(log.tip()).at;
-        Some(Line { sabotage, head, tip, cursor: wire.cursors.first().copied(), exact: client.exact(), astray })
+        let has_lost = log.generation != wire.generation;
+        let (cursor, exact) = (wire.cursors.first().copied(), client.exact());
+        Some(Line { sabotage, head, tip, cursor, exact, astray, has_lost })
     }
 
     pub(super) fn read(&mut self, index: usize, bytes: usize) -> Result<bool, Violation> {

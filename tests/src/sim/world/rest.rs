@@ -121,7 +121,8 @@ impl World {
         self.clients.iter().all(|client| {
             let told = client.ears.iter().all(|ear| ear.gone || ear.refused || ear.settled);
             let live = client.wire.as_ref().map_or(client.session.follows(), |wire| !wire.silent);
-            client.is_open() && live && client.calls.is_empty() && told
+            // A handler that was told that it hears may wait for its past anew, behind a call that has no answer yet.
+            client.is_open() && live && client.calls.is_empty() && told && !client.session.has_pending()
         })
     }
 
