@@ -154,11 +154,12 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
     })
   const summary = async (response) => {
     const { headers, ok, status, url } = response
-    const retryAfter = headers.get('retry-after')
+    // Not by the client's own clock, which may be hours ahead.
+    const wait = delay(headers.get('retry-after'), headers.get('date'))
     // What serves the page answers to any address with it, as development servers do: then our server is elsewhere.
     const page = ok && /^text\/html\b/.test(headers.get('content-type')) && { code: 'notFound', detail: `${url.split('?')[0]} answers with a web page` }
     // A proxy's page, say, is no JSON: then the status has to do.
-    return lines({ ...page, ...object(await response.text()), status, retryAfterMs: delay(retryAfter) }, ANSWERED)
+    return lines({ ...page, ...object(await response.text()), status, retryAfterMs: wait }, ANSWERED)
   }
 
   /** Reads a stream to its end, unless it is closed before. */
@@ -297,10 +298,10 @@ export function isElsewhere(url) {
   }
 }
 
-/** RFC 9110 section 10.2.3: seconds, or a date. */
-function delay(header) {
+/** RFC 9110 section 10.2.3: seconds, or a date, which means something beside the server's own time alone. */
+function delay(header, now) {
   if (header === null) return undefined
-  return /^\d+$/.test(header) ? header * 1000 : Math.max(Date.parse(header) - Date.now(), 0) || 0
+  return /^\d+$/.test(header) ? header * 1000 : Math.max(Date.parse(header) - Date.parse(now), 0) || 0
 }
 
 const streams = () => 'body' in (globalThis.Response?.prototype ?? {})

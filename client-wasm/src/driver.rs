@@ -235,7 +235,7 @@ impl<A: Application> Driver<A> {
                 match occasion {
                     occasion::LOCKED => session.locked(now),
                     occasion::HELD => session.held(now),
-                    occasion::LOST => session.lost(),
+                    occasion::LOST => session.lost(now),
                     occasion::GONE => session.gone(text),
                     occasion::UNSHARED => session.unshared(now),
                     occasion::ERROR => session.failed(now),

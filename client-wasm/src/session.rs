@@ -158,6 +158,11 @@ pub struct Session {
     owes_gap: bool,
     /// Failed attempts since a stream last lived.
     failures: u32,
+    /// How often what is awaited was begun anew, because somebody had reason to doubt that it still comes, since anything last
+    /// came of it.
+    restarts: u32,
+    /// [`Self::connect`] was called while something is awaited; seen to at the end of the microtask.
+    doubted: bool,
     /// A token was refused and another one asked for, and none has been accepted since.
     renewed: bool,
     heartbeat_ms: u64,
@@ -201,6 +206,8 @@ impl Session {
             untried: matches!(since, Some(Ok(_))),
             owes_gap: matches!(since, Some(Err(_))),
             failures: 0,
+            restarts: 0,
+            doubted: false,
             renewed: false,
             heartbeat_ms: link::HEARTBEAT_MS,
             latency_share: latency,
@@ -278,19 +285,18 @@ impl Session {
         }
     }
 
-    /// Connects at once, from any state, and resets the attempts. What the server refused before is asked for again, also on a
-    /// stream that is open.
+    /// Connects at once, from any state, and resets the attempts. What is under way and has not been answered for a while is begun
+    /// anew, an open stream has to prove that it lives, and what the server refused before is asked for again on it.
     pub fn connect(&mut self) {
         self.failures = 0;
         self.renewed = false;
-        self.urge(true);
         self.ask_again();
         self.dirty = true;
         match self.phase {
             Phase::Closed | Phase::Idle | Phase::Suspended | Phase::Diagnosing { .. } | Phase::Waiting { .. } => {
                 self.enter(Phase::Starting);
             }
-            _ => {}
+            _ => self.doubted = true,
         }
     }
 
@@ -329,6 +335,9 @@ impl Session {
         self.dirty = false;
         if matches!(self.phase, Phase::Idle) && !self.subscriptions.is_empty() {
             self.enter(Phase::Starting);
+        }
+        if std::mem::take(&mut self.doubted) {
+            self.probe_or_retry_now(now, true);
         }
         match &self.phase {
             Phase::Starting => self.open(now),

@@ -124,6 +124,16 @@ test('a refused stream is not asked about, for it says why', async () => {
   expect(browser.calls).toHaveLength(1)
 })
 
+test('a date on which to come back is read beside the server’s own time', async () => {
+  const now = Date.UTC(2001, 1, 1)
+  const at = (ms: number) => new Date(now + ms).toUTCString()
+  refusal = () => Response.json({ code: 'full' }, { status: 503, headers: { 'retry-after': at(9_000), date: at(0) } })
+  make()
+  tidings.connect()
+  await settle()
+  expect(tidings.getSnapshot().nextRetryMs).toBe(9_000)
+})
+
 test.each([
   ['a page instead of a stream', 'notFound', () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html; charset=utf-8' } })],
   [

@@ -9,13 +9,16 @@ use tidings_protocol::{Cursor, Pattern};
 use super::{
     Action, Answer, Ask, Rejected, Request, Session,
     address::body,
-    link::{Phase, trouble},
+    link::{Phase, retry_after, trouble},
     subscription::{Standing, Subscription, raise},
 };
 use crate::routes::Hears;
 
 /// A call without an answer is given up and sent again after this long.
 pub(super) const CALL_MS: u64 = 30_000;
+
+/// So long a call may still take where there is reason to doubt that it is answered.
+const DOUBTED_CALL_MS: u64 = 5_000;
 
 /// The calls of one stream.
 #[derive(Debug, Default)]
@@ -30,6 +33,8 @@ pub(super) struct Calls {
     failures: u32,
     /// Nothing is sent before this time.
     hold_until: Option<u64>,
+    /// The server said so.
+    is_told_to_wait: bool,
 }
 
 #[derive(Debug)]
@@ -109,6 +114,19 @@ impl Calls {
     /// The server does not hold it.
     pub(super) fn drop_channel(&mut self, channel: &Pattern) {
         self.held.retain(|(held, _)| held != channel);
+    }
+
+    /// There is reason to doubt that what is under way is still answered: it is given up soon, and what waits to be tried again
+    /// is tried now.
+    pub(super) fn doubt(&mut self, now: u64, prompt: u64) {
+        for call in &mut self.under_way {
+            if let Progress::Sent { until } = &mut call.progress {
+                *until = (*until).min(now.saturating_add(DOUBTED_CALL_MS));
+            }
+        }
+        if !self.is_told_to_wait {
+            self.hold_until = self.hold_until.map(|until| until.min(prompt));
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
@@ -275,7 +293,7 @@ impl Session {
             None | Some(401 | 408 | 425 | 429 | 500..) => {
                 let least = match answer.status {
                     Some(401) => self.reconnect.unwrap_or_default().cap_ms,
-                    _ => answer.retry_after_ms.unwrap_or(0),
+                    _ => retry_after(answer),
                 };
                 self.call_failed(now, index, least, Some(answer));
             }
@@ -310,6 +328,7 @@ impl Session {
         let backoff = self.reconnect.unwrap_or_default();
         let wait = backoff.wait(calls.failures, &mut self.random).max(least);
         calls.hold_until = Some(now.saturating_add(wait));
+        calls.is_told_to_wait = least > 0 && answer.is_some_and(|answer| matches!(answer.status, Some(401 | 429)));
         if let Some(answer) = answer {
             let mut trouble = trouble(answer);
             trouble.will_retry = true;

@@ -8,7 +8,7 @@ use super::{
     Action, Answer, Ask, Request, Session,
     address::object,
     calls::CALL_MS,
-    link::{Phase, Stream, trouble},
+    link::{Phase, Stream, retry_after, trouble},
 };
 
 /// How a stream says whose it is.
@@ -52,7 +52,7 @@ impl Refresh {
 impl Session {
     /// Begins a stream: at once, or with the application's token.
     pub(super) fn open(&mut self, now: u64) {
-        if self.is_undecided() {
+        if self.is_undecided(now) {
             return;
         }
         if self.access != Access::Ambient {
@@ -212,8 +212,7 @@ impl Session {
                 trouble.will_retry = true;
                 self.actions.push(Action::Error(trouble));
                 // What the server does not accept it will not accept later: the stream ends with the credentials that it has.
-                let least =
-                    if matches!(status, Some(400..=407)) { u64::MAX } else { answer.retry_after_ms.unwrap_or(0) };
+                let least = if matches!(status, Some(400..=407)) { u64::MAX } else { retry_after(answer) };
                 self.plan_refresh(now, least);
             }
         }

@@ -7,10 +7,13 @@ use super::{
     Action, Rejected, Session, State, Status, Trouble,
     link::{LATE_MS, Phase, patience},
     subscription::{Standing, raise},
-    tabs::{JOIN_MS, Part},
+    tabs::Part,
     words::{Line, Words, small},
 };
 use crate::routes::HandlerId;
+
+/// A leader that was asked and has said nothing for so long is one no more.
+const ANSWER_MS: u64 = 2_000;
 
 /// A leader that is followed.
 #[derive(Debug)]
@@ -23,13 +26,17 @@ pub(super) struct Leader {
     said: u32,
     said_before: u32,
     heard_at: u64,
-    spared: bool,
+    /// It was asked at this time whether it is there, and has said nothing since.
+    asked_at: Option<u64>,
+    grace_used: bool,
     pub(super) status: Status,
 }
 
 impl Leader {
+    /// When it has been silent for too long.
     pub(super) fn watch_at(&self, heartbeat_ms: u64) -> u64 {
-        self.heard_at.saturating_add(patience(heartbeat_ms))
+        let silent = self.heard_at.saturating_add(patience(heartbeat_ms));
+        self.asked_at.map_or(silent, |asked_at| silent.min(asked_at.saturating_add(ANSWER_MS)))
     }
 }
 
@@ -58,7 +65,13 @@ impl Session {
         match kind {
             "L" if is_me || words.rest().is_empty() => return self.join(now, now, status),
             "Z" => return self.open(now),
-            "N" if is_me => return self.move_apart(),
+            "N" if is_me => return self.move_apart(now),
+            "H" if is_me => {
+                if let Phase::Joining { since, .. } = &mut self.phase {
+                    *since = now;
+                }
+                return;
+            }
             "W" if is_me => {
                 words.word();
                 if words.number() != joins {
@@ -68,7 +81,17 @@ impl Session {
                 let cursor = words.cursor();
                 let term = term.to_owned();
                 let (said, said_before) = (0, 0);
-                let leader = Leader { term, number, posts, said, said_before, heard_at: now, spared: false, status };
+                let leader = Leader {
+                    term,
+                    number,
+                    posts,
+                    said,
+                    said_before,
+                    heard_at: now,
+                    asked_at: None,
+                    grace_used: false,
+                    status,
+                };
                 self.welcomed(leader, cursor, words);
                 return;
             }
@@ -81,13 +104,18 @@ impl Session {
         }
         leader.posts = posts;
         leader.heard_at = now;
-        leader.spared = false;
+        leader.asked_at = None;
+        leader.grace_used = false;
         let number = leader.number;
         self.obey(now, kind, number, words, out);
     }
 
     fn welcomed(&mut self, leader: Leader, cursor: Option<Cursor>, words: Words<'_>) {
         self.phase = Phase::Following(leader);
+        self.restarts = 0;
+        if let Some(tabs) = &mut self.tabs {
+            tabs.thefts = 0;
+        }
         if self.cursor.is_none() {
             self.follow_to(cursor);
         }
@@ -249,42 +277,45 @@ impl Session {
         }
     }
 
-    /// Asks the leader not to wait: to see whether its stream lives, or to connect.
-    pub(super) fn urge(&mut self, connect: bool) {
+    /// Asks the leader to show that it is there, and not to wait: to see whether its stream lives, or to connect.
+    pub(super) fn ask_leader(&mut self, now: u64, connect: bool) {
         if let Some(line) = self.say_to_leader("h") {
             line.number(u64::from(connect));
+        }
+        if let Phase::Following(leader) = &mut self.phase {
+            leader.asked_at.get_or_insert(now);
         }
     }
 
     pub(super) fn wake_follower(&mut self, now: u64) {
-        let patience = patience(self.heartbeat_ms);
+        let (patience, heartbeat_ms) = (patience(self.heartbeat_ms), self.heartbeat_ms);
         let status = self.status();
         match &mut self.phase {
-            Phase::Joining { since, .. } if now >= since.saturating_add(patience) => self.steal(now, status),
+            Phase::Joining { since, .. } if now >= since.saturating_add(ANSWER_MS + LATE_MS) => {
+                // The leader's answer may have been held back as the timer was.
+                self.join(now, now, status);
+            }
+            Phase::Joining { since, .. } if now >= since.saturating_add(ANSWER_MS) => self.steal(now, status),
             Phase::Joining { since, until, .. } if now >= *until => {
                 let since = *since;
                 self.join(now, since, status);
             }
             Phase::Following(leader) => {
-                let watch_at = leader.heard_at.saturating_add(patience);
+                let watch_at = leader.watch_at(heartbeat_ms);
                 if now < watch_at {
                     return;
                 }
-                if !leader.spared && now - watch_at >= LATE_MS {
-                    leader.spared = true;
-                    leader.heard_at = now.saturating_sub(patience).saturating_add(self.heartbeat_ms);
+                if !leader.grace_used && now - watch_at >= LATE_MS {
+                    leader.grace_used = true;
+                    leader.heard_at = now.saturating_sub(patience).saturating_add(heartbeat_ms);
+                    leader.asked_at = None;
+                    self.ask_leader(now, false);
                 } else {
                     self.steal(now, status);
                 }
             }
             _ => {}
         }
-    }
-
-    /// The leader says nothing any more: its tab is frozen, or hangs.
-    fn steal(&mut self, now: u64, status: Status) {
-        self.actions.push(Action::Steal);
-        self.enter(Phase::Joining { since: now, until: now.saturating_add(JOIN_MS), status });
     }
 }
 

@@ -7,12 +7,12 @@ use tidings_protocol::{Cursor, Pattern};
 use super::{
     Action, Answer, Ask, Session, State, Status, Trouble,
     address::list,
-    calls::Calls,
+    calls::{CALL_MS, Calls},
     credentials::{Refresh, Step},
     follow::Leader,
     presence::Watch,
     subscription::{Standing, Subscription, raise},
-    tabs::{Part, Tabs},
+    tabs::{LOCK_MS, Part, Tabs},
 };
 use crate::routes::Hears;
 
@@ -25,6 +25,12 @@ const STABLE_MS: u64 = 5_000;
 const PROMPT_MS: u64 = 500;
 /// The diagnosis of a failed connection may take this long.
 pub(super) const DIAGNOSIS_MS: u64 = 10_000;
+/// What was asked for longer ago than this is asked for anew where there is reason to doubt that it still comes; each time after
+/// twice as long, so that a slow network is not begun anew for ever by somebody who switches tabs.
+const DOUBT_MS: u64 = 1_000;
+const MOST_DOUBLINGS: u32 = 5;
+/// A server may ask for more patience than this, and gets no more.
+const RETRY_AFTER_MS: u64 = 300_000;
 /// A timer that fires later than this was held back (a hidden tab, a sleeping machine), and so may have been the stream.
 pub(super) const LATE_MS: u64 = 2_000;
 
@@ -33,8 +39,8 @@ pub(super) const LATE_MS: u64 = 2_000;
 pub(super) enum Phase {
     /// Nobody asked for it.
     Idle,
-    /// It is not known yet whether another tab has a stream.
-    Asking,
+    /// It is not known yet whether another tab has a stream. After this time this one goes without the others.
+    Asking { until: u64 },
     /// Another tab has one; the server is asked whether the user is the same.
     Verifying { request: u32, until: u64 },
     /// Said to the leader since the first time; said again at the second.
@@ -55,7 +61,7 @@ pub(super) enum Phase {
     Open(Stream),
     /// It failed, and the server is asked why; at last, whether it is there at all.
     Diagnosing { request: u32, until: u64, probes: bool },
-    /// The next attempt comes at this time; a firm one is not brought forward by `online` or a visible tab.
+    /// The next attempt comes at this time; a firm one is not brought forward by `online` or a tab that is shown.
     Waiting { since: u64, until: u64, firm: bool },
     /// The page is in the browser's back/forward cache.
     Suspended,
@@ -120,7 +126,7 @@ impl Phase {
             Self::Idle => State::Idle,
             Self::Closed => State::Closed,
             Self::Starting
-            | Self::Asking
+            | Self::Asking { .. }
             | Self::Verifying { .. }
             | Self::Gathering { .. }
             | Self::Authorising { .. }
@@ -205,7 +211,7 @@ impl Session {
     pub(super) fn lose(&mut self, now: u64, trouble: Option<Trouble>) {
         self.count(now);
         self.leave();
-        self.retry(now, 0, trouble);
+        self.retry(now, 0, false, trouble);
     }
 
     /// Whether the stream that ends here ends a row of failures, or is one more of them.
@@ -253,16 +259,18 @@ impl Session {
         let least = match answer.status {
             // New credentials are the user's to bring, and `connect` asks at once.
             Some(401 | 403) => self.reconnect.map_or(0, |backoff| backoff.cap_ms),
-            _ => answer.retry_after_ms.unwrap_or(0),
+            _ => retry_after(answer),
         };
-        self.retry(now, least, Some(trouble));
+        // A server that is away may be back for somebody who looks; one that has had enough of us has not.
+        let firm = least > 0 && matches!(answer.status, Some(401 | 403 | 429));
+        self.retry(now, least, firm, Some(trouble));
     }
 
     /// Plans the next attempt, not before `least` milliseconds, or gives up.
-    fn retry(&mut self, now: u64, least: u64, trouble: Option<Trouble>) {
+    fn retry(&mut self, now: u64, least: u64, firm: bool, trouble: Option<Trouble>) {
         if let Some(backoff) = self.reconnect.filter(|backoff| self.failures < backoff.max_attempts) {
             let wait = backoff.wait(self.failures, &mut self.random).max(least);
-            self.wait(now, wait, least > 0, trouble);
+            self.wait(now, wait, firm, trouble);
         } else {
             self.exit();
             self.enter(Phase::Closed);
@@ -281,6 +289,7 @@ impl Session {
 
     /// The server ends the stream and says when to come back.
     pub(super) fn dismissed(&mut self, now: u64, reason: String, retry_ms: u64) {
+        let retry_ms = retry_ms.min(RETRY_AFTER_MS);
         self.count(now);
         self.leave();
         // Two streams that replace each other would go on for ever.
@@ -294,23 +303,28 @@ impl Session {
         if self.failures == 0 && self.reconnect.is_some() {
             self.wait(now, retry_ms, true, trouble);
         } else {
-            self.retry(now, retry_ms, trouble);
+            self.retry(now, retry_ms, retry_ms > 0, trouble);
         }
     }
 
     /// The network came back.
     pub fn online(&mut self, now: u64) {
-        self.hurry(now);
+        self.probe_or_retry_now(now, false);
     }
 
     /// The tab became visible.
     pub fn visible(&mut self, now: u64) {
-        self.hurry(now);
+        self.probe_or_retry_now(now, false);
     }
 
-    /// A wait is cut short; an open stream has to prove that it lives.
-    pub(super) fn hurry(&mut self, now: u64) {
-        self.urge(false);
+    /// There is reason to doubt that what is awaited still comes. A wait is cut short; an open stream has to prove that it lives,
+    /// and a leader that it is there; all else is begun anew.
+    pub(super) fn probe_or_retry_now(&mut self, now: u64, connect: bool) {
+        self.ask_leader(now, connect);
+        let patient_until = self.awaited_since().map(|since| since.saturating_add(DOUBT_MS << self.restarts));
+        if patient_until.is_some_and(|until| now >= until) {
+            return self.restart(now);
+        }
         let prompt = now.saturating_add(self.random.up_to(PROMPT_MS));
         match &mut self.phase {
             Phase::Waiting { until, firm: false, .. } => *until = prompt.min(*until),
@@ -320,9 +334,33 @@ impl Session {
                 stream.doubted_at = Some(now);
                 let proof = now.saturating_add(self.heartbeat_ms).saturating_add(self.heartbeat_ms / 4);
                 stream.watch_at = proof.min(stream.heard_at.saturating_add(patience(self.heartbeat_ms)));
+                stream.calls.doubt(now, prompt);
             }
             _ => {}
         }
+    }
+
+    /// Since when something is awaited that is begun anew where there is doubt.
+    fn awaited_since(&self) -> Option<u64> {
+        let (until, span) = match &self.phase {
+            Phase::Asking { until } => (*until, LOCK_MS),
+            Phase::Verifying { until, .. } | Phase::Diagnosing { until, .. } => (*until, DIAGNOSIS_MS),
+            Phase::Authorising { until, .. } => (*until, CALL_MS),
+            Phase::Connecting(attempt) => (attempt.until, patience(self.heartbeat_ms)),
+            _ => return None,
+        };
+        Some(until.saturating_sub(span))
+    }
+
+    /// Begins anew what is awaited.
+    fn restart(&mut self, now: u64) {
+        self.restarts = (self.restarts + 1).min(MOST_DOUBLINGS);
+        if matches!(self.phase, Phase::Asking { .. }) {
+            self.exit();
+        }
+        self.leave();
+        self.enter(Phase::Starting);
+        self.open(now);
     }
 
     /// The page goes away, perhaps into the back/forward cache, where a stream would stay open at the server.
@@ -352,13 +390,14 @@ impl Session {
             | Phase::Waiting { until, .. }
             | Phase::Verifying { until, .. }
             | Phase::Joining { until, .. }
+            | Phase::Asking { until }
             | Phase::Gathering { until } => Some(*until),
             Phase::Following(leader) => Some(leader.watch_at(self.heartbeat_ms)),
             Phase::Open(stream) => {
                 let calls = sooner(stream.calls.deadline(), stream.watch.due());
                 sooner(Some(stream.watch_at), sooner(calls, stream.refresh.due()))
             }
-            Phase::Idle | Phase::Closed | Phase::Asking | Phase::Starting | Phase::Suspended => None,
+            Phase::Idle | Phase::Closed | Phase::Starting | Phase::Suspended => None,
         };
         let relay = match &self.tabs {
             Some(Tabs { part: Part::Leading(relay), .. }) => relay.deadline(),
@@ -386,6 +425,7 @@ impl Session {
             Phase::Diagnosing { until, .. } if now >= *until => self.diagnosed(now, &Answer::default()),
             Phase::Verifying { until, .. } if now >= *until => self.verified(now, &Answer::default()),
             Phase::Waiting { until, .. } | Phase::Gathering { until } if now >= *until => self.open(now),
+            Phase::Asking { until } if now >= *until => self.no_lock(now, *until),
             Phase::Joining { .. } | Phase::Following(_) => self.wake_follower(now),
             Phase::Open(_) => {
                 self.watch(now);
@@ -487,6 +527,11 @@ fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
     }
+}
+
+/// How long the server asks to be left alone.
+pub(super) fn retry_after(answer: &Answer) -> u64 {
+    answer.retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MS)
 }
 
 /// What an answer that does not help says to the application.

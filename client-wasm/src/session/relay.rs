@@ -183,6 +183,10 @@ impl Session {
             } else {
                 self.consider(now, false);
             }
+            // Whoever has to wait is to know that somebody leads.
+            if self.relay().is_some_and(|relay| relay.waiting.iter().any(|(name, _)| name == tab)) {
+                self.say("H").word(tab);
+            }
             return;
         }
         let said = words.number();
@@ -206,8 +210,15 @@ impl Session {
                 let theirs = words.number();
                 self.drop_others(Some(number), Some(theirs));
             }
-            "h" if words.number() > 0 => self.connect(),
-            "h" => self.hurry(now),
+            "h" => {
+                if words.number() > 0 {
+                    self.connect();
+                } else {
+                    self.probe_or_retry_now(now, false);
+                }
+                // That it is there is what it was asked for.
+                self.post_place();
+            }
             _ => {}
         }
     }

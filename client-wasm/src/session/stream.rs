@@ -59,8 +59,9 @@ impl Session {
         stream.calls.begin_with(&connected.channels);
         self.measure(now, &stream.connection_id, connected.timestamp_ms);
         self.user_id = connected.user_id;
+        self.restarts = 0;
         self.untried = false;
-        if !self.recognize() {
+        if !self.recognize(now) {
             return;
         }
         self.enter(Phase::Open(stream));

@@ -19,7 +19,7 @@ use tidings_protocol::Cursor;
 use super::{
     Action, Answer, Ask, Session, Status,
     address::{HEX, push_escaped, push_number},
-    link::{DIAGNOSIS_MS, Phase},
+    link::{DIAGNOSIS_MS, LATE_MS, Phase},
     relay::Relay,
     subscription::{Standing, raise},
     words::{Line, NOBODY},
@@ -28,6 +28,10 @@ use crate::{backoff::Random, routes::Hears};
 
 /// A new leader waits so long for the others to say where they are. One that comes later costs another stream, no event.
 pub(super) const GATHER_MS: u64 = 100;
+/// A browser that has not said by then who has the lock will not: the tab goes without the others.
+pub(super) const LOCK_MS: u64 = 5_000;
+/// So often a lock is taken from a leader that does not answer; a browser that does not hand it over by then will not.
+const MOST_THEFTS: u32 = 3;
 /// Whoever is not welcomed asks again after this long.
 pub(super) const JOIN_MS: u64 = 1_000;
 
@@ -42,6 +46,8 @@ pub(super) struct Tabs {
     who: Option<String>,
     pub(super) part: Part,
     terms: u32,
+    /// How often the lock was taken, since it was last had or not needed.
+    pub(super) thefts: u32,
     /// How often it has said where it is. Only the answer to the last time counts: it knows what has been heard until then.
     pub(super) joins: u32,
 }
@@ -62,7 +68,7 @@ impl Tabs {
     pub(super) fn new(random: &mut Random) -> Self {
         let mut name = String::new();
         push_number(&mut name, random.up_to(u64::MAX), HEX);
-        Self { name, user: None, who: None, part: Part::Apart, terms: 0, joins: 0 }
+        Self { name, user: None, who: None, part: Part::Apart, terms: 0, thefts: 0, joins: 0 }
     }
 
     /// Whose credentials these are, as the tabs compare it.
@@ -92,10 +98,10 @@ impl Session {
     }
 
     /// Whether it is still to be seen who has the stream.
-    pub(super) fn is_undecided(&mut self) -> bool {
+    pub(super) fn is_undecided(&mut self, now: u64) -> bool {
         match self.tabs.as_ref().map(|tabs| &tabs.part) {
             None | Some(Part::Leading(_) | Part::Behind) => return false,
-            Some(Part::Apart) => self.seek(),
+            Some(Part::Apart) => self.seek(now),
             Some(Part::Asking) => {}
         }
         true
@@ -105,12 +111,41 @@ impl Session {
         matches!(self.tabs, Some(Tabs { part: Part::Behind, .. }))
     }
 
-    fn seek(&mut self) {
+    fn seek(&mut self, now: u64) {
         let Some(tabs) = &mut self.tabs else { return };
         tabs.part = Part::Asking;
         let (tab, user) = (tabs.name.clone(), tabs.user.clone());
         self.actions.push(Action::Enter { tab, user });
-        self.enter(Phase::Asking);
+        self.enter(Phase::Asking { until: now.saturating_add(LOCK_MS) });
+    }
+
+    /// The browser has not said who has the lock.
+    pub(super) fn no_lock(&mut self, now: u64, until: u64) {
+        if now - until >= LATE_MS {
+            // Nor has it run the timer when that was due.
+            self.phase = Phase::Asking { until: now.saturating_add(LOCK_MS) };
+        } else {
+            self.go_alone(now);
+        }
+    }
+
+    /// Goes on with a stream of its own.
+    pub(super) fn go_alone(&mut self, now: u64) {
+        self.leave();
+        self.exit();
+        self.tabs = None;
+        self.open(now);
+    }
+
+    /// The leader has said nothing for too long: its tab is frozen, or hangs.
+    pub(super) fn steal(&mut self, now: u64, status: Status) {
+        let Some(tabs) = &mut self.tabs else { return };
+        tabs.thefts += 1;
+        if tabs.thefts > MOST_THEFTS {
+            return self.go_alone(now);
+        }
+        self.actions.push(Action::Steal);
+        self.enter(Phase::Joining { since: now, until: now.saturating_add(JOIN_MS), status });
     }
 
     /// The group's lock is this tab's: at once, after waiting for it, or because it was stolen.
@@ -122,6 +157,7 @@ impl Session {
             Part::Apart | Part::Leading(_) => return,
         };
         tabs.terms += 1;
+        tabs.thefts = 0;
         let mut term = tabs.name.clone();
         term.push('.');
         push_number(&mut term, u64::from(tabs.terms), HEX);
@@ -146,11 +182,11 @@ impl Session {
     }
 
     /// Another tab has taken the lock, because it heard nothing of this one.
-    pub fn lost(&mut self) {
+    pub fn lost(&mut self, now: u64) {
         if self.relay().is_some() {
             self.leave();
             self.exit();
-            self.seek();
+            self.seek(now);
         }
     }
 
@@ -201,16 +237,16 @@ impl Session {
     }
 
     /// The leader's stream is another user's.
-    pub(super) fn move_apart(&mut self) {
+    pub(super) fn move_apart(&mut self, now: u64) {
         let Some(tabs) = &mut self.tabs else { return };
         tabs.user.clone_from(&tabs.who);
         self.leave();
         self.exit();
-        self.seek();
+        self.seek(now);
     }
 
     /// The leader's stream says whose it is. Returns whether it may go on.
-    pub(super) fn recognize(&mut self) -> bool {
+    pub(super) fn recognize(&mut self, now: u64) -> bool {
         let now_who = who(self.user_id.as_deref());
         let Some(tabs) = &mut self.tabs else { return true };
         let before = tabs.who.replace(now_who.clone());
@@ -224,7 +260,7 @@ impl Session {
                 tabs.user = None;
                 self.actions.push(Action::Close);
                 self.exit();
-                self.seek();
+                self.seek(now);
                 return false;
             }
         }

@@ -3,6 +3,7 @@
 mod calls;
 mod connecting;
 mod credentials;
+mod doubting;
 mod failing;
 mod gaps;
 mod handlers;

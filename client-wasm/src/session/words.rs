@@ -11,6 +11,7 @@
 //! | `h` | said, 0 or 1 | look whether the stream lives; 1: connect |
 //! | `L` | tab, or nothing | here is who leads: join, that tab or all |
 //! | `W` | tab, joins, its number, cursor, heartbeat, status | welcome |
+//! | `H` | tab | it has been heard, and has to wait |
 //! | `N` | tab | the stream is another user's |
 //! | `Z` | | it has become another user's: ask the server again |
 //! | `R` | position, handlers | the frame is a record for these, or presence |
@@ -38,7 +39,7 @@ use crate::cut::cut;
 /// The version of all this. It is in the name of the tabs' group: during a deploy pages of the app as it was and as it is are
 /// open side by side, and those that would misunderstand each other have a stream each. Raise it with every change.
 #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "groups are named in a browser"))]
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Stands for a word that is not there.
 const NONE: &str = "!";

@@ -102,7 +102,7 @@ impl Ear {
     pub(super) fn gap(&mut self, truth: &Truth, goes_on: Option<Place>) {
         self.refetched = goes_on;
         let since = self.since.and_then(|at| truth.find(at));
-        let since = since.filter(|since| !self.settled && !truth.get(*since).lost);
+        let since = since.filter(|_| !self.settled);
         self.served = match goes_on {
             // It was made with a later place of the same log, which the gap does not touch.
             Some(gap) if since.is_some_and(|since| truth.between(gap, since).is_some()) => {
@@ -114,8 +114,10 @@ impl Ear {
     }
 
     /// It was told of a gap on its channels; the stream is at this position.
-    pub(super) fn gap_on_channel(&mut self, latest: Option<Place>) {
-        self.served = match latest {
+    pub(super) fn gap_on_channel(&mut self, truth: &Truth, latest: Option<Place>) {
+        // It may be further than the stream, which another tab has set back.
+        let own = self.place().filter(|own| latest.is_some_and(|latest| truth.between(latest, *own).is_some()));
+        self.served = match own.or(latest) {
             Some(place) if self.settled => Served::AtLeastFrom(place),
             _ => Served::Anywhere,
         };
@@ -141,9 +143,12 @@ impl Ear {
             !truth.get(*place).lost && latest.is_none_or(|latest| truth.between(latest, *place).is_some())
         };
         // Whatever its page began with, it has refetched since.
-        let latest = self.refetched.filter(is_later).or(self.page.filter(is_later)).or(latest);
-        if let (Served::Unknown | Served::Anywhere, Some(place)) = (self.served, latest) {
-            self.served = Served::AtLeastFrom(place);
+        let start = self.refetched.filter(is_later).or(self.page.filter(is_later)).or(latest);
+        match (self.served, latest, start) {
+            (Served::Unknown, _, Some(place)) | (Served::Anywhere, Some(_), Some(place)) => {
+                self.served = Served::AtLeastFrom(place);
+            }
+            _ => {}
         }
     }
 

@@ -62,60 +62,193 @@ pub(super) enum Cut {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Op {
-    Publish { node: usize, topic: usize, hidden: Hidden, append: Append },
-    Acknowledge { which: usize },
-    GiveUp { which: usize },
-    Retry { which: usize, node: usize },
-    Repeat { which: usize, node: usize },
-    Revoke { client: usize, pattern: usize, node: usize, append: Append },
-    Expel { client: usize, node: usize, append: Append },
-    Restore { client: usize, node: usize },
-    Give { client: usize, gift: usize, node: usize },
-    Take { client: usize, gift: usize, node: usize },
+    Publish {
+        node: usize,
+        topic: usize,
+        hidden: Hidden,
+        append: Append,
+    },
+    Acknowledge {
+        which: usize,
+    },
+    GiveUp {
+        which: usize,
+    },
+    Retry {
+        which: usize,
+        node: usize,
+    },
+    Repeat {
+        which: usize,
+        node: usize,
+    },
+    Revoke {
+        client: usize,
+        pattern: usize,
+        node: usize,
+        append: Append,
+    },
+    Expel {
+        client: usize,
+        node: usize,
+        append: Append,
+    },
+    Restore {
+        client: usize,
+        node: usize,
+    },
+    Give {
+        client: usize,
+        gift: usize,
+        node: usize,
+    },
+    Take {
+        client: usize,
+        gift: usize,
+        node: usize,
+    },
 
-    Follow { node: usize, records: usize },
-    Attach { node: usize },
-    Pull { node: usize, records: usize },
-    Flush { node: usize },
+    Follow {
+        node: usize,
+        records: usize,
+    },
+    Attach {
+        node: usize,
+    },
+    Pull {
+        node: usize,
+        records: usize,
+    },
+    Flush {
+        node: usize,
+    },
 
-    Connect { client: usize, node: usize, fate: Fate },
-    Pump { client: usize },
-    Read { client: usize, bytes: usize },
-    Exchange { client: usize, node: usize },
-    Call { which: usize, fate: Fate },
+    Connect {
+        client: usize,
+        node: usize,
+        fate: Fate,
+    },
+    Pump {
+        client: usize,
+    },
+    Read {
+        client: usize,
+        bytes: usize,
+    },
+    Exchange {
+        client: usize,
+        node: usize,
+    },
+    Call {
+        which: usize,
+        fate: Fate,
+    },
 
-    Subscribe { client: usize, pattern: usize, since: Since },
-    Unsubscribe { client: usize, which: usize },
-    On { client: usize, label: usize },
-    Keep { node: usize },
-    Reload { client: usize, since: Since },
-    ConnectNow { client: usize },
-    Disconnect { client: usize },
-    Suspend { client: usize },
-    Resume { client: usize },
-    Online { client: usize },
+    Subscribe {
+        client: usize,
+        pattern: usize,
+        since: Since,
+    },
+    Unsubscribe {
+        client: usize,
+        which: usize,
+    },
+    On {
+        client: usize,
+        label: usize,
+    },
+    Keep {
+        node: usize,
+    },
+    Reload {
+        client: usize,
+        since: Since,
+    },
+    ConnectNow {
+        client: usize,
+    },
+    Disconnect {
+        client: usize,
+    },
+    Suspend {
+        client: usize,
+    },
+    Resume {
+        client: usize,
+    },
+    Online {
+        client: usize,
+    },
 
-    Pass { ms: u64 },
-    Jump { client: usize, ms: u64 },
-    WallJump { ms: i64 },
+    Pass {
+        ms: u64,
+    },
+    Jump {
+        client: usize,
+        ms: u64,
+    },
+    WallJump {
+        ms: i64,
+    },
 
-    Hear { client: usize, words: usize },
-    Miss { client: usize },
-    Freeze { client: usize },
-    Thaw { client: usize },
+    Hear {
+        client: usize,
+        words: usize,
+    },
+    Miss {
+        client: usize,
+    },
+    /// The browser does not tell a tab next that it has a lock, or that another one has.
+    Deny {
+        client: usize,
+    },
+    Freeze {
+        client: usize,
+    },
+    Thaw {
+        client: usize,
+    },
 
-    Cut { client: usize, cut: Cut },
+    Cut {
+        client: usize,
+        cut: Cut,
+    },
     Forget,
-    Stall { client: usize },
-    Unstall { client: usize },
-    Crash { node: usize },
-    Boot { node: usize },
-    Drain { node: usize },
-    Outage { node: usize },
-    Recover { node: usize },
-    Lag { node: usize },
-    CatchUp { node: usize },
-    Trim { records: usize },
-    RollBack { records: usize, more: usize },
-    Wipe { more: usize },
+    Stall {
+        client: usize,
+    },
+    Unstall {
+        client: usize,
+    },
+    Crash {
+        node: usize,
+    },
+    Boot {
+        node: usize,
+    },
+    Drain {
+        node: usize,
+    },
+    Outage {
+        node: usize,
+    },
+    Recover {
+        node: usize,
+    },
+    Lag {
+        node: usize,
+    },
+    CatchUp {
+        node: usize,
+    },
+    Trim {
+        records: usize,
+    },
+    RollBack {
+        records: usize,
+        more: usize,
+    },
+    Wipe {
+        more: usize,
+    },
 }

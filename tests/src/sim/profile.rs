@@ -123,10 +123,8 @@ impl Profile {
         let Some((_, group)) = self.names.get(&tab) else { return };
         let group = self.groups.entry(group.clone()).or_default();
         group.queue.retain(|one| *one != tab);
-        if group.holder == Some(tab) {
-            return;
-        }
-        let robbed = group.holder.replace(tab);
+        let robbed = group.holder.replace(tab).filter(|robbed| *robbed != tab);
+        // Also where it has it and does not know.
         self.hand(tab, Word::Locked);
         if let Some(robbed) = robbed {
             self.hand(robbed, Word::Lost);
@@ -139,6 +137,13 @@ impl Profile {
 
     pub(super) fn next(&mut self, tab: Tab) -> Option<Word> {
         self.inboxes.get_mut(&tab)?.pop_front()
+    }
+
+    /// Loses what a tab is told next of the group's lock. Whether there was anything.
+    pub(super) fn deny(&mut self, tab: Tab) -> bool {
+        let Some(inbox) = self.inboxes.get_mut(&tab) else { return false };
+        let index = inbox.iter().position(|word| matches!(word, Word::Locked | Word::Held));
+        index.and_then(|index| inbox.remove(index)).is_some()
     }
 
     /// Loses what another tab told this one next; who said it.

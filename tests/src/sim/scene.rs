@@ -16,7 +16,8 @@ pub(super) fn draw(rng: &mut Rng) -> Vec<Op> {
     let (pattern, topic) = *rng.choice(&HEARD).expect("there are some");
     let node = rng.usize(..2);
     let cast = Cast { client: rng.usize(..60), node, other: if rng.bool() { node } else { 1 - node }, pattern, topic };
-    match rng.u8(..3) {
+    match rng.u8(..4) {
+        3 => cast.leader_hangs(rng),
         0 => cast.numbers_used_again(rng),
         1 => cast.ahead_of_its_node(rng),
         _ => cast.revoked_before_the_log_began(rng),
@@ -73,6 +74,27 @@ impl Cast {
         ops.extend(self.goes_to(self.other));
         ops.extend([self.exchange(self.other), self.exchange(self.other)]);
         ops.extend([self.publish(), self.follow(self.other), self.exchange(self.other)]);
+        ops
+    }
+
+    /// A tab that may lead says nothing any more, as one that iOS has suspended; somebody looks at the next one, which takes the
+    /// lead, and the first one wakes up.
+    fn leader_hangs(&self, rng: &mut Rng) -> Vec<Op> {
+        let (client, next) = (self.client, self.client + 1);
+        let mut ops = self.listening();
+        let look = Self { client: next, ..*self };
+        ops.extend(look.listening());
+        ops.push(Op::Freeze { client });
+        (0..rng.usize(..3)).for_each(|_| ops.push(self.publish()));
+        ops.extend([Op::Online { client: next }, Op::Pass { ms: rng.u64(1_500..4_500) }]);
+        ops.extend([look.exchange(self.other), Op::Pass { ms: rng.u64(50..500) }, look.exchange(self.other)]);
+        (0..rng.usize(..3)).for_each(|_| ops.push(self.publish()));
+        ops.extend([
+            look.exchange(self.other),
+            Op::Thaw { client },
+            self.exchange(self.node),
+            self.exchange(self.other),
+        ]);
         ops
     }
 

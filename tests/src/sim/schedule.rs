@@ -36,7 +36,7 @@ pub(super) struct Schedule {
 }
 
 /// The kinds of faults; each schedule has about half of them, so that each also meets the others' absence.
-const FAULTS: u32 = 20;
+const FAULTS: u32 = 21;
 /// One schedule of so many has a [`scene`].
 const SCENES: u8 = 8;
 
@@ -107,7 +107,7 @@ impl Op {
         let client = rng.usize(..60);
         let which = rng.usize(..8);
         let records = rng.usize(1..5);
-        match rng.u16(..1_085) {
+        match rng.u16(..1_095) {
             // What the tabs of a browser say to each other.
             1_000..1_045 => (Op::Hear { client, words: if rng.bool() { rng.usize(1..4) } else { 1_000 } }, None),
             1_045..1_050 => (Op::Freeze { client }, Some(17)),
@@ -115,6 +115,8 @@ impl Op {
             1_062..1_070 => (Op::Miss { client }, Some(18)),
             1_070..1_078 => (Op::Give { client, gift: rng.usize(..GIFTS.len()), node }, Some(19)),
             1_078..1_085 => (Op::Take { client, gift: rng.usize(..GIFTS.len()), node }, Some(19)),
+            1_085..1_089 => (Op::Deny { client }, Some(20)),
+            1_089..1_095 => (Op::Online { client }, None),
             0..200 => {
                 let hidden = match rng.u8(..8) {
                     0 => Hidden::FromTab(client),

@@ -235,6 +235,12 @@ impl World {
                     None => {}
                 }
             }
+            Op::Deny { client } => {
+                let client = &self.clients[client % clients];
+                if self.profiles.entry(client.person.device).or_default().deny(client.tab) {
+                    self.tally.fault("lock never granted");
+                }
+            }
             Op::Cut { client, cut } => self.cut(client % clients, cut)?,
             Op::Forget => self.clients.iter_mut().for_each(|client| client.orphans.clear()),
             Op::Stall { client } => {

@@ -75,6 +75,13 @@ impl House {
         self.spread();
     }
 
+    /// Somebody looks at the tab.
+    fn visible(&mut self, tab: usize) {
+        let rig = &mut self.tabs[tab];
+        rig.session.visible(rig.now);
+        rig.settle();
+    }
+
     fn locked(&mut self, tab: usize) {
         let rig = &mut self.tabs[tab];
         rig.session.locked(rig.now);
@@ -536,6 +543,7 @@ fn only_the_answer_to_the_last_time_it_said_where_it_is_counts() {
 fn a_leader_that_says_nothing_is_robbed_and_follows_when_it_wakes() {
     let mut house = House::open(2);
     let mut waited = 0;
+    // Without being asked.
     while !house.stole(1) {
         house.tabs[1].pass(500);
         waited += 500;
@@ -543,7 +551,7 @@ fn a_leader_that_says_nothing_is_robbed_and_follows_when_it_wakes() {
     }
     assert!((37_500..40_000).contains(&waited), "{waited}");
     house.locked(1);
-    house.tabs[0].session.lost();
+    house.tabs[0].session.lost(1_000_000);
     house.tabs[0].settle();
     assert!(house.tabs[0].done.contains(&Action::Close));
     assert!(house.exited(0));
@@ -553,6 +561,126 @@ fn a_leader_that_says_nothing_is_robbed_and_follows_when_it_wakes() {
     house.tabs[1].connected("", 10, true);
     house.spread();
     assert_eq!(house.tabs[0].session.state(), State::Open);
+}
+
+#[test]
+fn a_leader_that_does_not_answer_loses_the_lead_to_the_tab_that_asked() {
+    for ask in [Session::online, Session::visible] {
+        let mut house = House::open(2);
+        let rig = &mut house.tabs[1];
+        ask(&mut rig.session, rig.now);
+        rig.settle();
+        rig.pass(1_999);
+        assert!(!house.stole(1));
+        house.tabs[1].pass(1);
+        assert!(house.stole(1));
+    }
+}
+
+#[test]
+fn a_leader_that_answers_keeps_the_lead() {
+    let mut house = House::open(2);
+    for _ in 0..10 {
+        house.visible(1);
+        house.tabs[1].pass(1_500);
+        // It is hidden: no timer of its own runs.
+        house.spread();
+    }
+    assert!(!house.stole(1));
+    assert_eq!(house.tabs[1].session.state(), State::Open);
+}
+
+#[test]
+fn a_tab_that_slept_asks_again_before_it_takes_the_lead() {
+    let mut house = House::open(2);
+    house.visible(1);
+    house.posted(1);
+    house.tabs[1].now += 600_000;
+    let rig = &mut house.tabs[1];
+    rig.session.wake(rig.now);
+    rig.settle();
+    assert!(!house.stole(1));
+    assert!(house.posted(1).iter().any(|post| post.starts_with("h ")));
+    house.tabs[1].pass(2_000);
+    assert!(house.stole(1));
+}
+
+#[test]
+fn a_tab_that_comes_to_a_leader_that_does_not_answer_takes_the_lead_after_2_s() {
+    let mut house = House::open(1);
+    house.join(House::new(2));
+    house.enter(1);
+    let rig = &mut house.tabs[1];
+    rig.session.held(rig.now);
+    rig.settle();
+    let check = rig.sent_one();
+    rig.answer(check.number, &Answer { status: Some(200), user_id: Some("ana".into()), ..Answer::default() });
+    rig.pass(1_999);
+    assert!(!house.stole(1));
+    house.tabs[1].pass(1);
+    assert!(house.stole(1));
+}
+
+#[test]
+fn a_tab_that_has_to_wait_is_told_that_somebody_leads() {
+    let mut house = House::new(2);
+    house.lead(0);
+    // Whose the leader's stream is, is not known before the server says it.
+    house.follow(1, "ana");
+    for _ in 0..20 {
+        house.tabs[1].pass(1_000);
+        house.spread();
+    }
+    assert!(!house.stole(1));
+}
+
+#[test]
+fn a_lock_that_is_taken_and_never_handed_over_is_done_without() {
+    let mut house = House::open(2);
+    house.visible(1);
+    let mut thefts = 0;
+    for _ in 0..20 {
+        house.tabs[1].pass(1_000);
+        thefts += u32::from(house.stole(1));
+    }
+    assert_eq!(thefts, 3);
+    assert!(house.exited(1));
+    house.tabs[1].opened();
+}
+
+#[test]
+fn a_browser_that_does_not_say_who_has_the_lock_is_not_waited_for() {
+    let mut house = House::new(1);
+    house.enter(0);
+    house.tabs[0].pass(4_999);
+    assert!(!house.tabs[0].opened_any());
+    house.tabs[0].pass(1);
+    assert!(house.exited(0));
+    assert_eq!(house.tabs[0].opened(), "/e?deviceId=d1&sessionId=s0");
+}
+
+#[test]
+fn a_tab_that_slept_waits_for_the_lock_once_more() {
+    let mut house = House::new(1);
+    house.enter(0);
+    house.tabs[0].now += 60_000;
+    let rig = &mut house.tabs[0];
+    rig.session.wake(rig.now);
+    rig.settle();
+    assert!(!rig.opened_any());
+    house.locked(0);
+    assert_eq!(house.tabs[0].opened(), "/e?deviceId=d1");
+}
+
+#[test]
+fn connect_asks_for_the_lock_anew() {
+    let mut house = House::new(1);
+    house.enter(0);
+    house.tabs[0].pass(1_000);
+    house.tabs[0].session.connect();
+    house.tabs[0].settle();
+    assert!(house.exited(0));
+    assert_eq!(house.entered(0), [None]);
 }
 
 #[test]
@@ -815,16 +943,16 @@ fn what_the_tabs_say_is_that_of_its_version() {
         "R T0.1 7 1.11.b 1.0",
         "G T0.1 8 ! 1.0 chat:* trimmed",
         "G T0.1 9 1.12.c  ! trimmed",
-        "h T2 2 1",
-        "d T2 3 0",
-        "d T2 4 1",
-        "X T0.1 10 room 1.1 presenceOff",
+        "d T2 2 0",
+        "d T2 3 1",
+        "h T2 4 1",
+        "P T0.1 10 1.12.c 1.4",
         "a T2 5 2,0,c,secret,,",
         "X T0.1 11 secret 1.2 forbidden",
-        "S T0.1 12 15000 waiting 1 501 ",
+        "S T0.1 12 15000 waiting 1 717 ",
         "P T0.1 13 ! 1.5",
         "S T0.1 14 15000 connecting 1 0 ",
-        "S T0.1 15 15000 waiting 2 1109 ",
+        "S T0.1 15 15000 waiting 2 1739 ",
         "E T0.1 16 unavailable 503 ",
         "S T0.1 17 15000 connecting 2 0 ",
         "S T0.1 18 15000 open 0 0 n1",

@@ -69,7 +69,7 @@ impl Client {
                     let unsettled = handlers.iter().filter(|(_, ear)| !all[**ear].settled).map(|(handler, _)| *handler);
                     deafness.gap(channels.is_none(), unsettled);
                     if reason == "malformed" {
-                        self.owed(channels.as_deref(), &ears, latest)?;
+                        self.owed(log, channels.as_deref(), &ears, latest)?;
                         continue;
                     }
                     if reason == "refused" {
@@ -95,7 +95,7 @@ impl Client {
                         gapped = ears;
                     } else {
                         // It stands for the past that a call asked for; where that ends the stream says next, by `subscribed`.
-                        ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(None));
+                        ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(&log.truth, None));
                     }
                 }
                 Action::State(_) | Action::Error(_) => {}
@@ -118,7 +118,13 @@ impl Client {
     }
 
     /// The session itself tells of a gap where it was given something that is no cursor.
-    fn owed(&mut self, channels: Option<&[Pattern]>, ears: &[usize], latest: Option<Place>) -> Result<(), Violation> {
+    fn owed(
+        &mut self,
+        log: &Log,
+        channels: Option<&[Pattern]>,
+        ears: &[usize],
+        latest: Option<Place>,
+    ) -> Result<(), Violation> {
         let owed = match (channels, ears) {
             (None, _) => std::mem::take(&mut self.owed_gap),
             (Some(_), [ear]) => std::mem::take(&mut self.ears[*ear].owed_gap),
@@ -129,7 +135,7 @@ impl Client {
         }
         for ear in ears {
             let ear = &mut self.ears[*ear];
-            ear.gap_on_channel(latest);
+            ear.gap_on_channel(&log.truth, latest);
             // One that was refused before as well has been told of both by this.
             ear.returned = false;
         }

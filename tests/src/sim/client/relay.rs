@@ -19,7 +19,7 @@ impl Client {
                 self.waited = true;
                 self.session.held(now);
             }
-            Word::Lost => self.session.lost(),
+            Word::Lost => self.session.lost(now),
             Word::Gone(tab) => self.session.gone(&tab),
             Word::Told(post) => {
                 if self.wire.is_none() && post.message.starts_with(char::is_uppercase) {
