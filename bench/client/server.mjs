@@ -42,10 +42,10 @@ function batches(events) {
   for (let from = 0; from < events; from += BATCH) {
     let text = ''
     for (let n = from; n < Math.min(from + BATCH, events); n++) {
-      const position = `1f3a9c.${n + 2}.9ab3c0de`
+      const cursor = `1f3a9c.${n + 2}.9ab3c0`
       const payload = { n, title: 'a timer that somebody started', tags: ['work', 'home'], text: 'x'.repeat(110), done: false }
-      const event = { channel: 'bench', type: 'started', position, timestamp: '2026-01-02T03:04:05.678Z', payload }
-      text += `id: ${position}\ndata: ${JSON.stringify(event)}\n\n`
+      const event = { channel: 'bench', type: 'started', timestamp: '2026-01-02T03:04:05.678Z', payload }
+      text += `id: ${cursor}\ndata: ${JSON.stringify(event)}\n\n`
     }
     batches.push(Buffer.from(text))
   }

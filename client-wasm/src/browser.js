@@ -26,9 +26,9 @@ const REFUSED = 27
 /** What the session reads in which frame and answer, in this order. */
 const FIELDS = {
   connected: 'connectionId channels rejected resumed heartbeatMs expiresIn aliveMs timestampMs userId',
-  subscribed: 'requestId channels position',
-  gap: 'channels requestId reason',
-  revoked: 'channels code',
+  subscribed: 'requestId channels addressed cursor',
+  gap: 'channels addressed requestId reason',
+  revoked: 'channels addressed code',
   presence: 'rejected',
   closing: 'retryMs reason',
 }
@@ -95,22 +95,24 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
   const routes = (what, record) => (what === NEWS ? rooms : record.to === undefined ? channels : labels)
   const tick = () => tell(TICK)
 
-  const hear = (event) => {
-    browser.frame = event.data
-    const record = object(event.data)
+  const hear = ({ type, data, lastEventId, timeStamp }) => {
+    const record = object(data)
+    if (!record) return tell(GARBLED, 0, type)
+    // The stream says it as the `id:`; the application, here and in other tabs, finds it in the event.
+    record.cursor = lastEventId
+    browser.frame = `{"cursor":"${lastEventId}",${data.slice(data.indexOf('{') + 1)}`
     // Its time is on the same clock, and asking for another costs more than all the rest here.
-    if (record) heard(RECORD, record, event.timeStamp)
-    else tell(GARBLED, 0, event.type)
+    heard(RECORD, record, timeStamp)
   }
   const heard = (what, record, now) => {
-    const { channel, position, requestId, except } = record
+    const { channel, cursor, requestId, except } = record
     const route = routes(what, record).get(channel)
     const more = route === undefined || requestId !== undefined || except !== undefined
-    // Mostly the position is all that has to be known.
+    // Mostly the cursor is all that has to be known.
     tell(
       what,
       route ?? UNKNOWN,
-      more ? `${lines(record, 'position channel to requestId')}\n${hidden(record)}` : line(position),
+      more ? `${lines(record, 'cursor channel to requestId')}\n${hidden(record)}` : line(cursor),
       record,
       now,
     )
@@ -224,7 +226,7 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
 
     dispatch(...message) {
       const [type, data, lastEventId] = message.map(decoded)
-      if (type === 'message') hear({ type, data })
+      if (type === 'message') hear({ type, data, lastEventId })
       else if (NAMES.includes(type)) control({ type, data, lastEventId })
     },
 

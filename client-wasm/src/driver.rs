@@ -41,8 +41,9 @@ pub(crate) trait Application: 'static {
     }
     /// A handler hears everything, or never will, for this reason; or no longer, after it has.
     fn settled(&self, handler: HandlerId, refusal: Option<&str>);
-    /// A handler may have missed events, on these channels and for this reason; without a handler, the client has.
-    fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, reason: &str);
+    /// A handler may have missed events, on these channels, among addressed ones or not, and for this reason; without a handler,
+    /// the client has.
+    fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, addressed: bool, reason: &str);
     /// The connection's state has changed.
     fn state(&self, status: &Status);
     /// Something went wrong, and what was thrown where that is the trouble.
@@ -279,11 +280,11 @@ impl<A: Application> Driver<A> {
         true
     }
 
-    /// A record, live or of the past, or news of who is online, for those who hear it: its position, and where more is needed
+    /// A record, live or of the past, or news of who is online, for those who hear it: its cursor, and where more is needed
     /// what `browser.js` puts below it.
     fn record(self: &Rc<Self>, occasion: u32, route: u32, now: u64, text: &str, record: &JsValue) {
         let mut fields = Fields::of(text);
-        let position = fields.cursor();
+        let cursor = fields.cursor();
         let mut hearers = self.hearers.take();
         let (unheard, timed) = {
             let mut session = self.session.borrow_mut();
@@ -296,9 +297,9 @@ impl<A: Application> Driver<A> {
             let id = fields.text();
             let except = exclusion(fields);
             if occasion == occasion::BACKFILL {
-                session.backfill(now, id, route, position, except.as_ref(), &mut hearers);
+                session.backfill(now, id, route, cursor, except.as_ref(), &mut hearers);
             } else {
-                session.record(now, route, position, except.as_ref(), &mut hearers);
+                session.record(now, route, cursor, except.as_ref(), &mut hearers);
             }
             let timed = occasion == occasion::RECORD && !hearers.is_empty() && session.is_timed();
             (self.debugs && hearers.is_empty() && session.is_unheard(route), timed)
@@ -357,7 +358,7 @@ impl<A: Application> Driver<A> {
         let read = decoder.push_raw(&chunk, &mut |message| {
             let head = if message.event == DEFAULT_EVENT.as_bytes() { Head::read(message.data) } else { None };
             if let Some(head) = head.filter(|head| !head.excludes && !self.debugs) {
-                batch.push(&head, message.data, &mut self.session.borrow_mut());
+                batch.push(&head, message, &mut self.session.borrow_mut());
             } else {
                 self.deliver_all(&mut batch, stream, now);
                 if self.stream.get() == stream {
@@ -393,7 +394,7 @@ impl<A: Application> Driver<A> {
             let (has_work, timed) = {
                 let mut session = self.session.borrow_mut();
                 let route = batch.route(record, &mut session);
-                session.record(now, route, record.position, None, &mut hearers);
+                session.record(now, route, record.cursor, None, &mut hearers);
                 (session.has_work(), !hearers.is_empty() && session.is_timed())
             };
             let text = batch.text(record);
@@ -488,10 +489,10 @@ impl<A: Application> Driver<A> {
             }
             Action::State(status) => self.application.state(&status),
             Action::Settled { handler, refusal } => self.application.settled(handler, refusal.as_deref()),
-            Action::Gap { channels, reason, handlers } => {
-                self.application.gap(None, channels.as_deref(), &reason);
+            Action::Gap { channels, addressed, reason, handlers } => {
+                self.application.gap(None, channels.as_deref(), addressed, &reason);
                 for id in handlers {
-                    self.application.gap(Some(id), channels.as_deref(), &reason);
+                    self.application.gap(Some(id), channels.as_deref(), addressed, &reason);
                 }
             }
             Action::Error(trouble) => self.application.error(&trouble, &JsValue::UNDEFINED),

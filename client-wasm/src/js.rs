@@ -47,7 +47,7 @@ export interface ClientOptions {
   latencySample?: number
   /** After every change. `retryInMs` while waiting for an attempt; `connectionId` while open. */
   onState?: (state: State, attempt: number, retryInMs: number | undefined, connectionId: string | undefined) => void
-  onGap?: (channels: string[] | null, reason: string) => void
+  onGap?: (channels: string[] | null, reason: string, addressed: boolean) => void
   onError?: (report: ErrorReport) => void
   /**
    * `closing`: the server is about to end the stream, for this reason. `unheard`: this event came and has no handler, in no tab
@@ -103,7 +103,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn settled(this: &Listeners, id: u32, refusal: Option<&str>);
     #[wasm_bindgen(method)]
-    fn gap(this: &Listeners, id: Option<u32>, channels: Option<&str>, reason: &str);
+    fn gap(this: &Listeners, id: Option<u32>, channels: Option<&str>, reason: &str, addressed: bool);
     #[wasm_bindgen(method)]
     fn state(this: &Listeners, state: &str, attempt: u32, retry_in_ms: Option<f64>, connection_id: Option<&str>);
     #[wasm_bindgen(method)]
@@ -139,7 +139,7 @@ impl Application for Listeners {
         self.settled(handler.0, refusal);
     }
 
-    fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, reason: &str) {
+    fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, addressed: bool, reason: &str) {
         let channels = channels.map(|channels| {
             let mut lines = String::new();
             for channel in channels {
@@ -148,7 +148,7 @@ impl Application for Listeners {
             }
             lines
         });
-        self.gap(handler.map(|id| id.0), channels.as_deref(), reason);
+        self.gap(handler.map(|id| id.0), channels.as_deref(), reason, addressed);
     }
 
     fn state(&self, status: &Status) {
@@ -235,7 +235,9 @@ impl Client {
         #[wasm_bindgen(unchecked_param_type = "string")] pattern: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "(event: any) => void")] handler: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "(code?: string) => void")] settled: &JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "(channels: string[] | null, reason: string) => void")]
+        #[wasm_bindgen(
+            unchecked_optional_param_type = "(channels: string[] | null, reason: string, addressed: boolean) => void"
+        )]
         on_gap: &JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "string")] since: &JsValue,
     ) -> Result<u32, JsValue> {

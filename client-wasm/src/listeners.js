@@ -50,9 +50,9 @@ export function listeners({ onState, onGap, onError, onDebug }) {
       guard(settled, ...(code === undefined ? [] : [code]))
     },
     /** Without a number, to the client's own callback. */
-    gap(id, lines, reason) {
+    gap(id, lines, reason, addressed) {
       const callback = id === undefined ? onGap : handlers.get(id)?.gap
-      guard(callback, lines === undefined ? null : lines.split('\n').slice(0, -1), reason)
+      guard(callback, lines === undefined ? null : lines.split('\n').slice(0, -1), reason, addressed)
     },
     state: (...status) => guard(onState, ...status),
     debug: (...said) => guard(onDebug, ...said),

@@ -34,8 +34,8 @@ pub struct Event<T> {
     /// What caused it.
     #[serde(default)]
     pub source: Source,
-    /// Its place in the log: an opaque cursor, fit for [`Channel::since`].
-    pub position: String,
+    /// Where it stands in the log: opaque, fit for [`Channel::since`].
+    pub cursor: String,
     /// When the server accepted it: RFC 3339, UTC, milliseconds.
     pub timestamp: String,
     /// What the application sent.
@@ -61,6 +61,8 @@ pub struct Source {
 pub struct Gap<'a> {
     /// On which channels; `None` on all, those addressed to the user included.
     pub channels: Option<&'a [Pattern]>,
+    /// Whether among the events addressed to this user or device as well; always so when `channels` is `None`.
+    pub addressed: bool,
     /// Why: `malformed`, `epoch`, `trimmed`, `diverged`; `refused`, where a channel was refused and is heard now; or a word of a newer
     /// server.
     pub reason: &'a str,
@@ -157,13 +159,13 @@ impl Application for Listeners {
         }
     }
 
-    fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, reason: &str) {
+    fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, addressed: bool, reason: &str) {
         let gap = match handler {
             None => self.on_gap.clone(),
             Some(id) => self.find(id, |handler| handler.gap.clone()).flatten(),
         };
         if let Some(gap) = gap {
-            gap(Gap { channels, reason });
+            gap(Gap { channels, addressed, reason });
         }
     }
 
@@ -365,7 +367,7 @@ impl Client {
         self.0.driver.disconnect();
     }
 
-    /// For logout: forgets user, session id, position and subscriptions. The device id stays.
+    /// For logout: forgets user, session id, cursor and subscriptions. The device id stays.
     pub fn reset(&self) {
         self.0.driver.reset();
     }
@@ -421,7 +423,7 @@ pub struct Channel<'a> {
 
 impl Channel<'_> {
     /// First hear what the channel carried after this cursor. Take it from the server (`hub.cursor()`) **before** loading
-    /// the data that the events change, or from an event's `position`. Defaults to now.
+    /// the data that the events change, or from an event's `cursor`. Defaults to now.
     pub fn since(mut self, cursor: impl Into<String>) -> Self {
         self.since = Some(cursor.into());
         self

@@ -29,14 +29,13 @@ class FakeEventSource extends EventTarget {
   }
 
   connected(channels, more = {}) {
-    const frame = { connectionId: 'n1', userId: 'ana', deviceId: null, channels, rejected: [], resumed: false, heartbeatMs: 15000 }
+    const frame = { connectionId: 'n1', userId: 'ana', deviceId: null, channels, rejected: [], addressed: true, resumed: false, heartbeatMs: 15000 }
     this.emit('connected', { ...frame, ...more }, '1.10.a')
   }
 
   /** A record at this place in the log. */
   event(channel, seq, more = {}) {
-    const position = `1.${seq}.a`
-    this.emit('message', { channel, type: 't', position, timestamp: '', payload: { seq }, ...more }, position)
+    this.emit('message', { channel, type: 't', timestamp: '', payload: { seq }, ...more }, `1.${seq}.a`)
   }
 
   fail() {

@@ -28,7 +28,7 @@ async function subscribe({ client, stream }, channel, handler, since, onGap) {
   const id = client.subscribe(channel, handler, (code) => settled.push(code ?? 'ready'), onGap, since)
   const call = await request()
   call.answer(200, { accepted: [channel], rejected: [] })
-  stream.emit('subscribed', { requestId: call.body.requestId, channels: [channel], position: '1.10.a' })
+  stream.emit('subscribed', { requestId: call.body.requestId, channels: [channel], cursor: '1.10.a' })
   await until(() => settled.length)
   return id
 }
@@ -67,7 +67,7 @@ export const first_handlers_connect = (Client) =>
     equal([client.state, client.userId], ['open', 'ana'])
     equal(states, [['connecting', 0, null, null], ['open', 0, null, 'n1']])
     equal(heard.length, 1)
-    equal([heard[0].channel, heard[0].payload, heard[0].position], ['timer:u1', { text: 'ü€😀' }, '1.11.a'])
+    equal([heard[0].channel, heard[0].payload, heard[0].cursor], ['timer:u1', { text: 'ü€😀' }, '1.11.a'])
     client.disconnect()
     equal([client.state, FakeEventSource.last.closed], ['closed', true])
   })
@@ -207,10 +207,10 @@ export const a_live_subscription_is_posted_and_confirmed_in_the_stream = (Client
     equal(call.body, { connectionId: 'n1', requestId: '2', channels: ['a'], since: '1.3.a' })
     equal(call.init.headers, { 'content-type': 'application/json' })
     call.answer(200, { accepted: ['a'], rejected: [] })
-    stream.emit('backfill', { requestId: '2', channel: 'a', type: 't', position: '1.4.a', payload: { seq: 4 } })
+    stream.emit('backfill', { requestId: '2', channel: 'a', type: 't', cursor: '1.4.a', payload: { seq: 4 } })
     stream.event('a', 11)
     equal([old, fresh, settled], [[11], [4], []])
-    stream.emit('subscribed', { requestId: '2', channels: ['a'], position: '1.11.a' })
+    stream.emit('subscribed', { requestId: '2', channels: ['a'], cursor: '1.11.a' })
     stream.event('a', 12)
     equal([old, fresh, settled], [[11, 12], [4, 12], [null]])
     client.disconnect()
@@ -376,10 +376,10 @@ export const a_broken_frame_is_told_and_passed_over = (Client) =>
     }
     equal(told.errors.length, 7 * broken.length)
     equal(told.errors[0], { code: 'malformedFrame', willRetry: false, detail: 'message' })
-    for (const data of [[], {}, { channel: 1, to: 'user' }, { channel: 'two words', to: 'user', except: 1, position: [] }]) {
+    for (const data of [[], {}, { channel: 1, to: 'user' }, { channel: 'two words', to: 'user', except: 1, cursor: [] }]) {
       for (const name of ['message', 'backfill']) stream.emit(name, data)
     }
-    for (const name of ['subscribed', 'gap', 'revoked']) stream.emit(name, { channels: [1, null], position: 1, requestId: [] })
+    for (const name of ['subscribed', 'gap', 'revoked']) stream.emit(name, { channels: [1, null], cursor: 1, requestId: [] })
     equal(heard, [])
     stream.event('a', 11, { to: 'user', payload: 'still here' })
     equal([heard, client.state], [['still here'], 'open'])

@@ -146,7 +146,7 @@ mod typed {
 
     fn record(channel: &str, to: &str, payload: &str) {
         let data = format!(
-            r#"{{"channel":"{channel}","type":"started",{to}"source":{{"deviceId":"d2"}},"position":"1.11.b","timestamp":"t","payload":{payload}}}"#
+            r#"{{"channel":"{channel}","type":"started",{to}"source":{{"deviceId":"d2"}},"timestamp":"t","payload":{payload}}}"#
         );
         emit("message", &data, "1.11.b");
     }
@@ -167,7 +167,7 @@ mod typed {
         record("timer", r#""to":"user","#, r#"{"title":"eggs"}"#);
         let heard = heard.take();
         assert_eq!(heard.len(), 2);
-        assert_eq!((&*heard[0].channel, &*heard[0].event_type, &*heard[0].position), ("timer:u1", "started", "1.11.b"));
+        assert_eq!((&*heard[0].channel, &*heard[0].event_type, &*heard[0].cursor), ("timer:u1", "started", "1.11.b"));
         assert_eq!((heard[0].source.device_id.as_deref(), &heard[0].to), (Some("d2"), &None));
         assert_eq!(heard[0].payload, Timer { title: "tea".into(), minutes: Some(4) });
         assert_eq!((heard[1].to.as_deref(), heard[1].payload.minutes), (Some("user"), None));

@@ -28,7 +28,7 @@ export interface Wanted extends ChannelOptions {
 }
 
 /** Where one hook stands on each channel that it has listened to, and with what cursor it began there. */
-export type Heard = Map<string, { since: string | undefined; position: string }>
+export type Heard = Map<string, { since: string | undefined; cursor: string }>
 
 /**
  * Begins something, and begins it anew after each `reset()`, which ends all handlers: as soon as the client is used again, and
@@ -66,7 +66,7 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
     const { channel: still, handler } = wanted()
     // Rendered for another channel already, and about to listen there: this event is not what that handler is for.
     if (still !== channel) return
-    heard.set(channel, { since, position: event.position })
+    heard.set(channel, { since, cursor: event.cursor })
     if (typeof handler === 'function') handler(event)
     else if (handler && Object.hasOwn(handler, event.type)) handler[event.type]?.(event)
   }
@@ -80,10 +80,10 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
     if (verb === 'on') return tidings.on(channel, handle)
     const place = heard.get(channel)
     // Another cursor is that of other data, which holds what was heard before it. And after a `reset()` none is ours.
-    const from = !first ? undefined : since !== undefined && place?.since === since ? place.position : since
+    const from = !first ? undefined : since !== undefined && place?.since === since ? place.cursor : since
     const stop = tidings.subscribe(channel, handle, {
       ...(from !== undefined && { since: from }),
-      onGap: (channels, reason) => wanted().onGap?.(channels, reason),
+      onGap: (...gap) => wanted().onGap?.(...gap),
       onReady: () => wanted().onReady?.(),
       onRevoked: onRefused,
     })

@@ -162,7 +162,7 @@ describe('connecting', () => {
     expect(handler).toHaveBeenCalledTimes(1)
   })
 
-  test('reset forgets handlers, position and session, and keeps the device', async () => {
+  test('reset forgets handlers, cursor and session, and keeps the device', async () => {
     const tidings = make()
     const stop = tidings.subscribe('a', () => {})
     const { deviceId, sessionId } = tidings
@@ -212,7 +212,7 @@ describe('listening', () => {
         {
           channel: 'timer:u1',
           type: 'changed',
-          position: '1f.43.c0de',
+          cursor: '1f.43.c0de',
           timestamp: '2026-01-02T03:04:05.678Z',
           payload: { id: 7 },
         },
@@ -260,7 +260,7 @@ describe('listening', () => {
     ])
     expect(settled).not.toHaveBeenCalled()
     const { requestId } = browser.calls[0]!.body
-    browser.stream.frame('subscribed', { requestId, channels: ['a'], position: '1f.42.9ab3' })
+    browser.stream.frame('subscribed', { requestId, channels: ['a'], cursor: '1f.42.9ab3' })
     await stop.ready
   })
 
@@ -341,13 +341,15 @@ describe('listening', () => {
     await settle()
     browser.stream.open()
     browser.stream.frame('gap', { channels: ['a'], reason: 'trimmed' })
+    browser.stream.frame('gap', { channels: [], addressed: true, reason: 'trimmed' })
     browser.stream.frame('gap', { channels: null, reason: 'epoch' }, '2a.0.0')
     expect(onGap.mock.calls).toEqual([
-      [['a'], 'trimmed'],
-      [null, 'epoch'],
+      [['a'], 'trimmed', false],
+      [[], 'trimmed', true],
+      [null, 'epoch', true],
     ])
     expect(a).toHaveBeenCalledTimes(2)
-    expect(b.mock.calls).toEqual([[null, 'epoch']])
+    expect(b.mock.calls).toEqual([[null, 'epoch', true]])
   })
 
   test('`since` is asked for once the stream is there', async () => {
@@ -482,7 +484,7 @@ describe('golden frames', () => {
     await settle()
     browser.stream.open()
     browser.stream.frame('message', data, id ?? '')
-    expect(handler.mock.calls).toEqual([[data]])
+    expect(handler.mock.calls).toEqual([[{ cursor: id, ...(data as object) }]])
   })
 
   const frames = [...written, ...read].filter(({ event }) => event !== 'closing' && event !== 'revoked')
@@ -523,7 +525,7 @@ test('a gap reaches those who hear all gaps also where `onGap` throws', async ()
   })
   tidings.subscribeGap(heard)
   browser.stream.frame('gap', { channels: null, reason: 'trimmed' })
-  expect(heard.mock.calls).toEqual([[null, 'trimmed']])
+  expect(heard.mock.calls).toEqual([[null, 'trimmed', true]])
   expect(onError.mock.calls).toEqual([[expect.objectContaining({ code: 'handlerError', cause: thrown })]])
 })
 

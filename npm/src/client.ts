@@ -158,7 +158,7 @@ export class Tidings<C extends object = RegisteredChannels> {
   }
 
   /**
-   * For logout: ends the connection and forgets the user, the session id, the position and all handlers. The device id
+   * For logout: ends the connection and forgets the user, the session id, the cursor and all handlers. The device id
    * stays: it names the browser, not the user. The state becomes `idle`.
    */
   reset(): void {
@@ -253,13 +253,13 @@ export class Tidings<C extends object = RegisteredChannels> {
     const options: EngineOptions = {
       url,
       onState: (state, attempt, retryInMs, connectionId) => this.#onState(state, attempt, retryInMs, connectionId),
-      onGap: (channels, reason) => {
-        this.#log(`gap (${reason}) on ${channels?.join(', ') ?? 'all'}`)
+      onGap: (channels, reason, addressed) => {
+        this.#log(`gap (${reason}) on ${channels?.concat(addressed ? 'addressed events' : []).join(', ') ?? 'all'}`)
         try {
-          onGap?.(channels, reason)
+          onGap?.(channels, reason, addressed)
         } finally {
           // What it throws is told; the others have to hear of the gap all the same.
-          this.#gaps.set([channels, reason])
+          this.#gaps.set([channels, reason, addressed])
         }
       },
       onError: (report) => this.#onFailure(report),

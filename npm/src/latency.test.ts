@@ -33,9 +33,9 @@ async function open(options: TidingsOptions): Promise<void> {
 
 /** An event that the server accepted so long after it had said `connected`. */
 function event(acceptedMs: number, channel = 'a'): void {
-  const position = `1f.${seq++}.c0de`
+  const cursor = `1f.${seq++}.c0de`
   const timestamp = new Date(CONNECTED + acceptedMs).toISOString()
-  browser.stream.frame('message', { channel, type: 't', position, timestamp, payload: 1 }, position)
+  browser.stream.frame('message', { channel, type: 't', timestamp, payload: 1 }, cursor)
 }
 
 /** Time passes on a stream that lives. */
@@ -78,7 +78,7 @@ test('a flood is one report of a hundred', async () => {
 
 test('an event that does not say when it was accepted is measured by nobody', async () => {
   await open({ reportLatency: true })
-  browser.stream.frame('message', { channel: 'a', type: 't', position: '1f.50.1', timestamp: 'yesterday', payload: 1 })
+  browser.stream.frame('message', { channel: 'a', type: 't', timestamp: 'yesterday', payload: 1 }, '1f.50.1')
   await live(60_000)
   expect(browser.calls).toEqual([])
 })

@@ -83,7 +83,7 @@ describe('presence', () => {
     tidings.reset()
   })
 
-  test('moves no position, and is told to nobody who stopped', async () => {
+  test('moves no cursor, and is told to nobody who stopped', async () => {
     const tidings = new Tidings({ url, transport: 'eventsource', reconnect: { baseMs: 0, capMs: 0 } })
     const told = vi.fn()
     const stop = tidings.presence('room:7', told)

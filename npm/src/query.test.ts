@@ -179,6 +179,13 @@ describe('a gap', () => {
     await due()
     expect(asked().sort()).toEqual(['a', 'b', 'timer'])
   })
+
+  test('among addressed events invalidates the keys of labels', async () => {
+    await current(mapping, ['a'], ['b'], ['timer'])
+    browser.stream.frame('gap', { channels: ['b'], addressed: true, reason: 'trimmed' })
+    await due()
+    expect(asked().sort()).toEqual(['b', 'timer'])
+  })
 })
 
 describe('a query whose fetch began before its channel was confirmed', () => {
@@ -216,9 +223,9 @@ describe('a query whose fetch began before its channel was confirmed', () => {
     expect(asked()).toHaveLength(1)
     const { requestId, since } = browser.calls.at(-1)!.body
     expect(since).toBe('1f.40.1')
-    const position = '1f.41.c0de'
-    browser.stream.frame('backfill', { channel: 'a', type: 'changed', position, timestamp: '', requestId, payload: 1 })
-    browser.stream.frame('subscribed', { requestId, channels: ['a'], position: '1f.42.9ab3' })
+    const cursor = '1f.41.c0de'
+    browser.stream.frame('backfill', { channel: 'a', type: 'changed', cursor, timestamp: '', requestId, payload: 1 })
+    browser.stream.frame('subscribed', { requestId, channels: ['a'], cursor: '1f.42.9ab3' })
     await due()
     expect(asked()).toHaveLength(2)
   })

@@ -101,12 +101,11 @@ export function syncQueries<C extends object, Q extends QueryClientLike>(
     }
     return () => stops.forEach((stop) => stop())
   }
-  // Those addressed to the user may be missed only together with all others.
-  const addressed = (Object.values(labels) as Rule[]).flatMap(({ keys }) => keys)
+  const keysOfLabels = (Object.values(labels) as Rule[]).flatMap(({ keys }) => keys)
   const ends = [
     () => refresh.end(),
     lasting(client, begin),
-    client.subscribeGap((affected) => affected ?? refresh.invalidate(addressed)),
+    client.subscribeGap((_channels, _reason, addressed) => addressed && refresh.invalidate(keysOfLabels)),
   ]
   return () => {
     for (const end of ends.splice(0)) end()

@@ -156,7 +156,7 @@ describe('useChannel', () => {
     await render(<Hear channel="b" heard={heard} />)
     await settled()
     const { requestId } = browser.calls.find(({ url }) => url.endsWith('/subscribe'))!.body
-    browser.stream.frame('subscribed', { requestId, channels: ['b'], position: '1f.42.9ab3' })
+    browser.stream.frame('subscribed', { requestId, channels: ['b'], cursor: '1f.42.9ab3' })
     await event('a', 1, { seq: 43 })
     await event('b', 2, { seq: 44 })
     expect(heard.mock.calls).toEqual([[2]])
@@ -184,9 +184,9 @@ describe('useChannel', () => {
     await render(<Typed />)
     await open()
     await event('a', 1, { seq: 43 })
-    const position = '1f.44.c0de'
+    const cursor = '1f.44.c0de'
     for (const type of ['other', 'toString', 'constructor']) {
-      browser.stream.frame('message', { channel: 'a', type, position, timestamp: '', payload: 2 }, position)
+      browser.stream.frame('message', { channel: 'a', type, timestamp: '', payload: 2 }, cursor)
     }
     await settled()
     expect(changed.mock.calls.map(([{ payload }]) => payload)).toEqual([1])
@@ -245,9 +245,9 @@ describe('useChannel', () => {
     expect(browser.calls.at(-1)?.body).toMatchObject({ channels: ['a'], since: '1f.40.1' })
     await act(async () => {
       const { requestId } = browser.calls.at(-1)!.body
-      const position = '1f.41.c0de'
-      browser.stream.frame('backfill', { channel: 'a', type: 'changed', position, timestamp: '', requestId, payload: 1 })
-      browser.stream.frame('subscribed', { requestId, channels: ['a'], position: '1f.42.9ab3' })
+      const cursor = '1f.41.c0de'
+      browser.stream.frame('backfill', { channel: 'a', type: 'changed', cursor, timestamp: '', requestId, payload: 1 })
+      browser.stream.frame('subscribed', { requestId, channels: ['a'], cursor: '1f.42.9ab3' })
     })
     await event('a', 2, { seq: 50 })
     await render(<Since paused />)

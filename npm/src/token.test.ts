@@ -90,7 +90,7 @@ test('a channel that is taken away is told to its subscription', async () => {
   const stop = tidings.subscribe('a', () => {}, { onRevoked })
   browser.stream.open()
   await settle()
-  browser.stream.frame('subscribed', { requestId: browser.calls.at(-1)?.body.requestId, channels: ['a'], position: '1f.42.9ab3' })
+  browser.stream.frame('subscribed', { requestId: browser.calls.at(-1)?.body.requestId, channels: ['a'], cursor: '1f.42.9ab3' })
   await stop.ready
   browser.stream.frame('revoked', { channels: ['a'], code: 'forbidden' })
   expect(onRevoked.mock.calls).toEqual([['forbidden']])

@@ -38,8 +38,8 @@ class FakeStream {
 
 /** An event as the server writes it. */
 function frame(channel: string, seq: number, payload: unknown, more = {}): string {
-  const position = `1f.${seq}.c0de`
-  return `id: ${position}\ndata: ${JSON.stringify({ channel, type: 't', ...more, position, timestamp: '', payload })}\n\n`
+  const cursor = `1f.${seq}.c0de`
+  return `id: ${cursor}\ndata: ${JSON.stringify({ channel, type: 't', ...more, timestamp: '', payload })}\n\n`
 }
 
 const streams: FakeStream[] = []
@@ -82,6 +82,18 @@ async function open(options: TidingsOptions = {}): Promise<{ heard: unknown[]; s
   await stream.connected()
   return { heard, stream }
 }
+
+test('an event has its `id` as its cursor', async () => {
+  const { stream } = await open()
+  const cursors: string[] = []
+  tidings.subscribe('*', ({ cursor }) => cursors.push(cursor))
+  await settle()
+  await stream.send(`event: subscribed\ndata: {"requestId":"${browser.calls.at(-1)?.body.requestId}","channels":["*"],"cursor":"1f.42.9ab3"}\n\n`)
+  await stream.send(frame('a', 43, 1) + frame('b', 44, 1))
+  // One with an exclusion is read in another way.
+  await stream.send(frame('a', 45, 1, { except: { userId: 'somebody else', deviceId: 'd' } }))
+  expect(cursors).toEqual(['1f.43.c0de', '1f.44.c0de', '1f.45.c0de'])
+})
 
 describe('which one', () => {
   test('by itself, `fetch` where bodies can be streamed', async () => {
@@ -195,7 +207,7 @@ test('a handler that ends the connection hears no more of what had come', async 
   const { heard, stream } = await open()
   tidings.subscribe('a', () => tidings.disconnect())
   await settle()
-  await stream.send(`event: subscribed\ndata: {"requestId":"${browser.calls.at(-1)?.body.requestId}","channels":["a"],"position":"1f.42.9ab3"}\n\n`)
+  await stream.send(`event: subscribed\ndata: {"requestId":"${browser.calls.at(-1)?.body.requestId}","channels":["a"],"cursor":"1f.42.9ab3"}\n\n`)
   await stream.send(frame('a', 43, 1) + frame('a', 44, 2))
   expect(heard).toEqual([['a', 1]])
   expect([tidings.state, stream.closed]).toEqual(['closed', true])
@@ -217,7 +229,7 @@ test('how long events took is measured here too, also beside what cannot be read
   await stream.connected({ timestamp: '2026-01-02T03:04:05.000Z' })
   const at = (seq: number): string => frame('a', seq, 1).replace('"timestamp":""', '"timestamp":"2026-01-02T04:04:05.000Z"')
   await stream.send(at(43) + frame('elsewhere', 44, 1) + at(45))
-  await stream.send(`${at(46)}data: {"channel":"a","type":"t","position":"1f.47.1","timestamp":"","payload":\n\n`)
+  await stream.send(`${at(46)}id: 1f.47.1\ndata: {"channel":"a","type":"t","timestamp":"","payload":\n\n`)
   hide({ type: 'pagehide' })
   await settle()
   expect(browser.calls.at(-1)).toMatchObject({ url: 'http://app.test/api/events/latency', body: { connectionId: 'n1', ms: [0, 0, 0] } })
@@ -226,11 +238,11 @@ test('how long events took is measured here too, also beside what cannot be read
 test('a gap comes in its place, and a broken frame is told', async () => {
   const { heard, stream } = await open()
   await stream.send(`${frame('a', 43, 1)}id: 2a.0.0\nevent: gap\ndata: {"channels":null,"reason":"epoch"}\n\ndata: {"chan\n\n${frame('a', 44, 2)}`)
-  await stream.send(`data: {"channel":"a","type":"t","position":"1f.45.1","timestamp":"","payload":\n\n`)
+  await stream.send(`id: 1f.45.1\ndata: {"channel":"a","type":"t","timestamp":"","payload":\n\n`)
   expect(heard).toEqual([
     ['a', 1],
     ['a', 2],
   ])
-  expect(gaps).toEqual([[null, 'epoch']])
+  expect(gaps).toEqual([[null, 'epoch', true]])
   expect(errors).toMatchObject([{ code: 'malformedFrame' }, { code: 'malformedFrame' }])
 })

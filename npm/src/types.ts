@@ -57,8 +57,8 @@ export interface TidingsEvent<T = unknown, Type extends string = string> {
   readonly source?: EventOrigin
   /** From whom it is hidden. */
   readonly except?: EventExclusion
-  /** Its place in the log: an opaque cursor, fit for `since`. */
-  readonly position: string
+  /** Where it stands in the log: opaque, fit for `since`. */
+  readonly cursor: string
   /** When the server accepted it: RFC 3339, UTC, milliseconds. */
   readonly timestamp: string
   /** What the application sent. */
@@ -83,8 +83,10 @@ export type GapReason = 'malformed' | 'epoch' | 'trimmed' | 'diverged' | 'refuse
  * Called when events may have been missed: refetch.
  *
  * @param channels - on which channels; `null` on all, those addressed to the user included
+ * @param addressed - whether among the events addressed to this user or device as well, which a list of channels cannot name; always
+ * `true` where `channels` is `null`
  */
-export type GapHandler = (channels: readonly string[] | null, reason: GapReason) => void
+export type GapHandler = (channels: readonly string[] | null, reason: GapReason, addressed: boolean) => void
 
 /** Options of {@link Tidings.on}. */
 export interface ReadyOptions {
@@ -99,7 +101,7 @@ export interface ReadyOptions {
 export interface SubscribeOptions extends ReadyOptions {
   /**
    * A cursor: first hear what the channel carried after it. Take it from the server (`hub.cursor()`) **before** loading
-   * the data that the events change, or from an event's `position`. Defaults to none: from now on.
+   * the data that the events change, or from an event's `cursor`. Defaults to none: from now on.
    */
   since?: string
   /** Called when events of this channel may have been missed. */

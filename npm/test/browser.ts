@@ -63,6 +63,7 @@ export class FakeEventSource extends EventTarget {
       deviceId: this.query.deviceId ?? null,
       channels: asked.filter((channel) => !rejected.includes(channel)),
       rejected: rejected.map((channel) => ({ channel, code: 'forbidden' })),
+      addressed: userId !== null,
       resumed: this.query.lastEventId !== undefined,
       heartbeatMs: 15000,
       ...more,
@@ -73,9 +74,9 @@ export class FakeEventSource extends EventTarget {
 
   /** The server sends an event. */
   event(channel: string, payload: unknown, { seq = 43, ...more }: { seq?: number; to?: 'user' | 'device' } = {}): void {
-    const position = `1f.${seq}.c0de`
+    const cursor = `1f.${seq}.c0de`
     const timestamp = '2026-01-02T03:04:05.678Z'
-    this.frame('message', { channel, type: 'changed', ...more, position, timestamp, payload }, position)
+    this.frame('message', { channel, type: 'changed', ...more, timestamp, payload }, cursor)
   }
 
   /** The server, or the network, ends it as browsers show it: one `error`, closed for good. */

@@ -53,7 +53,7 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
   }
   async function confirm(): Promise<void> {
     const { requestId, channels } = browser.calls.filter(({ url }) => url.endsWith('/subscribe')).at(-1)!.body
-    browser.stream.frame('subscribed', { requestId, channels, position: '1f.42.9ab3' })
+    browser.stream.frame('subscribed', { requestId, channels, cursor: '1f.42.9ab3' })
     await settle()
   }
 

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     ConnectionId, Cursor, DeviceId, EventType, Except, Key, Pattern, RequestId, SessionId, Source, UserId,
-    frame::{Member, Rejected},
+    frame::{Member, Rejected, is_false},
 };
 
 /// Body of `POST {base}/subscribe` and `/unsubscribe` (which ignores `since`).
@@ -16,9 +16,12 @@ pub struct SubscribeRequest {
     pub connection_id: ConnectionId,
     /// The caller's name for this call; the stream's `subscribed` and `backfill` frames repeat it.
     pub request_id: RequestId,
-    /// Channels and patterns; at least one.
+    /// Channels and patterns; at least one, unless `addressed` is set.
     pub channels: Vec<Pattern>,
-    /// Send what these channels carried after this position first.
+    /// Whether it is about the events addressed to the stream's user or device as well.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub addressed: bool,
+    /// Send first what these channels carried after this cursor, and with `addressed` what was addressed to the user or device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Cursor>,
 }
@@ -31,6 +34,9 @@ pub struct SubscribeAnswer {
     pub accepted: Vec<Pattern>,
     /// What will not, and why.
     pub rejected: Vec<Rejected>,
+    /// Whether `addressed` was accepted, where the call asked for it. It is not where the stream has no user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addressed: Option<bool>,
 }
 
 /// To whom an event goes instead of its channel's subscribers.
@@ -132,8 +138,8 @@ fn strict_except<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ex
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishAnswer {
     /// Where it stands in the log.
-    pub position: Cursor,
-    /// Whether its key had been seen before; then `position` is the first one's and nothing was stored.
+    pub cursor: Cursor,
+    /// Whether its key had been seen before; then `cursor` is the first one's and nothing was stored.
     pub duplicate: bool,
 }
 

@@ -9,20 +9,20 @@ use std::{fmt, str::FromStr};
 /// - `tag` fingerprints the record at `seq`, so that a log which lost its tail and reused its numbers is told from the
 ///   one the client read. The origin's tag is 0.
 ///
-/// The text is lower-case hexadecimal for `epoch` and `tag` and decimal for `seq`, without leading zeros, so that equal
-/// cursors are equal texts.
+/// The text is each of the three in base 36 (`0-9a-z`) without leading zeros, so that equal cursors are equal texts, and short
+/// ones: every event carries one.
 ///
 /// ```
 /// use tidings_protocol::Cursor;
-/// let cursor: Cursor = "1f.42.9ab3".parse()?;
-/// assert_eq!((cursor.epoch, cursor.seq, cursor.tag), (0x1f, 42, 0x9ab3));
-/// assert_eq!(cursor.to_string(), "1f.42.9ab3");
+/// let cursor: Cursor = "1f.16.9ab3".parse()?;
+/// assert_eq!((cursor.epoch, cursor.seq, cursor.tag), (51, 42, 433_263));
+/// assert_eq!(cursor.to_string(), "1f.16.9ab3");
 /// # Ok::<(), tidings_protocol::CursorError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {
     /// The lineage of the log.
-    pub epoch: u64,
+    pub epoch: u32,
     /// The record's number, from 1; 0 is the origin.
     pub seq: u64,
     /// The record's fingerprint; 0 at the origin.
@@ -34,27 +34,30 @@ pub struct Cursor {
 #[error("not a cursor: expected `epoch.seq.tag`")]
 pub struct CursorError;
 
-/// The longest text of a cursor: 16, 20 and 8 digits, and two dots.
-const TEXT_BYTES: usize = 46;
+/// The longest text of a cursor: 7, 13 and 7 digits, and two dots.
+const TEXT_BYTES: usize = 29;
 
 impl Cursor {
-    /// Calls `with` with the text. Made by hand, because every event has it twice, and `write!` takes ten times as long.
+    /// Calls `with` with the text. Made by hand, because every event has one, and `write!` takes ten times as long.
     fn text<R>(&self, with: impl FnOnce(&str) -> R) -> R {
         let mut bytes = [b'.'; TEXT_BYTES];
         // From the end to the beginning.
-        let at = digits::<16>(&mut bytes, TEXT_BYTES, self.tag.into()) - 1;
-        let at = digits::<10>(&mut bytes, at, self.seq) - 1;
-        let at = digits::<16>(&mut bytes, at, self.epoch);
+        let at = digits(&mut bytes, TEXT_BYTES, self.tag.into()) - 1;
+        let at = digits(&mut bytes, at, self.seq) - 1;
+        let at = digits(&mut bytes, at, self.epoch.into());
         with(str::from_utf8(&bytes[at..]).unwrap_or_default())
     }
 }
 
+/// The base of the numbers in a cursor's text.
+const RADIX: u64 = 36;
+
 /// Writes a number so that it ends before `end`; returns where it begins.
-fn digits<const RADIX: u64>(bytes: &mut [u8], end: usize, mut number: u64) -> usize {
+fn digits(bytes: &mut [u8], end: usize, mut number: u64) -> usize {
     let mut at = end;
     loop {
         at -= 1;
-        bytes[at] = b"0123456789abcdef"[usize::try_from(number % RADIX).unwrap_or_default()];
+        bytes[at] = b"0123456789abcdefghijklmnopqrstuvwxyz"[usize::try_from(number % RADIX).unwrap_or_default()];
         number /= RADIX;
         if number == 0 {
             return at;
@@ -84,16 +87,17 @@ impl Cursor {
     /// [`CursorError`] when it is no cursor.
     pub fn from_ascii(text: &[u8]) -> Result<Self, CursorError> {
         let mut rest = text;
-        let epoch = number(&mut rest, 16, true)?;
-        let seq = number(&mut rest, 10, true)?;
-        let tag = u32::try_from(number(&mut rest, 16, false)?).map_err(|_| CursorError)?;
+        let small = |number| u32::try_from(number).map_err(|_| CursorError);
+        let epoch = small(number(&mut rest, true)?)?;
+        let seq = number(&mut rest, true)?;
+        let tag = small(number(&mut rest, false)?)?;
         Ok(Self { epoch, seq, tag })
     }
 }
 
 /// Takes one canonical number (no sign, no leading zero, no upper case) from the front: up to a dot, which is taken with it, or to
 /// the end. By hand, because a client reads one with every event, and the standard library's parts cost a browser a kilobyte.
-fn number(rest: &mut &[u8], radix: u64, dotted: bool) -> Result<u64, CursorError> {
+fn number(rest: &mut &[u8], dotted: bool) -> Result<u64, CursorError> {
     let mut number = 0_u64;
     for (index, &byte) in rest.iter().enumerate() {
         if byte == b'.' && dotted && index > 0 {
@@ -102,15 +106,14 @@ fn number(rest: &mut &[u8], radix: u64, dotted: bool) -> Result<u64, CursorError
         }
         let digit = match byte {
             b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' if radix == 16 => byte - b'a' + 10,
+            b'a'..=b'z' => byte - b'a' + 10,
             _ => return Err(CursorError),
         };
         // Not `checked_mul`, which works in 128 bits, and Wasm has 64.
-        let largest = if radix == 16 { u64::MAX / 16 } else { u64::MAX / 10 };
-        if number == 0 && index > 0 || number > largest {
+        if number == 0 && index > 0 || number > u64::MAX / RADIX {
             return Err(CursorError);
         }
-        number = (number * radix).checked_add(u64::from(digit)).ok_or(CursorError)?;
+        number = (number * RADIX).checked_add(u64::from(digit)).ok_or(CursorError)?;
     }
     if dotted || rest.is_empty() { Err(CursorError) } else { Ok(number) }
 }
@@ -145,8 +148,10 @@ mod tests {
             "01.2.3",
             "1.02.3",
             "A.2.3",
-            "1.a.3",
-            "1.2.100000000",
+            "1.B.3",
+            "1.2.1z141z4",
+            "1z141z4.2.3",
+            "1.3w5e11264sgsg.3",
             "..",
             "1..2",
         ] {
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_largest_cursor_survives_a_round_trip() {
-        let cursor = Cursor { epoch: u64::MAX, seq: u64::MAX, tag: u32::MAX };
+        let cursor = Cursor { epoch: u32::MAX, seq: u64::MAX, tag: u32::MAX };
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
         let origin = Cursor { epoch: 0, seq: 0, tag: 0 };
         assert_eq!(origin.to_string(), "0.0.0");

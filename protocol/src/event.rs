@@ -157,8 +157,9 @@ pub struct EventFrame<P = Box<serde_json::value::RawValue>> {
     /// From whom it is hidden.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except: Option<Except>,
-    /// Its place in the log.
-    pub position: Cursor,
+    /// Where it stands in the log: in a `backfill`, which has no `id:`. A default event has none, for its `id:` says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
     /// When the hub accepted it.
     pub timestamp: Timestamp,
     /// In a `backfill`: the subscribe call that asked for it.

@@ -58,6 +58,12 @@ macro_rules! words {
 #[cfg(feature = "serde")]
 pub(crate) use words;
 
+#[cfg(feature = "serde")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !value
+}
+
 words! {
     /// Why a stream may have missed events.
     GapReason {
@@ -122,6 +128,8 @@ pub struct Connected {
     pub channels: Vec<Pattern>,
     /// The channels asked for that are not.
     pub rejected: Vec<Rejected>,
+    /// Whether the stream carries what is addressed to its user or device: where it has a user.
+    pub addressed: bool,
     /// Whether the stream goes on where the client's cursor stands. If not, and a cursor was given, a `gap` follows.
     pub resumed: bool,
     /// The interval between heartbeats, in milliseconds.
@@ -151,8 +159,11 @@ pub struct Subscribed {
     pub request_id: RequestId,
     /// The channels that are now active.
     pub channels: Vec<Pattern>,
+    /// Whether the call asked for addressed events too: all of the past that it asked for has been sent.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
+    pub addressed: bool,
     /// From here on they are live.
-    pub position: Cursor,
+    pub cursor: Cursor,
 }
 
 impl Subscribed {
@@ -167,8 +178,11 @@ pub const BACKFILL: &str = "backfill";
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Gap {
-    /// On which channels; `null` on all of the stream, user-addressed events included.
+    /// On which channels; `null` on all of the stream, addressed events included.
     pub channels: Option<Vec<Pattern>>,
+    /// Beside a list of channels, which may be empty: among the events addressed to this user or device as well.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
+    pub addressed: bool,
     /// Why.
     pub reason: GapReason,
     /// The call whose `since` cannot be honoured: nobody else has missed anything. None on all of the stream.
@@ -190,6 +204,9 @@ pub const HEARTBEAT: &str = "heartbeat";
 pub struct Revoked {
     /// Which.
     pub channels: Vec<Pattern>,
+    /// Whether the stream no longer carries what is addressed to its user or device either.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
+    pub addressed: bool,
     /// Why.
     pub code: RejectCode,
 }

@@ -57,7 +57,7 @@ proptest! {
             to,
             source: Some(Source { user_id: user.clone(), ..Source::default() }),
             except: user.filter(|_| excludes).map(except),
-            position: Cursor { epoch: 1, seq: 2, tag: 3 },
+            cursor: None,
             timestamp: Timestamp(0),
             request_id: None,
             payload,
@@ -66,7 +66,7 @@ proptest! {
         match Head::read(data.as_bytes()) {
             Some(head) => {
                 prop_assert_eq!(head.channel, event.channel.as_str().as_bytes());
-                prop_assert_eq!((head.to, head.excludes, head.position), (event.to, event.except.is_some(), &b"1.2.3"[..]));
+                prop_assert_eq!((head.to, head.excludes), (event.to, event.except.is_some()));
             }
             // Only what holds an escape is left to a real parser.
             None => prop_assert!(data.split_once("\"payload\"").unwrap().0.contains('\\')),
@@ -148,13 +148,13 @@ proptest! {
     }
 
     #[test]
-    fn cursors_survive_a_round_trip(epoch: u64, seq: u64, tag: u32) {
+    fn cursors_survive_a_round_trip(epoch: u32, seq: u64, tag: u32) {
         let cursor = Cursor { epoch, seq, tag };
         prop_assert_eq!(cursor.to_string().parse(), Ok(cursor));
     }
 
     #[test]
-    fn a_cursor_has_one_text(text in "[0-9a-fA]{0,3}\\.[0-9]{0,3}\\.[0-9a-fA]{0,9}") {
+    fn a_cursor_has_one_text(text in "[0-9a-zA]{0,8}\\.[0-9a-z]{0,14}\\.[0-9a-zA]{0,8}") {
         if let Ok(cursor) = text.parse::<Cursor>() {
             prop_assert_eq!(cursor.to_string(), text);
         }

@@ -42,9 +42,10 @@ fn frames_are_shown_as_they_are_written() {
 #[test]
 fn bodies_are_shown_as_they_are_read() {
     let blocks = blocks("json");
-    let [subscribe, accepted, publish, receipts, wanted, ticket, refresh, left, here, watch, problem] = blocks[..]
+    let [subscribe, accepted, addressed, told, publish, receipts, wanted, ticket, refresh, left, here, watch, problem] =
+        blocks[..]
     else {
-        panic!("eleven bodies: {blocks:?}")
+        panic!("thirteen bodies: {blocks:?}")
     };
     serde_json::from_str::<RefreshRequest>(refresh).unwrap();
     serde_json::from_str::<RefreshAnswer>(left).unwrap();
@@ -52,8 +53,10 @@ fn bodies_are_shown_as_they_are_read() {
     serde_json::from_str::<PresenceRequest>(watch).unwrap();
     serde_json::from_str::<TicketRequest>(wanted).unwrap();
     serde_json::from_str::<TicketAnswer>(ticket).unwrap();
-    serde_json::from_str::<SubscribeRequest>(subscribe).unwrap();
-    serde_json::from_str::<SubscribeAnswer>(accepted).unwrap();
+    for (request, answer) in [(subscribe, accepted), (addressed, told)] {
+        serde_json::from_str::<SubscribeRequest>(request).unwrap();
+        serde_json::from_str::<SubscribeAnswer>(answer).unwrap();
+    }
     assert_eq!(serde_json::from_str::<Vec<PublishRequest>>(publish).unwrap().len(), 3);
     assert_eq!(serde_json::from_str::<Vec<PublishAnswer>>(receipts).unwrap().len(), 3);
     let problem: Problem = serde_json::from_str(problem).unwrap();

@@ -215,7 +215,7 @@ impl Connection {
         }
         let revoked = self.aside.take_from().map(|rare| std::mem::take(&mut rare.revoked));
         if let Some(channels) = revoked.filter(|channels| !channels.is_empty()) {
-            let revoked = Revoked { channels, code: RejectCode::Forbidden };
+            let revoked = Revoked { channels, addressed: false, code: RejectCode::Forbidden };
             batch.push(json_frame(Some(Revoked::NAME), None, &revoked));
         }
         // A position that this node has not reached has passed commands that it does not know of.
@@ -263,7 +263,7 @@ impl Connection {
             // What they asked of the past is covered by this gap.
             rare.pending.iter_mut().for_each(|pending| pending.since = Since::Now);
         }
-        let gap = Gap { channels: None, reason, request_id: None };
+        let gap = Gap { channels: None, addressed: false, reason, request_id: None };
         batch.push_gap(reason, json_frame(Some(Gap::NAME), Some(&self.position), &gap));
         self.unaligned = false;
         self.align(view, batch);

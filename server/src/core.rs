@@ -36,7 +36,7 @@ use tidings_protocol::{
 
 use self::registry::Registry;
 pub(crate) use self::{
-    holding::Past,
+    holding::{Past, SubscribeCall},
     link::Link,
     opening::{Opening, Start},
     verdict::Verdict,

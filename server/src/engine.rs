@@ -35,7 +35,7 @@ use crate::record::{Entry, Record};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// The log's lineage.
-    pub epoch: u64,
+    pub epoch: u32,
     /// The first record still held, or the one that will come next in an empty log; from 1.
     pub first: u64,
     /// The last record, `first - 1` in an empty log.

@@ -17,7 +17,7 @@ use std::{
 
 pub use builder::HubBuilder;
 use tidings_protocol::{
-    ConnectionId, Cursor, DeviceId, Pattern, RequestId, UserId,
+    ConnectionId, Cursor, DeviceId, Pattern, UserId,
     frame::{Closing, ClosingReason, Connected, GapReason, Member, RejectCode, Rejected},
     sse,
 };
@@ -29,7 +29,7 @@ use crate::{
     clock::{Clock, millis, wall_clock_ms},
     config::Config,
     connection::{Fetched, Names, Since},
-    core::{Core, Link, Opening, Past, Start, Verdict},
+    core::{Core, Link, Opening, Past, Start, SubscribeCall, Verdict},
     engine::{Engine, EngineError, Limit},
     meter::Stats,
     presence::PresenceWatch,
@@ -308,6 +308,7 @@ impl Hub {
             device_id: names.device.clone(),
             channels: Vec::new(),
             rejected,
+            addressed: names.user.is_some(),
             resumed: false,
             heartbeat_ms: millis(self.config().heartbeat),
             expires_in: expires_in.map(|left| left.as_secs()),
@@ -361,22 +362,16 @@ impl Hub {
         self.core().unsubscribe(link, channels);
     }
 
-    /// Asks for channels on a live stream, for somebody; returns those that were revoked and those beyond what a stream may
-    /// hold.
-    pub(crate) fn ask(
-        &self,
-        identity: &Identity,
-        link: &Arc<Link>,
-        request: RequestId,
-        channels: Asked,
-        past: Past,
-    ) -> Vec<Rejected> {
-        tracing::debug!(connection = %link.id, channels = ?channels.all().collect::<Vec<_>>(), "subscribe");
+    /// Asks for channels and addressed events on a live stream, for somebody; returns the channels that were revoked and those
+    /// beyond what a stream may hold, and whether addressed events were asked for in vain.
+    pub(crate) fn ask(&self, identity: &Identity, link: &Arc<Link>, call: SubscribeCall) -> (Vec<Rejected>, bool) {
+        let channels: Vec<_> = call.channels.all().collect();
+        tracing::debug!(connection = %link.id, ?channels, addressed = call.addressed, "subscribe");
         let limit = self.config().channels_per_connection;
-        let unheard = self.core().subscribe(link, request, channels, past, identity.issued_ms(), limit);
+        let unheard = self.core().subscribe(link, call, identity.issued_ms(), limit);
         let beyond = unheard.beyond.into_iter();
         let beyond = beyond.map(|channel| Rejected { channel, code: RejectCode::TooManyChannels });
-        unheard.refused.into_iter().map(forbidden).chain(beyond).collect()
+        (unheard.refused.into_iter().map(forbidden).chain(beyond).collect(), unheard.addressed)
     }
 }
 

@@ -110,7 +110,7 @@ pub struct Record {
 
 impl Record {
     /// The record as a default SSE event with its `id:`; every connection sends these same bytes. A command has none.
-    pub(crate) fn frame(&self, epoch: u64) -> Bytes {
+    pub(crate) fn frame(&self, epoch: u32) -> Bytes {
         if self.entry.control().is_some() {
             return Bytes::new();
         }
@@ -119,7 +119,7 @@ impl Record {
     }
 
     /// The record as a `backfill` for one subscribe call: without `id:`, so that it moves no cursor.
-    pub(crate) fn backfill(&self, epoch: u64, request: &RequestId) -> Bytes {
+    pub(crate) fn backfill(&self, epoch: u32, request: &RequestId) -> Bytes {
         let at = Cursor { epoch, seq: self.seq, tag: self.tag };
         self.encode(at, Some(request))
     }
@@ -136,7 +136,7 @@ impl Record {
             },
             source: entry.source.clone(),
             except: entry.except.clone(),
-            position: at,
+            cursor: backfill.map(|_| at),
             timestamp: entry.timestamp,
             request_id: backfill.cloned(),
             payload: &*entry.payload,
@@ -181,7 +181,7 @@ mod tests {
         let text = String::from_utf8(record.backfill(1, &request).to_vec()).unwrap();
         assert!(text.starts_with("event: backfill\ndata: {"), "{text}");
         assert!(
-            text.contains(r#""position":"1.7.9""#) && text.ends_with("\"requestId\":\"r1\",\"payload\":1}\n\n"),
+            text.contains(r#""cursor":"1.7.9""#) && text.ends_with("\"requestId\":\"r1\",\"payload\":1}\n\n"),
             "{text}"
         );
     }

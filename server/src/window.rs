@@ -59,7 +59,7 @@ pub(crate) struct Window {
     lineage: u64,
     /// Why the last reset happened: what connections are told.
     reset_reason: GapReason,
-    epoch: u64,
+    epoch: u32,
     /// The record before the first one held.
     base: Cursor,
     records: VecDeque<Sent>,
@@ -115,7 +115,7 @@ impl Window {
         self.reset_reason
     }
 
-    pub(crate) fn epoch(&self) -> u64 {
+    pub(crate) fn epoch(&self) -> u32 {
         self.epoch
     }
 

@@ -20,17 +20,20 @@ pub(crate) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
         frame::Frame::Subscribed(subscribed) => Frame::Subscribed {
             request_id: subscribed.request_id.as_str().to_owned(),
             channels: subscribed.channels,
-            position: Some(subscribed.position),
+            addressed: subscribed.addressed,
+            cursor: Some(subscribed.cursor),
         },
         frame::Frame::Gap(gap) => Frame::Gap {
             channels: gap.channels,
+            addressed: gap.addressed,
             reason: gap.reason.as_str().to_owned(),
             request_id: gap.request_id.map(|id| id.to_string()),
             id,
         },
         frame::Frame::Heartbeat => Frame::Heartbeat { id },
         frame::Frame::Revoked(revoked) => {
-            Frame::Revoked { channels: revoked.channels, code: revoked.code.as_str().to_owned() }
+            let frame::Revoked { channels, addressed, code } = revoked;
+            Frame::Revoked { channels, addressed, code: code.as_str().to_owned() }
         }
         frame::Frame::Closing(closing) => {
             Frame::Closing { reason: closing.reason.as_str().to_owned(), retry_ms: closing.retry_ms }

@@ -1,7 +1,7 @@
 //! The records of one chunk, gathered so that the browser reads them in one go: decoding a text and parsing it cost it more
 //! for each call than for each byte.
 
-use tidings_protocol::{Cursor, event::Head};
+use tidings_protocol::{Cursor, event::Head, sse::RawMessage};
 
 use crate::session::{Hears, Route, Session};
 
@@ -16,7 +16,7 @@ pub(crate) struct Batch {
 
 /// What the session has to know of a record.
 pub(crate) struct Record {
-    pub(crate) position: Option<Cursor>,
+    pub(crate) cursor: Option<Cursor>,
     hears: Hears,
     route: Route,
     /// Of the routes, when this one was found.
@@ -26,7 +26,7 @@ pub(crate) struct Record {
 }
 
 impl Batch {
-    pub(crate) fn push(&mut self, head: &Head<'_>, data: &[u8], session: &mut Session) {
+    pub(crate) fn push(&mut self, head: &Head<'_>, message: RawMessage<'_>, session: &mut Session) {
         let hears = if head.to.is_none() { Hears::Channels } else { Hears::Addressed };
         let routes = session.routes();
         let route = routes.look_up(head.channel, hears);
@@ -35,10 +35,16 @@ impl Batch {
             self.heard += 1;
             self.text.push(if self.text.is_empty() { b'[' } else { b',' });
             let start = self.text.len();
-            self.text.extend_from_slice(data);
+            // The stream says it as the `id:`; the application finds it in the event.
+            self.text.extend_from_slice(b"{\"cursor\":\"");
+            let plain = |byte: &&u8| matches!(byte, b'!'..=b'~') && !b"\"\\".contains(*byte);
+            self.text.extend(message.last_event_id.iter().filter(plain));
+            self.text.extend_from_slice(b"\",");
+            self.text.extend_from_slice(message.data.get(1..).unwrap_or_default());
             (start, self.text.len())
         });
-        self.records.push(Record { position: Cursor::from_ascii(head.position).ok(), hears, route, generation, text });
+        let cursor = Cursor::from_ascii(message.last_event_id).ok();
+        self.records.push(Record { cursor, hears, route, generation, text });
     }
 
     pub(crate) fn records(&self) -> &[Record] {

@@ -94,16 +94,20 @@ pub(crate) fn control(name: u32, text: &str) -> Option<Frame> {
         occasion::SUBSCRIBED => Frame::Subscribed {
             request_id: fields.some_text()?,
             channels: fields.channels()?,
-            position: fields.cursor(),
+            addressed: fields.truth(),
+            cursor: fields.cursor(),
         },
         occasion::GAP => Frame::Gap {
             channels: fields.channels(),
+            addressed: fields.truth(),
             request_id: fields.some_text(),
             reason: fields.text().to_owned(),
             id,
         },
         occasion::HEARTBEAT => Frame::Heartbeat { id },
-        occasion::REVOKED => Frame::Revoked { channels: fields.channels()?, code: fields.text().to_owned() },
+        occasion::REVOKED => {
+            Frame::Revoked { channels: fields.channels()?, addressed: fields.truth(), code: fields.text().to_owned() }
+        }
         occasion::PRESENCE => Frame::Unseen(fields.rejected().pop()?),
         occasion::CLOSING => {
             Frame::Closing { retry_ms: fields.number().unwrap_or(0), reason: fields.text().to_owned() }

@@ -63,6 +63,8 @@ pub enum Action {
     Gap {
         /// On which channels; `None` on all, addressed events included.
         channels: Option<Vec<Pattern>>,
+        /// Whether among addressed events as well; always so on all.
+        addressed: bool,
         /// Why.
         reason: Cow<'static, str>,
         /// The subscriptions that are meant.

@@ -209,15 +209,16 @@ pub(super) fn push_escaped(out: &mut String, id: &str) {
 /// Adds what [`Cursor`] displays, without its formatter.
 #[inline(never)]
 pub(super) fn push_cursor(out: &mut String, cursor: &Cursor) {
-    push_number(out, cursor.epoch, HEX);
+    push_number(out, u64::from(cursor.epoch), BASE36);
     out.push('.');
-    push_number(out, cursor.seq, DECIMAL);
+    push_number(out, cursor.seq, BASE36);
     out.push('.');
-    push_number(out, u64::from(cursor.tag), HEX);
+    push_number(out, u64::from(cursor.tag), BASE36);
 }
 
 pub(super) const DECIMAL: &str = "0123456789";
 pub(super) const HEX: &str = "0123456789abcdef";
+const BASE36: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 const UPPER_HEX: &str = "0123456789ABCDEF";
 
 pub(super) fn push_number(out: &mut String, number: u64, digits: &str) {
@@ -275,7 +276,7 @@ mod tests {
 
     #[test]
     fn texts_are_those_of_the_protocol() {
-        for cursor in [Cursor { epoch: u64::MAX, seq: 0, tag: u32::MAX }, Cursor { epoch: 0, seq: u64::MAX, tag: 16 }] {
+        for cursor in [Cursor { epoch: u32::MAX, seq: 0, tag: u32::MAX }, Cursor { epoch: 0, seq: u64::MAX, tag: 16 }] {
             let mut text = String::new();
             push_cursor(&mut text, &cursor);
             assert_eq!(text, cursor.to_string());

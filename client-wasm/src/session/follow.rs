@@ -8,7 +8,7 @@ use super::{
     link::{LATE_MS, Phase, patience},
     subscription::{Standing, raise},
     tabs::Part,
-    words::{Line, Words, small},
+    words::{ADDRESSED, Line, Words, small},
 };
 use crate::routes::HandlerId;
 
@@ -223,11 +223,13 @@ impl Session {
         }
         if !handlers.is_empty() {
             let mut list = Words(channels);
-            let mut channels = Vec::new();
+            let (mut channels, mut addressed) = (Vec::new(), false);
             while !list.rest().is_empty() {
-                channels.extend(list.until(b',').parse());
+                let one = list.until(b',');
+                addressed |= one == ADDRESSED;
+                channels.extend(one.parse());
             }
-            self.actions.push(Action::Gap { channels: Some(channels), reason: reason.into(), handlers });
+            self.actions.push(Action::Gap { channels: Some(channels), addressed, reason: reason.into(), handlers });
         }
     }
 

@@ -17,13 +17,17 @@ pub enum Frame {
         request_id: String,
         /// What is now active.
         channels: Vec<Pattern>,
+        /// Whether it was asked for addressed events too.
+        addressed: bool,
         /// From here on it is live.
-        position: Option<Cursor>,
+        cursor: Option<Cursor>,
     },
     /// Events may be missing.
     Gap {
         /// On which channels; `None` on all of the stream.
         channels: Option<Vec<Pattern>>,
+        /// Beside a list: among addressed events as well.
+        addressed: bool,
         /// Why.
         reason: String,
         /// The call whose past it is about, if it is about one.
@@ -40,6 +44,8 @@ pub enum Frame {
     Revoked {
         /// Which.
         channels: Vec<Pattern>,
+        /// Whether it no longer carries addressed events either.
+        addressed: bool,
         /// Why.
         code: String,
     },

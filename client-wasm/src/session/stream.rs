@@ -11,7 +11,7 @@ use super::{
     presence::Watch,
     relay,
     subscription::{Known, Standing, Subscription, find, raise},
-    words::small,
+    words::{ADDRESSED, small},
 };
 use crate::routes::{HandlerId, Hears, Route};
 
@@ -21,20 +21,23 @@ impl Session {
         self.heard(now);
         match (&self.phase, frame) {
             (Phase::Connecting(_), Frame::Connected(connected)) => self.connected(now, connected),
-            (Phase::Open(_), Frame::Subscribed { request_id, channels, position }) => {
-                self.subscribed(now, &request_id, &channels, position);
+            (Phase::Open(_), Frame::Subscribed { request_id, channels, addressed, cursor }) => {
+                self.subscribed(now, &request_id, &channels, addressed, cursor);
             }
             (Phase::Open(_), Frame::Gap { channels: None, reason, id, .. }) => self.gap(now, reason, id),
-            (Phase::Open(_), Frame::Gap { channels: Some(channels), reason, request_id, .. }) => {
-                self.gap_on(now, channels, reason, request_id.as_deref());
+            (Phase::Open(_), Frame::Gap { channels: Some(channels), addressed, reason, request_id, .. }) => {
+                self.gap_on(now, channels, addressed, reason, request_id.as_deref());
             }
             (Phase::Open(_), Frame::Heartbeat { id }) => {
                 self.advance(now, id);
                 self.post_place();
             }
-            (Phase::Open(_), Frame::Revoked { channels, code }) => {
+            (Phase::Open(_), Frame::Revoked { channels, addressed, code }) => {
                 for channel in channels {
                     self.taken(Rejected { channel, code: code.clone() });
+                }
+                if addressed {
+                    self.addressed_taken(&code);
                 }
                 self.pump(now);
             }
@@ -123,9 +126,10 @@ impl Session {
         if subscription.owner > 0 {
             return self.post_settled(id);
         }
+        let hears = subscription.hears;
         let reason = if std::mem::take(&mut subscription.owes_gap) {
             "malformed"
-        } else if known == Known::Refused && subscription.hears == Hears::Channels {
+        } else if known == Known::Refused && hears != Hears::Presence {
             // What was published while it was refused is not brought.
             "refused"
         } else {
@@ -136,17 +140,25 @@ impl Session {
             self.actions.push(Action::Settled { handler: id, refusal: None });
         }
         if !reason.is_empty() {
-            let (channels, reason) = (Some(vec![channel]), reason.into());
-            self.actions.push(Action::Gap { channels, reason, handlers: vec![id] });
+            let addressed = hears == Hears::Addressed;
+            let channels = Some(if addressed { Vec::new() } else { vec![channel] });
+            self.actions.push(Action::Gap { channels, addressed, reason: reason.into(), handlers: vec![id] });
         }
     }
 
-    fn subscribed(&mut self, now: u64, request_id: &str, channels: &[Pattern], position: Option<Cursor>) {
+    fn subscribed(
+        &mut self,
+        now: u64,
+        request_id: &str,
+        channels: &[Pattern],
+        addressed: bool,
+        cursor: Option<Cursor>,
+    ) {
         let Phase::Open(stream) = &mut self.phase else { return };
-        stream.calls.confirmed_at = position;
-        // It names a record of the log like any other position: if the log should lose that record, and write another in
+        stream.calls.confirmed_at = cursor;
+        // It names a record of the log like any other cursor: if the log should lose that record, and write another in
         // its place, our marks would hide the new one. So the server is to check it when we come back.
-        raise(&mut self.seen, position);
+        raise(&mut self.seen, cursor);
         let Some(call) = small(request_id) else {
             // The server's own will.
             stream.calls.given(channels);
@@ -156,8 +168,12 @@ impl Session {
         let mut index = 0;
         while let Some(subscription) = self.subscriptions.get(index) {
             index += 1;
-            if subscription.awaits(call) && channels.contains(&subscription.pattern) {
-                self.activate(subscription.id, position);
+            let is_confirmed = match subscription.hears {
+                Hears::Addressed => addressed,
+                _ => channels.contains(&subscription.pattern),
+            };
+            if is_confirmed && subscription.awaits(call) {
+                self.activate(subscription.id, cursor);
             }
         }
         self.pump(now);
@@ -310,13 +326,17 @@ impl Session {
         }
     }
 
-    /// Something may be missing on these channels: to those who asked for it by this call, or without one to all of them.
-    fn gap_on(&mut self, now: u64, channels: Vec<Pattern>, reason: String, request_id: Option<&str>) {
+    /// Something may be missing on these channels, and where it says so among the addressed events: to those who asked for it by
+    /// this call, or without one to all of them.
+    fn gap_on(&mut self, now: u64, channels: Vec<Pattern>, addressed: bool, reason: String, request_id: Option<&str>) {
         let call = request_id.and_then(small);
         let (mut handlers, mut to) = (Vec::new(), String::new());
         for subscription in &mut self.subscriptions {
-            let overlaps = channels.iter().any(|channel| channel.overlaps(&subscription.pattern));
-            if overlaps && subscription.is_wanted() && call.is_none_or(|call| subscription.awaits(call)) {
+            let is_meant = match subscription.hears {
+                Hears::Addressed => addressed,
+                _ => subscription.is_wanted() && channels.iter().any(|channel| channel.overlaps(&subscription.pattern)),
+            };
+            if is_meant && call.is_none_or(|call| subscription.awaits(call)) {
                 // One that is not confirmed keeps its `since`, for nothing promises yet what follows the gap; but it may be that
                 // very place which the log has lost.
                 subscription.mark = None;
@@ -331,10 +351,13 @@ impl Session {
                 }
                 list.push_str(channel.as_str());
             }
+            if addressed {
+                list.push_str(if list.is_empty() { ADDRESSED } else { ",+" });
+            }
             self.say("G").cursor(&None).word(&to).word(&list).word(&reason);
         }
         if to.is_empty() || !handlers.is_empty() {
-            self.actions.push(Action::Gap { channels: Some(channels), reason: reason.into(), handlers });
+            self.actions.push(Action::Gap { channels: Some(channels), addressed, reason: reason.into(), handlers });
         }
         self.pump(now);
     }
@@ -342,7 +365,7 @@ impl Session {
     pub(super) fn tell_gap(&mut self, reason: Cow<'static, str>) {
         let told = self.subscriptions.iter().filter(|one| one.is_wanted() && one.owner == 0);
         let handlers = told.map(|subscription| subscription.id).collect();
-        self.actions.push(Action::Gap { channels: None, reason, handlers });
+        self.actions.push(Action::Gap { channels: None, addressed: true, reason, handlers });
     }
 
     /// The server will not have a channel, or no longer, on this stream.
@@ -365,6 +388,15 @@ impl Session {
             }
         }
         self.refuse_these(rejected, &|one| one.hears == Hears::Channels && one.standing == Standing::Active);
+    }
+
+    /// The stream no longer carries what is addressed to the user or device.
+    fn addressed_taken(&mut self, code: &str) {
+        let is_meant = |one: &Subscription| one.hears == Hears::Addressed && one.standing == Standing::Active;
+        while let Some(one) = self.subscriptions.iter().find(|one| is_meant(one)) {
+            let rejected = Rejected { channel: one.pattern.clone(), code: code.to_owned() };
+            self.refuse_these(rejected, &is_meant);
+        }
     }
 
     /// What was refused is asked for once more: its time may have come by a new stream, or by other credentials. (By what the server

@@ -110,13 +110,14 @@ impl Rig {
 
     fn subscribed(&mut self, request: u32, channels: &str, position: u64) {
         let (channels, position) = (patterns(channels), Some(at(position)));
-        self.frame(Frame::Subscribed { request_id: request.to_string(), channels, position });
+        self.frame(Frame::Subscribed { request_id: request.to_string(), channels, addressed: false, cursor: position });
     }
 
     fn gap(&mut self, channels: Option<&str>, id: Option<u64>) {
         let request_id = None;
         self.frame(Frame::Gap {
             channels: channels.map(patterns),
+            addressed: false,
             reason: "trimmed".into(),
             request_id,
             id: id.map(at),
@@ -204,6 +205,12 @@ impl Rig {
             Action::Settled { handler, refusal } => Some((*handler, refusal.as_deref().map(str::to_owned))),
             _ => None,
         })
+    }
+
+    /// A gap among addressed events, and on these channels.
+    fn gap_among_addressed(&mut self, channels: &str) {
+        let (channels, reason) = (Some(patterns(channels)), "trimmed".into());
+        self.frame(Frame::Gap { channels, addressed: true, reason, request_id: None, id: None });
     }
 
     /// The gaps that were told: their channels and who is meant.

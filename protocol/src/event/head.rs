@@ -7,16 +7,14 @@ use super::Addressee;
 ///
 /// ```
 /// use tidings_protocol::event::Head;
-/// let data = r#"{"channel":"a:b","type":"t","source":{"userId":"u"},"position":"1f.2.3","payload":{"…":[]}}"#;
+/// let data = r#"{"channel":"a:b","type":"t","source":{"userId":"u"},"timestamp":"…","payload":{"…":[]}}"#;
 /// let head = Head::read(data.as_bytes()).unwrap();
-/// assert_eq!((head.channel, head.position, head.to, head.excludes), (&b"a:b"[..], &b"1f.2.3"[..], None, false));
+/// assert_eq!((head.channel, head.to, head.excludes), (&b"a:b"[..], None, false));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head<'a> {
     /// Where it was published, or its label; not checked.
     pub channel: &'a [u8],
-    /// Its place in the log; not checked.
-    pub position: &'a [u8],
     /// To whom it was addressed, if not to the channel.
     pub to: Option<Addressee>,
     /// Whether it is hidden from somebody.
@@ -29,7 +27,7 @@ impl<'a> Head<'a> {
     #[must_use]
     pub fn read(data: &'a [u8]) -> Option<Self> {
         let mut scan = Scan { rest: data };
-        let mut head = Self { channel: b"", position: b"", to: None, excludes: false };
+        let mut head = Self { channel: b"", to: None, excludes: false };
         scan.take(b'{')?;
         loop {
             let name = scan.string()?;
@@ -37,7 +35,6 @@ impl<'a> Head<'a> {
             match name {
                 b"payload" => break,
                 b"channel" => head.channel = scan.string()?,
-                b"position" => head.position = scan.string()?,
                 b"to" => {
                     head.to = Some(match scan.string()? {
                         b"user" => Addressee::User,
@@ -52,7 +49,7 @@ impl<'a> Head<'a> {
             }
             scan.take(b',')?;
         }
-        (!head.channel.is_empty() && !head.position.is_empty()).then_some(head)
+        (!head.channel.is_empty()).then_some(head)
     }
 }
 
@@ -101,32 +98,32 @@ impl<'a> Scan<'a> {
 mod tests {
     use super::*;
 
-    fn head(data: &str) -> Option<(&str, &str, Option<Addressee>, bool)> {
-        let text = |bytes| std::str::from_utf8(bytes).unwrap();
+    fn head(data: &str) -> Option<(&str, Option<Addressee>, bool)> {
         let head = Head::read(data.as_bytes())?;
-        Some((text(head.channel), text(head.position), head.to, head.excludes))
+        Some((std::str::from_utf8(head.channel).unwrap(), head.to, head.excludes))
     }
 
     #[test]
     fn fields_may_come_in_any_order_before_the_payload() {
-        let data = r#"{"position":"1.2.3","except":{"userId":"u","sessionId":"s"},"to":"device","channel":"a","n":[1,{"x":2}],"payload":1}"#;
-        assert_eq!(head(data), Some(("a", "1.2.3", Some(Addressee::Device), true)));
+        let data =
+            r#"{"except":{"userId":"u","sessionId":"s"},"to":"device","channel":"a","n":[1,{"x":2}],"payload":1}"#;
+        assert_eq!(head(data), Some(("a", Some(Addressee::Device), true)));
     }
 
     #[test]
     fn the_payload_is_not_looked_at() {
-        let data = r#"{"channel":"a","position":"1.2.3","payload":{"channel":"b","unfinished"#;
-        assert_eq!(head(data), Some(("a", "1.2.3", None, false)));
+        let data = r#"{"channel":"a","payload":{"channel":"b","unfinished"#;
+        assert_eq!(head(data), Some(("a", None, false)));
     }
 
     #[test]
     fn a_text_inside_a_value_is_no_field() {
-        let data = r#"{"channel":"a","type":"\"","position":"1.2.3","payload":1}"#;
+        let data = r#"{"channel":"a","type":"\"","payload":1}"#;
         assert_eq!(head(data), None, "what holds escapes is left to a real parser");
-        let data = r#"{"channel":"a","type":"},\u007b","position":"1.2.3","payload":1}"#;
+        let data = r#"{"channel":"a","type":"},\u007b","payload":1}"#;
         assert_eq!(head(data), None);
-        let data = r#"{"channel":"a","type":"}],[{","position":"1.2.3","payload":1}"#;
-        assert_eq!(head(data), Some(("a", "1.2.3", None, false)));
+        let data = r#"{"channel":"a","type":"}],[{","payload":1}"#;
+        assert_eq!(head(data), Some(("a", None, false)));
     }
 
     #[test]
@@ -137,14 +134,13 @@ mod tests {
             "{}",
             "[]",
             "null",
-            r#"{"channel":"a","payload":1}"#,
-            r#"{"position":"1.2.3","payload":1}"#,
-            r#"{"channel":"a","position":"1.2.3"}"#,
-            r#"{"payload":1,"channel":"a","position":"1.2.3"}"#,
-            r#"{ "channel":"a","position":"1.2.3","payload":1}"#,
-            r#"{"channel":"a","position":7,"payload":1}"#,
-            r#"{"channel":"a","to":"all","position":"1.2.3","payload":1}"#,
-            r#"{"channel":"a","n":],"position":"1.2.3","payload":1}"#,
+            r#"{"payload":1}"#,
+            r#"{"channel":"a"}"#,
+            r#"{"payload":1,"channel":"a"}"#,
+            r#"{ "channel":"a","payload":1}"#,
+            r#"{"channel":7,"payload":1}"#,
+            r#"{"channel":"a","to":"all","payload":1}"#,
+            r#"{"channel":"a","n":],"payload":1}"#,
         ] {
             assert_eq!(head(data), None, "{data}");
         }

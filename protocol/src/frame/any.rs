@@ -108,10 +108,12 @@ fn read<'de, T: Deserialize<'de>>(name: &'static str, data: &'de str) -> Result<
 
 fn backfill(data: &str) -> Result<EventFrame, FrameError> {
     let frame: EventFrame = read(BACKFILL, data)?;
-    match frame.request_id {
-        Some(_) => Ok(frame),
-        None => Err(FrameError { name: BACKFILL, source: serde_json::Error::missing_field("requestId") }),
-    }
+    let missing = match (&frame.request_id, &frame.cursor) {
+        (None, _) => "requestId",
+        (_, None) => "cursor",
+        (Some(_), Some(_)) => return Ok(frame),
+    };
+    Err(FrameError { name: BACKFILL, source: serde_json::Error::missing_field(missing) })
 }
 
 fn json(frame: &impl Serialize) -> String {

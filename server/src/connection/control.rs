@@ -187,7 +187,7 @@ impl Connection {
         channels = super::unique(channels.into_iter());
         channels.retain(|channel| !self.wishes().any(|wish| wish == channel));
         if !channels.is_empty() {
-            let revoked = Revoked { channels, code: RejectCode::Forbidden };
+            let revoked = Revoked { channels, addressed: false, code: RejectCode::Forbidden };
             batch.push(json_frame(Some(Revoked::NAME), None, &revoked));
         }
     }
@@ -234,7 +234,7 @@ impl Connection {
 
     fn confirm_given(&self, channels: Vec<Pattern>, batch: &mut Batch) {
         let request_id = SERVER.parse().expect("visible ASCII");
-        let subscribed = Subscribed { request_id, channels, position: self.position };
+        let subscribed = Subscribed { request_id, channels, addressed: false, cursor: self.position };
         batch.push(json_frame(Some(Subscribed::NAME), None, &subscribed));
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Since {
 pub(super) struct Pending {
     pub(super) request: RequestId,
     pub(super) channels: Vec<Pattern>,
+    /// It is about what is addressed to the user or device as well.
+    pub(super) addressed: bool,
     pub(super) keys: Vec<RouteKey>,
     pub(super) since: Since,
     pub(super) authority: Authority,
@@ -63,11 +65,19 @@ impl Connection {
         })
     }
 
-    /// Asks for channels, some of them only by what was given; they become active when the stream says `subscribed`.
+    /// Whether a call about addressed events has room: on a stream of a user, and as many as `limit` may be unconfirmed.
+    pub(crate) fn admits_addressed(&self, limit: usize) -> bool {
+        let unconfirmed = self.aside.pending.iter().filter(|pending| pending.addressed).count();
+        unconfirmed < limit && self.keys.iter().any(|(kind, _)| kind.is_identity())
+    }
+
+    /// Asks for channels, some of them only by what was given, and for addressed events; they become active when the stream says
+    /// `subscribed`.
     pub(crate) fn subscribe(
         &mut self,
         request: RequestId,
         channels: Vec<Pattern>,
+        addressed: bool,
         given: &[Pattern],
         since: Since,
         authority: Authority,
@@ -78,8 +88,15 @@ impl Connection {
         let (given, granted) =
             channels.iter().cloned().partition(|channel| given.contains(channel) && !by_grant(channel));
         self.rest_on(&Asked { granted, given });
-        let keys = unique(channels.iter().flat_map(routing::looked_up));
-        self.aside.add_to().pending.push_back(Pending { request, channels, keys, since, authority });
+        let keys = self.keys_of(&channels, addressed);
+        let pending = Pending { request, channels, addressed, keys, since, authority };
+        self.aside.add_to().pending.push_back(pending);
+    }
+
+    /// What a call looks up of the past.
+    fn keys_of(&self, channels: &[Pattern], addressed: bool) -> Vec<RouteKey> {
+        let identity = self.keys.iter().filter(|(kind, _)| addressed && kind.is_identity()).cloned();
+        unique(identity.chain(channels.iter().flat_map(routing::looked_up)))
     }
 
     /// Stops channels at once, active or asked for.
@@ -87,12 +104,14 @@ impl Connection {
         // A call may name very many.
         let gone: HashSet<_> = channels.iter().collect();
         self.channels.retain(|channel| !gone.contains(channel));
+        let mut pending = self.aside.take_from().map(|rare| std::mem::take(&mut rare.pending)).unwrap_or_default();
+        for pending in &mut pending {
+            pending.channels.retain(|channel| !gone.contains(channel));
+            pending.keys = self.keys_of(&pending.channels, pending.addressed);
+        }
+        pending.retain(|pending| pending.addressed || !pending.channels.is_empty());
         if let Some(rare) = self.aside.take_from() {
-            for pending in &mut rare.pending {
-                pending.channels.retain(|channel| !gone.contains(channel));
-                pending.keys = unique(pending.channels.iter().flat_map(routing::looked_up));
-            }
-            rare.pending.retain(|pending| !pending.channels.is_empty());
+            rare.pending = pending;
             rare.given.retain(|given| !given.is_asked || !gone.contains(&given.channel));
         }
         self.rekey();
@@ -130,7 +149,8 @@ impl Connection {
             }
             if let Since::Gap(reason) = pending.since {
                 let request_id = Some(pending.request.clone());
-                let gap = Gap { channels: Some(pending.channels.clone()), reason, request_id };
+                let (channels, addressed) = (Some(pending.channels.clone()), pending.addressed);
+                let gap = Gap { channels, addressed, reason, request_id };
                 batch.push_gap(reason, json_frame(Some(Gap::NAME), None, &gap));
             }
             // Held by the older of the two.
@@ -138,8 +158,8 @@ impl Connection {
             for channel in &pending.channels {
                 self.activate(channel.clone());
             }
-            let subscribed =
-                Subscribed { request_id: pending.request, channels: pending.channels, position: self.position };
+            let Pending { request: request_id, channels, addressed, .. } = pending;
+            let subscribed = Subscribed { request_id, channels, addressed, cursor: self.position };
             batch.push(json_frame(Some(Subscribed::NAME), None, &subscribed));
         }
         Flow::Done
@@ -170,7 +190,10 @@ impl Connection {
                 }
                 after = Cursor { epoch, seq: record.seq, tag: record.tag };
                 pending.since = Since::After(after);
-                if routing::is_filed(&refs(&pending.keys), &record.entry) && names.may_see(&record.entry) {
+                if record.entry.control().is_none()
+                    && routing::is_filed(&refs(&pending.keys), &record.entry)
+                    && names.may_see(&record.entry)
+                {
                     batch.push_record(record.backfill(epoch, &pending.request));
                 }
                 if batch.is_full() && !records.is_empty() {
@@ -183,7 +206,8 @@ impl Connection {
             if batch.is_full() {
                 return Flow::Full;
             }
-            if names.may_see(&sent.entry)
+            if sent.entry.control().is_none()
+                && names.may_see(&sent.entry)
                 && let Some(record) = window.record(seq)
             {
                 batch.push_record(record.backfill(epoch, &pending.request));

@@ -18,6 +18,16 @@ pub(crate) struct Past {
     pub(crate) lineage: u64,
 }
 
+/// What a subscribe call asks for.
+#[derive(Debug)]
+pub(crate) struct SubscribeCall {
+    pub(crate) request: RequestId,
+    pub(crate) channels: Asked,
+    /// What is addressed to the stream's user or device as well.
+    pub(crate) addressed: bool,
+    pub(crate) past: Past,
+}
+
 /// What a subscribe call asked for and does not get.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Unheard {
@@ -25,20 +35,15 @@ pub(crate) struct Unheard {
     pub(crate) refused: Vec<Pattern>,
     /// There is no room for it.
     pub(crate) beyond: Vec<Pattern>,
+    /// What is addressed to a user: the stream has none, or no room for another such call.
+    pub(crate) addressed: bool,
 }
 
 impl Core {
-    /// Asks for channels on a live stream, with credentials issued at this time and as far as `limit` allows; returns those
-    /// that were revoked, and those beyond the limit.
-    pub(crate) fn subscribe(
-        &self,
-        link: &Arc<Link>,
-        request: RequestId,
-        channels: Asked,
-        past: Past,
-        issued: Issued,
-        limit: usize,
-    ) -> Unheard {
+    /// Asks for channels and addressed events on a live stream, with credentials issued at this time and as far as `limit` allows;
+    /// returns those that were revoked, and those beyond the limit.
+    pub(crate) fn subscribe(&self, link: &Arc<Link>, call: SubscribeCall, issued: Issued, limit: usize) -> Unheard {
+        let SubscribeCall { request, channels, addressed, past } = call;
         let mut state = link.state.lock();
         let window = self.window.read();
         let since = match past.since {
@@ -47,7 +52,8 @@ impl Core {
         };
         let (asked, refused) = window.standing().judge(link.names.user.as_ref(), channels, issued);
         let (channels, beyond) = state.admit(asked.all().cloned().collect(), limit);
-        if !channels.is_empty() {
+        let takes_addressed = addressed && state.admits_addressed(limit);
+        if takes_addressed || !channels.is_empty() {
             match since {
                 Since::After(at) if at.seq > window.head().seq => {
                     self.late.lock().entry(at.seq).or_default().push((link.clone(), None));
@@ -55,11 +61,11 @@ impl Core {
                 _ => {}
             }
             let authority = Authority { issued, as_of: window.head().seq };
-            state.subscribe(request, channels, &asked.given, since, authority);
+            state.subscribe(request, channels, takes_addressed, &asked.given, since, authority);
         }
         drop((window, state));
         link.wake();
-        Unheard { refused, beyond }
+        Unheard { refused, beyond, addressed: addressed && !takes_addressed }
     }
 
     /// Stops channels on a live stream.

@@ -7,10 +7,10 @@ use serde_json::Value;
 use tidings_protocol::{
     ConnectionId, Cursor, Pattern, RequestId, SessionId, UserId,
     frame::{Closing, ClosingReason, GapReason},
-    sse::Decoder,
+    sse::{Decoder, Message},
 };
 
-use super::{Core, Link, Opening, Past, Start, Verdict, holding::Unheard};
+use super::{Core, Link, Opening, Past, Start, SubscribeCall, Verdict, holding::Unheard};
 use crate::{
     connection::{Names, Since, Step},
     engine::Bounds,
@@ -84,8 +84,7 @@ impl House {
     }
 
     fn subscribe(&self, link: &Arc<Link>, request: &str, channels: &[&str], since: Since) {
-        let request = RequestId::new(request).unwrap();
-        let unheard = self.core.subscribe(link, request, granted(channels), past(since), None, 100);
+        let unheard = self.core.subscribe(link, call(request, granted(channels), since), None, 100);
         assert_eq!(unheard, Unheard::default());
     }
 
@@ -119,6 +118,10 @@ fn granted(channels: &[&str]) -> Asked {
     Asked { granted: patterns(channels), given: Vec::new() }
 }
 
+fn call(request: &str, channels: Asked, since: Since) -> SubscribeCall {
+    SubscribeCall { request: RequestId::new(request).unwrap(), channels, addressed: false, past: past(since) }
+}
+
 /// What no grant covers, and is asked for all the same.
 fn ungranted(channels: &[&str]) -> Asked {
     Asked { granted: Vec::new(), given: patterns(channels) }
@@ -135,15 +138,19 @@ fn short(frame: &[u8]) -> String {
     let mut said = Vec::new();
     let mut decoder = Decoder::new();
     let mut messages = Vec::new();
-    decoder.push(frame, |message| messages.push((message.event.to_owned(), message.data.to_owned()))).unwrap();
-    for (event, data) in messages {
+    let own = |text: &str| text.to_owned();
+    let read = |message: Message<'_>| {
+        messages.push((own(message.event), own(message.data), own(message.last_event_id)));
+    };
+    decoder.push(frame, read).unwrap();
+    for (event, data, id) in messages {
         let data: Value = serde_json::from_str(&data).unwrap();
         let text = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
         let seq = |text: &str| text.parse::<Cursor>().map(|cursor| cursor.seq).unwrap_or_default();
         said.push(match event.as_str() {
-            "message" => format!("{} {}", seq(&text("position")), text("channel")),
-            "backfill" => format!("backfill {} {} {}", text("requestId"), seq(&text("position")), text("channel")),
-            "subscribed" => format!("subscribed {} {}", text("requestId"), seq(&text("position"))),
+            "message" => format!("{} {}", seq(&id), text("channel")),
+            "backfill" => format!("backfill {} {} {}", text("requestId"), seq(&text("cursor")), text("channel")),
+            "subscribed" => format!("subscribed {} {}", text("requestId"), seq(&text("cursor"))),
             "gap" => format!("gap {} {}", data["channels"], text("reason")),
             "closing" => format!("closing {}", text("reason")),
             "revoked" => format!("revoked {} {}", data["channels"], text("code")),
@@ -531,9 +538,69 @@ fn an_exclusion_hides_live_replayed_and_backfilled_records() {
 fn channels_beyond_the_limit_are_turned_away() {
     let house = house(100);
     let link = house.open(&["a"], Start::Head);
-    let request = RequestId::new("r1").unwrap();
-    let beyond = house.core.subscribe(&link, request, granted(&["b", "c"]), past(Since::Now), None, 2).beyond;
+    let asked = call("r1", granted(&["b", "c"]), Since::Now);
+    let beyond = house.core.subscribe(&link, asked, None, 2).beyond;
     assert_eq!(beyond, patterns(&["c"]));
+}
+
+/// What is addressed to a user.
+fn addressed(to: &str) -> Entry {
+    Entry { audience: Audience::Users(vec![to.parse().unwrap()]), ..entry("label", "t", "1") }
+}
+
+#[test]
+fn addressed_events_of_the_past_come_as_backfill_from_the_log_and_the_window_and_commands_do_not() {
+    let mut house = house(2);
+    for to in ["ana", "bob", "ana"] {
+        house.append(addressed(to));
+    }
+    house.append(control::revoke("elsewhere"));
+    house.append(addressed("ana"));
+    let names = Names { user: Some("ana".parse().unwrap()), ..Names::default() };
+    let link = house.open_as(names, &["b"], Start::Head);
+    assert_eq!(house.hear(&link), ["connected @5"]);
+    house.append(entry("b", "t", "1"));
+    let asked = SubscribeCall { addressed: true, ..call("r1", granted(&["a"]), Since::After(at(1))) };
+    assert_eq!(house.core.subscribe(&link, asked, None, 100), Unheard::default());
+    house.append(addressed("ana"));
+    assert_eq!(
+        house.hear(&link),
+        [
+            "6 b @6",
+            "7 label @7",
+            "backfill r1 3 label",
+            "backfill r1 5 label",
+            "backfill r1 7 label",
+            "subscribed r1 7"
+        ]
+    );
+    house.append(addressed("ana"));
+    assert_eq!(house.hear(&link), ["8 label @8"]);
+}
+
+#[test]
+fn a_call_about_addressed_events_outlives_its_channels() {
+    let mut house = house(100);
+    house.append(addressed("ana"));
+    let names = Names { user: Some("ana".parse().unwrap()), ..Names::default() };
+    let link = house.open_as(names, &[], Start::Head);
+    house.hear(&link);
+    let asked = SubscribeCall { addressed: true, ..call("r1", granted(&["a"]), Since::After(at(0))) };
+    house.core.subscribe(&link, asked, None, 100);
+    house.core.unsubscribe(&link, &patterns(&["a"]));
+    assert_eq!(house.hear(&link), ["backfill r1 1 label", "subscribed r1 1"]);
+}
+
+#[test]
+fn unconfirmed_calls_about_addressed_events_are_bounded() {
+    let house = house(100);
+    let names = Names { user: Some("ana".parse().unwrap()), ..Names::default() };
+    let link = house.open_as(names, &[], Start::Head);
+    let ask = || SubscribeCall { addressed: true, ..call("r1", granted(&[]), Since::Now) };
+    let in_vain: Vec<_> = (0..3).map(|_| house.core.subscribe(&link, ask(), None, 2).addressed).collect();
+    assert_eq!(in_vain, [false, false, true]);
+    house.hear(&link);
+    assert!(!house.core.subscribe(&link, ask(), None, 2).addressed);
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl MemoryBuilder {
     #[must_use]
     pub fn build(self) -> Memory {
         let log = Log {
-            epoch: fastrand::u64(1..),
+            epoch: fastrand::u32(1..),
             first: 1,
             base_tag: 0,
             bytes: 0,
@@ -93,7 +93,7 @@ struct Shared {
 
 #[derive(Debug)]
 struct Log {
-    epoch: u64,
+    epoch: u32,
     first: u64,
     base_tag: u32,
     bytes: usize,

@@ -10,7 +10,10 @@ use serde::Deserialize;
 use tidings_protocol::{ConnectionId, Cursor, Pattern, RequestId, command::SubscribeAnswer, problem::Code};
 
 use super::{body::json, problem::Refusal, routes::Gate, stream::malformed_channel};
-use crate::{auth::Identity, core::Link};
+use crate::{
+    auth::Identity,
+    core::{Link, SubscribeCall},
+};
 
 /// [`SubscribeRequest`](tidings_protocol::command::SubscribeRequest) before its fields are looked at, so that each mistake
 /// gets its own code.
@@ -20,6 +23,8 @@ struct Body {
     connection_id: String,
     request_id: String,
     channels: Vec<String>,
+    #[serde(default)]
+    addressed: bool,
     since: Option<String>,
 }
 
@@ -28,6 +33,7 @@ struct Call {
     link: Arc<Link>,
     request: RequestId,
     channels: Vec<Pattern>,
+    addressed: bool,
     since: Option<Cursor>,
 }
 
@@ -38,19 +44,24 @@ pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Res
     let (asked, mut rejected) = gate.authorise(&call.identity, call.channels, room).await?;
     let mut accepted: Vec<_> = asked.all().cloned().collect();
     let past = gate.hub.past(call.since).await?;
-    let unheard = gate.hub.ask(&call.identity, &call.link, call.request, asked, past);
+    let asks_addressed = call.addressed;
+    let ask = SubscribeCall { request: call.request, channels: asked, addressed: asks_addressed, past };
+    let (unheard, in_vain) = gate.hub.ask(&call.identity, &call.link, ask);
     accepted.retain(|channel| !unheard.iter().any(|rejected| rejected.channel == *channel));
     rejected.extend(unheard);
-    if !accepted.is_empty() {
+    if !accepted.is_empty() || asks_addressed && !in_vain {
         gate.hub.expire_by(&call.link, call.identity.expires_in());
     }
-    Ok(Json(SubscribeAnswer { accepted, rejected }))
+    Ok(Json(SubscribeAnswer { accepted, rejected, addressed: asks_addressed.then_some(!in_vain) }))
 }
 
 pub(super) async fn unsubscribe(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
     let call = call(&gate, request).await?;
+    if call.addressed {
+        return Err(Refusal::new(Code::Malformed, "addressed: a stream always carries what is addressed to its user"));
+    }
     gate.hub.leave(&call.link, &call.channels);
-    Ok(Json(SubscribeAnswer { accepted: call.channels, rejected: Vec::new() }))
+    Ok(Json(SubscribeAnswer { accepted: call.channels, rejected: Vec::new(), addressed: None }))
 }
 
 /// Channels, each once and in their order. A body may hold very many.
@@ -72,8 +83,8 @@ async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     let identity = gate.identify(&parts).await?;
     let body: Body = json(gate, Request::from_parts(parts, body)).await?;
     let channels = distinct(&body.channels)?;
-    if channels.is_empty() {
-        return Err(Refusal::new(Code::Malformed, "channels: at least one"));
+    if channels.is_empty() && !body.addressed {
+        return Err(Refusal::new(Code::Malformed, "channels: at least one, or `addressed`"));
     }
     let since = body.since.map(|text| text.parse::<Cursor>()).transpose();
     let since = since.map_err(|error| Refusal::new(Code::MalformedCursor, format!("since: {error}")))?;
@@ -84,5 +95,5 @@ async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     let link = link.filter(|link| link.names.user.as_ref() == identity.user_id());
     let link = link.ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
     gate.limiter.subscribe(identity.user_id(), &link.id)?;
-    Ok(Call { identity, link, request, channels, since })
+    Ok(Call { identity, link, request, channels, addressed: body.addressed, since })
 }

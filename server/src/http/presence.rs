@@ -68,7 +68,7 @@ pub(super) async fn watch(State(gate): State<Gate>, request: Request) -> Result<
     if !accepted.is_empty() {
         gate.hub.expire_by(&link, identity.expires_in());
     }
-    Ok(Json(SubscribeAnswer { accepted, rejected }))
+    Ok(Json(SubscribeAnswer { accepted, rejected, addressed: None }))
 }
 
 /// Somebody reads the stream.

@@ -25,8 +25,7 @@ pub(super) async fn publish(State(gate): State<Gate>, request: Request) -> Resul
     gate.limiter.publish(&identity, &parts, events.len())?;
     let events = events.into_iter().map(|body| event(&identity, body)).collect::<Result<Vec<_>, _>>()?;
     let receipts = gate.hub.append(events).await?;
-    let answers =
-        receipts.iter().map(|receipt| PublishAnswer { position: receipt.cursor, duplicate: receipt.duplicate });
+    let answers = receipts.iter().map(|receipt| PublishAnswer { cursor: receipt.cursor, duplicate: receipt.duplicate });
     Ok(Json(answers.collect()))
 }
 

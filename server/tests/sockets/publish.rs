@@ -18,7 +18,7 @@ async fn one_event_is_answered_with_its_position() {
     let body = json!({"channel": "news:1", "type": "said", "payload": {"text": "hello"}});
     let answer = post(&fixture, "backend", body).await.good();
     let frame = stream.named("message").await;
-    assert_eq!(answer, json!([{"position": frame.id, "duplicate": false}]));
+    assert_eq!(answer, json!([{"cursor": frame.id, "duplicate": false}]));
     assert_eq!((&frame.data["type"], &frame.data["payload"]), (&json!("said"), &json!({"text": "hello"})));
 }
 
@@ -30,7 +30,7 @@ async fn an_array_is_stored_and_answered_in_its_order() {
     let answer = post(&fixture, "backend", body).await.good();
     for n in 0..20 {
         let frame = stream.named("message").await;
-        assert_eq!((&frame.data["payload"], &answer[n]["position"]), (&json!(n), &json!(frame.id)));
+        assert_eq!((&frame.data["payload"], &answer[n]["cursor"]), (&json!(n), &json!(frame.id)));
     }
 }
 
@@ -137,7 +137,7 @@ async fn the_same_key_is_stored_once() {
     let body = json!({"channel": "news:1", "type": "t", "payload": "once", "key": "k1"});
     let first = post(&fixture, "backend", body.clone()).await.good();
     let again = post(&fixture, "backend", body).await.good();
-    assert_eq!(again, json!([{"position": first[0]["position"], "duplicate": true}]));
+    assert_eq!(again, json!([{"cursor": first[0]["cursor"], "duplicate": true}]));
     fixture.publish("news:1", "sentinel").await;
     stream.hears("once").await;
     stream.hears("sentinel").await;
@@ -234,7 +234,7 @@ mod by_a_user {
         let first = post(&fixture, "eve", body.clone()).await.good()[0].clone();
         assert_eq!(
             post(&fixture, "eve", body.clone()).await.good()[0],
-            json!({"position": first["position"], "duplicate": true})
+            json!({"cursor": first["cursor"], "duplicate": true})
         );
         for token in ["ana", "anonymous", "backend"] {
             assert_eq!(post(&fixture, token, body.clone()).await.good()[0]["duplicate"], false, "{token}");

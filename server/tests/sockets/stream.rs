@@ -35,6 +35,7 @@ async fn connected_says_whose_stream_it_is_and_what_it_hears() {
         "deviceId": "laptop",
         "channels": ["news:*", "timer:ana"],
         "rejected": [{"channel": "admin", "code": "forbidden"}],
+        "addressed": true,
         "resumed": false,
         "heartbeatMs": 15_000,
     });
@@ -71,7 +72,7 @@ async fn an_event_stands_on_the_wire_as_it_was_published() {
     let receipt = fixture.publish("news:1", json!({"title": "Tea"})).await;
     let frame = stream.named("message").await;
     assert_eq!(frame.id, receipt.cursor.to_string());
-    assert_eq!(frame.data["position"], frame.id);
+    assert!(frame.data.get("cursor").is_none(), "the `id:` says it");
     assert_eq!((&frame.data["channel"], &frame.data["type"]), (&json!("news:1"), &json!("changed")));
     assert_eq!(frame.data["payload"], json!({"title": "Tea"}));
     for absent in ["to", "source", "except", "requestId"] {

@@ -4,6 +4,14 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Stream, event};
 
+/// A user asks for what was addressed to them after this cursor, and gets this answer.
+async fn subscribe_addressed(fixture: &Fixture, user: &str, stream: &Stream, since: &str) -> Value {
+    let connection = stream.connection_id();
+    let body =
+        json!({"connectionId": connection, "requestId": "r1", "channels": [], "addressed": true, "since": since});
+    fixture.client(user).post("/subscribe", body).await.good()
+}
+
 /// Ana subscribes, and gets this answer.
 async fn subscribe(fixture: &Fixture, stream: &Stream, channels: &[&str], since: Option<&str>) -> Value {
     let mut body = json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": channels});
@@ -26,8 +34,8 @@ async fn it_is_heard_from_subscribed_on() {
     let answer = subscribe(&fixture, &stream, &["news:1"], None).await;
     assert_eq!(answer, json!({"accepted": ["news:1"], "rejected": []}));
     let subscribed = stream.named("subscribed").await;
-    let position = before.cursor.to_string();
-    assert_eq!(subscribed.data, json!({"requestId": "r1", "channels": ["news:1"], "position": position}));
+    let cursor = before.cursor.to_string();
+    assert_eq!(subscribed.data, json!({"requestId": "r1", "channels": ["news:1"], "cursor": cursor}));
     fixture.publish("news:1", "after").await;
     stream.hears("after").await;
 }
@@ -80,10 +88,10 @@ async fn backfill_comes_first_then_subscribed_then_live() {
     for (receipt, payload) in [(one, 1), (two, 2)] {
         let backfill = stream.named("backfill").await;
         assert_eq!((&backfill.data["payload"], &backfill.data["requestId"]), (&json!(payload), &json!("r1")));
-        assert_eq!(backfill.data["position"], receipt.cursor.to_string());
+        assert_eq!(backfill.data["cursor"], receipt.cursor.to_string());
         assert_eq!(backfill.id, start.to_string(), "backfill moves no cursor");
     }
-    assert_eq!(stream.named("subscribed").await.data["position"], two.cursor.to_string());
+    assert_eq!(stream.named("subscribed").await.data["cursor"], two.cursor.to_string());
     fixture.publish("news:1", 3).await;
     stream.hears(3).await;
 }
@@ -125,6 +133,58 @@ async fn backfill_holds_nothing_that_was_addressed_or_hidden() {
     subscribe(&fixture, &stream, &["news:1"], Some(&since)).await;
     assert_eq!(stream.named("backfill").await.data["payload"], "to all");
     stream.named("subscribed").await;
+}
+
+#[tokio::test]
+async fn what_was_addressed_to_the_user_or_device_comes_as_backfill_too() {
+    let fixture = Fixture::start().await;
+    let since = fixture.hub.cursor().to_string();
+    let mut stream = fixture.stream("ana", &[("deviceId", "laptop"), ("channels", "news:1")]).await;
+    assert_eq!(stream.connected.data["addressed"], true);
+    drop(stream);
+    fixture.hub.to_user("ana").publish(event("timer", "to ana")).await.unwrap();
+    fixture.hub.to_user("bob").publish(event("timer", "to bob")).await.unwrap();
+    fixture.hub.to_device("ana", "phone").publish(event("timer", "to her phone")).await.unwrap();
+    fixture.publish("news:1", "to all").await;
+    let last = fixture.hub.to_device("ana", "laptop").publish(event("timer", "to her laptop")).await.unwrap();
+    stream = fixture.stream("ana", &[("deviceId", "laptop"), ("channels", "news:1")]).await;
+    let answer = subscribe_addressed(&fixture, "ana", &stream, &since).await;
+    assert_eq!(answer, json!({"accepted": [], "rejected": [], "addressed": true}));
+    for (payload, to) in [("to ana", "user"), ("to her laptop", "device")] {
+        let backfill = stream.named("backfill").await.data;
+        assert_eq!((&backfill["payload"], &backfill["to"]), (&json!(payload), &json!(to)));
+    }
+    let subscribed = json!({"requestId": "r1", "channels": [], "addressed": true, "cursor": last.cursor.to_string()});
+    assert_eq!(stream.named("subscribed").await.data, subscribed);
+}
+
+#[tokio::test]
+async fn a_since_that_is_not_in_the_log_is_a_gap_among_addressed_events_only() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[]).await;
+    subscribe_addressed(&fixture, "ana", &stream, "1.1.1").await;
+    let gap = json!({"channels": [], "addressed": true, "reason": "epoch", "requestId": "r1"});
+    assert_eq!(stream.named("gap").await.data, gap);
+    assert_eq!(stream.named("subscribed").await.data["addressed"], true);
+}
+
+#[tokio::test]
+async fn an_anonymous_stream_has_no_addressed_events_to_ask_for() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("anonymous", &[("channels", "news:1")]).await;
+    assert_eq!(stream.connected.data["addressed"], false);
+    let answer = subscribe_addressed(&fixture, "anonymous", &stream, &fixture.hub.cursor().to_string()).await;
+    assert_eq!(answer, json!({"accepted": [], "rejected": [], "addressed": false}));
+    fixture.publish("news:1", "sentinel").await;
+    stream.hears("sentinel").await;
+}
+
+#[tokio::test]
+async fn what_is_addressed_cannot_be_unsubscribed_from() {
+    let fixture = Fixture::start().await;
+    let stream = fixture.stream("ana", &[]).await;
+    let body = json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": [], "addressed": true});
+    fixture.client("ana").post("/unsubscribe", body).await.is_problem(400, "malformed");
 }
 
 #[tokio::test]

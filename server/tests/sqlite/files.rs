@@ -54,8 +54,10 @@ async fn a_newer_version_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.db");
     closed(&path).await;
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
-    assert_eq!(kind(&path), OpenErrorKind::Newer);
+    for (version, expected) in [(3, OpenErrorKind::Newer), (1, OpenErrorKind::Older)] {
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", version).unwrap();
+        assert_eq!(kind(&path), expected);
+    }
 }
 
 #[tokio::test]

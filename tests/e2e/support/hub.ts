@@ -30,8 +30,8 @@ export class Hub {
       body: JSON.stringify(events.map((event) => ({ type: 'test', ...event }))),
     })
     if (!answer.ok) throw new Error(`publishing: ${answer.status} ${await answer.text()}`)
-    const receipts = (await answer.json()) as { position: string }[]
-    return receipts.map(({ position }) => position)
+    const receipts = (await answer.json()) as { cursor: string }[]
+    return receipts.map(({ cursor }) => cursor)
   }
 
   /** Lets a user hear channels, whatever the token grants; or takes that back. For a hub with `--jwt`. */

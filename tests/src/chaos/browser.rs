@@ -67,7 +67,7 @@ enum Told {
     Heard {
         handler: u64,
         payload: EventId,
-        position: Cursor,
+        cursor: Cursor,
     },
     /// A handler's own gap.
     Gap {
@@ -228,9 +228,9 @@ impl Browser {
             // Stopped before it was confirmed.
             Told::Refused { code, .. } if code == "stopped" => {}
             Told::Refused { handler, code } => behaviour(format!("handler {handler} was refused: {code}")),
-            Told::Heard { handler, payload, position } => {
+            Told::Heard { handler, payload, cursor } => {
                 tally.add(Count::Delivered);
-                ledger.lock().heard(self.handlers[&handler], payload, position);
+                ledger.lock().heard(self.handlers[&handler], payload, cursor);
             }
             Told::Gap { handler, reason } => ledger.lock().gap(self.handlers[&handler], &reason),
             Told::Gaps { all, reason } => {

@@ -215,16 +215,16 @@ impl Client {
         if self.last_id.is_some_and(backwards) {
             self.shared.behaviour(&self.person.name, format!("ids go backwards: {:?}, then {id:?}", self.last_id));
         }
-        self.last_id = id;
+        let is_own = id != std::mem::replace(&mut self.last_id, id);
         let now = self.now();
         let (event, is_backfill) = match frame {
             Frame::Event(event) => (event, false),
             Frame::Backfill(event) => (event, true),
             control => return self.session.frame(now, crate::frames::control(control, id)),
         };
-        if !is_backfill && id != Some(event.position) {
-            self.shared.behaviour(&self.person.name, format!("{} stands at the id {id:?}", event.position));
-        }
+        let Some(cursor) = event.cursor.or(id).filter(|_| is_backfill || is_own) else {
+            return self.shared.behaviour(&self.person.name, format!("nothing says where it stands: {event:?}"));
+        };
         let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
         let route = self.session.routes().find(event.channel.as_str(), hears);
         let except = event.except.as_ref().map(|except| Exclusion {
@@ -233,11 +233,11 @@ impl Client {
             device_id: except.device_id.as_ref().map(tidings_protocol::DeviceId::as_str),
         });
         let mut hearers = Vec::new();
-        let position = Some(event.position);
+        let at = Some(cursor);
         match event.request_id.as_ref().filter(|_| is_backfill) {
-            None => self.session.record(now, route, position, except.as_ref(), &mut hearers),
+            None => self.session.record(now, route, at, except.as_ref(), &mut hearers),
             Some(request) => {
-                self.session.backfill(now, request.as_str(), route, position, except.as_ref(), &mut hearers);
+                self.session.backfill(now, request.as_str(), route, at, except.as_ref(), &mut hearers);
             }
         }
         // Those who asked for nothing of the past drop it for that.
@@ -249,12 +249,12 @@ impl Client {
             return self.shared.behaviour(&self.person.name, format!("another payload: {}", event.payload));
         };
         let mut ledger = self.shared.ledger.lock();
-        for _ in silent.iter().filter(|handler| ledger.has_heard(**handler, event.position)) {
+        for _ in silent.iter().filter(|handler| ledger.has_heard(**handler, cursor)) {
             self.shared.tally.add(Count::DuplicatesDropped);
         }
         for handler in hearers.iter().filter_map(|id| self.handlers.get(id)) {
             self.shared.tally.add(Count::Delivered);
-            ledger.heard(*handler, number, event.position);
+            ledger.heard(*handler, number, cursor);
         }
     }
 
@@ -301,7 +301,7 @@ impl Client {
                     Some(code) => self.shared.behaviour(&self.person.name, format!("a handler was refused: {code}")),
                 }
             }
-            Action::Gap { channels, reason, handlers } => {
+            Action::Gap { channels, reason, handlers, .. } => {
                 self.shared.tally.gap(&reason);
                 let mut ledger = self.shared.ledger.lock();
                 for handler in handlers.iter().filter_map(|id| self.handlers.get(id)) {

@@ -46,7 +46,7 @@ pub(crate) struct Ledger {
     /// Counts what the ledger is told, to know what came before what.
     clock: u64,
     /// The logs' epochs, in the order of their appearance.
-    epochs: Vec<u64>,
+    epochs: Vec<u32>,
     events: Vec<Published>,
     /// What is known to stand where, with its tag.
     places: HashMap<Place, (EventId, u32)>,

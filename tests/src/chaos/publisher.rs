@@ -103,7 +103,7 @@ impl Publisher {
         let mut ledger = self.shared.ledger.lock();
         for (id, answer) in ids.iter().zip(answers) {
             self.shared.tally.add(if answer.duplicate { Count::Duplicates } else { Count::Acknowledged });
-            ledger.acknowledged(*id, answer.position, answer.duplicate);
+            ledger.acknowledged(*id, answer.cursor, answer.duplicate);
         }
     }
 }

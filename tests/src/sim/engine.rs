@@ -66,7 +66,7 @@ pub(super) struct Flaws {
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) truth: Truth,
-    epoch: u64,
+    epoch: u32,
     first: u64,
     /// Before the first record held.
     base: Place,

@@ -157,7 +157,7 @@ impl Line {
         match self.sabotage {
             Sabotage::NoSkip if is("connected") && resumed => self.cursor.map(|cursor| with_id(&frame, cursor)),
             Sabotage::BackfillWithId if is("backfill") => {
-                let at = field(&frame, "position").and_then(|at| at.parse().ok());
+                let at = field(&frame, "cursor").and_then(|at| at.parse().ok());
                 Some(at.map_or(frame.clone(), |at| with_id(&frame, at)))
             }
             Sabotage::NoLateCheck if is("gap") && resumed && !self.astray => {
@@ -166,7 +166,7 @@ impl Line {
             }
             Sabotage::HeartbeatAhead if is("heartbeat") => Some(with_id(&frame, self.tip)),
             Sabotage::ConnectedAtHead if is("connected") && resumed => Some(with_id(&frame, self.head)),
-            Sabotage::PatternUnmatched if frame.contains("\"position\"") && !is("subscribed") => {
+            Sabotage::PatternUnmatched if frame.contains("\"payload\"") => {
                 let channel = field(&frame, "channel").unwrap_or_default();
                 let unmatched = !frame.contains("\"to\":") && !self.exact.iter().any(|one| one.as_str() == channel);
                 (!unmatched).then_some(frame)

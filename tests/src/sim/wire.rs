@@ -13,7 +13,7 @@ use axum::body::Body;
 use bytes::{Buf, BytesMut};
 use http_body::Body as _;
 use tidings::record::{Audience, Entry};
-use tidings_protocol::{Cursor, Pattern, sse::Decoder};
+use tidings_protocol::{Cursor, Pattern, frame::Gap, sse::Decoder};
 
 use super::{client::Teller, ear::Violation, engine::Log, truth::Place};
 
@@ -61,7 +61,7 @@ pub(super) struct Wire {
     asked: Vec<(Vec<Pattern>, Option<Cursor>)>,
     /// The last `id:`.
     pub(super) id: Option<Cursor>,
-    /// The latest position in any frame.
+    /// The latest cursor in any frame.
     pub(super) latest: Option<Cursor>,
 }
 
@@ -174,7 +174,7 @@ impl Wire {
         self.asked.push((patterns, since));
     }
 
-    /// A frame names this position.
+    /// A frame names this cursor.
     pub(super) fn reaches(&mut self, at: Cursor) {
         if self.latest.is_none_or(|latest| latest.epoch != at.epoch || latest.seq < at.seq) {
             self.latest = Some(at);
@@ -183,13 +183,13 @@ impl Wire {
 
     /// Whether a gap may be told on this stream: what the client said of its place does not hold, or no longer; or the
     /// node found that it has read another log.
-    pub(super) fn may_gap(&self, log: &Log, teller: Teller, channels: Option<&[Pattern]>) -> bool {
+    pub(super) fn may_gap(&self, log: &Log, teller: Teller, gap: &Gap) -> bool {
         let lost = |at: Cursor| log.truth.find(at).is_none_or(|place| log.truth.get(place).lost);
         if self.astray || self.misplaced || teller.astray || teller.resets > self.resets {
             return true;
         }
         let has_read_lost = self.read_up_to.is_some_and(|place| log.truth.get(place).lost);
-        match channels {
+        match &gap.channels {
             None if has_read_lost => true,
             None => self.cursors.iter().any(|at| lost(*at)) || self.latest.is_some_and(|at| log.fails(at)),
             Some(channels) => self.asked.iter().any(|(asked, since)| {

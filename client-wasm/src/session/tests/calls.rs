@@ -112,7 +112,7 @@ fn a_refused_channel_that_is_granted_by_the_next_stream_is_told_with_a_gap() {
 
 fn given(rig: &mut Rig, channels: &str, position: u64) {
     let (channels, position) = (patterns(channels), Some(at(position)));
-    rig.frame(Frame::Subscribed { request_id: "server".into(), channels, position });
+    rig.frame(Frame::Subscribed { request_id: "server".into(), channels, addressed: false, cursor: position });
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn a_refused_channel_that_the_server_gives_is_asked_for_again_and_told_with_a_ga
     assert_eq!(rig.settled(), [(b, None)]);
     assert_eq!(rig.gaps(), [(Some(patterns("b")), vec![b])]);
     assert_eq!(rig.record("b", 14), [b]);
-    rig.frame(Frame::Revoked { channels: patterns("b"), code: "forbidden".into() });
+    rig.frame(Frame::Revoked { channels: patterns("b"), addressed: false, code: "forbidden".into() });
     assert_eq!(rig.settled(), [(b, Some("forbidden".into()))]);
 }
 
@@ -354,7 +354,7 @@ fn what_left_before_it_was_confirmed_is_taken_back() {
 #[test]
 fn a_revoked_channel_is_told_and_no_longer_heard() {
     let mut rig = Rig::open("a b");
-    rig.frame(Frame::Revoked { channels: patterns("a"), code: "forbidden".into() });
+    rig.frame(Frame::Revoked { channels: patterns("a"), addressed: false, code: "forbidden".into() });
     let trouble = rig.troubles().remove(0);
     assert_eq!((&*trouble.code, trouble.channel.unwrap().as_str()), ("forbidden", "a"));
     assert_eq!(rig.record("a", 11), []);
@@ -367,14 +367,14 @@ fn what_the_stream_loses_while_a_call_asks_for_it_is_asked_for_again() {
     let id = rig.subscribe_since("b", 3);
     rig.settle();
     let call = rig.sent_one().number;
-    rig.frame(Frame::Revoked { channels: patterns("b"), code: "forbidden".into() });
+    rig.frame(Frame::Revoked { channels: patterns("b"), addressed: false, code: "forbidden".into() });
     assert!(rig.sent().is_empty() && rig.settled().is_empty(), "the call may be judged later than that");
     rig.status(call, 200);
     let again = rig.sent_one();
     assert!(again.body.unwrap().contains(&format!(r#""since":"{}""#, at(3))));
     rig.subscribed(call, "b", 11);
     assert!(rig.backfill(again.number, "b", 12) == [id] && rig.record("b", 13).is_empty());
-    rig.frame(Frame::Revoked { channels: patterns("b"), code: "forbidden".into() });
+    rig.frame(Frame::Revoked { channels: patterns("b"), addressed: false, code: "forbidden".into() });
     refuse(&mut rig, again.number);
     assert_eq!(rig.settled(), [(id, Some("forbidden".into()))]);
     assert!(rig.sent().is_empty());

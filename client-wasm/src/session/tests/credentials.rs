@@ -389,10 +389,10 @@ fn what_is_revoked_after_it_was_confirmed_is_told_to_its_handler() {
     rig.settle();
     rig.connected("a", 10, false);
     assert_eq!(rig.settled(), [(handler, None)]);
-    rig.frame(Frame::Revoked { channels: patterns("a"), code: "forbidden".into() });
+    rig.frame(Frame::Revoked { channels: patterns("a"), addressed: false, code: "forbidden".into() });
     assert_eq!(rig.settled(), [(handler, Some("forbidden".into()))]);
     assert_eq!(rig.troubles()[0].channel, patterns("a").pop());
-    rig.frame(Frame::Revoked { channels: patterns("a"), code: "forbidden".into() });
+    rig.frame(Frame::Revoked { channels: patterns("a"), addressed: false, code: "forbidden".into() });
     assert!(rig.settled().is_empty() && rig.troubles().is_empty());
 }
 
@@ -411,7 +411,7 @@ fn what_is_lost_between_two_streams_is_told_to_its_handler_as_well() {
 fn fresh_credentials_bring_back_what_the_ones_before_did_not_cover() {
     let mut rig = open_for(Some(10_000));
     let handler = rig.session.subscriptions[0].id;
-    rig.frame(Frame::Revoked { channels: patterns("a"), code: "forbidden".into() });
+    rig.frame(Frame::Revoked { channels: patterns("a"), addressed: false, code: "forbidden".into() });
     assert_eq!(rig.settled(), [(handler, Some("forbidden".into()))]);
     rig.pass(9_000);
     token(&mut rig, 200);

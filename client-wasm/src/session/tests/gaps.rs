@@ -80,7 +80,13 @@ fn a_gap_of_a_call_is_told_to_those_who_asked_by_it() {
     rig.settle();
     let call = rig.sent_one().number;
     let channels = Some(patterns("a"));
-    rig.frame(Frame::Gap { channels, reason: "trimmed".into(), request_id: Some(call.to_string()), id: None });
+    rig.frame(Frame::Gap {
+        channels,
+        addressed: false,
+        reason: "trimmed".into(),
+        request_id: Some(call.to_string()),
+        id: None,
+    });
     assert_eq!(rig.gaps(), [(Some(patterns("a")), vec![asks])]);
 }
 
@@ -111,6 +117,48 @@ fn a_gap_tells_those_whose_channels_overlap_its_list() {
     assert_eq!(rig.gaps(), [(Some(patterns("a:*")), ids[..2].to_vec())]);
     rig.gap(None, Some(12));
     assert_eq!(rig.gaps(), [(None, ids)]);
+}
+
+#[test]
+fn a_gap_among_addressed_events_is_told_to_those_who_hear_them_and_its_list_to_the_others() {
+    let mut rig = Rig::open("a b");
+    let on = rig.session.on("timer".parse().unwrap());
+    rig.settle();
+    rig.gap_among_addressed("");
+    rig.gap_among_addressed("a");
+    let told = rig.take(|action| match action {
+        Action::Gap { channels, addressed: true, handlers, .. } => Some((channels.clone(), handlers.clone())),
+        _ => None,
+    });
+    assert_eq!(told, [(Some(vec![]), vec![on]), (Some(patterns("a")), vec![HandlerId(0), on])]);
+}
+
+#[test]
+fn a_resumed_stream_goes_on_except_for_what_a_gap_with_a_list_names() {
+    let mut rig = Rig::open("a b");
+    let (a, b) = (HandlerId(0), HandlerId(1));
+    assert_eq!(rig.record("b", 12), [b]);
+    let url = rig.reopen();
+    assert_eq!(parameter(&url, "lastEventId"), Some(at(12).to_string()));
+    rig.connected("a b", 12, true);
+    rig.gap(Some("a"), None);
+    assert_eq!(rig.gaps(), [(Some(patterns("a")), vec![a])]);
+    assert_eq!((rig.record("a", 13), rig.record("b", 14)), (vec![a], vec![b]));
+    assert_eq!(parameter(&rig.reopen(), "lastEventId"), Some(at(14).to_string()));
+}
+
+#[test]
+fn what_is_addressed_can_be_taken_away_and_comes_back_with_a_gap() {
+    let mut rig = Rig::open("a");
+    let on = rig.session.on("timer".parse().unwrap());
+    rig.settle();
+    assert_eq!(rig.settled(), [(on, None)]);
+    rig.frame(Frame::Revoked { channels: Vec::new(), addressed: true, code: "forbidden".into() });
+    assert_eq!(rig.settled(), [(on, Some("forbidden".into()))]);
+    rig.reopen();
+    rig.connected("a", 10, true);
+    assert_eq!(rig.settled(), [(on, None)]);
+    assert_eq!(rig.gaps(), [(Some(vec![]), vec![on])]);
 }
 
 #[test]

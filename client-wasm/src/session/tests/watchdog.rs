@@ -28,8 +28,14 @@ fn a_message_moves_no_timer_and_still_counts() {
 
 #[test]
 fn every_kind_of_frame_is_a_sign_of_life() {
-    let gap = Frame::Gap { channels: Some(patterns("z")), reason: "trimmed".into(), request_id: None, id: None };
-    let subscribed = Frame::Subscribed { request_id: "9".into(), channels: vec![], position: None };
+    let gap = Frame::Gap {
+        channels: Some(patterns("z")),
+        addressed: false,
+        reason: "trimmed".into(),
+        request_id: None,
+        id: None,
+    };
+    let subscribed = Frame::Subscribed { request_id: "9".into(), channels: vec![], addressed: false, cursor: None };
     let frames = [Frame::Heartbeat { id: None }, Frame::Other, gap, subscribed];
     for frame in frames {
         let mut rig = Rig::open("a");

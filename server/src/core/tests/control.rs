@@ -17,7 +17,7 @@ fn pattern(text: &str) -> Pattern {
     text.parse().unwrap()
 }
 
-fn revoke(channels: &str) -> Entry {
+pub(super) fn revoke(channels: &str) -> Entry {
     command("ana", Order::Revoke { channels: pattern(channels), until: Timestamp(u64::MAX) })
 }
 
@@ -104,8 +104,7 @@ fn older_credentials_are_refused_afterwards_and_newer_ones_are_not() {
     assert_eq!(house.hear(&older), [r#"connected without ["a"] @3"#]);
     let newer = house.open_with(names("ana"), Some(NOW + 1), &["a"], resume(0));
     assert_eq!(house.hear(&newer), ["connected @0", "1 a @1", "3 a @3"], "what it passes is before its credentials");
-    let request = RequestId::new("r1").unwrap();
-    let unheard = house.core.subscribe(&older, request, granted(&["a", "b"]), past(Since::Now), Some(NOW), 100);
+    let unheard = house.core.subscribe(&older, call("r1", granted(&["a", "b"]), Since::Now), Some(NOW), 100);
     assert_eq!(unheard.refused, patterns(&["a"]));
     assert_eq!(house.hear(&older), ["subscribed r1 3"]);
 }
@@ -244,8 +243,7 @@ fn a_revocation_ends_what_the_server_wished_and_a_wish_after_it_stands() {
 impl House {
     /// Asks for channels which no grant covers; what is refused.
     fn ask_ungranted(&self, link: &Arc<Link>, request: &str, channels: &[&str], since: Since) -> Vec<Pattern> {
-        let request = request.parse().unwrap();
-        self.core.subscribe(link, request, ungranted(channels), past(since), None, 100).refused
+        self.core.subscribe(link, call(request, ungranted(channels), since), None, 100).refused
     }
 }
 

@@ -96,7 +96,7 @@ fn corrupt(path: &Path, source: impl Into<crate::engine::Source>) -> OpenError {
 
 fn prepare(connection: &rusqlite::Connection, ours: bool) -> rusqlite::Result<Option<Position>> {
     if !ours {
-        schema::create(connection, fastrand::u64(1..))?;
+        schema::create(connection, fastrand::u32(1..))?;
     }
     schema::set_up_writer(connection)?;
     Position::load(connection)

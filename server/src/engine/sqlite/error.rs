@@ -28,6 +28,8 @@ pub enum OpenErrorKind {
     Foreign,
     /// A newer version of Tidings has written it.
     Newer,
+    /// An older version of Tidings has written it, from before the first that was published.
+    Older,
     /// It is a log, but damaged.
     Corrupt,
     /// The file or its directory cannot be read or written, or the disk is full.
@@ -77,6 +79,9 @@ impl fmt::Display for OpenError {
         match self.kind {
             OpenErrorKind::Locked => write!(f, "{path} is in use by another process or engine"),
             OpenErrorKind::Foreign => write!(f, "{path} is not a log of Tidings"),
+            OpenErrorKind::Older => {
+                write!(f, "{path} was written by an older version of Tidings, whose files are not read")
+            }
             OpenErrorKind::Newer => write!(f, "{path} was written by a newer version of Tidings"),
             OpenErrorKind::Corrupt => write!(f, "{path} is damaged"),
             OpenErrorKind::Io => write!(f, "{path} cannot be opened"),

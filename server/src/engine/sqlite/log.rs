@@ -31,7 +31,7 @@ pub(super) struct Mark {
 /// Where the log begins and ends: all that appending and trimming need to know of what is stored.
 #[derive(Debug, Clone)]
 pub(super) struct Position {
-    pub(super) epoch: u64,
+    pub(super) epoch: u32,
     /// Before the first record.
     pub(super) base: Mark,
     /// After the last one.
@@ -49,7 +49,7 @@ pub(super) fn chain(previous: u32, entry: &[u8]) -> u32 {
     u32::try_from((hash >> 32) ^ (hash & 0xffff_ffff)).unwrap_or(0).max(1)
 }
 
-/// What a column holds of a number of ours. All but the epoch are far below 2^63.
+/// What a column holds of a number of ours: all are far below 2^63.
 fn number(value: i64) -> u64 {
     value.cast_unsigned()
 }
@@ -71,7 +71,7 @@ impl Position {
     /// Reads it. `None` when the rows contradict each other: numbers with a hole at either end.
     pub(super) fn load(connection: &Connection) -> rusqlite::Result<Option<Self>> {
         let (epoch, base) = connection.query_row("SELECT epoch, seq, tag, bytes FROM log WHERE id = 1", [], |row| {
-            Ok((row.get::<_, i64>("epoch")?.cast_unsigned(), mark(row)?))
+            Ok((row.get("epoch")?, mark(row)?))
         })?;
         let end = |order: &str| {
             let sql = format!("SELECT seq, tag, bytes, timestamp FROM records ORDER BY seq {order} LIMIT 1");

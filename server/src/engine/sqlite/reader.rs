@@ -119,7 +119,7 @@ pub(super) fn bounds(connection: &Connection) -> Result<Bounds, Source> {
         let base = row.get::<_, i64>(1)?;
         let last = row.get::<_, Option<i64>>(3)?.unwrap_or(base);
         Ok(Bounds {
-            epoch: row.get::<_, i64>(0)?.cast_unsigned(),
+            epoch: row.get(0)?,
             first: base.cast_unsigned() + 1,
             last: last.cast_unsigned(),
             base_tag: row.get(2)?,

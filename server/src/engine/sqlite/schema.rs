@@ -9,7 +9,7 @@ use super::error::{OpenError, OpenErrorKind};
 /// SQLite's `application_id`, by which a file is known for ours: "Tdng".
 pub(super) const APPLICATION: i32 = 0x5464_6e67;
 /// SQLite's `user_version`: the version of the tables below.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// How long a statement waits where somebody else (a person with an SQLite tool) holds SQLite's lock.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
@@ -69,9 +69,10 @@ pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<bool, Op
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(failed);
     match (pragma("application_id")?, pragma("user_version")?) {
         (APPLICATION, VERSION) => Ok(true),
-        (APPLICATION, newer) if newer > VERSION => {
-            let found = format!("its version is {newer}, this Tidings knows {VERSION}");
-            Err(OpenError::new(OpenErrorKind::Newer, path, Some(found.into())))
+        (APPLICATION, version) if version > 0 => {
+            let kind = if version > VERSION { OpenErrorKind::Newer } else { OpenErrorKind::Older };
+            let found = format!("its version is {version}, this Tidings knows {VERSION}");
+            Err(OpenError::new(kind, path, Some(found.into())))
         }
         (0, 0) => {
             let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
@@ -85,14 +86,14 @@ pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<bool, Op
 }
 
 /// Makes an empty database ours, with a new epoch, in one transaction.
-pub(super) fn create(connection: &Connection, epoch: u64) -> rusqlite::Result<()> {
+pub(super) fn create(connection: &Connection, epoch: u32) -> rusqlite::Result<()> {
     // Before the switch to the write-ahead log, so that the file itself tells from its first byte on whose it is.
     let transaction = connection.unchecked_transaction()?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.execute_batch(TABLES)?;
     let origin = "INSERT INTO log (id, epoch, seq, tag, bytes) VALUES (1, ?1, 0, 0, 0)";
-    transaction.execute(origin, [epoch.cast_signed()])?;
+    transaction.execute(origin, [epoch])?;
     transaction.commit()
 }
 

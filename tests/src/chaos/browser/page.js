@@ -29,7 +29,7 @@ const deeds = {
     return client.sessionId
   },
   listen({ handler, addressed, pattern, since }) {
-    const heard = ({ payload, position }) => tell({ heard: { handler, payload, position } })
+    const heard = ({ payload, cursor }) => tell({ heard: { handler, payload, cursor } })
     const onGap = (_, reason) => tell({ gap: { handler, reason } })
     const stop = addressed
       ? client.on(pattern, heard)

@@ -8,7 +8,7 @@ struct Run {
     ledger: Ledger,
     person: PersonId,
     handler: HandlerId,
-    epoch: u64,
+    epoch: u32,
     seq: u64,
 }
 

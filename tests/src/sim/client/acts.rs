@@ -61,7 +61,7 @@ impl Client {
                         ear.refuse();
                     }
                 }
-                Action::Gap { channels, reason, handlers } => {
+                Action::Gap { channels, reason, handlers, .. } => {
                     let mut ears: Vec<usize> =
                         handlers.iter().filter_map(|handler| self.handlers.get(handler)).copied().collect();
                     self.count(log, &reason, channels.is_none(), &ears);

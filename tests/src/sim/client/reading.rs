@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tidings::record::Order;
 use tidings_client::session::{self, HandlerId, Hears};
-use tidings_protocol::{Pattern, event::EventFrame, frame::Frame};
+use tidings_protocol::{Cursor, Pattern, event::EventFrame, frame::Frame};
 
 use super::{Client, Teller, exclusion};
 use crate::sim::{
@@ -58,22 +58,22 @@ impl Client {
         let Some(wire) = &mut self.wire else { return Ok(()) };
         self.data = Some(message.data.clone());
         let justified = match &frame {
-            Frame::Gap(gap) => wire.may_gap(log, teller, gap.channels.as_deref()),
+            Frame::Gap(gap) => wire.may_gap(log, teller, gap),
             _ => false,
         };
         wire.moves_on(message.id, matches!(&frame, Frame::Gap(gap) if gap.channels.is_none()))?;
         match frame {
-            Frame::Event(event) => {
-                wire.reaches(event.position);
-                self.event(now, log, message, &event)?;
-            }
-            Frame::Backfill(event) => {
-                wire.reaches(event.position);
-                self.event(now, log, message, &event)?;
+            Frame::Event(event) | Frame::Backfill(event) => {
+                // A live event stands where its `id:` says.
+                let Some(at) = event.cursor.or(message.id) else {
+                    return Err(Violation::new("every event says where it stands", &message.data));
+                };
+                wire.reaches(at);
+                self.event(now, log, message, &event, at)?;
             }
             control => {
                 if let Frame::Subscribed(subscribed) = &control {
-                    wire.reaches(subscribed.position);
+                    wire.reaches(subscribed.cursor);
                 }
                 self.session.frame(now, crate::frames::control(control, message.id));
             }
@@ -82,14 +82,21 @@ impl Client {
     }
 
     /// A record, live or of the past.
-    fn event(&mut self, now: u64, log: &Log, message: &Message, event: &EventFrame) -> Result<(), Violation> {
+    fn event(
+        &mut self,
+        now: u64,
+        log: &Log,
+        message: &Message,
+        event: &EventFrame,
+        cursor: Cursor,
+    ) -> Result<(), Violation> {
         let number: Result<Numbered, _> = serde_json::from_str(event.payload.get());
         let place = number.ok().and_then(|number| log.truth.numbered(number.n));
         let Some((place, stored)) = place.map(|place| (place, log.truth.get(place))) else {
             return Err(Violation::new("what was published is what arrives", event.payload.get()));
         };
-        if stored.at != event.position {
-            return Err(Violation::new("positions are the log's", format!("{} as {}", stored.at, event.position)));
+        if stored.at != cursor {
+            return Err(Violation::new("cursors are the log's", format!("{} as {cursor}", stored.at)));
         }
         let Some(wire) = &self.wire else { return Ok(()) };
         let Person { user, session, .. } = &self.person;
@@ -126,7 +133,7 @@ impl Client {
         let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
         let route = self.session.routes().find(event.channel.as_str(), hears);
         let mut heard = Vec::new();
-        let at = Some(event.position);
+        let at = Some(cursor);
         match &event.request_id {
             None => self.session.record(now, route, at, except.as_ref(), &mut heard),
             Some(id) => self.session.backfill(now, id.as_str(), route, at, except.as_ref(), &mut heard),
@@ -140,7 +147,7 @@ impl Client {
         let settled: Vec<_> =
             listening.filter(|(_, ear)| self.ears[*ear].settled).map(|(handler, _)| handler).collect();
         let patterns = |handler: &HandlerId| self.handlers.get(handler).map(|ear| self.ears[*ear].pattern.clone());
-        self.deafness.change(&mut heard, &settled, event.request_id.is_none(), event.position, patterns);
+        self.deafness.change(&mut heard, &settled, event.request_id.is_none(), cursor, patterns);
         for handler in heard {
             let Some(ear) = self.handlers.get(&handler) else { continue };
             if !self.deafness.hears(handler) {

@@ -1,7 +1,7 @@
 //! What the browser hands to a tab: its locks, and what the other tabs say.
 
 use tidings_client::session::HandlerId;
-use tidings_protocol::event::EventFrame;
+use tidings_protocol::{Cursor, event::EventFrame};
 
 use super::{Client, exclusion};
 use crate::sim::{ear::Violation, engine::Log, person::is_granted, profile::Word};
@@ -28,10 +28,12 @@ impl Client {
                 }
                 let mut heard = Vec::new();
                 self.session.told(now, &post.message, &mut heard);
-                self.relayed(log, &heard, post.data.as_deref())?;
-                let frame = match post.message.split(' ').collect::<Vec<_>>()[..] {
+                let words: Vec<_> = post.message.split(' ').collect();
+                let at = words.get(3).and_then(|at| at.parse().ok());
+                self.relayed(log, &heard, at, post.data.as_deref())?;
+                let frame = match words[..] {
                     // It says itself from where the stream goes on.
-                    ["G", _, _, at, ..] => post.frame.map(|(_, justified)| (at.parse().ok(), justified)),
+                    ["G", ..] => post.frame.map(|(_, justified)| (at, justified)),
                     _ => post.frame,
                 };
                 return self.act(now, log, frame);
@@ -54,14 +56,20 @@ impl Client {
     }
 
     /// A record that came by another tab's stream.
-    fn relayed(&mut self, log: &Log, heard: &[HandlerId], data: Option<&str>) -> Result<(), Violation> {
+    fn relayed(
+        &mut self,
+        log: &Log,
+        heard: &[HandlerId],
+        at: Option<Cursor>,
+        data: Option<&str>,
+    ) -> Result<(), Violation> {
         if heard.is_empty() {
             return Ok(());
         }
         let data = data.unwrap_or_default();
         let event: EventFrame = serde_json::from_str(data)
             .map_err(|error| Violation::new("frames can be read", format!("{error}: {data}")))?;
-        let place = log.truth.find(event.position);
+        let place = at.and_then(|at| log.truth.find(at));
         let Some((place, entry)) = place.and_then(|place| Some((place, log.truth.get(place).entry.as_deref()?))) else {
             return Err(Violation::new("what was published is what arrives", data));
         };
