@@ -1,5 +1,5 @@
-// From source and the built Wasm client to `dist/`: two clients (with the Wasm inlined, and without) and the bindings, each
-// as ESM and CommonJS, each with its types.
+// From source and the built Wasm client to `dist/`: the client, its engine, both in one, and the bindings, each as ESM and CommonJS,
+// each with its types.
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -29,9 +29,12 @@ const shrunkGlue = {
 
 /** Under which name the Wasm is in the package. */
 const INLINED = 'TIDINGS_WASM'
+const packed = pack(split(bytes))
 const entries = [
-  { entry: 'index', wasm: pack(split(bytes)) },
-  { entry: 'slim', wasm: '' },
+  { entry: 'index' },
+  // Loaded by the one before.
+  { entry: 'engine', wasm: packed },
+  { entry: 'inline', wasm: packed },
   // These are given a client, so they bring none.
   { entry: 'react' },
   { entry: 'vue' },
@@ -39,6 +42,21 @@ const entries = [
   { entry: 'query' },
   { entry: 'offline' },
 ]
+/** How the engine is reached: by `import()`, or by a `require` when it is needed; from the one file, at once. */
+const chunk = (entry, ext) => ({
+  name: 'chunk',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/engine\.ts$/ }, ({ kind }) => (kind === 'dynamic-import' ? { path: `./engine.${ext}`, external: true } : undefined))
+    if (entry === 'inline') onResolve({ filter: /^\.\/chunk\.ts$/ }, () => ({ path: join(here, 'src/chunk-inline.ts') }))
+  },
+})
+/** A script that is asked for again has a URL that no bundler knows. esbuild leaves out the comments that say so. */
+function tellBundlers(file) {
+  const text = readFileSync(file, 'utf8')
+  const told = text.replace(/\bimport\((?=`)/, 'import(/*webpackIgnore:true*//*@vite-ignore*/')
+  if (told === text) throw new Error(`${file} does not import what its URL says`)
+  writeFileSync(file, told)
+}
 const { peerDependencies } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'))
 for (const { entry, wasm = '' } of entries) {
   for (const [format, ext] of [['esm', 'js'], ['cjs', 'cjs']]) {
@@ -55,14 +73,15 @@ for (const { entry, wasm = '' } of entries) {
       legalComments: 'none',
       // The text of the Wasm stands at the end, where gzip, which writes thousands of bytes with the same code, writes little else
       // with that of a text like no other.
-      define: { WASM: wasm ? INLINED : '""' },
+      define: { WASM: wasm ? INLINED : '""', RETRIES: String(format === 'esm') },
+      // `import()` fails in Jest.
+      supported: { 'dynamic-import': format === 'esm' },
       footer: wasm ? { js: `var ${INLINED}=${JSON.stringify(wasm)};` } : {},
-      plugins: [shrunkGlue],
+      plugins: [shrunkGlue, chunk(entry, ext)],
     })
+    if (entry === 'index' && format === 'esm') tellBundlers(join(dist, `${entry}.${ext}`))
   }
 }
-writeFileSync(join(dist, 'tidings.wasm'), bytes)
-
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
 execFileSync(process.execPath, [tsc, '--project', join(here, 'tsconfig.build.json')], { stdio: 'inherit' })
 // Of the types only what the entries lead to: the rest is nobody's business, and names files that the package lacks.
@@ -73,7 +92,7 @@ const reach = (name) => {
   reached.set(name, text)
   for (const [, next] of text.matchAll(imports)) reach(next)
 }
-for (const { entry } of entries) reach(entry)
+for (const { entry } of entries) if (entry !== 'engine') reach(entry)
 for (const file of readdirSync(dist).filter((file) => file.endsWith('.d.ts'))) rmSync(join(dist, file))
 for (const [name, text] of reached) {
   // tsc leaves `.ts` in what the declarations import; either kind of module has an extension of its own.

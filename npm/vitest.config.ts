@@ -8,7 +8,7 @@ const page = '{src,test}/**/*.page.test.{ts,tsx}'
 
 export default defineConfig({
   // The sources see the real Wasm where the build would have put it.
-  define: { WASM: JSON.stringify(packedWasm()) },
+  define: { WASM: JSON.stringify(packedWasm()), RETRIES: 'true' },
   plugins: [
     svelte({ configFile: false }),
     vue(),

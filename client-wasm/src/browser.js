@@ -22,6 +22,8 @@ const UNSUPPORTED = 18
 const NEWS = 25
 const CHUNK = 26
 const REFUSED = 27
+/** Something threw outside of any call of the driver's. */
+const BROKEN = 28
 
 /** What the session reads in which frame and answer, in this order. */
 const FIELDS = {
@@ -74,12 +76,10 @@ export function list(bytes, length) {
 export const item = (list, index) => list[index]
 
 /**
- * The browser of one driver. It calls `call(what, number, now, text, value)`, which says whether it could read the value.
+ * The browser of one driver. It calls `call(what, number, now, text, value)`, which says whether it could read the value. Where
+ * tabs have yet to agree on the device id, `agreed` is a promise of it.
  */
-export function attach(call, token, withCredentials, byFetch, givenId, drawnId) {
-  const settledId = givenId ?? storedId()
-  /** Until all tabs have agreed on the device id. */
-  let agreeing
+export function attach(call, token, withCredentials, byFetch, agreed) {
   let source
   let timer
   /** The token for requests. It is in their headers, and nowhere else. */
@@ -92,10 +92,21 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
   const rooms = new Map()
 
   const tell = (what, number = 0, text = '', value, now = performance.now()) => call(what, number, now, text, value)
+  const broken = (cause) => call(BROKEN, 0, 0, '', cause)
+  /** Whatever the browser calls: what it throws would end nowhere, and the client would stand still. */
+  const guarded =
+    (run) =>
+    (...given) => {
+      try {
+        return run(...given)
+      } catch (cause) {
+        broken(cause)
+      }
+    }
   const routes = (what, record) => (what === NEWS ? rooms : record.to === undefined ? channels : labels)
-  const tick = () => tell(TICK)
+  const tick = guarded(() => tell(TICK))
 
-  const hear = ({ type, data, lastEventId, timeStamp }) => {
+  const hear = guarded(({ type, data, lastEventId, timeStamp }) => {
     const record = object(data)
     if (!record) return tell(GARBLED, 0, type)
     // The stream says it as the `id:`; the application, here and in other tabs, finds it in the event.
@@ -103,7 +114,7 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
     browser.frame = `{"cursor":"${lastEventId}",${data.slice(data.indexOf('{') + 1)}`
     // Its time is on the same clock, and asking for another costs more than all the rest here.
     heard(RECORD, record, timeStamp)
-  }
+  })
   const heard = (what, record, now) => {
     const { channel, cursor, requestId, except } = record
     const route = routes(what, record).get(channel)
@@ -117,7 +128,7 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
       now,
     )
   }
-  const control = ({ type, data, lastEventId }) => {
+  const control = guarded(({ type, data, lastEventId }) => {
     const what = NAMES.indexOf(type)
     if (type === 'heartbeat' || type === 'error') return tell(what, 0, lastEventId)
     const value = object(data)
@@ -125,10 +136,10 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
     if (value && what === BACKFILL) heard(what, value)
     else if (value && what === PRESENCE && value.code === undefined) heard(NEWS, value)
     else if (!value || !tell(what, 0, `${lastEventId}\n${lines({ ...value, rejected: what === PRESENCE ? [value] : value.rejected, timestampMs: time(value) }, FIELDS[type])}`)) tell(GARBLED, 0, type)
-  }
-  const befell = ({ type, target }) => {
+  })
+  const befell = guarded(({ type, target }) => {
     if (type !== 'visibilitychange' || !target.hidden) tell(FIRST_OF_WORLD + WORLD.indexOf(STANDING[type] ?? type))
-  }
+  })
 
   const ask = async (whom, url, body) => {
     if (whom === TOKEN) {
@@ -147,7 +158,7 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
     const init = post ? { method: 'POST', body, keepalive: whom === REPORT } : {}
     return summary(await request(url, init, post && { 'content-type': 'application/json' }))
   }
-  const request = (url, init, headers) =>
+  const request = async (url, init, headers) =>
     fetch(url, {
       cache: 'no-store',
       headers: { ...headers, ...(bearer && { authorization: `Bearer ${bearer}` }) },
@@ -189,8 +200,6 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
   }
 
   const browser = {
-    deviceId: settledId ?? (drawn = drawnId ?? drawn ?? randomId()),
-
     /** The data of the stream's current frame, its own or what another tab handed on. */
     frame: '',
 
@@ -200,7 +209,7 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
         if (byFetch) {
           if (!streams()) throw new TypeError('this browser cannot read a body before it ends')
           source = new AbortController()
-          void read(url, source)
+          read(url, source).catch(broken)
           return
         }
         source = new EventSource(url, { withCredentials })
@@ -232,10 +241,10 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
 
     /** Asks the application or the server; without a body it is a GET. */
     send(whom, number, url, body) {
-      ask(whom, url, body).then(
-        (text) => tell(ANSWER, number, text),
-        (error) => tell(ANSWER, number, whom === TOKEN ? lines({ detail: String(error) }, ANSWERED) : ''),
-      )
+      ask(whom, url, body)
+        .catch((error) => (whom === TOKEN ? lines({ detail: String(error) }, ANSWERED) : ''))
+        .then((text) => tell(ANSWER, number, text))
+        .catch(broken)
     },
 
     /** Arms the one timer for this moment; `Infinity` disarms it. It may fire early, if the moment is weeks away. */
@@ -246,7 +255,7 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
 
     /** Calls at the end of the microtask, or when the device id is agreed on: no stream is opened before. */
     flush() {
-      if (!agreeing) queueMicrotask(() => tell(FLUSH))
+      if (!agreed) queueMicrotask(guarded(() => tell(FLUSH)))
     },
 
     /** Whether to hear what befalls the page. Where there is nothing to listen to (Node), it hears nothing. */
@@ -274,27 +283,25 @@ export function attach(call, token, withCredentials, byFetch, givenId, drawnId) 
     seed: () => crypto.getRandomValues(new BigUint64Array(1))[0],
 
     end() {
-      agreeing = undefined
       browser.close()
       browser.arm(Infinity)
       browser.listen(false)
     },
   }
-  if (settledId === undefined) {
-    agreeing = agree()?.then((id) => {
-      if (!agreeing) return
-      agreeing = undefined
-      browser.deviceId = id
+  agreed
+    ?.then((id) => {
+      agreed = undefined
       tell(FLUSH, 0, id)
     })
-  }
+    .catch(broken)
   return browser
 }
 
-/** Whether a URL leads to another origin than the page's. Without a page, nothing does. */
+/** Whether a URL leads to another origin than the page's. Without a page, nothing does. Not `location.origin`: a `srcdoc` has none. */
 export function isElsewhere(url) {
+  if (globalThis.origin === undefined) return false
   try {
-    return new URL(url, globalThis.document?.baseURI ?? location.href).origin !== location.origin
+    return new URL(url, globalThis.document?.baseURI ?? location.href).origin !== globalThis.origin
   } catch {
     return false
   }
@@ -343,63 +350,5 @@ export const hidden = (record) => lines(record?.except, 'userId sessionId device
 export const settings = ({ since, latencySample, onDebug, ...options }) =>
   lines(
     { ...options, ...options.reconnect, since: since === '' ? '?' : since, latency: latencySample * 2 ** 32, debugs: !!onDebug },
-    'deviceId drawnId sessionId since idleMs shareConnection reconnect baseMs capMs maxAttempts latency url withCredentials debugs',
+    'deviceId sessionId since idleMs shareConnection reconnect baseMs capMs maxAttempts latency url withCredentials debugs',
   )
-
-// ---- who this browser and this tab are ----
-
-/** Where the device id is kept. */
-const STORAGE_KEY = 'tidings.deviceId'
-/** The lock under which tabs agree on one, and the one by which those that have say so. */
-const AGREEING = 'tidings device'
-const AGREED = 'tidings device is '
-/** So long they say so: by then storage has told all others. */
-const SAID_MS = 10_000
-/** A tab that stands still holds nobody up for longer. */
-const PATIENCE_MS = 1_000
-
-/** The device id that this page has drawn, for all its clients. */
-let drawn
-
-function storedId() {
-  try {
-    const stored = localStorage.getItem(STORAGE_KEY)
-    // Anybody can write to the page's storage; what could not stand in a header is as good as nothing.
-    if (/^[!-~]{1,128}$/.test(stored ?? '')) return stored
-  } catch {
-    // No storage here, or it is refused.
-  }
-}
-
-/** Keeps a device id, where that is allowed; elsewhere it lives as long as the page. */
-function keep(id) {
-  try {
-    localStorage.setItem(STORAGE_KEY, id)
-  } catch {}
-  return id
-}
-
-/**
- * The one device id of all tabs that have drawn one in the same moment. Storage alone could not tell: what two tabs write at
- * once, each of them reads back as its own for a while. Locks are one for all, at any time.
- */
-function agree() {
-  const locks = globalThis.document && globalThis.navigator?.locks
-  if (!locks) return void keep(drawn)
-  const agreed = locks.request(AGREEING, async () => {
-    const { held } = await locks.query()
-    const said = held.find(({ name }) => name.startsWith(AGREED))
-    drawn = said ? said.name.slice(AGREED.length) : (storedId() ?? drawn)
-    await new Promise((granted) => {
-      const say = () => new Promise((resolve) => (granted(), setTimeout(resolve, SAID_MS)))
-      locks.request(AGREED + drawn, { mode: 'shared' }, say).catch(granted)
-    })
-  })
-  const late = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))
-  return Promise.race([agreed, late]).catch(() => {}).then(() => keep(drawn))
-}
-
-/** 128 random bits. Not `crypto.randomUUID`, which exists only on secure pages. */
-export function randomId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
-}

@@ -22,12 +22,8 @@ extern "C" {
         token: &JsValue,
         with_credentials: bool,
         by_fetch: bool,
-        device_id: Option<&str>,
-        drawn_id: Option<&str>,
+        agreed: &JsValue,
     ) -> Browser;
-    /// The browser profile's name: what was given, else what is stored, else what was drawn.
-    #[wasm_bindgen(method, getter, js_name = deviceId)]
-    pub(crate) fn device_id(this: &Browser) -> String;
     #[wasm_bindgen(method)]
     pub(crate) fn open(this: &Browser, url: &str);
     #[wasm_bindgen(method)]
@@ -77,6 +73,17 @@ extern "C" {
 
     #[wasm_bindgen(js_name = isElsewhere)]
     pub(crate) fn is_elsewhere(url: &str) -> bool;
+}
+
+#[cfg(feature = "typed")]
+#[wasm_bindgen(module = "/src/device.js")]
+extern "C" {
+    /// The browser profile's name, as far as this tab knows it.
+    #[wasm_bindgen(js_name = deviceId)]
+    pub(crate) fn device_id() -> String;
+    /// A promise of the one on which all tabs agree.
+    #[wasm_bindgen(js_name = agreedDeviceId)]
+    pub(crate) fn agreed_device_id() -> JsValue;
     #[wasm_bindgen(js_name = randomId)]
     pub(crate) fn random_id() -> String;
 }
@@ -111,6 +118,7 @@ pub(crate) mod occasion {
     pub(crate) const NEWS: u32 = 25;
     pub(crate) const CHUNK: u32 = 26;
     pub(crate) const REFUSED: u32 = 27;
+    pub(crate) const BROKEN: u32 = 28;
 }
 
 /// The route of a record whose channel has not been looked up.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use tidings_protocol::{
-    Pattern,
+    Cursor, Pattern,
     event::Head,
     sse::{Decoder, decode::DEFAULT_EVENT},
 };
@@ -39,8 +39,8 @@ pub(crate) trait Application: 'static {
     fn event_of(&self, handler: HandlerId, list: &JsValue, index: u32) {
         self.event(handler, &browser::item(list, index));
     }
-    /// A handler hears everything, or never will, for this reason; or no longer, after it has.
-    fn settled(&self, handler: HandlerId, refusal: Option<&str>);
+    /// A handler hears everything that comes after this cursor, or never will, for this reason; or no longer, after it has.
+    fn settled(&self, handler: HandlerId, refusal: Option<&str>, cursor: &str);
     /// A handler may have missed events, on these channels, among addressed ones or not, and for this reason; without a handler,
     /// the client has.
     fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, addressed: bool, reason: &str);
@@ -49,7 +49,10 @@ pub(crate) trait Application: 'static {
     /// Something went wrong, and what was thrown where that is the trouble.
     fn error(&self, trouble: &Trouble, thrown: &JsValue);
     /// All handlers are gone.
+    #[cfg(feature = "typed")]
     fn clear(&self);
+    /// Something of ours threw where nobody calls us. What state that left things in, nobody knows.
+    fn broken(&self, cause: &JsValue);
     /// What only its developer wants to know: a record that is `unheard`, for want of a handler, or the reason why the server
     /// is `closing` the stream.
     fn debug(&self, _what: &str, _detail: &JsValue) {}
@@ -89,18 +92,11 @@ pub(crate) struct Driver<A> {
     alive: RefCell<Option<Rc<Self>>>,
 }
 
-/// Who the client is, where that is not left to the browser.
-#[derive(Default)]
-pub(crate) struct Names {
-    pub(crate) device_id: Option<String>,
-    /// A device id that was drawn before this, and counts until all tabs have agreed on one.
-    pub(crate) drawn_id: Option<String>,
-    pub(crate) session_id: Option<String>,
-}
-
 /// What the client uses of the browser and the page.
 #[derive(Default)]
 pub(crate) struct Means {
+    /// Where tabs have yet to agree on the device id, a promise of it; `undefined` where it is known.
+    pub(crate) agreed: JsValue,
     /// A function that gives a token or a promise of one; `undefined` if there is none.
     pub(crate) token: JsValue,
     /// Whether cookies go to other origins, too.
@@ -112,23 +108,20 @@ pub(crate) struct Means {
 }
 
 impl<A: Application> Driver<A> {
-    pub(crate) fn new(mut config: Config, names: Names, means: Means, application: A) -> Rc<Self> {
-        let Means { token, with_credentials, transport, debugs } = means;
+    pub(crate) fn new(mut config: Config, identity: Identity, means: Means, application: A) -> Rc<Self> {
+        let Means { agreed, token, with_credentials, transport, debugs } = means;
         let by_fetch = browser::by_fetch(&transport);
         config.cross_origin = browser::is_elsewhere(&config.url);
         config.share &= tabs::can_share();
         if !token.is_undefined() {
             config.access = if by_fetch { Access::Token } else { Access::Ticket };
         }
-        let session_id = names.session_id.unwrap_or_else(browser::random_id);
         Rc::new_cyclic(|weak: &Weak<Self>| {
             let driver = weak.clone();
             let callback = Callback::new(move |occasion, number, now, text: String, value| {
                 driver.upgrade().is_none_or(|driver| driver.called(occasion, number, whole(now), &text, &value))
             });
-            let (device_id, drawn_id) = (names.device_id.as_deref(), names.drawn_id.as_deref());
-            let browser = browser::attach(callback.as_ref(), &token, with_credentials, by_fetch, device_id, drawn_id);
-            let identity = Identity { device_id: browser.device_id(), session_id };
+            let browser = browser::attach(callback.as_ref(), &token, with_credentials, by_fetch, &agreed);
             let tabs =
                 config.share.then(|| tabs::among(&browser, callback.as_ref(), VERSION, &config.url, with_credentials));
             Self {
@@ -189,6 +182,7 @@ impl<A: Application> Driver<A> {
         self.act();
     }
 
+    #[cfg(feature = "typed")]
     pub(crate) fn reset(self: &Rc<Self>) {
         self.session.borrow_mut().reset(browser::random_id());
         self.application.clear();
@@ -230,6 +224,7 @@ impl<A: Application> Driver<A> {
                 self.told(now, text);
                 return true;
             }
+            occasion::BROKEN => self.application.broken(value),
             _ => {
                 let mut closing = None;
                 let mut session = self.session.borrow_mut();
@@ -289,7 +284,8 @@ impl<A: Application> Driver<A> {
         let (unheard, timed) = {
             let mut session = self.session.borrow_mut();
             let (channel, addressed) = (fields.text(), !fields.text().is_empty());
-            let route = if route == UNKNOWN {
+            // What the browser remembers may be older than what was just looked up for a batch.
+            let route = if self.forget_old(&mut session) || route == UNKNOWN {
                 self.find(&mut session, occasion, record, channel, addressed)
             } else {
                 Route(route)
@@ -370,12 +366,27 @@ impl<A: Application> Driver<A> {
         self.chunk.set(chunk);
         self.batch.set(batch);
         // A handler may have ended it.
-        if self.stream.get() == stream {
-            self.decoder.set(decoder);
-            if read.is_err() {
-                self.session.borrow_mut().failed(now);
-            }
+        if self.stream.get() != stream {
+            return;
         }
+        if read.is_err() {
+            self.pass_over(now, decoder.unfinished_id());
+        } else {
+            self.decoder.set(decoder);
+        }
+    }
+
+    /// An event is too long to be read. The next stream begins behind it, or it would only be sent again; so it is missed, and that
+    /// is told.
+    fn pass_over(&self, now: u64, id: Option<&[u8]>) {
+        self.garbled("an event is longer than 16 MiB");
+        let id = id.and_then(|id| Cursor::from_ascii(id).ok());
+        let mut session = self.session.borrow_mut();
+        session.frame(
+            now,
+            Frame::Gap { channels: None, addressed: true, request_id: None, reason: "tooLarge".into(), id },
+        );
+        session.failed(now);
     }
 
     /// Hands in what was gathered of a stream, record by record, unless a handler ends the stream.
@@ -448,12 +459,14 @@ impl<A: Application> Driver<A> {
         route
     }
 
-    /// Makes the browser forget routes that are no longer good.
-    fn forget_old(&self, session: &mut Session) {
+    /// Makes the browser forget routes that are no longer good. Says whether there were such.
+    fn forget_old(&self, session: &mut Session) -> bool {
         let generation = session.routes().generation();
-        if self.generation.replace(generation) != generation {
+        let old = self.generation.replace(generation) != generation;
+        if old {
             self.browser.forget();
         }
+        old
     }
 
     // ---- carrying out ----
@@ -488,7 +501,10 @@ impl<A: Application> Driver<A> {
                 self.browser.send(*ask as u32, *number, url, body.as_deref());
             }
             Action::State(status) => self.application.state(&status),
-            Action::Settled { handler, refusal } => self.application.settled(handler, refusal.as_deref()),
+            Action::Settled { handler, refusal } => {
+                let cursor = self.session.borrow().heard_up_to(handler);
+                self.application.settled(handler, refusal.as_deref(), &cursor);
+            }
             Action::Gap { channels, addressed, reason, handlers } => {
                 self.application.gap(None, channels.as_deref(), addressed, &reason);
                 for id in handlers {
@@ -499,7 +515,10 @@ impl<A: Application> Driver<A> {
             action => {
                 let Some(tabs) = &self.tabs else { return };
                 match action {
-                    Action::Enter { tab, user } => tabs.enter(&tab, user.as_deref()),
+                    Action::Enter { tab, user } => {
+                        let device = self.session.borrow().identity().device_id.clone();
+                        tabs.enter(&device, &tab, user.as_deref());
+                    }
                     Action::Steal => tabs.steal(),
                     Action::Watch { tab } => tabs.watch(&tab),
                     Action::Post { message, with_frame } => tabs.post(&message, with_frame),

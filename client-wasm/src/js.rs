@@ -8,8 +8,8 @@ use wasm_bindgen::prelude::*;
 use crate::{
     backoff::Backoff,
     browser::frames::Fields,
-    driver::{Application, Driver, Means, Names},
-    session::{Config, HandlerId, Status, Trouble},
+    driver::{Application, Driver, Means},
+    session::{Config, HandlerId, Identity, Status, Trouble},
 };
 
 /// 2.6 KB of gzip smaller than the default allocator.
@@ -23,12 +23,10 @@ export type State = 'idle' | 'connecting' | 'open' | 'waiting' | 'closed'
 /** Read once, by the constructor. All times in milliseconds. */
 export interface ClientOptions {
   url: string
-  /** Absent: localStorage `tidings.deviceId`, or memory where storage is refused. */
-  deviceId?: string
-  /** A device id that was drawn before this, and counts until all tabs of the browser have agreed on one. */
-  drawnId?: string
-  /** Absent: random. */
-  sessionId?: string
+  /** The browser profile. */
+  deviceId: string
+  /** This tab. */
+  sessionId: string
   /** A cursor to begin from (`lastEventId` of the very first connect). One that cannot be read is told as a gap. */
   since?: string
   /** For EventSource and for the client's own requests. */
@@ -95,13 +93,11 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn remove(this: &Listeners, id: u32);
     #[wasm_bindgen(method)]
-    fn clear(this: &Listeners);
-    #[wasm_bindgen(method)]
     fn event(this: &Listeners, id: u32, record: &JsValue);
     #[wasm_bindgen(method, js_name = eventOf)]
     fn event_of(this: &Listeners, id: u32, list: &JsValue, index: u32);
     #[wasm_bindgen(method)]
-    fn settled(this: &Listeners, id: u32, refusal: Option<&str>);
+    fn settled(this: &Listeners, id: u32, refusal: Option<&str>, cursor: &str);
     #[wasm_bindgen(method)]
     fn gap(this: &Listeners, id: Option<u32>, channels: Option<&str>, reason: &str, addressed: bool);
     #[wasm_bindgen(method)]
@@ -119,6 +115,8 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     fn debug(this: &Listeners, what: &str, detail: &JsValue);
+    #[wasm_bindgen(method)]
+    fn broken(this: &Listeners, cause: &JsValue);
 
     /// What is wrong with the options, as an `Error`; `undefined` if nothing is.
     fn check(options: &JsValue) -> JsValue;
@@ -135,8 +133,8 @@ impl Application for Listeners {
         self.event_of(handler.0, list, index);
     }
 
-    fn settled(&self, handler: HandlerId, refusal: Option<&str>) {
-        self.settled(handler.0, refusal);
+    fn settled(&self, handler: HandlerId, refusal: Option<&str>, cursor: &str) {
+        self.settled(handler.0, refusal, cursor);
     }
 
     fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, addressed: bool, reason: &str) {
@@ -163,8 +161,11 @@ impl Application for Listeners {
         self.error(code, *will_retry, status.unwrap_or(0), detail.as_deref(), channel, thrown);
     }
 
-    fn clear(&self) {
-        self.clear();
+    #[cfg(feature = "typed")]
+    fn clear(&self) {}
+
+    fn broken(&self, cause: &JsValue) {
+        self.broken(cause);
     }
 
     fn debug(&self, what: &str, detail: &JsValue) {
@@ -174,8 +175,7 @@ impl Application for Listeners {
 
 /// One connection and its handlers.
 ///
-/// No callback is called inside `subscribe`, `on` or `unsubscribe`. `connect`, `disconnect` and `reset` call `onState`
-/// before they return, unless they were called from a callback: then after that one has returned. Connecting itself
+/// No callback is called inside `subscribe`, `on` or `unsubscribe`. `connect` and `disconnect` call `onState` before they return, unless they were called from a callback: then after that one has returned. Connecting itself
 /// begins at the end of the microtask.
 ///
 /// A client lives on while it connects or is connected, also when JavaScript has let go of it; `free` frees its handle.
@@ -203,8 +203,7 @@ impl Client {
         let settings = settings(options);
         // In the order of `browser.js`.
         let mut fields = Fields::of(&settings);
-        let names =
-            Names { device_id: fields.some_text(), drawn_id: fields.some_text(), session_id: fields.some_text() };
+        let identity = Identity { device_id: fields.text().to_owned(), session_id: fields.text().to_owned() };
         let config = Config {
             since: fields.some_text(),
             idle_ms: fields.number(),
@@ -219,22 +218,24 @@ impl Client {
             debugs: fields.truth(),
             token: options.token(),
             transport: options.transport(),
+            agreed: JsValue::UNDEFINED,
         };
-        Ok(Self { driver: Driver::new(config, names, means, listeners(options)) })
+        Ok(Self { driver: Driver::new(config, identity, means, listeners(options)) })
     }
 
     /// Hears channel events. Returns the handler's number, for `unsubscribe`. Throws an `Error` with the `code`
     /// `malformedChannel`.
     ///
-    /// `settled` is called later: without a code when the server has confirmed the channel in the stream, or with the code
-    /// of the refusal (`forbidden`, …), or with `stopped` when it was unsubscribed or reset before; and after it was
-    /// confirmed, with a code when it is revoked, and without when it is confirmed again. A `since`
-    /// that is no cursor is told as a gap, once the channel is confirmed.
+    /// `settled` is called later: when the server has confirmed the channel in the stream, without a code and with the cursor after
+    /// which it hears everything (empty where there is none); or with the code of the refusal (`forbidden`, …), or with `stopped`
+    /// when it was unsubscribed before; and after it was confirmed, with a code when it is revoked, and without when it is
+    /// confirmed again. A `since` that is no cursor is told as a gap, once the channel is confirmed.
     pub fn subscribe(
         &self,
         #[wasm_bindgen(unchecked_param_type = "string")] pattern: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "(event: any) => void")] handler: &JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "(code?: string) => void")] settled: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "(code: string | undefined, cursor: string) => void")]
+        settled: &JsValue,
         #[wasm_bindgen(
             unchecked_optional_param_type = "(channels: string[] | null, reason: string, addressed: boolean) => void"
         )]
@@ -252,7 +253,8 @@ impl Client {
         &self,
         #[wasm_bindgen(unchecked_param_type = "string")] label: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "(event: any) => void")] handler: &JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "(code?: string) => void")] settled: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "(code: string | undefined, cursor: string) => void")]
+        settled: &JsValue,
     ) -> Result<u32, JsValue> {
         self.listen(false, label, handler, settled)
     }
@@ -264,7 +266,8 @@ impl Client {
         &self,
         #[wasm_bindgen(unchecked_param_type = "string")] pattern: &JsValue,
         #[wasm_bindgen(unchecked_param_type = "(frame: any) => void")] handler: &JsValue,
-        #[wasm_bindgen(unchecked_optional_param_type = "(code?: string) => void")] settled: &JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "(code: string | undefined, cursor: string) => void")]
+        settled: &JsValue,
     ) -> Result<u32, JsValue> {
         self.listen(true, pattern, handler, settled)
     }
@@ -285,11 +288,6 @@ impl Client {
         self.driver.disconnect();
     }
 
-    /// Forgets identity (a new session id; the device id stays), cursor and handlers; the state becomes `idle`.
-    pub fn reset(&self) {
-        self.driver.reset();
-    }
-
     /// Where the connection stands.
     #[must_use]
     #[wasm_bindgen(getter, unchecked_return_type = "State")]
@@ -302,20 +300,6 @@ impl Client {
     #[wasm_bindgen(getter = userId, unchecked_return_type = "string | undefined")]
     pub fn user_id(&self) -> JsValue {
         self.driver.identity(|_, user_id| user_id.into())
-    }
-
-    /// The browser profile.
-    #[must_use]
-    #[wasm_bindgen(getter = deviceId, unchecked_return_type = "string")]
-    pub fn device_id(&self) -> JsValue {
-        self.driver.identity(|identity, _| identity.device_id.as_str().into())
-    }
-
-    /// This tab.
-    #[must_use]
-    #[wasm_bindgen(getter = sessionId, unchecked_return_type = "string")]
-    pub fn session_id(&self) -> JsValue {
-        self.driver.identity(|identity, _| identity.session_id.as_str().into())
     }
 }
 

@@ -40,14 +40,13 @@ export function listeners({ onState, onGap, onError, onDebug }) {
       unsettled.set(id, settled)
     },
     remove: (id) => handlers.delete(id),
-    clear: () => handlers.clear(),
 
     event,
     eventOf: (id, list, index) => event(id, list[index]),
-    settled(id, code) {
+    settled(id, code, cursor) {
       const settled = unsettled.get(id) ?? handlers.get(id)?.settled
       unsettled.delete(id)
-      guard(settled, ...(code === undefined ? [] : [code]))
+      guard(settled, code, cursor)
     },
     /** Without a number, to the client's own callback. */
     gap(id, lines, reason, addressed) {
@@ -56,6 +55,10 @@ export function listeners({ onState, onGap, onError, onDebug }) {
     },
     state: (...status) => guard(onState, ...status),
     debug: (...said) => guard(onDebug, ...said),
+    /** Something threw where nobody calls us: it goes on to whoever gives this client up. */
+    broken(cause) {
+      throw cause
+    },
     error(code, willRetry, status, detail, channel, cause) {
       const report = { code, willRetry }
       if (status) report.status = status
@@ -73,8 +76,15 @@ const codedError = (code, message) => Object.assign(new Error(message), { code }
 /** What is wrong with the options, if anything is. */
 export function check({ url, deviceId, sessionId }) {
   if (!url) return codedError('malformedUrl', 'the option `url` is empty')
+  try {
+    // Where there is no page, only the syntax is looked at.
+    const { protocol } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href ?? 'http://localhost')
+    if (!/^https?:$/.test(protocol)) return codedError('malformedUrl', `the option \`url\` leads to ${protocol}, and not to a server`)
+  } catch {
+    return codedError('malformedUrl', `the option \`url\` is no URL: ${url}`)
+  }
   for (const id of [deviceId, sessionId]) {
-    if (id !== undefined && !/^[!-~]{1,128}$/.test(id)) {
+    if (!/^[!-~]{1,128}$/.test(id ?? '')) {
       return codedError('malformedId', 'a device or session id is 1 to 128 visible ASCII characters')
     }
   }

@@ -390,6 +390,19 @@ impl Session {
         self.user_id.as_deref()
     }
 
+    /// The cursor after which a handler, which hears everything, has yet to hear: the highest that it or the stream has
+    /// passed. Empty where nobody knows one.
+    #[must_use]
+    pub fn heard_up_to(&self, handler: HandlerId) -> String {
+        let index = self.subscriptions.binary_search_by_key(&handler, |subscription| subscription.id).ok();
+        let mark = index.and_then(|index| self.subscriptions.get(index)?.mark);
+        let mut cursor = String::new();
+        if let Some(mark) = mark.or(self.cursor) {
+            address::push_cursor(&mut cursor, &mark);
+        }
+        cursor
+    }
+
     /// Whether tabs share a stream; if so it brings also what is hidden from one of them (see [`Self::hides`]).
     #[must_use]
     pub fn shares(&self) -> bool {

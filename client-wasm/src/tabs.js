@@ -8,6 +8,7 @@ const LOST = 21
 const GONE = 22
 const TOLD = 23
 const UNSHARED = 24
+const BROKEN = 28
 
 /** Whether tabs can share here. Locks are for secure pages only. */
 export const canShare = () => !!(globalThis.document && globalThis.navigator?.locks && globalThis.BroadcastChannel)
@@ -17,7 +18,13 @@ export function among(browser, call, version, url, withCredentials) {
   const lockOf = (tab) => `tidings tab ${tab}`
   let stay
 
-  const tell = (what, text = '') => void call(what, 0, performance.now(), text, undefined)
+  const tell = (what, text = '') => {
+    try {
+      call(what, 0, performance.now(), text, undefined)
+    } catch (cause) {
+      call(BROKEN, 0, 0, '', cause)
+    }
+  }
 
   /** Asks for a lock, to be held for as long as the tab stays; the end comes early if another tab steals it. */
   const ask = ({ name, signal, left }, options, otherwise) => {
@@ -33,22 +40,24 @@ export function among(browser, call, version, url, withCredentials) {
 
   const tabs = {
     /** Goes into a group and asks for its lock: at once, then in the queue. */
-    enter(tab, user) {
+    enter(device, tab, user) {
       tabs.exit()
       const end = new AbortController()
       const queue = new AbortController()
       const { signal } = end
       const left = new Promise((resolve) => signal.addEventListener('abort', resolve))
       signal.addEventListener('abort', () => queue.abort())
-      // Lock and channel belong to the origin alone, so the whole name may stand in theirs.
-      const base = `tidings ${version} ${withCredentials} ${browser.deviceId} ${new URL(url, document.baseURI)}`
-      const name = user === undefined ? base : `${base} ${user}`
       try {
+        // Lock and channel belong to the origin alone, so the whole name may stand in theirs.
+        const base = `tidings ${version} ${withCredentials} ${device} ${new URL(url, document.baseURI)}`
+        const name = user === undefined ? base : `${base} ${user}`
         const channel = new BroadcastChannel(name)
         channel.onmessage = ({ data }) => {
+          // Any script of the origin may post to it.
+          if (signal.aborted || typeof data !== 'string') return
           const at = `${data}\n`.indexOf('\n')
           browser.frame = data.slice(at + 1)
-          if (!signal.aborted) tell(TOLD, data.slice(0, at))
+          tell(TOLD, data.slice(0, at))
         }
         signal.addEventListener('abort', () => channel.close())
         stay = { name, channel, end, queue, signal, left, watched: new Set() }
@@ -68,6 +77,8 @@ export function among(browser, call, version, url, withCredentials) {
       stay?.end.abort()
       stay = undefined
     },
+
+    end: () => tabs.exit(),
 
     steal() {
       stay?.queue.abort()

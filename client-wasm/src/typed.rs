@@ -14,9 +14,9 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     backoff::Backoff,
-    browser::share,
-    driver::{Application, Driver, Means, Names},
-    session::{Config, HandlerId, State, Status, Trouble},
+    browser::{agreed_device_id, device_id, random_id, share},
+    driver::{Application, Driver, Means},
+    session::{Config, HandlerId, Identity, State, Status, Trouble},
 };
 
 /// What the application published, as it arrived.
@@ -88,7 +88,7 @@ impl std::error::Error for Refused {}
 #[must_use = "it does nothing before `build`"]
 pub struct Builder {
     config: Config,
-    names: Names,
+    device_id: Option<String>,
     means: Means,
     listeners: Listeners,
 }
@@ -148,7 +148,7 @@ impl Application for Listeners {
         }
     }
 
-    fn settled(&self, handler: HandlerId, refusal: Option<&str>) {
+    fn settled(&self, handler: HandlerId, refusal: Option<&str>, _cursor: &str) {
         let settled = {
             let mut unsettled = self.unsettled.borrow_mut();
             let index = unsettled.iter().position(|(id, _)| *id == handler);
@@ -186,6 +186,11 @@ impl Application for Listeners {
     fn clear(&self) {
         let gone = self.handlers.take();
         drop(gone);
+    }
+
+    fn broken(&self, cause: &JsValue) {
+        let trouble = Trouble { code: "internal".into(), detail: cause.as_string(), ..Trouble::default() };
+        self.error(&trouble, cause);
     }
 }
 
@@ -234,7 +239,7 @@ impl Builder {
     ///
     /// [`IdError`] when it is not 1 to 128 visible ASCII characters.
     pub fn device_id(mut self, id: impl AsRef<str>) -> Result<Self, IdError> {
-        self.names.device_id = Some(DeviceId::new(id)?.as_str().to_owned());
+        self.device_id = Some(DeviceId::new(id)?.as_str().to_owned());
         Ok(self)
     }
 
@@ -279,8 +284,12 @@ impl Builder {
     /// The client. Nothing is connected before its first handler, or [`Client::connect`].
     #[must_use]
     pub fn build(self) -> Client {
-        let Self { config, names, means, listeners } = self;
-        Client(Rc::new(Shared { driver: Driver::new(config, names, means, listeners) }))
+        let Self { config, device_id: given, mut means, listeners } = self;
+        if given.is_none() {
+            means.agreed = agreed_device_id();
+        }
+        let identity = Identity { device_id: given.unwrap_or_else(device_id), session_id: random_id() };
+        Client(Rc::new(Shared { driver: Driver::new(config, identity, means, listeners) }))
     }
 }
 
@@ -308,12 +317,7 @@ impl Drop for Shared {
 impl Client {
     /// A client of the server whose router is mounted at this URL, absolute or relative to the page.
     pub fn builder(url: impl Into<String>) -> Builder {
-        Builder {
-            config: Config::new(url),
-            names: Names::default(),
-            means: Means::default(),
-            listeners: Listeners::default(),
-        }
+        Builder { config: Config::new(url), device_id: None, means: Means::default(), listeners: Listeners::default() }
     }
 
     /// Hears the events of a channel, or of all that a pattern matches.

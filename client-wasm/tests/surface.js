@@ -2,7 +2,7 @@
 
 const reconnect = { baseMs: 0 }
 /** Here the fakes play an EventSource, and each client has one: `fetch` is tested in the npm package, tabs with real ones. */
-const alone = { transport: 'eventsource', shareConnection: false }
+const alone = { transport: 'eventsource', shareConnection: false, deviceId: 'd1', sessionId: 's1' }
 
 /** A client, what it told, and its open stream. */
 async function open(Client, options = {}) {
@@ -57,8 +57,7 @@ export const first_handlers_connect = (Client) =>
     equal([client.state, states, FakeEventSource.all.length], ['idle', [], 0], 'nothing within the call:')
     await microtasks()
     const { url, withCredentials } = FakeEventSource.last
-    const { deviceId, sessionId } = client
-    equal(parameters(url), { x: '1', channels: 'timer:u1,chat:*', deviceId, sessionId })
+    equal(parameters(url), { x: '1', channels: 'timer:u1,chat:*', deviceId: 'd1', sessionId: 's1' })
     equal(withCredentials, true)
     FakeEventSource.last.connected(['timer:u1', 'chat:*'])
     FakeEventSource.last.event('timer:u1', 11, { payload: { text: 'ü€😀' } })
@@ -145,17 +144,16 @@ export const callbacks_may_call_anything = (Client) =>
       client.disconnect()
       equal(client.state, 'closed')
       client.connect()
-      client.reset()
-      equal(client.state, 'idle')
+      equal(client.state, 'connecting')
       client.on('c', () => heard.push('c'))
     })
     await microtasks()
     stream.event('b', 13, { to: 'user' })
     equal(stream.closed, true)
     await microtasks()
-    equal(FakeEventSource.all.length, 2, 'the handler made after the reset connects:')
-    FakeEventSource.last.connected([])
-    FakeEventSource.last.event('c', 1, { to: 'user' })
+    equal(FakeEventSource.all.length, 2, 'it connects once:')
+    FakeEventSource.last.connected([], { resumed: true })
+    FakeEventSource.last.event('c', 14, { to: 'user' })
     equal(heard, ['own', 'again', 'c'])
     client.disconnect()
   })
@@ -278,7 +276,7 @@ export const a_failed_connect_is_diagnosed = (Client) =>
       FakeEventSource.last.fail()
       equal(FakeEventSource.last.closed, true)
       const check = await request()
-      equal([check.url, check.init.credentials, check.init.method], [`/e/check?deviceId=${client.deviceId}`, 'include', null])
+      equal([check.url, check.init.credentials, check.init.method], [`/e/check?deviceId=d1`, 'include', null])
       answer(check)
       await until(() => FakeEventSource.all.length > streams)
       equal(told.splice(0), [report])
@@ -422,21 +420,18 @@ export const a_waiting_client_that_ended_hears_no_more_of_the_page = (Client) =>
     equal([client.state, FakeEventSource.all.length], ['closed', 1])
   })
 
-export const the_device_is_remembered_and_the_tab_is_not = (Client) =>
+/** For these, `device` is what `device.js` exports. */
+export const the_device_is_remembered = (_, { deviceId, agreedDeviceId }) =>
   run(async () => {
-    const [one, two] = [new Client({ ...alone, url: '/e' }), new Client({ ...alone, url: '/e' })]
-    equal([one.deviceId, two.deviceId], ['d1', 'd1'])
-    equal([/^[0-9a-f]{32}$/.test(one.sessionId), one.sessionId === two.sessionId], [true, false])
+    equal([deviceId(), await agreedDeviceId()], ['d1', 'd1'])
     localStorage.setItem('tidings.deviceId', 'two\nlines')
     Object.defineProperty(navigator, 'locks', { configurable: true, value: undefined })
-    const { deviceId } = new Client({ ...alone, url: '/e' })
+    const drawn = deviceId()
     delete navigator.locks
-    equal([/^[0-9a-f]{32}$/.test(deviceId), localStorage.getItem('tidings.deviceId') === deviceId], [true, true], 'what fits no header is replaced:')
-    const given = new Client({ ...alone, url: '/e', deviceId: 'd', sessionId: 's' })
-    equal([given.deviceId, given.sessionId, localStorage.getItem('tidings.deviceId') === 'd'], ['d', 's', false])
+    equal([/^[0-9a-f]{32}$/.test(drawn), localStorage.getItem('tidings.deviceId') === drawn], [true, true], 'what fits no header is replaced:')
   })
 
-export const tabs_that_draw_a_device_in_the_same_moment_agree_on_one = (Client) =>
+export const tabs_that_draw_a_device_in_the_same_moment_agree_on_one = (_, { deviceId, agreedDeviceId }) =>
   run(async () => {
     localStorage.clear()
     // Another tab has drawn before us, and storage has not told us yet.
@@ -444,18 +439,13 @@ export const tabs_that_draw_a_device_in_the_same_moment_agree_on_one = (Client) 
     await new Promise((granted) => {
       void navigator.locks.request('tidings device is d7', { mode: 'shared' }, () => (granted(), new Promise((resolve) => (end = resolve))))
     })
-    const [one, two] = [new Client({ ...alone, url: '/e' }), new Client({ ...alone, url: '/e' })]
-    equal([one.deviceId === two.deviceId, one.deviceId === 'd7'], [true, false])
-    one.connect()
-    await until(() => FakeEventSource.all.length)
-    equal(parameters(FakeEventSource.last.url).deviceId, 'd7')
-    equal([one.deviceId, localStorage.getItem('tidings.deviceId')], ['d7', 'd7'])
-    await until(() => two.deviceId === 'd7')
-    one.disconnect()
+    const drawn = deviceId()
+    equal([drawn === deviceId(), drawn === 'd7'], [true, false])
+    equal([await agreedDeviceId(), await agreedDeviceId(), deviceId(), localStorage.getItem('tidings.deviceId')], ['d7', 'd7', 'd7', 'd7'])
     end()
   })
 
-export const refused_storage_leaves_the_device_in_memory = (Client) =>
+export const refused_storage_leaves_the_device_in_memory = (_, { deviceId, agreedDeviceId }) =>
   run(async () => {
     const storage = Object.getOwnPropertyDescriptor(globalThis, 'localStorage')
     const refuse = () => {
@@ -465,12 +455,8 @@ export const refused_storage_leaves_the_device_in_memory = (Client) =>
     for (const refusing of [{ get: refuse }, { value: { getItem: () => null, setItem: refuse } }, { value: null }]) {
       Object.defineProperty(globalThis, 'localStorage', { configurable: true, ...refusing })
       try {
-        const client = new Client({ ...alone, url: '/e' })
-        const { deviceId } = client
-        client.connect()
-        await until(() => FakeEventSource.all.length)
-        equal([deviceId.length > 1, parameters(FakeEventSource.all.pop().url).deviceId === deviceId], [true, true])
-        client.disconnect()
+        const agreed = await agreedDeviceId()
+        equal([agreed.length > 1, agreed === deviceId()], [true, true])
       } finally {
         Object.defineProperty(globalThis, 'localStorage', storage)
       }
@@ -497,7 +483,7 @@ export const bad_arguments_are_thrown_with_a_code = (Client) =>
         return error instanceof Error && error.code
       }
     }
-    equal(code(() => new Client({ ...alone, url: '' })), 'malformedUrl')
+    for (const url of ['', 'http://localhost:undefined/e', 'http://', 'javascript:alert(1)']) equal(code(() => new Client({ ...alone, url })), 'malformedUrl', url)
     equal(code(() => new Client({ ...alone, url: '/e', deviceId: 'ü' })), 'malformedId')
     equal(code(() => new Client({ ...alone, url: '/e', sessionId: '' })), 'malformedId')
     const client = new Client({ ...alone, url: '/e' })
@@ -562,9 +548,9 @@ export const a_record_that_excludes_this_tab_is_dropped = (Client) =>
     const heard = []
     client.on('a', (event) => heard.push(event.payload.seq))
     await microtasks()
-    stream.event('a', 11, { to: 'user', except: { userId: 'ana', sessionId: client.sessionId } })
-    stream.event('a', 12, { to: 'user', except: { userId: 'bob', sessionId: client.sessionId } })
-    stream.event('a', 13, { to: 'user', except: { userId: 'ana', deviceId: client.deviceId } })
+    stream.event('a', 11, { to: 'user', except: { userId: 'ana', sessionId: 's1' } })
+    stream.event('a', 12, { to: 'user', except: { userId: 'bob', sessionId: 's1' } })
+    stream.event('a', 13, { to: 'user', except: { userId: 'ana', deviceId: 'd1' } })
     equal(heard, [12])
     client.disconnect()
   })

@@ -24,10 +24,26 @@ mod surface {
     fn class() -> JsValue {
         let options = Object::new();
         Reflect::set(&options, &"url".into(), &"/e".into()).unwrap();
-        // Drawing one takes its time, and other tabs into account.
         Reflect::set(&options, &"deviceId".into(), &"d0".into()).unwrap();
+        Reflect::set(&options, &"sessionId".into(), &"s0".into()).unwrap();
         let client = tidings_client::js::Client::new(options.unchecked_ref()).unwrap();
         Reflect::get(&client.into(), &"constructor".into()).unwrap()
+    }
+
+    #[wasm_bindgen(module = "/src/device.js")]
+    extern "C" {
+        #[wasm_bindgen(thread_local_v2, js_name = deviceId)]
+        static DEVICE_ID: JsValue;
+        #[wasm_bindgen(thread_local_v2, js_name = agreedDeviceId)]
+        static AGREED_DEVICE_ID: JsValue;
+    }
+
+    /// What `device.js` exports.
+    fn device() -> JsValue {
+        let device = Object::new();
+        DEVICE_ID.with(|f| Reflect::set(&device, &"deviceId".into(), f)).unwrap();
+        AGREED_DEVICE_ID.with(|f| Reflect::set(&device, &"agreedDeviceId".into(), f)).unwrap();
+        device.into()
     }
 
     macro_rules! tests {
@@ -37,10 +53,10 @@ mod surface {
                 #[wasm_bindgen(module = "/tests/surface.js")]
                 extern "C" {
                     #[wasm_bindgen(catch, js_name = $name)]
-                    async fn test(class: &JsValue) -> Result<JsValue, JsValue>;
+                    async fn test(class: &JsValue, device: &JsValue) -> Result<JsValue, JsValue>;
                 }
                 super::load_fakes();
-                test(&class()).await.unwrap();
+                test(&class(), &device()).await.unwrap();
             }
         )*};
     }
@@ -64,7 +80,7 @@ mod surface {
         the_page_cache_holds_no_stream
         online_and_a_visible_tab_cut_a_wait_short
         a_waiting_client_that_ended_hears_no_more_of_the_page
-        the_device_is_remembered_and_the_tab_is_not
+        the_device_is_remembered
         tabs_that_draw_a_device_in_the_same_moment_agree_on_one
         refused_storage_leaves_the_device_in_memory
         a_browser_without_event_source_is_told

@@ -19,5 +19,15 @@ test('the defaults do without options', () => {
 
 test('options that come too late are refused, not ignored', () => {
   tidings.getTidings()
-  expect(() => tidings.configureTidings({})).toThrow(expect.objectContaining({ code: 'alreadyConfigured' }))
+  expect(() => tidings.configureTidings({ idleMs: 7 })).toThrow(expect.objectContaining({ code: 'alreadyConfigured' }))
+})
+
+test('a module that is replaced may configure the app again: its functions take the place of those before', () => {
+  const [before, after] = [vi.fn(), vi.fn()]
+  tidings.configureTidings({ url: '/api/events', onState: before })
+  const app = tidings.getTidings()
+  tidings.configureTidings({ onState: after, url: '/api/events' })
+  expect(tidings.getTidings()).toBe(app)
+  app.disconnect()
+  expect([before.mock.calls.length, after.mock.calls.length]).toEqual([0, 1])
 })

@@ -1,6 +1,7 @@
 /** What the bindings of all frameworks share. They know no framework, and load no client: that comes from the application. */
 import type { ChannelOptions, Handlers, HandlersByType } from './channels.ts'
 import type { Tidings } from './client.ts'
+import type { Verb } from './listener.ts'
 import { TidingsError, type TidingsErrorCode } from './errors.ts'
 import type { ConnectionSnapshot, Member, TidingsEvent } from './types.ts'
 
@@ -15,9 +16,6 @@ export function noProvider(remedy: string): TidingsError {
   return new TidingsError('noProvider', { detail: 'no Tidings client is provided here', remedy })
 }
 
-/** How a hook listens. */
-export type Verb = 'subscribe' | 'on' | 'presence'
-
 /** What one hook wants at present. It may change with every event. */
 export interface Wanted extends ChannelOptions {
   /** `null`: to hear nothing. */
@@ -25,6 +23,8 @@ export interface Wanted extends ChannelOptions {
   handler?: Handlers<TidingsEvent>
   /** With `presence`, in place of a handler: who is there. */
   seen?: (here: readonly Member[]) => void
+  /** The user has logged out: what is shown is not the next one's. */
+  forget?: () => void
 }
 
 /** Where one hook stands on each channel that it has listened to, and with what cursor it began there. */
@@ -35,21 +35,25 @@ export type Heard = Map<string, { since: string | undefined; cursor: string }>
  * not before, for the user has logged out.
  *
  * @param begin - returns what ends it; told whether it is the first time
+ * @param forget - called by `reset()`, which the next user must not see through
  * @returns a function that ends it for good
  */
-export function lasting(tidings: AnyTidings, begin: (first: boolean) => () => void): () => void {
+export function lasting(tidings: AnyTidings, begin: (first: boolean) => () => void, forget?: () => void): () => void {
   // `reset()` makes a new one.
   let { sessionId } = tidings
-  let end = begin(true)
+  let end: (() => void) | undefined = begin(true)
   const unfollow = tidings.subscribeState(() => {
-    if (tidings.state === 'idle' || tidings.sessionId === sessionId) return
-    sessionId = tidings.sessionId
-    end()
-    end = begin(false)
+    if (tidings.sessionId !== sessionId) {
+      sessionId = tidings.sessionId
+      end?.()
+      end = undefined
+      forget?.()
+    }
+    if (tidings.state !== 'idle') end ??= begin(false)
   })
   return () => {
     unfollow()
-    end()
+    end?.()
   }
 }
 
@@ -71,6 +75,7 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
     else if (handler && Object.hasOwn(handler, event.type)) handler[event.type]?.(event)
   }
   const onRefused = (code: TidingsErrorCode): void => wanted().onRefused?.(code)
+  const forget = (): void => wanted().forget?.()
   return lasting(tidings, (first) => {
     if (verb === 'presence') {
       return tidings.presence(channel, ({ here }) => {
@@ -92,7 +97,7 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
       if (error.channel === channel && error.code !== 'stopped') onRefused(error.code)
     })
     return stop
-  })
+  }, forget)
 }
 
 /** The two ways to call `useEvents`: with a label and handlers for it, or with handlers alone, for all labels. */

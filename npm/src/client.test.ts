@@ -529,6 +529,41 @@ test('a gap reaches those who hear all gaps also where `onGap` throws', async ()
   expect(onError.mock.calls).toEqual([[expect.objectContaining({ code: 'handlerError', cause: thrown })]])
 })
 
+test('an `unsubscribe` that is refused is told, and rejects nobody who waits', async () => {
+  stubBrowser({
+    answer: ({ url, body }) =>
+      url.endsWith('/unsubscribe')
+        ? Response.json({ code: 'originNotAllowed' }, { status: 403 })
+        : Response.json({ accepted: body.channels ?? [], rejected: [] }),
+  })
+  const onError = vi.fn()
+  const tidings = make({ onError })
+  const left = tidings.subscribe('left', () => {})
+  await settle()
+  browser.stream.open()
+  await left.ready
+  const waits = tidings.subscribe('waits', () => {})
+  left()
+  await settle()
+  const { requestId } = browser.calls.find(({ url }) => url.endsWith('/subscribe'))!.body
+  await vi.waitFor(() => expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: 'originNotAllowed' })))
+  expect(tidings.getSnapshot()).toEqual({ state: 'open', attempt: 0, connectionId: 'n1.1' })
+  browser.stream.frame('subscribed', { requestId, channels: ['waits'], cursor: '1f.42.9ab3' })
+  await waits.ready
+})
+
+test('every method may be handed on as it is', async () => {
+  const tidings = make()
+  const { subscribe, on, presence, connect, disconnect, reset, preload, getSnapshot, subscribeState, subscribeGap, headers } = tidings
+  connect()
+  for (const stop of [subscribe('a', () => {}), on('b', () => {}), presence('c', () => {}), subscribeState(() => {}), subscribeGap(() => {})]) stop()
+  disconnect()
+  expect(getSnapshot().state).toBe('closed')
+  reset()
+  expect(headers()['X-Session-Id']).toBe(tidings.sessionId)
+  await preload()
+})
+
 test('`fetch` and `headers` may be handed on as they are', async () => {
   const { fetch, headers } = make()
   const like: typeof globalThis.fetch = fetch

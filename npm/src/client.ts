@@ -1,12 +1,13 @@
+import { agreedDeviceId, deviceId, randomId } from '../../client-wasm/src/device.js'
 import type { ChannelOf, On, RegisteredChannels, Subscribe } from './channels.ts'
-import { Engine, type EngineOptions, type ErrorReport } from './engine.ts'
+import { loadChunk } from './chunk.ts'
+import { earliest } from './cursors.ts'
+import type { Engine, EngineOptions, ErrorReport } from './engine.ts'
 import type { TidingsError } from './errors.ts'
 import { asError, failure } from './failures.ts'
 import { identifiedFetch, type Sender } from './fetch.ts'
-import { type Identity, keepDeviceId, makeIdentity } from './identity.ts'
-import { type Call, LazyEngine } from './lazy-engine.ts'
+import { Listener, type Verb } from './listener.ts'
 import { present } from './present.ts'
-import { roster } from './presence.ts'
 import { report, Subscribable } from './subscribable.ts'
 import type {
   ConnectionSnapshot,
@@ -23,11 +24,14 @@ import type {
   TidingsRequestInit,
 } from './types.ts'
 
+/** An engine that has to be given up so soon after the one before it is the last: what broke it breaks every one. */
+const BROKEN_AGAIN_MS = 60_000
+
 /**
  * One connection to a Tidings server, and those who listen to it.
  *
- * Making one does nothing; the first handler (or `connect()`) loads the Wasm and connects. Every method may be called at
- * any time, also before the Wasm has loaded and inside a callback.
+ * Making one does nothing; the first handler (or `connect()`) loads the engine and connects. Every method may be called at any time,
+ * also before the engine has loaded and inside a callback, and may be handed on as it is.
  *
  * ```ts
  * const tidings = new Tidings({ url: '/api/events' })
@@ -37,28 +41,37 @@ import type {
  * @typeParam C - the type of each channel and label; defaults to what is registered in {@link Register}
  */
 export class Tidings<C extends object = RegisteredChannels> {
-  readonly #options: TidingsOptions
+  #options: TidingsOptions
   readonly #connection = new Subscribable<ConnectionSnapshot>({ state: 'idle', attempt: 0 })
   readonly #gaps = new Subscribable<Parameters<GapHandler> | undefined>(undefined)
-  readonly #engine: LazyEngine
-  /** Of the handlers that do not know yet how they stand. */
-  readonly #unready = new Set<(error: TidingsError) => void>()
-  /** What was given out before the engine was there. */
-  #identity: Identity | undefined
+  /** In their order. They outlive engines. */
+  readonly #listeners = new Set<Listener>()
+  #engine: Engine | undefined
+  /** One is being loaded or made, or its loading will be tried again. */
+  #starting = false
+  /** Of the engine that is there or being made; with another one, it is nobody's. */
+  #run = 0
+  /** `connect()` was called, so that it connects without a handler, too. */
+  #asked = false
+  /** `disconnect()` was called, or we have given up; only `connect()` begins anew. */
+  #off = false
+  /** Why we have given up, for those who come after. */
+  #failure: TidingsError | undefined
+  /** No stream has begun where the option `since` says. */
+  #fresh = true
+  /** How often the engine could not be loaded. */
+  #failures = 0
+  #retry: { now(): void; cancel(): void } | undefined
+  /** When an engine had to be given up. */
+  #brokenAt = -Infinity
+  #deviceId: string | undefined
+  #sessionId: string | undefined
   #sender: Sender | undefined
 
   /** @param options - all optional; see {@link TidingsOptions} for the defaults */
   constructor(options: TidingsOptions = {}) {
     this.#options = { ...options }
-    this.#engine = new LazyEngine(
-      options.wasm,
-      () => this.#make(),
-      (error) => {
-        if (options.deviceId === undefined) keepDeviceId(this.deviceId)
-        this.#update({ state: 'closed', attempt: 0, lastError: error })
-        this.#tell(error)
-      },
-    )
+    this.#deviceId = options.deviceId
   }
 
   /**
@@ -69,14 +82,8 @@ export class Tidings<C extends object = RegisteredChannels> {
    *
    * @returns a function that ends it
    */
-  readonly subscribe = ((channel: string, handler: EventHandler, { since, onGap, onReady, onRevoked }: SubscribeOptions = {}) =>
-    this.#listen(
-      'subscribe',
-      channel,
-      (engine, settled) => engine.subscribe(channel, handler, settled, onGap, since),
-      onReady,
-      onRevoked,
-    )) as Subscribe<C>
+  readonly subscribe = ((channel: string, handler: EventHandler, options: SubscribeOptions = {}) =>
+    this.#listen('subscribe', channel, handler, options)) as Subscribe<C>
 
   /**
    * Hears the events that the server addresses to this user or device, by their label (`timer`) or a pattern of labels.
@@ -85,7 +92,7 @@ export class Tidings<C extends object = RegisteredChannels> {
    * @returns a function that ends it
    */
   readonly on = ((label: string, handler: EventHandler, { onReady }: ReadyOptions = {}) =>
-    this.#listen('on', label, (engine, settled) => engine.on(label, handler, settled), onReady)) as On<C>
+    this.#listen('on', label, handler, present({ onReady }))) as On<C>
 
   /**
    * Tells who is online on a channel: at first everyone who is there, and then who comes and who goes. Of a pattern
@@ -97,7 +104,7 @@ export class Tidings<C extends object = RegisteredChannels> {
    * @returns a function that ends it
    */
   readonly presence = (channel: ChannelOf<C>, handler: PresenceHandler): Stop =>
-    this.#listen('presence', channel, (engine, settled) => engine.presence(channel, roster(handler), settled))
+    this.#listen('presence', channel, handler as never, {})
 
   /** Where the connection stands. */
   get state(): ConnectionState {
@@ -111,24 +118,25 @@ export class Tidings<C extends object = RegisteredChannels> {
 
   /** Who the server says the user is; `undefined` before the first connection, and for anonymous users. */
   get userId(): string | undefined {
-    return this.#engine.made?.userId
+    return this.#engine?.client.userId
   }
 
   /** The browser profile: the same in all tabs and after a reload, where storage is allowed. */
   get deviceId(): string {
-    return this.#who().deviceId
+    if (this.#deviceId === undefined) {
+      this.#deviceId = deviceId()
+      void this.#agree()
+    }
+    return this.#deviceId
   }
 
   /** This tab: new after a reload, and for a duplicated tab. */
   get sessionId(): string {
-    return this.#who().sessionId
+    return (this.#sessionId ??= randomId())
   }
 
   /** The headers by which a request says from which device and tab it comes, for any HTTP client. */
-  readonly headers = (): IdentityHeaders => {
-    const { deviceId, sessionId } = this.#who()
-    return { 'X-Device-Id': deviceId, 'X-Session-Id': sessionId }
-  }
+  readonly headers = (): IdentityHeaders => ({ 'X-Device-Id': this.deviceId, 'X-Session-Id': this.sessionId })
 
   /**
    * `fetch` with those headers, so that the server can leave out this tab when it publishes what the request changed.
@@ -137,8 +145,13 @@ export class Tidings<C extends object = RegisteredChannels> {
   readonly fetch = (input: RequestInfo | URL, init?: TidingsRequestInit): Promise<Response> =>
     identifiedFetch(this.headers, input, init, this.#sender)
 
+  /** For `configureTidings`: takes options that differ in their functions only. */
+  adopt(options: TidingsOptions): void {
+    this.#options = { ...options }
+  }
+
   /** For `tidings/offline`, which sends what `fetch` is given with `offline: 'queue'`, and has to know how to ask who we are. */
-  sendBy(begin: (options: TidingsOptions) => Sender): () => void {
+  readonly sendBy = (begin: (options: TidingsOptions) => Sender): (() => void) => {
     const sender = (this.#sender = begin(this.#options))
     return () => {
       // Another one may have taken over.
@@ -146,123 +159,221 @@ export class Tidings<C extends object = RegisteredChannels> {
     }
   }
 
-  /** Connects at once, from any state, and counts failures from 0 again. Also tries again to load Wasm that failed. */
-  connect(): void {
-    this.#engine.retry()
-    this.#engine.use({ run: (engine) => engine.connect() })
+  /**
+   * Loads the engine without connecting, so that the first handler need not wait for it.
+   *
+   * @returns resolves when it is there; nobody has to look at it
+   */
+  readonly preload = (): Promise<void> => {
+    const loaded = loadChunk().then((chunk) => chunk.compile()).then(() => {}, (cause: unknown) => { throw asError(cause) })
+    loaded.catch(() => {})
+    return loaded
+  }
+
+  /** Connects at once, from any state, and counts failures from 0 again. Also tries again to load an engine that could not be. */
+  readonly connect = (): void => {
+    this.#asked = true
+    this.#off = false
+    this.#failure = undefined
+    if (this.#call(({ client }) => client.connect())) return
+    this.#failures = 0
+    if (this.#retry) this.#retry.now()
+    else this.#use()
   }
 
   /** Ends the connection and keeps the handlers. Only `connect()` begins another. */
-  disconnect(): void {
-    this.#engine.use({ run: (engine) => engine.disconnect() })
+  readonly disconnect = (): void => {
+    this.#asked = false
+    this.#off = true
+    if (this.#call(({ client }) => client.disconnect())) return
+    this.#leave()
+    this.#show({ state: 'closed', attempt: 0 })
   }
 
   /**
    * For logout: ends the connection and forgets the user, the session id, the cursor and all handlers. The device id
    * stays: it names the browser, not the user. The state becomes `idle`.
    */
-  reset(): void {
-    this.#identity = this.#identity && makeIdentity(this.#identity.deviceId)
-    this.#engine.use({ run: (engine) => engine.reset() })
+  readonly reset = (): void => {
+    const engine = this.#engine
+    this.#leave()
+    if (engine && !engine.guard.ended) {
+      // What it tells is nobody's any more.
+      engine.client.disconnect()
+      engine.guard.end()
+    }
+    for (const listener of [...this.#listeners]) listener.end()
+    this.#asked = this.#off = this.#fresh = false
+    this.#failure = undefined
+    this.#brokenAt = -Infinity
+    this.#sessionId = undefined
+    // Told also where it was `idle`: what is shown is the former user's.
+    this.#show({ state: 'idle', attempt: 0 }, true)
   }
 
   /** The connection now: the same object until something changes. */
-  getSnapshot = (): ConnectionSnapshot => this.#connection.getSnapshot()
+  readonly getSnapshot = (): ConnectionSnapshot => this.#connection.getSnapshot()
 
   /**
    * Calls `listener` after every change of {@link Tidings.getSnapshot}.
    *
    * @returns a function that ends it
    */
-  subscribeState = (listener: () => void): (() => void) => this.#connection.subscribe(listener)
+  readonly subscribeState = (listener: () => void): (() => void) => this.#connection.subscribe(listener)
 
   /**
    * Calls `listener` with every gap, as the option `onGap` is called.
    *
    * @returns a function that ends it
    */
-  subscribeGap = (listener: GapHandler): (() => void) => {
-    return this.#gaps.subscribe(() => {
+  readonly subscribeGap = (listener: GapHandler): (() => void) =>
+    this.#gaps.subscribe(() => {
       const gap = this.#gaps.getSnapshot()
       if (gap) listener(...gap)
     })
+
+  #listen(verb: Verb, channel: string, handler: EventHandler, options: SubscribeOptions): Stop {
+    const host = {
+      drop: (one: Listener) => void this.#listeners.delete(one),
+      tell: (error: TidingsError) => this.#tell(error),
+      gap: (...gap: Parameters<GapHandler>) => this.#onGap(...gap),
+      log: (line: string) => this.#log(line),
+    }
+    const listener = new Listener(host, verb, channel, handler, options)
+    this.#listeners.add(listener)
+    if (this.#failure) listener.fail(this.#failure)
+    // Our caller may be in the midst of rendering, so nobody is told anything before it is through.
+    else if (!this.#call((engine) => listener.begin(engine))) queueMicrotask(() => this.#use())
+    return listener.stop
   }
 
-  #listen(
-    verb: string,
-    channel: string,
-    begin: (engine: Engine, settled: (code?: string) => void) => number,
-    onReady?: () => void,
-    onRevoked?: (code: string) => void,
-  ): Stop {
-    const detail = `${verb} ${channel}`
-    let confirmed = false
-    let resolve!: () => void
-    let reject!: (error: TidingsError) => void
-    const ready = new Promise<void>((yes, no) => {
-      resolve = yes
-      reject = no
-    })
-    // Whoever awaits `ready` still sees the rejection; this only says that nobody has to.
-    ready.catch(() => {})
-    this.#unready.add(reject)
-    const settled = (): void => void this.#unready.delete(reject)
-    ready.then(settled, settled)
-    const call: Call = {
-      run: (engine) => {
-        try {
-          const number = begin(engine, (code) => {
-            if (code && confirmed) {
-              this.#log(`revoked ${channel}`)
-              return onRevoked?.(code)
-            }
-            if (code) return reject(failure(code, { detail, channel }))
-            this.#log(`${{ on: 'hearing', presence: 'seeing' }[verb] ?? 'subscribed'} ${channel}`)
-            resolve()
-            if (confirmed || !end) return
-            confirmed = true
-            onReady?.()
-          })
-          end = () => engine.unsubscribe(number)
-        } catch (cause) {
-          const error = asError(cause, channel)
-          reject(error)
-          // Not from inside the call that brought us here: its caller may be in the midst of rendering.
-          queueMicrotask(() => this.#tell(error))
-        }
-      },
-      fail: reject,
+  /** Calls the engine, if there is one. */
+  #call(run: (engine: Engine) => void): boolean {
+    const engine = this.#engine
+    if (!engine || engine.guard.ended) return false
+    try {
+      run(engine)
+    } catch (cause) {
+      // One that has just been given up is told, and another one made.
+      if (!engine.guard.ended) throw cause
     }
-    let end: (() => void) | undefined = () => this.#engine.drop(call)
-    const stop = (): void => {
-      if (!end) return
-      this.#log(`unsubscribed ${channel}`)
-      end()
-      end = undefined
-      reject(failure('stopped', { detail, channel }))
-    }
-    this.#log(detail)
-    this.#engine.use(call)
-    return Object.assign(stop, { ready })
+    return true
   }
 
-  #make(): Engine {
-    const { url = '/api/events', reconnect, idleMs, since, deviceId, credentials, token, transport } = this.#options
-    const { shareConnection, reportLatency, debug, onGap } = this.#options
-    const { deviceId: drawnId, sessionId } = this.#identity ?? {}
+  /** Has an engine made, if there is something to do for it. */
+  #use(): void {
+    if (this.#engine || this.#starting || this.#off || !(this.#asked || this.#listeners.size > 0)) return
+    this.#starting = true
+    void this.#start()
+  }
+
+  async #start(): Promise<void> {
+    const run = ++this.#run
+    this.#retry = undefined
+    this.#show({ state: 'connecting', attempt: this.#failures })
+    try {
+      const [chunk, deviceId] = await Promise.all([loadChunk(), this.#options.deviceId ?? this.#agree()])
+      if (run !== this.#run) return
+      const engine = await chunk.start(this.#engineOptions(run, deviceId), (cause) => run === this.#run && this.#onBroken(cause))
+      if (!engine) return
+      if (run !== this.#run) return engine.guard.end()
+      this.#engine = engine
+      this.#starting = false
+      this.#failures = 0
+      for (const listener of [...this.#listeners]) this.#call(() => listener.begin(engine))
+      if (this.#asked) this.#call(({ client }) => client.connect())
+      else if (this.#listeners.size === 0) this.#show({ state: 'idle', attempt: 0 })
+    } catch (cause) {
+      if (run === this.#run) this.#onUnmade(asError(cause))
+    }
+  }
+
+  /** The device id of all tabs of this browser. */
+  async #agree(): Promise<string> {
+    return (this.#deviceId = await agreedDeviceId())
+  }
+
+  /** Whoever is being made, or there, is nobody's from here on. */
+  #leave(): void {
+    this.#run++
+    this.#engine = undefined
+    this.#starting = false
+    this.#failures = 0
+    this.#retry?.cancel()
+    this.#retry = undefined
+  }
+
+  /** No engine could be made. */
+  #onUnmade(error: TidingsError): void {
+    const { reconnect = {} } = this.#options
+    if (error.code !== 'chunkFailed' || !reconnect) return this.#giveUp(error)
+    const { baseMs = 1_000, capMs = 30_000, maxAttempts = Infinity } = reconnect
+    if (++this.#failures >= maxAttempts) return this.#giveUp(error)
+    const lastError = failure(error.code, { ...error, cause: error.cause, willRetry: true })
+    const nextRetryMs = Math.random() * Math.min(capMs, baseMs * 2 ** this.#failures)
+    const now = (): void => {
+      this.#retry?.cancel()
+      void this.#start()
+    }
+    const timer = setTimeout(now, nextRetryMs)
+    globalThis.addEventListener?.('online', now)
+    const cancel = (): void => {
+      clearTimeout(timer)
+      globalThis.removeEventListener?.('online', now)
+    }
+    this.#retry = { now, cancel }
+    this.#show({ state: 'waiting', attempt: this.#failures, nextRetryMs, lastError })
+    this.#tell(lastError)
+  }
+
+  /** The engine has been given up. Another one goes on where each listener stands. */
+  #onBroken(cause: unknown): void {
+    const idle = ['idle', 'closed'].includes(this.state)
+    this.#leave()
+    this.#fresh &&= this.state === 'connecting'
+    for (const listener of this.#listeners) listener.abandon()
+    const now = Date.now()
+    const willRetry = now - this.#brokenAt > BROKEN_AGAIN_MS
+    this.#brokenAt = now
+    const error = failure('internal', { detail: String(cause), cause, willRetry })
+    if (!willRetry) return this.#giveUp(error)
+    this.#connection.set({ ...this.getSnapshot(), lastError: error })
+    this.#tell(error)
+    if (idle) return
+    // It was connected, for whatever reason.
+    this.#asked = true
+    this.#use()
+  }
+
+  /** Only `connect()` begins anew. */
+  #giveUp(error: TidingsError): void {
+    this.#leave()
+    this.#off = true
+    this.#failure = error
+    this.#show({ state: 'closed', attempt: 0, lastError: error })
+    this.#tell(error)
+    for (const listener of this.#listeners) listener.fail(error)
+  }
+
+  #engineOptions(run: number, deviceId: string): EngineOptions {
+    const { url = '/api/events', reconnect, idleMs, since, credentials, token, transport } = this.#options
+    const { shareConnection, reportLatency, debug } = this.#options
+    const floors = [...this.#listeners].flatMap(({ verb, floor }) => (verb === 'on' && floor !== undefined ? [floor] : []))
+    const current =
+      <T extends unknown[]>(listener: (...given: T) => void) =>
+      (...given: T): void => {
+        if (run === this.#run) listener(...given)
+      }
     const options: EngineOptions = {
       url,
-      onState: (state, attempt, retryInMs, connectionId) => this.#onState(state, attempt, retryInMs, connectionId),
-      onGap: (channels, reason, addressed) => {
-        this.#log(`gap (${reason}) on ${channels?.concat(addressed ? 'addressed events' : []).join(', ') ?? 'all'}`)
-        try {
-          onGap?.(channels, reason, addressed)
-        } finally {
-          // What it throws is told; the others have to hear of the gap all the same.
-          this.#gaps.set([channels, reason, addressed])
-        }
-      },
-      onError: (report) => this.#onFailure(report),
+      deviceId,
+      sessionId: this.sessionId,
+      onState: current((...status) => this.#onState(...status)),
+      onGap: current((channels, reason, addressed) => {
+        for (const listener of this.#listeners) if (addressed && listener.verb === 'on') listener.forget()
+        this.#onGap(channels, reason, addressed)
+      }),
+      onError: current((report) => this.#onFailure(report)),
     }
     const onDebug: EngineOptions['onDebug'] = (what, detail) => {
       if (what === 'closing') return this.#log(`closing (${String(detail)})`)
@@ -271,49 +382,55 @@ export class Tidings<C extends object = RegisteredChannels> {
     }
     const withCredentials = credentials === 'include' || undefined
     const latencySample = typeof reportLatency === 'object' ? reportLatency.sample : reportLatency ? 1 : undefined
-    return new Engine(
-      Object.assign(
-        options,
-        present({
-          deviceId,
-          drawnId,
-          sessionId,
-          reconnect,
-          idleMs,
-          since,
-          withCredentials,
-          token,
-          transport,
-          shareConnection,
-          latencySample,
-          onDebug: debug ? onDebug : undefined,
-        }),
-      ),
+    return Object.assign(
+      options,
+      present({
+        reconnect,
+        idleMs,
+        since: earliest(floors) ?? (this.#fresh ? since : undefined),
+        withCredentials,
+        token: token && (() => this.#options.token?.()),
+        transport,
+        shareConnection,
+        latencySample,
+        onDebug: debug ? onDebug : undefined,
+      }),
     )
-  }
-
-  #who(): Identity {
-    return this.#engine.now() ?? (this.#identity ??= makeIdentity(this.#options.deviceId))
   }
 
   #onState(state: ConnectionState, attempt: number, nextRetryMs?: number, connectionId?: string): void {
     const lastError = state === 'open' || state === 'idle' ? undefined : this.getSnapshot().lastError
-    this.#update({ state, attempt, ...present({ nextRetryMs, connectionId, lastError }) })
+    this.#show({ state, attempt, ...present({ nextRetryMs, connectionId, lastError }) })
+  }
+
+  #onGap(...gap: Parameters<GapHandler>): void {
+    const [channels, reason, addressed] = gap
+    this.#log(`gap (${reason}) on ${channels?.concat(addressed ? 'addressed events' : []).join(', ') ?? 'all'}`)
+    try {
+      this.#options.onGap?.(...gap)
+    } finally {
+      // What it throws is told; the others have to hear of the gap all the same.
+      this.#gaps.set(gap)
+    }
   }
 
   #onFailure({ code, ...details }: ErrorReport): void {
     const error = failure(code, details)
-    // What befell one channel or one callback says nothing about the connection.
-    if (details.channel === undefined && code !== 'handlerError') {
+    // What befell one channel or one callback says nothing about the connection, and neither does what does not end it.
+    if (details.channel === undefined && code !== 'handlerError' && this.state !== 'open') {
       this.#connection.set({ ...this.getSnapshot(), lastError: error })
-      // It has given up. The handlers stay, for `connect()`; but who waits would wait for ever.
-      if (!error.willRetry && code !== 'malformedFrame') for (const reject of this.#unready) reject(error)
     }
+    // It has given up. The handlers stay, for `connect()`; but who waits would wait for ever.
+    if (this.state === 'closed' && !error.willRetry) for (const listener of this.#listeners) listener.fail(error)
     this.#tell(error)
   }
 
-  #update(snapshot: ConnectionSnapshot): void {
+  /** Shows a state that is another one, and tells it. */
+  #show(snapshot: ConnectionSnapshot, anew = false): void {
     const { state, nextRetryMs, attempt, connectionId } = snapshot
+    const shown = this.getSnapshot()
+    const keys = ['state', 'nextRetryMs', 'attempt', 'connectionId', 'lastError'] as const
+    if (!anew && keys.every((key) => snapshot[key] === shown[key])) return
     this.#log(
       nextRetryMs !== undefined ? `reconnecting in ${Math.round(nextRetryMs)} ms, attempt ${attempt}`
       : connectionId ? `connected (${connectionId})`

@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { fixture } from '../test/fixtures.ts'
 import { SERVER_CODES } from './errors.ts'
-import { failure } from './failures.ts'
+import { failure, learnRemedies } from './failures.ts'
+import { remedyOf } from './remedies.ts'
+
+learnRemedies(remedyOf)
 
 const words = fixture<{ rejectCodes: string[]; closingReasons: string[] }>('words')
 const problems = fixture<{ code: string }[]>('problems')

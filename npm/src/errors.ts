@@ -42,6 +42,7 @@ export type TidingsErrorCode =
   // This page's own.
   | 'wasmBlocked'
   | 'wasmFailed'
+  | 'chunkFailed'
   | 'unsupported'
   | 'malformedId'
   | 'malformedUrl'

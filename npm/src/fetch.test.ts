@@ -56,6 +56,7 @@ test('the headers of a Request stay', async () => {
 
 test('where there is no page, only requests that are asked to say it', async () => {
   vi.stubGlobal('location', undefined)
+  vi.stubGlobal('origin', undefined)
   await tidings.fetch('http://app.test/')
   expect(headers()).toEqual({})
 })

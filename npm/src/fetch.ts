@@ -25,8 +25,9 @@ export async function identifiedFetch(
 }
 
 function isSameOrigin(input: RequestInfo | URL): boolean {
-  // On a server there is no page, and nothing is its own origin.
-  if (typeof location === 'undefined') return false
+  // On a server there is no page, and nothing is its own origin. Not `location.origin`: a `srcdoc` frame has none.
+  const { origin } = globalThis
+  if (origin === undefined) return false
   const base = typeof document === 'undefined' ? location.href : document.baseURI
-  return new URL(input instanceof Request ? input.url : input, base).origin === location.origin
+  return new URL(input instanceof Request ? input.url : input, base).origin === origin
 }

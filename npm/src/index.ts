@@ -9,8 +9,8 @@
  * ```
  *
  * A map: `client` is what you call; `types`, `channels` and `errors` say what goes in and comes out; `app` holds the one
- * client of an app; `subscribable` is what the bindings (`react`, `vue`, `svelte`, over `binding`; `query`) stand on; `lazy-engine`
- * keeps calls until `engine`, the only file that touches Wasm, has loaded it. All else happens in there.
+ * client of an app; `subscribable` is what the bindings (`react`, `vue`, `svelte`, over `binding`; `query`) stand on; a `listener` is one
+ * handler, over all engines; `chunk` loads `engine`, in which all else happens, the only file that touches Wasm, behind its `guard`.
  *
  * Importing this does nothing: no Wasm, no `window`, no connection. It is safe in Node and in server rendering.
  *
@@ -41,5 +41,4 @@ export type {
   TidingsEvent,
   TidingsOptions,
   TidingsRequestInit,
-  WasmSource,
 } from './types.ts'

@@ -1,18 +1,17 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { browser, settle, stubBrowser } from '../test/browser.ts'
 import type { Tidings, TidingsOptions } from './index.ts'
-import { wasmFile } from '../wasm.mjs'
-import { readFileSync } from 'node:fs'
 
-const bytes = readFileSync(wasmFile)
-const wasmResponse = (): Response => new Response(bytes, { headers: { 'Content-Type': 'application/wasm' } })
 const blockedByCsp = new WebAssembly.CompileError(
-  "WebAssembly.instantiate(): Compiling or instantiating WebAssembly module violates the following Content Security policy directive because neither 'wasm-eval' nor 'unsafe-eval' is an allowed source of script",
+  "WebAssembly.compile(): Compiling or instantiating WebAssembly module violates the following Content Security policy directive because neither 'wasm-eval' nor 'unsafe-eval' is an allowed source of script",
 )
 
 let clients: Tidings[] = []
 
-/** A client of a package that was just imported, so that no Wasm is loaded yet. */
+/** A busy machine takes its time to compile. */
+const eventually = (fact: () => void): Promise<void> => vi.waitFor(fact, 10_000)
+
+/** A client of a package that was just imported, so that no engine is loaded yet. */
 async function fresh(options: TidingsOptions = {}): Promise<Tidings> {
   vi.resetModules()
   const { Tidings } = await import('./index.ts')
@@ -21,22 +20,22 @@ async function fresh(options: TidingsOptions = {}): Promise<Tidings> {
   return tidings
 }
 
-function refuseAtOnce(error: Error): void {
-  // A `function`, because it is called by `new`.
-  vi.spyOn(WebAssembly, 'Module').mockImplementation(function () {
-    throw error
-  })
-}
+let lost = false
 
-function refuseWasm(error: Error): void {
-  refuseAtOnce(error)
-  vi.spyOn(WebAssembly, 'instantiate').mockRejectedValue(error)
-  vi.spyOn(WebAssembly, 'instantiateStreaming').mockRejectedValue(error)
+/** The engine's script does not come, until it is found. What a browser makes of that is tested in one. */
+function loseChunk(): void {
+  lost = true
+  vi.doMock('./chunk.ts', async () => {
+    const { failure } = await import('./failures.ts')
+    return { loadChunk: async () => (lost ? Promise.reject(failure('chunkFailed')) : import('./engine.ts')) }
+  })
 }
 
 beforeEach(() => void stubBrowser())
 afterEach(() => {
   vi.restoreAllMocks()
+  vi.doUnmock('./engine.ts')
+  vi.doUnmock('./chunk.ts')
   for (const tidings of clients.splice(0)) tidings.reset()
 })
 
@@ -47,55 +46,87 @@ test('importing needs nothing of a browser, not even what jsdom lacks', async ()
   vi.unstubAllGlobals()
 })
 
-test('the Wasm loads on first use, at once', async () => {
-  const compiled = vi.spyOn(WebAssembly, 'Module')
-  const tidings = await fresh()
-  expect(compiled).not.toHaveBeenCalled()
+test('the first handler loads the engine, and the state says `connecting` meanwhile', async () => {
+  const compiled = vi.spyOn(WebAssembly, 'compile')
+  const states: string[] = []
+  const tidings = await fresh({ onState: (state) => states.push(state) })
   tidings.subscribe('a', () => {})
+  expect(states).toEqual([])
+  await Promise.resolve()
+  expect([tidings.state, states]).toEqual(['connecting', ['connecting']])
+  expect(compiled).not.toHaveBeenCalled()
+  await eventually(() => expect(browser.streams).toHaveLength(1))
+  expect(compiled).toHaveBeenCalledTimes(1)
+  // The engine says the same, which is told once.
+  expect(states).toEqual(['connecting'])
+})
+
+test.each<[string, (tidings: Tidings) => unknown]>([
+  ['`reset()`', (tidings) => tidings.reset()],
+  ['`disconnect()`', (tidings) => tidings.disconnect()],
+  ['`headers()`', (tidings) => tidings.headers()],
+  ['`fetch()`', (tidings) => tidings.fetch('http://app.test/api/timers')],
+  ['`deviceId`', (tidings) => tidings.deviceId],
+  ['`userId`', (tidings) => tidings.userId],
+  ['a handler that is stopped at once', (tidings) => tidings.subscribe('a', () => {})()],
+  ['a handler after `disconnect()`', (tidings) => (tidings.disconnect(), tidings.subscribe('a', () => {}))],
+])('%s of a client that nobody used loads nothing', async (_, use) => {
+  const loaded = vi.fn()
+  vi.doMock('./engine.ts', async (original) => (loaded(), await original()))
+  const tidings = await fresh()
+  await use(tidings)
+  for (let turn = 0; turn < 50; turn++) await new Promise((done) => setImmediate(done))
+  expect(loaded).not.toHaveBeenCalled()
+})
+
+test('`preload()` loads the engine and connects nobody', async () => {
+  const compiled = vi.spyOn(WebAssembly, 'compile')
+  const tidings = await fresh()
+  await tidings.preload()
+  expect(compiled).toHaveBeenCalledTimes(1)
+  expect([tidings.state, browser.streams.length]).toEqual(['idle', 0])
+  tidings.connect()
+  await eventually(() => expect(browser.streams).toHaveLength(1))
   expect(compiled).toHaveBeenCalledTimes(1)
 })
 
-test('all clients share one instance', async () => {
-  const compiled = vi.spyOn(WebAssembly, 'Module')
+test('the Wasm is compiled once for all clients, each of which has an instance of its own', async () => {
+  const compiled = vi.spyOn(WebAssembly, 'compile')
+  const instantiated = vi.spyOn(WebAssembly, 'instantiate')
   const tidings = await fresh()
   const { Tidings } = await import('./index.ts')
-  const other = new Tidings()
+  const other = new Tidings({ url: 'http://app.test/api/events', transport: 'eventsource' })
   clients.push(other)
-  expect(tidings.sessionId).not.toBe(other.sessionId)
+  tidings.connect()
+  other.connect()
+  await eventually(() => expect(browser.streams).toHaveLength(2))
   expect(compiled).toHaveBeenCalledTimes(1)
+  expect(instantiated).toHaveBeenCalledTimes(2)
 })
 
-test('where compiling at once is refused, it loads asynchronously, and calls made before take effect in order', async () => {
-  refuseAtOnce(new RangeError('WebAssembly.Compile is disallowed on the main thread, if the buffer size is larger than 4KB'))
+test('of calls that were made before the engine is there, what they come to takes effect', async () => {
   const states: string[] = []
   const tidings = await fresh({ onState: (state) => states.push(state) })
   const gone = tidings.subscribe('gone', () => {})
   tidings.connect()
   tidings.disconnect()
   tidings.subscribe('a', () => {})
+  expect(tidings.state).toBe('closed')
   tidings.connect()
   gone()
-  expect(states).toEqual([])
-  await vi.waitFor(() => expect(states.at(-1)).toBe('connecting'))
+  await eventually(() => expect(browser.streams).toHaveLength(1))
   await settle()
   expect(states).toEqual(['connecting', 'closed', 'connecting'])
+  expect(browser.streams).toHaveLength(1)
   expect(browser.stream.query.channels).toBe('a')
 })
 
-test('a browser that refused to compile at once is not asked to do so again', async () => {
+test('ids given out before the engine is there stay the same', async () => {
   const tidings = await fresh()
-  refuseAtOnce(blockedByCsp)
-  tidings.headers()
-  tidings.headers()
-  expect(WebAssembly.Module).toHaveBeenCalledTimes(1)
-})
-
-test('ids given out before the Wasm was there stay the same', async () => {
-  const tidings = await fresh({ wasm: wasmResponse() })
   const before = tidings.headers()
   expect(browser.storage.get('tidings.deviceId')).toBe(before['X-Device-Id'])
   tidings.connect()
-  await vi.waitFor(() => expect(browser.streams).toHaveLength(1))
+  await eventually(() => expect(browser.streams).toHaveLength(1))
   expect(tidings.headers()).toEqual(before)
   expect(browser.stream.query).toMatchObject({ deviceId: before['X-Device-Id'], sessionId: before['X-Session-Id'] })
 })
@@ -105,39 +136,26 @@ test('ids stay the same also where storage is refused', async () => {
     throw new DOMException('The operation is insecure.', 'SecurityError')
   }
   vi.stubGlobal('localStorage', { getItem: refuse, setItem: refuse })
-  const tidings = await fresh({ wasm: wasmResponse() })
+  const tidings = await fresh()
   const before = tidings.headers()
   tidings.connect()
-  await vi.waitFor(() => expect(browser.streams).toHaveLength(1))
+  await eventually(() => expect(browser.streams).toHaveLength(1))
   expect(tidings.headers()).toEqual(before)
 })
 
-test('a reset before the Wasm is there makes another session of the same device', async () => {
-  const tidings = await fresh({ wasm: wasmResponse() })
+test('a reset before the engine is there makes another session of the same device', async () => {
+  const tidings = await fresh()
   const { deviceId, sessionId } = tidings
+  tidings.connect()
   tidings.reset()
   expect(tidings.deviceId).toBe(deviceId)
   expect(tidings.sessionId).not.toBe(sessionId)
-})
-
-describe.each([
-  ['a response', () => wasmResponse()],
-  ['a promise of a response', () => Promise.resolve(wasmResponse())],
-  ['a URL', () => new URL('http://app.test/tidings.wasm')],
-  ['a text', () => 'http://app.test/tidings.wasm'],
-  ['bytes', () => bytes],
-  ['a module', () => new WebAssembly.Module(bytes)],
-])('the option wasm as %s', (_, source) => {
-  test('loads it', async () => {
-    stubBrowser({ answer: wasmResponse })
-    const tidings = await fresh({ wasm: source() })
-    tidings.connect()
-    await vi.waitFor(() => expect(browser.streams).toHaveLength(1))
-  })
+  await settle()
+  expect([tidings.state, browser.streams.length]).toEqual(['idle', 0])
 })
 
 test.each([
-  ['a Content-Security-Policy', () => refuseWasm(blockedByCsp)],
+  ['a Content-Security-Policy', () => vi.spyOn(WebAssembly, 'compile').mockRejectedValue(blockedByCsp)],
   ['a browser without WebAssembly', () => vi.stubGlobal('WebAssembly', undefined)],
 ])('Wasm blocked by %s is told, never a broken page', async (_, block) => {
   const onError = vi.fn()
@@ -157,16 +175,61 @@ test.each([
   stop()
 })
 
-test('Wasm that cannot be fetched is told; connect() tries again, and what was asked for is not lost', async () => {
-  let there = false
-  stubBrowser({ answer: () => (there ? wasmResponse() : new Response('no such file', { status: 404 })) })
+test('Wasm that cannot be compiled is told; `connect()` tries again, and what was asked for is not lost', async () => {
+  const compile = vi.spyOn(WebAssembly, 'compile').mockRejectedValueOnce(new RangeError('out of memory'))
   const onError = vi.fn()
-  const tidings = await fresh({ wasm: 'http://app.test/tidings.wasm', onError })
+  const tidings = await fresh({ onError })
   tidings.subscribe('a', () => {})
-  await vi.waitFor(() => expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: 'wasmFailed' })))
+  await eventually(() => expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: 'wasmFailed' })))
   expect(tidings.state).toBe('closed')
-  there = true
   tidings.connect()
-  await vi.waitFor(() => expect(browser.streams).toHaveLength(1))
+  await eventually(() => expect(browser.streams).toHaveLength(1))
   expect(browser.stream.query.channels).toBe('a')
+  expect(compile).toHaveBeenCalledTimes(2)
+})
+
+test('an engine that cannot be loaded is told, and tried again', async () => {
+  loseChunk()
+  const onError = vi.fn()
+  const waits: unknown[] = []
+  const tidings = await fresh({
+    onError,
+    reconnect: { baseMs: 1, capMs: 1 },
+    onState: (state, snapshot) => {
+      if (state === 'waiting') waits.push(snapshot)
+    },
+  })
+  const stop = tidings.subscribe('a', () => {})
+  await eventually(() => expect(waits.length).toBeGreaterThan(2))
+  expect(waits[1]).toEqual({ state: 'waiting', attempt: 2, nextRetryMs: expect.any(Number), lastError: expect.any(Error) })
+  expect(onError.mock.calls[0]).toEqual([expect.objectContaining({ code: 'chunkFailed', willRetry: true })])
+  lost = false
+  await eventually(() => expect(browser.streams).toHaveLength(1))
+  browser.stream.open()
+  await stop.ready
+  expect(tidings.getSnapshot()).toMatchObject({ state: 'open', attempt: 0 })
+})
+
+test.each<[string, (tidings: Tidings) => void]>([
+  ['`connect()`', (tidings) => tidings.connect()],
+  ['`online`', () => (globalThis as unknown as EventTarget).dispatchEvent(new Event('online'))],
+])('%s tries at once to load an engine that could not be loaded', async (_, happen) => {
+  const page = new EventTarget()
+  for (const name of ['addEventListener', 'removeEventListener', 'dispatchEvent'] as const) vi.stubGlobal(name, page[name].bind(page))
+  loseChunk()
+  const tidings = await fresh({ onError: () => {}, reconnect: { baseMs: 1e9, capMs: 1e9 } })
+  tidings.subscribe('a', () => {})
+  await eventually(() => expect(tidings.state).toBe('waiting'))
+  lost = false
+  happen(tidings)
+  await eventually(() => expect(browser.streams).toHaveLength(1))
+})
+
+test('with `reconnect: false`, an engine that cannot be loaded is the end', async () => {
+  loseChunk()
+  const onError = vi.fn()
+  const tidings = await fresh({ onError, reconnect: false })
+  await expect(tidings.subscribe('a', () => {}).ready).rejects.toMatchObject({ code: 'chunkFailed' })
+  expect(tidings.state).toBe('closed')
+  expect(onError).toHaveBeenCalledTimes(1)
 })

@@ -18,7 +18,7 @@
 import type { AnyTidings } from './binding.ts'
 import { check, type Checked } from './check.ts'
 import { TidingsError } from './errors.ts'
-import { randomId } from './identity.ts'
+import { randomId } from '../../client-wasm/src/device.js'
 import { Mutations, type Stored } from './mutations.ts'
 import { report } from './subscribable.ts'
 import type { TidingsOptions } from './types.ts'

@@ -366,6 +366,22 @@ describe('useLatest', () => {
     await render(<Latest channel={null} />)
     expect(text()).toBe('none')
   })
+
+  test('of before a pause, or of the former user, is shown no more', async () => {
+    await render(<Latest channel="a" />)
+    await open()
+    await event('a', 1, { seq: 43 })
+    expect(text()).toBe('a 1')
+    await act(async () => tidings.reset())
+    expect(text()).toBe('none')
+    await act(async () => tidings.connect())
+    await open()
+    await event('a', 2, { seq: 44 })
+    expect(text()).toBe('a 2')
+    await render(<Latest channel={null} />)
+    await render(<Latest channel="a" />)
+    expect(text()).toBe('none')
+  })
 })
 
 describe('useConnection', () => {

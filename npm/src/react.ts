@@ -28,9 +28,10 @@ import {
   type FunctionComponent,
   type ReactNode,
 } from 'react'
-import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Verb, type Wanted } from './binding.ts'
+import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
 import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels } from './channels.ts'
 import type { Tidings } from './client.ts'
+import type { Verb } from './listener.ts'
 import type { ConnectionSnapshot, Member, TidingsEvent } from './types.ts'
 
 const Context = createContext<AnyTidings | null>(null)
@@ -102,7 +103,10 @@ export type UseLatest<C = RegisteredChannels> = string extends keyof C
 /** The last event that a channel brought while this component listened to it; `undefined` before the first. */
 export const useLatest = ((channel: string | null, options?: ChannelOptions) => {
   const [latest, setLatest] = useState<{ channel: string | null; event: TidingsEvent }>()
-  useListener('subscribe', { channel, handler: (event) => setLatest({ channel, event }), ...options })
+  const forget = (): void => setLatest(undefined)
+  useListener('subscribe', { channel, handler: (event) => setLatest({ channel, event }), forget, ...options })
+  // What was heard before a pause is not shown again after it.
+  useEffect(() => forget, [channel])
   return latest?.channel === channel ? latest.event : undefined
 }) as UseLatest
 
@@ -113,7 +117,7 @@ export const useLatest = ((channel: string | null, options?: ChannelOptions) => 
 export function usePresence(channel: ChannelOf<RegisteredChannels> | null): readonly Member[] | undefined {
   const tidings = useTidings()
   const [seen, setSeen] = useState<{ tidings: Tidings; channel: string | null; here: readonly Member[] }>()
-  useListener('presence', { channel, seen: (here) => setSeen({ tidings, channel, here }) })
+  useListener('presence', { channel, seen: (here) => setSeen({ tidings, channel, here }), forget: () => setSeen(undefined) })
   // What was seen before a pause is not shown again after it.
   useEffect(() => () => setSeen(undefined), [tidings, channel])
   // Nor, in the rendering that comes before that effect, for who is in another room.

@@ -17,9 +17,10 @@
 import { getContext, onMount, setContext, untrack } from 'svelte'
 import { createSubscriber } from 'svelte/reactivity'
 import { toStore } from 'svelte/store'
-import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Verb, type Wanted } from './binding.ts'
+import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
 import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels } from './channels.ts'
 import type { Tidings } from './client.ts'
+import type { Verb } from './listener.ts'
 import type { ConnectionSnapshot, Member, TidingsEvent } from './types.ts'
 
 const KEY = Symbol('tidings')
@@ -55,9 +56,10 @@ function signal(): { read: () => void; changed: () => void } {
   return { read, changed: () => tell?.() }
 }
 
-function useListener(verb: Verb, wanted: () => Wanted, changed?: () => void): void {
+function useListener(verb: Verb, given: () => Wanted, changed?: () => void): void {
   const tidings = useTidings()
   const heard: Heard = new Map()
+  const wanted = (): Wanted => ({ ...given(), ...(changed && { forget: () => changed() }) })
   onMount(() => {
     let stop: (() => void) | undefined
     let begun = false

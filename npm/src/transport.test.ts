@@ -246,3 +246,37 @@ test('a gap comes in its place, and a broken frame is told', async () => {
   expect(gaps).toEqual([[null, 'epoch', true]])
   expect(errors).toMatchObject([{ code: 'malformedFrame' }, { code: 'malformedFrame' }])
 })
+
+test('an event that is hidden from somebody else is heard also after more channels than are remembered, in one chunk', async () => {
+  const heard: unknown[] = []
+  make()
+  tidings.subscribe('*', () => {})
+  tidings.subscribe('a', ({ payload }) => heard.push(payload))
+  await settle()
+  const stream = streams.at(-1)!
+  await stream.connected({ channels: ['*', 'a'] })
+  const except = { userId: 'bob', sessionId: 'z' }
+  let seq = 100
+  const many = (count: number): string => Array.from({ length: count }, () => frame(`y:${seq}`, seq++, 0)).join('')
+  await stream.send(frame('a', seq++, 'first', { except }))
+  await stream.send(many(4_080))
+  await stream.send(frame('a', seq++, 'second', { except }))
+  // What the browser remembers is now older than what the engine does.
+  await stream.send(many(150) + frame('a', seq++, 'third', { except }))
+  await stream.send(frame('a', seq++, 'fourth', { except }) + frame('a', seq++, 'fifth'))
+  expect(heard).toEqual(['first', 'second', 'third', 'fourth', 'fifth'])
+})
+
+test('an event that is too long to be read is told, and the next stream begins behind it', async () => {
+  const { heard, stream } = await open()
+  await stream.send(frame('a', 43, 'before'))
+  await stream.send(frame('a', 44, 'x'.repeat(16 * 1024 * 1024 + 1_000)).slice(0, -100))
+  await vi.waitFor(() => expect(streams).toHaveLength(2))
+  expect(stream.closed).toBe(true)
+  expect(gaps).toEqual([[null, 'tooLarge', true]])
+  expect(errors.map(({ code, detail }) => [code, detail])).toEqual([['malformedFrame', 'an event is longer than 16 MiB']])
+  expect(new URL(streams[1]!.call.url).searchParams.get('lastEventId')).toBe('1f.44.c0de')
+  await streams[1]!.connected({ resumed: true })
+  await streams[1]!.send(frame('a', 45, 'after'))
+  expect(heard).toEqual([['a', 'before'], ['a', 'after']])
+})

@@ -3,8 +3,8 @@ import type { TidingsError, TidingsErrorCode } from './errors.ts'
 /**
  * Where the connection stands.
  *
- * - `idle`: nothing asked for it yet, the Wasm is still loading, or the last handler left longer than `idleMs` ago
- * - `connecting`: an attempt is under way
+ * - `idle`: nothing asked for it yet, or the last handler left longer than `idleMs` ago
+ * - `connecting`: an attempt is under way, or the engine is still loading
  * - `open`: the server has answered; events flow
  * - `waiting`: the last attempt failed; the next one is planned
  * - `closed`: `disconnect()` was called, or there will be no further attempt
@@ -76,8 +76,10 @@ export type EventHandler<T = unknown> = (event: TidingsEvent<T>) => void
  * - `trimmed`: the log no longer holds what comes after the cursor
  * - `diverged`: the log lost its tail
  * - `refused`: the server had refused the channel, or taken it away, and gives it again
+ * - `tooLarge`: an event was too long to be read (more than 16 MiB)
+ * - `internal`: the client's engine had to be made anew (see the error `internal`), and nobody knows what had been heard
  */
-export type GapReason = 'malformed' | 'epoch' | 'trimmed' | 'diverged' | 'refused' | (string & {})
+export type GapReason = 'malformed' | 'epoch' | 'trimmed' | 'diverged' | 'refused' | 'tooLarge' | 'internal' | (string & {})
 
 /**
  * Called when events may have been missed: refetch.
@@ -158,9 +160,6 @@ export interface ReconnectOptions {
 /** A token, or none. */
 export type MaybeToken = string | null | undefined
 
-/** What the Wasm can be loaded from: see {@link TidingsOptions.wasm}. */
-export type WasmSource = string | URL | Request | Response | BufferSource | WebAssembly.Module
-
 /** Options of the client. All but `url` have defaults fit for production. */
 export interface TidingsOptions {
   /** Where the server's router is mounted, absolute or relative to the page. Defaults to `/api/events`. */
@@ -207,12 +206,6 @@ export interface TidingsOptions {
   onError?: (error: TidingsError) => void
   /** Log what happens, in readable lines, to the console. Defaults to `false`. */
   debug?: boolean
-  /**
-   * Where the Wasm comes from. `tidings` brings it along, so there it defaults to that and can be left out; with
-   * `tidings/slim` it is needed: a URL of the package's `tidings.wasm`, or its bytes or compiled module, or a promise of
-   * one of these. The first client that loads it decides for the page.
-   */
-  wasm?: WasmSource | Promise<WasmSource>
 }
 
 /** The headers by which a request says from which device and tab it comes. */

@@ -29,9 +29,10 @@ import {
   type ObjectPlugin,
   type ShallowRef,
 } from 'vue'
-import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Verb, type Wanted } from './binding.ts'
+import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
 import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels } from './channels.ts'
 import type { Tidings } from './client.ts'
+import type { Verb } from './listener.ts'
 import type { ConnectionSnapshot, Member, TidingsEvent } from './types.ts'
 
 const KEY: InjectionKey<AnyTidings> = Symbol('tidings')
@@ -59,9 +60,10 @@ function whenMounted(begin: () => void): void {
   else begin()
 }
 
-function useListener(verb: Verb, wanted: () => Wanted, changed?: () => void): void {
+function useListener(verb: Verb, given: () => Wanted, changed?: () => void): void {
   const tidings = useTidings()
   const heard: Heard = new Map()
+  const wanted = (): Wanted => ({ ...given(), ...(changed && { forget: changed }) })
   whenMounted(() =>
     watch(
       () => wanted().channel,

@@ -125,6 +125,7 @@ export function stubBrowser({ answer = acceptAll }: { answer?: Answer } = {}): t
   const { storage } = browser
   vi.stubGlobal('EventSource', FakeEventSource)
   vi.stubGlobal('location', new URL('http://app.test/page'))
+  vi.stubGlobal('origin', 'http://app.test')
   vi.stubGlobal('localStorage', {
     getItem: (key: string) => storage.get(key) ?? null,
     setItem: (key: string, value: string) => void storage.set(key, value),
@@ -141,7 +142,8 @@ export function stubBrowser({ answer = acceptAll }: { answer?: Answer } = {}): t
   return browser
 }
 
-/** Lets everything that is due without waiting happen. */
+/** Lets everything that is due without waiting happen, the loading of the engine included. */
 export async function settle(): Promise<void> {
+  await (await import('../src/engine.ts')).compile().catch(() => {})
   for (let turn = 0; turn < 20; turn++) await new Promise((done) => setImmediate(done))
 }

@@ -10,7 +10,7 @@ import {
   type Stop,
   type TidingsEvent,
 } from 'tidings'
-import { Tidings as Slim } from 'tidings/slim'
+import { Tidings as Inline } from 'tidings/inline'
 
 interface Timer {
   id: number
@@ -23,7 +23,8 @@ const tidings: Tidings = new Tidings({
   onGap: (channels, reason) => console.log(channels?.join(), reason.length),
   onError: ({ code, status, willRetry }) => console.log(code.length, status?.toFixed(), willRetry === true),
 })
-export const slim: Slim = new Slim({ wasm: fetch('/tidings.wasm') })
+export const inline: Inline = new Inline()
+export const loaded: Promise<void> = tidings.preload()
 
 export const stop: Stop = tidings.subscribe<Timer>(`timer:${segment('a:b')}`, (event: TidingsEvent<Timer>) => {
   const id: number = event.payload.id

@@ -194,6 +194,33 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     expect(heardBy('refused')).toEqual([])
   })
 
+  test('after `reset()` nothing of the former user is shown, whatever the state was', async () => {
+    show({ watch: 'room:7' })
+    await settle()
+    browser.stream.open({ aliveMs: 30_000 })
+    await settle()
+    browser.stream.event('a', 1, { seq: 43 })
+    browser.stream.frame('presence', { channel: 'room:7', here: [{ userId: 'bob', deviceId: null }] })
+    await settle()
+    expect(text()).toBe('open 0 n1.1 1 bob')
+    tidings.reset()
+    await settle()
+    expect(text()).toBe('idle 0 none')
+  })
+
+  test('what was shown before a pause is not shown after it', async () => {
+    const shown = show()
+    await open()
+    browser.stream.event('a', 1, { seq: 43 })
+    await settle()
+    expect(text()).toBe('open 0 n1.1 1')
+    for (const channel of [null, 'a']) {
+      shown.change({ channel })
+      await settle()
+      expect(text()).toBe('open 0 n1.1 none')
+    }
+  })
+
   test('a channel that is confirmed, refused or taken away is told', async () => {
     const shown = show()
     await settle()

@@ -6,7 +6,7 @@ import { strict } from './support/policy.ts'
 for (const format of ['esm', 'iife']) {
   test(`esbuild, ${format}`, { tag: '@fast' }, async ({ app, front, receives }) => {
     const esbuild = await app('esbuild', 'esbuild')
-    await esbuild.run('esbuild', 'main.js', '--bundle', '--minify', `--format=${format}`, '--loader:.wasm=file', '--outdir=dist', '--log-limit=1')
+    await esbuild.run('esbuild', 'main.js', '--bundle', '--minify', `--format=${format}`, ...(format === 'esm' ? ['--splitting'] : []), '--outdir=dist', '--log-limit=1')
     cpSync(esbuild.path('index.html'), esbuild.path('dist/index.html'))
     await receives(await front(esbuild.path('dist'), strict))
   })
@@ -14,7 +14,7 @@ for (const format of ['esm', 'iife']) {
 
 test('esbuild, served by nginx', async ({ app, hub, note, receives, serve }) => {
   const esbuild = await app('esbuild', 'esbuild')
-  await esbuild.run('esbuild', 'main.js', '--bundle', '--minify', '--format=esm', '--loader:.wasm=file', '--outdir=dist')
+  await esbuild.run('esbuild', 'main.js', '--bundle', '--minify', '--format=esm', '--splitting', '--outdir=dist')
   cpSync(esbuild.path('index.html'), esbuild.path('dist/index.html'))
   note('with', nginxVersion())
   await receives(await serve(startNginx(esbuild.path('dist'), hub.server.url)), { through: 'nginx, buffering and gzip on' })

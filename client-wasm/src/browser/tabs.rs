@@ -12,7 +12,7 @@ extern "C" {
     pub(crate) fn among(browser: &Browser, callback: &JsValue, version: u32, url: &str, with_credentials: bool)
     -> Tabs;
     #[wasm_bindgen(method)]
-    pub(crate) fn enter(this: &Tabs, tab: &str, user: Option<&str>);
+    pub(crate) fn enter(this: &Tabs, device: &str, tab: &str, user: Option<&str>);
     #[wasm_bindgen(method)]
     pub(crate) fn exit(this: &Tabs);
     #[wasm_bindgen(method)]

@@ -140,6 +140,13 @@ impl Decoder {
         lossy(&self.last_event_id)
     }
 
+    /// The `id:` of the event that is being read, where it has come already: after a [`DecodeError`], that of the event which was
+    /// too long, so that a reader can go on behind it.
+    #[must_use]
+    pub fn unfinished_id(&self) -> Option<&[u8]> {
+        self.has_next_id.then_some(&self.next_id)
+    }
+
     /// The reconnection time, in milliseconds, where the stream set one.
     #[must_use]
     pub fn retry(&self) -> Option<u64> {

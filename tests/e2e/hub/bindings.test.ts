@@ -10,7 +10,8 @@ for (const framework of ['react', 'vue', 'svelte']) {
       configFile: false,
       logLevel: 'error',
       plugins: [svelte({ configFile: false })],
-      build: { write: false, lib: { entry: join(import.meta.dirname, '../bindings', `${framework}.js`), formats: ['es'] } },
+      // The page gets one script, with the engine in it.
+      build: { write: false, rolldownOptions: { output: { codeSplitting: false } }, lib: { entry: join(import.meta.dirname, '../bindings', `${framework}.js`), formats: ['es'] } },
       define: {
         // StrictMode mounts twice in development only.
         'process.env.NODE_ENV': '"development"',

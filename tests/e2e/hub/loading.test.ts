@@ -1,4 +1,5 @@
 // What a page needs for the package to load, and what happens where that is missing.
+import type { Page } from '@playwright/test'
 import { expect, test } from '../fixtures.ts'
 import { hear, heard, toldTo } from '../support/ask.ts'
 
@@ -8,9 +9,8 @@ test('`import` does nothing: no request, no storage, no Wasm, no stream, no glob
     const made = (what: string) => () => void (globalThis as unknown as { made: string[] }).made.push(what)
     const watch = { construct: (target: never, values: never[]): object => (made('construct')(), Reflect.construct(target, values)) }
     globalThis.EventSource = new Proxy(EventSource, watch)
-    WebAssembly.Module = new Proxy(WebAssembly.Module, watch)
-    const { instantiate } = WebAssembly
-    WebAssembly.instantiate = ((...values: Parameters<typeof instantiate>) => (made('instantiate')(), instantiate(...values))) as never
+    const { compile } = WebAssembly
+    WebAssembly.compile = ((...values: Parameters<typeof compile>) => (made('compile')(), compile(...values))) as never
   })
   await page.goto(`${front.url}/bare.html`)
   const before = front.requests.length
@@ -36,7 +36,7 @@ test('a policy without `wasm-unsafe-eval` is told, and the page lives', async ({
   expect(refusal).toBe('wasmBlocked')
   const { errors, states } = await toldTo(page)
   expect(errors.map(({ code }) => code)).toEqual(['wasmBlocked'])
-  expect(states.map(({ state }) => state)).toEqual(['closed'])
+  expect(states.map(({ state }) => state)).toEqual(['connecting', 'closed'])
   // All else still answers: who we are, requests of our own, the page itself.
   const headers = await page.evaluate(() => tidings.headers())
   expect(headers).toEqual({ 'X-Device-Id': expect.any(String), 'X-Session-Id': expect.any(String) })
@@ -75,21 +75,32 @@ test('where storage is refused, the device id lives as long as the page', async 
   expect(front.seen('/api/events')[0]?.query.get('deviceId')).toBe(deviceId)
 })
 
-test('calls made before the Wasm has loaded take effect in order', async ({ hub, front, page }) => {
-  const release = front.hold('/tidings/tidings.wasm')
-  await page.goto(`${front.url}/bare.html`)
-  const before = await page.evaluate(async () => {
-    const path = '/tidings/slim.js'
-    const { Tidings } = (await import(path)) as typeof import('/tidings/slim.js')
+/** Makes a client on a page that has none, and its handlers. */
+async function begin(page: Page, url: string): Promise<{ state: string; deviceId: string; sessionId: string }> {
+  await page.goto(`${url}/bare.html`)
+  return page.evaluate(async () => {
+    const path = '/tidings/index.js'
+    const { Tidings } = (await import(path)) as typeof import('/tidings/index.js')
     globalThis.told = { states: [], gaps: [], errors: [], revoked: [], seen: [], heard: { gone: [], kept: [] } }
-    globalThis.tidings = new Tidings({ url: '/api/events?user=ana', wasm: '/tidings/tidings.wasm' })
+    globalThis.tidings = new Tidings({
+      url: '/api/events?user=ana',
+      reconnect: { baseMs: 20, capMs: 200 },
+      onState: (state, { attempt, nextRetryMs }) => told.states.push({ state, attempt, nextRetryMs }),
+      onError: ({ code, status, willRetry, channel }) => told.errors.push({ code, status, willRetry, channel }),
+    })
     const gone = tidings.subscribe('news', ({ payload }) => told.heard.gone?.push(payload))
     tidings.subscribe('news', ({ payload }) => told.heard.kept?.push(payload))
     gone()
+    await Promise.resolve()
     return { state: tidings.state, deviceId: tidings.deviceId, sessionId: tidings.sessionId }
   })
-  expect(before.state).toBe('idle')
-  await expect.poll(() => front.seen('/tidings/tidings.wasm').length).toBe(1)
+}
+
+test('calls made before the engine has loaded take effect', async ({ hub, front, page }) => {
+  const release = front.hold('/tidings/engine.js')
+  const before = await begin(page, front.url)
+  expect(before.state).toBe('connecting')
+  await expect.poll(() => front.seen('/tidings/engine.js').length).toBe(1)
   expect(front.seen('/api/events')).toEqual([])
   release()
 
@@ -100,4 +111,26 @@ test('calls made before the Wasm has loaded take effect in order', async ({ hub,
   const [stream] = front.seen('/api/events')
   expect(Object.fromEntries(stream?.query ?? [])).toEqual({ user: 'ana', channels: 'news', deviceId: before.deviceId })
   expect(await page.evaluate(() => tidings.sessionId)).toBe(before.sessionId)
+})
+
+test('an engine whose script does not come is told, and asked for again until it comes', async ({ hub, front, page }) => {
+  let lost = 2
+  await page.route('**/tidings/engine.js*', (route) => (lost-- > 0 ? route.abort() : route.continue()))
+  await begin(page, front.url)
+  await expect.poll(() => page.evaluate(() => tidings.state)).toBe('open')
+  const { errors, states } = await toldTo(page)
+  expect(errors.map(({ code, willRetry }) => [code, willRetry])).toEqual([['chunkFailed', true], ['chunkFailed', true]])
+  // With no failure any more, once the engine is there.
+  expect(states.map(({ state }) => state)).toEqual(['connecting', 'waiting', 'connecting', 'waiting', 'connecting', 'connecting', 'open'])
+  await hub.publish({ channel: 'news', payload: 1 })
+  await expect.poll(() => heard(page, 'kept')).toEqual([1])
+})
+
+test('`preload()` loads the engine, and connects nobody', async ({ front, open }) => {
+  const page = await open()
+  await page.evaluate(() => tidings.preload())
+  expect(front.seen('/tidings/engine.js')).toHaveLength(1)
+  expect(front.seen('/api/events')).toEqual([])
+  await hear(page, 'news')
+  expect(front.seen('/tidings/engine.js')).toHaveLength(1)
 })

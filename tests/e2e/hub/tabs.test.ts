@@ -87,3 +87,17 @@ test('requests to the page’s own origin say which tab they come from; others d
   expect(front.seen('/api/elsewhere')).toHaveLength(1)
   expect(front.seen('/api/elsewhere')[0]?.headers).not.toHaveProperty('x-device-id')
 })
+
+test('in a `srcdoc` frame the page’s own origin is that of its parent', async ({ front, page }) => {
+  await page.goto(`${front.url}/bare.html`)
+  await page.evaluate(async () => {
+    const frame = document.createElement('iframe')
+    frame.srcdoc = '<!doctype html>'
+    const loaded = new Promise((done) => (frame.onload = done))
+    document.body.append(frame)
+    await loaded
+    const run = frame.contentWindow as unknown as { eval(text: string): Promise<void> }
+    await run.eval(`import('/tidings/index.js').then(({ Tidings }) => new Tidings().fetch('/api/anything'))`)
+  })
+  expect(front.seen('/api/anything')[0]?.headers['x-session-id']).toEqual(expect.any(String))
+})

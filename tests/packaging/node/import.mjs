@@ -1,5 +1,5 @@
 import { configureTidings, getTidings, Tidings } from 'tidings'
-import 'tidings/slim'
+import 'tidings/inline'
 
 // As where a page is rendered: a client may be made, and says that it cannot connect.
 configureTidings({ url: 'http://app.test/api/events', onError: ({ code, willRetry }) => console.log(code, willRetry) })

@@ -1,6 +1,6 @@
 // The package as it lies in node_modules, by a plain module script.
 import { Tidings } from './node_modules/tidings/dist/index.js'
-import { Tidings as Slim } from './node_modules/tidings/dist/slim.js'
+import { Tidings as Inline } from './node_modules/tidings/dist/inline.js'
 
 function show(tidings, id) {
   const shown = document.getElementById(id)
@@ -14,5 +14,5 @@ function show(tidings, id) {
   say()
 }
 
-show(new Tidings({ url: '/api/events?user=ana' }), 'inlined')
-show(new Slim({ url: '/api/events?user=ana', wasm: '/node_modules/tidings/dist/tidings.wasm' }), 'slim')
+show(new Tidings({ url: '/api/events?user=ana' }), 'chunk')
+show(new Inline({ url: '/api/events?user=ana' }), 'inline')

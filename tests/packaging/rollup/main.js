@@ -12,4 +12,4 @@ function show(tidings, id) {
   say()
 }
 
-show(new Tidings({ url: '/api/events?user=ana' }), 'inlined')
+show(new Tidings({ url: '/api/events?user=ana' }), 'chunk')

@@ -1,6 +1,5 @@
 import { Tidings } from 'tidings'
-import { Tidings as Slim } from 'tidings/slim'
-import wasm from 'tidings/tidings.wasm?url'
+import { Tidings as Inline } from 'tidings/inline'
 
 function show(tidings, id) {
   const shown = document.getElementById(id)
@@ -14,5 +13,5 @@ function show(tidings, id) {
   say()
 }
 
-show(new Tidings({ url: '/api/events?user=ana' }), 'inlined')
-show(new Slim({ url: '/api/events?user=ana', wasm }), 'slim')
+show(new Tidings({ url: '/api/events?user=ana' }), 'chunk')
+show(new Inline({ url: '/api/events?user=ana' }), 'inline')

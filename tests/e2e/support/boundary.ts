@@ -1,0 +1,53 @@
+/** What a page's Wasm imports and exports, made to throw at will: one of them, once or always, in the instances of one client. */
+import type { Page } from '@playwright/test'
+
+/** Where something is thrown. */
+export interface Planted {
+  side: 'imports' | 'exports'
+  name: string
+  /** Only once: in the first instance that comes there. */
+  once: boolean
+}
+
+declare global {
+  var boundary: {
+    /** The names of all that is called across it. */
+    names: { imports: string[]; exports: string[] }
+    planted: Planted | undefined
+    /** How often something was thrown. */
+    thrown: number
+  }
+}
+
+/** Call it before the page is opened. */
+export async function plantable(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    globalThis.boundary = { names: { imports: [], exports: [] }, planted: undefined, thrown: 0 }
+    const wrap = (side: 'imports' | 'exports', all: Record<string, unknown>): Record<string, unknown> =>
+      Object.fromEntries(
+        Object.entries(all).map(([name, run]) => {
+          if (typeof run !== 'function') return [name, run]
+          if (!boundary.names[side].includes(name)) boundary.names[side].push(name)
+          return [
+            name,
+            (...given: unknown[]) => {
+              const { planted } = boundary
+              if (planted?.side === side && planted.name === name) {
+                if (planted.once) boundary.planted = undefined
+                boundary.thrown++
+                // What a panic is: a trap.
+                throw side === 'imports' ? new Error(`planted in ${name}`) : new WebAssembly.RuntimeError('unreachable')
+              }
+              return (run as (...given: unknown[]) => unknown)(...given)
+            },
+          ]
+        }),
+      )
+    const { instantiate } = WebAssembly
+    WebAssembly.instantiate = (async (module: WebAssembly.Module, imports: Record<string, Record<string, unknown>>) => {
+      const all = Object.fromEntries(Object.entries(imports).map(([name, functions]) => [name, wrap('imports', functions)]))
+      const { exports } = await instantiate(module, all as WebAssembly.Imports)
+      return { exports: wrap('exports', exports) }
+    }) as never
+  })
+}
