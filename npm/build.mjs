@@ -6,9 +6,8 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import { shrink } from './shrink.mjs'
-import { pack } from './src/packed.js'
-import { split } from './src/streams.js'
-import { glueFile, wasmFile } from './wasm.mjs'
+import { unpacker } from './unpacker.mjs'
+import { glueFile, packed, wasmFile } from './wasm.mjs'
 
 const here = import.meta.dirname
 const dist = join(here, 'dist')
@@ -29,12 +28,12 @@ const shrunkGlue = {
 
 /** Under which name the Wasm is in the package. */
 const INLINED = 'TIDINGS_WASM'
-const packed = pack(split(bytes))
+const text = packed(bytes)
 const entries = [
   { entry: 'index' },
   // Loaded by the one before.
-  { entry: 'engine', wasm: packed },
-  { entry: 'inline', wasm: packed },
+  { entry: 'engine', wasm: text },
+  { entry: 'inline', wasm: text },
   // These are given a client, so they bring none.
   { entry: 'react' },
   { entry: 'vue' },
@@ -73,7 +72,7 @@ for (const { entry, wasm = '' } of entries) {
       legalComments: 'none',
       // The text of the Wasm stands at the end, where gzip, which writes thousands of bytes with the same code, writes little else
       // with that of a text like no other.
-      define: { WASM: wasm ? INLINED : '""', RETRIES: String(format === 'esm') },
+      define: { WASM: wasm ? INLINED : '""', UNPACKER: JSON.stringify(unpacker()), RETRIES: String(format === 'esm') },
       // `import()` fails in Jest.
       supported: { 'dynamic-import': format === 'esm' },
       footer: wasm ? { js: `var ${INLINED}=${JSON.stringify(wasm)};` } : {},

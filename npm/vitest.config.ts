@@ -2,13 +2,14 @@ import { svelte } from '@sveltejs/vite-plugin-svelte'
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
 import { lean } from './glue.mjs'
+import { unpacker } from './unpacker.mjs'
 import { glueFile, packedWasm } from './wasm.mjs'
 
 const page = '{src,test}/**/*.page.test.{ts,tsx}'
 
 export default defineConfig({
   // The sources see the real Wasm where the build would have put it.
-  define: { WASM: JSON.stringify(packedWasm()), RETRIES: 'true' },
+  define: { WASM: JSON.stringify(packedWasm()), UNPACKER: JSON.stringify(unpacker()), RETRIES: 'true' },
   plugins: [
     svelte({ configFile: false }),
     vue(),

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pack } from './src/packed.js'
 import { split } from './src/streams.js'
+import { unpack } from './src/unpack.js'
+import { unpacker } from './unpacker.mjs'
 
 const pkg = join(import.meta.dirname, '../client-wasm/pkg')
 /** The Wasm that wasm-pack built. */
@@ -10,5 +12,12 @@ export const wasmFile = join(pkg, 'tidings_client_bg.wasm')
 /** The module that loads it. */
 export const glueFile = join(pkg, 'tidings_client.js')
 
-/** It as the text that goes into the package. */
-export const packedWasm = () => pack(split(readFileSync(wasmFile)))
+/** A Wasm as the text that goes into the package. */
+export function packed(/** @type {Uint8Array} */ wasm) {
+  const text = pack(split(wasm))
+  if (Buffer.compare(unpack(unpacker(), text), wasm) !== 0) throw new Error('the Wasm has an instruction that the unpacker does not know')
+  return text
+}
+
+/** What wasm-pack built, as such a text. */
+export const packedWasm = () => packed(readFileSync(wasmFile))

@@ -1,24 +1,59 @@
-// What the first `connect()` of a page takes: to unpack the Wasm, have the browser compile it, and make an engine of it.
+// How long a page takes from the first `connect()` to `open`, and for how long at most it stands still meanwhile.
 import { Tidings } from '/tidings.js'
 
-/** In milliseconds: all of it, and of that what the browser took to compile and to instantiate. */
-globalThis.start = () => {
-  const took = {}
-  for (const name of ['Module', 'Instance']) {
-    WebAssembly[name] = new Proxy(WebAssembly[name], {
-      construct(made, given) {
-        const from = performance.now()
-        const one = new made(...given)
-        took[name] = performance.now() - from
-        return one
-      },
-    })
+/** Waits for the other turns of the page, of which each is as long as its longest task. */
+function watch() {
+  const { port1, port2 } = new MessageChannel()
+  let last = performance.now()
+  let longest = 0
+  let on = true
+  port1.onmessage = () => {
+    const now = performance.now()
+    longest = Math.max(longest, now - last)
+    last = now
+    if (on) port2.postMessage(0)
   }
-  const client = new Tidings({ url: '/events' })
-  const from = performance.now()
-  client.connect()
-  const all = performance.now() - from
-  // Before the end of the microtask: no stream is opened.
-  client.disconnect()
-  return { all, compiling: took.Module, instantiating: took.Instance, rest: all - took.Module - took.Instance }
+  port2.postMessage(0)
+  return () => {
+    on = false
+    return longest
+  }
 }
+
+const kinds = {
+  /** The engine is loaded on the way. */
+  tidings: () => opened(new Tidings({ url: '/events' })),
+  /** It is there before. */
+  async preloaded() {
+    const client = new Tidings({ url: '/events' })
+    await client.preload()
+    return opened(client)
+  },
+  async EventSource() {
+    const from = performance.now()
+    const stand = watch()
+    const source = new EventSource('/events')
+    await new Promise((done) => source.addEventListener('connected', done))
+    const open = performance.now() - from
+    source.close()
+    return { open, longest: stand() }
+  },
+}
+
+async function opened(client) {
+  await new Promise((done) => setTimeout(done, 50))
+  const from = performance.now()
+  const stand = watch()
+  const open = new Promise((done) => client.subscribeState(() => client.state === 'open' && done()))
+  client.connect()
+  await open
+  const to = performance.now()
+  const [chunk] = performance.getEntriesByName(new URL('/engine.js', location.href).href)
+  const longest = stand()
+  client.reset()
+  return { open: to - from, longest, ...(chunk && { afterChunk: to - Math.max(chunk.responseEnd, from) }) }
+}
+
+/** In milliseconds. */
+globalThis.start = (kind) => kinds[kind]()
+globalThis.kinds = Object.keys(kinds)

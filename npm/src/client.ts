@@ -1,6 +1,6 @@
 import { agreedDeviceId, deviceId, randomId } from '../../client-wasm/src/device.js'
 import type { ChannelOf, On, RegisteredChannels, Subscribe } from './channels.ts'
-import { loadChunk } from './chunk.ts'
+import { type Chunk, loadChunk } from './chunk.ts'
 import { earliest } from './cursors.ts'
 import type { Engine, EngineOptions, ErrorReport } from './engine.ts'
 import type { TidingsError } from './errors.ts'
@@ -165,7 +165,7 @@ export class Tidings<C extends object = RegisteredChannels> {
    * @returns resolves when it is there; nobody has to look at it
    */
   readonly preload = (): Promise<void> => {
-    const loaded = loadChunk().then((chunk) => chunk.compile()).then(() => {}, (cause: unknown) => { throw asError(cause) })
+    const loaded = this.#load().then(() => {}, (cause: unknown) => { throw asError(cause) })
     loaded.catch(() => {})
     return loaded
   }
@@ -272,7 +272,7 @@ export class Tidings<C extends object = RegisteredChannels> {
     this.#retry = undefined
     this.#show({ state: 'connecting', attempt: this.#failures })
     try {
-      const [chunk, deviceId] = await Promise.all([loadChunk(), this.#options.deviceId ?? this.#agree()])
+      const [chunk, deviceId] = await this.#load()
       if (run !== this.#run) return
       const engine = await chunk.start(this.#engineOptions(run, deviceId), (cause) => run === this.#run && this.#onBroken(cause))
       if (!engine) return
@@ -286,6 +286,12 @@ export class Tidings<C extends object = RegisteredChannels> {
     } catch (cause) {
       if (run === this.#run) this.#onUnmade(asError(cause))
     }
+  }
+
+  /** The engine, with its Wasm compiled; and beside that, for it takes as long, the device id. */
+  #load(): Promise<[chunk: Chunk, deviceId: string]> {
+    const chunk = loadChunk().then((chunk) => chunk.compile().then(() => chunk))
+    return Promise.all([chunk, this.#options.deviceId ?? this.#agree()])
   }
 
   /** The device id of all tabs of this browser. */

@@ -8,9 +8,8 @@
 import { bind } from '../../client-wasm/pkg/tidings_client.js'
 import type { Client, ClientOptions } from '../../client-wasm/pkg/tidings_client.js'
 import { Guard } from './guard.ts'
-import { unpack } from './packed.js'
 import { roster } from './presence.ts'
-import { join } from './streams.js'
+import { unpack } from './unpack.js'
 
 export { remedyOf } from './remedies.ts'
 export type { ClientOptions as EngineOptions, ErrorReport } from '../../client-wasm/pkg/tidings_client.js'
@@ -24,8 +23,9 @@ declare module '../../client-wasm/pkg/tidings_client.js' {
   }
 }
 
-/** The Wasm, packed, put here by the build. */
+/** The Wasm, packed, and what unpacks it, put here by the build. */
 declare const WASM: string
+declare const UNPACKER: string
 
 /** The engine of one client. */
 export interface Engine {
@@ -52,7 +52,7 @@ export function compile(): Promise<WebAssembly.Module> {
 
 async function compiled(): Promise<WebAssembly.Module> {
   if (typeof WebAssembly !== 'object') throw coded('wasmBlocked', 'this browser has WebAssembly switched off')
-  return WebAssembly.compile(join(unpack(WASM)))
+  return WebAssembly.compile(unpack(UNPACKER, WASM))
 }
 
 /**

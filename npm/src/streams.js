@@ -1,5 +1,5 @@
-// A Wasm with its instructions and what they work on kept apart, each in a stream of its own. JavaScript itself, because the
-// build takes it apart before TypeScript is compiled, and the browser puts it together.
+// A Wasm with its instructions and what they work on kept apart, each in a stream of its own. The build takes it apart here, and the
+// browser puts it together (`unpacker.mjs`).
 //
 // gzip and brotli look for what stands there twice. In a Wasm that is the instructions, one after the other, which differ
 // only in the numbers between them: `local.get 3`, `local.get 17`. Apart, instructions are like instructions, local variables
@@ -7,8 +7,9 @@
 
 // The streams, in their order: next to each other is what gzip had better see together, because it writes thousands of bytes
 // with the same code. In the first is nothing: it stands for there being no number.
-const [NONE, REST, BRANCH, SET, GET, LOAD, STORE, CONST, CALL, OP] = Array(10).keys()
-const STREAMS = 10
+export const STREAM = { NONE: 0, REST: 1, BRANCH: 2, SET: 3, GET: 4, LOAD: 5, STORE: 6, CONST: 7, CALL: 8, OP: 9 }
+export const STREAMS = 10
+const { NONE, REST, BRANCH, SET, GET, LOAD, STORE, CONST, CALL, OP } = STREAM
 
 const [BLOCK, IF, END, BR_TABLE, CALL_INDIRECT, SELECT] = [0x02, 0x04, 0x0b, 0x0e, 0x11, 0x1c]
 const [GLOBAL, FIRST_LOAD, LAST_STORE, MEMORY, F64, NULL, BULK] = [0x23, 0x28, 0x3e, 0x40, 0x44, 0xd0, 0xfc]
@@ -63,7 +64,7 @@ function walker(byte, number) {
 }
 
 /** What is where: the length of the whole, where the functions begin and end, and the lengths of the streams. */
-const NUMBERS = 3 + STREAMS
+export const NUMBERS = 3 + STREAMS
 
 /**
  * @param {Uint8Array} wasm
@@ -103,52 +104,47 @@ export function split(wasm) {
   const numbers = [wasm.length, start, end, ...streams.map(({ length }) => length)]
   const places = numbers.flatMap((number) => [0, 7, 14, 21].map((bits) => (number >> bits) & 127))
   const bytes = Uint8Array.from([...places, used.length, ...used, ...streams.flat()])
-  if (join(bytes).some((byte, i) => byte !== wasm[i])) throw unknown()
   return bytes
 }
 
 /**
- * @param {Uint8Array} bytes - what `split` made
- * @returns {Uint8Array<ArrayBuffer>} the Wasm
+ * What follows an instruction: numbers below `PLAIN` are the stream of its number, and above `ALIGNED` so is what is left when that is
+ * taken away, but before the number comes a byte, for how a load or store is aligned.
  */
-export function join(bytes) {
-  let head = 0
-  const [length, start, end, ...lengths] = Array.from({ length: NUMBERS }, () => {
-    head += 4
-    return bytes[head - 4] | (bytes[head - 3] << 7) | (bytes[head - 2] << 14) | (bytes[head - 1] << 21)
-  })
-  const take = (count) => bytes.subarray(head, (head += count))
-  const ops = take(bytes[head++])
-  const streams = lengths.map(take)
-  const symbols = streams[OP]
-  let next = 0
-  const wasm = new Uint8Array(length)
-  const heads = new Uint32Array(STREAMS)
-  heads[REST] = start
-  wasm.set(streams[REST].subarray(0, start))
-  let at = start
-  const number = (stream) => {
-    const from = streams[stream]
-    let place = heads[stream]
-    let byte
-    do wasm[at++] = byte = from[place++]
-    while (byte > 127)
-    heads[stream] = place
-    return byte
-  }
-  const walk = walker(() => (wasm[at++] = ops[symbols[next++]]), number)
-  while (at < end) {
-    const begin = ++at
-    walk()
-    // Before it goes how long it is, in as many bytes as that takes.
-    let size = at - begin
-    const more = size > 16_383 ? 2 : size > 127 ? 1 : 0
-    wasm.copyWithin(begin + more, begin, at)
-    at += more
-    for (let i = begin - 1; i < begin + more; i++, size >>= 7) wasm[i] = (size & 127) | (size > 127 ? 128 : 0)
-  }
-  wasm.set(streams[REST].subarray(heads[REST]), end)
-  return wasm
+export const KIND = {
+  PLAIN: 16,
+  ONE_BYTE: 17,
+  TWO_BYTES: 18,
+  EIGHT_BYTES: 19,
+  COUNTED: 20,
+  BULK: 21,
+  TABLE: 22,
+  DEEPER: 23,
+  OUT: 24,
+  ALIGNED: 32,
+}
+
+/** For each instruction. */
+export const KINDS = new Uint8Array(256).fill(KIND.PLAIN)
+for (const [first, last, kind] of [
+  [BLOCK, IF, KIND.DEEPER],
+  [END, END, KIND.OUT],
+  [0x0c, 0x0d, BRANCH],
+  [BR_TABLE, BR_TABLE, KIND.TABLE],
+  [0x10, 0x10, CALL],
+  [CALL_INDIRECT, CALL_INDIRECT, KIND.TWO_BYTES],
+  [SELECT, SELECT, KIND.COUNTED],
+  [0x20, 0x20, GET],
+  [0x21, 0x22, SET],
+  [GLOBAL, MEMORY, KIND.ONE_BYTE],
+  [FIRST_LOAD, 0x35, KIND.ALIGNED | LOAD],
+  [0x36, LAST_STORE, KIND.ALIGNED | STORE],
+  [0x41, 0x42, CONST],
+  [F64, F64, KIND.EIGHT_BYTES],
+  [NULL, NULL, KIND.ONE_BYTE],
+  [BULK, BULK, KIND.BULK],
+]) {
+  KINDS.fill(kind, first, last + 1)
 }
 
 /** Where the functions stand, without their number. */
