@@ -163,6 +163,8 @@ pub struct Session {
     restarts: u32,
     /// [`Self::connect`] was called while something is awaited; seen to at the end of the microtask.
     doubted: bool,
+    /// The attempt that is being diagnosed was silent until its time was over.
+    was_silent: bool,
     /// A token was refused and another one asked for, and none has been accepted since.
     renewed: bool,
     heartbeat_ms: u64,
@@ -206,6 +208,7 @@ impl Session {
             untried: matches!(since, Some(Ok(_))),
             owes_gap: matches!(since, Some(Err(_))),
             failures: 0,
+            was_silent: false,
             restarts: 0,
             doubted: false,
             renewed: false,

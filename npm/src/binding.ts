@@ -1,9 +1,8 @@
 /** What the bindings of all frameworks share. They know no framework, and load no client: that comes from the application. */
 import type { ChannelOptions, Handlers, HandlersByType } from './channels.ts'
 import type { Tidings } from './client.ts'
-import type { Verb } from './listener.ts'
 import { TidingsError, type TidingsErrorCode } from './errors.ts'
-import type { ConnectionSnapshot, Member, TidingsEvent } from './types.ts'
+import type { ConnectionSnapshot, Member, TidingsEvent, Verb } from './types.ts'
 
 /** A client of whatever types: what is said of them is checked at the hooks. */
 export type AnyTidings = Tidings<any>

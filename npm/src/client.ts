@@ -6,7 +6,7 @@ import type { Engine, EngineOptions, ErrorReport } from './engine.ts'
 import type { TidingsError } from './errors.ts'
 import { asError, failure } from './failures.ts'
 import { identifiedFetch, type Sender } from './fetch.ts'
-import { Listener, type Verb } from './listener.ts'
+import { Listener } from './listener.ts'
 import { present } from './present.ts'
 import { report, Subscribable } from './subscribable.ts'
 import type {
@@ -22,6 +22,7 @@ import type {
   TidingsEvent,
   TidingsOptions,
   TidingsRequestInit,
+  Verb,
 } from './types.ts'
 
 /** An engine that has to be given up so soon after the one before it is the last: what broke it breaks every one. */

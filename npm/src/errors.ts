@@ -58,6 +58,7 @@ export type TidingsErrorCode =
   | 'network'
   | 'cors'
   | 'silent'
+  | 'buffered'
   | 'malformedFrame'
   // A refusal without a code of its own: a proxy's.
   | 'unauthorized'

@@ -2,10 +2,7 @@ import { isAfter } from './cursors.ts'
 import type { Engine } from './engine.ts'
 import type { TidingsError } from './errors.ts'
 import { asError, failure } from './failures.ts'
-import type { GapHandler, Stop, SubscribeOptions, TidingsEvent } from './types.ts'
-
-/** How somebody listens. */
-export type Verb = 'subscribe' | 'on' | 'presence'
+import type { GapHandler, Stop, SubscribeOptions, TidingsEvent, Verb } from './types.ts'
 
 /** What a listener needs of its client. */
 export interface Host {

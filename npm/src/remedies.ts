@@ -12,6 +12,7 @@ tokenFailed|repair the option \`token\`
 network|nothing while it is tried again; else check the option \`url\`, and proxies
 cors originNotAllowed|list this page's origin in the server's Routes::cors
 silent|nothing; if it comes back often, tell the proxy not to buffer
+buffered|tell the proxy not to buffer
 unavailable full requestTimeout unknown|nothing: it is tried again
 credentialsMissing credentialsRevoked unauthorized expired revoked|log in again, then connect()
 credentialsExpired credentialsNotYetValid|give a fresh token; compare the clocks

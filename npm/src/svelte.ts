@@ -20,8 +20,7 @@ import { toStore } from 'svelte/store'
 import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
 import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels } from './channels.ts'
 import type { Tidings } from './client.ts'
-import type { Verb } from './listener.ts'
-import type { ConnectionSnapshot, Member, TidingsEvent } from './types.ts'
+import type { ConnectionSnapshot, Member, TidingsEvent, Verb } from './types.ts'
 
 const KEY = Symbol('tidings')
 

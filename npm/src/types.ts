@@ -115,6 +115,9 @@ export interface SubscribeOptions extends ReadyOptions {
   onRevoked?: (code: TidingsErrorCode) => void
 }
 
+/** How somebody listens. */
+export type Verb = 'subscribe' | 'on' | 'presence'
+
 /** Ends what `subscribe`, `on` or `presence` began. A second call does nothing. */
 export interface Stop {
   (): void

@@ -188,14 +188,15 @@ impl Session {
     /// The stream failed or ended.
     pub fn failed(&mut self, now: u64) {
         match &self.phase {
-            Phase::Connecting(_) => self.diagnose(now),
+            Phase::Connecting(_) => self.diagnose(now, false),
             Phase::Open(_) => self.lose(now, None),
             _ => {}
         }
     }
 
-    /// An attempt failed. EventSource does not say why; a request can.
-    fn diagnose(&mut self, now: u64) {
+    /// An attempt failed, or was silent for too long. EventSource does not say why; a request can.
+    fn diagnose(&mut self, now: u64, silent: bool) {
+        self.was_silent = silent;
         self.leave();
         self.failures = self.failures.saturating_add(1);
         self.ask_why(now, Ask::Server);
@@ -251,7 +252,13 @@ impl Session {
     }
 
     pub(super) fn diagnosed(&mut self, now: u64, answer: &Answer) {
-        let trouble = trouble(answer);
+        let mut trouble = trouble(answer);
+        // The server answers and its stream does not: somebody between us holds the whole answer back until it ends, and may hold
+        // the connection to the server for as long. So the next attempts, which will hardly fare better, are few.
+        let is_buffered = self.was_silent && trouble.code == "network" && matches!(answer.status, Some(200..=299));
+        if is_buffered {
+            trouble.code = "buffered".into();
+        }
         if matches!(answer.status, Some(401 | 403)) {
             // Another tab may have better credentials.
             self.exit();
@@ -259,6 +266,7 @@ impl Session {
         let least = match answer.status {
             // New credentials are the user's to bring, and `connect` asks at once.
             Some(401 | 403) => self.reconnect.map_or(0, |backoff| backoff.cap_ms),
+            _ if is_buffered => RETRY_AFTER_MS,
             _ => retry_after(answer),
         };
         // A server that is away may be back for somebody who looks; one that has had enough of us has not.
@@ -420,7 +428,7 @@ impl Session {
             }
         }
         match &self.phase {
-            Phase::Connecting(attempt) if now >= attempt.until => self.diagnose(now),
+            Phase::Connecting(attempt) if now >= attempt.until => self.diagnose(now, true),
             Phase::Authorising { until, .. } if now >= *until => self.authorised(now, &Answer::default()),
             Phase::Diagnosing { until, .. } if now >= *until => self.diagnosed(now, &Answer::default()),
             Phase::Verifying { until, .. } if now >= *until => self.verified(now, &Answer::default()),

@@ -251,3 +251,22 @@ fn a_page_that_comes_back_without_a_connection_makes_none() {
     rig.settle();
     assert!(rig.done.is_empty());
 }
+
+#[test]
+fn a_stream_that_is_silent_while_the_server_answers_is_told_as_buffered_and_seldom_tried_again() {
+    let mut rig = Rig::new();
+    rig.subscribe("a");
+    rig.settle();
+    rig.opened();
+    let until = rig.session.deadline().unwrap();
+    rig.pass(until - rig.now);
+    let check = rig.sent_one().number;
+    rig.status(check, 200);
+    let troubles = rig.troubles();
+    let [trouble] = &troubles[..] else { panic!("{troubles:?}") };
+    assert_eq!((&*trouble.code, trouble.will_retry), ("buffered", true));
+    assert_eq!(next_attempt(&rig), 5 * 60_000);
+    // Who looks at the page need not wait for that.
+    rig.session.visible(rig.now);
+    assert!(next_attempt(&rig) <= 500);
+}
