@@ -160,7 +160,6 @@ impl<A: Application> Driver<A> {
         id
     }
 
-    #[cfg(feature = "js")]
     pub(crate) fn presence(self: &Rc<Self>, pattern: Pattern) -> HandlerId {
         let id = self.session.borrow_mut().presence(pattern);
         self.schedule();

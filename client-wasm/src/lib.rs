@@ -17,4 +17,4 @@ pub mod js;
 mod typed;
 
 #[cfg(all(target_arch = "wasm32", feature = "typed"))]
-pub use typed::{Builder, Channel, Client, Event, Gap, Refused, Source, Subscription};
+pub use typed::{Builder, Channel, Client, Event, Events, Gap, Member, Presence, Refused, Source, Subscription};

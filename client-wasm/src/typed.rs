@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     rc::Rc,
     task::{Poll, Waker},
 };
@@ -11,6 +11,15 @@ use std::{
 use serde::{Deserialize, de::DeserializeOwned};
 use tidings_protocol::{ChannelError, DeviceId, IdError, Pattern};
 use wasm_bindgen::prelude::*;
+
+mod events;
+mod presence;
+
+pub use events::Events;
+pub use presence::{Member, Presence};
+
+use events::Queue;
+use presence::PresenceFrame;
 
 use crate::{
     backoff::Backoff,
@@ -96,6 +105,7 @@ pub struct Builder {
 type OnEvent = Rc<dyn Fn(&JsValue)>;
 type OnGap = Rc<dyn Fn(Gap<'_>)>;
 type OnSettled = Box<dyn FnOnce(Option<&str>)>;
+type OnRevoked = Rc<dyn Fn(Refused)>;
 type OnState = Box<dyn Fn(&Status)>;
 /// The application's callback for troubles; handlers of events tell it theirs.
 type OnTrouble = Rc<dyn Fn(&Trouble)>;
@@ -116,6 +126,7 @@ struct Handler {
     id: HandlerId,
     event: OnEvent,
     gap: Option<OnGap>,
+    revoked: Option<OnRevoked>,
 }
 
 impl Listeners {
@@ -154,8 +165,15 @@ impl Application for Listeners {
             let index = unsettled.iter().position(|(id, _)| *id == handler);
             index.map(|index| unsettled.remove(index).1)
         };
-        if let Some(settled) = settled {
-            settled(refusal);
+        match (settled, refusal) {
+            (Some(settled), _) => settled(refusal),
+            // It has been told before, so this one takes away what it had.
+            (None, Some(code)) => {
+                if let Some(revoked) = self.find(handler, |handler| handler.revoked.clone()).flatten() {
+                    revoked(Refused { code: code.to_owned() });
+                }
+            }
+            (None, None) => {}
         }
     }
 
@@ -178,7 +196,7 @@ impl Application for Listeners {
     fn error(&self, trouble: &Trouble, thrown: &JsValue) {
         match &self.on_error {
             Some(on_error) => on_error(trouble),
-            None if !thrown.is_undefined() => console_error(thrown),
+            None if !thrown.is_undefined() => web_sys::console::error_1(thrown),
             None => {}
         }
     }
@@ -192,12 +210,6 @@ impl Application for Listeners {
         let trouble = Trouble { code: "internal".into(), detail: cause.as_string(), ..Trouble::default() };
         self.error(&trouble, cause);
     }
-}
-
-#[wasm_bindgen]
-extern "C" {
-    #[wasm_bindgen(js_namespace = console, js_name = error)]
-    fn console_error(what: &JsValue);
 }
 
 impl Builder {
@@ -255,10 +267,25 @@ impl Builder {
         self
     }
 
-    /// Whose streams and calls are, for those who are not known by cookies: a function that gives a token or a promise of
-    /// one, or `undefined` for nobody in particular. It is called before each stream, and before its credentials expire.
-    pub fn token(mut self, token: impl Fn() -> JsValue + 'static) -> Self {
-        self.means.token = Closure::<dyn Fn() -> JsValue>::new(token).into_js_value();
+    /// For users who are not known by cookies: gives the token by which the server knows them, or `None` for an anonymous one. It is
+    /// called before each stream, once more when the server refuses what it gave, and before its credentials expire. An error is
+    /// reported as `tokenFailed`, and the token is asked for again.
+    pub fn token<F, E>(mut self, token: impl Fn() -> F + 'static) -> Self
+    where
+        F: Future<Output = Result<Option<String>, E>> + 'static,
+        E: fmt::Display,
+    {
+        let promise = move || {
+            let given = token();
+            let settled = async move {
+                match given.await {
+                    Ok(token) => Ok(token.map_or(JsValue::UNDEFINED, JsValue::from)),
+                    Err(error) => Err(js_sys::Error::new(&error.to_string()).into()),
+                }
+            };
+            wasm_bindgen_futures::future_to_promise(settled).into()
+        };
+        self.means.token = Closure::<dyn Fn() -> JsValue>::new(promise).into_js_value();
         self
     }
 
@@ -340,7 +367,7 @@ impl Client {
     /// [`ChannelError`] when the text is neither a channel nor a pattern.
     pub fn channel(&self, channel: impl AsRef<str>) -> Result<Channel<'_>, ChannelError> {
         let pattern = channel.as_ref().parse()?;
-        Ok(Channel { client: self, pattern, since: None, on_gap: None })
+        Ok(Channel { client: self, pattern, since: None, on_gap: None, on_revoked: None })
     }
 
     /// Hears the events addressed to this user or device, by their label or a pattern of labels. They come by themselves:
@@ -357,7 +384,28 @@ impl Client {
         let label = label.as_ref().parse()?;
         let (ready, settled) = Ready::new();
         let id = self.0.driver.on(label);
-        self.0.driver.application.add(Handler { id, event: self.decode(handler), gap: None }, settled);
+        let event = self.decode(handler);
+        self.0.driver.application.add(Handler { id, event, gap: None, revoked: None }, settled);
+        Ok(Subscription { client: self.clone(), id, ready })
+    }
+
+    /// Reports who is online on a channel or pattern (`*`: everyone): at first everyone who is there, then who comes and who goes. It
+    /// needs a grant of its own, and a server that has presence. Seeing a channel is not being on it.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`] when the text is neither a channel nor a pattern.
+    pub fn presence(
+        &self,
+        channel: impl AsRef<str>,
+        handler: impl Fn(Presence<'_>) + 'static,
+    ) -> Result<Subscription, ChannelError> {
+        let pattern = channel.as_ref().parse()?;
+        let (ready, settled) = Ready::new();
+        let roster = RefCell::new(None);
+        let event = self.decode_as(move |frame: PresenceFrame| PresenceFrame::apply(frame, &roster, &handler));
+        let id = self.0.driver.presence(pattern);
+        self.0.driver.application.add(Handler { id, event, gap: None, revoked: None }, settled);
         Ok(Subscription { client: self.clone(), id, ready })
     }
 
@@ -396,7 +444,11 @@ impl Client {
         })
     }
 
-    fn decode<T: DeserializeOwned>(&self, handler: impl Fn(Event<T>) + 'static) -> OnEvent {
+    fn decode<T: DeserializeOwned + 'static>(&self, handler: impl Fn(Event<T>) + 'static) -> OnEvent {
+        self.decode_as(handler)
+    }
+
+    fn decode_as<T: DeserializeOwned + 'static>(&self, handler: impl Fn(T) + 'static) -> OnEvent {
         let on_error = self.0.driver.application.on_error.clone();
         Rc::new(move |event| match serde_wasm_bindgen::from_value(event.clone()) {
             Ok(event) => handler(event),
@@ -423,6 +475,7 @@ pub struct Channel<'a> {
     pattern: Pattern,
     since: Option<String>,
     on_gap: Option<OnGap>,
+    on_revoked: Option<OnRevoked>,
 }
 
 impl Channel<'_> {
@@ -439,13 +492,48 @@ impl Channel<'_> {
         self
     }
 
+    /// Called when the server takes the channel away after it had confirmed it, with its code (`forbidden`).
+    pub fn on_revoked(mut self, callback: impl Fn(Refused) + 'static) -> Self {
+        self.on_revoked = Some(Rc::new(callback));
+        self
+    }
+
+    /// Its events as a [`Stream`](futures_core::Stream), which ends when the server refuses the channel, or with [`Client::reset`].
+    /// What has come waits in memory until it is taken.
+    pub fn events<T: DeserializeOwned + 'static>(self) -> Events<T> {
+        let queue = Rc::new(RefCell::new(Queue::default()));
+        let arrived = Rc::clone(&queue);
+        let ended = Rc::clone(&queue);
+        let subscription = self.subscribe(
+            move |event: Event<T>| Queue::push(&arrived, event),
+            move |refusal| {
+                if refusal.is_some() {
+                    Queue::end(&ended);
+                }
+            },
+        );
+        Events { queue, subscription }
+    }
+
     /// Hears its events.
     pub fn subscribe_as<T: DeserializeOwned + 'static>(self, handler: impl Fn(Event<T>) + 'static) -> Subscription {
-        let Self { client, pattern, since, on_gap } = self;
+        self.subscribe(handler, |_| {})
+    }
+
+    fn subscribe<T: DeserializeOwned + 'static>(
+        self,
+        handler: impl Fn(Event<T>) + 'static,
+        told: impl FnOnce(Option<&str>) + 'static,
+    ) -> Subscription {
+        let Self { client, pattern, since, on_gap, on_revoked } = self;
         let (ready, settled) = Ready::new();
+        let settled: OnSettled = Box::new(move |refusal| {
+            told(refusal);
+            settled(refusal);
+        });
         let event = client.decode(handler);
         let id = client.0.driver.subscribe(pattern, since.as_deref());
-        client.0.driver.application.add(Handler { id, event, gap: on_gap }, settled);
+        client.0.driver.application.add(Handler { id, event, gap: on_gap, revoked: on_revoked }, settled);
         Subscription { client: client.clone(), id, ready }
     }
 }

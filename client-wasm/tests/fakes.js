@@ -103,6 +103,7 @@ const parameters = (url) => Object.fromEntries(new URLSearchParams(url.split('?'
 const streams = () => FakeEventSource.all.length
 const isClosed = () => FakeEventSource.last.closed
 const emit = (name, data, id) => FakeEventSource.last.emit(name, data, id)
+const authorization = () => requests.at(-1)?.init.headers.authorization ?? ''
 
 globalThis.fakes = {
   FakeEventSource,
@@ -117,4 +118,5 @@ globalThis.fakes = {
   streams,
   isClosed,
   emit,
+  authorization,
 }

@@ -97,9 +97,10 @@ mod surface {
 mod typed {
     use std::{cell::RefCell, rc::Rc};
 
+    use futures_util::{FutureExt, StreamExt};
     use serde::Deserialize;
     use tidings_client::{
-        Client, Event,
+        Client, Event, Member,
         session::{Backoff, State},
     };
     use wasm_bindgen::prelude::*;
@@ -118,6 +119,8 @@ mod typed {
         fn is_closed() -> bool;
         /// Emits a frame on the last one.
         fn emit(name: &str, data: &str, id: &str);
+        /// The header of the last request.
+        fn authorization() -> String;
     }
 
     #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -203,6 +206,84 @@ mod typed {
         log.take();
         record("a", r#""to":"user","#, "7");
         assert_eq!(log.take(), ["malformedPayload", "loose"]);
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
+    async fn events_come_as_a_stream_which_ends_with_a_refusal() {
+        let client = client(&Log::default());
+        let mut events = client.channel("a").unwrap().events::<u32>();
+        let mut refused = client.channel("no").unwrap().events::<u32>();
+        settled().await;
+        connected(r#"["a"]"#);
+        events.ready().await.unwrap();
+        assert!(events.next().now_or_never().is_none());
+        record("a", "", "7");
+        record("a", "", "8");
+        assert_eq!(events.next().await.map(|event| event.payload), Some(7));
+        assert_eq!(events.next().await.map(|event| event.payload), Some(8));
+        assert!(refused.next().await.is_none());
+        drop(events);
+        drop(refused);
+        drop(client);
+        assert!(is_closed());
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_channel_that_is_taken_away_is_reported() {
+        let log = Log::default();
+        let client = client(&log);
+        let own = log.clone();
+        let channel =
+            client.channel("a").unwrap().on_revoked(move |refused| own.push(format!("revoked {}", refused.code)));
+        let _subscription = channel.subscribe_as(|_: Event<u32>| {});
+        settled().await;
+        connected(r#"["a"]"#);
+        log.take();
+        emit("revoked", r#"{"channels":["a"],"code":"forbidden"}"#, "");
+        assert!(log.take().contains(&"revoked forbidden".to_owned()));
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
+    async fn who_is_online_is_a_list_that_keeps_itself() {
+        let log = Log::default();
+        let client = client(&log);
+        let seen = log.clone();
+        let names = |members: &[Member]| members.iter().map(|one| one.user_id.as_str()).collect::<Vec<_>>().join("+");
+        let _presence = client.presence("room", move |presence| {
+            seen.push(format!(
+                "{} ({} came, {} left)",
+                names(presence.here),
+                names(presence.join),
+                names(presence.leave)
+            ));
+        });
+        settled().await;
+        emit("connected", r#"{"connectionId":"n1","channels":[],"rejected":[],"aliveMs":30000}"#, "1.10.a");
+        settled().await;
+        log.take();
+        let bob = r#"{"userId":"bob","deviceId":null}"#;
+        emit("presence", &format!(r#"{{"channel":"room","here":[{bob}]}}"#), "");
+        emit("presence", r#"{"channel":"room","join":[{"userId":"ana","deviceId":"d1"}]}"#, "");
+        emit("presence", &format!(r#"{{"channel":"room","leave":[{bob}]}}"#), "");
+        assert_eq!(log.take(), ["bob (bob came,  left)", "bob+ana (ana came,  left)", "ana ( came, bob left)"]);
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_token_is_a_future() {
+        super::load_fakes();
+        install();
+        let client = Client::builder("/e")
+            .by_fetch(false)
+            .token(|| async { Ok::<_, std::convert::Infallible>(Some("secret".to_owned())) })
+            .build();
+        client.connect();
+        settled().await;
+        settled().await;
+        assert_eq!(authorization(), "Bearer secret");
         uninstall();
     }
 
