@@ -150,8 +150,6 @@ pub struct Session {
     cursor: Option<Cursor>,
     /// The highest position seen in any frame: what a subscribe call brought of the past may lie beyond the cursor.
     seen: Option<Cursor>,
-    /// Where other tabs have been, until the stream has passed it: no place of one vouches for another's.
-    unproven: Vec<Cursor>,
     /// The cursor is the page's own (`since`) and no stream has taken it up yet.
     untried: bool,
     /// The page's own cursor could not be read.
@@ -204,7 +202,6 @@ impl Session {
             user_id: None,
             cursor: since.as_ref().and_then(|since| since.as_ref().ok()).copied(),
             seen: None,
-            unproven: Vec::new(),
             untried: matches!(since, Some(Ok(_))),
             owes_gap: matches!(since, Some(Err(_))),
             failures: 0,
@@ -345,7 +342,7 @@ impl Session {
         match &self.phase {
             Phase::Starting => self.open(now),
             Phase::Open(_) => {
-                self.pump(now);
+                self.sync_subscriptions(now);
                 self.ask_presence();
             }
             Phase::Following(_) => self.tell_leader(),
@@ -422,13 +419,14 @@ impl Session {
     /// now. It is asked for, or will be.
     #[must_use]
     pub fn has_pending(&self) -> bool {
-        self.subscriptions.iter().any(|one| matches!(one.standing, Standing::Pending { .. }))
+        let mut listening = self.subscriptions.iter().filter(|one| one.hears != Hears::Presence);
+        listening.any(|one| matches!(one.standing, Standing::Pending { .. }))
     }
 
-    /// Whether nobody hears what is found by this route, neither here nor, as far as is known, in a tab that follows.
+    /// Whether nobody hears what is found by this route, neither here nor in a tab that follows.
     #[must_use]
-    pub fn is_unheard(&mut self, route: Route) -> bool {
-        self.routes.handlers(route).is_empty() && self.relay().is_none_or(|relay| !relay.has_waiting())
+    pub fn is_unheard(&self, route: Route) -> bool {
+        self.routes.handlers(route).is_empty()
     }
 
     /// The tabs of this browser, each of which had drawn a device id, have agreed on this one. Before the first stream.
@@ -448,7 +446,6 @@ impl Session {
     fn forget_position(&mut self) {
         self.cursor = None;
         self.seen = None;
-        self.unproven.clear();
         self.untried = false;
     }
 

@@ -118,13 +118,22 @@ pub(super) fn list(channels: &mut String, channel: &Pattern) -> bool {
 }
 
 /// The body of a subscribe or unsubscribe call.
-pub(super) fn body(connection_id: &str, request_id: u32, channels: &[Pattern], since: &Option<Cursor>) -> String {
+pub(super) fn body(
+    connection_id: &str,
+    request_id: u32,
+    channels: &[Pattern],
+    addressed: bool,
+    since: &Option<Cursor>,
+) -> String {
     let mut body = object("connectionId", connection_id);
     body.pop();
     body.push_str(",\"requestId\":\"");
     push_number(&mut body, u64::from(request_id), DECIMAL);
     body.push('"');
     push_channels(&mut body, channels);
+    if addressed {
+        body.push_str(",\"addressed\":true");
+    }
     if let Some(since) = since {
         body.push_str(",\"since\":\"");
         push_cursor(&mut body, since);
@@ -291,8 +300,12 @@ mod tests {
     fn a_body_is_json_whatever_the_connection_is_called() {
         let channels = ["a:*".parse().unwrap(), "b".parse().unwrap()];
         assert_eq!(
-            body(r#"n"\1"#, 7, &channels, &"a.1.2".parse().ok()),
+            body(r#"n"\1"#, 7, &channels, false, &"a.1.2".parse().ok()),
             r#"{"connectionId":"n\"\\1","requestId":"7","channels":["a:*","b"],"since":"a.1.2"}"#
+        );
+        assert_eq!(
+            body("n1", 7, &[], true, &"a.1.2".parse().ok()),
+            r#"{"connectionId":"n1","requestId":"7","channels":[],"addressed":true,"since":"a.1.2"}"#
         );
     }
 }

@@ -42,6 +42,8 @@ struct Call {
     number: u32,
     kind: Kind,
     channels: Vec<Pattern>,
+    /// It asks for addressed events as well.
+    addressed: bool,
     since: Option<Cursor>,
     progress: Progress,
 }
@@ -140,7 +142,7 @@ impl Calls {
 
 impl Session {
     /// Sends what differs between the server and the handlers.
-    pub(super) fn pump(&mut self, now: u64) {
+    pub(super) fn sync_subscriptions(&mut self, now: u64) {
         let Phase::Open(stream) = &mut self.phase else { return };
         let calls = &mut stream.calls;
         if stream.awaits_gap
@@ -185,7 +187,8 @@ impl Session {
                     self.subscriptions.iter().any(|one| one.awaits(call.number) && one.pattern == *channel)
                 };
                 call.channels.retain(waits);
-                if !call.channels.is_empty() {
+                call.addressed = self.subscriptions.iter().any(|one| one.awaits(call.number) && one.wants_past());
+                if !call.channels.is_empty() || call.addressed {
                     requests.push(call);
                 }
             }
@@ -202,13 +205,15 @@ impl Session {
                 number: self.next_request,
                 kind: Kind::Unsubscribe,
                 channels: unwanted,
+                addressed: false,
                 since: None,
                 progress,
             });
         }
         // One call for all that begin at the same place.
         let first_new = requests.len();
-        for subscription in self.subscriptions.iter_mut().filter(|subscription| subscription.is_wanted()) {
+        for subscription in self.subscriptions.iter_mut().filter(|one| one.is_wanted() || one.wants_past()) {
+            let is_channel = subscription.hears == Hears::Channels;
             let Standing::Pending { since, call: call @ None } = &mut subscription.standing else { continue };
             if there.contains(&subscription.id) {
                 continue;
@@ -221,13 +226,15 @@ impl Session {
                     number: self.next_request,
                     kind: Kind::Subscribe,
                     channels: Vec::new(),
+                    addressed: false,
                     since: *since,
                     progress: Progress::Failed,
                 });
             }
             let Some(request) = requests.get_mut(index) else { continue };
             *call = Some(request.number);
-            if !request.channels.contains(&subscription.pattern) {
+            request.addressed |= !is_channel;
+            if is_channel && !request.channels.contains(&subscription.pattern) {
                 request.channels.push(subscription.pattern.clone());
             }
         }
@@ -245,7 +252,7 @@ impl Session {
                     Kind::Subscribe => {}
                 }
             }
-            let body = body(&stream.connection_id, call.number, &call.channels, &call.since);
+            let body = body(&stream.connection_id, call.number, &call.channels, call.addressed, &call.since);
             let url = self.address.below(name);
             let request = Request { number: call.number, ask: Ask::Server, url, body: Some(body) };
             self.actions.push(Action::Send(request));
@@ -280,7 +287,7 @@ impl Session {
                 for rejected in &answer.rejected {
                     self.refuse(rejected.clone());
                 }
-                self.pump(now);
+                self.sync_subscriptions(now);
             }
             // The server does not know the stream, so it is not the stream's server any more.
             Some(404) => self.lose(now, None),
@@ -312,7 +319,7 @@ impl Session {
                         }
                     }
                 }
-                self.pump(now);
+                self.sync_subscriptions(now);
             }
         }
     }
@@ -346,7 +353,7 @@ impl Session {
         let Phase::Open(stream) = &mut self.phase else { return };
         if stream.calls.hold_until.is_some_and(|at| now >= at) {
             stream.calls.hold_until = None;
-            self.pump(now);
+            self.sync_subscriptions(now);
         }
     }
 }

@@ -203,7 +203,7 @@ impl Session {
                 self.expires_in(now, answer.expires_in_ms);
                 // They may cover what those before did not.
                 self.ask_again();
-                self.pump(now);
+                self.sync_subscriptions(now);
                 self.ask_presence();
             }
             (_, Some(404)) => self.lose(now, None),

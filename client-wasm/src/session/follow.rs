@@ -5,7 +5,7 @@ use tidings_protocol::Cursor;
 
 use super::{
     Action, Rejected, Session, State, Status, Trouble,
-    link::{LATE_MS, Phase, patience},
+    link::{LATE_MS, Phase, silence_limit},
     subscription::{Standing, raise},
     tabs::Part,
     words::{ADDRESSED, Line, Words, small},
@@ -35,7 +35,7 @@ pub(super) struct Leader {
 impl Leader {
     /// When it has been silent for too long.
     pub(super) fn watch_at(&self, heartbeat_ms: u64) -> u64 {
-        let silent = self.heard_at.saturating_add(patience(heartbeat_ms));
+        let silent = self.heard_at.saturating_add(silence_limit(heartbeat_ms));
         self.asked_at.map_or(silent, |asked_at| silent.min(asked_at.saturating_add(ANSWER_MS)))
     }
 }
@@ -46,13 +46,13 @@ impl Session {
         let mut words = Words(message);
         let kind = words.word();
         match self.tabs.as_ref().map(|tabs| &tabs.part) {
-            Some(Part::Leading(_)) => self.asked(now, kind, words),
-            Some(Part::Behind) => self.ordered(now, kind, words, out),
+            Some(Part::Leading(_)) => self.on_follower_msg(now, kind, words),
+            Some(Part::Behind) => self.on_leader_msg(now, kind, words, out),
             _ => {}
         }
     }
 
-    fn ordered(&mut self, now: u64, kind: &str, mut words: Words<'_>, out: &mut Vec<HandlerId>) {
+    fn on_leader_msg(&mut self, now: u64, kind: &str, mut words: Words<'_>, out: &mut Vec<HandlerId>) {
         let (term, posts) = (words.word(), words.number());
         let Some(tabs) = &self.tabs else { return };
         let (is_me, joins) = ({ words }.word() == tabs.name, tabs.joins);
@@ -65,7 +65,7 @@ impl Session {
         match kind {
             "L" if is_me || words.rest().is_empty() => return self.join(now, now, status),
             "Z" => return self.open(now),
-            "N" if is_me => return self.move_apart(now),
+            "N" if is_me => return self.split_by_user(now),
             "H" if is_me => {
                 if let Phase::Joining { since, .. } = &mut self.phase {
                     *since = now;
@@ -107,7 +107,7 @@ impl Session {
         leader.asked_at = None;
         leader.grace_used = false;
         let number = leader.number;
-        self.obey(now, kind, number, words, out);
+        self.apply(now, kind, number, words, out);
     }
 
     fn welcomed(&mut self, leader: Leader, cursor: Option<Cursor>, words: Words<'_>) {
@@ -116,15 +116,15 @@ impl Session {
         if let Some(tabs) = &mut self.tabs {
             tabs.thefts = 0;
         }
-        if self.cursor.is_none() {
-            self.follow_to(cursor);
-        }
+        // Each of its handlers has said by itself from where it is to hear.
+        self.cursor = cursor;
+        raise(&mut self.seen, cursor);
         self.follow_status(words);
         // What was subscribed since the tab said what it wants.
         self.tell_leader();
     }
 
-    fn obey(&mut self, now: u64, kind: &str, me: u32, mut words: Words<'_>, out: &mut Vec<HandlerId>) {
+    fn apply(&mut self, now: u64, kind: &str, me: u32, mut words: Words<'_>, out: &mut Vec<HandlerId>) {
         match kind {
             "R" => {
                 let at = words.cursor();
@@ -142,12 +142,8 @@ impl Session {
                     }
                 }
             }
-            "O" => {
-                self.rebase();
-                self.follow_to(words.cursor());
-            }
+            "O" => self.follow_to(words.cursor()),
             "P" => {
-                self.rebase();
                 self.follow_to(words.cursor());
                 let heard = mine(words.word(), me).first().copied();
                 let status = self.status();
@@ -210,10 +206,7 @@ impl Session {
         let (to, channels, reason) = (words.word(), words.word(), words.rest().to_owned());
         let mut handlers = mine(to, me);
         if channels == "!" {
-            if to.is_empty() || !handlers.is_empty() {
-                self.gap(now, reason, id);
-            }
-            return;
+            return self.gap(now, reason, id);
         }
         handlers.retain(|id| self.subscription(*id).is_some());
         for id in &handlers {
@@ -290,7 +283,7 @@ impl Session {
     }
 
     pub(super) fn wake_follower(&mut self, now: u64) {
-        let (patience, heartbeat_ms) = (patience(self.heartbeat_ms), self.heartbeat_ms);
+        let (silence_limit, heartbeat_ms) = (silence_limit(self.heartbeat_ms), self.heartbeat_ms);
         let status = self.status();
         match &mut self.phase {
             Phase::Joining { since, .. } if now >= since.saturating_add(ANSWER_MS + LATE_MS) => {
@@ -309,7 +302,7 @@ impl Session {
                 }
                 if !leader.grace_used && now - watch_at >= LATE_MS {
                     leader.grace_used = true;
-                    leader.heard_at = now.saturating_sub(patience).saturating_add(heartbeat_ms);
+                    leader.heard_at = now.saturating_sub(silence_limit).saturating_add(heartbeat_ms);
                     leader.asked_at = None;
                     self.ask_leader(now, false);
                 } else {

@@ -47,8 +47,6 @@ pub(super) enum Phase {
     Joining { since: u64, until: u64, status: Status },
     /// Another tab has the stream.
     Following(Leader),
-    /// The one that had it is gone; the others say until this time where they are.
-    Gathering { until: u64 },
     /// Ended, or given up.
     Closed,
     /// Asked for; opened at the end of the microtask, with all that is subscribed until then.
@@ -93,9 +91,9 @@ pub(super) struct Stream {
     /// The watchdog looks at this time. It does not move with every message.
     watch_at: u64,
     /// It looked, late, and let one more interval pass.
-    spared: bool,
+    grace_used: bool,
     /// Something must have been heard after this time, when the watchdog looks.
-    doubted_at: Option<u64>,
+    probing_since: Option<u64>,
 }
 
 impl Stream {
@@ -108,15 +106,15 @@ impl Stream {
             watch: Watch::default(),
             opened_at: now,
             heard_at: now,
-            watch_at: now.saturating_add(patience(heartbeat_ms)),
-            spared: false,
-            doubted_at: None,
+            watch_at: now.saturating_add(silence_limit(heartbeat_ms)),
+            grace_used: false,
+            probing_since: None,
         }
     }
 }
 
 /// Silence for this long means that nothing will come.
-pub(super) fn patience(heartbeat_ms: u64) -> u64 {
+pub(super) fn silence_limit(heartbeat_ms: u64) -> u64 {
     heartbeat_ms.saturating_add(heartbeat_ms).saturating_add(heartbeat_ms / 2)
 }
 
@@ -128,7 +126,6 @@ impl Phase {
             Self::Starting
             | Self::Asking { .. }
             | Self::Verifying { .. }
-            | Self::Gathering { .. }
             | Self::Authorising { .. }
             | Self::Connecting(_) => State::Connecting,
             Self::Joining { status, .. } | Self::Following(Leader { status, .. }) => status.state,
@@ -148,13 +145,19 @@ impl Session {
     pub(super) fn open_stream(&mut self, now: u64, ticket: &str) {
         let cursor = self.cursor;
         let resumes = cursor.is_some() && !self.untried;
+        // A tab that followed may have been told where a handler began, and not yet where the stream was.
+        for subscription in self.subscriptions.iter_mut().filter(|_| cursor.is_none()) {
+            subscription.begin_from_mark();
+        }
         let mut channels = String::new();
         let mut asked: Vec<Pattern> = Vec::new();
         // With a cursor, what was confirmed goes on from there. Without one all begins with the stream, and with the page's
         // own all that was there from the start begins with that. But on a resumed stream what is new would hear the past.
         let due = |subscription: &Subscription| match subscription.standing {
             Standing::Active => subscription.hears == Hears::Channels,
-            Standing::Pending { since: None, .. } => subscription.hears == Hears::Channels && !resumes,
+            Standing::Pending { since: None, .. } => {
+                subscription.hears == Hears::Channels && !resumes && (subscription.owner == 0 || cursor.is_none())
+            }
             _ => false,
         };
         for subscription in self.subscriptions.iter().filter(|one| due(one)) {
@@ -177,10 +180,9 @@ impl Session {
         }
         // A stream that several tabs share is no single one's.
         let session_id = self.tabs.is_none().then_some(&*self.identity.session_id);
-        let mut seen = self.unproven.clone();
-        seen.extend(self.seen);
-        let url = self.address.stream(&channels, &self.identity.device_id, session_id, &cursor, &seen, ticket);
-        let until = now.saturating_add(patience(self.heartbeat_ms));
+        let seen = self.seen.as_slice();
+        let url = self.address.stream(&channels, &self.identity.device_id, session_id, &cursor, seen, ticket);
+        let until = now.saturating_add(silence_limit(self.heartbeat_ms));
         self.enter(Phase::Connecting(Attempt { until, asked, cursor }));
         self.actions.push(Action::Open { url });
     }
@@ -338,10 +340,10 @@ impl Session {
             Phase::Waiting { until, firm: false, .. } => *until = prompt.min(*until),
             // A server that has nothing to say says so once in every interval. A doubt that stands already keeps its time,
             // or a tab that is shown and hidden all the time would never be answered.
-            Phase::Open(stream) if stream.doubted_at.is_none_or(|doubted_at| stream.heard_at > doubted_at) => {
-                stream.doubted_at = Some(now);
+            Phase::Open(stream) if stream.probing_since.is_none_or(|probing_since| stream.heard_at > probing_since) => {
+                stream.probing_since = Some(now);
                 let proof = now.saturating_add(self.heartbeat_ms).saturating_add(self.heartbeat_ms / 4);
-                stream.watch_at = proof.min(stream.heard_at.saturating_add(patience(self.heartbeat_ms)));
+                stream.watch_at = proof.min(stream.heard_at.saturating_add(silence_limit(self.heartbeat_ms)));
                 stream.calls.doubt(now, prompt);
             }
             _ => {}
@@ -354,7 +356,7 @@ impl Session {
             Phase::Asking { until } => (*until, LOCK_MS),
             Phase::Verifying { until, .. } | Phase::Diagnosing { until, .. } => (*until, DIAGNOSIS_MS),
             Phase::Authorising { until, .. } => (*until, CALL_MS),
-            Phase::Connecting(attempt) => (attempt.until, patience(self.heartbeat_ms)),
+            Phase::Connecting(attempt) => (attempt.until, silence_limit(self.heartbeat_ms)),
             _ => return None,
         };
         Some(until.saturating_sub(span))
@@ -398,8 +400,7 @@ impl Session {
             | Phase::Waiting { until, .. }
             | Phase::Verifying { until, .. }
             | Phase::Joining { until, .. }
-            | Phase::Asking { until }
-            | Phase::Gathering { until } => Some(*until),
+            | Phase::Asking { until } => Some(*until),
             Phase::Following(leader) => Some(leader.watch_at(self.heartbeat_ms)),
             Phase::Open(stream) => {
                 let calls = sooner(stream.calls.deadline(), stream.watch.due());
@@ -432,7 +433,7 @@ impl Session {
             Phase::Authorising { until, .. } if now >= *until => self.authorised(now, &Answer::default()),
             Phase::Diagnosing { until, .. } if now >= *until => self.diagnosed(now, &Answer::default()),
             Phase::Verifying { until, .. } if now >= *until => self.verified(now, &Answer::default()),
-            Phase::Waiting { until, .. } | Phase::Gathering { until } if now >= *until => self.open(now),
+            Phase::Waiting { until, .. } if now >= *until => self.open(now),
             Phase::Asking { until } if now >= *until => self.no_lock(now, *until),
             Phase::Joining { .. } | Phase::Following(_) => self.wake_follower(now),
             Phase::Open(_) => {
@@ -451,17 +452,17 @@ impl Session {
         if now < stream.watch_at {
             return;
         }
-        let proven = match stream.doubted_at {
-            Some(doubted_at) => stream.heard_at > doubted_at,
-            None => stream.heard_at.saturating_add(patience(self.heartbeat_ms)) > now,
+        let proven = match stream.probing_since {
+            Some(probing_since) => stream.heard_at > probing_since,
+            None => stream.heard_at.saturating_add(silence_limit(self.heartbeat_ms)) > now,
         };
         if proven {
-            stream.doubted_at = None;
-            stream.spared = false;
-            stream.watch_at = stream.heard_at.saturating_add(patience(self.heartbeat_ms)).max(now + 1);
+            stream.probing_since = None;
+            stream.grace_used = false;
+            stream.watch_at = stream.heard_at.saturating_add(silence_limit(self.heartbeat_ms)).max(now + 1);
             self.report();
-        } else if !stream.spared && now - stream.watch_at >= LATE_MS {
-            stream.spared = true;
+        } else if !stream.grace_used && now - stream.watch_at >= LATE_MS {
+            stream.grace_used = true;
             stream.watch_at = now.saturating_add(self.heartbeat_ms);
         } else {
             self.lose(now, Some(Trouble { code: "silent".into(), ..Trouble::default() }));
@@ -524,9 +525,6 @@ impl Session {
         }
         self.cursor = id;
         raise(&mut self.seen, id);
-        // The stream has passed these, so the log holds them.
-        let passed = |one: &Cursor| id.is_some_and(|id| id.epoch == one.epoch && id.seq >= one.seq);
-        self.unproven.retain(|one| !passed(one));
     }
 }
 

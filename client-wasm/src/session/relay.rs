@@ -3,9 +3,10 @@
 //! All that is handed on is numbered, so that a tab knows when it has missed something, and then it joins again. What a tab
 //! says to the leader is numbered as well: where something is missing the tab is called to join again, and with its place the
 //! leader says how much it has heard of each, so that a tab whose last word is lost knows it too. What is
-//! handed on is decided here; the tabs obey. Where a tab is behind the stream, because it was away or another led until
-//! now, the stream is opened again from the lowest place of all: addressed events have no other past. Each handler's own
-//! mark keeps it from hearing twice.
+//! handed on is decided here; the tabs obey.
+//!
+//! The stream is nobody's but the leader's: a tab that is somewhere else, because it was away or another led until now, is
+//! brought what it missed by a call, addressed events too, as a handler is that was made with a `since`.
 
 use tidings_protocol::Cursor;
 
@@ -14,7 +15,7 @@ use super::{
     address::{DECIMAL, push_number},
     link::Phase,
     subscription::{Known, Standing, Subscription, Told, raise},
-    tabs::{GATHER_MS, Part, Tabs},
+    tabs::{Part, Tabs},
     words::{Line, Words},
 };
 use crate::routes::{HandlerId, Hears};
@@ -32,9 +33,8 @@ pub(super) struct Relay {
     placed_at: u64,
     members: Vec<Member>,
     numbers: u32,
-    /// Who is behind the stream, and what they said. They come in when the stream is opened again.
+    /// Who came before it was known whose the stream is, and what they said.
     waiting: Vec<(String, String)>,
-    reopen_at: Option<u64>,
 }
 
 /// A tab that follows.
@@ -48,29 +48,11 @@ struct Member {
 
 impl Relay {
     pub(super) fn new(term: String) -> Self {
-        Self {
-            term,
-            posts: 0,
-            beat_at: 0,
-            placed_at: 0,
-            members: Vec::new(),
-            numbers: 0,
-            waiting: Vec::new(),
-            reopen_at: None,
-        }
+        Self { term, posts: 0, beat_at: 0, placed_at: 0, members: Vec::new(), numbers: 0, waiting: Vec::new() }
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
-        let beat = (!self.members.is_empty()).then_some(self.beat_at);
-        match (beat, self.reopen_at) {
-            (Some(beat), Some(reopen)) => Some(beat.min(reopen)),
-            (beat, reopen) => beat.or(reopen),
-        }
-    }
-
-    /// Whether tabs that are here have not been taken in yet.
-    pub(super) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        (!self.members.is_empty()).then_some(self.beat_at)
     }
 }
 
@@ -105,11 +87,7 @@ impl Session {
     }
 
     pub(super) fn post_place(&mut self) {
-        // Before the stream goes on from there, the place is nobody's but this tab's.
-        let cursor = match &self.phase {
-            Phase::Open(stream) if !stream.awaits_gap => self.cursor,
-            _ => None,
-        };
+        let cursor = self.place();
         let mut heard = String::new();
         for member in self.relay().into_iter().flat_map(|relay| &relay.members) {
             list(&mut heard, member.number, member.said);
@@ -166,7 +144,7 @@ impl Session {
     }
 
     /// Another tab says something to the leader.
-    pub(super) fn asked(&mut self, now: u64, kind: &str, mut words: Words<'_>) {
+    pub(super) fn on_follower_msg(&mut self, now: u64, kind: &str, mut words: Words<'_>) {
         let whole = words.rest();
         let tab = words.word();
         let Some(relay) = self.relay() else { return };
@@ -177,12 +155,7 @@ impl Session {
         if kind == "j" {
             relay.waiting.retain(|(name, _)| name != tab);
             relay.waiting.push((tab.to_owned(), whole.to_owned()));
-            // In a hidden tab this may come before a timer does.
-            if relay.reopen_at.is_some_and(|at| now >= at) {
-                self.reopen(now);
-            } else {
-                self.consider(now, false);
-            }
+            self.admit_waiting();
             // Whoever has to wait is to know that somebody leads.
             if self.relay().is_some_and(|relay| relay.waiting.iter().any(|(name, _)| name == tab)) {
                 self.say("H").word(tab);
@@ -223,35 +196,23 @@ impl Session {
         }
     }
 
-    /// Takes in who can be taken in without another stream; with `all`, everybody.
-    pub(super) fn consider(&mut self, now: u64, all: bool) {
+    /// Takes in who waits, once it is known whose the stream is.
+    pub(super) fn admit_waiting(&mut self) {
         let Some(who) = self.tabs.as_ref().and_then(Tabs::who).map(str::to_owned) else { return };
         let Some(relay) = self.relay() else { return };
-        let waiting = std::mem::take(&mut relay.waiting);
-        for (tab, said) in waiting {
+        for (tab, said) in std::mem::take(&mut relay.waiting) {
             let mut words = Words(&said);
             words.word();
             let join = words.number();
-            let their_user = words.word();
-            let places = [words.cursor(), words.cursor()];
-            if their_user != who {
-                self.say("N").word(&tab);
-            } else if self.phase.has_stream() && !all && places.iter().flatten().any(|at| !self.is_known(*at)) {
-                let Some(relay) = self.relay() else { return };
-                relay.waiting.push((tab, said));
-                relay.reopen_at.get_or_insert(now.saturating_add(GATHER_MS));
+            if words.word() == who {
+                self.admit(tab, join, words);
             } else {
-                self.take_in(tab, join, places, words);
+                self.say("N").word(&tab);
             }
         }
     }
 
-    /// Whether the log is known, or being asked, to hold this place, and the stream passes it.
-    fn is_known(&self, at: Cursor) -> bool {
-        self.cursor == Some(at) || self.seen == Some(at) || self.unproven.contains(&at)
-    }
-
-    fn take_in(&mut self, tab: String, join: u32, places: [Option<Cursor>; 2], mut words: Words<'_>) {
+    fn admit(&mut self, tab: String, join: u32, mut words: Words<'_>) {
         let Some(relay) = self.relay() else { return };
         let before = relay.members.iter().find(|member| member.name == tab).map(|member| member.number);
         relay.members.retain(|member| Some(member.number) != before);
@@ -261,26 +222,7 @@ impl Session {
         if before.is_some() {
             self.drop_others(before, None);
         }
-
-        self.start_from_page();
-        for place in places.into_iter().flatten() {
-            if self.is_known(place) {
-                continue;
-            }
-            match self.cursor {
-                Some(own) if own.epoch == place.epoch && place.seq < own.seq => {
-                    self.rebase();
-                    self.cursor = Some(place);
-                    if !self.is_known(own) {
-                        self.unproven.push(own);
-                    }
-                }
-                Some(_) => self.unproven.push(place),
-                None => self.cursor = Some(place),
-            }
-        }
-
-        let (heartbeat_ms, cursor) = (self.heartbeat_ms, self.cursor);
+        let (heartbeat_ms, cursor) = (self.heartbeat_ms, self.place());
         let status = self.status();
         let line = self.say("W").word(&tab).number(u64::from(join)).number(u64::from(number));
         status.say(line.cursor(&cursor).number(heartbeat_ms));
@@ -291,15 +233,23 @@ impl Session {
         self.actions.push(Action::Watch { tab });
     }
 
+    /// Where the stream is, for those who follow it: not before it goes on from there.
+    fn place(&self) -> Option<Cursor> {
+        match &self.phase {
+            Phase::Open(stream) if !stream.awaits_gap => self.cursor,
+            _ => None,
+        }
+    }
+
     fn add_other(&mut self, owner: u32, said: &str) {
-        let Some(Told { theirs, active, hears, pattern, since, mark }) = Told::read(said) else { return };
+        let Some(Told { theirs, known, hears, pattern, since }) = Told::read(said) else { return };
         // Said again, because it was refused. What has come of it meanwhile may be under way.
-        if let Some(known) = self.subscriptions.iter_mut().find(|one| one.owner == owner && one.theirs == theirs) {
-            let id = known.id;
-            match known.standing {
+        if let Some(there) = self.subscriptions.iter_mut().find(|one| one.owner == owner && one.theirs == theirs) {
+            let id = there.id;
+            match there.standing {
                 Standing::Active => self.post_settled(id),
                 Standing::Refused => {
-                    known.standing = Standing::Pending { since, call: None };
+                    there.standing = Standing::Pending { since, call: None };
                     self.dirty = true;
                     if hears == Hears::Presence {
                         self.presence_changed();
@@ -312,18 +262,15 @@ impl Session {
         let id = HandlerId(self.next_handler);
         self.next_handler += 1;
         self.routes.add(id, hears, pattern.clone());
-        // Without a stream it goes on where the next one does. A stream that is there may not carry it, or only from a later
-        // place, where it was confirmed to somebody who asked for no past.
-        let goes_on = match &self.phase {
-            Phase::Open(stream) => stream.calls.carries_from(&pattern, self.cursor),
-            _ => true,
-        };
-        let is_channel = hears == Hears::Channels;
-        let standing = if active && (goes_on || !is_channel) {
-            Standing::Active
-        } else {
-            Standing::Pending { since: if active { self.cursor } else { since }, call: None }
-        };
+        // It is where the stream is, which carries it from there on.
+        let goes_on = since.is_some()
+            && since == self.place()
+            && match &self.phase {
+                Phase::Open(stream) if hears == Hears::Channels => stream.calls.carries_from(&pattern, since),
+                _ => hears == Hears::Addressed,
+            };
+        let standing = Standing::Pending { since, call: None };
+        let known = if known { Known::Hears } else { Known::Nothing };
         self.subscriptions.push(Subscription {
             id,
             owner,
@@ -331,19 +278,18 @@ impl Session {
             hears,
             pattern,
             standing,
-            known: if active { Known::Hears } else { Known::Nothing },
+            known,
             owes_gap: false,
-            mark,
+            mark: since,
         });
         self.dirty = true;
         if hears == Hears::Presence {
             // Of what was told before, the other tab knows what its last leader knew.
             self.presence_changed();
         }
-        if active {
-            self.post_demoted(id);
-        } else if hears == Hears::Addressed && matches!(self.phase, Phase::Open(_)) {
-            self.activate(id, None);
+        let begins_here = hears == Hears::Addressed && since.is_none() && matches!(self.phase, Phase::Open(_));
+        if goes_on || begins_here {
+            self.activate(id, since);
         }
     }
 
@@ -377,28 +323,8 @@ impl Session {
         }
     }
 
-    /// Opens the stream again, from where those are who wait.
-    fn reopen(&mut self, now: u64) {
-        let has_stream = self.phase.has_stream();
-        let Some(relay) = self.relay() else { return };
-        relay.reopen_at = None;
-        let again = has_stream && !relay.waiting.is_empty();
-        if again {
-            self.leave();
-            self.enter(Phase::Starting);
-        }
-        self.consider(now, true);
-        if again {
-            self.open(now);
-        }
-    }
-
     pub(super) fn wake_relay(&mut self, now: u64) {
         let heartbeat_ms = self.heartbeat_ms;
-        let Some(relay) = self.relay() else { return };
-        if relay.reopen_at.is_some_and(|at| now >= at) {
-            self.reopen(now);
-        }
         let Some(relay) = self.relay() else { return };
         if now >= relay.beat_at {
             relay.beat_at = now.saturating_add(heartbeat_ms);

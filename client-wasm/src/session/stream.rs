@@ -39,7 +39,7 @@ impl Session {
                 if addressed {
                     self.addressed_taken(&code);
                 }
-                self.pump(now);
+                self.sync_subscriptions(now);
             }
             (Phase::Open(_), Frame::Unseen(rejected)) => self.refuse_sight(rejected),
             (Phase::Open(_) | Phase::Connecting(_), Frame::Closing { reason, retry_ms }) => {
@@ -63,8 +63,10 @@ impl Session {
         self.measure(now, &stream.connection_id, connected.timestamp_ms);
         self.user_id = connected.user_id;
         self.restarts = 0;
-        self.untried = false;
-        if !self.recognize(now) {
+        // What other tabs want does not begin where this page was rendered.
+        let begins = |one: &Subscription, from_page: bool| one.owner == 0 || !from_page;
+        let from_page = std::mem::take(&mut self.untried);
+        if !self.check_user(now) {
             return;
         }
         self.enter(Phase::Open(stream));
@@ -80,27 +82,41 @@ impl Session {
         self.ask_again();
         // All that was in the URL begins with the cursor that was in the URL, or else with the stream.
         let start = attempt.cursor.or(connected.id);
+        let has_user = self.user_id.is_some();
         let mut demoted = Vec::new();
         let mut index = 0;
         while let Some(subscription) = self.subscriptions.get_mut(index) {
             index += 1;
             let id = subscription.id;
-            if subscription.hears != Hears::Channels {
-                if subscription.hears == Hears::Addressed {
-                    self.activate(id, None);
+            match (subscription.hears, subscription.standing) {
+                (Hears::Channels, _) => {}
+                // The stream may have begun after that: a call brings what lies between.
+                (Hears::Addressed, Standing::Pending { since: Some(since), .. })
+                    if has_user && attempt.cursor != Some(since) =>
+                {
+                    continue;
                 }
-                continue;
+                (Hears::Addressed, _) => {
+                    self.activate(id, None);
+                    continue;
+                }
+                (Hears::Presence, _) => continue,
             }
             let confirmed = connected.channels.contains(&subscription.pattern);
             match subscription.standing {
-                Standing::Active | Standing::Pending { since: None, .. } if confirmed => self.activate(id, start),
+                Standing::Active if confirmed => self.activate(id, start),
+                Standing::Pending { since: None, .. } if confirmed && begins(subscription, from_page) => {
+                    self.activate(id, start);
+                }
                 // The server neither took nor refused it.
                 Standing::Active => {
                     subscription.standing = Standing::Pending { since: attempt.cursor, call: None };
                     subscription.heard(attempt.cursor);
                     demoted.push(id);
                 }
-                Standing::Pending { since: None, .. } if attempt.asked.contains(&subscription.pattern) => {
+                Standing::Pending { since: None, .. }
+                    if begins(subscription, from_page) && attempt.asked.contains(&subscription.pattern) =>
+                {
                     subscription.standing = Standing::Pending { since: attempt.cursor, call: None };
                 }
                 _ => {}
@@ -112,9 +128,9 @@ impl Session {
         for rejected in connected.rejected {
             self.refuse(rejected);
         }
-        self.pump(now);
+        self.sync_subscriptions(now);
         self.ask_presence();
-        self.consider(now, false);
+        self.admit_waiting();
     }
 
     /// A subscription hears all from here on, having heard all up to `mark`.
@@ -162,7 +178,7 @@ impl Session {
         let Some(call) = small(request_id) else {
             // The server's own will.
             stream.calls.given(channels);
-            return self.pump(now);
+            return self.sync_subscriptions(now);
         };
         stream.calls.confirm(call, channels);
         let mut index = 0;
@@ -176,7 +192,7 @@ impl Session {
                 self.activate(subscription.id, cursor);
             }
         }
-        self.pump(now);
+        self.sync_subscriptions(now);
     }
 
     /// A record of the stream, live or replayed. Adds those who hear it to `out`, in their order.
@@ -251,71 +267,21 @@ impl Session {
             stream.awaits_gap = false;
             stream.calls.confirmed_at = None;
         }
-        if reason == "trimmed"
-            && let Some(next) = self.next_place(id)
-            && self.gap_behind(now, &reason, next)
-        {
-            return;
-        }
         if id.is_some() {
             self.cursor = id;
             self.seen = id;
-            self.unproven.clear();
         }
         if let Some(line) = self.tell_others("G") {
             line.cursor(&id).word("").word("!").word(&reason);
         }
-        self.start_over(id, &|_| true);
+        self.start_over(id);
         self.tell_gap(reason.into());
-        self.pump(now);
-    }
-
-    /// The next place after the stream's at which a tab is, in a log that goes on at `id`.
-    fn next_place(&self, id: Option<Cursor>) -> Option<Cursor> {
-        let (own, id) = (self.cursor?, id.filter(|_| self.phase.has_stream())?);
-        let is_next =
-            |one: &&Cursor| one.epoch == own.epoch && one.epoch == id.epoch && one.seq > own.seq && one.seq <= id.seq;
-        self.unproven.iter().chain(&self.seen).filter(is_next).min_by_key(|one| one.seq).copied()
-    }
-
-    /// What follows the stream's place has been trimmed, to which it was set back for some tabs; what follows the next one's
-    /// may still be there. So the tabs that are not as far are told, and the stream goes on from there. Unless it is all of them.
-    fn gap_behind(&mut self, now: u64, reason: &str, next: Cursor) -> bool {
-        let (mut behind, mut to, mut others) = (Vec::new(), String::new(), Vec::new());
-        for one in &self.subscriptions {
-            if one.standing != Standing::Active || one.hears == Hears::Presence {
-                continue;
-            }
-            if !one.misses(Some(next)) {
-                others.push(one.owner);
-            } else if !behind.contains(&one.owner) {
-                behind.push(one.owner);
-                if one.owner > 0 {
-                    relay::list(&mut to, one.owner, 0);
-                }
-            }
-        }
-        if others.iter().all(|owner| behind.contains(owner)) {
-            return false;
-        }
-        if !to.is_empty() {
-            self.say("G").cursor(&Some(next)).word(&to).word("!").word(reason);
-        }
-        self.start_over(Some(next), &|one| behind.contains(&one.owner));
-        if behind.contains(&0) {
-            self.tell_gap(reason.to_owned().into());
-        }
-        self.cursor = Some(next);
-        self.unproven.retain(|one| *one != next);
-        self.leave();
-        self.enter(Phase::Starting);
-        self.open(now);
-        true
+        self.sync_subscriptions(now);
     }
 
     /// These are told that they may have missed something up to here, and refetch.
-    fn start_over(&mut self, id: Option<Cursor>, which: &dyn Fn(&Subscription) -> bool) {
-        for subscription in self.subscriptions.iter_mut().filter(|one| which(one)) {
+    fn start_over(&mut self, id: Option<Cursor>) {
+        for subscription in &mut self.subscriptions {
             subscription.mark = id;
             // Asking for that past again could only tell it once more.
             if let Standing::Pending { since: Some(since), .. } = &mut subscription.standing
@@ -359,7 +325,7 @@ impl Session {
         if to.is_empty() || !handlers.is_empty() {
             self.actions.push(Action::Gap { channels: Some(channels), addressed, reason: reason.into(), handlers });
         }
-        self.pump(now);
+        self.sync_subscriptions(now);
     }
 
     pub(super) fn tell_gap(&mut self, reason: Cow<'static, str>) {
@@ -400,7 +366,7 @@ impl Session {
     }
 
     /// What was refused is asked for once more: its time may have come by a new stream, or by other credentials. (By what the server
-    /// gives as well: see `pump`.) Should it be
+    /// gives as well: see `sync_subscriptions`.) Should it be
     /// refused again, nobody is told again.
     pub(super) fn ask_again(&mut self) {
         let mut watches = false;

@@ -60,6 +60,18 @@ impl Subscription {
         self.hears == Hears::Channels && self.standing != Standing::Refused
     }
 
+    /// Whether it is to be brought addressed events of the past. Those to come reach every stream of a user by themselves.
+    pub(super) fn wants_past(&self) -> bool {
+        self.hears == Hears::Addressed && matches!(self.standing, Standing::Pending { since: Some(_), .. })
+    }
+
+    /// Without a stream that goes on where the last one was it is to be brought what followed its mark.
+    pub(super) fn begin_from_mark(&mut self) {
+        if self.standing == Standing::Active && self.hears != Hears::Presence && self.mark.is_some() {
+            self.standing = Standing::Pending { since: self.mark, call: None };
+        }
+    }
+
     /// Whether it waits for this call.
     pub(super) fn awaits(&self, call: u32) -> bool {
         matches!(self.standing, Standing::Pending { call: Some(own), .. } if own == call)
@@ -80,33 +92,40 @@ impl Subscription {
 }
 
 impl Subscription {
-    /// Adds what the leader is told of it: its number, whether it hears, what, from where it is to hear, and its mark. From here
-    /// on the leader sees to it.
+    /// Adds what the leader is told of it: its number, whether it was told that it hears, what, and from where it is to hear. From
+    /// here on the leader sees to it, whose stream is somewhere else than the one before.
     pub(super) fn tell(&mut self, out: &mut String) {
-        let (kind, since) = match &mut self.standing {
-            // Another leader has another stream.
-            Standing::Refused => ("0", &None),
-            Standing::Active => ("1", &None),
-            Standing::Pending { since, call } => {
-                *call = Some(0);
-                ("0", &*since)
+        let since = match &mut self.standing {
+            // It has heard all up to its mark; the log must still have that place, so it is what is asked from.
+            standing @ (Standing::Active | Standing::Pending { since: Some(_), .. })
+                if self.hears != Hears::Presence =>
+            {
+                let asked = if let Standing::Pending { since, .. } = standing { *since } else { None };
+                let since = self.mark.or(asked);
+                *standing = Standing::Pending { since, call: Some(0) };
+                since
             }
+            Standing::Pending { call, .. } => {
+                *call = Some(0);
+                None
+            }
+            // Another leader has another stream.
+            Standing::Active | Standing::Refused => None,
         };
+        self.mark = since;
+        let known = if self.known == Known::Hears { "1" } else { "0" };
         let hears = match self.hears {
             Hears::Channels => "c",
             Hears::Addressed => "a",
             Hears::Presence => "p",
         };
         Line(out).number(u64::from(self.id.0));
-        for part in [kind, hears, self.pattern.as_str()] {
+        for part in [known, hears, self.pattern.as_str(), ""] {
             out.push(',');
             out.push_str(part);
         }
-        for place in [since, &self.mark] {
-            out.push(',');
-            if let Some(place) = place {
-                push_cursor(out, place);
-            }
+        if let Some(since) = &since {
+            push_cursor(out, since);
         }
     }
 }
@@ -115,11 +134,11 @@ impl Subscription {
 pub(super) struct Told {
     /// Its number in its own tab.
     pub(super) theirs: u32,
-    pub(super) active: bool,
+    /// It was told that it hears.
+    pub(super) known: bool,
     pub(super) hears: Hears,
     pub(super) pattern: Pattern,
     pub(super) since: Option<Cursor>,
-    pub(super) mark: Option<Cursor>,
 }
 
 impl Told {
@@ -129,7 +148,7 @@ impl Told {
         // In the order in which it is told.
         Some(Self {
             theirs: small(next())?,
-            active: next() == "1",
+            known: next() == "1",
             hears: match next() {
                 "c" => Hears::Channels,
                 "p" => Hears::Presence,
@@ -137,7 +156,6 @@ impl Told {
             },
             pattern: next().parse().ok()?,
             since: next().parse().ok(),
-            mark: next().parse().ok(),
         })
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! Asking ──lock is free──→ leads: opens its stream as a lone tab does
 //!    └──another has it──→ Verifying ──check──→ Joining ──welcome──→ Following
-//!                             the lock is free, or stolen: leads ←──┘ Gathering: the others say where they are
+//!                             the lock is free, or stolen: leads ←──┘ opens a stream from where it is
 //! ```
 //!
 //! Tabs share when the URL, the credentials mode, the device and the user are the same. The first three are in the name of
@@ -24,10 +24,8 @@ use super::{
     subscription::{Standing, raise},
     words::{Line, NOBODY},
 };
-use crate::{backoff::Random, routes::Hears};
+use crate::backoff::Random;
 
-/// A new leader waits so long for the others to say where they are. One that comes later costs another stream, no event.
-pub(super) const GATHER_MS: u64 = 100;
 /// A browser that has not said by then who has the lock will not: the tab goes without the others.
 pub(super) const LOCK_MS: u64 = 5_000;
 /// So often a lock is taken from a leader that does not answer; a browser that does not hand it over by then will not.
@@ -151,11 +149,9 @@ impl Session {
     /// The group's lock is this tab's: at once, after waiting for it, or because it was stolen.
     pub fn locked(&mut self, now: u64) {
         let Some(tabs) = &mut self.tabs else { return };
-        let first = match tabs.part {
-            Part::Asking => true,
-            Part::Behind => false,
-            Part::Apart | Part::Leading(_) => return,
-        };
+        if !matches!(tabs.part, Part::Asking | Part::Behind) {
+            return;
+        }
         tabs.terms += 1;
         tabs.thefts = 0;
         let mut term = tabs.name.clone();
@@ -164,11 +160,8 @@ impl Session {
         tabs.part = Part::Leading(Relay::new(term));
         self.leave();
         self.say("L");
-        if first {
-            self.open(now);
-        } else {
-            self.enter(Phase::Gathering { until: now.saturating_add(GATHER_MS) });
-        }
+        self.enter(Phase::Starting);
+        self.open(now);
     }
 
     /// Another tab has the group's lock; this one is in the queue for it.
@@ -237,7 +230,7 @@ impl Session {
     }
 
     /// The leader's stream is another user's.
-    pub(super) fn move_apart(&mut self, now: u64) {
+    pub(super) fn split_by_user(&mut self, now: u64) {
         let Some(tabs) = &mut self.tabs else { return };
         tabs.user.clone_from(&tabs.who);
         self.leave();
@@ -246,7 +239,7 @@ impl Session {
     }
 
     /// The leader's stream says whose it is. Returns whether it may go on.
-    pub(super) fn recognize(&mut self, now: u64) -> bool {
+    pub(super) fn check_user(&mut self, now: u64) -> bool {
         let now_who = who(self.user_id.as_deref());
         let Some(tabs) = &mut self.tabs else { return true };
         let before = tabs.who.replace(now_who.clone());
@@ -270,16 +263,15 @@ impl Session {
     /// Says to the leader where this tab is and what it wants to hear.
     pub(super) fn join(&mut self, now: u64, since: u64, status: Status) {
         self.start_from_page();
-        self.rebase();
+        self.marks_to_cursor();
         let Some(tabs) = &mut self.tabs else { return };
         tabs.joins += 1;
         let (joins, who) = (tabs.joins, tabs.who().unwrap_or(NOBODY).to_owned());
-        let (cursor, seen) = (self.cursor, self.seen);
         let mut told = String::new();
         for subscription in &mut self.subscriptions {
             subscription.tell(&mut told);
         }
-        self.say("j").number(u64::from(joins)).word(&who).cursor(&cursor).cursor(&seen).0.push_str(&told);
+        self.say("j").number(u64::from(joins)).word(&who).0.push_str(&told);
         self.enter(Phase::Joining { since, until: now.saturating_add(JOIN_MS), status });
     }
 
@@ -308,9 +300,9 @@ impl Session {
         }
     }
 
-    /// Each handler that hears has heard all up to where the tab is: from here on its own mark says so, because the stream
-    /// may be set back to where another tab is.
-    pub(super) fn rebase(&mut self) {
+    /// Each handler that hears has heard all up to where the tab is: from here on its own mark says so, because another leader's
+    /// stream is somewhere else.
+    pub(super) fn marks_to_cursor(&mut self) {
         let cursor = self.cursor;
         for subscription in self.subscriptions.iter_mut().filter(|one| one.standing == Standing::Active) {
             raise(&mut subscription.mark, cursor);
@@ -330,9 +322,6 @@ impl Session {
                 raise(&mut subscription.mark, cursor);
             }
         }
-        // Calls bring the past of channels; only a stream brings that of the user.
-        if !self.subscriptions.iter().any(|one| one.hears == Hears::Addressed) {
-            self.cursor = None;
-        }
+        self.cursor = None;
     }
 }

@@ -113,6 +113,12 @@ impl Rig {
         self.frame(Frame::Subscribed { request_id: request.to_string(), channels, addressed: false, cursor: position });
     }
 
+    /// The past of addressed events that a call asked for has come.
+    fn subscribed_addressed(&mut self, request: u32, seq: u64) {
+        let (request_id, cursor) = (request.to_string(), Some(at(seq)));
+        self.frame(Frame::Subscribed { request_id, channels: Vec::new(), addressed: true, cursor });
+    }
+
     fn gap(&mut self, channels: Option<&str>, id: Option<u64>) {
         let request_id = None;
         self.frame(Frame::Gap {

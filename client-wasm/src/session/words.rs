@@ -5,7 +5,7 @@
 //!
 //! | | then | says |
 //! |---|---|---|
-//! | `j` | joins, user, cursor, seen, subscriptions | where it is, and what it wants to hear |
+//! | `j` | joins, user, subscriptions | what it wants to hear, and from where |
 //! | `a` | said, subscriptions | more that it wants to hear |
 //! | `d` | said, handler | one that is gone |
 //! | `h` | said, 0 or 1 | look whether the stream lives; 1: connect |

@@ -23,7 +23,7 @@ use super::{
     person::Person,
     profile::{self, Tab},
     sabotage::{Deafness, Sabotage},
-    wire::Wire,
+    wire::{Asked, Wire},
 };
 
 pub(super) struct Client {
@@ -221,7 +221,7 @@ impl Client {
     pub(super) fn asks(&mut self, body: &str) {
         let Ok(call) = serde_json::from_str::<SubscribeRequest>(body) else { return };
         if let Some(wire) = &mut self.wire {
-            wire.asks(call.channels, call.since);
+            wire.asks(Asked { patterns: call.channels, addressed: call.addressed, since: call.since });
         }
     }
 }

@@ -9,6 +9,9 @@ use super::{
     truth::{Place, Truth},
 };
 
+/// The rule by which a handler gets every record.
+const LOST: &str = "nothing is lost";
+
 /// A broken promise.
 #[derive(Debug, Clone)]
 pub(super) struct Violation {
@@ -69,6 +72,8 @@ pub(super) struct Ear {
     /// Unsubscribed, or its page is gone.
     pub(super) gone: bool,
     served: Served,
+    /// Something is missing in what it got while its call, which asked for other channels too, was still to be refused.
+    hole: Option<Violation>,
 }
 
 impl Ear {
@@ -87,6 +92,7 @@ impl Ear {
             returned,
             gone: false,
             served,
+            hole: None,
         }
     }
 
@@ -101,6 +107,7 @@ impl Ear {
     /// It was told of a gap on the whole stream, which goes on at this position.
     pub(super) fn gap(&mut self, truth: &Truth, goes_on: Option<Place>) {
         self.refetched = goes_on;
+        self.hole = None;
         let since = self.since.and_then(|at| truth.find(at));
         let since = since.filter(|_| !self.settled);
         self.served = match goes_on {
@@ -115,6 +122,7 @@ impl Ear {
 
     /// It was told of a gap on its channels; the stream is at this position.
     pub(super) fn gap_on_channel(&mut self, truth: &Truth, latest: Option<Place>) {
+        self.hole = None;
         // It may be further than the stream, which another tab has set back.
         let own = self.place().filter(|own| latest.is_some_and(|latest| truth.between(latest, *own).is_some()));
         self.served = match own.or(latest) {
@@ -152,6 +160,13 @@ impl Ear {
         }
     }
 
+    /// What it hears goes on from here, where it was told before that it hears.
+    pub(super) fn confirm(&mut self, truth: &Truth, place: Option<Place>) {
+        if let (true, Served::Anywhere) = (self.settled, self.served) {
+            self.settle(truth, place);
+        }
+    }
+
     /// The next stream begins here. It was told that it hears on the last one, which was lost before it said where it is.
     pub(super) fn goes_on(&mut self, place: Option<Place>) {
         if let (true, Served::Unknown, Some(place)) = (self.settled, self.served, place) {
@@ -163,6 +178,7 @@ impl Ear {
     pub(super) fn refuse(&mut self) {
         self.refused = true;
         self.settled = false;
+        self.hole = None;
     }
 
     /// A record was handed to it, whose pattern no grant covers, or was to be revoked once, if only in part.
@@ -200,7 +216,10 @@ impl Ear {
             if from == place {
                 return Err(Violation::new("once and in order", format!("{} got {} twice", self.pattern, stored.at)));
             }
-            self.whole(truth, person, from, place)?;
+            match self.whole(truth, person, from, place) {
+                Err(violation) if may_be_refused && violation.rule == LOST => self.hole = Some(violation),
+                result => result?,
+            }
         }
         self.served = Served::UpTo(place);
         Ok(())
@@ -210,6 +229,9 @@ impl Ear {
     pub(super) fn finish(&self, truth: &Truth, person: &Person, tip: Place) -> Result<(), Violation> {
         if self.gone || self.refused {
             return Ok(());
+        }
+        if let Some(hole) = &self.hole {
+            return Err(hole.clone());
         }
         match self.served.now(truth) {
             _ if self.returned => {
@@ -255,7 +277,7 @@ impl Ear {
             Some(entry) if person.hears(self.hears, &self.pattern, entry) => {
                 let Person { user, session, .. } = person;
                 let detail = format!("{} of {user} ({session}) did not get {}", self.pattern, stored.at);
-                Err(Violation::new("nothing is lost", detail))
+                Err(Violation::new(LOST, detail))
             }
             _ => Ok(()),
         }

@@ -34,10 +34,11 @@ pub enum Sabotage {
     SinceKeptOnGap,
     LateStart,
     GapOnLoss,
+    GivenUnheard,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NoTag,
         Self::NoSeen,
         Self::NoDedupe,
@@ -60,6 +61,7 @@ impl Sabotage {
         Self::SinceKeptOnGap,
         Self::LateStart,
         Self::GapOnLoss,
+        Self::GivenUnheard,
     ];
 
     #[must_use]
@@ -87,6 +89,7 @@ impl Sabotage {
             Self::SinceKeptOnGap => "`since` kept on gap",
             Self::LateStart => "a handler told of a gap before it began begins late",
             Self::GapOnLoss => "a gap wherever the log lost its end",
+            Self::GivenUnheard => "what the server gave is not heard",
         }
     }
 
@@ -171,6 +174,7 @@ impl Line {
                 let unmatched = !frame.contains("\"to\":") && !self.exact.iter().any(|one| one.as_str() == channel);
                 (!unmatched).then_some(frame)
             }
+            Sabotage::GivenUnheard if frame.contains("\"channel\":\"secret\"") => None,
             Sabotage::AlwaysGap if is("connected") && self.cursor.is_some() => {
                 let without: Vec<_> = frame.lines().filter(|line| !line.starts_with("id: ")).collect();
                 let head = self.head;
@@ -275,7 +279,10 @@ impl Deafness {
         if self.sabotage != Some(Sabotage::OwnPlace) || !message.starts_with("j ") {
             return message;
         }
-        let words = message.split(' ').enumerate().map(|(index, word)| if matches!(index, 4 | 5) { "!" } else { word });
+        let words = message.split(' ').map(|word| match word.rsplit_once(',') {
+            Some((handler, _since)) => format!("{handler},"),
+            None => word.to_owned(),
+        });
         words.collect::<Vec<_>>().join(" ")
     }
 

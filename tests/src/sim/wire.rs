@@ -35,6 +35,14 @@ pub(super) struct Message {
     pub(super) id: Option<Cursor>,
 }
 
+/// What a client asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) patterns: Vec<Pattern>,
+    pub(super) addressed: bool,
+    pub(super) since: Option<Cursor>,
+}
+
 pub(super) struct Wire {
     body: Option<Body>,
     woken: Arc<Woken>,
@@ -58,7 +66,7 @@ pub(super) struct Wire {
     /// What the client said of its place.
     pub(super) cursors: Vec<Cursor>,
     /// What was asked for on this stream, and from where.
-    asked: Vec<(Vec<Pattern>, Option<Cursor>)>,
+    asked: Vec<Asked>,
     /// The last `id:`.
     pub(super) id: Option<Cursor>,
     /// The latest cursor in any frame.
@@ -170,8 +178,8 @@ impl Wire {
     }
 
     /// The client asks for these, from there on.
-    pub(super) fn asks(&mut self, patterns: Vec<Pattern>, since: Option<Cursor>) {
-        self.asked.push((patterns, since));
+    pub(super) fn asks(&mut self, asked: Asked) {
+        self.asked.push(asked);
     }
 
     /// A frame names this cursor.
@@ -192,15 +200,16 @@ impl Wire {
         match &gap.channels {
             None if has_read_lost => true,
             None => self.cursors.iter().any(|at| lost(*at)) || self.latest.is_some_and(|at| log.fails(at)),
-            Some(channels) => self.asked.iter().any(|(asked, since)| {
-                asked.iter().any(|channel| channels.contains(channel)) && since.is_some_and(|since| log.fails(since))
+            Some(channels) => self.asked.iter().any(|asked| {
+                let is_meant = asked.patterns.iter().any(|channel| channels.contains(channel));
+                (is_meant || gap.addressed && asked.addressed) && asked.since.is_some_and(|since| log.fails(since))
             }),
         }
     }
 
     /// Whether the client asked for what this is published to, by a pattern that the user `may` hear.
     pub(super) fn asks_for(&self, entry: &Entry, may: impl Fn(&Pattern) -> bool) -> bool {
-        let mut asked = self.asked.iter().flat_map(|(patterns, _)| patterns);
+        let mut asked = self.asked.iter().flat_map(|asked| &asked.patterns);
         entry.audience != Audience::Channel || asked.any(|one| one.overlaps(&entry.channel) && may(one))
     }
 }

@@ -51,9 +51,10 @@ impl Client {
                     let Some(ear) = self.handlers.get(&handler).map(|index| &mut self.ears[*index]) else { continue };
                     let revoked = log.was_revoked(self.person.user, &ear.pattern);
                     if refusal.is_none() {
-                        let follows = self.wire.is_none() && ear.hears == Hears::Addressed;
-                        let begins = self.begins.filter(|_| follows).and_then(|at| log.truth.find(at));
-                        ear.settle(&log.truth, begins.or(latest));
+                        // Addressed events go on from the stream's cursor, whatever it confirmed to others.
+                        let begins = self.wire.as_ref().map_or(self.begins, |wire| wire.id);
+                        let begins = begins.filter(|_| ear.hears == Hears::Addressed);
+                        ear.settle(&log.truth, begins.and_then(|at| log.truth.find(at)).or(latest));
                         self.deafness.settled(handler, self.latest());
                     } else if is_granted(&ear.pattern) && !revoked || ear.hears == Hears::Addressed {
                         return Err(Violation::new("what is granted is not refused", ear.pattern.to_string()));

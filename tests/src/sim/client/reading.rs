@@ -74,6 +74,17 @@ impl Client {
             control => {
                 if let Frame::Subscribed(subscribed) = &control {
                     wire.reaches(subscribed.cursor);
+                    let place = log.truth.find(subscribed.cursor);
+                    for ear in self.handlers.values() {
+                        let ear = &mut self.ears[*ear];
+                        let is_meant = match ear.hears {
+                            Hears::Addressed => subscribed.addressed,
+                            _ => subscribed.channels.contains(&ear.pattern),
+                        };
+                        if is_meant {
+                            ear.confirm(&log.truth, place);
+                        }
+                    }
                 }
                 self.session.frame(now, crate::frames::control(control, message.id));
             }

@@ -31,6 +31,10 @@ impl Client {
                 let words: Vec<_> = post.message.split(' ').collect();
                 let at = words.get(3).and_then(|at| at.parse().ok());
                 self.relayed(log, &heard, at, post.data.as_deref())?;
+                if let Some(ear) = self.confirmed(&words) {
+                    let place = self.begins.and_then(|at| log.truth.find(at));
+                    self.ears[ear].confirm(&log.truth, place);
+                }
                 let frame = match words[..] {
                     // It says itself from where the stream goes on.
                     ["G", ..] => post.frame.map(|(_, justified)| (at, justified)),
@@ -53,6 +57,14 @@ impl Client {
             }
             _ => {}
         }
+    }
+
+    /// The handler of this tab that is told to hear from now on, if the message tells one.
+    fn confirmed(&self, words: &[&str]) -> Option<usize> {
+        let ["K", _, _, handler, ..] = words else { return None };
+        let (tab, number) = handler.split_once('.')?;
+        let id = if tab == self.number { number.parse().ok()? } else { return None };
+        self.handlers.get(&HandlerId(id)).copied()
     }
 
     /// A record that came by another tab's stream.

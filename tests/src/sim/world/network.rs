@@ -12,7 +12,7 @@ use crate::sim::{
     ear::Violation,
     op::{Cut, Fate},
     sabotage::Line,
-    wire::Wire,
+    wire::{Asked, Wire},
 };
 
 impl World {
@@ -56,7 +56,7 @@ impl World {
         wire.misplaced = wire.cursors.iter().any(|at| log.fails(*at));
         drop(log);
         let channels = parameter("channels").unwrap_or_default().split(',').filter(|text| !text.is_empty());
-        wire.asks(channels.map(parsed).collect(), None);
+        wire.asks(Asked { patterns: channels.map(parsed).collect(), addressed: false, since: None });
         self.clients[index].opened(wire);
         self.tally.streams += 1;
         Ok(true)
