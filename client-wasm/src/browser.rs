@@ -1,7 +1,7 @@
 //! The browser, as the driver needs it. The work is done in `browser.js`; here is what passes between the two.
 //!
-//! `js-sys` and `web-sys` are left out: linking the former alone brings its executor for futures, which would be a fifth
-//! of all.
+//! `js-sys`, `web-sys`, `gloo-timers` and `serde-wasm-bindgen` are left to the feature `typed`. What the npm package loads goes without:
+//! linking them for timer and clock alone costs it 1.6 KB of gzip, and reading options with `serde-wasm-bindgen` 19.
 
 pub(crate) mod batch;
 pub(crate) mod frames;

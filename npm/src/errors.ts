@@ -85,7 +85,7 @@ export interface TidingsErrorDetails {
 
 /** Every failure that the package reports, whether thrown, rejected or given to `onError`. */
 export class TidingsError extends Error {
-  /** One class to `instanceof`, though each entry of the package (`tidings/react`, `tidings/slim`, …) brings its own. */
+  /** One class to `instanceof`, though each entry of the package (`tidings/react`, `tidings/inline`, …) brings its own. */
   static override [Symbol.hasInstance](value: unknown): value is TidingsError {
     return value instanceof Error && value.name === 'TidingsError'
   }

@@ -40,7 +40,8 @@ pub(crate) fn web(house: &House, steps: &mut Steps, tools: &BuildTools) -> Resul
 /// The npm package, with the Wasm client inside.
 pub(crate) fn package(house: &House, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
     wasm(house, steps, tools)?;
-    let inputs = ["npm", "client-wasm/pkg", "package-lock.json"];
+    // The facade asks in `device.js`, which is no part of what wasm-pack builds for it.
+    let inputs = ["npm", "client-wasm/pkg", "client-wasm/src/device.js", "package-lock.json"];
     let stamp = Stamp::of(house, "npm", &inputs, &["npm/dist"])?;
     let name = "npm package";
     if stamp.is_fresh() {

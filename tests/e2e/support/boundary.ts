@@ -4,9 +4,12 @@ import type { Page } from '@playwright/test'
 /** Where something is thrown. */
 export interface Planted {
   side: 'imports' | 'exports'
+  /** Which; `*`: whichever comes. */
   name: string
   /** Only once: in the first instance that comes there. */
   once: boolean
+  /** So many calls pass before. */
+  after?: number
 }
 
 declare global {
@@ -32,7 +35,7 @@ export async function plantable(page: Page): Promise<void> {
             name,
             (...given: unknown[]) => {
               const { planted } = boundary
-              if (planted?.side === side && planted.name === name) {
+              if (planted?.side === side && [name, '*'].includes(planted.name) && (planted.after = (planted.after ?? 0) - 1) < 0) {
                 if (planted.once) boundary.planted = undefined
                 boundary.thrown++
                 // What a panic is: a trap.

@@ -96,7 +96,7 @@ impl Browser {
     /// Starts it, with the page open and its client connecting to the hub at `base`.
     pub(crate) async fn start(shared: Arc<Shared>, mut person: Person, base: &str, habits: Habits) -> Result<Self> {
         let house = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let package = house.join("npm/dist/index.js");
+        let package = house.join("npm/dist/inline.js");
         ensure!(package.exists(), "{} is missing: cargo xtask build", package.display());
         let chrome = std::env::var_os("CHROME_BIN").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from);
         let mut child = Command::new("node")
