@@ -42,7 +42,8 @@
 //!     Action::Open { url } => Some(url),
 //!     _ => None,
 //! });
-//! assert_eq!(opened.as_deref(), Some("/api/events?channels=timer:u1&deviceId=d1&sessionId=s1"));
+//! let url = opened.unwrap();
+//! assert!(url.starts_with("/api/events?channels=timer:u1&deviceId=d1&sessionId=s1&nonce="), "{url}");
 //! # Ok::<(), tidings_protocol::ChannelError>(())
 //! ```
 
@@ -140,6 +141,8 @@ pub struct Session {
     cross_origin: bool,
     identity: Identity,
     random: Random,
+    /// What makes each stream's URL another one.
+    nonces: Random,
     /// The other tabs, unless each has a stream of its own.
     tabs: Option<Tabs>,
 
@@ -197,6 +200,8 @@ impl Session {
             cross_origin,
             identity,
             random,
+            // Apart from the waits, so that a seed repeats those.
+            nonces: Random::new(!seed),
             tabs,
             phase: Phase::Idle,
             user_id: None,

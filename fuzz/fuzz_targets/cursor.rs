@@ -4,8 +4,8 @@
 use libfuzzer_sys::fuzz_target;
 use tidings_protocol::{Cursor, event::Timestamp, frame::Frame};
 
-const NAMES: [&str; 10] =
-    ["message", "connected", "subscribed", "backfill", "gap", "heartbeat", "presence", "revoked", "closing", "other"];
+const NAMES: [&str; 11] =
+    ["message", "connected", "subscribed", "backfill", "gap", "heartbeat", "presence", "revoked", "closing", "other", "polled"];
 
 fuzz_target!(|text: &str| {
     if let Ok(cursor) = text.parse::<Cursor>() {

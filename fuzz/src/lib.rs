@@ -48,7 +48,7 @@ impl Default for House {
             let jwt = Jwt::new(JwtKey::hs256(SECRET).expect("32 bytes")).cookie("token").token_parameter();
             let auth = ana.or(jwt).allow("chat:*").allow_publish("chat:*").allow_presence("chat:*");
             let often = Rate::per_second(1_000_000_000);
-            let limits = Limits::default().subscribe_rate(often).publish_rate(often);
+            let limits = Limits::default().subscribe_rate(often).publish_rate(often).poll_rate(often);
             let routes = Routes::new(hub, auth).publish().latency().tickets(MemoryTickets::default()).limits(limits);
             let router: Router = routes.into_router();
             let request = Request::get("/?channels=chat:1").header("x-user", "ana").body(Body::empty());
@@ -84,6 +84,7 @@ impl House {
     #[must_use]
     pub fn call(&self, request: Request<Body>) -> Answer {
         let is_stream = request.method() == Method::GET && request.uri().path() == "/";
+        let is_poll = request.uri().path() == "/poll";
         let (status, kind, body) = self.runtime.block_on(async {
             let answer = self.router.clone().oneshot(request).await.expect("infallible");
             let (parts, mut body) = answer.into_parts();
@@ -98,6 +99,12 @@ impl House {
             StatusCode::OK if is_stream => {
                 let text = std::str::from_utf8(&body).expect("UTF-8");
                 assert!(text.contains("event: connected\n"), "{text}");
+            }
+            StatusCode::OK if is_poll => {
+                let mut last = String::new();
+                let read = Decoder::new().push(&body, |message| message.event.clone_into(&mut last));
+                read.expect("an answer to a poll is bounded");
+                assert_eq!(last, "polled");
             }
             StatusCode::NO_CONTENT => assert!(body.is_empty()),
             StatusCode::OK => {

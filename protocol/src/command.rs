@@ -14,8 +14,10 @@ use crate::{
 pub struct SubscribeRequest {
     /// The stream, from its `connected` frame.
     pub connection_id: ConnectionId,
-    /// The caller's name for this call; the stream's `subscribed` and `backfill` frames repeat it.
-    pub request_id: RequestId,
+    /// The caller's name for this call, which the stream's `subscribed` and `backfill` frames repeat; not
+    /// [`SERVER_REQUEST`](crate::frame::SERVER_REQUEST). Without one the stream confirms nothing, and there is no `since`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
     /// Channels and patterns; at least one, unless `addressed` is set.
     pub channels: Vec<Pattern>,
     /// Whether it is about the events addressed to the stream's user or device as well.
@@ -37,6 +39,43 @@ pub struct SubscribeAnswer {
     /// Whether `addressed` was accepted, where the call asked for it. It is not where the stream has no user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressed: Option<bool>,
+}
+
+/// One channel of a poll.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PollChannel {
+    /// A channel or pattern.
+    pub channel: Pattern,
+    /// Send what it carried after this cursor, as `backfill`. Absent: what it carried after `last_event_id`, as events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Cursor>,
+}
+
+/// Body of `POST {base}/poll`, which is answered by a finite stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PollRequest {
+    /// What to hear.
+    pub channels: Vec<PollChannel>,
+    /// Send what was addressed to the user or device after this cursor, as `backfill`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addressed_since: Option<Cursor>,
+    /// Where to go on: the `id:` of the answer before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_event_id: Option<Cursor>,
+    /// The latest cursor that was seen in any frame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Cursor>,
+    /// The client's device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<DeviceId>,
+    /// The client's session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
+    /// How long to wait for something to send, in milliseconds.
+    #[serde(default)]
+    pub wait_ms: u64,
 }
 
 /// To whom an event goes instead of its channel's subscribers.

@@ -89,20 +89,31 @@ words! {
 }
 
 words! {
-    /// Why the server ends a stream.
+    /// Why the server ends a stream, and so whether its client comes back ([`Self::is_final`]).
     ClosingReason {
-        /// The server shuts down; resume elsewhere.
+        /// The server shuts down: come back, to whoever answers there.
         Drain = "drain",
-        /// The credentials expired.
+        /// The credentials expired: come back with fresh ones.
         Expired = "expired",
-        /// The credentials were revoked.
+        /// The credentials were revoked: come back with newer ones.
         Revoked = "revoked",
-        /// A newer stream took its place.
+        /// A newer stream took its place: do not come back. Never sent to a stream whose client may be alive.
         Replaced = "replaced",
-        /// The user holds more connections than allowed.
+        /// The user holds more connections than allowed: come back later.
         TooManyConnections = "tooManyConnections",
     }
 }
+
+impl ClosingReason {
+    /// Whether a client is not to come back by itself. For a reason that this version does not know it is.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        self == Self::Replaced
+    }
+}
+
+/// The request id of a `subscribed` that answers no call: the server itself wished it. No call may use it.
+pub const SERVER_REQUEST: &str = "server";
 
 /// One channel that was not accepted, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,6 +225,28 @@ pub struct Revoked {
 impl Revoked {
     /// The SSE event name.
     pub const NAME: &'static str = "revoked";
+}
+
+/// The last frame of the answer to a poll. Its `id:` is where the next poll goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
+pub struct Polled {
+    /// The channels that were polled.
+    pub channels: Vec<Pattern>,
+    /// The channels asked for that were not.
+    pub rejected: Vec<Rejected>,
+    /// Whether addressed events were: where there is a user.
+    pub addressed: bool,
+    /// When to poll again, in milliseconds.
+    pub retry_ms: u64,
+    /// The server's time, RFC 3339.
+    #[cfg(feature = "serde")]
+    pub timestamp: crate::event::Timestamp,
+}
+
+impl Polled {
+    /// The SSE event name.
+    pub const NAME: &'static str = "polled";
 }
 
 /// The server ends this stream.

@@ -4,7 +4,7 @@ pub mod decode;
 pub mod encode;
 
 pub use decode::{DecodeError, Decoder, Message, RawMessage};
-pub use encode::{encode, retry};
+pub use encode::{encode, escape, retry};
 
-/// The media type of a stream.
-pub const CONTENT_TYPE: &str = "text/event-stream";
+/// The media type of a stream. The standard knows no other encoding, but some clients guess one where none is named.
+pub const CONTENT_TYPE: &str = "text/event-stream; charset=utf-8";

@@ -4,8 +4,8 @@ use serde_json::{Value, from_str, from_value, to_value};
 use tidings_protocol::{
     Channel, ChannelError, Cursor, DeviceId, Except, Pattern, SessionId, UserId,
     command::{
-        AliveRequest, CheckAnswer, PresenceAnswer, PresenceRequest, PublishAnswer, PublishRequest, RefreshAnswer,
-        RefreshRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest,
+        AliveRequest, CheckAnswer, PollRequest, PresenceAnswer, PresenceRequest, PublishAnswer, PublishRequest,
+        RefreshAnswer, RefreshRequest, SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest,
     },
     frame::{ClosingReason, Frame, GapReason, RejectCode},
     problem::{Code, Problem},
@@ -196,6 +196,7 @@ fn requests_and_answers_survive_a_round_trip() {
             "refresh" => round_trip::<RefreshRequest>(&case["body"]),
             "presence" => round_trip::<PresenceRequest>(&case["body"]),
             "alive" => round_trip::<AliveRequest>(&case["body"]),
+            "poll" => round_trip::<PollRequest>(&case["body"]),
             _ => round_trip::<SubscribeRequest>(&case["body"]),
         };
         assert_eq!(parsed.unwrap(), case["body"], "{}", case["name"]);
@@ -222,6 +223,7 @@ fn malformed_requests_are_refused() {
             "refresh" => round_trip::<RefreshRequest>(&case["body"]),
             "presence" => round_trip::<PresenceRequest>(&case["body"]),
             "alive" => round_trip::<AliveRequest>(&case["body"]),
+            "poll" => round_trip::<PollRequest>(&case["body"]),
             _ => round_trip::<SubscribeRequest>(&case["body"]),
         };
         assert!(parsed.is_err(), "{}", case["name"]);

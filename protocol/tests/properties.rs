@@ -74,6 +74,15 @@ proptest! {
     }
 
     #[test]
+    fn escaped_json_is_the_same_json_in_lines_that_nobody_splits(texts in prop::collection::vec("[a\u{85}\u{a0}\u{2027}-\u{2030}â\"\\\\]{0,8}", 0..4)) {
+        let json = serde_json::to_string(&texts).unwrap();
+        let escaped = tidings_protocol::sse::escape(&json);
+        let splits = escaped.contains(['\u{85}', '\u{2028}', '\u{2029}']);
+        prop_assert!(!splits);
+        prop_assert_eq!(serde_json::from_str::<Vec<String>>(&escaped).unwrap(), texts);
+    }
+
+    #[test]
     fn overlapping_is_symmetric(a in pattern(), b in pattern()) {
         prop_assert_eq!(a.overlaps(&b), b.overlaps(&a));
     }
@@ -163,7 +172,7 @@ proptest! {
     #[test]
     fn no_text_makes_a_parser_panic(
         text in any::<String>(),
-        name in prop::sample::select(vec!["message", "connected", "subscribed", "backfill", "gap", "heartbeat", "closing"]),
+        name in prop::sample::select(vec!["message", "connected", "subscribed", "backfill", "gap", "heartbeat", "closing", "polled"]),
     ) {
         let _ = text.parse::<Channel>();
         let _ = text.parse::<Pattern>();

@@ -3,8 +3,8 @@
 use tidings_protocol::{
     Cursor,
     command::{
-        PresenceAnswer, PresenceRequest, PublishAnswer, PublishRequest, RefreshAnswer, RefreshRequest, SubscribeAnswer,
-        SubscribeRequest, TicketAnswer, TicketRequest,
+        PollRequest, PresenceAnswer, PresenceRequest, PublishAnswer, PublishRequest, RefreshAnswer, RefreshRequest,
+        SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest,
     },
     frame::Frame,
     problem::Problem,
@@ -35,18 +35,44 @@ fn frames_are_shown_as_they_are_written() {
     }
     shown.sort_unstable();
     shown.dedup();
-    let all = ["backfill", "closing", "connected", "gap", "heartbeat", "message", "presence", "revoked", "subscribed"];
+    let all = [
+        "backfill",
+        "closing",
+        "connected",
+        "gap",
+        "heartbeat",
+        "message",
+        "polled",
+        "presence",
+        "revoked",
+        "subscribed",
+    ];
     assert_eq!(shown, all);
 }
 
 #[test]
 fn bodies_are_shown_as_they_are_read() {
     let blocks = blocks("json");
-    let [subscribe, accepted, addressed, told, publish, receipts, wanted, ticket, refresh, left, here, watch, problem] =
-        blocks[..]
+    let [
+        subscribe,
+        accepted,
+        addressed,
+        told,
+        publish,
+        receipts,
+        poll,
+        wanted,
+        ticket,
+        refresh,
+        left,
+        here,
+        watch,
+        problem,
+    ] = blocks[..]
     else {
-        panic!("thirteen bodies: {blocks:?}")
+        panic!("fourteen bodies: {blocks:?}")
     };
+    serde_json::from_str::<PollRequest>(poll).unwrap();
     serde_json::from_str::<RefreshRequest>(refresh).unwrap();
     serde_json::from_str::<RefreshAnswer>(left).unwrap();
     serde_json::from_str::<PresenceAnswer>(here).unwrap();

@@ -200,6 +200,8 @@ impl Connection {
         let mut batch = Batch::new(ask.max_bytes);
         let greeting = self.aside.take_from().and_then(|rare| rare.greeting.take());
         let is_first = greeting.is_some();
+        // A poll is greeted by nothing, or each one would say anew what it hears by the server's will.
+        let is_greeted = greeting.as_ref().is_some_and(|greeting| !greeting.is_empty());
         if let Some(greeting) = greeting {
             batch.push(greeting);
         }
@@ -210,7 +212,7 @@ impl Connection {
         if let Some(reason) = self.gap.take() {
             self.tell_gap(view, reason, &mut batch);
         }
-        if is_first {
+        if is_greeted {
             self.tell_given(&mut batch);
         }
         let revoked = self.aside.take_from().map(|rare| std::mem::take(&mut rare.revoked));

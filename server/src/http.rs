@@ -19,6 +19,7 @@ mod command;
 mod cors;
 mod latency;
 mod limits;
+mod poll;
 mod presence;
 pub(crate) mod problem;
 mod publish;

@@ -16,6 +16,7 @@ use std::{
 };
 
 pub use builder::HubBuilder;
+use bytes::Bytes;
 use tidings_protocol::{
     ConnectionId, Cursor, DeviceId, Pattern, UserId,
     frame::{Closing, ClosingReason, Connected, GapReason, Member, RejectCode, Rejected},
@@ -287,6 +288,11 @@ impl Hub {
         Ok(Past { since, lineage })
     }
 
+    /// The past that cannot be brought, for this reason.
+    pub(crate) fn no_past(&self, reason: GapReason) -> Past {
+        Past { since: Since::Gap(reason), lineage: self.core().lineage() }
+    }
+
     /// Opens a stream for somebody; the channels in it have been authorised.
     pub(crate) fn open(
         &self,
@@ -298,10 +304,7 @@ impl Hub {
         permit: Permit,
     ) -> Arc<Link> {
         let expires_in = identity.expires_in();
-        let mut random = [0_u8; 16];
-        getrandom::fill(&mut random).expect("the system's random source");
-        let id = format!("{:08x}.{:032x}", self.inner.node, u128::from_le_bytes(random));
-        let id = ConnectionId::new(id).expect("hexadecimal digits and a dot are visible ASCII");
+        let id = self.connection_id();
         let mut connected = Connected {
             connection_id: id.clone(),
             user_id: names.user.clone(),
@@ -316,7 +319,8 @@ impl Hub {
             timestamp: tidings_protocol::event::Timestamp(wall_clock_ms()),
         };
         let retry_ms = millis(self.config().retry);
-        let opening = Opening { id, names, channels, issued: identity.issued_ms(), start, permit: Some(permit) };
+        let opening =
+            Opening { id, names, channels, issued: identity.issued_ms(), start, permit: Some(permit), is_poll: false };
         let link = self.core().open(opening, self.now_ms(), |greeting| {
             connected.resumed = greeting.resumed;
             connected.channels = greeting.channels.to_vec();
@@ -324,6 +328,7 @@ impl Hub {
             let id = greeting.id;
             let mut greeting = String::new();
             sse::retry(&mut greeting, retry_ms);
+            // In one block: in a block of its own some clients take the time for an empty message.
             let connected = json_frame(Some(Connected::NAME), id.as_ref(), &connected);
             [greeting.as_bytes(), &connected].concat().into()
         });
@@ -334,6 +339,36 @@ impl Hub {
             self.core().close_all(|_| draining());
         }
         link
+    }
+
+    /// Opens a stream for one poll; returns with it what was revoked of its channels.
+    pub(crate) fn open_poll(
+        &self,
+        identity: &Identity,
+        names: Names,
+        channels: Asked,
+        start: Start,
+        permit: Permit,
+    ) -> (Arc<Link>, Vec<Rejected>) {
+        let (id, issued, mut refused) = (self.connection_id(), identity.issued_ms(), Vec::new());
+        let opening = Opening { id, names, channels, issued, start, permit: Some(permit), is_poll: true };
+        let link = self.core().open(opening, self.now_ms(), |greeting| {
+            refused.extend(greeting.refused.iter().cloned().map(forbidden));
+            Bytes::new()
+        });
+        link.expire_at(self.moment(identity.expires_in()));
+        if self.is_draining() {
+            self.core().close_all(|_| draining());
+        }
+        (link, refused)
+    }
+
+    /// A name that nobody guesses.
+    fn connection_id(&self) -> ConnectionId {
+        let mut random = [0_u8; 16];
+        getrandom::fill(&mut random).expect("the system's random source");
+        let id = format!("{:08x}.{:032x}", self.inner.node, u128::from_le_bytes(random));
+        ConnectionId::new(id).expect("hexadecimal digits and a dot are visible ASCII")
     }
 
     /// The moment after this time, in the driver's milliseconds.

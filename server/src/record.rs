@@ -158,7 +158,7 @@ pub(crate) fn json_frame(event: Option<&str>, id: Option<&Cursor>, data: &impl S
     let data =
         serde_json::to_writer(&mut json, data).ok().and_then(|()| str::from_utf8(&json).ok()).unwrap_or_default();
     let mut out = String::with_capacity(data.len() + FIELDS_BYTES);
-    sse::encode(&mut out, event, id, data);
+    sse::encode(&mut out, event, id, &sse::escape(data));
     Bytes::from(out)
 }
 

@@ -29,6 +29,12 @@ impl Asked {
     pub(crate) fn all(&self) -> impl Iterator<Item = &Pattern> {
         self.granted.iter().chain(&self.given)
     }
+
+    /// Those of them for which this is so.
+    pub(crate) fn only(&self, is_meant: impl Fn(&Pattern) -> bool) -> Self {
+        let only = |channels: &[Pattern]| channels.iter().filter(|channel| is_meant(channel)).cloned().collect();
+        Self { granted: only(&self.granted), given: only(&self.given) }
+    }
 }
 
 #[derive(Debug, Clone, Default)]

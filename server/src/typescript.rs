@@ -12,7 +12,7 @@
 //! #[derive(Serialize, TS)]
 //! #[serde(tag = "type", content = "payload", rename_all = "camelCase")]
 //! enum TimerEvent {
-//!     Started { title: String, ends_at: Option<i64> },
+//!     Started { title: String, ends_at: Option<u32> },
 //!     Stopped,
 //! }
 //!
@@ -45,7 +45,12 @@
 //! # Ok::<(), tidings::typescript::TypesError>(())
 //! ```
 //!
-//! Integers are `number`s there, as JSON has them. Who would rather not depend on `ts-rs` derives [`TS`] from here, with
+//! Integers of 32 bits are `number`s there. Those of 64 bits and more lose digits in JavaScript beyond 2^53, so a field of them is
+//! refused by its name ([`TypesError::LargeInteger`]) until an attribute says what becomes of it: `#[ts(type = "number")]` promises
+//! that it stays below 2^53 (milliseconds since 1970 do), and `#[ts(type = "string")]` belongs to one that serde writes as a string
+//! (`#[serde(with = "…")]`).
+//!
+//! Who would rather not depend on `ts-rs` derives [`TS`] from here, with
 //! `#[ts(crate = "tidings::typescript::ts_rs")]` on each type.
 
 use std::{
@@ -77,6 +82,17 @@ pub enum TypesError {
     /// Two Rust types have one name in TypeScript: rename one by `#[ts(rename = "…")]`.
     #[error("two Rust types are called {0} in TypeScript; rename one by #[ts(rename = \"…\")]")]
     SameName(String),
+    /// A field has an integer that JavaScript cannot hold: beyond 2^53 it loses digits.
+    #[error(
+        "{ty}: `{field}` is an integer of 64 bits or more, which loses digits in JavaScript beyond 2^53; say \
+         #[ts(type = \"number\")] where it stays below that, or write it as a string and say #[ts(type = \"string\")]"
+    )]
+    LargeInteger {
+        /// The type, by its name in TypeScript.
+        ty: String,
+        /// The field, by its name in TypeScript; that of the type where it has no fields.
+        field: String,
+    },
     /// The file is not what the types make now.
     #[error("{} is not current: run `{command}`", path.display())]
     Stale {
@@ -96,6 +112,9 @@ pub enum TypesError {
     },
 }
 
+/// What stands for an integer of 64 bits or more until it is found.
+const LARGE: &str = "LargeInteger__";
+
 /// The channels of an application and the types of their events, on their way to TypeScript.
 #[must_use = "types do nothing until they are written or checked"]
 pub struct Channels {
@@ -110,7 +129,7 @@ pub struct Channels {
 impl Channels {
     /// None yet. `command` is what writes the file anew: the file says so, and so does a failed [`check`](Self::check).
     pub fn new(command: impl Into<String>) -> Self {
-        let config = Config::new().with_large_int("number");
+        let config = Config::new().with_large_int(LARGE);
         let (declared, channels) = Default::default();
         Self { command: command.into(), config, declared, channels, error: None }
     }
@@ -210,10 +229,22 @@ impl TypeVisitor for Declare<'_> {
             }
             None => {}
         }
+        if let Some(field) = large_field(&T::decl(&self.0.config), &name) {
+            self.0.error.get_or_insert(TypesError::LargeInteger { ty: name.clone(), field });
+        }
         let declaration = format!("{}export {}", T::docs().unwrap_or_default(), T::decl(&self.0.config));
         self.0.declared.insert(name, (id, declaration));
         T::visit_dependencies(self);
     }
+}
+
+/// The field of a declaration that holds a large integer.
+fn large_field(declaration: &str, name: &str) -> Option<String> {
+    let (before, _) = declaration.split_once(LARGE)?;
+    // `{ id: number, "written-at"?: Array<…` or, without fields, `type Id = …`.
+    let field =
+        before.rsplit_once(": ").map_or(name, |(field, _)| field.rsplit(['{', ',', ' ']).next().unwrap_or(name));
+    Some(field.trim_matches(['"', '?']).to_owned())
 }
 
 /// A channel as a member of an interface.
@@ -234,6 +265,7 @@ mod tests {
 
     #[derive(Serialize, TS)]
     struct Author {
+        #[ts(type = "number")]
         id: u64,
     }
 
@@ -316,6 +348,56 @@ mod tests {
         }
         let error = notes().and::<elsewhere::Author>().to_typescript().unwrap_err();
         assert!(matches!(error, TypesError::SameName(name) if name == "Author"));
+    }
+
+    fn refused<T: TS + 'static>() -> (String, String) {
+        match Channels::new("").and::<T>().to_typescript() {
+            Err(TypesError::LargeInteger { ty, field }) => (ty, field),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_integer_that_javascript_cannot_hold_is_refused_by_the_name_of_its_field() {
+        #[derive(Serialize, TS)]
+        #[serde(rename_all = "camelCase")]
+        struct Order {
+            lines: u32,
+            total_cents: Option<Vec<i64>>,
+        }
+        #[derive(Serialize, TS)]
+        #[serde(tag = "type", content = "payload", rename_all = "camelCase")]
+        enum OrderEvent {
+            Placed(Order),
+        }
+        #[derive(Serialize, TS)]
+        struct Number(u64);
+        #[derive(Serialize, TS)]
+        #[serde(tag = "type", content = "payload")]
+        enum Counted {
+            Counted(u128),
+        }
+        let named = |ty: &str, field: &str| (ty.to_owned(), field.to_owned());
+        assert_eq!(refused::<OrderEvent>(), named("Order", "totalCents"));
+        assert_eq!(refused::<Number>(), named("Number", "Number"));
+        assert_eq!(refused::<Counted>(), named("Counted", "payload"));
+    }
+
+    #[test]
+    fn an_integer_that_is_written_as_a_string_or_stays_small_is_taken_by_its_attribute() {
+        #[derive(Serialize, TS)]
+        struct Order {
+            #[ts(type = "string")]
+            #[serde(serialize_with = "text")]
+            id: u64,
+            #[ts(type = "number | null")]
+            placed_ms: Option<u64>,
+        }
+        fn text<S: serde::Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_str(number)
+        }
+        let text = Channels::new("").and::<Order>().to_typescript().unwrap();
+        assert!(text.contains("export type Order = { id: string, placed_ms: number | null, };"), "{text}");
     }
 
     #[test]

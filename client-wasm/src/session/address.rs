@@ -17,18 +17,20 @@ pub(super) struct Address {
 impl Address {
     pub(super) fn new(url: &str) -> Self {
         let (url, _) = cut(url, b'#');
-        let (path, query) = cut(url, b'?');
+        let (mut path, query) = cut(url, b'?');
+        // A slash at the end changes nothing, unless it is all there is.
+        while let Some(shorter) = path.strip_suffix('/').filter(|shorter| !shorter.is_empty()) {
+            path = shorter;
+        }
         Self { path: path.to_owned(), query: query.to_owned() }
     }
 
     /// A path below the base path. The URL's own query stays: the application may have put credentials there.
     pub(super) fn below(&self, name: &str) -> String {
-        let mut path = &*self.path;
-        while let Some(shorter) = path.strip_suffix('/') {
-            path = shorter;
+        let mut url = self.path.clone();
+        if url != "/" {
+            url.push('/');
         }
-        let mut url = path.to_owned();
-        url.push('/');
         url.push_str(name);
         if !self.query.is_empty() {
             url.push('?');
@@ -95,7 +97,7 @@ impl Address {
 
 /// Begins a parameter.
 #[inline(never)]
-fn add(url: &mut String, name: &str) {
+pub(super) fn add(url: &mut String, name: &str) {
     if !matches!(url.as_bytes().last(), Some(b'?' | b'&')) {
         url.push('&');
     }
@@ -253,6 +255,9 @@ mod tests {
         assert_eq!(address.below("subscribe"), "https://x.org/api/events/subscribe?user=ana&x=1");
         assert_eq!(address.check("d+1"), "https://x.org/api/events/check?user=ana&x=1&deviceId=d%2B1");
         assert_eq!(Address::new("/events/").check("d"), "/events/check?deviceId=d");
+        assert_eq!(Address::new("/events//").stream("", "d", None, &None, &[], ""), "/events?deviceId=d");
+        assert_eq!(Address::new("/").stream("", "d", None, &None, &[], ""), "/?deviceId=d");
+        assert_eq!(Address::new("/").below("subscribe"), "/subscribe");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tidings_protocol::{Cursor, Pattern};
 
 use super::{
     Action, Answer, Ask, Session, State, Status, Trouble,
-    address::list,
+    address::{HEX, add, list, push_number},
     calls::{CALL_MS, Calls},
     credentials::{Refresh, Step},
     follow::Leader,
@@ -181,7 +181,10 @@ impl Session {
         // A stream that several tabs share is no single one's.
         let session_id = self.tabs.is_none().then_some(&*self.identity.session_id);
         let seen = self.seen.as_slice();
-        let url = self.address.stream(&channels, &self.identity.device_id, session_id, &cursor, seen, ticket);
+        let mut url = self.address.stream(&channels, &self.identity.device_id, session_id, &cursor, seen, ticket);
+        // No cache may answer with a stream that it has stored: a service worker's would replay it.
+        add(&mut url, "nonce=");
+        push_number(&mut url, self.nonces.up_to(u64::MAX), HEX);
         let until = now.saturating_add(silence_limit(self.heartbeat_ms));
         self.enter(Phase::Connecting(Attempt { until, asked, cursor }));
         self.actions.push(Action::Open { url });

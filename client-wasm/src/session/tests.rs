@@ -32,6 +32,8 @@ struct Rig {
     done: Vec<Action>,
     /// What the server says when it connects.
     expires_in_ms: Option<u64>,
+    /// Of the streams that were opened.
+    nonces: Vec<String>,
 }
 
 impl Rig {
@@ -41,7 +43,8 @@ impl Rig {
 
     fn with(config: Config) -> Self {
         let identity = Identity { device_id: "d1".into(), session_id: "s1".into() };
-        Self { session: Session::new(config, identity, 42), now: 1_000_000, done: Vec::new(), expires_in_ms: None }
+        let session = Session::new(config, identity, 42);
+        Self { session, now: 1_000_000, done: Vec::new(), expires_in_ms: None, nonces: Vec::new() }
     }
 
     /// An open stream, connected at position 10, with these channels.
@@ -176,7 +179,10 @@ impl Rig {
             _ => None,
         });
         let [url] = &urls[..] else { panic!("opened {urls:?}") };
-        url.clone()
+        // What makes it another URL each time is nothing to compare.
+        let (url, nonce) = url.rsplit_once("nonce=").unwrap();
+        self.nonces.push(nonce.to_owned());
+        url.trim_end_matches(['&', '?']).to_owned()
     }
 
     fn opened_any(&mut self) -> bool {

@@ -24,6 +24,7 @@ pub(crate) struct Device {
     name: String,
     online: bool,
     /// When it was named, came online or left, whichever was last.
+    #[ts(type = "number")]
     seen_at: i64,
 }
 

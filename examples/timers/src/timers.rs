@@ -46,6 +46,7 @@ impl Typed for TimerEvent {
 #[serde(rename_all = "camelCase")]
 #[ts(rename = "TimerSnapshot")]
 pub(crate) struct Snapshot {
+    #[ts(type = "number")]
     server_now: i64,
     #[serde(flatten)]
     state: TimerState,

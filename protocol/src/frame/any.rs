@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::Error};
 
-use super::{BACKFILL, Closing, Connected, Gap, HEARTBEAT, Presence, Revoked, Subscribed};
+use super::{BACKFILL, Closing, Connected, Gap, HEARTBEAT, Polled, Presence, Revoked, Subscribed};
 use crate::{Cursor, event::EventFrame, sse};
 
 /// One frame of a stream, by its SSE event name.
@@ -35,6 +35,8 @@ pub enum Frame {
     Revoked(Revoked),
     /// The server ends the stream.
     Closing(Closing),
+    /// The answer to a poll ends here.
+    Polled(Polled),
 }
 
 /// The data of a frame is not what its name promises.
@@ -64,6 +66,7 @@ impl Frame {
             Presence::NAME => Self::Presence(read(Presence::NAME, data)?),
             Revoked::NAME => Self::Revoked(read(Revoked::NAME, data)?),
             Closing::NAME => Self::Closing(read(Closing::NAME, data)?),
+            Polled::NAME => Self::Polled(read(Polled::NAME, data)?),
             _ => return Ok(None),
         };
         Ok(Some(frame))
@@ -82,6 +85,7 @@ impl Frame {
             Self::Presence(_) => Presence::NAME,
             Self::Revoked(_) => Revoked::NAME,
             Self::Closing(_) => Closing::NAME,
+            Self::Polled(_) => Polled::NAME,
         }
     }
 
@@ -96,9 +100,10 @@ impl Frame {
             Self::Presence(frame) => json(frame),
             Self::Revoked(frame) => json(frame),
             Self::Closing(frame) => json(frame),
+            Self::Polled(frame) => json(frame),
         };
         let name = if matches!(self, Self::Event(_)) { None } else { Some(self.name()) };
-        sse::encode(out, name, id, &data);
+        sse::encode(out, name, id, &sse::escape(&data));
     }
 }
 

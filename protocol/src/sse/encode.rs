@@ -1,6 +1,6 @@
 //! Writing an event stream.
 
-use std::fmt::Write;
+use std::{borrow::Cow, fmt::Write};
 
 use super::decode::line_end;
 use crate::Cursor;
@@ -41,7 +41,42 @@ pub fn encode(out: &mut String, event: Option<&str>, id: Option<&Cursor>, data: 
     out.push('\n');
 }
 
-/// Appends the reconnection time, in milliseconds, for browsers that reconnect by themselves.
+/// Appends the reconnection time, in milliseconds, for browsers that reconnect by themselves. It belongs to the block of the event
+/// that follows: in one of its own some clients take it for an empty message.
+///
+/// ```
+/// use tidings_protocol::sse;
+/// let mut out = String::new();
+/// sse::retry(&mut out, 1_000);
+/// sse::encode(&mut out, Some("connected"), None, "{}");
+/// assert_eq!(out, "retry: 1000\nevent: connected\ndata: {}\n\n");
+/// ```
 pub fn retry(out: &mut String, milliseconds: u64) {
-    let _ = write!(out, "retry: {milliseconds}\n\n");
+    let _ = writeln!(out, "retry: {milliseconds}");
+}
+
+/// The same JSON with U+0085, U+2028 and U+2029 as escapes. The standard ends a line at CR and LF only; what splits lines in Python
+/// and elsewhere does it at these as well, and would cut a payload in two.
+///
+/// ```
+/// use tidings_protocol::sse;
+/// assert_eq!(sse::escape("[\"\u{2028}\"]"), "[\"\\u2028\"]");
+/// ```
+#[must_use]
+pub fn escape(json: &str) -> Cow<'_, str> {
+    const SEPARATORS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
+    // Their first bytes: nearly no event holds one.
+    if !json.bytes().any(|byte| byte == 0xc2 || byte == 0xe2) || !json.contains(SEPARATORS) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for char in json.chars() {
+        // In JSON they stand inside strings only.
+        if SEPARATORS.contains(&char) {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(char));
+        } else {
+            escaped.push(char);
+        }
+    }
+    Cow::Owned(escaped)
 }

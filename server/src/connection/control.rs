@@ -5,7 +5,7 @@
 
 use tidings_protocol::{
     Pattern,
-    frame::{Closing, ClosingReason, RejectCode, Revoked, Subscribed},
+    frame::{Closing, ClosingReason, RejectCode, Revoked, SERVER_REQUEST, Subscribed},
 };
 
 use super::{Batch, Connection, Names, View};
@@ -14,9 +14,6 @@ use crate::{
     routing::{self, RouteKey},
     standing::{Asked, Issued, is_older},
 };
-
-/// The request of a `subscribed` that answers no call: the server wished it.
-const SERVER: &str = "server";
 
 /// By what right a stream hears its channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,7 +230,7 @@ impl Connection {
     }
 
     fn confirm_given(&self, channels: Vec<Pattern>, batch: &mut Batch) {
-        let request_id = SERVER.parse().expect("visible ASCII");
+        let request_id = SERVER_REQUEST.parse().expect("visible ASCII");
         let subscribed = Subscribed { request_id, channels, addressed: false, cursor: self.position };
         batch.push(json_frame(Some(Subscribed::NAME), None, &subscribed));
     }

@@ -36,7 +36,8 @@ pub(crate) enum Since {
 /// One subscribe call that the stream has not confirmed yet.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) request: RequestId,
+    /// `None`: nothing is confirmed.
+    pub(super) request: Option<RequestId>,
     pub(super) channels: Vec<Pattern>,
     /// It is about what is addressed to the user or device as well.
     pub(super) addressed: bool,
@@ -75,7 +76,7 @@ impl Connection {
     /// `subscribed`.
     pub(crate) fn subscribe(
         &mut self,
-        request: RequestId,
+        request: Option<RequestId>,
         channels: Vec<Pattern>,
         addressed: bool,
         given: &[Pattern],
@@ -148,7 +149,7 @@ impl Connection {
                 return flow;
             }
             if let Since::Gap(reason) = pending.since {
-                let request_id = Some(pending.request.clone());
+                let request_id = pending.request.clone();
                 let (channels, addressed) = (Some(pending.channels.clone()), pending.addressed);
                 let gap = Gap { channels, addressed, reason, request_id };
                 batch.push_gap(reason, json_frame(Some(Gap::NAME), None, &gap));
@@ -158,7 +159,7 @@ impl Connection {
             for channel in &pending.channels {
                 self.activate(channel.clone());
             }
-            let Pending { request: request_id, channels, addressed, .. } = pending;
+            let Pending { request: Some(request_id), channels, addressed, .. } = pending else { continue };
             let subscribed = Subscribed { request_id, channels, addressed, cursor: self.position };
             batch.push(json_frame(Some(Subscribed::NAME), None, &subscribed));
         }
@@ -166,7 +167,7 @@ impl Connection {
     }
 
     fn backfill(&mut self, View { window, names }: View<'_>, pending: &mut Pending, batch: &mut Batch) -> Flow {
-        let Since::After(mut after) = pending.since else { return Flow::Done };
+        let (Since::After(mut after), Some(request)) = (pending.since, &pending.request) else { return Flow::Done };
         let epoch = window.epoch();
         if window.tag(after.seq).is_some_and(|tag| tag != after.tag) {
             pending.since = Since::Gap(GapReason::Diverged);
@@ -194,7 +195,7 @@ impl Connection {
                     && routing::is_filed(&refs(&pending.keys), &record.entry)
                     && names.may_see(&record.entry)
                 {
-                    batch.push_record(record.backfill(epoch, &pending.request));
+                    batch.push_record(record.backfill(epoch, request));
                 }
                 if batch.is_full() && !records.is_empty() {
                     self.aside.add_to().page = Some(Page { after, records: Ok(records) });
@@ -210,7 +211,7 @@ impl Connection {
                 && names.may_see(&sent.entry)
                 && let Some(record) = window.record(seq)
             {
-                batch.push_record(record.backfill(epoch, &pending.request));
+                batch.push_record(record.backfill(epoch, request));
             }
             pending.since = Since::After(Cursor { epoch, seq, tag: sent.tag });
         }

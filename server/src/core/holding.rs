@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidings_protocol::{DeviceId, Pattern, RequestId, UserId};
+use tidings_protocol::{Cursor, DeviceId, Pattern, RequestId, UserId};
 
 use super::{Core, Link};
 use crate::{
@@ -21,7 +21,8 @@ pub(crate) struct Past {
 /// What a subscribe call asks for.
 #[derive(Debug)]
 pub(crate) struct SubscribeCall {
-    pub(crate) request: RequestId,
+    /// `None`: the stream confirms nothing.
+    pub(crate) request: Option<RequestId>,
     pub(crate) channels: Asked,
     /// What is addressed to the stream's user or device as well.
     pub(crate) addressed: bool,
@@ -76,6 +77,11 @@ impl Core {
         self.reseat(link, &state);
         drop(state);
         self.reseated();
+    }
+
+    /// Where a stream stands: it has handed out all that matches up to here.
+    pub(crate) fn position(&self, link: &Link) -> Cursor {
+        link.state.lock().position()
     }
 
     /// The channels that a live stream holds or has asked for.

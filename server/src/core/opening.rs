@@ -27,6 +27,8 @@ pub(crate) struct Opening {
     pub(crate) issued: Issued,
     pub(crate) start: Start,
     pub(crate) permit: Option<Permit>,
+    /// It ends as soon as it has said something, and nobody is there by it. Its greeting is empty.
+    pub(crate) is_poll: bool,
 }
 
 /// Where a stream starts.
@@ -64,7 +66,7 @@ impl Core {
         now_ms: u64,
         greet: impl FnOnce(Greeting<'_>) -> bytes::Bytes,
     ) -> Arc<Link> {
-        let Opening { id, names, channels, issued, start, permit } = opening;
+        let Opening { id, names, channels, issued, start, permit, is_poll } = opening;
         // Held until the link is registered, so that no record slips between the position and the routes.
         let window = self.window.read();
         let resumes = matches!(start, Start::Resume { .. });
@@ -106,7 +108,9 @@ impl Core {
             self.check_late(&window, &link, cursor);
         }
         drop(window);
-        self.seat(&link, &held, now_ms);
+        if !is_poll {
+            self.seat(&link, &held, now_ms);
+        }
         link
     }
 

@@ -66,7 +66,7 @@ impl House {
 
     fn open_asking(&self, names: Names, issued: Issued, channels: Asked, start: Start) -> Arc<Link> {
         let id = ConnectionId::new(format!("c{}", fastrand::u64(..))).unwrap();
-        let opening = Opening { id, names, channels, issued, start, permit: None };
+        let opening = Opening { id, names, channels, issued, start, permit: None, is_poll: false };
         self.core.open(opening, 0, |greeting| {
             let id = greeting.id.map(|position| format!("id: {position}\n")).unwrap_or_default();
             let refused = serde_json::json!({"rejected": greeting.refused});
@@ -119,7 +119,7 @@ fn granted(channels: &[&str]) -> Asked {
 }
 
 fn call(request: &str, channels: Asked, since: Since) -> SubscribeCall {
-    SubscribeCall { request: RequestId::new(request).unwrap(), channels, addressed: false, past: past(since) }
+    SubscribeCall { request: Some(RequestId::new(request).unwrap()), channels, addressed: false, past: past(since) }
 }
 
 /// What no grant covers, and is asked for all the same.

@@ -7,12 +7,19 @@ use axum::{
     extract::{Request, State},
 };
 use serde::Deserialize;
-use tidings_protocol::{ConnectionId, Cursor, Pattern, RequestId, command::SubscribeAnswer, problem::Code};
+use tidings_protocol::{
+    ConnectionId, Cursor, Pattern, RequestId,
+    command::SubscribeAnswer,
+    frame::{GapReason, SERVER_REQUEST},
+    problem::Code,
+};
 
 use super::{body::json, problem::Refusal, routes::Gate, stream::malformed_channel};
 use crate::{
+    Hub,
     auth::Identity,
-    core::{Link, SubscribeCall},
+    core::{Link, Past, SubscribeCall},
+    engine::EngineError,
 };
 
 /// [`SubscribeRequest`](tidings_protocol::command::SubscribeRequest) before its fields are looked at, so that each mistake
@@ -21,7 +28,7 @@ use crate::{
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
     connection_id: String,
-    request_id: String,
+    request_id: Option<String>,
     channels: Vec<String>,
     #[serde(default)]
     addressed: bool,
@@ -31,10 +38,37 @@ struct Body {
 struct Call {
     identity: Identity,
     link: Arc<Link>,
-    request: RequestId,
+    request: Option<RequestId>,
     channels: Vec<Pattern>,
     addressed: bool,
-    since: Option<Cursor>,
+    since: Option<Asking>,
+}
+
+/// From where a call asks for the past.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asking {
+    From(Cursor),
+    /// Cursors of several logs, of which this server has one: it cannot honour them.
+    List,
+}
+
+impl Asking {
+    pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
+        let cursors: Result<Vec<Cursor>, _> = text.split(',').map(str::parse).collect();
+        match cursors.as_deref() {
+            Ok([cursor]) => Ok(Self::From(*cursor)),
+            Ok(_) => Ok(Self::List),
+            Err(error) => Err(Refusal::new(Code::MalformedCursor, format!("since: {error}"))),
+        }
+    }
+
+    /// Whether and from where it can be served.
+    pub(super) async fn judge(self, hub: &Hub) -> Result<Past, EngineError> {
+        match self {
+            Self::From(cursor) => hub.past(Some(cursor)).await,
+            Self::List => Ok(hub.no_past(GapReason::Malformed)),
+        }
+    }
 }
 
 pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
@@ -43,7 +77,10 @@ pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Res
     let room = gate.hub.config().channels_per_connection;
     let (asked, mut rejected) = gate.authorise(&call.identity, call.channels, room).await?;
     let mut accepted: Vec<_> = asked.all().cloned().collect();
-    let past = gate.hub.past(call.since).await?;
+    let past = match call.since {
+        Some(since) => since.judge(&gate.hub).await?,
+        None => gate.hub.past(None).await?,
+    };
     let asks_addressed = call.addressed;
     let ask = SubscribeCall { request: call.request, channels: asked, addressed: asks_addressed, past };
     let (unheard, in_vain) = gate.hub.ask(&call.identity, &call.link, ask);
@@ -86,10 +123,15 @@ async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     if channels.is_empty() && !body.addressed {
         return Err(Refusal::new(Code::Malformed, "channels: at least one, or `addressed`"));
     }
-    let since = body.since.map(|text| text.parse::<Cursor>()).transpose();
-    let since = since.map_err(|error| Refusal::new(Code::MalformedCursor, format!("since: {error}")))?;
-    let request = RequestId::new(&body.request_id)
-        .map_err(|error| Refusal::new(Code::Malformed, format!("requestId: {error}")))?;
+    let since = body.since.as_deref().map(Asking::parse).transpose()?;
+    let request = body.request_id.map(RequestId::new).transpose();
+    let request = request.map_err(|error| Refusal::new(Code::Malformed, format!("requestId: {error}")))?;
+    if request.as_ref().is_some_and(|request| request.as_str() == SERVER_REQUEST) {
+        return Err(Refusal::new(Code::Malformed, "requestId: `server` stands for what the server does by itself"));
+    }
+    if request.is_none() && since.is_some() {
+        return Err(Refusal::new(Code::Malformed, "since: the past is brought under a requestId"));
+    }
     // An id that is none, one of nobody and one of somebody else are one answer: it tells nothing about others.
     let link = ConnectionId::new(&body.connection_id).ok().and_then(|id| gate.hub.core().find(&id));
     let link = link.filter(|link| link.names.user.as_ref() == identity.user_id());

@@ -48,6 +48,7 @@ pub struct Limits {
     bounds: Bounds,
     subscribe: Rate,
     publish: Rate,
+    poll: Rate,
     address: ClientAddress,
     url_bytes: usize,
     header_bytes: usize,
@@ -60,6 +61,7 @@ impl Default for Limits {
             bounds: Bounds { per_user: 100, per_address: usize::MAX, in_all: 100_000 },
             subscribe: Rate::per_second(20).burst(200),
             publish: Rate::per_second(100).burst(1_000),
+            poll: Rate::per_second(5).burst(50),
             address: ClientAddress::peer(),
             url_bytes: 8 << 10,
             header_bytes: 32 << 10,
@@ -99,6 +101,13 @@ impl Limits {
     /// limited. Defaults to 100 a second, in bursts of 1,000. A request of more events than a burst holds is a 400 `tooMany`.
     pub fn publish_rate(mut self, rate: Rate) -> Self {
         self.publish = rate;
+        self
+    }
+
+    /// How often a user (or, when anonymous, an address) may poll: 429 `tooManyRequests`. A poll that waits is a stream among the
+    /// others as well. Defaults to 5 a second, in bursts of 50.
+    pub fn poll_rate(mut self, rate: Rate) -> Self {
+        self.poll = rate;
         self
     }
 
@@ -215,6 +224,7 @@ pub(super) struct Limiter {
     admissions: Admissions,
     subscribe: Rates<HubClock>,
     publish: Rates<HubClock>,
+    poll: Rates<HubClock>,
 }
 
 impl Limiter {
@@ -224,6 +234,7 @@ impl Limiter {
             admissions: Admissions::new(limits.bounds),
             subscribe: rates(limits.subscribe),
             publish: rates(limits.publish),
+            poll: rates(limits.poll),
             limits,
         }
     }
@@ -254,6 +265,11 @@ impl Limiter {
     /// Counts a call that is about no stream.
     pub(super) fn look(&self, identity: &Identity, parts: &Parts) -> Result<(), Refusal> {
         self.subscribe.take(&self.caller(identity, parts), NonZeroU32::MIN).map_err(denied)
+    }
+
+    /// Counts a poll.
+    pub(super) fn poll(&self, identity: &Identity, parts: &Parts) -> Result<(), Refusal> {
+        self.poll.take(&self.caller(identity, parts), NonZeroU32::MIN).map_err(denied)
     }
 
     fn caller(&self, identity: &Identity, parts: &Parts) -> Caller {

@@ -22,7 +22,7 @@ use super::{
     cors::{Origins, check_origin},
     latency,
     limits::{Limiter, Limits, check_head},
-    presence,
+    poll, presence,
     problem::{Refusal, Refused},
     publish, refresh, stream, ticket,
 };
@@ -217,11 +217,12 @@ impl Routes {
     /// The router.
     pub fn into_router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         let mut router = Router::new()
-            .route("/", get(stream::open))
+            .route("/", get(stream::open).head(stream::head))
             .route("/check", get(check))
             .route("/subscribe", post(command::subscribe))
             .route("/unsubscribe", post(command::unsubscribe))
-            .route("/refresh", post(refresh::refresh));
+            .route("/refresh", post(refresh::refresh))
+            .route("/poll", post(poll::poll));
         if self.gate.tickets.is_some() {
             router = router.route("/ticket", post(ticket::mint));
         }

@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{Request, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -29,6 +29,13 @@ use crate::{
 /// About how many bytes one write carries at most.
 const WRITE_BYTES: usize = 64 << 10;
 
+/// `HEAD`: a stream has no head without its body, for it is opened by answering.
+pub(super) async fn head() -> Response {
+    let mut response = Refusal::from(Code::MethodNotAllowed).into_response();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+    response
+}
+
 /// Opens a stream for whoever the request belongs to.
 pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
     let (parts, _) = request.into_parts();
@@ -46,7 +53,7 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
     let names = Names { user: identity.user_id().cloned(), device: query.device, session: query.session };
     let link = hub.open(&identity, names, channels, rejected, start, permit);
 
-    let mut response = Response::new(Body::new(StreamBody { hub, link, read: None }));
+    let mut response = Response::new(Body::new(StreamBody::new(hub, link)));
     response.extensions_mut().insert(Endless);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE));
@@ -54,6 +61,8 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
     // `X-Accel-Buffering`.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    // No cache may give a stream to anybody again, not to its own client either: one in a service worker would replay it for ever.
+    headers.insert(header::VARY, HeaderValue::from_static("*"));
     Ok(response)
 }
 
@@ -90,7 +99,8 @@ impl Query {
             }
         }
         // A browser's own reconnect knows better than the URL that it was given long ago.
-        let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
+        let header = headers.get("last-event-id").filter(|value| !value.is_empty());
+        let header = header.map(|value| value.to_str().unwrap_or("?").to_owned());
         Ok(Self { channels, device, session, resume: resume(header.or(last), seen) })
     }
 }
@@ -99,7 +109,7 @@ impl Query {
 const SEEN_COUNT: usize = 64;
 
 /// A cursor that cannot be read is told as a gap in the stream: a refusal would make browsers give up, or loop.
-fn resume(last: Option<String>, seen: Option<String>) -> Resume {
+pub(super) fn resume(last: Option<String>, seen: Option<String>) -> Resume {
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     let (last, seen) = (present(last), present(seen));
     let Some(last) = last else { return Resume::None };
@@ -117,11 +127,22 @@ pub(super) fn malformed_channel(text: &str, error: tidings_protocol::ChannelErro
 type Read = BoxFuture<'static, Result<Fetched, EngineError>>;
 
 /// The driver of one connection for any HTTP server: asked for bytes, it asks the connection.
-struct StreamBody {
+pub(super) struct StreamBody {
     hub: Hub,
     link: Arc<Link>,
     /// A page of the engine's log on its way, and the position it begins after.
     read: Option<Box<(Cursor, Read)>>,
+}
+
+impl StreamBody {
+    pub(super) fn new(hub: Hub, link: Arc<Link>) -> Self {
+        Self { hub, link, read: None }
+    }
+
+    /// Whether a page of the engine's log is on its way.
+    pub(super) fn is_reading(&self) -> bool {
+        self.read.is_some()
+    }
 }
 
 impl http_body::Body for StreamBody {

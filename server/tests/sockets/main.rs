@@ -41,6 +41,7 @@ mod heartbeat;
 mod latency;
 mod limits;
 mod online;
+mod poll;
 mod presence;
 mod publish;
 mod refresh;

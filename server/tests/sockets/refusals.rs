@@ -300,11 +300,13 @@ fn the_table_is_true() {
         ("latency", include_str!("latency.rs")),
         ("limits", include_str!("limits.rs")),
         ("online", include_str!("online.rs")),
+        ("poll", include_str!("poll.rs")),
         ("presence", include_str!("presence.rs")),
         ("publish", include_str!("publish.rs")),
         ("refresh", include_str!("refresh.rs")),
         ("revoke", include_str!("revoke.rs")),
         ("stream", include_str!("stream.rs")),
+        ("subscribe", include_str!("subscribe.rs")),
         ("jwt", include_str!("../../src/auth/jwt/tests.rs")),
         ("ticket", include_str!("../../src/auth/ticket/tests.rs")),
     ];

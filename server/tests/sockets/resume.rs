@@ -52,6 +52,25 @@ async fn the_header_wins_over_the_parameter() {
 }
 
 #[tokio::test]
+async fn an_empty_header_is_none() {
+    let fixture = Fixture::start().await;
+    let positions = logged(&fixture, 0..3).await;
+    let client = fixture.client("ana").header("last-event-id", "");
+    let query = [("channels", "news:1"), ("lastEventId", &*positions[1].to_string())];
+    let mut stream = client.stream(&query).await;
+    assert_eq!(stream.connected.data["resumed"], true);
+    stream.hears(2).await;
+}
+
+#[tokio::test]
+async fn cursors_of_several_logs_are_malformed_to_a_server_of_one() {
+    let fixture = Fixture::start().await;
+    let positions = logged(&fixture, 0..1).await;
+    let list = format!("{},1.1.1", positions[0]);
+    assert_eq!(resumed(&fixture, &list).await.gap("malformed").await.id, positions[0].to_string());
+}
+
+#[tokio::test]
 async fn what_was_addressed_to_the_user_is_replayed_too() {
     let fixture = Fixture::start().await;
     let start = fixture.hub.cursor().to_string();

@@ -1,5 +1,6 @@
 //! How a stream begins, and that both servers carry it.
 
+use reqwest::Method;
 use serde_json::json;
 use tidings::{Routes, engine::Memory};
 
@@ -9,16 +10,49 @@ use crate::fixture::{Fixture, Held, auth};
 async fn the_headers_keep_proxies_from_keeping_compressing_or_holding_it_back() {
     let fixture = Fixture::start().await;
     let stream = fixture.stream("ana", &[]).await;
-    assert_eq!(stream.headers["content-type"], "text/event-stream");
+    assert_eq!(stream.headers["content-type"], "text/event-stream; charset=utf-8");
+    assert_eq!(stream.headers["vary"], "*");
     assert_eq!(stream.headers["cache-control"], "no-cache, no-transform");
     assert_eq!(stream.headers["x-accel-buffering"], "no");
 }
 
 #[tokio::test]
-async fn it_begins_with_the_reconnection_time() {
+async fn the_reconnection_time_stands_in_the_block_of_connected() {
     let fixture = Fixture::with(|hub| hub.retry(std::time::Duration::from_millis(1_250))).await;
     let stream = fixture.stream("ana", &[]).await;
-    assert!(stream.raw.starts_with(b"retry: 1250\n\n"), "{:?}", String::from_utf8_lossy(&stream.raw));
+    let text = String::from_utf8_lossy(&stream.raw);
+    assert!(text.starts_with("retry: 1250\nid: ") && text.contains("\nevent: connected\ndata: {"), "{text:?}");
+}
+
+#[tokio::test]
+async fn what_other_readers_take_for_the_end_of_a_line_is_escaped() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    // As it stands in the publisher's own JSON, and as ours would write it.
+    let body = "{\"channel\":\"news:1\",\"type\":\"t\",\"payload\":\"\u{2028}\u{2029}\u{85}\"}";
+    fixture.client("backend").post_text("/publish", "application/json", body).await.good();
+    stream.hears("\u{2028}\u{2029}\u{85}").await;
+    assert!(stream.raw.ends_with(b"\"\\u2028\\u2029\\u0085\"}\n\n"), "{:?}", String::from_utf8_lossy(&stream.raw));
+}
+
+#[tokio::test]
+async fn only_get_opens_one() {
+    let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth()).cors(["https://app.example"])).await;
+    let head = fixture.client("ana").method(Method::HEAD, "?channels=news:1").await;
+    assert_eq!((head.status, &head.headers["allow"]), (405, &"GET".parse().unwrap()));
+    let preflight = fixture
+        .client("ana")
+        .header("origin", "https://app.example")
+        .header("access-control-request-method", "GET")
+        .method(Method::OPTIONS, "?channels=news:1")
+        .await;
+    assert_eq!(preflight.status, 200);
+    assert_eq!(fixture.hub.stats().connections, 0);
+    let plain = Fixture::start().await;
+    plain.client("ana").method(Method::OPTIONS, "").await.is_problem(405, "methodNotAllowed");
+    let counted = fixture.client("ana").header("origin", "https://app.example").stream(&[]).await;
+    let varies: Vec<_> = counted.headers.get_all("vary").iter().collect();
+    assert!(varies.contains(&&"*".parse().unwrap()), "{varies:?}");
 }
 
 #[tokio::test]

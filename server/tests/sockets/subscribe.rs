@@ -188,6 +188,52 @@ async fn what_is_addressed_cannot_be_unsubscribed_from() {
 }
 
 #[tokio::test]
+async fn cursors_of_several_logs_are_a_gap_and_what_is_none_is_refused() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[]).await;
+    let here = fixture.hub.cursor().to_string();
+    subscribe(&fixture, &stream, &["news:1"], Some(&format!("{here},1.1.1"))).await;
+    assert_eq!(stream.named("gap").await.data["reason"], "malformed");
+    stream.named("subscribed").await;
+    for since in ["", ",", "1.1.1,", &format!("{here},x")] {
+        let body =
+            json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": ["news:1"], "since": since});
+        fixture.client("ana").post("/subscribe", body).await.is_problem(400, "malformedCursor");
+    }
+}
+
+#[tokio::test]
+async fn a_call_without_a_request_id_is_obeyed_and_not_confirmed() {
+    let fixture = Fixture::start().await;
+    let mut stream = fixture.stream("ana", &[]).await;
+    let body = json!({"connectionId": stream.connection_id(), "channels": ["news:1"]});
+    let answer = fixture.client("ana").post("/subscribe", body.clone()).await.good();
+    assert_eq!(answer, json!({"accepted": ["news:1"], "rejected": []}));
+    subscribe(&fixture, &stream, &["timer:ana"], None).await;
+    assert_eq!(stream.named("subscribed").await.data["channels"], json!(["timer:ana"]));
+    fixture.publish("news:1", "heard").await;
+    stream.hears("heard").await;
+    fixture.client("ana").post("/unsubscribe", body).await.good();
+    fixture.publish("news:1", "stopped").await;
+    fixture.publish("timer:ana", "sentinel").await;
+    stream.hears("sentinel").await;
+}
+
+#[tokio::test]
+async fn the_past_is_brought_under_a_request_id_which_is_not_the_servers_own() {
+    let fixture = Fixture::start().await;
+    let stream = fixture.stream("ana", &[]).await;
+    let call = json!({"connectionId": stream.connection_id(), "channels": ["news:1"]});
+    let mut without = call.clone();
+    without["since"] = fixture.hub.cursor().to_string().into();
+    let mut servers = call;
+    servers["requestId"] = "server".into();
+    for body in [without, servers] {
+        fixture.client("ana").post("/subscribe", body).await.is_problem(400, "malformed");
+    }
+}
+
+#[tokio::test]
 async fn a_since_of_another_log_is_a_gap_on_these_channels_only() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[("channels", "timer:ana")]).await;

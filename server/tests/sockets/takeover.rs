@@ -96,7 +96,7 @@ async fn a_stream_is_chunks_and_then_its_connection_serves_the_next_request() {
     let mut client = Raw::connect(fixture.address).await;
     client.stream("?channels=news:1").await;
     let greeting = String::from_utf8(client.chunk().await).unwrap();
-    assert!(greeting.starts_with("retry: 1000\n\nid: ") && greeting.ends_with("}\n\n"), "{greeting}");
+    assert!(greeting.starts_with("retry: 1000\nid: ") && greeting.ends_with("}\n\n"), "{greeting}");
     fixture.publish("news:1", "tea").await;
     let event = String::from_utf8(client.chunk().await).unwrap();
     assert!(event.starts_with("id: ") && event.ends_with("\"payload\":\"tea\"}\n\n"), "{event}");

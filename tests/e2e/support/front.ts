@@ -159,7 +159,7 @@ export class Front {
     const { method, url, headers } = request
     const onward = http.request(new URL(url ?? '/', upstream), { method, headers, agent: false }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers)
-      if (answer.headers['content-type'] === 'text/event-stream') this.#stream(answer, response)
+      if (answer.headers['content-type']?.startsWith('text/event-stream')) this.#stream(answer, response)
       else answer.pipe(response)
     })
     // Whatever befalls the server, the browser sees a connection that breaks off.

@@ -26,7 +26,7 @@ export function spy(): void {
     const response = await fetch(...request)
     const stream: { readyState: number } = { readyState: EventSource.OPEN }
     const closed = (): void => void (stream.readyState = EventSource.CLOSED)
-    if (response.headers.get('content-type') !== 'text/event-stream' || !response.body) return response
+    if (!response.headers.get('content-type')?.startsWith('text/event-stream') || !response.body) return response
     streams.push(stream)
     request[1]?.signal?.addEventListener('abort', closed)
     let rest = ''

@@ -155,3 +155,12 @@ fn states_are_told_in_order_with_the_connection() {
     let told: Vec<_> = rig.statuses().into_iter().map(|status| (status.state, status.connection_id)).collect();
     assert_eq!(told, [(State::Connecting, None), (State::Open, Some("n1".into()))]);
 }
+
+#[test]
+fn each_stream_has_a_url_of_its_own() {
+    let mut rig = Rig::open("a");
+    rig.reopen();
+    rig.connected("a", 10, true);
+    rig.reopen();
+    assert!(rig.nonces.len() == 2 && rig.nonces[0] != rig.nonces[1], "{:?}", rig.nonces);
+}

@@ -19,6 +19,7 @@ const ROUNDS: u32 = 4;
 pub(crate) struct Timer {
     pub(crate) title: String,
     pub(crate) mode: Mode,
+    #[ts(type = "number")]
     pub(crate) started_at: i64,
     /// How long it is meant to take; of a Pomodoro, each round of focus.
     pub(crate) planned_minutes: Option<u32>,
@@ -42,6 +43,7 @@ pub(crate) struct Phase {
     /// Which round of focus this is, or follows; counts from 1.
     pub(crate) round: u32,
     pub(crate) minutes: u32,
+    #[ts(type = "number")]
     pub(crate) started_at: i64,
 }
 

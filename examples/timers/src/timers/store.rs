@@ -11,6 +11,7 @@ use crate::error::Error;
 /// Whether a timer runs, and which; the payload of every event about it. Of two, the one with the higher revision is newer.
 #[derive(Debug, Clone, Serialize, TS)]
 pub(crate) struct TimerState {
+    #[ts(type = "number")]
     revision: i64,
     timer: Option<Timer>,
 }

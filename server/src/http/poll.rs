@@ -1,0 +1,194 @@
+//! `POST /poll`: what is due, as a finite stream, for clients to which no stream gets through. A poll is a stream that ends when
+//! it has said something or has waited long enough; so what it carries is judged as for any stream, and nothing of it is kept.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderValue, header};
+use http_body::{Body as _, Frame};
+use serde::Deserialize;
+use tidings_protocol::{
+    DeviceId, Pattern, RequestId, SessionId,
+    event::Timestamp,
+    frame::{Polled, Rejected},
+    problem::Code,
+    sse,
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    body::json,
+    command::{Asking, distinct},
+    problem::Refusal,
+    routes::Gate,
+    stream::{StreamBody, resume},
+};
+use crate::{
+    clock::{millis, wall_clock_ms},
+    connection::Names,
+    core::SubscribeCall,
+    engine::EngineError,
+    record::json_frame,
+};
+
+/// No poll waits longer: below the time after which proxies give up on an answer.
+const MAX_WAIT: Duration = Duration::from_secs(25);
+/// About how many bytes one answer carries; what is left over is fetched at once.
+const MAX_BYTES: usize = 1 << 20;
+
+/// [`PollRequest`](tidings_protocol::command::PollRequest) before its fields are looked at, so that each mistake gets its own
+/// code.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Body {
+    channels: Vec<Item>,
+    addressed_since: Option<String>,
+    last_event_id: Option<String>,
+    seen: Option<String>,
+    device_id: Option<String>,
+    session_id: Option<String>,
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Item {
+    channel: String,
+    since: Option<String>,
+}
+
+/// Channels, and perhaps addressed events, that ask for the past from the same point.
+struct Group {
+    since: String,
+    channels: Vec<Pattern>,
+    addressed: bool,
+}
+
+pub(super) async fn poll(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
+    let (parts, body) = request.into_parts();
+    let identity = gate.identify(&parts).await?;
+    gate.limiter.poll(&identity, &parts)?;
+    let body: Body = json(&gate, Request::from_parts(parts.clone(), body)).await?;
+    let malformed =
+        |name: &str, error: &dyn std::fmt::Display| Refusal::new(Code::Malformed, format!("{name}: {error}"));
+    let device = body.device_id.map(DeviceId::new).transpose().map_err(|error| malformed("deviceId", &error))?;
+    let session = body.session_id.map(SessionId::new).transpose().map_err(|error| malformed("sessionId", &error))?;
+    let texts: Vec<_> = body.channels.iter().map(|item| item.channel.clone()).collect();
+    let asked = distinct(&texts)?;
+    let groups = groups(&body.channels, body.addressed_since.as_deref())?;
+    if gate.hub.is_draining() {
+        return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
+    }
+    gate.admits(&identity, device.as_ref())?;
+    // As long as it waits it is a stream among the others.
+    let permit = gate.limiter.admit(&identity, &parts)?;
+    let room = gate.hub.config().channels_per_connection;
+    let (asked, mut rejected) = gate.authorise(&identity, asked, room).await?;
+
+    let has_past = |channel: &Pattern| groups.iter().any(|group| group.channels.contains(channel));
+    let from_cursor = asked.only(|channel| !has_past(channel));
+    let start = gate.hub.start(resume(body.last_event_id, body.seen)).await?;
+    let names = Names { user: identity.user_id().cloned(), device, session };
+    let addressed = names.user.is_some();
+    let hub = gate.hub.clone();
+    let (link, refused) = hub.open_poll(&identity, names, from_cursor, start, permit);
+    let mut stream = StreamBody::new(hub.clone(), link.clone());
+    rejected.extend(refused);
+    for Group { since, channels, addressed } in groups {
+        let past = Asking::parse(&since)?.judge(&hub).await?;
+        let channels = asked.only(|channel| channels.contains(channel));
+        // The text of a cursor is one of a request.
+        let request = RequestId::new(since).ok();
+        let (unheard, _) = hub.ask(&identity, &link, SubscribeCall { request, channels, addressed, past });
+        rejected.extend(unheard);
+    }
+
+    let waits = Duration::from_millis(body.wait_ms).min(MAX_WAIT);
+    let (mut answer, more) = collect(&mut stream, Instant::now() + waits).await?;
+    let again = if more || !waits.is_zero() { 0 } else { millis(hub.config().retry) };
+    let is_rejected = |channel: &Pattern| rejected.iter().any(|one: &Rejected| one.channel == *channel);
+    let polled = Polled {
+        channels: asked.all().filter(|channel| !is_rejected(channel)).cloned().collect(),
+        rejected: rejected.clone(),
+        addressed,
+        retry_ms: again,
+        timestamp: Timestamp(wall_clock_ms()),
+    };
+    answer.extend_from_slice(&json_frame(Some(Polled::NAME), Some(&hub.core().position(&link)), &polled));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform")),
+    ];
+    Ok((headers, answer).into_response())
+}
+
+/// Parts what asks for the past by the points that it begins at.
+fn groups(items: &[Item], addressed_since: Option<&str>) -> Result<Vec<Group>, Refusal> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut group = |since: &str| {
+        let known = groups.iter().position(|group| group.since == since);
+        known.unwrap_or_else(|| {
+            groups.push(Group { since: since.to_owned(), channels: Vec::new(), addressed: false });
+            groups.len() - 1
+        })
+    };
+    let mut places = Vec::new();
+    for item in items {
+        if let Some(since) = &item.since {
+            Asking::parse(since)?;
+            places.push((group(since), item.channel.parse().ok()));
+        }
+    }
+    if let Some(since) = addressed_since {
+        Asking::parse(since)?;
+        places.push((group(since), None));
+    }
+    for (index, channel) in places {
+        match channel {
+            Some(channel) => groups[index].channels.push(channel),
+            None => groups[index].addressed = true,
+        }
+    }
+    Ok(groups)
+}
+
+/// What the stream has to say: all of it that is there, or what comes first until the deadline; and whether there is more.
+async fn collect(stream: &mut StreamBody, deadline: Instant) -> Result<(Vec<u8>, bool), EngineError> {
+    let mut answer = Vec::new();
+    while answer.len() < MAX_BYTES {
+        let mut ready = Pin::new(&mut *stream).poll_frame(&mut Context::from_waker(Waker::noop()));
+        if ready.is_pending() {
+            let is_reading = stream.is_reading();
+            let next = poll_fn(|cx| Pin::new(&mut *stream).poll_frame(cx));
+            // A page of the log on its way is waited for, however little the client would wait for what is new.
+            ready = if is_reading {
+                Poll::Ready(next.await)
+            } else if answer.is_empty() {
+                timeout_at(deadline, next).await.map_or(Poll::Pending, Poll::Ready)
+            } else {
+                Poll::Pending
+            };
+        }
+        let frame: Option<Result<Frame<Bytes>, EngineError>> = match ready {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => return Ok((answer, false)),
+        };
+        match frame {
+            Some(Ok(frame)) => answer.extend_from_slice(&frame.into_data().unwrap_or_default()),
+            // What is there is whole; the next poll goes on behind it.
+            Some(Err(error)) if answer.is_empty() => return Err(error),
+            Some(Err(_)) | None => return Ok((answer, false)),
+        }
+    }
+    Ok((answer, true))
+}
