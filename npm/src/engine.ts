@@ -67,12 +67,27 @@ export async function start(options: ClientOptions, onBroken: (cause: unknown) =
   try {
     const { Client, imports, start } = bind(guard)
     start(await WebAssembly.instantiate(module, imports))
-    return { client: new Client(options), guard, roster }
+    // A browser compiles each function when it is called first: each of these is a task of its own, so that the page can go on between.
+    await pause()
+    const client = new Client(options)
+    await pause()
+    return { client, guard, roster }
   } catch (cause) {
     if (guard.ended) return undefined
     guard.end()
     throw cause
   }
 }
+
+/** Lets other tasks of the page run. Not by a timer, which may wait for longer. */
+const pause = (): Promise<void> =>
+  new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel()
+    port1.onmessage = () => {
+      port1.close()
+      resolve()
+    }
+    port2.postMessage(undefined)
+  })
 
 const coded = (code: string, message: string, cause?: unknown): Error => Object.assign(new Error(message), { code, cause })
