@@ -10,7 +10,7 @@ import { sizeByCrate } from './size-by-crate.mjs'
  * is what is reached, so that nothing grows unseen.
  */
 const FIRST_BUDGET = 5
-const BUDGET = 48.6
+const BUDGET = 48.8
 /** KB of gzip of what a binding adds. */
 const BINDING_BUDGET = 1.5
 
