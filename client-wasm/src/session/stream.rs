@@ -192,6 +192,13 @@ impl Session {
                 self.activate(subscription.id, cursor);
             }
         }
+        // What the call asked for and is not confirmed was refused; the answer that says so may be lost. Of the past that came for
+        // others it may have been given some, and nobody knows what else there was.
+        let has_holes = |one: &&Subscription| one.hears == Hears::Channels && one.awaits(call) && one.has_begun();
+        while let Some(one) = self.subscriptions.iter().find(has_holes) {
+            let rejected = Rejected { channel: one.pattern.clone(), code: "forbidden".into() };
+            self.refuse(rejected);
+        }
         self.sync_subscriptions(now);
     }
 

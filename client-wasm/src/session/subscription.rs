@@ -72,6 +72,11 @@ impl Subscription {
         }
     }
 
+    /// Whether it has been given something of the past that it waits for.
+    pub(super) fn has_begun(&self) -> bool {
+        matches!(self.standing, Standing::Pending { since, .. } if self.mark != since)
+    }
+
     /// Whether it waits for this call.
     pub(super) fn awaits(&self, call: u32) -> bool {
         matches!(self.standing, Standing::Pending { call: Some(own), .. } if own == call)

@@ -444,3 +444,15 @@ fn a_confirmation_that_an_unsubscribe_has_overtaken_confirms_nothing() {
     rig.subscribed(again, "b", 12);
     assert_eq!(rig.settled(), [(second, None)]);
 }
+
+#[test]
+fn what_a_call_did_not_confirm_is_refused_where_it_was_given_a_part_of_the_past() {
+    let mut rig = Rig::open("");
+    let (given, refused) = (rig.subscribe_since("a:x", 3), rig.subscribe_since("a:*", 3));
+    rig.settle();
+    let call = rig.sent_one().number;
+    // It reaches both, and what else the second one was to hear does not come.
+    assert_eq!(rig.backfill(call, "a:x", 5), [given, refused]);
+    rig.subscribed(call, "a:x", 10);
+    assert_eq!(rig.settled(), [(given, None), (refused, Some("forbidden".to_owned()))]);
+}
