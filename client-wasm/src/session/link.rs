@@ -259,8 +259,12 @@ impl Session {
     pub(super) fn diagnosed(&mut self, now: u64, answer: &Answer) {
         let mut trouble = trouble(answer);
         // The server answers and its stream does not: somebody between us holds the whole answer back until it ends, and may hold
-        // the connection to the server for as long. So the next attempts, which will hardly fare better, are few.
-        let is_buffered = self.was_silent && trouble.code == "network" && matches!(answer.status, Some(200..=299));
+        // the connection to the server for as long. So the next attempts, which will hardly fare better, are few. Once is no proof: a
+        // request may be lost.
+        let is_buffered = self.was_silent
+            && self.failures > 1
+            && trouble.code == "network"
+            && matches!(answer.status, Some(200..=299));
         if is_buffered {
             trouble.code = "buffered".into();
         }
