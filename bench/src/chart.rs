@@ -5,10 +5,10 @@ use std::fmt::Write;
 
 use crate::{
     report::{Key, Report, short},
-    scenario::Scenario,
+    scenario::{Figure, Shape},
 };
 
-const COLOURS: [&str; 5] = ["#0b6e4f", "#c8553d", "#588b8b", "#f28f3b", "#8d99ae"];
+const COLOURS: [&str; 8] = ["#0b6e4f", "#5fa88f", "#c8553d", "#588b8b", "#f28f3b", "#8d99ae", "#6a4c93", "#b08968"];
 const COLUMNS: usize = 2;
 const WIDTH: usize = 460;
 const BAR: usize = 22;
@@ -74,12 +74,14 @@ fn group(text: &mut String, report: &Report, peers: &[&'static str], key: Key, x
 
 /// The telling ones; what else there is stands in the table.
 fn is_shown(key: Key) -> bool {
-    !matches!(
-        key,
-        Key::SteadyAck50 | Key::FloodAck50 | Key::FloodAck99 | Key::FloodP50 | Key::IdleResident(_) | Key::ResumeCpu
-    )
+    match key {
+        Key::Flow(Shape::Flood, Figure::P50) => false,
+        Key::Flow(_, figure) => matches!(figure, Figure::Cpu | Figure::P50 | Figure::P99 | Figure::Rate),
+        Key::IdleResident(_) | Key::ResumeCpu => false,
+        _ => true,
+    }
 }
 
 fn is_rate(key: Key) -> bool {
-    matches!((key, key.scenario()), (Key::FloodRate, _) | (Key::ResumeRate, Scenario::Resume))
+    matches!(key, Key::Flow(_, Figure::Rate) | Key::ResumeRate)
 }

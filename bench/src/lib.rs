@@ -3,11 +3,11 @@
 //!
 //! - `peer`: who is measured, how each is started and spoken to
 //! - `process`: a server of its own process group, ended with its owner; its processor time and memory
-//! - `payload`: what is published: 200 bytes of JSON that say when they were due
+//! - `payload`: what is published: JSON that says when it was due
 //! - `reader`: one response as it comes in, and the marks of the payloads in it
 //! - `swarm`: thousands of streams on one epoll
 //! - `publisher`: POSTs at a rate, and how long each took to be acknowledged
-//! - `scenario`: steady, flood, idle, storm, resume
+//! - `scenario`: events at a rate in several shapes; idle, storm, resume
 //! - `report`, `chart`: the table, the figures as JSON, the picture
 //!
 //! The peers that are no servers of their own are the programs `bench-axum` and `bench-floor` and `better-sse/server.mjs`.

@@ -21,12 +21,13 @@ const FILES: u64 = 20_000;
 
 const HELP: &str = "\
 Usage: bench --hub PATH --axum PATH --floor PATH --out FOLDER [--better-sse SCRIPT] [--nginx PATH --nchan MODULE]
-             [--missing NAME=REASON]… [--quick] [--rounds N] [--only NAME]… [--scenario NAME]…
+             [--before PATH] [--missing NAME=REASON]… [--quick] [--rounds N] [--only NAME]… [--scenario NAME]…
 `cargo xtask bench` builds all that and calls it.";
 
 #[derive(Default)]
 struct Options {
     hub: Option<PathBuf>,
+    before: Option<PathBuf>,
     axum: Option<PathBuf>,
     floor: Option<PathBuf>,
     better_sse: Option<PathBuf>,
@@ -48,11 +49,15 @@ fn main() -> Result<()> {
     fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
     let files = machine::raise_files(FILES)?;
     let plan = Plan { rounds: options.rounds.unwrap_or(if options.quick { 1 } else { 3 }), ..plan(options.quick) };
-    let scenarios = scenario::ALL.into_iter().filter(|scenario| {
+    let scenarios = scenario::all().into_iter().filter(|scenario| {
         options.scenarios.is_empty() || options.scenarios.iter().any(|name| name == scenario.name())
     });
     let scenarios: Vec<_> = scenarios.collect();
-    ensure!(!scenarios.is_empty(), "the scenarios are {}", scenario::ALL.map(Scenario::name).join(", "));
+    ensure!(
+        !scenarios.is_empty(),
+        "the scenarios are {}",
+        scenario::all().into_iter().map(Scenario::name).collect::<Vec<_>>().join(", ")
+    );
     let peers = peers(options);
     ensure!(peers.iter().any(|peer| peer.kind.is_ok()), "there is nobody to measure");
 
@@ -115,7 +120,7 @@ fn plan(quick: bool) -> Plan {
     if quick {
         Plan {
             rounds: 1,
-            steady: Duration::from_secs(3),
+            flow: Duration::from_secs(3),
             flood: Duration::from_secs(2),
             idle: vec![1_000, 5_000],
             heartbeat: Duration::from_secs(1),
@@ -125,7 +130,7 @@ fn plan(quick: bool) -> Plan {
     } else {
         Plan {
             rounds: 3,
-            steady: Duration::from_secs(10),
+            flow: Duration::from_secs(10),
             flood: Duration::from_secs(5),
             idle: vec![1_000, 5_000, 15_000],
             heartbeat: Duration::from_secs(3),
@@ -144,12 +149,15 @@ fn peers(options: Options) -> Vec<Peer> {
     let peer = |name: &'static str, kind: Option<Kind>| Peer { kind: kind.ok_or_else(|| reason(name)), name };
     let nchan = options.nginx.zip(options.nchan).map(|(nginx, module)| Kind::Nchan { nginx, module });
     let mut peers = vec![
-        peer("Tidings", options.hub.map(Kind::Tidings)),
+        peer("Tidings", options.hub.clone().map(|hub| Kind::Tidings { hub, plain: false })),
+        peer("plain axum", options.hub.map(|hub| Kind::Tidings { hub, plain: true })),
         peer("nchan", nchan),
         peer("axum Sse", options.axum.map(Kind::Axum)),
         peer("better-sse", options.better_sse.map(Kind::BetterSse)),
         peer("write(2)", options.floor.map(Kind::Floor)),
     ];
+    // Another build of the hub, to see what a change has brought.
+    peers.extend(options.before.map(|hub| peer("before", Some(Kind::Tidings { hub, plain: false }))));
     peers.retain(|peer| options.only.is_empty() || options.only.iter().any(|name| name == peer.name));
     peers
 }
@@ -160,6 +168,7 @@ fn options() -> Result<Options> {
     while let Some(argument) = arguments.next()? {
         match argument {
             lexopt::Arg::Long("hub") => options.hub = Some(arguments.value()?.into()),
+            lexopt::Arg::Long("before") => options.before = Some(arguments.value()?.into()),
             lexopt::Arg::Long("axum") => options.axum = Some(arguments.value()?.into()),
             lexopt::Arg::Long("floor") => options.floor = Some(arguments.value()?.into()),
             lexopt::Arg::Long("better-sse") => options.better_sse = Some(arguments.value()?.into()),

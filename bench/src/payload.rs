@@ -1,4 +1,4 @@
-//! What is published: 200 bytes of JSON that say when they were due, in nanoseconds of this process's clock.
+//! What is published: JSON that says when it was due, in nanoseconds of this process's clock, and is as long as it has to be.
 
 use std::{sync::LazyLock, time::Instant};
 
@@ -9,7 +9,8 @@ pub const DIGITS: usize = 15;
 /// A mark with its digits.
 pub const STAMP: usize = MARK.len() + DIGITS;
 
-const BYTES: usize = 200;
+/// How long a payload is where nothing else is said.
+pub const BYTES: usize = 200;
 /// So that every time has as many digits: JSON has no leading zeros. It lasts for ten days.
 const FIRST: u64 = 100_000_000_000_000;
 
@@ -21,11 +22,11 @@ pub fn stamp(at: Instant) -> u64 {
     FIRST + u64::try_from(at.saturating_duration_since(*START).as_nanos()).unwrap_or(0)
 }
 
-/// The payload of an event that was due then.
+/// The payload of an event that was due then, of so many bytes.
 #[must_use]
-pub fn payload(due: u64) -> String {
+pub fn payload(due: u64, bytes: usize) -> String {
     let mut text = format!("{{\"t\":{due},\"pad\":\"");
-    let pad = BYTES - text.len() - 2;
+    let pad = bytes.saturating_sub(text.len() + 2);
     text.extend(std::iter::repeat_n('x', pad));
     text.push_str("\"}");
     text
@@ -42,9 +43,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_payload_is_json_of_200_bytes_and_says_when() {
+    fn a_payload_is_json_of_its_size_and_says_when() {
         let due = stamp(Instant::now());
-        let text = payload(due);
+        assert_eq!(payload(due, 2_000).len(), 2_000);
+        let text = payload(due, BYTES);
         assert_eq!(text.len(), BYTES);
         assert!(text.as_bytes().starts_with(MARK));
         assert_eq!(digits(&text.as_bytes()[MARK.len()..STAMP]), Some(due));

@@ -19,7 +19,12 @@ use crate::process::Process;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
     /// `examples/hub` over the memory engine, by its path.
-    Tidings(PathBuf),
+    Tidings {
+        /// The program.
+        hub: PathBuf,
+        /// Whether it is served by `axum::serve` instead of `tidings::serve`.
+        plain: bool,
+    },
     /// `bench-floor`: one write by hand for each event and stream.
     Floor(PathBuf),
     /// nginx with its module nchan: both by their paths.
@@ -60,7 +65,7 @@ impl Kind {
     /// Whether a stream can go on after the last event that its client had.
     #[must_use]
     pub fn resumes(&self) -> bool {
-        matches!(self, Self::Tidings(_) | Self::Nchan { .. })
+        matches!(self, Self::Tidings { .. } | Self::Nchan { .. })
     }
 
     /// Whether it is a server that one would use, not only the measure of one cost.
@@ -79,9 +84,10 @@ impl Kind {
         let log = logs.join(format!("{}.log", name.replace(' ', "-")));
         let millis = heartbeat.as_millis().to_string();
         let (process, address) = match self {
-            Self::Tidings(program) => {
-                let mut command = Command::new(program);
+            Self::Tidings { hub, plain } => {
+                let mut command = Command::new(hub);
                 command.args(["--listen", "127.0.0.1:0", "--heartbeat-ms", &millis]);
+                command.args(plain.then_some("--plain"));
                 Process::start(&command, &log)
             }
             Self::Floor(program) | Self::Axum(program) => Process::start(Command::new(program).arg(&millis), &log),
@@ -99,7 +105,7 @@ impl Server {
     pub fn subscribe(&self, number: usize, last_event_id: Option<&str>) -> String {
         let target = match &self.kind {
             // As an application would have it: a user, and three channels of which one is everybody's.
-            Kind::Tidings(_) => {
+            Kind::Tidings { .. } => {
                 format!("/api/events?user=u{number}&channels=bench,item:{number},list:{}", number % 100)
             }
             _ => "/events".to_owned(),
@@ -117,7 +123,7 @@ impl Server {
     #[must_use]
     pub fn publish(&self, payload: &str) -> String {
         let (target, body) = match &self.kind {
-            Kind::Tidings(_) => {
+            Kind::Tidings { .. } => {
                 ("/api/events/publish", format!(r#"{{"channel":"bench","type":"tick","payload":{payload}}}"#))
             }
             _ => ("/publish", payload.to_owned()),

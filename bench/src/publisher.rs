@@ -31,6 +31,8 @@ pub struct Load {
     pub events: u64,
     /// Nothing is published after this time.
     pub within: Duration,
+    /// How many bytes the payload of each has.
+    pub bytes: usize,
 }
 
 /// What came of it.
@@ -70,7 +72,7 @@ pub fn publish(address: SocketAddr, load: Load, request: impl Fn(&str) -> String
             }
             thread::sleep(due.saturating_duration_since(Instant::now()));
             let sent = Instant::now();
-            connection.post(&request(&payload(stamp(due))))?;
+            connection.post(&request(&payload(stamp(due), load.bytes)))?;
             let took = u64::try_from(sent.elapsed().as_nanos())?;
             let mut published = published.lock().unwrap_or_else(PoisonError::into_inner);
             published.events += 1;

@@ -170,7 +170,7 @@ fn find(text: &[u8], on_stamp: &mut impl FnMut(u64)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payload::payload;
+    use crate::payload::{BYTES, payload};
 
     const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     const FIRST: u64 = 123_456_789_012_345;
@@ -178,7 +178,7 @@ mod tests {
     fn chunked(events: u64) -> String {
         let mut text = String::from(HEAD);
         for event in 0..events {
-            let data = format!("data: {}\n\n", payload(FIRST + event));
+            let data = format!("data: {}\n\n", payload(FIRST + event, BYTES));
             text.push_str(&format!("{:x}\r\n{data}\r\n", data.len()));
         }
         text
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_stamp_that_two_chunks_share_is_found() {
-        let data = format!("data: {}\n\n", payload(FIRST));
+        let data = format!("data: {}\n\n", payload(FIRST, BYTES));
         let (one, two) = data.split_at(14);
         let text = format!("{HEAD}{:x}\r\n{one}\r\n{:x};x=y\r\n{two}\r\n", one.len(), two.len());
         assert_eq!(read(text.as_bytes(), text.len()), [FIRST]);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_body_without_chunks_is_read_to_its_end() {
-        let text = format!("HTTP/1.1 200 OK\r\n\r\ndata: {}\n\n", payload(FIRST));
+        let text = format!("HTTP/1.1 200 OK\r\n\r\ndata: {}\n\n", payload(FIRST, BYTES));
         assert_eq!(read(text.as_bytes(), 7), [FIRST]);
     }
 

@@ -7,37 +7,16 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{peer::Peer, scenario::Scenario};
+use crate::{
+    peer::Peer,
+    scenario::{Figure, Scenario, Shape},
+};
 
 /// What a figure is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
-    /// Processor time per delivery, µs.
-    SteadyCpu,
-    /// The part of it outside the kernel.
-    SteadyUser,
-    /// From due to read, ms.
-    SteadyP50,
-    /// From due to read, ms.
-    SteadyP99,
-    /// From POST to answer, ms.
-    SteadyAck50,
-    /// From POST to answer, ms.
-    SteadyAck99,
-    /// Processor time per delivery, µs.
-    FloodCpu,
-    /// The part of it outside the kernel.
-    FloodUser,
-    /// Deliveries a second.
-    FloodRate,
-    /// From due to read, ms.
-    FloodP50,
-    /// From due to read, ms.
-    FloodP99,
-    /// From POST to answer, ms.
-    FloodAck50,
-    /// From POST to answer, ms.
-    FloodAck99,
+    /// Of events at a rate.
+    Flow(Shape, Figure),
     /// Growth of the proportional set per connection, KiB.
     Idle(usize),
     /// Growth of the resident set per connection, KiB.
@@ -75,19 +54,7 @@ impl Key {
     #[must_use]
     pub fn title(self) -> String {
         match self {
-            Self::SteadyCpu => "steady: CPU µs per delivery".into(),
-            Self::SteadyUser => "steady: user part of it".into(),
-            Self::SteadyP50 => "steady: latency p50, ms".into(),
-            Self::SteadyP99 => "steady: latency p99, ms".into(),
-            Self::SteadyAck50 => "steady: publish ack p50, ms".into(),
-            Self::SteadyAck99 => "steady: publish ack p99, ms".into(),
-            Self::FloodCpu => "flood: CPU µs per delivery".into(),
-            Self::FloodUser => "flood: user part of it".into(),
-            Self::FloodRate => "flood: deliveries/s".into(),
-            Self::FloodP50 => "flood: latency p50, ms".into(),
-            Self::FloodP99 => "flood: latency p99, ms".into(),
-            Self::FloodAck50 => "flood: publish ack p50, ms".into(),
-            Self::FloodAck99 => "flood: publish ack p99, ms".into(),
+            Self::Flow(shape, figure) => format!("{}: {}", shape.name(), figure.title()),
             Self::Idle(count) => format!("idle: PSS KiB per connection at {}", thousands(count)),
             Self::IdleResident(count) => format!("idle: RSS KiB per connection at {}", thousands(count)),
             Self::Heartbeat => "idle: CPU µs per heartbeat".into(),
@@ -101,19 +68,7 @@ impl Key {
     #[must_use]
     pub fn scenario(self) -> Scenario {
         match self {
-            Self::SteadyCpu
-            | Self::SteadyUser
-            | Self::SteadyP50
-            | Self::SteadyP99
-            | Self::SteadyAck50
-            | Self::SteadyAck99 => Scenario::Steady,
-            Self::FloodCpu
-            | Self::FloodUser
-            | Self::FloodRate
-            | Self::FloodP50
-            | Self::FloodP99
-            | Self::FloodAck50
-            | Self::FloodAck99 => Scenario::Flood,
+            Self::Flow(shape, _) => Scenario::Flow(shape),
             Self::Idle(_) | Self::IdleResident(_) | Self::Heartbeat => Scenario::Idle,
             Self::Storm(_) => Scenario::Storm,
             Self::ResumeRate | Self::ResumeCpu => Scenario::Resume,

@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+pub use self::flow::{Figure, Shape};
 use crate::{
     peer::{Kind, Server},
     report::Key,
     swarm::Swarm,
 };
 
-/// How many streams hear each event.
-const SUBSCRIBERS: usize = 1_000;
 /// How many connections are under way where no storm is meant.
 const GENTLY: usize = 64;
 /// Heartbeats out of the way.
@@ -27,9 +26,9 @@ const QUIET: Duration = Duration::from_secs(60);
 pub struct Plan {
     /// How often everything is measured; the table shows medians.
     pub rounds: usize,
-    /// How long 100 events a second are published.
-    pub steady: Duration,
-    /// How long 1,000 events a second are published.
+    /// How long events are published.
+    pub flow: Duration,
+    /// How long a flood of them is.
     pub flood: Duration,
     /// At how many idle connections to look.
     pub idle: Vec<usize>,
@@ -44,10 +43,8 @@ pub struct Plan {
 /// One kind of load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
-    /// 100 events a second to 1,000 streams.
-    Steady,
-    /// 1,000 events a second to 1,000 streams.
-    Flood,
+    /// Events at a rate to many streams.
+    Flow(Shape),
     /// Nothing but heartbeats.
     Idle,
     /// Thousands connect at once.
@@ -57,7 +54,11 @@ pub enum Scenario {
 }
 
 /// All of them, in the order in which they run.
-pub const ALL: [Scenario; 5] = [Scenario::Steady, Scenario::Flood, Scenario::Idle, Scenario::Storm, Scenario::Resume];
+#[must_use]
+pub fn all() -> Vec<Scenario> {
+    let flows = Shape::ALL.into_iter().map(Scenario::Flow);
+    flows.chain([Scenario::Idle, Scenario::Storm, Scenario::Resume]).collect()
+}
 
 /// Starts the peer with an interval of heartbeats.
 pub type Start<'a> = &'a dyn Fn(Duration) -> Result<Server>;
@@ -69,8 +70,7 @@ impl Scenario {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Steady => "steady",
-            Self::Flood => "flood",
+            Self::Flow(shape) => shape.name(),
             Self::Idle => "idle",
             Self::Storm => "storm",
             Self::Resume => "resume",
@@ -81,8 +81,8 @@ impl Scenario {
     #[must_use]
     pub fn is_for(self, kind: &Kind) -> bool {
         match self {
-            Self::Steady => true,
-            Self::Flood | Self::Idle | Self::Storm => kind.is_product(),
+            Self::Flow(shape) => shape.can_be_written_one_by_one() || kind.is_product(),
+            Self::Idle | Self::Storm => kind.is_product(),
             Self::Resume => kind.resumes(),
         }
     }
@@ -94,8 +94,10 @@ impl Scenario {
     /// When the server or the generator fails; figures recorded before that stand.
     pub fn run(self, plan: &Plan, files: usize, start: Start<'_>, record: Record<'_>) -> Result<Option<String>> {
         match self {
-            Self::Steady => flow::run(&flow::STEADY, plan.steady, plan.patience, start, record),
-            Self::Flood => flow::run(&flow::FLOOD, plan.flood, plan.patience, start, record),
+            Self::Flow(shape) => {
+                let during = if shape == Shape::Flood { plan.flood } else { plan.flow };
+                flow::run(shape, during, plan.patience, start, record)
+            }
             Self::Idle => idle::run(plan, files, start, record),
             Self::Storm => storm::run(plan, files, start, record),
             Self::Resume => resume::run(plan.patience, start, record),

@@ -12,6 +12,7 @@
 //! | `link`, `registry`, `slots` | one open stream; all of them; those that look up a key |
 //! | `opening` | how a stream comes to be, and how it is forgotten |
 //! | `holding` | what open streams hold, and who may hold what |
+//! | `round` | the streams that a flush woke, until they were asked |
 //! | `verdict` | what can be said of a client's cursor |
 //! | `presence` | who is there |
 
@@ -20,12 +21,16 @@ mod link;
 mod opening;
 mod presence;
 mod registry;
+mod round;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+};
 
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
@@ -34,13 +39,13 @@ use tidings_protocol::{
     frame::{Closing, ClosingReason, GapReason},
 };
 
-use self::registry::Registry;
 pub(crate) use self::{
     holding::{Past, SubscribeCall},
     link::Link,
     opening::{Opening, Start},
     verdict::Verdict,
 };
+use self::{registry::Registry, round::Round};
 use crate::{
     connection::{Ask, Fetched, Step, View},
     meter::{Gauges, Meter, Stats},
@@ -58,6 +63,7 @@ pub(crate) struct Core {
     window: RwLock<Window>,
     registry: Mutex<Registry>,
     late: Mutex<Late>,
+    round: Round,
     presence: Option<Presence>,
     pub(crate) meter: Meter,
 }
@@ -68,7 +74,14 @@ impl Core {
         let mut window = Window::new(base, bounds);
         *window.standing_mut() = standing;
         let window = RwLock::new(window);
-        Self { window, registry: Mutex::default(), late: Mutex::default(), presence: None, meter: Meter::new() }
+        Self {
+            window,
+            registry: Mutex::default(),
+            late: Mutex::default(),
+            round: Round::default(),
+            presence: None,
+            meter: Meter::new(),
+        }
     }
 
     /// The last record applied on this node.
@@ -146,10 +159,16 @@ impl Core {
         });
         // Only now may a connection that was not woken take itself to be up to date.
         self.window.write().flush(lineage, up_to);
+        self.round.begin(woken.len());
         for link in &woken {
-            link.waker.wake();
+            link.wake();
         }
         woken.len()
+    }
+
+    /// Ready when the streams that the last flush woke have been asked for what they have to write, except for a few.
+    pub(crate) fn poll_round(&self, cx: &Context<'_>) -> Poll<()> {
+        self.round.poll_over(cx)
     }
 
     /// Makes a heartbeat due where nothing was written for `interval_ms`, and wakes whose credentials are over.
@@ -162,17 +181,23 @@ impl Core {
         };
         for link in quiet {
             link.heartbeat_due.store(true, Ordering::Release);
-            link.waker.wake();
+            link.wake();
         }
     }
 
     /// What a connection's driver has to do next.
     pub(crate) fn step(&self, link: &Link, max_bytes: usize, now_ms: u64) -> Step {
+        if !link.due.swap(false, Ordering::AcqRel) {
+            return Step::Idle;
+        }
         let mut state = link.state.lock();
         let (step, written) = {
             let window = self.window.read();
             // In this order: what `flushed` covers had set the flag before.
             let woken = link.woken.swap(false, Ordering::AcqRel);
+            if woken {
+                self.round.asked();
+            }
             if link.diverged.swap(false, Ordering::AcqRel) {
                 state.diverged();
             }
@@ -195,6 +220,9 @@ impl Core {
             self.reseat(link, &state);
         }
         let step = self.with_news(link, &state, step);
+        if state.is_behind() || state.has_ended() || holds_others {
+            link.due.store(true, Ordering::Release);
+        }
         if matches!(step, Step::Write(_)) {
             self.meter.wrote(&written, state.position().seq, now_ms);
         }
@@ -212,6 +240,7 @@ impl Core {
     pub(crate) fn page(&self, link: &Link, after: Cursor, fetched: Fetched) {
         link.state.lock().page(after, fetched);
         link.woken.store(true, Ordering::Release);
+        link.due.store(true, Ordering::Release);
     }
 
     /// All figures.

@@ -198,6 +198,11 @@ impl Meter {
         }
     }
 
+    /// How many records were written to streams, live or of the past.
+    pub(crate) fn deliveries(&self) -> u64 {
+        self.deliveries.load(Ordering::Relaxed)
+    }
+
     /// A client has measured how long an event took to it.
     pub(crate) fn delivered(&self, took: Duration) {
         self.delivery.add(took);

@@ -1,4 +1,4 @@
-//! Steady and flood: events at a rate to 1,000 streams.
+//! Events at a rate to many streams, in several shapes, so that nothing is tuned to one of them.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -8,50 +8,128 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use super::{QUIET, Record, SUBSCRIBERS, Start, gently};
+use super::{QUIET, Record, Start, gently};
 use crate::{
+    payload::BYTES,
     publisher::{self, Load},
     report::Key,
     swarm::Swarm,
 };
 
+/// How many streams hear how many events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shape {
+    /// 100 events a second to 1,000 streams.
+    Steady,
+    /// The same with payloads of 2,000 bytes.
+    Large,
+    /// 30 events a second to 1,000 streams: none can share a write.
+    Sparse,
+    /// 300 events a second to 300 streams.
+    Few,
+    /// 33 events a second to 3,000 streams.
+    Many,
+    /// 300 events a second to 1,000 streams: more than can be written one by one.
+    Dense,
+    /// 1,000 events a second to 1,000 streams.
+    Flood,
+}
+
+impl Shape {
+    /// All of them, in the order in which they run.
+    pub const ALL: [Self; 7] =
+        [Self::Steady, Self::Large, Self::Sparse, Self::Few, Self::Many, Self::Dense, Self::Flood];
+
+    /// In a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Steady => "steady",
+            Self::Large => "large",
+            Self::Sparse => "sparse",
+            Self::Few => "few",
+            Self::Many => "many",
+            Self::Dense => "dense",
+            Self::Flood => "flood",
+        }
+    }
+
+    /// How many streams hear each event.
+    #[must_use]
+    pub fn streams(self) -> usize {
+        match self {
+            Self::Few => 300,
+            Self::Many => 3_000,
+            Self::Steady | Self::Large | Self::Sparse | Self::Dense | Self::Flood => 1_000,
+        }
+    }
+
+    /// Events a second.
+    #[must_use]
+    pub fn rate(self) -> u32 {
+        match self {
+            Self::Steady | Self::Large => 100,
+            Self::Sparse => 30,
+            Self::Few | Self::Dense => 300,
+            Self::Many => 33,
+            Self::Flood => 1_000,
+        }
+    }
+
+    /// Bytes of a payload.
+    #[must_use]
+    pub fn bytes(self) -> usize {
+        if self == Self::Large { 2_000 } else { BYTES }
+    }
+
+    /// Whether there is time to write each event to each stream by itself, as the floor does.
+    #[must_use]
+    pub fn can_be_written_one_by_one(self) -> bool {
+        !matches!(self, Self::Dense | Self::Flood)
+    }
+}
+
+/// What is measured of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Figure {
+    /// Processor time per delivery, µs.
+    Cpu,
+    /// The part of it outside the kernel.
+    User,
+    /// From due to read, ms.
+    P50,
+    /// From due to read, ms.
+    P99,
+    /// From POST to answer, ms.
+    Acknowledged50,
+    /// From POST to answer, ms.
+    Acknowledged99,
+    /// Deliveries a second.
+    Rate,
+}
+
+impl Figure {
+    /// As the table calls it, with its unit.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU µs per delivery",
+            Self::User => "user part of it",
+            Self::P50 => "latency p50, ms",
+            Self::P99 => "latency p99, ms",
+            Self::Acknowledged50 => "publish ack p50, ms",
+            Self::Acknowledged99 => "publish ack p99, ms",
+            Self::Rate => "deliveries/s",
+        }
+    }
+}
+
 /// Nothing for so long after the last publish means that the rest is lost.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// A rate, and the names of its figures.
-pub(super) struct Flow {
-    rate: f64,
-    cpu: Key,
-    user: Key,
-    p50: Key,
-    p99: Key,
-    acknowledged: [Key; 2],
-    throughput: Option<Key>,
-}
-
-pub(super) const STEADY: Flow = Flow {
-    rate: 100.0,
-    cpu: Key::SteadyCpu,
-    user: Key::SteadyUser,
-    p50: Key::SteadyP50,
-    p99: Key::SteadyP99,
-    acknowledged: [Key::SteadyAck50, Key::SteadyAck99],
-    throughput: None,
-};
-
-pub(super) const FLOOD: Flow = Flow {
-    rate: 1_000.0,
-    cpu: Key::FloodCpu,
-    user: Key::FloodUser,
-    p50: Key::FloodP50,
-    p99: Key::FloodP99,
-    acknowledged: [Key::FloodAck50, Key::FloodAck99],
-    throughput: Some(Key::FloodRate),
-};
-
 #[allow(clippy::cast_precision_loss, reason = "counts of millions")]
 pub(super) fn run(
-    flow: &Flow,
+    shape: Shape,
     during: Duration,
     patience: Duration,
     start: Start<'_>,
@@ -59,8 +137,8 @@ pub(super) fn run(
 ) -> Result<Option<String>> {
     let server = start(QUIET)?;
     let mut swarm = Swarm::new()?;
-    gently(&server, &mut swarm, SUBSCRIBERS, patience)?;
-    let load = Load { rate: Some(flow.rate), events: u64::MAX, within: during };
+    gently(&server, &mut swarm, shape.streams(), patience)?;
+    let load = Load { rate: Some(shape.rate().into()), events: u64::MAX, within: during, bytes: shape.bytes() };
 
     let before = server.process.cpu()?;
     let done = AtomicBool::new(false);
@@ -73,7 +151,7 @@ pub(super) fn run(
         swarm.read_until(Instant::now() + during + patience, |_| done.load(Ordering::Acquire))?;
         publisher.join().unwrap_or_else(|_| bail!("the publisher panicked"))
     })?;
-    let expected = published.events * SUBSCRIBERS as u64;
+    let expected = published.events * shape.streams() as u64;
     let end = Instant::now() + patience;
     let silent_since = Instant::now();
     swarm.read_until(end, |tally| {
@@ -85,19 +163,19 @@ pub(super) fn run(
     let tally = swarm.tally();
     let last = tally.last_event.context("no event arrived")?;
     let delivered = tally.events as f64;
-    record(flow.cpu, (after.user + after.system - before.user - before.system) / delivered);
-    record(flow.user, (after.user - before.user) / delivered);
+    let mut figure = |figure, value| record(Key::Flow(shape, figure), value);
+    figure(Figure::Cpu, (after.user + after.system - before.user - before.system) / delivered);
+    figure(Figure::User, (after.user - before.user) / delivered);
     let millis = |nanos: u64| nanos as f64 / 1e6;
-    record(flow.p50, millis(tally.latency.value_at_quantile(0.5)));
-    record(flow.p99, millis(tally.latency.value_at_quantile(0.99)));
-    for (key, quantile) in flow.acknowledged.into_iter().zip([0.5, 0.99]) {
-        record(key, millis(published.acknowledged.value_at_quantile(quantile)));
-    }
-    if let Some(key) = flow.throughput {
-        record(key, delivered / last.saturating_duration_since(published.start).as_secs_f64());
+    figure(Figure::P50, millis(tally.latency.value_at_quantile(0.5)));
+    figure(Figure::P99, millis(tally.latency.value_at_quantile(0.99)));
+    figure(Figure::Acknowledged50, millis(published.acknowledged.value_at_quantile(0.5)));
+    figure(Figure::Acknowledged99, millis(published.acknowledged.value_at_quantile(0.99)));
+    if !shape.can_be_written_one_by_one() {
+        figure(Figure::Rate, delivered / last.saturating_duration_since(published.start).as_secs_f64());
     }
     let mut notes = Vec::new();
-    let offered = flow.rate * during.as_secs_f64();
+    let offered = f64::from(shape.rate()) * during.as_secs_f64();
     if (published.events as f64) < offered * 0.99 {
         notes.push(format!("took {} of {offered:.0} events offered", published.events));
     }

@@ -11,7 +11,7 @@ use memchr::memmem;
 
 use super::{QUIET, Record, Start};
 use crate::{
-    payload::MARK,
+    payload::{BYTES, MARK},
     peer::Server,
     publisher::{self, Load},
     report::Key,
@@ -25,7 +25,7 @@ const MISSED: u64 = 1_000;
 pub(super) fn run(patience: Duration, start: Start<'_>, record: Record<'_>) -> Result<Option<String>> {
     let server = start(QUIET)?;
     let id = last_id(&server, patience)?;
-    let load = Load { rate: None, events: MISSED, within: patience };
+    let load = Load { rate: None, events: MISSED, within: patience, bytes: BYTES };
     let missed = publisher::publish(server.address, load, |payload| server.publish(payload))?;
     ensure!(missed.events == MISSED, "only {} events could be published", missed.events);
 
@@ -54,7 +54,7 @@ fn last_id(server: &Server, patience: Duration) -> Result<String> {
     stream.write_all(server.subscribe(0, None).as_bytes())?;
     let mut text = Vec::new();
     read_to(&mut stream, &mut text, b"\r\n\r\n")?;
-    publisher::publish(server.address, Load { rate: None, events: 1, within: patience }, |payload| {
+    publisher::publish(server.address, Load { rate: None, events: 1, within: patience, bytes: BYTES }, |payload| {
         server.publish(payload)
     })?;
     read_to(&mut stream, &mut text, MARK)?;

@@ -33,6 +33,7 @@ hub [options]: the smallest backend that embeds Tidings, at /api/events
                                 publishes at /backend/publish, and gives and takes channels back by
                                 POST /backend/give/USER/CHANNELS and /backend/take/USER/CHANNELS
   --metrics                     its figures for Prometheus, at /metrics
+  --plain                       served by axum::serve instead of tidings::serve
   --help                        this
 
 GET /cursor says where the log is now, for pages that are rendered on a server. RUST_LOG=info tells what happens.";
@@ -43,13 +44,19 @@ struct Options {
     hub: HubBuilder,
     jwt: Option<Jwt>,
     metrics: bool,
+    plain: bool,
 }
 
 impl Options {
     /// Without, when help is all that is asked for.
     fn read(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Self>> {
-        let mut options =
-            Self { listen: String::from("127.0.0.1:4100"), hub: Hub::builder(), jwt: None, metrics: false };
+        let mut options = Self {
+            listen: String::from("127.0.0.1:4100"),
+            hub: Hub::builder(),
+            jwt: None,
+            metrics: false,
+            plain: false,
+        };
         while let Some(argument) = arguments.next()? {
             match argument {
                 lexopt::Arg::Long("listen") => options.listen = arguments.value()?.string()?,
@@ -70,6 +77,7 @@ impl Options {
                     options.hub = options.hub.presence(PresenceSettings::default().grace(grace).alive(alive));
                 }
                 lexopt::Arg::Long("metrics") => options.metrics = true,
+                lexopt::Arg::Long("plain") => options.plain = true,
                 lexopt::Arg::Long("jwt") => {
                     // Tokens that live for seconds end when they say.
                     options.jwt = Some(Jwt::new(JwtKey::hs256(arguments.value()?.string()?)?).leeway(Duration::ZERO));
@@ -110,7 +118,7 @@ async fn main() -> ExitCode {
 }
 
 #[allow(clippy::print_stdout, reason = "whoever started it waits for the address")]
-async fn run(Options { listen, hub: builder, jwt, metrics }: Options) -> anyhow::Result<()> {
+async fn run(Options { listen, hub: builder, jwt, metrics, plain }: Options) -> anyhow::Result<()> {
     // Before the hub, whose first figures it is to see.
     let prometheus = if metrics { Some(prometheus()?) } else { None };
     let hub = builder.build().await?;
@@ -146,7 +154,11 @@ async fn run(Options { listen, hub: builder, jwt, metrics }: Options) -> anyhow:
         asked_to_end().await;
         hub.drain(Duration::from_secs(5)).await;
     };
-    tidings::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    if plain {
+        axum::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    } else {
+        tidings::serve(listener, app).with_graceful_shutdown(shutdown).await?;
+    }
     Ok(())
 }
 

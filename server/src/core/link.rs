@@ -31,6 +31,11 @@ pub(crate) struct Link {
     pub(super) expires_ms: AtomicU64,
     /// When bytes were last handed to the driver, in the driver's milliseconds.
     pub(super) written_ms: AtomicU64,
+    /// The driver waits for a page of the engine's log.
+    pub(super) reading: AtomicBool,
+    /// Something has happened since the last step that there may be more to write for. So a driver that asks once more than needed,
+    /// as that of an HTTP body has to, takes no lock.
+    pub(super) due: AtomicBool,
     /// The driver's task.
     pub(crate) waker: AtomicWaker,
     /// Where presence is on.
@@ -50,12 +55,22 @@ impl Link {
         self.expires_ms.fetch_min(now_ms, Ordering::AcqRel);
     }
 
+    /// Whether its driver waits for a page of the engine's log.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_reading(&self, is_reading: bool) {
+        self.reading.store(is_reading, Ordering::Relaxed);
+    }
+
     pub(super) fn is_over(&self, now_ms: u64) -> bool {
         now_ms >= self.expires_ms.load(Ordering::Acquire)
     }
 
-    /// Makes the driver ask for the next step, for another reason than a record.
+    /// Makes the driver ask for the next step.
     pub(super) fn wake(&self) {
+        self.due.store(true, Ordering::Release);
         self.waker.wake();
     }
 }

@@ -98,6 +98,8 @@ impl Core {
             diverged: AtomicBool::new(false),
             expires_ms: AtomicU64::new(u64::MAX),
             written_ms: AtomicU64::new(now_ms),
+            reading: AtomicBool::new(false),
+            due: AtomicBool::new(true),
             waker: AtomicWaker::new(),
             place: OnceLock::new(),
             _permit: permit,

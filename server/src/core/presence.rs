@@ -26,7 +26,7 @@ impl Wake for Link {
         if let Some(place) = self.place.get() {
             place.news.store(true, Ordering::Release);
         }
-        self.waker.wake();
+        Self::wake(self);
     }
 }
 

@@ -1,22 +1,27 @@
 //! `tidings::serve`: a listener of our own, for what `axum::serve` does not do. It has a deep backlog (a storm of reconnects
 //! overflows the usual one, and each dropped SYN costs its client a second), limits on the request head, and an end to
 //! peers that take no bytes. And a stream has its socket for itself: once hyper has parsed the request and written the
-//! response's head, it and its buffers go, which are ten times what is left.
+//! response's head, it and its buffers go, which are ten times what is left; and while it has nothing to write, its task goes too.
 //!
 //! | module | |
 //! |---|---|
-//! | `connection` | one connection, from its accept to its end |
+//! | `connections` | all connections, and who has each |
+//! | `connection` | the task of one, from its accept to its end |
 //! | `handover` | which streams are taken over from hyper, and when |
 //! | `watched` | the I/O below hyper, which sees that the head has left |
 //! | `streaming`, `chunk` | a stream on a bare socket |
+//! | `resting`, `writer` | a stream that has nothing to write; a task that writes to many of them |
 //! | `stall` | an end to peers that take no bytes |
 
 mod chunk;
 mod connection;
+mod connections;
 mod handover;
+mod resting;
 mod stall;
 mod streaming;
 mod watched;
+mod writer;
 
 use std::{
     future::{Future, IntoFuture, pending},
@@ -33,11 +38,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
-    task::JoinSet,
 };
 
-use self::connection::Shared;
 pub(super) use self::handover::Endless;
+use self::{connection::Shared, connections::Connections};
 
 /// How many connections the kernel holds that were not accepted yet (capped by `net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
@@ -169,30 +173,24 @@ impl Serve {
             stopping: watch::Sender::new(false),
         });
         let mut shutdown = pin!(self.shutdown);
-        // Dropped with this future, and then they end too.
-        let mut connections = JoinSet::new();
+        let mut connections = Connections::new(shared.clone());
         loop {
-            let (socket, peer) = tokio::select! {
+            tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        pause_after(&error).await;
-                        continue;
-                    }
+                    Ok((socket, peer)) => connections.add(prepare(socket), peer),
+                    Err(error) => pause_after(&error).await,
                 },
-                Some(_) = connections.join_next() => continue,
+                () = connections.changed() => {}
                 () = &mut shutdown => break,
-            };
-            let serving = connection::serve(shared.clone(), prepare(socket), peer);
-            connections.spawn(async move {
-                if let Err(error) = serving.await {
-                    tracing::debug!(error, "connection ended");
-                }
-            });
+            }
         }
         drop(self.listener);
         shared.stopping.send_replace(true);
-        let all_ended = async { while connections.join_next().await.is_some() {} };
+        let all_ended = async {
+            while !connections.is_empty() {
+                connections.changed().await;
+            }
+        };
         let _ = tokio::time::timeout(self.shutdown_timeout, all_ended).await;
         Ok(())
     }

@@ -53,8 +53,8 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
     let names = Names { user: identity.user_id().cloned(), device: query.device, session: query.session };
     let link = hub.open(&identity, names, channels, rejected, start, permit);
 
-    let mut response = Response::new(Body::new(StreamBody::new(hub, link)));
-    response.extensions_mut().insert(Endless);
+    let mut response = Response::new(Body::new(StreamBody::new(hub, link.clone())));
+    response.extensions_mut().insert(Endless(Some(link)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE));
     // Proxies neither keep, compress nor hold back a stream: Next.js compresses without `no-transform`, nginx buffers without
@@ -159,6 +159,7 @@ impl http_body::Body for StreamBody {
                 let Poll::Ready(page) = read.as_mut().poll(cx) else { return Poll::Pending };
                 let after = *after;
                 this.read = None;
+                this.link.set_reading(false);
                 match page {
                     Ok(fetched) => this.hub.core().page(&this.link, after, fetched),
                     // The stream breaks off; the client comes back with its cursor and nothing is lost.
@@ -171,6 +172,7 @@ impl http_body::Body for StreamBody {
                     let hub = this.hub.clone();
                     let read: Read = Box::pin(async move { hub.page(after, limit).await });
                     this.read = Some(Box::new((after, read)));
+                    this.link.set_reading(true);
                 }
                 Step::Idle => return Poll::Pending,
                 Step::End => return Poll::Ready(None),

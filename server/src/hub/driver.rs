@@ -9,9 +9,15 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use tidings_protocol::Cursor;
-use tokio::{task::AbortHandle, time::Instant};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, sleep_until, timeout},
+};
 
-use super::{Shared, pace::Pace};
+use super::{
+    Shared,
+    pace::{self, Pace, Round},
+};
 use crate::{
     clock::{millis, wall_clock_ms},
     config::Config,
@@ -131,21 +137,29 @@ pub(super) async fn attach(core: &Core, engine: &dyn Engine) -> Result<Tail, Eng
     Ok(engine.tail(core.head().seq + 1))
 }
 
-/// Wakes connections: at once for the first record on an idle hub, then at the pace of [`Pace`], so that what arrives meanwhile
-/// leaves in one write per connection.
+/// Wakes connections, round by round: at once for the first record on an idle hub; what is applied during a round leaves with the
+/// next, and where rounds fill most of the time [`Pace`] keeps them apart.
 async fn flush(shared: Arc<Shared>) {
     let mut pace = Pace::default();
-    let mut flushed = shared.core.head().seq;
+    let (mut flushed, mut last) = (shared.core.head().seq, Instant::now());
     loop {
         shared.applied.notified().await;
         let started = Instant::now();
+        let (head, delivered) = (shared.core.head().seq, shared.core.meter.deliveries());
         let woken = shared.core.flush();
-        let head = shared.core.head().seq;
-        let hold = pace.hold(head.saturating_sub(flushed), woken);
-        flushed = head;
+        // A stream that is not asked for so long has a client that takes nothing.
+        let _ = timeout(pace::LONGEST, poll_fn(|cx| shared.core.poll_round(cx))).await;
+        let round = Round {
+            records: head.saturating_sub(flushed),
+            woken,
+            deliveries: shared.core.meter.deliveries() - delivered,
+            took: started.elapsed(),
+        };
+        let hold = pace.hold(started - last, round);
+        (flushed, last) = (head, started);
         // What is shorter than that, no timer knows.
-        if hold >= Duration::from_millis(1) {
-            tokio::time::sleep_until(started + hold).await;
+        if hold.saturating_sub(started.elapsed()) >= Duration::from_millis(1) {
+            sleep_until(started + hold).await;
         }
     }
 }

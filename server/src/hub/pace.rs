@@ -2,28 +2,60 @@
 
 use std::time::Duration;
 
-/// The longest.
-const LONGEST: Duration = Duration::from_millis(20);
-/// For each connection that the last round woke: twice what a write to one costs, so that one fan-out after the other leaves a
-/// processor half free.
-const PER_WAKE: Duration = Duration::from_micros(14);
-/// Where it begins when records come faster than rounds.
-const SHORTEST: Duration = Duration::from_millis(1);
+/// The longest from the beginning of one round to that of the next.
+pub(super) const LONGEST: Duration = Duration::from_millis(20);
+/// Nothing is held back until rounds would fill this part of the time, if each record had a write of its own...
+const BUSY: f64 = 0.8;
+/// ...and from this part on the interval is the longest.
+const FULL: f64 = 1.2;
+/// For how long the past counts.
+const MEMORY: Duration = Duration::from_millis(250);
 
-/// The larger of two measures of the load: how many connections a round woke, and whether records come faster than rounds,
-/// where each such round doubles the interval and any other halves it. (Few connections under a flood wake seldom enough by the
-/// second only; a thousand under a steady stream of single records by the first only.)
+/// What a round was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Round {
+    /// How many records were applied since the one before.
+    pub(super) records: u64,
+    /// How many streams it woke.
+    pub(super) woken: usize,
+    /// How many records were written to streams meanwhile.
+    pub(super) deliveries: u64,
+    /// Until the streams had been asked.
+    pub(super) took: Duration,
+}
+
+impl Round {
+    /// How many records shared a write, on average. More than there were are the past of streams that catch up.
+    #[allow(clippy::cast_precision_loss, reason = "counts of one round")]
+    fn records_a_write(&self) -> f64 {
+        (self.deliveries as f64 / self.woken.max(1) as f64).min(self.records as f64)
+    }
+}
+
+/// A round wakes the streams that hear what was applied, and lasts until they have been asked for what they have to write. What is
+/// applied meanwhile leaves with the next one. Where rounds would fill most of the time, an interval between them has several records
+/// share a write, which costs far less than one for each.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    crowded: Duration,
+    /// How long rounds would have taken with one write for each record, in seconds, and in how much time; both fade.
+    needed: f64,
+    passed: f64,
 }
 
 impl Pace {
-    /// For how long from its beginning a round holds back the next, if it told so many connections of so many records.
-    pub(super) fn hold(&mut self, records: u64, woken: usize) -> Duration {
-        self.crowded = if records > 1 { (self.crowded * 2).clamp(SHORTEST, LONGEST) } else { self.crowded / 2 };
-        let wide = PER_WAKE.saturating_mul(u32::try_from(woken).unwrap_or(u32::MAX)).min(LONGEST);
-        self.crowded.max(wide)
+    /// For how long from its beginning a round holds back the next. The round before began `since_last` before it.
+    pub(super) fn hold(&mut self, since_last: Duration, round: Round) -> Duration {
+        let fade = (-since_last.as_secs_f64() / MEMORY.as_secs_f64()).exp();
+        // What took longer waited for something else: for a machine that stood still, or a client that takes nothing.
+        let took = round.took.min(LONGEST).as_secs_f64();
+        self.needed = self.needed * fade + round.records_a_write() * took;
+        self.passed = self.passed * fade + since_last.as_secs_f64();
+        LONGEST.mul_f64(((self.load() - BUSY) / (FULL - BUSY)).clamp(0.0, 1.0))
+    }
+
+    /// What part of the time rounds would fill, with one write for each record.
+    fn load(&self) -> f64 {
+        if self.passed > 0.0 { self.needed / self.passed } else { 0.0 }
     }
 }
 
@@ -35,28 +67,62 @@ mod tests {
         Duration::from_millis(count)
     }
 
+    /// Records that a thousand streams hear.
+    fn everybody(records: u64, took: Duration) -> Round {
+        Round { records, woken: 1_000, deliveries: records * 1_000, took }
+    }
+
+    /// The hold after a second of such rounds.
+    fn settled(interval: Duration, records: u64, took: Duration) -> Duration {
+        let mut pace = Pace::default();
+        let mut hold = Duration::MAX;
+        for _ in 0..1_000 / interval.as_millis() {
+            hold = pace.hold(interval, everybody(records, took));
+        }
+        hold
+    }
+
     #[test]
-    fn a_few_who_hear_single_records_do_not_wait() {
+    fn rounds_that_leave_time_hold_nothing_back() {
+        assert_eq!(settled(millis(10), 1, millis(7)), Duration::ZERO);
+        assert_eq!(settled(millis(1), 1, Duration::from_micros(100)), Duration::ZERO);
+    }
+
+    #[test]
+    fn rounds_that_fill_the_time_are_kept_apart_by_the_longest_interval() {
+        assert_eq!(settled(millis(5), 2, millis(5)), LONGEST);
+    }
+
+    /// Else the interval would shrink as soon as it has grown.
+    #[test]
+    fn records_that_share_a_write_count_as_if_they_did_not() {
+        assert_eq!(settled(millis(20), 6, millis(6)), LONGEST);
+    }
+
+    #[test]
+    fn in_between_the_interval_grows_with_the_load() {
+        let hold = settled(millis(10), 1, millis(10));
+        assert!((millis(9)..millis(11)).contains(&hold), "{hold:?}");
+    }
+
+    #[test]
+    fn records_for_one_stream_each_do_not_count_as_if_everybody_heard_them() {
+        let round = Round { records: 500, woken: 1_500, deliveries: 1_500, took: millis(7) };
+        assert_eq!(Pace::default().hold(millis(10), round), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_past_of_streams_that_catch_up_does_not_count() {
+        let round = Round { records: 1, woken: 10, deliveries: 1_000_000, took: millis(7) };
+        assert_eq!(Pace::default().hold(millis(10), round), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_quiet_second_makes_up_for_a_flood() {
         let mut pace = Pace::default();
         for _ in 0..100 {
-            assert!(pace.hold(1, 49) < millis(1));
+            pace.hold(millis(20), everybody(20, millis(10)));
         }
-    }
-
-    #[test]
-    fn a_round_that_woke_many_holds_back_the_next() {
-        let mut pace = Pace::default();
-        let holds = [50, 500, 1_000, 15_000, usize::MAX].map(|woken| pace.hold(1, woken));
-        assert_eq!(holds, [700, 7_000, 14_000, 20_000, 20_000].map(Duration::from_micros));
-        assert_eq!(pace.hold(1, 0), Duration::ZERO, "and nothing after that");
-    }
-
-    #[test]
-    fn records_that_outrun_the_rounds_double_it_and_others_halve_it() {
-        let mut pace = Pace::default();
-        let faster: Vec<_> = (0..7).map(|_| pace.hold(2, 1)).collect();
-        assert_eq!(faster, [1, 2, 4, 8, 16, 20, 20].map(millis));
-        let slower: Vec<_> = (0..3).map(|_| pace.hold(1, 1)).collect();
-        assert_eq!(slower, [millis(10), millis(5), millis(5) / 2]);
+        assert_eq!(pace.hold(millis(1_000), everybody(1, millis(5))), Duration::ZERO);
     }
 }

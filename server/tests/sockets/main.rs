@@ -11,6 +11,7 @@
 //! | `heartbeat` | what a quiet stream says |
 //! | `subscribe` | channels of a live stream |
 //! | `resume` | cursors: gone on with, or told as gaps |
+//! | `resting` | streams that have no task of their own |
 //! | `takeover` | a stream that has its socket for itself |
 //! | `tls` | a server with TLS |
 //! | `slow_reader` | a client that does not read |
@@ -46,6 +47,7 @@ mod presence;
 mod publish;
 mod refresh;
 mod refusals;
+mod resting;
 mod resume;
 mod revoke;
 mod slow_reader;

@@ -1,8 +1,8 @@
 //! One connection, from its accept to its end: HTTP/2 by hyper all the way; HTTP/1 by hyper until a stream begins, then
 //! without it until the stream ends, and so on.
 //!
-//! Each of these is in a box of its own, which goes when the next begins: what waits with a stream is little, and the task
-//! itself next to nothing.
+//! Each of these is in a box of its own, which goes when the next begins. Between them the connection has a task; a stream at rest has
+//! none, and is with a writer until it needs one again.
 
 use std::{
     convert::Infallible,
@@ -33,20 +33,29 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::{Notify, watch},
+    time::{Sleep, sleep},
 };
 use tower::ServiceExt;
 
 use super::{
     handover::{Handover, Taken, Terms},
+    resting::{Resting, Unfinished},
     stall::Stall,
     streaming::Streaming,
     watched::Watched,
 };
+use crate::core::Link;
 
 /// How a client of HTTP/2 begins (RFC 9113, section 3.4), and no request of HTTP/1 does.
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// For how long a stream that has caught up has a task of its own: who reads slowly is soon behind again.
+const CAUGHT_UP: Duration = Duration::from_secs(1);
+
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a connection leaves when its task ends: its stream, if that rests, or nothing.
+pub(super) type Ended<S> = Result<Option<Box<Stream<S>>>, Error>;
 
 /// What the connections of a server share.
 pub(super) struct Shared {
@@ -75,11 +84,16 @@ impl Shared {
 
 /// What connections run on.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    /// Whether a stream on it may rest.
+    const RESTS: bool;
+
     /// Bounds what the kernel keeps of what a slow client has not taken.
     fn bound_send_buffer(&self, bytes: usize);
 }
 
 impl Transport for TcpStream {
+    const RESTS: bool = true;
+
     fn bound_send_buffer(&self, bytes: usize) {
         // Without it the kernel's own, much larger, bound holds.
         let _ = socket2::SockRef::from(self).set_send_buffer_size(bytes);
@@ -120,50 +134,124 @@ impl<S: Transport> Stream<S> {
 }
 
 /// A stream without hyper.
-struct Stream<S> {
+pub(super) struct Stream<S> {
     streaming: Streaming<Stall<S>>,
+    /// Whose it is, if it is a hub's.
+    link: Option<Arc<Link>>,
+    peer: SocketAddr,
     /// Whether its head says that the connection ends with it.
     last: bool,
+    /// Whether it has been behind.
+    was_behind: bool,
 }
 
-/// Serves one connection.
+impl<S: Transport> Stream<S> {
+    /// Whether it could wait for more without a task: it has nothing to write, and no page of the log is on its way.
+    fn is_caught_up(&self) -> bool {
+        S::RESTS && self.streaming.is_caught_up() && !self.link.as_ref().is_some_and(|link| link.is_reading())
+    }
+
+    /// Writes until the stream has ended, or may rest. Returns whether it has ended.
+    async fn write(&mut self) -> io::Result<bool> {
+        let mut caught_up: Option<Pin<Box<Sleep>>> = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(ended) = self.streaming.poll(cx) {
+                return Poll::Ready(ended.map(|()| true));
+            }
+            if !self.is_caught_up() {
+                self.was_behind = true;
+                caught_up = None;
+                return Poll::Pending;
+            }
+            if !self.was_behind {
+                return Poll::Ready(Ok(false));
+            }
+            let caught_up = caught_up.get_or_insert_with(|| Box::pin(sleep(CAUGHT_UP)));
+            caught_up.as_mut().poll(cx).map(|()| Ok(false))
+        })
+        .await
+    }
+}
+
+impl Stream<TcpStream> {
+    /// A stream that rests no longer.
+    pub(super) fn resume(resting: Resting, unfinished: Unfinished, shared: &Shared) -> Self {
+        let Resting { socket, body, link, peer, last, .. } = resting;
+        let Unfinished { chunk, early, has_ended } = unfinished;
+        let body = (!has_ended).then_some(body);
+        let streaming = Streaming::resume(Stall::begun(socket, shared.stall), body, chunk, early, shared.head_bytes);
+        Self { streaming, link, peer, last, was_behind: true }
+    }
+
+    /// Itself if it has something to write.
+    pub(super) fn into_resting(self) -> Result<Resting, Box<Self>> {
+        let Self { streaming, link, peer, last, was_behind } = self;
+        match streaming.into_caught_up() {
+            Ok((socket, body)) => {
+                Ok(Resting { socket: socket.into_inner(), body, link, peer, last, is_listening: false })
+            }
+            Err(streaming) => Err(Box::new(Self { streaming, link, peer, last, was_behind })),
+        }
+    }
+}
+
+/// Serves one connection, until it ends or its stream rests.
 pub(super) fn serve<S: Transport>(
     shared: Arc<Shared>,
     socket: S,
     peer: SocketAddr,
-) -> impl Future<Output = Result<(), Error>> + Send {
+) -> impl Future<Output = Ended<S>> + Send {
     let socket = Stall::new(socket, shared.head_timeout, shared.stall);
     let beginning = Box::pin(begin(shared.clone(), socket, peer));
     async move {
-        let Some(Begun { socket, peer, is_http2, read }) = beginning.await? else { return Ok(()) };
+        let Some(Begun { socket, peer, is_http2, read }) = beginning.await? else { return Ok(None) };
         if is_http2 {
-            return Ok(Box::pin(serve_http2(&shared, socket, read, peer)).await?);
+            Box::pin(serve_http2(&shared, socket, read, peer)).await?;
+            return Ok(None);
         }
-        let mut requests = Box::pin(serve_http1(&shared, Box::new(Rest { socket, read }), peer));
-        // Whether there was a request yet, and for how long there has been none.
-        let (mut is_known, mut quiet) = (false, Duration::ZERO);
-        loop {
-            let (rest, ends) = match requests.await? {
-                After::End => return Ok(()),
-                After::Stream(mut stream) => {
-                    poll_fn(|cx| stream.streaming.poll(cx)).await?;
-                    (is_known, quiet) = (true, Duration::ZERO);
-                    let last = stream.last || shared.is_stopping();
-                    (stream.into_rest(), last)
+        let after = Box::pin(serve_http1(&shared, Box::new(Rest { socket, read }), peer)).await?;
+        Box::pin(answer(shared, after, peer)).await
+    }
+}
+
+/// Serves a connection whose stream rests no longer.
+pub(super) fn go_on<S: Transport>(
+    shared: Arc<Shared>,
+    stream: Box<Stream<S>>,
+) -> impl Future<Output = Ended<S>> + Send {
+    let peer = stream.peer;
+    answer(shared, After::Stream(stream), peer)
+}
+
+/// Sees to what hyper has left, and lets it serve the next requests, and so on.
+async fn answer<S: Transport>(shared: Arc<Shared>, mut after: After<S>, peer: SocketAddr) -> Ended<S> {
+    // Whether there was a request yet, and for how long there has been none.
+    let (mut is_known, mut quiet) = (false, Duration::ZERO);
+    loop {
+        let (rest, ends) = match after {
+            After::End => return Ok(None),
+            After::Stream(mut stream) => {
+                let has_ended = Box::pin(stream.write()).await?;
+                if !has_ended {
+                    return Ok(Some(stream));
                 }
-                After::Quiet { rest, served } => {
-                    is_known |= served;
-                    quiet = if served { Duration::ZERO } else { quiet } + shared.head_timeout;
-                    let over = !is_known || quiet >= shared.idle_timeout || shared.is_stopping();
-                    let ends = rest.read.is_empty() && over;
-                    (rest, ends)
-                }
-            };
-            if ends {
-                return Ok(Box::pin(close(rest)).await?);
+                (is_known, quiet) = (true, Duration::ZERO);
+                let last = stream.last || shared.is_stopping();
+                (stream.into_rest(), last)
             }
-            requests = Box::pin(serve_http1(&shared, rest, peer));
+            After::Quiet { rest, served } => {
+                is_known |= served;
+                quiet = if served { Duration::ZERO } else { quiet } + shared.head_timeout;
+                let over = !is_known || quiet >= shared.idle_timeout || shared.is_stopping();
+                let ends = rest.read.is_empty() && over;
+                (rest, ends)
+            }
+        };
+        if ends {
+            Box::pin(close(rest)).await?;
+            return Ok(None);
         }
+        after = Box::pin(serve_http1(&shared, rest, peer)).await?;
     }
 }
 
@@ -241,8 +329,9 @@ async fn serve_http1<S: Transport>(shared: &Shared, rest: Box<Rest<S>>, peer: So
     let (socket, unread) = parts.io.into_inner().into_parts();
     socket.get_ref().bound_send_buffer(shared.send_buffer);
     let early = [parts.read_buf, unread].concat();
-    let Taken { body, last } = taken;
-    Ok(After::Stream(Box::new(Stream { streaming: Streaming::new(socket, body, early, shared.head_bytes), last })))
+    let Taken { body, link, last } = taken;
+    let streaming = Streaming::new(socket, body, early, shared.head_bytes);
+    Ok(After::Stream(Box::new(Stream { streaming, link, peer, last, was_behind: false })))
 }
 
 /// Says why to a client whose request head has begun and does not end; hyper would only close.

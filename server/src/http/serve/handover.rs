@@ -21,9 +21,12 @@ use http::{
 use http_body::{Body as _, Frame};
 use parking_lot::Mutex;
 
-/// In a response's extensions: its body goes on until one of the two sides ends it, so a socket of its own is worth it.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::http) struct Endless;
+use crate::core::Link;
+
+/// In a response's extensions: its body goes on until one of the two sides ends it, so a socket of its own is worth it. Whose stream
+/// it is says whether a page of the log is on its way.
+#[derive(Debug, Default, Clone)]
+pub(in crate::http) struct Endless(pub(in crate::http) Option<Arc<Link>>);
 
 /// Where one connection's handover stands. The service, the body, the I/O and the task of the connection share it.
 #[derive(Debug, Default)]
@@ -51,6 +54,8 @@ const HEAD_END: End = *b"\r\n\r\n";
 #[derive(Debug)]
 pub(super) struct Taken {
     pub(super) body: Body,
+    /// Whose it is, if it is a hub's.
+    pub(super) link: Option<Arc<Link>>,
     /// Whether the head says that this response is the connection's last.
     pub(super) last: bool,
 }
@@ -81,12 +86,13 @@ fn says_close(headers: &HeaderMap) -> bool {
 impl Handover {
     /// Keeps the body of a stream and returns the response with a stand-in; any other response as it is.
     pub(super) fn offer(self: &Arc<Self>, terms: Terms, mut response: Response) -> Response {
-        if response.extensions_mut().remove::<Endless>().is_none() || !is_chunked(&response) {
+        let Some(Endless(link)) = response.extensions_mut().remove::<Endless>().filter(|_| is_chunked(&response))
+        else {
             return response;
-        }
+        };
         let last = terms.last || says_close(response.headers());
         let (parts, body) = response.into_parts();
-        *self.0.lock() = Stage::Offered(Taken { body, last });
+        *self.0.lock() = Stage::Offered(Taken { body, link, last });
         Response::from_parts(parts, Body::new(Standin { handover: self.clone(), end: None }))
     }
 

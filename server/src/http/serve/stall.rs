@@ -34,6 +34,15 @@ impl<S> Stall<S> {
         Self { socket, limit, beginning: Some(Box::pin(sleep(head))), owed: PREFACE.len(), waiting: None }
     }
 
+    /// The same around a peer that has begun.
+    pub(super) fn begun(socket: S, limit: Duration) -> Self {
+        Self { socket, limit, beginning: None, owed: 0, waiting: None }
+    }
+
+    pub(super) fn into_inner(self) -> S {
+        self.socket
+    }
+
     pub(super) fn get_ref(&self) -> &S {
         &self.socket
     }

@@ -15,10 +15,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::chunk::{Chunk, Line};
 
 /// How much is read at once of what a client says behind its request, which is mostly nothing.
-const READ_BYTES: usize = 512;
+pub(super) const READ_BYTES: usize = 512;
 /// Up to this size a chunk is copied together and written as one piece: what the kernel does to take several parts costs more
 /// (0.6 µs of the 9 that sending a small one takes).
-const COPY_BYTES: usize = 8 << 10;
+pub(super) const COPY_BYTES: usize = 8 << 10;
 
 #[derive(Debug)]
 pub(super) struct Streaming<S> {
@@ -34,7 +34,27 @@ pub(super) struct Streaming<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
     pub(super) fn new(socket: S, body: Body, early: Vec<u8>, most: usize) -> Self {
-        Self { socket, body: Some(body), chunk: Chunk::default(), early, most }
+        Self::resume(socket, Some(body), Chunk::default(), early, most)
+    }
+
+    /// A stream of which this chunk has to be written next.
+    pub(super) fn resume(socket: S, body: Option<Body>, chunk: Chunk, early: Vec<u8>, most: usize) -> Self {
+        Self { socket, body, chunk, early, most }
+    }
+
+    /// Whether there is a body that goes on, and nothing else.
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.body.is_some() && self.chunk.is_written() && self.early.is_empty()
+    }
+
+    /// The socket and the body, where there is nothing else.
+    pub(super) fn into_caught_up(self) -> Result<(S, Body), Self> {
+        match self {
+            Self { socket, body: Some(body), chunk, early, .. } if chunk.is_written() && early.is_empty() => {
+                Ok((socket, body))
+            }
+            other => Err(other),
+        }
     }
 
     /// Ready when the body has ended and its last chunk is written.

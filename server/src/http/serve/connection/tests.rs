@@ -37,6 +37,8 @@ struct Count {
 }
 
 impl Transport for Pipe {
+    const RESTS: bool = false;
+
     fn bound_send_buffer(&self, _: usize) {
         self.count.taken.fetch_add(1, Ordering::Relaxed);
     }
@@ -83,7 +85,7 @@ struct Fixture {
     reader: ReadHalf<DuplexStream>,
     writer: WriteHalf<DuplexStream>,
     shared: Arc<Shared>,
-    serving: JoinHandle<Result<(), Error>>,
+    serving: JoinHandle<Ended<Pipe>>,
     count: Arc<Count>,
     streams: mpsc::UnboundedReceiver<mpsc::UnboundedSender<Word>>,
 }
@@ -112,7 +114,7 @@ impl Fixture {
             }
             opened.send(speaker).unwrap();
             let mut response = Response::new(Body::new(Spoken(words)));
-            response.extensions_mut().insert(Endless);
+            response.extensions_mut().insert(Endless::default());
             if let Some(length) = headers.get("x-length") {
                 response.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
             }
