@@ -7,7 +7,7 @@
 //! - `reader`: one response as it comes in, and the marks of the payloads in it
 //! - `swarm`: thousands of streams on one epoll
 //! - `publisher`: POSTs at a rate, and how long each took to be acknowledged
-//! - `scenario`: events at a rate in several shapes; idle, storm, resume
+//! - `scenario`: events at a rate in several shapes; idle, storm, comeback, resume
 //! - `report`, `chart`: the table, the figures as JSON, the picture
 //!
 //! The peers that are no servers of their own are the programs `bench-axum` and `bench-floor` and `better-sse/server.mjs`.

@@ -21,7 +21,7 @@ const FILES: u64 = 20_000;
 
 const HELP: &str = "\
 Usage: bench --hub PATH --axum PATH --floor PATH --out FOLDER [--better-sse SCRIPT] [--nginx PATH --nchan MODULE]
-             [--before PATH] [--missing NAME=REASON]… [--quick] [--rounds N] [--only NAME]… [--scenario NAME]…
+             [--before PATH] [--peer NAME=PATH]… [--missing NAME=REASON]… [--quick] [--rounds N] [--only NAME]… [--scenario NAME]…
 `cargo xtask bench` builds all that and calls it.";
 
 #[derive(Default)]
@@ -34,6 +34,8 @@ struct Options {
     nginx: Option<PathBuf>,
     nchan: Option<PathBuf>,
     out: Option<PathBuf>,
+    /// Programs of peers that are not ours to build, by name.
+    programs: Vec<(String, PathBuf)>,
     missing: Vec<(String, String)>,
     only: Vec<String>,
     scenarios: Vec<String>,
@@ -148,10 +150,14 @@ fn peers(options: Options) -> Vec<Peer> {
     };
     let peer = |name: &'static str, kind: Option<Kind>| Peer { kind: kind.ok_or_else(|| reason(name)), name };
     let nchan = options.nginx.zip(options.nchan).map(|(nginx, module)| Kind::Nchan { nginx, module });
+    let program = |name: &str| options.programs.iter().find(|(peer, _)| peer == name).map(|(_, path)| path.clone());
+    let (centrifugo, mercure) = (program("centrifugo"), program("mercure"));
     let mut peers = vec![
         peer("Tidings", options.hub.clone().map(|hub| Kind::Tidings { hub, plain: false })),
         peer("plain axum", options.hub.map(|hub| Kind::Tidings { hub, plain: true })),
         peer("nchan", nchan),
+        peer("Centrifugo", centrifugo.map(Kind::Centrifugo)),
+        peer("Mercure", mercure.map(Kind::Mercure)),
         peer("axum Sse", options.axum.map(Kind::Axum)),
         peer("better-sse", options.better_sse.map(Kind::BetterSse)),
         peer("write(2)", options.floor.map(Kind::Floor)),
@@ -179,6 +185,12 @@ fn options() -> Result<Options> {
             lexopt::Arg::Long("scenario") => options.scenarios.push(arguments.value()?.string()?),
             lexopt::Arg::Long("rounds") => options.rounds = Some(arguments.value()?.parse()?),
             lexopt::Arg::Long("only") => options.only.push(arguments.value()?.string()?),
+            lexopt::Arg::Long("peer") => {
+                let value = arguments.value()?.string()?;
+                let (name, path) = value.split_once('=').context(HELP)?;
+                ensure!(["centrifugo", "mercure"].contains(&name), "--peer takes centrifugo=PATH and mercure=PATH");
+                options.programs.push((name.to_owned(), path.into()));
+            }
             lexopt::Arg::Long("missing") => {
                 let value = arguments.value()?.string()?;
                 let (name, reason) = value.split_once('=').context(HELP)?;

@@ -1,9 +1,12 @@
 //! Who is measured: how each is started, and how one listens and publishes there. Every one runs as its own documentation
 //! shows it, with two workers or threads where it can have them, on a port that the system chose.
 
+mod centrifugo;
+mod mercure;
+mod nchan;
+
 use std::{
     fmt::Write,
-    fs,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener},
     path::{Path, PathBuf},
     process::Command,
@@ -34,6 +37,10 @@ pub enum Kind {
         /// `ngx_nchan_module.so`.
         module: PathBuf,
     },
+    /// `centrifugo`, by its path.
+    Centrifugo(PathBuf),
+    /// Mercure's Caddy, by its path.
+    Mercure(PathBuf),
     /// `bench-axum`: axum's `Sse` over a tokio broadcast channel.
     Axum(PathBuf),
     /// `better-sse/server.mjs`, on Node.
@@ -62,10 +69,17 @@ pub struct Server {
 }
 
 impl Kind {
-    /// Whether a stream can go on after the last event that its client had.
+    /// Whether a stream can go on after the last event that its client had, a thousand events later.
     #[must_use]
     pub fn resumes(&self) -> bool {
-        matches!(self, Self::Tidings { .. } | Self::Nchan { .. })
+        // Centrifugo could after 300, unless it is told otherwise.
+        matches!(self, Self::Tidings { .. } | Self::Nchan { .. } | Self::Mercure(_))
+    }
+
+    /// Whether each client has channels of its own there.
+    #[must_use]
+    pub fn has_channels(&self) -> bool {
+        matches!(self, Self::Tidings { .. })
     }
 
     /// Whether it is a server that one would use, not only the measure of one cost.
@@ -92,7 +106,11 @@ impl Kind {
             }
             Self::Floor(program) | Self::Axum(program) => Process::start(Command::new(program).arg(&millis), &log),
             Self::BetterSse(script) => Process::start(Command::new("node").arg(script).arg(&millis), &log),
-            Self::Nchan { nginx, module } => start_nginx(nginx, module, heartbeat, folder.path(), &log),
+            Self::Nchan { nginx, module } => {
+                at(|port| nchan::start((nginx, module), port, heartbeat, folder.path(), &log))
+            }
+            Self::Centrifugo(program) => at(|port| centrifugo::start(program, port, heartbeat, folder.path(), &log)),
+            Self::Mercure(program) => at(|port| mercure::start(program, port, heartbeat, folder.path(), &log)),
         }
         .with_context(|| format!("starting {name}"))?;
         Ok(Server { process, address, kind: self.clone(), _folder: folder })
@@ -108,6 +126,8 @@ impl Server {
             Kind::Tidings { .. } => {
                 format!("/api/events?user=u{number}&channels=bench,item:{number},list:{}", number % 100)
             }
+            Kind::Centrifugo(_) => centrifugo::stream(last_event_id),
+            Kind::Mercure(_) => "/.well-known/mercure?topic=bench".to_owned(),
             _ => "/events".to_owned(),
         };
         let mut request = format!("GET {target} HTTP/1.1\r\nhost: {}\r\naccept: text/event-stream\r\n", self.address);
@@ -119,87 +139,48 @@ impl Server {
         request
     }
 
+    /// The id of the last event in what a stream has brought.
+    #[must_use]
+    pub fn last_id(&self, text: &str) -> Option<String> {
+        let field = |name| move |line: &'_ str| line.strip_prefix(name).map(|value: &str| value.trim().to_owned());
+        match self.kind {
+            Kind::Centrifugo(_) => {
+                text.lines().rev().filter_map(field("data:")).find_map(|data| centrifugo::id(&data).ok()?)
+            }
+            _ => text.lines().rev().find_map(field("id:")),
+        }
+    }
+
     /// The request that publishes a payload to everybody.
     #[must_use]
     pub fn publish(&self, payload: &str) -> String {
-        let (target, body) = match &self.kind {
+        self.publish_to("bench", payload)
+    }
+
+    /// The request that publishes a payload to those who hear a channel, where there are [channels](Kind::has_channels).
+    #[must_use]
+    pub fn publish_to(&self, channel: &str, payload: &str) -> String {
+        let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+        let (target, kind, body, more) = match &self.kind {
             Kind::Tidings { .. } => {
-                ("/api/events/publish", format!(r#"{{"channel":"bench","type":"tick","payload":{payload}}}"#))
+                let event = format!(r#"{{"channel":"{channel}","type":"tick","payload":{payload}}}"#);
+                ("/api/events/publish", json, event, String::new())
             }
-            _ => ("/publish", payload.to_owned()),
+            Kind::Centrifugo(_) => ("/api/publish", json, centrifugo::publication(payload), String::new()),
+            Kind::Mercure(_) => ("/.well-known/mercure", form, mercure::publication(payload), mercure::authorization()),
+            _ => ("/publish", json, payload.to_owned(), String::new()),
         };
         let (host, length) = (self.address, body.len());
         format!(
-            "POST {target} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            "POST {target} HTTP/1.1\r\nhost: {host}\r\ncontent-type: {kind}\r\n{more}content-length: {length}\r\n\r\n{body}"
         )
     }
 }
 
-/// nginx takes no port 0, so one is asked of the system and given back; should another take it meanwhile, nginx does not
-/// start and the run says so.
-fn start_nginx(
-    nginx: &Path,
-    module: &Path,
-    heartbeat: Duration,
-    folder: &Path,
-    log: &Path,
-) -> Result<(Process, SocketAddr)> {
+/// For who takes no port 0, one is asked of the system and given back; should another take it meanwhile, the server does not start and
+/// the run says so.
+fn at(start: impl FnOnce(SocketAddr) -> Result<Process>) -> Result<(Process, SocketAddr)> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let address = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
-    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(1 << 20);
-    let configuration = format!(
-        "load_module {module};
-daemon off;
-worker_processes 2;
-worker_rlimit_nofile {files};
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{ worker_connections {files}; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    nchan_shared_memory_size 256M;
-    server {{
-        listen {address};
-        keepalive_requests 1000000000;
-        location = /publish {{
-            nchan_publisher http;
-            nchan_channel_id bench;
-            nchan_message_buffer_length 5000;
-            nchan_message_timeout 1h;
-        }}
-        location = /events {{
-            nchan_subscriber eventsource;
-            nchan_channel_id bench;
-            nchan_subscriber_first_message newest;
-            nchan_eventsource_ping_interval {seconds};
-        }}
-    }}
-}}
-",
-        module = module.display(),
-        folder = folder.display(),
-        seconds = heartbeat.as_secs().max(1),
-    );
-    let file = folder.join("nginx.conf");
-    fs::write(&file, configuration)?;
-    let mut command = with_its_folder(nginx);
-    command.arg("-p").arg(folder).arg("-c").arg(&file).args(["-e", "stderr"]);
-    Ok((Process::start_at(&command, address, log)?, address))
-}
-
-/// nchan has nginx make a folder in /var/lib/nginx whatever the configuration says. Where nginx was unpacked instead of
-/// installed that folder is not there, and comes to be in a mount namespace of its own, so that nothing is left behind.
-fn with_its_folder(nginx: &Path) -> Command {
-    if Path::new("/var/lib/nginx").exists() {
-        return Command::new(nginx);
-    }
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", "mount -t tmpfs none /var/lib && mkdir /var/lib/nginx && exec \"$0\" \"$@\""]);
-    command.arg(nginx);
-    command
+    Ok((start(address)?, address))
 }

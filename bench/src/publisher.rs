@@ -6,7 +6,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -54,6 +54,20 @@ pub struct Published {
 ///
 /// When nothing was acknowledged.
 pub fn publish(address: SocketAddr, load: Load, request: impl Fn(&str) -> String + Sync) -> Result<Published> {
+    publish_until(address, load, &AtomicBool::new(false), request)
+}
+
+/// The same, until it is to end.
+///
+/// # Errors
+///
+/// When nothing was acknowledged.
+pub fn publish_until(
+    address: SocketAddr,
+    load: Load,
+    done: &AtomicBool,
+    request: impl Fn(&str) -> String + Sync,
+) -> Result<Published> {
     let start = Instant::now();
     let acknowledged = Histogram::new_with_bounds(1_000, 60_000_000_000, 3)?;
     let published = Mutex::new(Published { start, events: 0, acknowledged, failure: None });
@@ -67,7 +81,8 @@ pub fn publish(address: SocketAddr, load: Load, request: impl Fn(&str) -> String
                 Some(rate) => start + Duration::from_secs_f64(number as f64 / rate),
                 None => Instant::now(),
             };
-            if number >= load.events || due.max(Instant::now()) >= start + load.within {
+            let is_over = number >= load.events || due.max(Instant::now()) >= start + load.within;
+            if is_over || done.load(Ordering::Acquire) {
                 return Ok(());
             }
             thread::sleep(due.saturating_duration_since(Instant::now()));

@@ -25,6 +25,12 @@ pub enum Key {
     Heartbeat,
     /// Until all are in, seconds.
     Storm(usize),
+    /// Processor time for each of them, µs.
+    StormCpu(usize),
+    /// Until all who come back have what they missed, seconds.
+    Comeback(usize),
+    /// From due to read, ms, of those who stay meanwhile.
+    ComebackOthers,
     /// Events a second to those that come back.
     ResumeRate,
     /// Processor time per event, µs.
@@ -59,6 +65,9 @@ impl Key {
             Self::IdleResident(count) => format!("idle: RSS KiB per connection at {}", thousands(count)),
             Self::Heartbeat => "idle: CPU µs per heartbeat".into(),
             Self::Storm(count) => format!("storm: {} connects, s", thousands(count)),
+            Self::StormCpu(count) => format!("storm: CPU µs per connect, {} of them", thousands(count)),
+            Self::Comeback(count) => format!("comeback: {} have caught up, s", thousands(count)),
+            Self::ComebackOthers => "comeback: latency p99 of the others, ms".into(),
             Self::ResumeRate => "resume: events/s".into(),
             Self::ResumeCpu => "resume: CPU µs per event".into(),
         }
@@ -70,7 +79,8 @@ impl Key {
         match self {
             Self::Flow(shape, _) => Scenario::Flow(shape),
             Self::Idle(_) | Self::IdleResident(_) | Self::Heartbeat => Scenario::Idle,
-            Self::Storm(_) => Scenario::Storm,
+            Self::Storm(_) | Self::StormCpu(_) => Scenario::Storm,
+            Self::Comeback(_) | Self::ComebackOthers => Scenario::Comeback,
             Self::ResumeRate | Self::ResumeCpu => Scenario::Resume,
         }
     }

@@ -1,5 +1,6 @@
 //! What is measured: each scenario starts a server of its own, so that none inherits another's memory.
 
+mod comeback;
 mod flow;
 mod idle;
 mod resume;
@@ -49,6 +50,8 @@ pub enum Scenario {
     Idle,
     /// Thousands connect at once.
     Storm,
+    /// Thousands come back at once and go on where they left off, while others hear events.
+    Comeback,
     /// 1,000 come back at once, and each has missed 1,000 events.
     Resume,
 }
@@ -57,7 +60,7 @@ pub enum Scenario {
 #[must_use]
 pub fn all() -> Vec<Scenario> {
     let flows = Shape::ALL.into_iter().map(Scenario::Flow);
-    flows.chain([Scenario::Idle, Scenario::Storm, Scenario::Resume]).collect()
+    flows.chain([Scenario::Idle, Scenario::Storm, Scenario::Comeback, Scenario::Resume]).collect()
 }
 
 /// Starts the peer with an interval of heartbeats.
@@ -73,6 +76,7 @@ impl Scenario {
             Self::Flow(shape) => shape.name(),
             Self::Idle => "idle",
             Self::Storm => "storm",
+            Self::Comeback => "comeback",
             Self::Resume => "resume",
         }
     }
@@ -83,6 +87,8 @@ impl Scenario {
         match self {
             Self::Flow(shape) => shape.can_be_written_one_by_one() || kind.is_product(),
             Self::Idle | Self::Storm => kind.is_product(),
+            // Each client has to have channels of its own.
+            Self::Comeback => kind.has_channels(),
             Self::Resume => kind.resumes(),
         }
     }
@@ -100,6 +106,7 @@ impl Scenario {
             }
             Self::Idle => idle::run(plan, files, start, record),
             Self::Storm => storm::run(plan, files, start, record),
+            Self::Comeback => comeback::run(plan, files, start, record),
             Self::Resume => resume::run(plan.patience, start, record),
         }
     }

@@ -32,6 +32,8 @@ pub struct Tally {
     pub lost: usize,
     /// Why the first of them was.
     pub first_loss: Option<String>,
+    /// Streams that have had as many payloads as was [asked for](Swarm::count_those_with).
+    pub caught_up: usize,
     /// Payloads.
     pub events: u64,
     /// Bytes, heads and frames included.
@@ -47,7 +49,17 @@ pub struct Tally {
 impl Tally {
     fn new() -> Result<Self> {
         let latency = Histogram::new_with_bounds(1_000, 600_000_000_000, 3)?;
-        Ok(Self { open: 0, lost: 0, first_loss: None, events: 0, bytes: 0, reads: 0, last_event: None, latency })
+        Ok(Self {
+            open: 0,
+            lost: 0,
+            first_loss: None,
+            caught_up: 0,
+            events: 0,
+            bytes: 0,
+            reads: 0,
+            last_event: None,
+            latency,
+        })
     }
 }
 
@@ -57,6 +69,8 @@ struct Stream {
     /// What is still to be sent.
     request: Option<String>,
     reader: Reader,
+    /// How many payloads it has had.
+    events: u64,
 }
 
 /// Streams held open.
@@ -66,6 +80,8 @@ pub struct Swarm {
     tally: Tally,
     ready: Vec<epoll::Event>,
     buffer: Vec<u8>,
+    /// How many payloads a stream has to have had to count as caught up.
+    goal: u64,
 }
 
 impl Swarm {
@@ -81,7 +97,18 @@ impl Swarm {
             tally: Tally::new()?,
             ready: Vec::with_capacity(BATCH),
             buffer: vec![0; READ],
+            goal: 1,
         })
+    }
+
+    /// Forgets how long events took so far.
+    pub fn forget_latencies(&mut self) {
+        self.tally.latency.reset();
+    }
+
+    /// Counts streams as caught up when they have had so many payloads; for those that are opened from now on.
+    pub fn count_those_with(&mut self, payloads: u64) {
+        self.goal = payloads;
     }
 
     /// What has come so far.
@@ -128,7 +155,7 @@ impl Swarm {
         }
         let data = epoll::EventData::new_u64(self.streams.len() as u64);
         epoll::add(&self.epoll, &socket, data, epoll::EventFlags::OUT)?;
-        self.streams.push(Some(Stream { socket, request: Some(request), reader: Reader::default() }));
+        self.streams.push(Some(Stream { socket, request: Some(request), reader: Reader::default(), events: 0 }));
         Ok(())
     }
 
@@ -165,7 +192,7 @@ impl Swarm {
         let was_open = stream.reader.is_open();
         let result = match stream.request.take() {
             Some(request) => stream.send(&self.epoll, slot, &request),
-            None => stream.read(&mut self.buffer, &mut self.tally),
+            None => stream.read(&mut self.buffer, &mut self.tally, self.goal),
         };
         if !was_open && stream.reader.is_open() {
             self.tally.open += 1;
@@ -190,7 +217,7 @@ impl Stream {
         Ok(())
     }
 
-    fn read(&mut self, buffer: &mut [u8], tally: &mut Tally) -> Result<()> {
+    fn read(&mut self, buffer: &mut [u8], tally: &mut Tally, goal: u64) -> Result<()> {
         let length = match self.socket.read(buffer) {
             Ok(0) => anyhow::bail!("the server ended the stream"),
             Ok(length) => length,
@@ -207,6 +234,9 @@ impl Stream {
             tally.latency.saturating_record(stamp.saturating_sub(due));
         })?;
         if tally.events > before {
+            let had = self.events;
+            self.events += tally.events - before;
+            tally.caught_up += usize::from((had + 1..=self.events).contains(&goal));
             tally.last_event = Some(now);
         }
         Ok(())

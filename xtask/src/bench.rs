@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::apt;
 use crate::build;
+use crate::centrifugo;
 use crate::house::House;
 use crate::nchan::Nchan;
 use crate::stamp::Stamp;
@@ -42,6 +43,18 @@ pub(crate) fn run(house: &House, steps: &mut Steps, quick: bool, options: &[Stri
         Err(error) => {
             bench.arg("--missing").arg(format!("nchan={error:#}"));
         }
+    }
+    match centrifugo::find_or_build(house, steps) {
+        Ok(program) => {
+            bench.arg("--peer").arg(format!("centrifugo={}", program.display()));
+        }
+        Err(error) => {
+            bench.arg("--missing").arg(format!("Centrifugo={error:#}"));
+        }
+    }
+    // Its packages are not where those of the others are.
+    if !options.iter().any(|option| option.starts_with("mercure=")) {
+        bench.arg("--missing").arg("Mercure=give its Caddy build by --peer mercure=PATH");
     }
     match better_sse(house, steps) {
         Ok(()) => {

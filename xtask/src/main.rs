@@ -3,7 +3,7 @@
 //! - `house`: where things are: the folders of the repository, the target folder, the user's cache
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
-//! - `tools`, `crate_tool`, `browsers`, `apt`, `nchan`: install what is missing
+//! - `tools`, `crate_tool`, `browsers`, `apt`, `nchan`, `centrifugo`: install what is missing
 //! - `build`, `demo`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `package`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
@@ -13,6 +13,7 @@ mod bench;
 mod bench_client;
 mod browsers;
 mod build;
+mod centrifugo;
 mod chaos;
 mod crate_tool;
 mod demo;
@@ -49,7 +50,7 @@ Usage: cargo xtask <COMMAND>
                        kill and stop a hub under real clients, and check what each of them got
   fuzz [--seconds 60] [TARGET]…
                        feed what comes from outside with inputs that libFuzzer invents, for so long each
-  bench [--quick] [--rounds 3] [--only NAME]… [--scenario NAME]…
+  bench [--quick] [--rounds 3] [--only NAME]… [--scenario NAME]… [--peer mercure=PATH] [--before HUB]
                        Tidings beside its peers: speed, memory and storms, as figures; see BENCHMARKS.md
   bench --client [--quick] [--rounds 7] [--starts 30]
                        what an event and the start cost the browser, in Chromium: the client beside its peers
@@ -135,7 +136,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
             (
-                Long(name @ ("rounds" | "events" | "starts" | "only" | "scenario")),
+                Long(name @ ("rounds" | "events" | "starts" | "only" | "scenario" | "peer" | "before")),
                 Some(Task::Bench { options, .. }),
             ) => {
                 options.push(format!("--{name}"));

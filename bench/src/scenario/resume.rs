@@ -48,7 +48,7 @@ pub(super) fn run(patience: Duration, start: Start<'_>, record: Record<'_>) -> R
 }
 
 /// Hears one event, and returns its id.
-fn last_id(server: &Server, patience: Duration) -> Result<String> {
+pub(super) fn last_id(server: &Server, patience: Duration) -> Result<String> {
     let mut stream = TcpStream::connect(server.address)?;
     stream.set_read_timeout(Some(patience))?;
     stream.write_all(server.subscribe(0, None).as_bytes())?;
@@ -63,9 +63,7 @@ fn last_id(server: &Server, patience: Duration) -> Result<String> {
     while memmem::find(&text[mark..], b"\n\n").is_none() {
         read_more(&mut stream, &mut text)?;
     }
-    let text = String::from_utf8_lossy(&text);
-    let id = text.lines().rev().find_map(|line| line.strip_prefix("id:")).context("an id")?;
-    Ok(id.trim().to_owned())
+    server.last_id(&String::from_utf8_lossy(&text)).context("an id")
 }
 
 fn read_to(stream: &mut TcpStream, text: &mut Vec<u8>, end: &[u8]) -> Result<()> {

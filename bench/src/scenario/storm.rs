@@ -16,11 +16,14 @@ pub(super) fn run(plan: &Plan, files: usize, start: Start<'_>, record: Record<'_
         }
         let server = start(QUIET)?;
         let mut swarm = Swarm::new()?;
-        let from = Instant::now();
+        let (from, before) = (Instant::now(), server.process.cpu()?);
         swarm.open(server.address, clients, clients, from + plan.patience, |number| server.subscribe(number, None))?;
         let (tally, took) = (swarm.tally(), from.elapsed());
         if tally.open == clients {
             record(Key::storm(clients), took.as_secs_f64());
+            let after = server.process.cpu()?;
+            let spent = after.user + after.system - before.user - before.system;
+            record(Key::StormCpu(clients), spent / f64::from(u32::try_from(clients)?));
         } else {
             notes.push(format!("{} of {clients} clients were in after {:.0} s", tally.open, took.as_secs_f64()));
             notes.extend(tally.first_loss.clone());

@@ -1,0 +1,27 @@
+//! Centrifugo, for the benchmarks: built by Go, where that is there, to the user's cache.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::house::House;
+use crate::steps::Steps;
+
+const VERSION: &str = "6.9.1";
+/// Where Go's own installer puts it, which is not always on the path.
+const GO: [&str; 2] = ["go", "/usr/local/go/bin/go"];
+
+/// The program.
+pub(crate) fn find_or_build(house: &House, steps: &mut Steps) -> Result<PathBuf> {
+    let folder = house.tools().join(format!("centrifugo-{VERSION}"));
+    let program = folder.join("bin/centrifugo");
+    if !program.exists() {
+        let go = GO.into_iter().find_map(|name| which::which(name).ok()).context("Go is not installed")?;
+        let mut install = house.command(go);
+        install.env("GOBIN", folder.join("bin")).arg("install");
+        install.arg(format!("github.com/centrifugal/centrifugo/v6@v{VERSION}"));
+        steps.run("go install centrifugo (minutes, once)", install)?;
+        ensure!(program.exists(), "Go has built no centrifugo");
+    }
+    Ok(program)
+}
