@@ -8,11 +8,14 @@
 //! - `swarm`: thousands of streams on one epoll
 //! - `publisher`: POSTs at a rate, and how long each took to be acknowledged
 //! - `scenario`: events at a rate in several shapes; idle, storm, comeback, resume
+//! - `faults`: the same faults to every peer: what was acknowledged and never heard
+//! - `soak`: everything at once for an hour, and what the server holds meanwhile; a program of its own
 //! - `report`, `chart`: the table, the figures as JSON, the picture
 //!
 //! The peers that are no servers of their own are the programs `bench-axum` and `bench-floor` and `better-sse/server.mjs`.
 
 pub mod chart;
+pub mod faults;
 pub mod machine;
 pub mod payload;
 pub mod peer;
@@ -21,4 +24,5 @@ pub mod publisher;
 pub mod reader;
 pub mod report;
 pub mod scenario;
+pub mod soak;
 pub mod swarm;

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use bench::{
-    chart, machine,
+    chart, faults, machine,
     peer::{Kind, Peer},
     report::Report,
     scenario::{self, Plan, Scenario},
@@ -21,7 +21,7 @@ const FILES: u64 = 20_000;
 
 const HELP: &str = "\
 Usage: bench --hub PATH --axum PATH --floor PATH --out FOLDER [--better-sse SCRIPT] [--nginx PATH --nchan MODULE]
-             [--before PATH] [--peer NAME=PATH]… [--missing NAME=REASON]… [--quick] [--rounds N] [--only NAME]… [--scenario NAME]…
+             [--before PATH] [--peer NAME=PATH]… [--missing NAME=REASON]… [--quick] [--faults] [--rounds N] [--only NAME]… [--scenario NAME]…
 `cargo xtask bench` builds all that and calls it.";
 
 #[derive(Default)]
@@ -41,6 +41,7 @@ struct Options {
     scenarios: Vec<String>,
     rounds: Option<usize>,
     quick: bool,
+    faults: bool,
 }
 
 fn main() -> Result<()> {
@@ -60,8 +61,12 @@ fn main() -> Result<()> {
         "the scenarios are {}",
         scenario::all().into_iter().map(Scenario::name).collect::<Vec<_>>().join(", ")
     );
+    let faults = options.faults;
     let peers = peers(options);
     ensure!(peers.iter().any(|peer| peer.kind.is_ok()), "there is nobody to measure");
+    if faults {
+        return compare_by_faults(&peers, &logs);
+    }
 
     println!("{}", machine::describe());
     let mut report = Report::new(&peers);
@@ -80,6 +85,20 @@ fn main() -> Result<()> {
     write(&out, "figures.json", &report.json())?;
     write(&out, "chart.svg", &chart::svg(&report))?;
     println!("load at the end {}; {:.0} s in all", machine::load(), started.elapsed().as_secs_f32());
+    Ok(())
+}
+
+/// The same faults to everybody who can begin again after them.
+fn compare_by_faults(peers: &[Peer], logs: &Path) -> Result<()> {
+    let seed = faults::draw_seed();
+    println!("seed {seed}\n{}", faults::HEADINGS);
+    for peer in peers {
+        match &peer.kind {
+            Ok(kind) if kind.can_begin_again() => println!("{}", faults::run(peer.name, kind, logs, seed)?),
+            Ok(_) => {}
+            Err(reason) => println!("{} is missing: {reason}", peer.name),
+        }
+    }
     Ok(())
 }
 
@@ -181,6 +200,7 @@ fn options() -> Result<Options> {
             lexopt::Arg::Long("nginx") => options.nginx = Some(arguments.value()?.into()),
             lexopt::Arg::Long("nchan") => options.nchan = Some(arguments.value()?.into()),
             lexopt::Arg::Long("out") => options.out = Some(arguments.value()?.into()),
+            lexopt::Arg::Long("faults") => options.faults = true,
             lexopt::Arg::Long("quick") => options.quick = true,
             lexopt::Arg::Long("scenario") => options.scenarios.push(arguments.value()?.string()?),
             lexopt::Arg::Long("rounds") => options.rounds = Some(arguments.value()?.parse()?),

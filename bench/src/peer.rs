@@ -8,6 +8,7 @@ mod nchan;
 use std::{
     fmt::Write,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener},
+    ops::Deref,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -61,11 +62,27 @@ pub struct Peer {
 pub struct Server {
     /// Its processes.
     pub process: Process,
+    speaker: Speaker,
+    heartbeat: Duration,
+    log: PathBuf,
+    /// Its files, removed with it.
+    folder: TempDir,
+}
+
+/// Who knows where a peer listens and how it is spoken to.
+#[derive(Debug, Clone)]
+pub struct Speaker {
     /// Where it listens.
     pub address: SocketAddr,
     kind: Kind,
-    /// Its files, removed with it.
-    _folder: TempDir,
+}
+
+impl Deref for Server {
+    type Target = Speaker;
+
+    fn deref(&self) -> &Speaker {
+        &self.speaker
+    }
 }
 
 impl Kind {
@@ -96,28 +113,65 @@ impl Kind {
     pub fn start(&self, name: &str, heartbeat: Duration, logs: &Path) -> Result<Server> {
         let folder = TempDir::new()?;
         let log = logs.join(format!("{}.log", name.replace(' ', "-")));
+        let begun = self.begin(None, heartbeat, folder.path(), &log);
+        let (process, address) = begun.with_context(|| format!("starting {name}"))?;
+        Ok(Server { process, speaker: Speaker { address, kind: self.clone() }, heartbeat, log, folder })
+    }
+
+    /// Whether it can begin again at the same address, as [`Server::kill_and_start`] has it.
+    #[must_use]
+    pub fn can_begin_again(&self) -> bool {
+        matches!(self, Self::Tidings { plain: false, .. } | Self::Nchan { .. } | Self::Centrifugo(_) | Self::Mercure(_))
+    }
+
+    /// On any port, and as fast as it can be; or there again, on what it keeps on disk if it keeps anything.
+    fn begin(
+        &self,
+        again: Option<SocketAddr>,
+        heartbeat: Duration,
+        folder: &Path,
+        log: &Path,
+    ) -> Result<(Process, SocketAddr)> {
         let millis = heartbeat.as_millis().to_string();
-        let (process, address) = match self {
+        match self {
             Self::Tidings { hub, plain } => {
                 let mut command = Command::new(hub);
-                command.args(["--listen", "127.0.0.1:0", "--heartbeat-ms", &millis]);
+                let listen = again.map_or_else(|| "127.0.0.1:0".to_owned(), |address| address.to_string());
+                command.args(["--listen", &listen, "--heartbeat-ms", &millis]);
                 command.args(plain.then_some("--plain"));
-                Process::start(&command, &log)
+                if again.is_some() {
+                    command.arg("--engine").arg(format!("sqlite:{}", folder.join("tidings.db").display()));
+                }
+                Process::start(&command, log)
             }
-            Self::Floor(program) | Self::Axum(program) => Process::start(Command::new(program).arg(&millis), &log),
-            Self::BetterSse(script) => Process::start(Command::new("node").arg(script).arg(&millis), &log),
+            Self::Floor(program) | Self::Axum(program) => Process::start(Command::new(program).arg(&millis), log),
+            Self::BetterSse(script) => Process::start(Command::new("node").arg(script).arg(&millis), log),
             Self::Nchan { nginx, module } => {
-                at(|port| nchan::start((nginx, module), port, heartbeat, folder.path(), &log))
+                at(again, |address| nchan::start((nginx, module), address, heartbeat, folder, log))
             }
-            Self::Centrifugo(program) => at(|port| centrifugo::start(program, port, heartbeat, folder.path(), &log)),
-            Self::Mercure(program) => at(|port| mercure::start(program, port, heartbeat, folder.path(), &log)),
+            Self::Centrifugo(program) => {
+                at(again, |address| centrifugo::start(program, address, heartbeat, folder, log))
+            }
+            Self::Mercure(program) => at(again, |address| mercure::start(program, address, heartbeat, folder, log)),
         }
-        .with_context(|| format!("starting {name}"))?;
-        Ok(Server { process, address, kind: self.clone(), _folder: folder })
     }
 }
 
 impl Server {
+    /// Kills it, as a crash does, and starts it again where it was.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn kill_and_start(&mut self) -> Result<()> {
+        self.process.kill();
+        let address = Some(self.speaker.address);
+        (self.process, _) = self.speaker.kind.begin(address, self.heartbeat, self.folder.path(), &self.log)?;
+        Ok(())
+    }
+}
+
+impl Speaker {
     /// The request that opens a stream: the `number`th client's, after the event of this id where it resumes.
     #[must_use]
     pub fn subscribe(&self, number: usize, last_event_id: Option<&str>) -> String {
@@ -145,10 +199,38 @@ impl Server {
         let field = |name| move |line: &'_ str| line.strip_prefix(name).map(|value: &str| value.trim().to_owned());
         match self.kind {
             Kind::Centrifugo(_) => {
-                text.lines().rev().filter_map(field("data:")).find_map(|data| centrifugo::id(&data).ok()?)
+                text.lines().rev().filter_map(field("data:")).find_map(|data| centrifugo::last_id(&data))
             }
             _ => text.lines().rev().find_map(field("id:")),
         }
+    }
+
+    /// Where a message leaves its reader.
+    #[must_use]
+    pub fn id_of(&self, last_event_id: &str, data: &str) -> Option<String> {
+        match self.kind {
+            Kind::Centrifugo(_) => centrifugo::last_id(data),
+            _ => Some(last_event_id.to_owned()).filter(|id| !id.is_empty()),
+        }
+    }
+
+    /// Whether a message tells its reader that something may have been missed.
+    #[must_use]
+    pub fn tells_gap(&self, event: &str, data: &str) -> bool {
+        match self.kind {
+            Kind::Tidings { .. } => event == "gap",
+            Kind::Centrifugo(_) => centrifugo::tells_gap(data),
+            _ => false,
+        }
+    }
+
+    /// Whether the head of a stream tells that something may have been missed since this id. (A browser's `EventSource` does not show it.)
+    #[must_use]
+    pub fn head_tells_gap(&self, head: &str, id: Option<&str>) -> bool {
+        let told = head.lines().find_map(|line| {
+            Some(line.split_once(':')?).filter(|(name, _)| name.eq_ignore_ascii_case("last-event-id"))
+        });
+        matches!(self.kind, Kind::Mercure(_)) && id.zip(told).is_some_and(|(id, (_, told))| told.trim() != id)
     }
 
     /// The request that publishes a payload to everybody.
@@ -179,7 +261,10 @@ impl Server {
 
 /// For who takes no port 0, one is asked of the system and given back; should another take it meanwhile, the server does not start and
 /// the run says so.
-fn at(start: impl FnOnce(SocketAddr) -> Result<Process>) -> Result<(Process, SocketAddr)> {
+fn at(again: Option<SocketAddr>, start: impl FnOnce(SocketAddr) -> Result<Process>) -> Result<(Process, SocketAddr)> {
+    if let Some(address) = again {
+        return Ok((start(address)?, address));
+    }
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let address = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
     Ok((start(address)?, address))

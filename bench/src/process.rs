@@ -122,6 +122,16 @@ impl Process {
         Ok(memory)
     }
 
+    /// How many files and sockets the server and its children have open.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended.
+    pub fn descriptors(&self) -> Result<usize> {
+        let count = |pid| anyhow::Ok(fs::read_dir(format!("/proc/{pid}/fd")).context("the server has ended")?.count());
+        self.family().into_iter().map(count).sum()
+    }
+
     /// The process and all below it.
     fn family(&self) -> Vec<u32> {
         let mut family = vec![self.child.id()];
@@ -155,11 +165,20 @@ fn with_its_owner(program: &Command) -> Command {
     command
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    /// Kills it and its children at once.
+    pub fn kill(&mut self) {
         if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);
         }
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(Some(_))) {
+            self.kill();
+        }
     }
 }

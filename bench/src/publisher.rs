@@ -108,20 +108,30 @@ pub fn publish_until(
 
 /// One kept connection.
 #[derive(Debug)]
-struct Connection {
+pub struct Connection {
     socket: TcpStream,
     answer: Vec<u8>,
 }
 
 impl Connection {
-    fn open(address: SocketAddr) -> Result<Self> {
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// When nobody listens there.
+    pub fn open(address: SocketAddr) -> Result<Self> {
         let socket = TcpStream::connect(address).context("connecting to publish")?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(TIMEOUT))?;
         Ok(Self { socket, answer: Vec::new() })
     }
 
-    fn post(&mut self, request: &str) -> Result<()> {
+    /// Sends a request, and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// When it is refused, or not answered in time.
+    pub fn post(&mut self, request: &str) -> Result<()> {
         self.socket.write_all(request.as_bytes()).context("publishing")?;
         self.answer.clear();
         let mut buffer = [0; 4_096];

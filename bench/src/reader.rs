@@ -29,23 +29,17 @@ enum Part {
 }
 
 /// Reads one response and finds the stamps in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Reader {
-    part: Part,
+    body: BodyReader,
     stamps: Stamps,
-}
-
-impl Default for Reader {
-    fn default() -> Self {
-        Self { part: Part::Head(Vec::new()), stamps: Stamps::default() }
-    }
 }
 
 impl Reader {
     /// Whether the head has come, and was that of a 200.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self.part, Part::Head(_))
+        self.body.head().is_some()
     }
 
     /// Takes the next bytes and calls `on_stamp` with each stamp that they complete.
@@ -53,7 +47,38 @@ impl Reader {
     /// # Errors
     ///
     /// When it is no response with status 200, or no chunk where one must be.
-    pub fn push(&mut self, mut bytes: &[u8], on_stamp: &mut impl FnMut(u64)) -> Result<()> {
+    pub fn push(&mut self, bytes: &[u8], on_stamp: &mut impl FnMut(u64)) -> Result<()> {
+        let stamps = &mut self.stamps;
+        self.body.push(bytes, &mut |data| stamps.push(data, on_stamp))
+    }
+}
+
+/// Reads one response, and calls for what is in its body.
+#[derive(Debug)]
+pub struct BodyReader {
+    part: Part,
+    head: String,
+}
+
+impl Default for BodyReader {
+    fn default() -> Self {
+        Self { part: Part::Head(Vec::new()), head: String::new() }
+    }
+}
+
+impl BodyReader {
+    /// The head of the response, once it has come.
+    #[must_use]
+    pub fn head(&self) -> Option<&str> {
+        (!matches!(self.part, Part::Head(_))).then_some(&self.head)
+    }
+
+    /// Takes the next bytes and calls `on_data` with each piece of the body in them.
+    ///
+    /// # Errors
+    ///
+    /// When it is no response with status 200, or no chunk where one must be.
+    pub fn push(&mut self, mut bytes: &[u8], on_data: &mut impl FnMut(&[u8])) -> Result<()> {
         while !bytes.is_empty() {
             match &mut self.part {
                 Part::Head(head) => {
@@ -61,6 +86,7 @@ impl Reader {
                     head.extend_from_slice(bytes);
                     ensure!(head.len() <= HEAD + bytes.len(), "a head of more than {HEAD} bytes");
                     let Some((length, chunked)) = parse_head(head)? else { return Ok(()) };
+                    self.head = String::from_utf8_lossy(&head[..length]).into_owned();
                     bytes = &bytes[length - before..];
                     self.part = if chunked { Part::Size(0) } else { Part::Body };
                 }
@@ -85,7 +111,7 @@ impl Reader {
                 Part::Chunk(left) => {
                     let length = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                     let (data, rest) = bytes.split_at(length);
-                    self.stamps.push(data, on_stamp);
+                    on_data(data);
                     *left -= length as u64;
                     if *left == 0 {
                         self.part = Part::ChunkEnd;
@@ -100,7 +126,7 @@ impl Reader {
                     bytes = &bytes[1..];
                 }
                 Part::Body => {
-                    self.stamps.push(bytes, on_stamp);
+                    on_data(bytes);
                     return Ok(());
                 }
                 Part::End => return Ok(()),
@@ -159,7 +185,8 @@ impl Stamps {
     }
 }
 
-fn find(text: &[u8], on_stamp: &mut impl FnMut(u64)) {
+/// The stamps in a whole text.
+pub fn find(text: &[u8], on_stamp: &mut impl FnMut(u64)) {
     for at in MARKS.find_iter(text) {
         if let Some(stamp) = text.get(at + MARK.len()..at + STAMP).and_then(digits) {
             on_stamp(stamp);

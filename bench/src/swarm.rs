@@ -30,6 +30,8 @@ pub struct Tally {
     pub open: usize,
     /// Streams that were refused or ended.
     pub lost: usize,
+    /// Streams that [left](Swarm::leave) by themselves.
+    pub gone: usize,
     /// Why the first of them was.
     pub first_loss: Option<String>,
     /// Streams that have had as many payloads as was [asked for](Swarm::count_those_with).
@@ -52,6 +54,7 @@ impl Tally {
         Ok(Self {
             open: 0,
             lost: 0,
+            gone: 0,
             first_loss: None,
             caught_up: 0,
             events: 0,
@@ -60,6 +63,13 @@ impl Tally {
             last_event: None,
             latency,
         })
+    }
+}
+
+impl Tally {
+    /// Streams that are not on their way.
+    fn settled(&self) -> usize {
+        self.open + self.lost + self.gone
     }
 }
 
@@ -131,8 +141,8 @@ impl Swarm {
         mut request: impl FnMut(usize) -> String,
     ) -> Result<()> {
         let goal = self.streams.len() + count;
-        while self.tally.open + self.tally.lost < goal && Instant::now() < deadline {
-            let under_way = self.streams.len() - self.tally.open - self.tally.lost;
+        while self.tally.settled() < goal && Instant::now() < deadline {
+            let under_way = self.streams.len() - self.tally.settled();
             for _ in 0..(goal - self.streams.len()).min(at_once.saturating_sub(under_way)) {
                 let request = request(self.streams.len());
                 self.start(address, request)?;
@@ -140,6 +150,17 @@ impl Swarm {
             self.poll(deadline)?;
         }
         Ok(())
+    }
+
+    /// Closes the oldest open streams.
+    pub fn leave(&mut self, count: usize) {
+        let oldest =
+            self.streams.iter_mut().filter(|stream| stream.as_ref().is_some_and(|stream| stream.reader.is_open()));
+        for stream in oldest.take(count) {
+            *stream = None;
+            self.tally.open -= 1;
+            self.tally.gone += 1;
+        }
     }
 
     fn start(&mut self, address: SocketAddr, request: String) -> Result<()> {

@@ -4,7 +4,7 @@
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
 //! - `tools`, `crate_tool`, `browsers`, `apt`, `nchan`, `centrifugo`: install what is missing
-//! - `build`, `demo`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `package`, `size`: one command each
+//! - `build`, `demo`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `soak`, `package`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
 
@@ -23,6 +23,7 @@ mod nchan;
 mod package;
 mod sim;
 mod size;
+mod soak;
 mod stamp;
 mod steps;
 mod test;
@@ -52,6 +53,8 @@ Usage: cargo xtask <COMMAND>
                        feed what comes from outside with inputs that libFuzzer invents, for so long each
   bench [--quick] [--rounds 3] [--only NAME]… [--scenario NAME]… [--peer mercure=PATH] [--before HUB]
                        Tidings beside its peers: speed, memory and storms, as figures; see BENCHMARKS.md
+  bench --faults       the same cuts and kills to Tidings and its peers: what was acknowledged and never heard
+  soak [--minutes 60]  everything at once on a hub of each engine: its memory, files and latency, minute by minute
   bench --client [--quick] [--rounds 7] [--starts 30]
                        what an event and the start cost the browser, in Chromium: the client beside its peers
   bench --instructions instructions of the hot path under callgrind, which a busy machine does not change
@@ -72,6 +75,7 @@ enum Task {
     Chaos { minutes: String, seed: Option<String> },
     Fuzz { seconds: String, only: Vec<String> },
     Bench { quick: bool, instructions: bool, client: bool, options: Vec<String> },
+    Soak { minutes: String },
     Setup,
     Build,
     Package { check: bool, only: Vec<String> },
@@ -102,6 +106,7 @@ fn run(task: Task) -> Result<()> {
         Task::Bench { instructions: true, .. } => bench::instructions(&house, &mut steps),
         Task::Bench { client: true, quick, options, .. } => bench_client::run(&house, &mut steps, quick, &options),
         Task::Bench { quick, options, .. } => bench::run(&house, &mut steps, quick, &options),
+        Task::Soak { minutes } => soak::run(&house, &mut steps, &minutes),
         Task::Setup => setup(&house, &mut steps),
         Task::Build => build::all(&house, &mut steps),
         Task::Package { check, only } => package::run(&house, &mut steps, check, &only),
@@ -129,10 +134,12 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("seeds"), Some(Task::Sim { seeds, .. })) => *seeds = arguments.value()?.string()?,
             (Long("from"), Some(Task::Sim { from, .. })) => *from = Some(arguments.value()?.string()?),
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
+            (Long("minutes"), Some(Task::Soak { minutes })) => *minutes = arguments.value()?.string()?,
             (Long("seed"), Some(Task::Chaos { seed, .. })) => *seed = Some(arguments.value()?.string()?),
             (Long("seconds"), Some(Task::Fuzz { seconds, .. })) => *seconds = arguments.value()?.string()?,
             (Value(name), Some(Task::Fuzz { only, .. })) => only.push(name.string()?),
             (Long("quick"), Some(Task::Bench { quick, .. })) => *quick = true,
+            (Long("faults"), Some(Task::Bench { options, .. })) => options.push("--faults".to_owned()),
             (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
             (
@@ -152,6 +159,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },
                     "fuzz" => Task::Fuzz { seconds: fuzz::SECONDS.to_owned(), only: Vec::new() },
                     "bench" => Task::Bench { quick: false, instructions: false, client: false, options: Vec::new() },
+                    "soak" => Task::Soak { minutes: soak::MINUTES.to_owned() },
                     "setup" => Task::Setup,
                     "build" => Task::Build,
                     "package" => Task::Package { check: false, only: Vec::new() },

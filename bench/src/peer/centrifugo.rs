@@ -2,7 +2,7 @@
 
 use std::{fs, net::SocketAddr, path::Path, process::Command, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::process::Process;
@@ -37,7 +37,7 @@ pub(super) fn start(
     Process::start_at(Command::new(program).arg("-c").arg(&file).current_dir(folder), address, log)
 }
 
-/// The path that subscribes, after an id from [`id`] where the reader had one.
+/// The path that subscribes, after an id from [`last_id`] where the reader had one.
 pub(super) fn stream(id: Option<&str>) -> String {
     let subscription = match id.and_then(|id| id.split_once(':')) {
         Some((offset, epoch)) => {
@@ -62,12 +62,19 @@ pub(super) fn publication(payload: &str) -> String {
 }
 
 /// Where a frame leaves its reader: `offset:epoch`.
-///
-/// # Errors
-///
-/// When it is no JSON.
-pub(super) fn id(data: &str) -> Result<Option<String>> {
-    let frame: Value = serde_json::from_str(data).with_context(|| format!("a frame: {data}"))?;
-    let at = |place: &Value| Some(format!("{}:{}", place["offset"].as_u64()?, place["epoch"].as_str()?));
-    Ok(at(&frame["pub"]).or_else(|| at(&frame["connect"]["subs"]["bench"])))
+pub(super) fn last_id(data: &str) -> Option<String> {
+    let frame: Value = serde_json::from_str(data).ok()?;
+    let at = |place: &Value, epoch: &Value| Some(format!("{}:{}", place["offset"].as_u64()?, epoch.as_str()?));
+    let (publication, subscription) = (&frame["pub"], &frame["connect"]["subs"]["bench"]);
+    let recovered = subscription["publications"].as_array().and_then(|recovered| recovered.last());
+    at(publication, &publication["epoch"])
+        .or_else(|| at(recovered?, &subscription["epoch"]))
+        .or_else(|| at(subscription, &subscription["epoch"]))
+}
+
+/// Whether the answer to a connection says that not all could be recovered.
+pub(super) fn tells_gap(data: &str) -> bool {
+    let frame: Value = serde_json::from_str(data).unwrap_or_default();
+    let subscription = &frame["connect"]["subs"]["bench"];
+    subscription["was_recovering"] == true && subscription["recovered"] != true
 }

@@ -32,6 +32,7 @@ hub [options]: the smallest backend that embeds Tidings, at /api/events
   --jwt SECRET                  events are for those who bring a token (HS256; grants in its claim `tidings`); the backend
                                 publishes at /backend/publish, and gives and takes channels back by
                                 POST /backend/give/USER/CHANNELS and /backend/take/USER/CHANNELS
+  --backend                     those calls of the backend without --jwt too, where everybody may hear everything
   --metrics                     its figures for Prometheus, at /metrics
   --plain                       served by axum::serve instead of tidings::serve
   --help                        this
@@ -44,6 +45,7 @@ struct Options {
     hub: HubBuilder,
     jwt: Option<Jwt>,
     metrics: bool,
+    backend: bool,
     plain: bool,
 }
 
@@ -55,6 +57,7 @@ impl Options {
             hub: Hub::builder(),
             jwt: None,
             metrics: false,
+            backend: false,
             plain: false,
         };
         while let Some(argument) = arguments.next()? {
@@ -77,6 +80,7 @@ impl Options {
                     options.hub = options.hub.presence(PresenceSettings::default().grace(grace).alive(alive));
                 }
                 lexopt::Arg::Long("metrics") => options.metrics = true,
+                lexopt::Arg::Long("backend") => options.backend = true,
                 lexopt::Arg::Long("plain") => options.plain = true,
                 lexopt::Arg::Long("jwt") => {
                     // Tokens that live for seconds end when they say.
@@ -118,7 +122,7 @@ async fn main() -> ExitCode {
 }
 
 #[allow(clippy::print_stdout, reason = "whoever started it waits for the address")]
-async fn run(Options { listen, hub: builder, jwt, metrics, plain }: Options) -> anyhow::Result<()> {
+async fn run(Options { listen, hub: builder, jwt, metrics, backend, plain }: Options) -> anyhow::Result<()> {
     // Before the hub, whose first figures it is to see.
     let prometheus = if metrics { Some(prometheus()?) } else { None };
     let hub = builder.build().await?;
@@ -131,13 +135,14 @@ async fn run(Options { listen, hub: builder, jwt, metrics, plain }: Options) -> 
     .allow_publish("*")
     .allow_presence("*");
     let open = Routes::new(hub.clone(), auth).publish().latency().into_router();
+    let commands =
+        Router::new().route("/give/{user}/{channels}", post(give)).route("/take/{user}/{channels}", post(take));
+    let commands = commands.with_state(hub.clone());
     let app = match jwt {
+        None if backend => Router::new().nest("/api/events", open).nest("/backend", commands),
         None => Router::new().nest("/api/events", open),
         Some(jwt) => {
             let events = Routes::new(hub.clone(), jwt).tickets(MemoryTickets::default()).into_router();
-            let commands =
-                Router::new().route("/give/{user}/{channels}", post(give)).route("/take/{user}/{channels}", post(take));
-            let commands = commands.with_state(hub.clone());
             Router::new().nest("/api/events", events).nest("/backend", open.merge(commands))
         }
     };

@@ -52,6 +52,9 @@ pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// For how long a stream that has caught up has a task of its own: who reads slowly is soon behind again.
 const CAUGHT_UP: Duration = Duration::from_secs(1);
 
+/// How much of a client's first words is read at once: most heads are shorter.
+const BEGIN_BYTES: usize = 1 << 10;
+
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a connection leaves when its task ends: its stream, if that rests, or nothing.
@@ -265,10 +268,10 @@ async fn begin<S: Transport>(
     mut socket: Stall<S>,
     peer: SocketAddr,
 ) -> io::Result<Option<Begun<S>>> {
-    let mut bytes = [0; PREFACE.len()];
+    let mut bytes = [0; BEGIN_BYTES];
     let mut count = 0;
     let read = async {
-        while count < bytes.len() && bytes[..count] == PREFACE[..count] {
+        while count < PREFACE.len() && bytes[..count] == PREFACE[..count] {
             match socket.read(&mut bytes[count..]).await? {
                 0 => break,
                 read => count += read,
@@ -280,7 +283,8 @@ async fn begin<S: Transport>(
         read = read => read?,
         () = shared.stopped() => return Ok(None),
     }
-    Ok(Some(Begun { socket, peer, is_http2: bytes == *PREFACE, read: Bytes::copy_from_slice(&bytes[..count]) }))
+    let read = Bytes::copy_from_slice(&bytes[..count]);
+    Ok(Some(Begun { socket, peer, is_http2: read.starts_with(PREFACE), read }))
 }
 
 /// Lets hyper serve requests, until one of them is answered by a stream that can be taken over, or none comes for some time, or
