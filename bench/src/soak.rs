@@ -205,8 +205,8 @@ fn command_channels(address: SocketAddr, done: &AtomicBool) -> Result<()> {
             break;
         }
         let channel = format!(r#"{{"connectionId":"{id}","requestId":"r{number}","channels":["chat:{number}"]}}"#);
-        calls.post(&post(address, "/api/events/subscribe", &channel))?;
-        calls.post(&post(address, "/api/events/unsubscribe", &channel))?;
+        calls.post(&post(address, "/api/events/subscribe?user=commander", &channel))?;
+        calls.post(&post(address, "/api/events/unsubscribe?user=commander", &channel))?;
         let user = number % STREAMS;
         calls.post(&post(address, &format!("/backend/give/u{user}/given:{user}"), ""))?;
         calls.post(&post(address, &format!("/backend/take/u{user}/given:{user}"), ""))?;
