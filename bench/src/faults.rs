@@ -171,7 +171,7 @@ fn read_once(speaker: &Speaker, number: usize, ledger: &mut Ledger, until: Optio
                     ledger.heard(stamp);
                     last = Instant::now();
                 });
-                if let Some(id) = speaker.id_of(message.last_event_id, message.data) {
+                if let Some(id) = speaker.id_of(ledger.id.as_deref(), message.last_event_id, message.data) {
                     ledger.id = Some(id);
                 }
             });

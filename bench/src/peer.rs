@@ -199,17 +199,17 @@ impl Speaker {
         let field = |name| move |line: &'_ str| line.strip_prefix(name).map(|value: &str| value.trim().to_owned());
         match self.kind {
             Kind::Centrifugo(_) => {
-                text.lines().rev().filter_map(field("data:")).find_map(|data| centrifugo::last_id(&data))
+                text.lines().rev().filter_map(field("data:")).find_map(|data| centrifugo::last_id(None, &data))
             }
             _ => text.lines().rev().find_map(field("id:")),
         }
     }
 
-    /// Where a message leaves its reader.
+    /// Where a message leaves its reader, who was at `before`.
     #[must_use]
-    pub fn id_of(&self, last_event_id: &str, data: &str) -> Option<String> {
+    pub fn id_of(&self, before: Option<&str>, last_event_id: &str, data: &str) -> Option<String> {
         match self.kind {
-            Kind::Centrifugo(_) => centrifugo::last_id(data),
+            Kind::Centrifugo(_) => centrifugo::last_id(before, data),
             _ => Some(last_event_id.to_owned()).filter(|id| !id.is_empty()),
         }
     }

@@ -61,15 +61,16 @@ pub(super) fn publication(payload: &str) -> String {
     format!(r#"{{"channel":"bench","data":{payload}}}"#)
 }
 
-/// Where a frame leaves its reader: `offset:epoch`.
-pub(super) fn last_id(data: &str) -> Option<String> {
+/// Where a frame leaves its reader, who was at `before`: `offset:epoch`. Most frames do not say the epoch again.
+pub(super) fn last_id(before: Option<&str>, data: &str) -> Option<String> {
     let frame: Value = serde_json::from_str(data).ok()?;
-    let at = |place: &Value, epoch: &Value| Some(format!("{}:{}", place["offset"].as_u64()?, epoch.as_str()?));
     let (publication, subscription) = (&frame["pub"], &frame["connect"]["subs"]["bench"]);
     let recovered = subscription["publications"].as_array().and_then(|recovered| recovered.last());
-    at(publication, &publication["epoch"])
-        .or_else(|| at(recovered?, &subscription["epoch"]))
-        .or_else(|| at(subscription, &subscription["epoch"]))
+    let offset = [Some(publication), recovered, Some(subscription)].into_iter().flatten();
+    let offset = offset.filter_map(|place| place["offset"].as_u64()).next()?;
+    let epoch = publication["epoch"].as_str().or_else(|| subscription["epoch"].as_str());
+    let epoch = epoch.or_else(|| Some(before?.split_once(':')?.1))?;
+    Some(format!("{offset}:{epoch}"))
 }
 
 /// Whether the answer to a connection says that not all could be recovered.
