@@ -575,6 +575,7 @@ fn addressed_events_of_the_past_come_as_backfill_from_the_log_and_the_window_and
         ]
     );
     house.append(addressed("ana"));
+    house.core.flush();
     assert_eq!(house.hear(&link), ["8 label @8"]);
 }
 
