@@ -29,7 +29,7 @@ const BROKEN = 28
 const FIELDS = {
   connected: 'connectionId channels rejected resumed heartbeatMs expiresIn aliveMs timestampMs userId',
   subscribed: 'requestId channels addressed cursor',
-  gap: 'channels addressed requestId reason',
+  gap: 'channels addressed cursor requestId reason',
   revoked: 'channels addressed code',
   presence: 'rejected',
   closing: 'retryMs reason',

@@ -504,7 +504,7 @@ impl<A: Application> Driver<A> {
                 let cursor = self.session.borrow().heard_up_to(handler);
                 self.application.settled(handler, refusal.as_deref(), &cursor);
             }
-            Action::Gap { channels, addressed, reason, handlers } => {
+            Action::Gap { channels, addressed, reason, handlers, .. } => {
                 self.application.gap(None, channels.as_deref(), addressed, &reason);
                 for id in handlers {
                     self.application.gap(Some(id), channels.as_deref(), addressed, &reason);

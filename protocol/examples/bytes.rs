@@ -66,7 +66,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 )
             }
             Gap::NAME => {
-                let gap = Gap { channels: None, addressed: false, reason: GapReason::Trimmed, request_id: None };
+                let (addressed, cursor, request_id) = (false, None, None);
+                let gap = Gap { channels: None, addressed, cursor, reason: GapReason::Trimmed, request_id };
                 (Frame::Gap(gap), Some(AT))
             }
             Connected::NAME => {

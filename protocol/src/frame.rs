@@ -75,6 +75,8 @@ words! {
         Trimmed = "trimmed",
         /// The cursor lies beyond the log's end, or names another record than the log holds there: the log lost its tail.
         Diverged = "diverged",
+        /// Records that the log holds after the cursor cannot be read as they were written.
+        Damaged = "damaged",
     }
 }
 
@@ -194,6 +196,10 @@ pub struct Gap {
     /// Beside a list of channels, which may be empty: among the events addressed to this user or device as well.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
     pub addressed: bool,
+    /// Beside a list: what may be missing stands at this cursor or before, so that who has had that much has missed nothing. Without a
+    /// `request_id` it is where the stream goes on.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub cursor: Option<Cursor>,
     /// Why.
     pub reason: GapReason,
     /// The call whose `since` cannot be honoured: nobody else has missed anything. None on all of the stream.

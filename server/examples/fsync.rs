@@ -53,7 +53,8 @@ fn sqlite(directory: &Path, batch: usize) -> Result<f64, Error> {
     );
     let keys: Vec<_> = (0..1_000_000).map(|_| uuid::Uuid::now_v7().to_string()).collect();
     let mut insert = connection.prepare(
-        "INSERT INTO records (seq, tag, key, timestamp, bytes, entry) VALUES (?1, 1, ?2, 1700000000000, ?1, ?3)",
+        "INSERT INTO records (seq, tag, key, timestamp, bytes, header, entry)
+         VALUES (?1, 1, ?2, 1700000000000, ?1, zeroblob(32), ?3)",
     )?;
     let (mut begin, mut commit) = (connection.prepare("BEGIN IMMEDIATE")?, connection.prepare("COMMIT")?);
     let started = Instant::now();

@@ -11,7 +11,7 @@ pub(crate) enum Clock {
     Running(Instant),
     /// Set by hand.
     #[cfg(feature = "simulation")]
-    Set(std::sync::atomic::AtomicU64),
+    Set(std::sync::atomic::AtomicU64, tokio::sync::Notify),
 }
 
 impl Clock {
@@ -19,7 +19,21 @@ impl Clock {
         match self {
             Self::Running(started) => millis(started.elapsed()),
             #[cfg(feature = "simulation")]
-            Self::Set(now) => now.load(std::sync::atomic::Ordering::Relaxed),
+            Self::Set(now, _) => now.load(std::sync::atomic::Ordering::Relaxed),
+        }
+    }
+
+    /// Waits for so long.
+    pub(crate) async fn pause(&self, time: Duration) {
+        match self {
+            Self::Running(_) => tokio::time::sleep(time).await,
+            #[cfg(feature = "simulation")]
+            Self::Set(_, moved) => {
+                let until = self.now_ms().saturating_add(millis(time));
+                while self.now_ms() < until {
+                    moved.notified().await;
+                }
+            }
         }
     }
 }

@@ -26,8 +26,6 @@ mod page;
 mod pending;
 mod step;
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 use tidings_protocol::{
     Cursor, Pattern,
@@ -35,25 +33,21 @@ use tidings_protocol::{
     sse,
 };
 
-use self::{
-    aside::Aside,
-    batch::Batch,
-    control::Given,
-    page::{PAGE, Page},
-    step::Flow,
-};
+use self::{aside::Aside, batch::Batch, control::Given, page::Page, step::Flow};
 pub(crate) use self::{
     control::{Authority, Rekeyed},
     names::Names,
-    page::Fetched,
+    page::{Concern, Fetched, Hole, Skip},
     pending::Since,
     step::{Ask, Step, View},
 };
 use crate::{
+    engine::RoutingKey,
     meter::Written,
     record::json_frame,
     routing::{self, KeyRef, Kind, RouteKey},
     standing::{Asked, Issued},
+    window::Lineage,
 };
 
 #[derive(Debug)]
@@ -62,7 +56,7 @@ pub(crate) struct Connection {
     unaligned: bool,
     /// Why the client may have missed something on all of its stream, until it is told.
     gap: Option<GapReason>,
-    lineage: u64,
+    lineage: Lineage,
     /// All records that match up to here were handed to the driver.
     position: Cursor,
     channels: Vec<Pattern>,
@@ -180,12 +174,18 @@ impl Connection {
 
     /// Takes what [`Step::Read`] asked for.
     pub(crate) fn page(&mut self, after: Cursor, fetched: Fetched) {
-        self.aside.add_to().page = Some(Page { after, records: fetched.map(VecDeque::from) });
+        self.aside.add_to().page = Some(Page { after, fetched });
+    }
+
+    /// The routing keys that it looks up, for what it asks of the past too.
+    pub(crate) fn routing_keys(&self) -> Vec<RoutingKey> {
+        let asked = self.aside.pending.iter().flat_map(|pending| &pending.keys);
+        unique(self.keys.iter().chain(asked).map(|(kind, text)| RoutingKey::of(*kind, text)))
     }
 
     /// Nothing up to `flushed` has woken this connection since its last step: if nothing was pending either, it stands there,
     /// however old its last event is and whatever of the log is gone by now.
-    pub(crate) fn settle(&mut self, lineage: u64, flushed: Cursor) {
+    pub(crate) fn settle(&mut self, lineage: Lineage, flushed: Cursor) {
         if lineage == self.lineage && !self.behind && flushed.seq > self.position.seq {
             self.position = flushed;
         }
@@ -206,8 +206,12 @@ impl Connection {
             batch.push(greeting);
         }
         if self.lineage != window.lineage() {
+            if !self.lineage.is_same_log(window.lineage()) {
+                self.gap = Some(window.reset_reason());
+            }
+            // It may stand before what was skipped, though nothing was pending.
+            self.behind = true;
             self.lineage = window.lineage();
-            self.gap = Some(window.reset_reason());
         }
         if let Some(reason) = self.gap.take() {
             self.tell_gap(view, reason, &mut batch);
@@ -243,18 +247,17 @@ impl Connection {
             flow => flow,
         };
         self.behind = !matches!(flow, Flow::Done);
-        match flow {
-            Flow::Need(after) if batch.is_empty() => return (Step::Read { after, limit: PAGE }, Written::default()),
-            _ if !batch.is_empty() => return batch.into_step(),
-            _ => {}
-        }
-        if ask.heartbeat {
+        // While it waits for the engine, too.
+        if ask.heartbeat && batch.is_empty() {
             let mut heartbeat = String::with_capacity(96);
             sse::encode(&mut heartbeat, Some(HEARTBEAT), Some(&self.position), "{}");
             batch.push(heartbeat.into());
-            return batch.into_step();
         }
-        (Step::Idle, Written::default())
+        match flow {
+            _ if !batch.is_empty() => batch.into_step(),
+            Flow::Need(after) => (Step::Read { after }, Written::default()),
+            Flow::Done | Flow::Full => (Step::Idle, Written::default()),
+        }
     }
 
     /// Tells that anything may have been missed, on all of the stream, and goes on at the head.
@@ -265,9 +268,32 @@ impl Connection {
             // What they asked of the past is covered by this gap.
             rare.pending.iter_mut().for_each(|pending| pending.since = Since::Now);
         }
-        let gap = Gap { channels: None, addressed: false, reason, request_id: None };
+        let gap = Gap { channels: None, addressed: false, cursor: None, reason, request_id: None };
         batch.push_gap(reason, json_frame(Some(Gap::NAME), Some(&self.position), &gap));
         self.unaligned = false;
+        self.align(view, batch);
+    }
+
+    /// Passes over a part of the log that cannot be had, and tells which of its channels may miss something by it, and whether
+    /// addressed events may: all, where it is not known whom that part was for.
+    fn skip(&mut self, view: View<'_>, skip: &Skip, batch: &mut Batch) {
+        let Skip { to, reason, concern } = skip;
+        let base = view.window.base();
+        if to.seq == base.seq && to.tag != base.tag {
+            self.tell_gap(view, GapReason::Diverged, batch);
+            return;
+        }
+        // From there on the window has what follows.
+        self.position = if to.seq > base.seq { base } else { *to };
+        let is_about = |channel: &&Pattern| concern.is_about(refs(&routing::looked_up(channel)));
+        let channels = unique(self.channels.iter().chain(self.wishes()).filter(is_about).cloned());
+        let addressed = concern.is_about(refs(&self.keys).filter(|(kind, _)| kind.is_identity()));
+        if addressed || !channels.is_empty() {
+            let (channels, cursor) = (Some(channels), Some(self.position));
+            let gap = Gap { channels, addressed, cursor, reason: *reason, request_id: None };
+            batch.push_gap(*reason, json_frame(Some(Gap::NAME), None, &gap));
+        }
+        // It has passed commands that it has not seen.
         self.align(view, batch);
     }
 

@@ -1,58 +1,22 @@
-//! Commands about a user's streams: they go into the log like events, and what stands after them is kept beside it.
-//!
-//! What is to outlast the log is written to the engine's [`Metadata`](engine::Metadata) **before** the command is
-//! appended: whoever starts from the metadata has missed nothing, whatever of the log was trimmed, and a command that he
-//! meets in the log once more changes nothing. What it undoes is removed **after** it was appended.
+//! Commands about a user's streams: they go into the log like events, and what they leave in force is [`kept`] beside it, so that it
+//! outlasts the log.
 
-use serde::{Deserialize, Serialize};
+mod kept;
+
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
-use tidings_protocol::{ChannelError, DeviceId, IdError, Key, Pattern, UserId, event::Timestamp, segment};
+use tidings_protocol::{ChannelError, DeviceId, IdError, Key, Pattern, UserId, event::Timestamp};
 
+use self::kept::Pending;
+pub(crate) use self::kept::{finish_pending, standing};
 use crate::{
     Hub,
     clock::{millis, wall_clock_ms},
-    engine::{self, Engine, EngineError, Receipt},
+    engine::{EngineError, Receipt},
     publish::{Invalid, PublishError, new_key},
     record::{Audience, Control, Entry, Order},
-    standing::Standing,
 };
-
-/// Below it stands what is kept, for each user under their id as one segment.
-const PREFIX: &str = "control/";
-
-/// A command as it is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    at: Timestamp,
-    control: Control,
-}
-
-impl Kept {
-    fn is_over(&self, now: u64) -> bool {
-        match self.control.order {
-            Order::Revoke { until, .. } | Order::Disconnect { until, .. } => until.0 <= now,
-            Order::Restore { .. } | Order::Subscribe { .. } | Order::Unsubscribe { .. } => false,
-        }
-    }
-
-    /// Whether this later order leaves nothing of it, or says it again.
-    fn is_undone_by(&self, order: &Order) -> bool {
-        match (&self.control.order, order) {
-            (Order::Revoke { channels, until }, Order::Revoke { channels: revoked, until: later }) => {
-                revoked.covers(channels) && until <= later
-            }
-            (Order::Disconnect { device, until }, Order::Disconnect { device: ended, until: later }) => {
-                (ended.is_none() || ended == device) && until <= later
-            }
-            (Order::Subscribe { channels }, Order::Subscribe { channels: again }) => again == channels,
-            (Order::Revoke { .. } | Order::Disconnect { .. }, Order::Restore { channels: None }) => true,
-            (Order::Revoke { channels, .. }, Order::Restore { channels: Some(restored) }) => restored.covers(channels),
-            (Order::Subscribe { channels }, Order::Revoke { channels: revoked, .. }) => revoked.overlaps(channels),
-            (Order::Subscribe { channels }, Order::Unsubscribe { channels: ended }) => ended == channels,
-            _ => false,
-        }
-    }
-}
 
 impl Hub {
     /// Takes channels away from a user: every stream of theirs, on every node, that hears something of `channels` is told
@@ -198,44 +162,22 @@ impl Hub {
     }
 
     async fn give_order(&self, control: Control) -> Result<Receipt, PublishError> {
-        let (key, at) = (new_key(), Timestamp(wall_clock_ms()));
-        let entry = entry(key.clone(), at, control.clone());
-        let Control { user, order } = &control;
-        let of_user = format!("{PREFIX}{}/", segment(user.as_str()));
-        let name = format!("{of_user}{key}");
+        let entry = Arc::new(entry(new_key(), Timestamp(wall_clock_ms()), control.clone()));
         let metadata = self.engine().metadata();
-        let kept = match order {
-            Order::Revoke { .. } | Order::Disconnect { .. } | Order::Subscribe { .. } => {
-                let kept = serde_json::to_vec(&Kept { at, control: control.clone() });
-                Some(kept.map_err(|error| PublishError::Refused(error.into()))?)
-            }
-            Order::Restore { .. } | Order::Unsubscribe { .. } => None,
-        };
-        if let Some(kept) = &kept {
-            metadata.put(&name, Some(kept.clone())).await.map_err(|error| PublishError::Refused(error.into()))?;
-        }
-        let receipt = match self.append_checked(vec![entry.into()]).await {
+        let refused = |error: EngineError| PublishError::Refused(error.into());
+        let pending = Pending::keep(metadata, &entry, &control).await.map_err(refused)?;
+        let receipt = match self.append_checked(vec![entry]).await {
             Ok(receipts) => receipts.into_iter().next(),
             Err(error) => {
-                if kept.is_some() && matches!(error, PublishError::Refused(_)) {
-                    // Where this fails too, it is in force from the next start on: rather too much revoked than too little.
-                    let _ = metadata.put(&name, None).await;
+                if matches!(error, PublishError::Refused(_)) {
+                    let _ = pending.forget(metadata).await;
                 }
                 return Err(error);
             }
         };
-        let unknown = |error: EngineError| PublishError::Unknown(error.into());
         let receipt = receipt.ok_or_else(|| PublishError::Unknown("the engine returned no receipt".into()))?;
-        // Again, for a `restore` that went before it in the log may have removed it. It is the revocation that must not be lost;
-        // the other way round, a subscription must not come back.
-        if let (Order::Revoke { .. } | Order::Disconnect { .. }, Some(kept)) = (order, kept) {
-            metadata.put(&name, Some(kept)).await.map_err(unknown)?;
-        }
-        for (other, value) in metadata.list(&of_user).await.map_err(unknown)? {
-            if other != name && serde_json::from_slice::<Kept>(&value).is_ok_and(|kept| kept.is_undone_by(order)) {
-                metadata.put(&other, None).await.map_err(unknown)?;
-            }
-        }
+        let settled = pending.settle(&**self.engine(), receipt.cursor).await;
+        settled.map_err(|error| PublishError::Unknown(error.into()))?;
         Ok(receipt)
     }
 }
@@ -267,29 +209,4 @@ fn entry(key: Key, timestamp: Timestamp, control: Control) -> Entry {
         except: None,
         payload: RawValue::NULL.to_owned(),
     }
-}
-
-/// What stands beside the log, without what is over, which is removed there.
-pub(crate) async fn standing(engine: &dyn Engine) -> Result<Standing, EngineError> {
-    let now = wall_clock_ms();
-    let mut standing = Standing::default();
-    let mut subscriptions = Vec::new();
-    for (name, value) in engine.metadata().list(PREFIX).await? {
-        let kept: Kept = serde_json::from_slice(&value).map_err(|error| {
-            let source: engine::Source = format!("metadata {name:?}: {error}").into();
-            EngineError(source)
-        })?;
-        if kept.is_over(now) {
-            engine.metadata().put(&name, None).await?;
-        } else if matches!(kept.control.order, Order::Subscribe { .. }) {
-            subscriptions.push(kept);
-        } else {
-            standing.apply(&kept.control, kept.at.0);
-        }
-    }
-    // Last: one that an overlapping revocation came after is not there any more.
-    for Kept { at, control } in subscriptions {
-        standing.apply(&control, at.0);
-    }
-    Ok(standing)
 }

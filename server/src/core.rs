@@ -28,6 +28,7 @@ mod tests;
 mod verdict;
 
 use std::{
+    collections::HashSet,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
@@ -48,15 +49,23 @@ pub(crate) use self::{
 use self::{registry::Registry, round::Round};
 use crate::{
     connection::{Ask, Fetched, Step, View},
+    engine::{Batch, RoutingKey},
     meter::{Gauges, Meter, Stats},
     presence::Presence,
-    record::Record,
     standing::Standing,
-    window::{Dirty, Window, WindowBounds},
+    window::{Dirty, Lineage, Window, WindowBounds},
 };
 
 /// Who waits for the node to reach a number, and the tag that must be there, if the whole stream depends on it.
 type Late = HashMap<u64, Vec<(Arc<Link>, Option<u32>)>>;
+
+/// A tail does not go on where the window ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected what follows {expected}, found what follows {found}")]
+pub(crate) struct Broken {
+    expected: Cursor,
+    found: Cursor,
+}
 
 #[derive(Debug)]
 pub(crate) struct Core {
@@ -90,19 +99,38 @@ impl Core {
     }
 
     /// Which log the window follows; another number after every reset.
-    pub(crate) fn lineage(&self) -> u64 {
+    pub(crate) fn lineage(&self) -> Lineage {
         self.window.read().lineage()
     }
 
-    /// Takes records from the engine's tail, in order.
-    pub(crate) fn apply(&self, records: &[Record]) {
-        let epoch = self.window.read().epoch();
+    /// The last record applied on this node, and in which lineage.
+    pub(crate) fn standpoint(&self) -> (Cursor, Lineage) {
+        let window = self.window.read();
+        (window.head(), window.lineage())
+    }
+
+    /// Takes records from the engine's tail, which have to go on where the window ends.
+    ///
+    /// # Errors
+    ///
+    /// They do not; nothing was taken.
+    pub(crate) fn apply(&self, batch: &Batch) -> Result<(), Broken> {
+        let head = self.head();
+        if batch.after != head {
+            return Err(Broken { expected: head, found: batch.after });
+        }
+        for (expected, record) in (head.seq + 1..).zip(&batch.records) {
+            if record.seq != expected || record.tag == 0 {
+                let found = Cursor { seq: record.seq, tag: record.tag, ..head };
+                return Err(Broken { expected: Cursor { seq: expected, tag: 0, ..head }, found });
+            }
+        }
         // Encoded before the lock is taken, so that readers wait only for the filing.
-        let frames: Vec<_> = records.iter().map(|record| record.frame(epoch)).collect();
+        let frames: Vec<_> = batch.records.iter().map(|record| record.frame(head.epoch)).collect();
         let mut reached = Vec::new();
         let mut window = self.window.write();
         let mut late = self.late.lock();
-        for (record, frame) in records.iter().zip(frames) {
+        for (record, frame) in batch.records.iter().zip(frames) {
             window.apply(record, frame);
             // Before any connection can look at the records past it, and while no stream can open in between.
             for (link, tag) in late.remove(&record.seq).unwrap_or_default() {
@@ -117,6 +145,7 @@ impl Core {
         for link in reached {
             link.wake();
         }
+        Ok(())
     }
 
     /// Starts over at `base`: the engine holds another log now, or lost records that this node had.
@@ -127,8 +156,43 @@ impl Core {
         self.meter.forget_mark();
         self.late.lock().clear();
         drop(window);
+        self.wake_all();
+    }
+
+    /// Goes on at `base`, further along in the same log: what lies between could not be had. Each stream that stands before it reads
+    /// the engine's log, and is told there what it misses. `standing` is what stands there, or stood later; `good` are the cursors in
+    /// the part between of which the engine says that they are of this log.
+    pub(crate) fn skip_to(&self, base: Cursor, standing: Standing, good: &HashSet<Cursor>) {
+        let mut window = self.window.write();
+        window.skip_to(base, standing);
+        self.meter.forget_mark();
+        let mut late = self.late.lock();
+        let passed: Vec<_> = late.keys().copied().filter(|seq| *seq <= base.seq).collect();
+        for seq in passed {
+            for (link, tag) in late.remove(&seq).unwrap_or_default() {
+                if tag.is_some_and(|tag| !good.contains(&Cursor { seq, tag, ..base })) {
+                    link.diverged.store(true, Ordering::Release);
+                }
+            }
+        }
+        drop((late, window));
+        self.wake_all();
+    }
+
+    /// The cursors up to this one that clients have seen and this node has not reached.
+    pub(crate) fn late_up_to(&self, to: Cursor) -> Vec<Cursor> {
+        let late = self.late.lock();
+        let passed = late.iter().filter(|(seq, _)| **seq <= to.seq);
+        let cursors = passed.flat_map(|(seq, links)| {
+            links.iter().filter_map(|(_, tag)| tag.map(|tag| Cursor { seq: *seq, tag, ..to }))
+        });
+        cursors.collect()
+    }
+
+    fn wake_all(&self) {
         let links: Vec<_> = self.registry.lock().links.iter().map(|(_, link)| link.clone()).collect();
         for link in links {
+            link.woken.store(true, Ordering::Release);
             link.wake();
         }
     }
@@ -241,6 +305,11 @@ impl Core {
         link.state.lock().page(after, fetched);
         link.woken.store(true, Ordering::Release);
         link.due.store(true, Ordering::Release);
+    }
+
+    /// The routing keys that a connection looks up, for what it asks of the past too.
+    pub(crate) fn routing_keys(&self, link: &Link) -> Vec<RoutingKey> {
+        link.state.lock().routing_keys()
     }
 
     /// All figures.

@@ -3,6 +3,8 @@
 
 mod builder;
 mod driver;
+mod follow;
+mod history;
 mod pace;
 #[cfg(feature = "simulation")]
 pub mod simulation;
@@ -10,7 +12,7 @@ pub mod simulation;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -29,14 +31,16 @@ use crate::{
     auth::Identity,
     clock::{Clock, millis, wall_clock_ms},
     config::Config,
-    connection::{Fetched, Names, Since},
+    connection::{Concern, Fetched, Hole, Names, Since, Skip},
     core::{Core, Link, Opening, Past, Start, SubscribeCall, Verdict},
-    engine::{Engine, EngineError, Limit},
+    engine::{Engine, EngineError, Location, ReadError},
     meter::Stats,
     presence::PresenceWatch,
     record::json_frame,
     standing::Asked,
 };
+
+use self::history::History;
 
 /// The handle of a hub: publish through it, ask it who is online, mount it with [`routes`](crate::routes). Cloning it is
 /// cheap, and all clones are one hub. Its tasks end when the last one is dropped.
@@ -73,6 +77,9 @@ struct Shared {
     /// A stream was closed; a drain waits for the last.
     closed: Notify,
     draining: AtomicBool,
+    /// When the engine's tail last yielded something, be it that there is nothing, in the clock's milliseconds.
+    tail_heard_ms: AtomicU64,
+    history: History,
 }
 
 impl Shared {
@@ -171,12 +178,13 @@ impl Hub {
         self.core().stats()
     }
 
-    /// Whether the hub can do its work: its engine answers within [`publish_deadline`](HubBuilder::publish_deadline), and the hub
-    /// neither [drains](Self::drain) nor has had to end its streams, because one of its tasks panicked by a fault of the engine or of
-    /// this crate. For a health check: only a restart makes it well again.
-    pub async fn is_healthy(&self) -> bool {
-        let bounds = tokio::time::timeout(self.config().publish_deadline, self.engine().bounds());
-        !self.is_draining() && matches!(bounds.await, Ok(Ok(_)))
+    /// Whether the hub can do its work: the engine's tail is alive, which it proves every [2 s](engine::TAIL_BEAT), and the hub neither
+    /// [drains](Self::drain) nor has had to end its streams, because one of its tasks panicked by a fault of the engine or of
+    /// this crate. For a health check: it is `false` 5 s after the tail fell silent, and `true` again once the tail is back.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        let heard = self.inner.shared.tail_heard_ms.load(Ordering::Relaxed);
+        !self.is_draining() && self.now_ms().saturating_sub(heard) <= millis(follow::SILENCE)
     }
 
     /// Shuts the hub down: new streams are refused with 503, every open one is told `closing {reason: drain}` with a delay
@@ -222,36 +230,73 @@ impl Hub {
         self.inner.shared.draining.load(Ordering::Acquire)
     }
 
-    /// Judges a client's cursor, asking the engine where the window cannot tell.
-    async fn judge(&self, cursor: Cursor) -> Result<Verdict, EngineError> {
-        match self.core().judge(cursor) {
-            Verdict::AskEngine => {}
-            verdict => return Ok(verdict),
+    /// Judges clients' cursors, asking the engine once about all of which the window cannot tell.
+    async fn judge(&self, cursors: &[Cursor]) -> Result<Vec<Verdict>, EngineError> {
+        let mut verdicts: Vec<_> = cursors.iter().map(|cursor| self.core().judge(*cursor)).collect();
+        let mut asked: Vec<_> = Vec::new();
+        for (cursor, verdict) in cursors.iter().zip(&verdicts) {
+            if *verdict == Verdict::AskEngine && !asked.contains(cursor) {
+                asked.push(*cursor);
+            }
         }
-        self.ask_engine(cursor).await
+        if !asked.is_empty() {
+            let locations = follow::in_time(self.engine().locate(&asked)).await?;
+            for (cursor, verdict) in cursors.iter().zip(&mut verdicts) {
+                if let Some(index) =
+                    asked.iter().position(|asked| asked == cursor).filter(|_| *verdict == Verdict::AskEngine)
+                {
+                    let location = locations.get(index).copied().unwrap_or(Location::Forgotten);
+                    *verdict = self.core().judge_by_engine(*cursor, location);
+                }
+            }
+        }
+        Ok(verdicts)
     }
 
-    /// Judges a client's cursor by the engine's log.
-    async fn ask_engine(&self, cursor: Cursor) -> Result<Verdict, EngineError> {
-        let bounds = self.engine().bounds().await?;
-        let tag = if cursor.seq >= bounds.first && cursor.seq <= bounds.last {
-            let page = self.engine().read(cursor.seq - 1, Limit { records: 1, bytes: 1 }).await?;
-            page.first().filter(|record| record.seq == cursor.seq).map(|record| record.tag)
-        } else {
-            None
+    /// What the engine's log holds after a position that lies before the window, for a stream. It waits while the engine cannot be
+    /// asked: the stream stays open meanwhile.
+    pub(crate) async fn page(&self, link: &Link, after: Cursor) -> Fetched {
+        loop {
+            match self.try_page(link, after).await {
+                Ok(fetched) => return fetched,
+                Err(error) => {
+                    tracing::warn!(connection = %link.id, error = &error as &dyn std::error::Error, "a stream waits for the engine");
+                    self.inner.shared.clock.pause(follow::REATTACH_DELAY).await;
+                }
+            }
+        }
+    }
+
+    async fn try_page(&self, link: &Link, after: Cursor) -> Result<Fetched, EngineError> {
+        let node = self.core().standpoint();
+        let read = follow::in_time(async {
+            let read = self.inner.shared.history.read(self.engine(), node, after).await;
+            Ok::<_, EngineError>(read)
+        });
+        let error = match read.await? {
+            // The window begins further on, so the log has lost what lay before that.
+            Ok(segment) if segment.is_empty() => return Ok(Err(Hole::Gap(GapReason::Diverged))),
+            Ok(segment) => return Ok(Ok(segment)),
+            Err(error) => error,
         };
-        Ok(self.core().judge_by_engine(cursor, &bounds, tag))
-    }
-
-    /// What the engine's log holds after a position that lies before the window.
-    pub(crate) async fn page(&self, after: Cursor, limit: Limit) -> Result<Fetched, EngineError> {
-        let records = self.engine().read(after.seq, limit).await?;
-        // Asked afterwards: a log that still holds the position held it when the page was read, so the page does follow it.
-        Ok(match self.ask_engine(after).await? {
-            Verdict::Gap(reason) => Err(reason),
-            _ if records.first().is_none_or(|first| first.seq != after.seq + 1) => Err(GapReason::Trimmed),
-            _ => Ok(records),
-        })
+        Ok(Err(match &*error {
+            ReadError::Trimmed { base } => {
+                let keys = self.core().routing_keys(link);
+                let moved = follow::in_time(self.engine().moved(&keys)).await?;
+                let last = keys.into_iter().zip(moved).collect();
+                let concern = Concern::Moved(after.seq, last);
+                Hole::Skip(Skip { to: *base, reason: GapReason::Trimmed, concern })
+            }
+            ReadError::Damaged { through, keys } => {
+                let keys = keys.as_ref().map(|keys| keys.iter().copied().collect());
+                let concern = keys.map_or(Concern::All, Concern::Keys);
+                Hole::Skip(Skip { to: *through, reason: GapReason::Damaged, concern })
+            }
+            ReadError::Forgotten => Hole::Gap(GapReason::Trimmed),
+            ReadError::Diverged => Hole::Gap(GapReason::Diverged),
+            ReadError::Epoch => Hole::Gap(GapReason::Epoch),
+            ReadError::Unavailable(source) => return Err(EngineError(source.to_string().into())),
+        }))
     }
 
     /// Where a stream starts that brings these cursors: the one to go on from, and what else was seen.
@@ -265,9 +310,10 @@ impl Hub {
         let mut late = Vec::new();
         // What was seen counts only where it says more than the cursor: it is further on, or of another history.
         let seen = seen.into_iter().filter(|seen| seen.epoch != cursor.epoch || seen.seq >= cursor.seq);
-        for each in std::iter::once(cursor).chain(seen) {
-            match self.judge(each).await? {
-                Verdict::Late => late.push(each),
+        let cursors: Vec<_> = std::iter::once(cursor).chain(seen).collect();
+        for (cursor, verdict) in cursors.iter().zip(self.judge(&cursors).await?) {
+            match verdict {
+                Verdict::Late => late.push(*cursor),
                 Verdict::Gap(reason) => return Ok(Start::Gap(reason)),
                 Verdict::Good | Verdict::AskEngine => {}
             }
@@ -280,9 +326,9 @@ impl Hub {
         let lineage = self.core().lineage();
         let since = match since {
             None => Since::Now,
-            Some(cursor) => match self.judge(cursor).await? {
-                Verdict::Gap(reason) => Since::Gap(reason),
-                Verdict::Good | Verdict::Late | Verdict::AskEngine => Since::After(cursor),
+            Some(cursor) => match self.judge(&[cursor]).await?.first() {
+                Some(Verdict::Gap(reason)) => Since::Gap(*reason),
+                _ => Since::After(cursor),
             },
         };
         Ok(Past { since, lineage })

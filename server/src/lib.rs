@@ -43,7 +43,7 @@
 //! | 1 | [`Event`], `publish` | checks it and appends it to the engine's log |
 //! | 2 | [`engine`] | stores it, orders it, acknowledges it |
 //! | 3 | `hub` | the driver: reads the engine's tail, the only way into the window |
-//! | 4 | `window` | the recent records, each encoded once, indexed by `routing` keys |
+//! | 4 | `window` | the recent records, a `segment` of the log: each encoded once, indexed by `routing` keys |
 //! | 5 | `core` | wakes the connections that look up one of its keys |
 //! | 6 | `connection` | a position in the log: takes what follows it, confirms subscriptions, tells gaps |
 //! | 7 | `http` | a stream's body asks its connection for bytes; the POST calls; [`serve`] |
@@ -73,6 +73,7 @@ mod presence;
 mod publish;
 pub mod record;
 mod routing;
+mod segment;
 mod standing;
 #[cfg(test)]
 mod testing;

@@ -48,12 +48,20 @@ pub enum Invalid {
         /// What the hub allows; 10,000 unless set.
         limit: usize,
     },
-    /// More events are published at once than the hub allows.
+    /// More events are published at once than the hub, or its engine, allows.
     #[error("{events} events at once; at most {limit} are allowed")]
     TooManyEvents {
         /// How many there are.
         events: usize,
         /// What the hub allows; 1,000 unless set.
+        limit: usize,
+    },
+    /// The event with all that belongs to it, its audience above all, is larger than the engine takes.
+    #[error("the event takes {bytes} bytes in the log; the engine takes at most {limit}")]
+    EntryTooLarge {
+        /// Its size as the log holds it.
+        bytes: usize,
+        /// What the [engine](crate::engine::Engine::limits) takes.
         limit: usize,
     },
     /// A user or device id breaks the rules.
@@ -181,8 +189,10 @@ impl Hub {
     /// Validates the whole batch, then appends it.
     pub(crate) async fn append(&self, events: Vec<(Event, Audience)>) -> Result<Vec<Receipt>, PublishError> {
         let config = self.config();
-        if events.len() > config.batch_events {
-            return Err(Invalid::TooManyEvents { events: events.len(), limit: config.batch_events }.into());
+        let limits = self.engine().limits();
+        let most = config.batch_events.min(limits.batch);
+        if events.len() > most {
+            return Err(Invalid::TooManyEvents { events: events.len(), limit: most }.into());
         }
         for (event, audience) in &events {
             let bytes = event.payload.get().len();
@@ -196,8 +206,18 @@ impl Hub {
             }
         }
         let now = Timestamp(wall_clock_ms());
-        self.append_checked(events.into_iter().map(|(event, audience)| Arc::new(entry(event, audience, now))).collect())
-            .await
+        let entries: Vec<_> =
+            events.into_iter().map(|(event, audience)| Arc::new(entry(event, audience, now))).collect();
+        // Only where there is a limit: it takes writing each of them once more.
+        if limits.entry_bytes < usize::MAX {
+            for entry in &entries {
+                let bytes = entry.to_bytes().len();
+                if bytes > limits.entry_bytes {
+                    return Err(Invalid::EntryTooLarge { bytes, limit: limits.entry_bytes }.into());
+                }
+            }
+        }
+        self.append_checked(entries).await
     }
 
     /// Appends what keeps all limits.
@@ -206,7 +226,10 @@ impl Hub {
         // thread's queue, until the log has trimmed what was not read yet.
         tokio::task::consume_budget().await;
         let (events, started) = (entries.len(), std::time::Instant::now());
-        let append = tokio::time::timeout(self.config().publish_deadline, self.engine().append(entries));
+        let append = tokio::time::timeout(
+            self.config().publish_deadline,
+            self.engine().append(entries, self.config().publish_deadline),
+        );
         let (outcome, result) = match append.await {
             Ok(Ok(receipts)) => (Outcome::Acknowledged, Ok(receipts)),
             Ok(Err(AppendError::Refused(source))) => (Outcome::Refused, Err(PublishError::Refused(source))),

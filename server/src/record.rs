@@ -25,6 +25,9 @@ pub enum Audience {
     Device(UserId, DeviceId),
     /// No stream, but every hub that reads the log.
     Control(Control),
+    /// Nobody: a newer version of Tidings wrote the entry, and this one does not know what it says. It is never written.
+    #[serde(skip)]
+    Void,
 }
 
 /// One published event as an engine stores it, before the log has given it a place. An engine that writes to disk or
@@ -67,11 +70,21 @@ impl Entry {
     pub(crate) fn audience_bytes(&self) -> usize {
         match &self.audience {
             Audience::Users(users) => users.iter().map(|user| user.as_str().len() + BYTES_OF_A_USER).sum(),
-            Audience::Channel | Audience::Device(..) | Audience::Control(_) => 0,
+            Audience::Channel | Audience::Device(..) | Audience::Control(_) | Audience::Void => 0,
         }
     }
 
-    /// The entry as bytes to store: JSON, so that whoever opens the store can read it.
+    /// Whether it is something for streams to deliver, and no command, nor void.
+    #[must_use]
+    pub fn is_event(&self) -> bool {
+        match self.audience {
+            Audience::Channel | Audience::Users(_) | Audience::Device(..) => true,
+            Audience::Control(_) | Audience::Void => false,
+        }
+    }
+
+    /// The entry as bytes to store: JSON, so that whoever opens the store can read it. What a version of Tidings adds to entries,
+    /// audiences or commands it writes with its number as the field `v`; without that field it is the first version.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         // Serialising these types cannot fail: no maps with odd keys, no fallible Serialize inside.
@@ -83,17 +96,54 @@ impl Entry {
     pub fn control(&self) -> Option<&Control> {
         match &self.audience {
             Audience::Control(control) => Some(control),
-            Audience::Channel | Audience::Users(_) | Audience::Device(..) => None,
+            Audience::Channel | Audience::Users(_) | Audience::Device(..) | Audience::Void => None,
         }
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote. What a newer version wrote is [`Audience::Void`] where this one does not know
+    /// it, with a warning: in a rolling deploy both read one log.
     ///
     /// # Errors
     ///
     /// When the bytes are not an entry: the store was damaged or written by something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
+        let error = match serde_json::from_slice(bytes) {
+            Ok(entry) => return Ok(entry),
+            Err(error) => error,
+        };
+        match serde_json::from_slice::<Newer>(bytes) {
+            Ok(newer) if newer.v > VERSION => {
+                tracing::warn!(version = newer.v, known = VERSION, %error, "a newer version wrote this entry; it is passed over");
+                Ok(newer.into())
+            }
+            _ => Err(error),
+        }
+    }
+}
+
+/// The version of entries that this crate writes and reads.
+const VERSION: u32 = 1;
+
+/// What an entry of any version has.
+#[derive(Deserialize)]
+struct Newer {
+    v: u32,
+    key: Key,
+    timestamp: Timestamp,
+}
+
+impl From<Newer> for Entry {
+    fn from(Newer { key, timestamp, .. }: Newer) -> Self {
+        Self {
+            key,
+            timestamp,
+            audience: Audience::Void,
+            channel: "*".parse().expect("a pattern"),
+            event_type: "void".parse().expect("a type"),
+            source: None,
+            except: None,
+            payload: RawValue::NULL.to_owned(),
+        }
     }
 }
 
@@ -109,9 +159,10 @@ pub struct Record {
 }
 
 impl Record {
-    /// The record as a default SSE event with its `id:`; every connection sends these same bytes. A command has none.
+    /// The record as a default SSE event with its `id:`; every connection sends these same bytes. A command has none, nor has a
+    /// void record.
     pub(crate) fn frame(&self, epoch: u32) -> Bytes {
-        if self.entry.control().is_some() {
+        if !self.entry.is_event() {
             return Bytes::new();
         }
         let at = Cursor { epoch, seq: self.seq, tag: self.tag };
@@ -130,7 +181,7 @@ impl Record {
             channel: entry.channel.clone(),
             event_type: entry.event_type.clone(),
             to: match entry.audience {
-                Audience::Channel | Audience::Control(_) => None,
+                Audience::Channel | Audience::Control(_) | Audience::Void => None,
                 Audience::Users(_) => Some(Addressee::User),
                 Audience::Device(..) => Some(Addressee::Device),
             },
@@ -172,6 +223,20 @@ mod tests {
         let again = Entry::from_bytes(&entry.to_bytes()).unwrap();
         assert_eq!(again.key, entry.key);
         assert_eq!(again.payload.get(), "{\"a\": 1}");
+    }
+
+    #[test]
+    fn what_a_newer_version_wrote_is_void_and_damage_is_an_error() {
+        let text = String::from_utf8(crate::testing::entry("chat:1", "said", "1").to_bytes()).unwrap();
+        let newer = text.replace("\"audience\":\"channel\"", "\"v\":2,\"audience\":{\"moon\":7}");
+        let read = Entry::from_bytes(newer.as_bytes()).unwrap();
+        assert_eq!(read.audience, Audience::Void);
+        assert!(read.routing_keys().is_empty() && !read.is_event());
+        let known = text.replace("\"audience\"", "\"v\":2,\"audience\"");
+        assert_eq!(Entry::from_bytes(known.as_bytes()).unwrap().audience, Audience::Channel, "what is known is read");
+        for damaged in [newer.replace("\"v\":2", "\"v\":1"), newer.replace("\"v\":2,", "")] {
+            assert!(Entry::from_bytes(damaged.as_bytes()).is_err(), "{damaged}");
+        }
     }
 
     #[test]

@@ -123,6 +123,7 @@ pub(crate) fn filed(entry: &Entry, mut file: impl FnMut(KeyRef<'_>)) {
         Audience::Device(user, device) => file((Kind::Device, &device_key(user, device))),
         // Every stream of that user comes by it, and obeys.
         Audience::Control(control) => file((Kind::User, control.user.as_str())),
+        Audience::Void => {}
     }
 }
 

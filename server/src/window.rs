@@ -3,22 +3,16 @@
 //! It is filled only by what the engine's tail yields, in order, so its records are contiguous and end at the node's
 //! **head**. A position before `first - 1` must be served by the engine.
 
-use std::{collections::VecDeque, sync::Arc};
-
 use bytes::Bytes;
 use tidings_protocol::{Cursor, frame::GapReason};
 
 use crate::{
-    frame::{self, Frame},
-    record::{Audience, Entry, Record},
-    routing::{self, KeyMap, KeyRef, RouteKey, filed},
+    frame,
+    record::Record,
+    routing::{KeyMap, RouteKey, filed},
+    segment::{Segment, Sent},
     standing::Standing,
 };
-
-/// So few records are looked at one by one instead of looking up a connection's keys...
-const NEAR: u64 = 3;
-/// ...unless they are addressed to more users than this.
-const FEW_USERS: usize = 8;
 
 /// How much the window holds. Records leave from the front when any bound is passed.
 #[derive(Debug, Clone)]
@@ -28,18 +22,20 @@ pub(crate) struct WindowBounds {
     pub(crate) age_ms: u64,
 }
 
-/// One record, encoded once; every connection sends these same bytes.
-#[derive(Debug, Clone)]
-pub(crate) struct Sent {
-    pub(crate) tag: u32,
-    pub(crate) entry: Arc<Entry>,
-    pub(crate) frame: Frame,
+/// What a window has been through. Cursors that were judged before a reset have to be judged anew; streams that stood still over a
+/// reset or a skip do not stand at the window's end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Lineage {
+    /// How often it started over in another log, or in one that had lost records: connections are told a gap on all of their stream.
+    pub(crate) resets: u32,
+    /// How often it has gone on further on in the same log.
+    pub(crate) skips: u32,
 }
 
-impl Sent {
-    /// About how many bytes it takes.
-    fn weight(&self) -> usize {
-        self.frame.len() + self.entry.audience_bytes()
+impl Lineage {
+    /// Whether no reset lies between the two.
+    pub(crate) fn is_same_log(self, other: Self) -> bool {
+        self.resets == other.resets
     }
 }
 
@@ -47,7 +43,7 @@ impl Sent {
 #[derive(Debug)]
 pub(crate) struct Dirty {
     pub(crate) keys: Vec<RouteKey>,
-    pub(crate) lineage: u64,
+    pub(crate) lineage: Lineage,
     pub(crate) from: Cursor,
     pub(crate) up_to: Cursor,
 }
@@ -55,17 +51,12 @@ pub(crate) struct Dirty {
 #[derive(Debug)]
 pub(crate) struct Window {
     bounds: WindowBounds,
-    /// Grows with every reset, so that a connection sees that the log under it changed, even within one epoch.
-    lineage: u64,
+    /// Changes with every reset and every skip, so that a connection sees that the window under it is not a continuation.
+    lineage: Lineage,
     /// Why the last reset happened: what connections are told.
     reset_reason: GapReason,
-    epoch: u32,
-    /// The record before the first one held.
-    base: Cursor,
-    records: VecDeque<Sent>,
+    segment: Segment,
     bytes: usize,
-    /// For each key, the numbers of the records filed under it, ascending.
-    index: KeyMap<VecDeque<u64>>,
     /// Keys under which something was filed since [`take_dirty`](Self::take_dirty).
     dirty: KeyMap<()>,
     /// What the commands up to the head have left in force.
@@ -79,13 +70,10 @@ impl Window {
     pub(crate) fn new(base: Cursor, bounds: WindowBounds) -> Self {
         Self {
             bounds,
-            lineage: 0,
+            lineage: Lineage::default(),
             reset_reason: GapReason::Epoch,
-            epoch: base.epoch,
-            base,
-            records: VecDeque::new(),
+            segment: Segment::new(base),
             bytes: 0,
-            index: KeyMap::default(),
             dirty: KeyMap::default(),
             standing: Standing::default(),
             flushed: base,
@@ -95,7 +83,7 @@ impl Window {
     /// Starts over from `base` in what is now the log: another one, or one that lost records this window had.
     /// `standing` is what stands there, for the commands on the way have not been seen.
     pub(crate) fn reset(&mut self, base: Cursor, reason: GapReason, standing: Standing) {
-        let lineage = self.lineage + 1;
+        let lineage = Lineage { resets: self.lineage.resets + 1, ..self.lineage };
         *self = Self { lineage, reset_reason: reason, standing, ..Self::new(base, self.bounds.clone()) };
     }
 
@@ -107,7 +95,7 @@ impl Window {
         &mut self.standing
     }
 
-    pub(crate) fn lineage(&self) -> u64 {
+    pub(crate) fn lineage(&self) -> Lineage {
         self.lineage
     }
 
@@ -115,21 +103,29 @@ impl Window {
         self.reset_reason
     }
 
+    /// Goes on from `base`, further on in the same log, without what lies between: the records there could not be had. Streams that
+    /// stand before it read them from the engine, and are told there what they miss. `standing` is what stands at `base` or after.
+    pub(crate) fn skip_to(&mut self, base: Cursor, standing: Standing) {
+        self.segment = Segment::new(base);
+        self.bytes = 0;
+        self.dirty = KeyMap::default();
+        self.standing = standing;
+        self.flushed = base;
+        self.lineage.skips += 1;
+    }
+
     pub(crate) fn epoch(&self) -> u32 {
-        self.epoch
+        self.segment.base().epoch
     }
 
     /// The position before the first record held.
     pub(crate) fn base(&self) -> Cursor {
-        self.base
+        self.segment.base()
     }
 
     /// The last record applied.
     pub(crate) fn head(&self) -> Cursor {
-        match self.records.back() {
-            Some(last) => Cursor { seq: self.base.seq + self.records.len() as u64, tag: last.tag, ..self.base },
-            None => self.base,
-        }
+        self.segment.last()
     }
 
     pub(crate) fn flushed(&self) -> Cursor {
@@ -138,35 +134,25 @@ impl Window {
 
     /// The tag at `seq`, if the window can tell.
     pub(crate) fn tag(&self, seq: u64) -> Option<u32> {
-        if seq == self.base.seq { Some(self.base.tag) } else { self.get(seq).map(|sent| sent.tag) }
+        self.segment.tag(seq)
     }
 
-    fn get(&self, seq: u64) -> Option<&Sent> {
-        let at = seq.checked_sub(self.base.seq + 1)?;
-        self.records.get(usize::try_from(at).ok()?)
+    /// The records themselves.
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
     }
 
-    /// The record at `seq` as it stands in the log.
-    pub(crate) fn record(&self, seq: u64) -> Option<Record> {
-        self.get(seq).map(|sent| Record { seq, tag: sent.tag, entry: sent.entry.clone() })
-    }
-
-    /// Appends the next record, already encoded, and trims the front.
+    /// Appends the next record, already encoded, and trims the front. The caller has looked that it is the next.
     pub(crate) fn apply(&mut self, record: &Record, frame: Bytes) {
-        debug_assert_eq!(record.seq, self.head().seq + 1, "the tail is contiguous");
         if let Some(control) = record.entry.control() {
             self.standing.apply(control, record.entry.timestamp.0);
         }
-        filed(&record.entry, |key| {
-            self.index.or_default(key).push_back(record.seq);
-            self.dirty.or_default(key);
-        });
-        let sent = Sent { tag: record.tag, entry: record.entry.clone(), frame: frame.into() };
-        self.bytes += sent.weight();
-        self.records.push_back(sent);
+        filed(&record.entry, |key| *self.dirty.or_default(key) = ());
+        self.segment.push(record, Some(frame));
+        self.bytes += self.segment.back().map_or(0, Sent::weight);
         let oldest = record.entry.timestamp.0.saturating_sub(self.bounds.age_ms);
-        while let Some(front) = self.records.front() {
-            let within = self.records.len() <= self.bounds.records
+        while let Some(front) = self.segment.front() {
+            let within = self.segment.len() <= self.bounds.records
                 && self.bytes <= self.bounds.bytes
                 && front.entry.timestamp.0 >= oldest;
             if within {
@@ -177,76 +163,35 @@ impl Window {
     }
 
     fn trim_front(&mut self) {
-        let Some(front) = self.records.pop_front() else { return };
-        self.base = Cursor { seq: self.base.seq + 1, tag: front.tag, ..self.base };
-        self.bytes -= front.weight();
-        filed(&front.entry, |key| {
-            // A record filed twice under one key (a user named twice) empties it in the first round.
-            let Some(filed) = self.index.get_mut(key) else { return };
-            filed.pop_front();
-            if filed.is_empty() {
-                self.index.remove(key);
-            }
-        });
+        self.bytes -= self.segment.pop_front().map_or(0, |front| front.weight());
     }
 
     /// What was touched since the last call, its frames put together for those who will take them. The caller wakes its
     /// connections and then says [`flush`](Self::flush).
     pub(crate) fn take_dirty(&mut self) -> Dirty {
-        let new = usize::try_from(self.flushed.seq.saturating_sub(self.base.seq)).unwrap_or(usize::MAX);
-        frame::pack(self.records.range_mut(new.min(self.records.len())..).map(|sent| &mut sent.frame));
+        frame::pack(self.segment.frames_after(self.flushed.seq));
         let keys = self.dirty.drain().map(|(key, ())| key).collect();
         Dirty { keys, lineage: self.lineage, from: self.flushed, up_to: self.head() }
     }
 
-    pub(crate) fn flush(&mut self, lineage: u64, up_to: Cursor) {
+    pub(crate) fn flush(&mut self, lineage: Lineage, up_to: Cursor) {
         // A reset in between has moved on by itself.
         if lineage == self.lineage && up_to.seq > self.flushed.seq {
             self.flushed = up_to;
         }
-    }
-
-    fn is_near(&self, after: u64, up_to: u64) -> bool {
-        let is_small = |sent: &Sent| !matches!(&sent.entry.audience, Audience::Users(users) if users.len() > FEW_USERS);
-        up_to.saturating_sub(after) <= NEAR && (after + 1..=up_to).filter_map(|seq| self.get(seq)).all(is_small)
-    }
-
-    /// The records filed under any of the keys in `(after, up_to]`, in order and each once.
-    pub(crate) fn gather<'a>(
-        &'a self,
-        keys: impl Iterator<Item = KeyRef<'a>> + Clone,
-        after: u64,
-        up_to: u64,
-    ) -> impl Iterator<Item = (u64, &'a Sent)> {
-        let after = after.max(self.base.seq);
-        let mut near = self.is_near(after, up_to).then(|| after + 1..=up_to);
-        // The lists that have something: mostly none or one, so a linear search for the least head is the fastest merge.
-        let looked_up = near.is_none().then(|| keys.clone()).into_iter().flatten();
-        let mut lists: Vec<_> = looked_up
-            .filter_map(|key| self.index.get(key))
-            .filter(|list| list.back().is_some_and(|last| *last > after))
-            .map(|list| list.range(list.partition_point(|seq| *seq <= after)..).copied().peekable())
-            .collect();
-        std::iter::from_fn(move || {
-            if let Some(near) = &mut near {
-                let records = near.filter_map(|seq| Some((seq, self.get(seq)?)));
-                return records.into_iter().find(|(_, sent)| routing::is_filed(&keys, &sent.entry));
-            }
-            let next = lists.iter_mut().filter_map(|list| list.peek().copied()).min().filter(|seq| *seq <= up_to)?;
-            for list in &mut lists {
-                while list.peek() == Some(&next) {
-                    list.next();
-                }
-            }
-            self.get(next).map(|sent| (next, sent))
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{record::Audience, routing::looked_up, testing::entry};
+    use std::sync::Arc;
+
+    use crate::{
+        record::{Audience, Entry},
+        routing::looked_up,
+        testing::entry,
+    };
 
     const ORIGIN: Cursor = Cursor { epoch: 1, seq: 0, tag: 0 };
 
@@ -264,7 +209,7 @@ mod tests {
     fn heard(window: &Window, pattern: &str, after: u64) -> Vec<u64> {
         let keys = looked_up(&pattern.parse().unwrap());
         let keys = keys.iter().map(|(kind, text)| (*kind, &**text));
-        window.gather(keys, after, window.head().seq).map(|(seq, _)| seq).collect()
+        window.segment.gather(keys, after, window.head().seq).map(|(seq, _)| seq).collect()
     }
 
     #[test]
@@ -286,7 +231,7 @@ mod tests {
         to_twice.audience = Audience::Users(vec![ana.clone(), ana]);
         apply(&mut window, to_twice);
         apply(&mut window, entry("a:b:c", "t", "1"));
-        assert!(window.index.is_empty());
+        assert!(window.segment.indexes_nothing());
         assert_eq!(window.base(), Cursor { epoch: 1, seq: 2, tag: 102 });
         assert_eq!(window.tag(2), Some(102));
     }
@@ -300,8 +245,8 @@ mod tests {
             to_many.audience = Audience::Users((0..1_000).map(user).collect());
             apply(&mut window, to_many);
         }
-        assert!((10..20).contains(&window.records.len()), "{} of 70 KiB each", window.records.len());
-        while !window.records.is_empty() {
+        assert!((10..20).contains(&window.segment.len()), "{} of 70 KiB each", window.segment.len());
+        while !window.segment.is_empty() {
             window.trim_front();
         }
         assert_eq!(window.bytes, 0);
@@ -312,6 +257,6 @@ mod tests {
         let mut window = window(10);
         apply(&mut window, entry("a", "t", "1"));
         window.reset(Cursor { epoch: 2, seq: 5, tag: 7 }, GapReason::Epoch, Standing::default());
-        assert_eq!((window.lineage(), window.head().seq, window.tag(1)), (1, 5, None));
+        assert_eq!((window.lineage().resets, window.head().seq, window.tag(1)), (1, 5, None));
     }
 }

@@ -1,10 +1,14 @@
 //! The engines of this crate, each held to the promises of all.
 
+use std::{fs, path::PathBuf};
+
+use rusqlite::Connection;
 use tempfile::TempDir;
 use tidings::engine::{
-    Memory, Sqlite, SqliteBuilder,
-    conformance::{Durable, Subject},
+    Engine, Memory, Sqlite, SqliteBuilder,
+    conformance::{Durable, Hangs, Replaced, Shared, Subject, entry},
 };
+use tidings_protocol::Cursor;
 
 struct InMemory;
 
@@ -20,6 +24,12 @@ impl Subject for InMemory {
     }
 }
 
+impl Shared for InMemory {
+    async fn another(&self, engine: &Memory) -> Memory {
+        engine.clone()
+    }
+}
+
 /// Logs in a directory that goes with it.
 struct OnDisk(TempDir);
 
@@ -28,9 +38,13 @@ impl OnDisk {
         Self(tempfile::tempdir().unwrap())
     }
 
+    fn path(&self) -> PathBuf {
+        let number = fs::read_dir(self.0.path()).unwrap().count();
+        self.0.path().join(format!("{number}.db"))
+    }
+
     fn next(&self) -> SqliteBuilder {
-        let number = std::fs::read_dir(self.0.path()).unwrap().count();
-        Sqlite::builder(self.0.path().join(format!("{number}.db")))
+        Sqlite::builder(self.path())
     }
 }
 
@@ -54,10 +68,48 @@ impl Durable for OnDisk {
     }
 }
 
+impl Shared for OnDisk {
+    async fn another(&self, engine: &Sqlite) -> Sqlite {
+        engine.clone()
+    }
+}
+
+impl Hangs for OnDisk {
+    /// Somebody's SQLite tool in the middle of a write transaction.
+    type Hanging = Connection;
+
+    async fn hang(&self, engine: &Sqlite) -> Connection {
+        let outsider = Connection::open(engine.path()).unwrap();
+        outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+        outsider
+    }
+}
+
+impl Replaced for OnDisk {
+    /// A copy of the records up to there is put in the place of the file.
+    async fn roll_back(&self, engine: &Sqlite, to: Cursor) {
+        let copy = self.path();
+        let source = Connection::open(engine.path()).unwrap();
+        source.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+        let older = Connection::open(&copy).unwrap();
+        older.execute("DELETE FROM records WHERE seq > ?1", [i64::try_from(to.seq).unwrap()]).unwrap();
+        older.close().unwrap();
+        fs::rename(copy, engine.path()).unwrap();
+    }
+
+    async fn replace(&self, engine: &Sqlite) {
+        let other = self.fresh().await;
+        other.append(vec![entry("1")], std::time::Duration::from_secs(10)).await.unwrap();
+        let path = other.path().to_owned();
+        drop(other);
+        fs::rename(path, engine.path()).unwrap();
+    }
+}
+
 mod memory {
-    tidings::conformance_tests!(super::InMemory);
+    tidings::conformance_tests!(shared; super::InMemory);
 }
 
 mod sqlite {
-    tidings::conformance_tests!(durable super::OnDisk::new());
+    tidings::conformance_tests!(durable, shared, hangs, replaced; super::OnDisk::new());
 }

@@ -26,6 +26,7 @@ pub(crate) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
         frame::Frame::Gap(gap) => Frame::Gap {
             channels: gap.channels,
             addressed: gap.addressed,
+            cursor: gap.cursor,
             reason: gap.reason.as_str().to_owned(),
             request_id: gap.request_id.map(|id| id.to_string()),
             id,

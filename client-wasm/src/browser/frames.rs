@@ -100,6 +100,7 @@ pub(crate) fn control(name: u32, text: &str) -> Option<Frame> {
         occasion::GAP => Frame::Gap {
             channels: fields.channels(),
             addressed: fields.truth(),
+            cursor: fields.cursor(),
             request_id: fields.some_text(),
             reason: fields.text().to_owned(),
             id,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use tidings_protocol::Pattern;
+use tidings_protocol::{Cursor, Pattern};
 
 use super::words::{Line, Words};
 use crate::routes::HandlerId;
@@ -65,6 +65,8 @@ pub enum Action {
         channels: Option<Vec<Pattern>>,
         /// Whether among addressed events as well; always so on all.
         addressed: bool,
+        /// Beside a list: up to where, if that is known.
+        cursor: Option<Cursor>,
         /// Why.
         reason: Cow<'static, str>,
         /// The subscriptions that are meant.

@@ -208,10 +208,10 @@ impl Session {
         if channels == "!" {
             return self.gap(now, reason, id);
         }
-        handlers.retain(|id| self.subscription(*id).is_some());
-        for id in &handlers {
-            if let Some(subscription) = self.subscription(*id) {
-                subscription.mark = None;
+        handlers.retain(|handler| self.subscription(*handler).is_some_and(|one| one.misses(id)));
+        for handler in &handlers {
+            if let Some(subscription) = self.subscription(*handler) {
+                subscription.mark = id;
             }
         }
         if !handlers.is_empty() {
@@ -222,7 +222,8 @@ impl Session {
                 addressed |= one == ADDRESSED;
                 channels.extend(one.parse());
             }
-            self.actions.push(Action::Gap { channels: Some(channels), addressed, reason: reason.into(), handlers });
+            let (channels, reason) = (Some(channels), reason.into());
+            self.actions.push(Action::Gap { channels, addressed, cursor: id, reason, handlers });
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Frame {
         channels: Option<Vec<Pattern>>,
         /// Beside a list: among addressed events as well.
         addressed: bool,
+        /// Beside a list: what may be missing stands here or before.
+        cursor: Option<Cursor>,
         /// Why.
         reason: String,
         /// The call whose past it is about, if it is about one.

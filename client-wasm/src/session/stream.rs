@@ -25,8 +25,8 @@ impl Session {
                 self.subscribed(now, &request_id, &channels, addressed, cursor);
             }
             (Phase::Open(_), Frame::Gap { channels: None, reason, id, .. }) => self.gap(now, reason, id),
-            (Phase::Open(_), Frame::Gap { channels: Some(channels), addressed, reason, request_id, .. }) => {
-                self.gap_on(now, channels, addressed, reason, request_id.as_deref());
+            (Phase::Open(_), Frame::Gap { channels: Some(channels), addressed, cursor, reason, request_id, .. }) => {
+                self.gap_on(now, (channels, addressed), cursor, reason, request_id.as_deref());
             }
             (Phase::Open(_), Frame::Heartbeat { id }) => {
                 self.advance(now, id);
@@ -158,7 +158,13 @@ impl Session {
         if !reason.is_empty() {
             let addressed = hears == Hears::Addressed;
             let channels = Some(if addressed { Vec::new() } else { vec![channel] });
-            self.actions.push(Action::Gap { channels, addressed, reason: reason.into(), handlers: vec![id] });
+            self.actions.push(Action::Gap {
+                channels,
+                addressed,
+                cursor: None,
+                reason: reason.into(),
+                handlers: vec![id],
+            });
         }
     }
 
@@ -299,20 +305,34 @@ impl Session {
         }
     }
 
-    /// Something may be missing on these channels, and where it says so among the addressed events: to those who asked for it by
-    /// this call, or without one to all of them.
-    fn gap_on(&mut self, now: u64, channels: Vec<Pattern>, addressed: bool, reason: String, request_id: Option<&str>) {
+    /// Something may be missing on these channels, and where it says so among the addressed events, up to a cursor: to those who asked
+    /// for it by this call, or without one to all of them who have not had that much.
+    fn gap_on(
+        &mut self,
+        now: u64,
+        (channels, addressed): (Vec<Pattern>, bool),
+        up_to: Option<Cursor>,
+        reason: String,
+        request_id: Option<&str>,
+    ) {
         let call = request_id.and_then(small);
+        if call.is_none() && up_to.is_some() {
+            // The stream goes on from here, so it need not be told once more after a cut.
+            self.cursor = up_to;
+            raise(&mut self.seen, up_to);
+        }
         let (mut handlers, mut to) = (Vec::new(), String::new());
         for subscription in &mut self.subscriptions {
             let is_meant = match subscription.hears {
                 Hears::Addressed => addressed,
                 _ => subscription.is_wanted() && channels.iter().any(|channel| channel.overlaps(&subscription.pattern)),
             };
-            if is_meant && call.is_none_or(|call| subscription.awaits(call)) {
+            // One that is not confirmed is brought its past by its call, and told by that what is missing in it.
+            let is_told = call.map_or(subscription.standing == Standing::Active, |call| subscription.awaits(call));
+            if is_meant && is_told && subscription.misses(up_to) {
                 // One that is not confirmed keeps its `since`, for nothing promises yet what follows the gap; but it may be that
                 // very place which the log has lost.
-                subscription.mark = None;
+                subscription.mark = up_to;
                 hand(subscription, false, &mut to, &mut handlers);
             }
         }
@@ -327,10 +347,11 @@ impl Session {
             if addressed {
                 list.push_str(if list.is_empty() { ADDRESSED } else { ",+" });
             }
-            self.say("G").cursor(&None).word(&to).word(&list).word(&reason);
+            self.say("G").cursor(&up_to).word(&to).word(&list).word(&reason);
         }
         if to.is_empty() || !handlers.is_empty() {
-            self.actions.push(Action::Gap { channels: Some(channels), addressed, reason: reason.into(), handlers });
+            let (channels, reason) = (Some(channels), reason.into());
+            self.actions.push(Action::Gap { channels, addressed, cursor: up_to, reason, handlers });
         }
         self.sync_subscriptions(now);
     }
@@ -338,7 +359,7 @@ impl Session {
     pub(super) fn tell_gap(&mut self, reason: Cow<'static, str>) {
         let told = self.subscriptions.iter().filter(|one| one.is_wanted() && one.owner == 0);
         let handlers = told.map(|subscription| subscription.id).collect();
-        self.actions.push(Action::Gap { channels: None, addressed: true, reason, handlers });
+        self.actions.push(Action::Gap { channels: None, addressed: true, cursor: None, reason, handlers });
     }
 
     /// The server will not have a channel, or no longer, on this stream.

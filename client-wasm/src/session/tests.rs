@@ -127,6 +127,7 @@ impl Rig {
         self.frame(Frame::Gap {
             channels: channels.map(patterns),
             addressed: false,
+            cursor: None,
             reason: "trimmed".into(),
             request_id,
             id: id.map(at),
@@ -222,7 +223,7 @@ impl Rig {
     /// A gap among addressed events, and on these channels.
     fn gap_among_addressed(&mut self, channels: &str) {
         let (channels, reason) = (Some(patterns(channels)), "trimmed".into());
-        self.frame(Frame::Gap { channels, addressed: true, reason, request_id: None, id: None });
+        self.frame(Frame::Gap { channels, addressed: true, cursor: None, reason, request_id: None, id: None });
     }
 
     /// The gaps that were told: their channels and who is meant.

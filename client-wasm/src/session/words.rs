@@ -21,7 +21,7 @@
 //! | `K` | handler, mark | it hears from here on |
 //! | `D` | handler, since, mark | it heard, and waits to be confirmed again |
 //! | `X` | channel, handlers, code | the server will not have it |
-//! | `G` | cursor, handlers, channels (`+` among them for addressed events) or `!` for all, reason | a gap |
+//! | `G` | cursor up to which something may be missing, handlers, channels (`+` among them for addressed events) or `!` for all, reason | a gap |
 //! | `S` | heartbeat, status | how the connection stands |
 //! | `E` | code, status or 0, detail | what went wrong |
 //!
@@ -39,7 +39,7 @@ use crate::cut::cut;
 /// The version of all this. It is in the name of the tabs' group: during a deploy pages of the app as it was and as it is are
 /// open side by side, and those that would misunderstand each other have a stream each. Raise it with every change.
 #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "groups are named in a browser"))]
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// Stands for a word that is not there.
 const NONE: &str = "!";

@@ -11,7 +11,7 @@ use super::{
     Connection,
     batch::Batch,
     control::Authority,
-    page::{Page, parts},
+    page::{Hole, Skip, parts},
     refs,
     step::{Flow, View},
     unique,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     record::json_frame,
     routing::{self, RouteKey},
+    segment::Segment,
     standing::Asked,
 };
 
@@ -151,7 +152,7 @@ impl Connection {
             if let Since::Gap(reason) = pending.since {
                 let request_id = pending.request.clone();
                 let (channels, addressed) = (Some(pending.channels.clone()), pending.addressed);
-                let gap = Gap { channels, addressed, reason, request_id };
+                let gap = Gap { channels, addressed, cursor: None, reason, request_id };
                 batch.push_gap(reason, json_frame(Some(Gap::NAME), None, &gap));
             }
             // Held by the older of the two.
@@ -166,55 +167,79 @@ impl Connection {
         Flow::Done
     }
 
-    fn backfill(&mut self, View { window, names }: View<'_>, pending: &mut Pending, batch: &mut Batch) -> Flow {
-        let (Since::After(mut after), Some(request)) = (pending.since, &pending.request) else { return Flow::Done };
-        let epoch = window.epoch();
-        if window.tag(after.seq).is_some_and(|tag| tag != after.tag) {
+    fn backfill(&mut self, view: View<'_>, pending: &mut Pending, batch: &mut Batch) -> Flow {
+        let window = view.window;
+        // Who needs no confirmation cannot ask for the past, whose frames name the call.
+        let (Since::After(since), Some(_)) = (pending.since, &pending.request) else { return Flow::Done };
+        if window.tag(since.seq).is_some_and(|tag| tag != since.tag) {
             pending.since = Since::Gap(GapReason::Diverged);
             return Flow::Done;
         }
         // As in `live`, the page ends where the window begins.
         let end = window.base().seq.min(self.position.seq);
-        while after.seq < end {
+        while let Since::After(after) = pending.since
+            && after.seq < end
+        {
             let Some(page) = self.take_page(after) else { return Flow::Need(after) };
-            let mut records = match page.records {
-                Ok(records) => records,
-                Err(reason) => {
+            let segment = match page {
+                Ok(segment) => segment,
+                Err(Hole::Gap(reason)) => {
                     pending.since = Since::Gap(reason);
                     return Flow::Done;
                 }
+                Err(Hole::Skip(skip)) => {
+                    pending.skip(view, &skip, batch);
+                    continue;
+                }
             };
-            while let Some(record) = records.pop_front().filter(|record| record.seq <= end) {
-                if parts(window, &record) {
-                    pending.since = Since::Gap(GapReason::Diverged);
-                    return Flow::Done;
-                }
-                after = Cursor { epoch, seq: record.seq, tag: record.tag };
-                pending.since = Since::After(after);
-                if record.entry.control().is_none()
-                    && routing::is_filed(&refs(&pending.keys), &record.entry)
-                    && names.may_see(&record.entry)
-                {
-                    batch.push_record(record.backfill(epoch, request));
-                }
-                if batch.is_full() && !records.is_empty() {
-                    self.aside.add_to().page = Some(Page { after, records: Ok(records) });
-                    return Flow::Full;
-                }
+            if parts(window, &segment) {
+                pending.since = Since::Gap(GapReason::Diverged);
+                return Flow::Done;
             }
-        }
-        for (seq, sent) in window.gather(refs(&pending.keys), after.seq, self.position.seq) {
-            if batch.is_full() {
+            if !pending.deliver(view, &segment, segment.last().seq.min(end), batch) {
                 return Flow::Full;
             }
-            if sent.entry.control().is_none()
-                && names.may_see(&sent.entry)
-                && let Some(record) = window.record(seq)
-            {
-                batch.push_record(record.backfill(epoch, request));
-            }
-            pending.since = Since::After(Cursor { epoch, seq, tag: sent.tag });
         }
-        Flow::Done
+        if pending.deliver(view, window.segment(), self.position.seq, batch) { Flow::Done } else { Flow::Full }
+    }
+}
+
+impl Pending {
+    /// Sends what a segment holds for this call, up to a number; returns whether it got there with room left in the batch.
+    fn deliver(&mut self, view: View<'_>, segment: &Segment, end: u64, batch: &mut Batch) -> bool {
+        let (Since::After(after), Some(request)) = (self.since, &self.request) else { return true };
+        for (seq, sent) in segment.gather(refs(&self.keys), after.seq, end) {
+            if batch.is_full() {
+                return false;
+            }
+            if sent.entry.is_event()
+                && view.names.may_see(&sent.entry)
+                && let Some(record) = segment.record(seq)
+            {
+                batch.push_record(record.backfill(segment.base().epoch, request));
+            }
+            self.since = Since::After(Cursor { seq, tag: sent.tag, ..segment.base() });
+        }
+        self.since = Since::After(segment.cursor(end).unwrap_or(after));
+        true
+    }
+
+    /// Passes over a part of the log that cannot be had, and tells what of this call's past may miss something by it.
+    fn skip(&mut self, view: View<'_>, Skip { to, reason, concern }: &Skip, batch: &mut Batch) {
+        let base = view.window.base();
+        if to.seq == base.seq && to.tag != base.tag {
+            self.since = Since::Gap(GapReason::Diverged);
+            return;
+        }
+        let goes_on = if to.seq > base.seq { base } else { *to };
+        self.since = Since::After(goes_on);
+        let is_about = |channel: &&Pattern| concern.is_about(refs(&routing::looked_up(channel)));
+        let channels: Vec<_> = self.channels.iter().filter(is_about).cloned().collect();
+        let addressed = self.addressed && concern.is_about(refs(&self.keys).filter(|(kind, _)| kind.is_identity()));
+        if addressed || !channels.is_empty() {
+            let (channels, request_id) = (Some(channels), self.request.clone());
+            let gap = Gap { channels, addressed, cursor: Some(goes_on), reason: *reason, request_id };
+            batch.push_gap(*reason, json_frame(Some(Gap::NAME), None, &gap));
+        }
     }
 }

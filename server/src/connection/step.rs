@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tidings_protocol::Cursor;
 
 use super::Names;
-use crate::{engine::Limit, window::Window};
+use crate::window::Window;
 
 /// What a driver has to do next.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub(crate) enum Step {
     /// Write these, in order; then ask again.
     Write(Vec<Bytes>),
     /// Read the engine's log after this position, hand over the [`page`](super::Connection::page), and ask again.
-    Read { after: Cursor, limit: Limit },
+    Read { after: Cursor },
     /// Nothing to do until woken.
     Idle,
     /// The stream is over.

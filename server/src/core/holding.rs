@@ -8,6 +8,7 @@ use super::{Core, Link};
 use crate::{
     connection::{Authority, Since},
     standing::{Asked, Issued},
+    window::Lineage,
 };
 
 /// What a subscribe call asks of the past, as it was judged.
@@ -15,7 +16,7 @@ use crate::{
 pub(crate) struct Past {
     pub(crate) since: Since,
     /// The window's lineage in which it was judged.
-    pub(crate) lineage: u64,
+    pub(crate) lineage: Lineage,
 }
 
 /// What a subscribe call asks for.
@@ -48,7 +49,7 @@ impl Core {
         let mut state = link.state.lock();
         let window = self.window.read();
         let since = match past.since {
-            Since::After(_) if past.lineage != window.lineage() => Since::Gap(window.reset_reason()),
+            Since::After(_) if !past.lineage.is_same_log(window.lineage()) => Since::Gap(window.reset_reason()),
             since => since,
         };
         let (asked, refused) = window.standing().judge(link.names.user.as_ref(), channels, issued);

@@ -14,7 +14,7 @@ use crate::{
     admission::Permit,
     connection::{Connection, Names, View},
     standing::{Asked, Issued},
-    window::Window,
+    window::{Lineage, Window},
 };
 
 /// A stream to be opened.
@@ -39,7 +39,7 @@ pub(crate) enum Start {
     /// After the client's cursor, which was judged good. `late` are positions that this node has not reached yet; their tags
     /// are checked when it gets there.
     /// It was judged in this `lineage` of the window.
-    Resume { cursor: Cursor, late: Vec<Cursor>, lineage: u64 },
+    Resume { cursor: Cursor, late: Vec<Cursor>, lineage: Lineage },
     /// At the node's head, and the client is told that it may have missed something.
     Gap(GapReason),
 }
@@ -72,7 +72,7 @@ impl Core {
         let resumes = matches!(start, Start::Resume { .. });
         let (position, gap, late) = match start {
             Start::Head => (window.head(), None, Vec::new()),
-            Start::Resume { cursor, late, lineage } if lineage == window.lineage() => (cursor, None, late),
+            Start::Resume { cursor, late, lineage } if lineage.is_same_log(window.lineage()) => (cursor, None, late),
             // The log changed since the cursor was judged.
             Start::Resume { .. } => (window.head(), Some(window.reset_reason()), Vec::new()),
             Start::Gap(reason) => (window.head(), Some(reason), Vec::new()),

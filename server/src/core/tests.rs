@@ -1,6 +1,9 @@
 //! The core without a runtime: a log in a `Vec`, steps asked for by hand, frames written down in short.
 
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -12,12 +15,13 @@ use tidings_protocol::{
 
 use super::{Core, Link, Opening, Past, Start, SubscribeCall, Verdict, holding::Unheard};
 use crate::{
-    connection::{Names, Since, Step},
-    engine::Bounds,
+    connection::{Concern, Fetched, Hole, Names, Since, Skip, Step},
+    engine::{Batch, Location, RoutingKey},
     record::{Audience, Entry, Record},
+    segment::Segment,
     standing::{Asked, Issued, Standing},
     testing::entry,
-    window::WindowBounds,
+    window::{Lineage, WindowBounds},
 };
 
 const MANY: usize = 1 << 20;
@@ -28,6 +32,10 @@ struct House {
     log: Vec<Record>,
     /// Records up to here are trimmed from the log.
     trimmed: u64,
+    /// Of records before this one nothing is known any more.
+    forgotten: u64,
+    /// One record is damaged, which had these keys, if that is known.
+    damaged: Option<(u64, Option<HashSet<RoutingKey>>)>,
 }
 
 fn at(seq: u64) -> Cursor {
@@ -36,14 +44,21 @@ fn at(seq: u64) -> Cursor {
 
 fn house(window_records: usize) -> House {
     let bounds = WindowBounds { records: window_records, bytes: usize::MAX, age_ms: u64::MAX };
-    House { core: Core::new(at(0), bounds, Standing::default()), log: Vec::new(), trimmed: 0 }
+    let core = Core::new(at(0), bounds, Standing::default());
+    House { core, log: Vec::new(), trimmed: 0, forgotten: 0, damaged: None }
 }
 
 impl House {
     fn append(&mut self, entry: Entry) {
         let place = at(self.log.len() as u64 + 1);
         self.log.push(Record { seq: place.seq, tag: place.tag, entry: Arc::new(entry) });
-        self.core.apply(&self.log[self.log.len() - 1..]);
+        self.apply_from(self.log.len() - 1);
+    }
+
+    /// Applies what the log holds from this index on.
+    fn apply_from(&self, index: usize) {
+        let batch = Batch { after: at(index as u64), records: self.log[index..].to_vec() };
+        self.core.apply(&batch).unwrap();
     }
 
     fn publish(&mut self, channels: &[&str]) {
@@ -94,12 +109,7 @@ impl House {
         loop {
             match self.core.step(link, max_bytes, 0) {
                 Step::Write(frames) => said.extend(shorts(&frames)),
-                Step::Read { after, limit } => {
-                    let held = |record: &&Record| record.seq > after.seq;
-                    let page = self.log.iter().filter(held).take(limit.records.min(2)).cloned().collect();
-                    let fetched = if after.seq < self.trimmed { Err(GapReason::Trimmed) } else { Ok(page) };
-                    self.core.page(link, after, fetched);
-                }
+                Step::Read { after } => self.core.page(link, after, self.fetch(link, after)),
                 Step::Idle | Step::End => return said,
             }
         }
@@ -107,6 +117,34 @@ impl House {
 
     fn hear(&self, link: &Link) -> Vec<String> {
         self.drain(link, MANY)
+    }
+
+    /// What the log holds after a position, two records at a time.
+    fn fetch(&self, link: &Link, after: Cursor) -> Fetched {
+        if after.seq < self.forgotten {
+            return Err(Hole::Gap(GapReason::Trimmed));
+        }
+        if after.seq < self.trimmed {
+            let mut last = HashMap::from_iter(self.core.routing_keys(link).into_iter().map(|key| (key, 0)));
+            for record in self.log.iter().filter(|record| record.seq <= self.trimmed) {
+                for key in record.entry.routing_keys() {
+                    last.entry(key).and_modify(|last| *last = record.seq);
+                }
+            }
+            let concern = Concern::Moved(after.seq, last);
+            return Err(Hole::Skip(Skip { to: at(self.trimmed), reason: GapReason::Trimmed, concern }));
+        }
+        if let Some((through, keys)) = &self.damaged
+            && after.seq + 1 == *through
+        {
+            let concern = keys.clone().map_or(Concern::All, Concern::Keys);
+            return Err(Hole::Skip(Skip { to: at(*through), reason: GapReason::Damaged, concern }));
+        }
+        let held = |record: &&Record| record.seq > after.seq;
+        let records: Vec<_> = self.log.iter().filter(held).take(2).cloned().collect();
+        let damaged = self.damaged.as_ref().map(|(seq, _)| *seq).filter(|seq| *seq > after.seq);
+        let up_to = damaged.unwrap_or(u64::MAX);
+        Ok(Arc::new(Segment::read(after, &records[..records.partition_point(|record| record.seq < up_to)])))
     }
 }
 
@@ -151,7 +189,10 @@ fn short(frame: &[u8]) -> String {
             "message" => format!("{} {}", seq(&id), text("channel")),
             "backfill" => format!("backfill {} {} {}", text("requestId"), seq(&text("cursor")), text("channel")),
             "subscribed" => format!("subscribed {} {}", text("requestId"), seq(&text("cursor"))),
-            "gap" => format!("gap {} {}", data["channels"], text("reason")),
+            "gap" => {
+                let addressed = if data["addressed"] == true { " addressed" } else { "" };
+                format!("gap {}{addressed} {}", data["channels"], text("reason"))
+            }
             "closing" => format!("closing {}", text("reason")),
             "revoked" => format!("revoked {} {}", data["channels"], text("code")),
             "connected" if data["rejected"][0].is_string() => format!("connected without {}", data["rejected"]),
@@ -168,11 +209,11 @@ mod control;
 mod life;
 
 fn past(since: Since) -> Past {
-    Past { since, lineage: 0 }
+    Past { since, lineage: Lineage::default() }
 }
 
 fn resume(seq: u64) -> Start {
-    Start::Resume { cursor: at(seq), late: Vec::new(), lineage: 0 }
+    Start::Resume { cursor: at(seq), late: Vec::new(), lineage: Lineage::default() }
 }
 
 #[test]
@@ -251,7 +292,7 @@ fn a_refused_cursor_is_kept_until_the_gap_was_told() {
 fn a_stream_ahead_of_its_node_hears_nothing_twice() {
     let mut house = house(100);
     house.publish(&["a"]);
-    let link = house.open(&["a"], Start::Resume { cursor: at(3), late: vec![at(3)], lineage: 0 });
+    let link = house.open(&["a"], Start::Resume { cursor: at(3), late: vec![at(3)], lineage: Lineage::default() });
     house.publish(&["a", "a", "a"]);
     house.core.flush();
     assert_eq!(house.hear(&link), ["connected @3", "4 a @4"]);
@@ -261,7 +302,7 @@ fn a_stream_ahead_of_its_node_hears_nothing_twice() {
 fn a_late_tag_that_does_not_match_is_told_before_anything_after_it() {
     let mut house = house(100);
     let strange = Cursor { tag: 7, ..at(2) };
-    let link = house.open(&["a"], Start::Resume { cursor: strange, late: vec![strange], lineage: 0 });
+    let link = house.open(&["a"], Start::Resume { cursor: strange, late: vec![strange], lineage: Lineage::default() });
     assert_eq!(house.hear(&link), ["connected @2"]);
     house.publish(&["a", "a", "a"]);
     house.core.flush();
@@ -288,7 +329,7 @@ fn a_late_since_is_judged_when_the_node_gets_there_on_those_channels_only() {
 #[test]
 fn a_past_that_ends_ahead_of_the_node_is_whole() {
     let mut house = house(100);
-    let link = house.open(&["a"], Start::Resume { cursor: at(2), late: vec![at(2)], lineage: 0 });
+    let link = house.open(&["a"], Start::Resume { cursor: at(2), late: vec![at(2)], lineage: Lineage::default() });
     house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
     assert_eq!(house.hear(&link), ["connected @2"]);
     house.publish(&["b", "b"]);
@@ -298,12 +339,12 @@ fn a_past_that_ends_ahead_of_the_node_is_whole() {
 #[test]
 fn a_batch_that_passes_a_late_tag_and_leaves_the_window_is_no_divergence() {
     let mut house = house(1);
-    let link = house.open(&["a"], Start::Resume { cursor: at(1), late: vec![at(1)], lineage: 0 });
+    let link = house.open(&["a"], Start::Resume { cursor: at(1), late: vec![at(1)], lineage: Lineage::default() });
     house.hear(&link);
     let records: Vec<_> =
         (1..=3).map(|seq| Record { seq, tag: at(seq).tag, entry: Arc::new(entry("a", "t", "1")) }).collect();
-    house.core.apply(&records);
     house.log = records;
+    house.apply_from(0);
     house.core.flush();
     assert_eq!(house.hear(&link), ["2 a @2", "3 a @3"]);
 }
@@ -323,21 +364,20 @@ fn a_page_ends_where_the_window_begins() {
 }
 
 #[test]
-fn a_page_that_is_kept_holds_nothing_that_the_node_has_not_applied() {
+fn what_a_page_holds_that_the_node_has_not_applied_is_not_written() {
     let mut house = house(1);
     house.publish(&["a"; 3]);
     let link = house.open(&["a"], resume(0));
     let beyond = Record { seq: 4, tag: 7, entry: Arc::new(entry("a", "t", "1")) };
-    let page = house.log.iter().cloned().chain([beyond]).collect();
-    // A client that takes one record at a time leaves the rest of the page for later.
-    assert!(matches!(house.core.step(&link, 1, 0), Step::Write(_)));
-    assert!(matches!(house.core.step(&link, 1, 0), Step::Read { .. }));
-    house.core.page(&link, at(0), Ok(page));
-    let Step::Write(frames) = house.core.step(&link, 1, 0) else { panic!("nothing of the page is written") };
-    assert_eq!(shorts(&frames), ["1 a @1"]);
+    let page: Vec<_> = house.log.iter().cloned().chain([beyond]).collect();
+    assert!(matches!(house.core.step(&link, MANY, 0), Step::Write(_)));
+    assert!(matches!(house.core.step(&link, MANY, 0), Step::Read { .. }));
+    house.core.page(&link, at(0), Ok(Arc::new(Segment::read(at(0), &page))));
+    assert_eq!(house.said_at(&link, 0), ["1 a @1", "2 a @2", "3 a @3"]);
     // The log lost what the node had not seen, and went on otherwise. No gap: the stream has heard nothing of it.
     house.publish(&["a", "a"]);
-    assert_eq!(house.hear(&link), ["2 a @2", "3 a @3", "4 a @4", "5 a @5"]);
+    house.core.flush();
+    assert_eq!(house.hear(&link), ["4 a @4", "5 a @5"]);
 }
 
 #[test]
@@ -392,17 +432,134 @@ fn a_slow_stream_catches_up_from_the_log_and_then_from_the_window() {
 }
 
 #[test]
-fn a_slow_stream_is_told_when_the_log_was_trimmed() {
+fn a_slow_stream_is_told_what_was_trimmed_of_its_channels_and_hears_the_rest() {
+    let mut house = house(2);
+    let ana = Names { user: Some(UserId::new("ana").unwrap()), ..Names::default() };
+    let link = house.open_as(ana, &["a", "b", "c:*"], Start::Head);
+    house.hear(&link);
+    house.publish(&["a", "a", "c:1", "b", "a", "a"]);
+    house.trimmed = 3;
+    house.core.flush();
+    assert_eq!(house.hear(&link), [r#"gap ["a","c:*"] trimmed"#, "4 b @4", "5 a @5", "6 a @6"]);
+}
+
+#[test]
+fn a_stream_of_which_nothing_was_trimmed_is_told_no_gap() {
+    let mut house = house(2);
+    house.publish(&["loud"; 9]);
+    house.publish(&["a"]);
+    house.trimmed = 8;
+    let link = house.open(&["a"], resume(1));
+    assert_eq!(house.hear(&link), ["connected @1", "10 a @10"]);
+}
+
+#[test]
+fn a_stream_is_told_that_addressed_events_were_trimmed_beside_its_channels() {
+    let mut house = house(1);
+    house.append(addressed("ana"));
+    house.publish(&["a", "b", "b", "b"]);
+    house.trimmed = 3;
+    let open = |user: &str| {
+        let names = Names { user: Some(UserId::new(user).unwrap()), ..Names::default() };
+        house.open_as(names, &["b"], resume(0))
+    };
+    assert_eq!(house.hear(&open("bob")), ["connected @0", r#"gap ["b"] trimmed"#, "4 b @4", "5 b @5"]);
+    assert_eq!(house.hear(&open("ana")), ["connected @0", r#"gap ["b"] addressed trimmed"#, "4 b @4", "5 b @5"]);
+}
+
+#[test]
+fn a_stream_whose_place_the_log_has_forgotten_is_told_a_gap_on_all_of_it() {
     let mut house = house(2);
     let link = house.open(&["a"], Start::Head);
     house.hear(&link);
-    house.publish(&["a"; 6]);
-    house.trimmed = 3;
-    house.core.flush();
+    house.publish(&["b"; 6]);
+    house.forgotten = 3;
+    house.core.skip_to(at(6), Standing::default(), &HashSet::default());
     assert_eq!(house.hear(&link), ["gap null trimmed @6"]);
     house.publish(&["a"]);
     house.core.flush();
     assert_eq!(house.hear(&link), ["7 a @7"]);
+}
+
+#[test]
+fn what_is_damaged_is_told_between_what_stands_before_and_behind_it() {
+    let keys = entry("a", "t", "1").routing_keys();
+    for (known, others) in [(Some(keys.into_iter().collect()), vec![]), (None, vec![r#"gap ["b"] damaged"#])] {
+        let mut house = house(1);
+        house.publish(&["a", "a", "a", "a", "b"]);
+        house.damaged = Some((2, known.clone()));
+        let concerned = r#"gap ["a"] damaged"#;
+        let link = house.open(&["a"], resume(0));
+        assert_eq!(house.hear(&link), ["connected @0", "1 a @1", concerned, "3 a @3", "4 a @4"]);
+        let other = house.open(&["b"], resume(0));
+        assert_eq!(house.hear(&other), [&["connected @0"], &others[..], &["5 b @5"]].concat());
+        let later = house.open(&["a"], resume(2));
+        assert_eq!(house.hear(&later), ["connected @2", "3 a @3", "4 a @4"], "who stands behind it misses nothing");
+    }
+}
+
+#[test]
+fn a_past_with_a_damaged_part_is_a_gap_to_that_call_alone() {
+    let mut house = house(1);
+    house.publish(&["a", "a", "a"]);
+    house.damaged = Some((2, None));
+    let link = house.open(&["b"], Start::Head);
+    house.subscribe(&link, "r1", &["a"], Since::After(at(0)));
+    let expected = ["connected @3", "backfill r1 1 a", r#"gap ["a"] damaged"#, "backfill r1 3 a", "subscribed r1 3"];
+    assert_eq!(house.hear(&link), expected);
+}
+
+#[test]
+fn a_node_that_skips_a_part_of_the_log_leaves_each_stream_to_find_out_what_it_missed() {
+    let mut house = house(100);
+    let (a, b) = (house.open(&["a"], Start::Head), house.open(&["b"], Start::Head));
+    house.hear(&a);
+    house.hear(&b);
+    // The log went on by these, and has trimmed the first of them before the node could read them.
+    for channel in ["a", "b", "c", "a"] {
+        let place = at(house.log.len() as u64 + 1);
+        house.log.push(Record { seq: place.seq, tag: place.tag, entry: Arc::new(entry(channel, "t", "1")) });
+    }
+    house.trimmed = 1;
+    house.core.skip_to(at(3), Standing::default(), &HashSet::default());
+    house.apply_from(3);
+    house.core.flush();
+    assert_eq!(house.hear(&a), [r#"gap ["a"] trimmed"#, "4 a @4"]);
+    assert_eq!(house.hear(&b), ["2 b @2"]);
+}
+
+#[test]
+fn a_tail_that_does_not_go_on_where_the_window_ends_is_refused() {
+    let mut house = house(100);
+    house.publish(&["a"]);
+    let record = |seq: u64| Record { seq, tag: at(seq).tag, entry: Arc::new(entry("a", "t", "1")) };
+    let refused = |after: Cursor, records: Vec<Record>| {
+        house.core.apply(&Batch { after, records }).unwrap_err();
+        assert_eq!(house.core.head(), at(1), "nothing was taken");
+    };
+    refused(at(2), vec![record(3)]);
+    refused(Cursor { tag: 7, ..at(1) }, vec![record(2)]);
+    refused(Cursor { epoch: 2, ..at(1) }, vec![record(2)]);
+    refused(at(1), vec![record(2), record(4)]);
+    refused(at(1), vec![record(1)]);
+    house.core.apply(&Batch { after: at(1), records: vec![record(2)] }).unwrap();
+}
+
+#[test]
+fn a_stream_that_waits_for_the_engine_still_says_its_heartbeat_and_its_end() {
+    let mut house = house(1);
+    house.publish(&["a", "a", "a"]);
+    let link = house.open(&["a"], resume(0));
+    let said = |house: &House| match house.core.step(&link, MANY, 20_000) {
+        Step::Write(frames) => shorts(&frames),
+        Step::Read { .. } => vec!["read".to_owned()],
+        step => panic!("{step:?}"),
+    };
+    assert_eq!([said(&house), said(&house)], [["connected @0"], ["read"]]);
+    house.core.tick(40_000, 15_000);
+    assert_eq!([said(&house), said(&house)], [["heartbeat @0"], ["read"]]);
+    house.core.close_all(|_| Closing { reason: ClosingReason::Drain, retry_ms: 5 });
+    assert_eq!(said(&house), ["closing drain"]);
 }
 
 #[test]
@@ -455,7 +612,7 @@ fn a_past_that_is_trimmed_is_a_gap_on_those_channels_only() {
     house.hear(&link);
     house.trimmed = 2;
     house.subscribe(&link, "r1", &["a"], Since::After(at(1)));
-    assert_eq!(house.hear(&link), [r#"gap ["a"] trimmed"#, "subscribed r1 3"]);
+    assert_eq!(house.hear(&link), [r#"gap ["a"] trimmed"#, "backfill r1 3 a", "subscribed r1 3"]);
     house.subscribe(&link, "r2", &["c"], Since::Gap(GapReason::Diverged));
     assert_eq!(house.hear(&link), [r#"gap ["c"] diverged"#, "subscribed r2 3"]);
 }
@@ -618,7 +775,11 @@ fn a_closing_stream_says_so_and_ends() {
 fn a_closed_stream_leaves_nothing_behind() {
     let mut house = house(100);
     let ana = Names { user: Some(UserId::new("ana").unwrap()), ..Names::default() };
-    let link = house.open_as(ana, &["a:b", "c:*"], Start::Resume { cursor: at(9), late: vec![at(9)], lineage: 0 });
+    let link = house.open_as(
+        ana,
+        &["a:b", "c:*"],
+        Start::Resume { cursor: at(9), late: vec![at(9)], lineage: Lineage::default() },
+    );
     assert_eq!((house.core.connections(), house.core.stats().users), (1, 1));
     house.core.close(&link);
     assert_eq!((house.core.connections(), house.core.stats().users), (0, 0));
@@ -631,27 +792,17 @@ fn a_closed_stream_leaves_nothing_behind() {
 fn a_cursor_is_judged_down_to_the_record_before_the_first() {
     let mut house = house(2);
     house.publish(&["a"; 5]);
-    let bounds = Bounds { epoch: 1, first: 3, last: 8, base_tag: at(2).tag };
-    let by_engine = |seq: u64, tag: Option<u32>| house.core.judge_by_engine(at(seq), &bounds, tag);
     assert_eq!(house.core.judge(at(5)), Verdict::Good);
     assert_eq!(house.core.judge(at(3)), Verdict::Good, "the record before the window's first");
     assert_eq!(house.core.judge(at(2)), Verdict::AskEngine);
     assert_eq!(house.core.judge(Cursor { tag: 1, ..at(4) }), Verdict::Gap(GapReason::Diverged));
     assert_eq!(house.core.judge(Cursor { epoch: 2, ..at(4) }), Verdict::Gap(GapReason::Epoch));
-    assert_eq!(by_engine(2, None), Verdict::Good, "the record before the log's first");
-    assert_eq!(by_engine(1, None), Verdict::Gap(GapReason::Trimmed));
-    assert_eq!(by_engine(3, Some(7)), Verdict::Gap(GapReason::Diverged));
-    assert_eq!(by_engine(7, None), Verdict::Late);
-    assert_eq!(by_engine(9, None), Verdict::Gap(GapReason::Diverged));
-}
-
-#[test]
-fn an_empty_log_that_holds_the_cursors_place_is_no_gap() {
-    let bounds = WindowBounds { records: 2, bytes: usize::MAX, age_ms: u64::MAX };
-    let core = Core::new(at(5), bounds, Standing::default());
-    let expired = Bounds { epoch: 1, first: 6, last: 5, base_tag: at(5).tag };
-    assert_eq!(core.judge(at(5)), Verdict::Good);
-    assert_eq!(core.judge_by_engine(at(5), &expired, None), Verdict::Good);
+    let by_engine = |seq: u64, location| house.core.judge_by_engine(at(seq), location);
+    assert_eq!(by_engine(2, Location::Held), Verdict::Good);
+    assert_eq!(by_engine(1, Location::Trimmed), Verdict::Good, "what has left since is told where it is read");
+    assert_eq!(by_engine(1, Location::Forgotten), Verdict::Gap(GapReason::Trimmed));
+    assert_eq!(by_engine(3, Location::Diverged), Verdict::Gap(GapReason::Diverged));
+    assert_eq!(by_engine(7, Location::Held), Verdict::Late);
 }
 
 #[test]

@@ -1,29 +1,24 @@
-//! What can be said of a client's cursor, or of this node's own head.
+//! What can be said of a client's cursor.
 
 use tidings_protocol::{Cursor, frame::GapReason};
 
 use super::Core;
-use crate::engine::Bounds;
+use crate::engine::Location;
 
 /// What can be said of a client's cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The log holds it, or ends or begins right there.
+    /// The log holds it, or ends or begins right there; or what has left since can be told.
     Good,
     /// It lies beyond this node but within the log.
     Late,
     /// It cannot be served.
     Gap(GapReason),
-    /// The window cannot tell: ask the engine for its bounds and the tag at that number.
+    /// The window cannot tell: ask the engine.
     AskEngine,
 }
 
 impl Core {
-    /// Whether this node's head still is in the engine's log; if not, why, and the caller resets.
-    pub(crate) fn reattach(&self, bounds: &Bounds, tag_at_head: Option<u32>) -> Result<(), GapReason> {
-        judge_by(self.head(), bounds, tag_at_head)
-    }
-
     /// What the window can say of a client's cursor.
     pub(crate) fn judge(&self, cursor: Cursor) -> Verdict {
         let window = self.window.read();
@@ -38,33 +33,14 @@ impl Core {
     }
 
     /// What the engine's answer says of a client's cursor.
-    pub(crate) fn judge_by_engine(&self, cursor: Cursor, bounds: &Bounds, tag: Option<u32>) -> Verdict {
-        let beyond = cursor.epoch == bounds.epoch && cursor.seq > self.head().seq && cursor.seq <= bounds.last;
-        match judge_by(cursor, bounds, tag) {
-            // Not checked now but when this node has the record: what it will deliver counts.
-            _ if beyond => Verdict::Late,
-            Ok(()) => Verdict::Good,
-            Err(reason) => Verdict::Gap(reason),
+    pub(crate) fn judge_by_engine(&self, cursor: Cursor, location: Location) -> Verdict {
+        match location {
+            // Its tag is checked again when this node has the record: what it will deliver counts.
+            Location::Held if cursor.seq > self.head().seq => Verdict::Late,
+            Location::Held | Location::Trimmed => Verdict::Good,
+            Location::Forgotten => Verdict::Gap(GapReason::Trimmed),
+            Location::Diverged => Verdict::Gap(GapReason::Diverged),
+            Location::Epoch => Verdict::Gap(GapReason::Epoch),
         }
-    }
-}
-
-/// Whether the log of these bounds holds the cursor, whose record there has this tag.
-fn judge_by(cursor: Cursor, bounds: &Bounds, tag: Option<u32>) -> Result<(), GapReason> {
-    if cursor.epoch != bounds.epoch {
-        return Err(GapReason::Epoch);
-    }
-    if cursor.seq > bounds.last {
-        return Err(GapReason::Diverged);
-    }
-    if cursor.seq + 1 < bounds.first {
-        return Err(GapReason::Trimmed);
-    }
-    let tag = if cursor.seq + 1 == bounds.first { Some(bounds.base_tag) } else { tag };
-    match tag {
-        Some(tag) if tag == cursor.tag => Ok(()),
-        Some(_) => Err(GapReason::Diverged),
-        // It was trimmed between the two questions.
-        None => Err(GapReason::Trimmed),
     }
 }

@@ -23,26 +23,38 @@
 //! }
 //! ```
 //!
-//! | module | holds the engine to |
-//! |---|---|
-//! | [`appends`] | numbers, receipts, order, idempotency keys, dropped callers |
-//! | [`reads`] | pages and bounds |
-//! | [`tails`] | every record, in order, once, and no silence |
-//! | [`trims`] | removal from the front only |
-//! | [`beside`] | the metadata |
-//! | [`durable`] | what a log that survives its process keeps |
+//! What not every engine can do stands in a trait of its own; name those that yours can before the subject, as
+//! `conformance_tests!(durable, shared; subject)`:
+//!
+//! | module | holds the engine to | needs |
+//! |---|---|---|
+//! | [`appends`] | numbers, receipts, order, idempotency keys, deadlines, dropped callers | [`Subject`] |
+//! | [`reads`] | pages, bounds, what is said of a cursor | |
+//! | [`tails`] | every record, in order, once, and no silence; closing | |
+//! | [`trims`] | removal from the front only, and what is kept of what has left | |
+//! | [`beside`] | the metadata | |
+//! | [`durable`] | what a log that survives its process keeps | [`Durable`] |
+//! | [`shared`] | all of it across two handles on one log | [`Shared`] |
+//! | [`hangs`] | deadlines while the log cannot be written to | [`Hangs`] |
+//! | [`replaced`] | a log that loses its end, or becomes another one, under a live tail | [`Replaced`] |
+//! | [`unknown`] | entries of newer versions | [`Unknown`] |
 
 pub mod appends;
 pub mod beside;
 pub mod durable;
 mod entries;
+pub mod hangs;
 pub mod reads;
+pub mod replaced;
+pub mod shared;
 pub mod tails;
 pub mod trims;
+pub mod unknown;
 
 use std::future::Future;
 
-pub use entries::{entry, entry_with_key};
+pub use entries::{entry, entry_on, entry_with_key};
+use tidings_protocol::Cursor;
 
 use super::Engine;
 
@@ -65,19 +77,78 @@ pub trait Durable: Subject {
     fn reopened(&self, engine: Self::Engine) -> impl Future<Output = Self::Engine> + Send;
 }
 
-/// Writes one `#[tokio::test]` per promise for the [`Subject`](crate::engine::conformance::Subject) that the expression makes;
-/// with `durable` before it, those of a [`Durable`](crate::engine::conformance::Durable) as well. Your crate needs tokio with
-/// `macros` and `rt-multi-thread`.
+/// An engine whose log may be used by several handles at the same time.
+pub trait Shared: Subject {
+    /// Another handle on the same log.
+    fn another(&self, engine: &Self::Engine) -> impl Future<Output = Self::Engine> + Send;
+}
+
+/// An engine whose log can be kept from being written to for a while.
+pub trait Hangs: Subject {
+    /// Ends it when it is dropped.
+    type Hanging: Send;
+
+    /// From here on appends hang, and none is lost that could be written afterwards.
+    fn hang(&self, engine: &Self::Engine) -> impl Future<Output = Self::Hanging> + Send;
+}
+
+/// An engine whose log can lose its end, or be replaced, while handles and tails are on it.
+pub trait Replaced: Subject {
+    /// The log loses all records after this one, as if an older state of it had been put in place.
+    fn roll_back(&self, engine: &Self::Engine, to: Cursor) -> impl Future<Output = ()> + Send;
+
+    /// Another log, of another epoch, takes its place.
+    fn replace(&self, engine: &Self::Engine) -> impl Future<Output = ()> + Send;
+}
+
+/// An engine that stores entries as bytes, which another version may have written.
+pub trait Unknown: Subject {
+    /// Appends what a newer version would have appended: an entry with this key, as these bytes.
+    fn append_bytes(&self, engine: &Self::Engine, key: &str, bytes: &[u8]) -> impl Future<Output = ()> + Send;
+}
+
+/// Writes one `#[tokio::test]` per promise for the [`Subject`](crate::engine::conformance::Subject) that the expression makes; with
+/// `durable`, `shared`, `hangs`, `replaced` or `unknown` before a semicolon, those of that trait as well. Your crate needs tokio
+/// with `macros` and `rt-multi-thread`.
 #[macro_export]
 macro_rules! conformance_tests {
-    (durable $subject:expr) => {
+    ($($power:ident),+; $subject:expr) => {
         $crate::conformance_tests!($subject);
+        $($crate::conformance_tests!(@power $power $subject);)+
+    };
+    (@power durable $subject:expr) => {
         $crate::conformance_tests!(@tests $subject, durable: [
             the_same_log_opens_again,
             keys_are_known_after_a_restart,
             metadata_is_there_after_a_restart,
-            what_was_trimmed_stays_trimmed
+            what_was_trimmed_stays_trimmed,
+            a_closed_log_opens_again
         ]);
+    };
+    (@power shared $subject:expr) => {
+        $crate::conformance_tests!(@tests $subject, shared: [
+            two_handles_write_one_log,
+            one_handle_reads_what_the_other_wrote,
+            a_key_raced_on_two_handles_is_stored_once,
+            two_handles_trim_one_log,
+            a_tail_that_lags_behind_the_other_handle_is_told,
+            metadata_is_one_for_both_handles
+        ]);
+    };
+    (@power hangs $subject:expr) => {
+        $crate::conformance_tests!(@tests $subject, hangs: [
+            an_append_that_hangs_is_answered_at_its_deadline,
+            nothing_is_stored_after_its_deadline
+        ]);
+    };
+    (@power replaced $subject:expr) => {
+        $crate::conformance_tests!(@tests $subject, replaced: [
+            a_tail_does_not_go_on_in_a_log_that_lost_its_end,
+            a_tail_does_not_go_on_in_another_log
+        ]);
+    };
+    (@power unknown $subject:expr) => {
+        $crate::conformance_tests!(@tests $subject, unknown: [an_entry_of_a_newer_version_is_void]);
     };
     ($subject:expr) => {
         $crate::conformance_tests!(@tests $subject, appends: [
@@ -88,31 +159,46 @@ macro_rules! conformance_tests {
             a_known_key_is_not_stored_again,
             a_key_given_twice_at_once_is_stored_once,
             a_racing_retry_is_stored_once,
-            a_dropped_append_is_whole_or_absent
+            a_dropped_append_is_whole_or_absent,
+            an_append_keeps_its_deadline
         ]);
         $crate::conformance_tests!(@tests $subject, reads: [
             an_empty_log_starts_at_one,
             two_logs_have_two_epochs,
             entries_come_back_as_they_were,
-            a_read_starts_after_its_number,
-            a_read_stops_at_its_limits
+            a_read_starts_after_its_cursor,
+            a_read_stops_at_its_limits,
+            every_cursor_is_located,
+            a_read_checks_its_cursor,
+            a_number_has_its_cursor,
+            a_handle_reads_its_own_writes
         ]);
         $crate::conformance_tests!(@tests $subject, tails: [
-            a_tail_yields_everything_from_its_start,
-            a_tail_waits_for_what_comes_next,
+            a_tail_yields_everything_after_its_cursor,
+            a_tail_begins_with_its_cursor,
+            a_tail_checks_its_cursor,
+            a_tail_that_has_nothing_to_yield_says_so,
             a_tail_under_load_misses_and_repeats_nothing,
             a_tail_never_shows_a_duplicate,
             a_tail_is_never_ahead_of_the_log,
             tails_are_independent,
-            a_tail_ends_with_its_engine
+            a_dropped_tail_harms_nobody,
+            a_tail_ends_with_its_engine,
+            a_closed_engine_serves_nobody
         ]);
         $crate::conformance_tests!(@tests $subject, trims: [
             trimming_takes_from_the_front_only,
+            trimming_leaves_what_is_kept,
+            a_step_of_trimming_says_what_it_did,
+            a_cursor_before_the_beginning_is_told,
+            what_leaves_is_kept_in_the_summary,
             a_tail_never_skips_what_was_trimmed,
             a_key_is_known_as_long_as_its_record
         ]);
         $crate::conformance_tests!(@tests $subject, beside: [
             metadata_keeps_values_by_key,
+            a_swap_compares_first,
+            a_race_of_swaps_has_one_winner,
             metadata_is_untouched_by_trimming
         ]);
     };

@@ -7,18 +7,31 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream, stream::BoxStream};
-use parking_lot::Mutex;
+use futures_util::{StreamExt, stream};
+use parking_lot::{Mutex, MutexGuard};
 use tidings_protocol::{Cursor, Key};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
-use super::{AppendError, Bounds, Engine, EngineError, Limit, Metadata, Receipt};
-use crate::record::{Entry, Record};
+use super::{
+    AgeClock, AppendError, Batch, Bounds, Engine, EngineError, Limit, Location, Metadata, ReadError, Receipt,
+    Retention, RoutingKey, Summary, TAIL_BEAT, Tail, Trim,
+};
+use crate::{
+    clock::{millis, wall_clock_ms},
+    record::{Entry, Record},
+};
 
 /// How many records one item of the tail holds at most.
-const TAIL_BATCH: usize = 1_000;
+const TAIL_BATCH: Limit = Limit { records: 1_000, bytes: usize::MAX };
+/// How many records one step of trimming removes at most.
+const TRIM_STEP: u64 = 10_000;
+/// For so many routing keys it is known when they were used last in the part that has left: about 4 MiB.
+const SUMMARY_KEYS: usize = 65_536;
+/// So many records that have left are told from others by their tags: 1 MiB.
+const SUMMARY_TAGS: usize = 262_144;
 
-/// A log in memory. Its epoch is random, so clients of an earlier process are told `gap {reason: epoch}`.
+/// A log in memory. Its epoch is random, so clients of an earlier process are told `gap {reason: epoch}`. Its clones are handles of
+/// one log, which several hubs in one process may use.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,42 +39,41 @@ const TAIL_BATCH: usize = 1_000;
 /// let hub = Hub::builder().engine(Memory::builder().records(10_000).build()).build().await?;
 /// # Ok(()) }
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Memory {
     shared: Arc<Shared>,
 }
 
-/// Bounds of a [`Memory`] log. Records leave from the front when any of them is passed; a key is forgotten with its record.
+/// Bounds of a [`Memory`] log. Records leave from the front when any of them is passed, at the latest when it is passed by an
+/// eighth; a key is forgotten with its record.
 #[derive(Debug, Clone)]
 #[must_use = "call build()"]
 pub struct MemoryBuilder {
-    records: usize,
-    bytes: usize,
-    age: Duration,
+    retention: Retention,
 }
 
 impl Default for MemoryBuilder {
     fn default() -> Self {
-        Self { records: 100_000, bytes: 64 << 20, age: Duration::from_secs(600) }
+        Self { retention: Retention { records: 100_000, bytes: 64 << 20, age: Duration::from_secs(600) } }
     }
 }
 
 impl MemoryBuilder {
     /// At most this many records. Defaults to 100,000.
     pub fn records(mut self, records: usize) -> Self {
-        self.records = records;
+        self.retention.records = records as u64;
         self
     }
 
     /// At most this many bytes, of payloads and of the users whom events are addressed to. Defaults to 64 MiB.
     pub fn bytes(mut self, bytes: usize) -> Self {
-        self.bytes = bytes;
+        self.retention.bytes = bytes as u64;
         self
     }
 
-    /// Nothing older than this, looked at whenever something is appended. Defaults to 10 minutes.
+    /// Nothing older than this. Defaults to 10 minutes.
     pub fn age(mut self, age: Duration) -> Self {
-        self.age = age;
+        self.retention.age = age;
         self
     }
 
@@ -70,12 +82,14 @@ impl MemoryBuilder {
     pub fn build(self) -> Memory {
         let log = Log {
             epoch: fastrand::u32(1..),
-            first: 1,
-            base_tag: 0,
+            base: Place { seq: 0, tag: 0 },
             bytes: 0,
             records: VecDeque::new(),
             keys: HashMap::new(),
-            bounds: self,
+            summary: Summary::new(SUMMARY_KEYS, SUMMARY_TAGS),
+            retention: self.retention,
+            clock: None,
+            closed: false,
         };
         Memory {
             shared: Arc::new(Shared { log: Mutex::new(log), grown: watch::Sender::new(0), metadata: Mutex::default() }),
@@ -91,15 +105,26 @@ struct Shared {
     metadata: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
+/// A number and the tag of the record there.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    seq: u64,
+    tag: u32,
+}
+
 #[derive(Debug)]
 struct Log {
     epoch: u32,
-    first: u64,
-    base_tag: u32,
-    bytes: usize,
+    /// Before the first record held.
+    base: Place,
+    bytes: u64,
     records: VecDeque<Record>,
     keys: HashMap<Key, Receipt>,
-    bounds: MemoryBuilder,
+    summary: Summary,
+    retention: Retention,
+    /// From the first trimming on.
+    clock: Option<AgeClock>,
+    closed: bool,
 }
 
 impl Memory {
@@ -115,44 +140,53 @@ impl Default for Memory {
     }
 }
 
+impl Shared {
+    fn log(&self) -> Result<MutexGuard<'_, Log>, EngineError> {
+        let log = self.log.lock();
+        if log.closed { Err(EngineError("the log was closed".into())) } else { Ok(log) }
+    }
+}
+
 impl Log {
     fn last(&self) -> u64 {
-        self.first + self.records.len() as u64 - 1
+        self.base.seq + self.records.len() as u64
     }
 
-    fn append(&mut self, entry: Arc<Entry>) -> Receipt {
-        if let Some(first) = self.keys.get(&entry.key) {
-            return Receipt { duplicate: true, ..*first };
+    fn cursor(&self, Place { seq, tag }: Place) -> Cursor {
+        Cursor { epoch: self.epoch, seq, tag }
+    }
+
+    /// The place of a number, where it is held or right before the first record.
+    fn place(&self, seq: u64) -> Option<Place> {
+        if seq == self.base.seq {
+            return Some(self.base);
         }
-        let record = Record { seq: self.last() + 1, tag: fastrand::u32(1..), entry };
-        let cursor = Cursor { epoch: self.epoch, seq: record.seq, tag: record.tag };
-        let receipt = Receipt { cursor, duplicate: false };
-        self.bytes += record.entry.weight();
-        self.keys.insert(record.entry.key.clone(), receipt);
-        self.records.push_back(record);
-        receipt
+        let index = usize::try_from(seq.checked_sub(self.base.seq + 1)?).ok()?;
+        self.records.get(index).map(|record| Place { seq, tag: record.tag })
     }
 
-    fn trim(&mut self) {
-        let Some(newest) = self.records.back().map(|record| record.entry.timestamp.0) else { return };
-        let oldest = newest.saturating_sub(u64::try_from(self.bounds.age.as_millis()).unwrap_or(u64::MAX));
-        while let Some(front) = self.records.front() {
-            let within = self.records.len() <= self.bounds.records
-                && self.bytes <= self.bounds.bytes
-                && front.entry.timestamp.0 >= oldest;
-            if within {
-                break;
-            }
-            self.bytes -= front.entry.weight();
-            self.keys.remove(&front.entry.key);
-            self.base_tag = front.tag;
-            self.first += 1;
-            self.records.pop_front();
+    fn locate(&self, cursor: Cursor) -> Location {
+        if cursor.epoch != self.epoch {
+            return Location::Epoch;
+        }
+        if cursor.seq < self.base.seq {
+            return self.summary.locate(cursor.seq, cursor.tag);
+        }
+        match self.place(cursor.seq) {
+            Some(place) if place.tag == cursor.tag => Location::Held,
+            _ => Location::Diverged,
         }
     }
 
-    fn after(&self, after: u64, limit: Limit) -> Vec<Record> {
-        let skip = usize::try_from(after.saturating_sub(self.first - 1)).unwrap_or(usize::MAX);
+    fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
+        match self.locate(after) {
+            Location::Held => {}
+            Location::Trimmed => return Err(ReadError::Trimmed { base: self.cursor(self.base) }),
+            Location::Forgotten => return Err(ReadError::Forgotten),
+            Location::Diverged => return Err(ReadError::Diverged),
+            Location::Epoch => return Err(ReadError::Epoch),
+        }
+        let skip = usize::try_from(after.seq - self.base.seq).unwrap_or(usize::MAX);
         let mut bytes = 0;
         let mut page = Vec::new();
         for record in self.records.iter().skip(skip).take(limit.records) {
@@ -162,17 +196,70 @@ impl Log {
                 break;
             }
         }
-        page
+        Ok(page)
+    }
+
+    fn append(&mut self, entry: Arc<Entry>) -> Receipt {
+        if let Some(first) = self.keys.get(&entry.key) {
+            return Receipt { duplicate: true, ..*first };
+        }
+        let record = Record { seq: self.last() + 1, tag: fastrand::u32(1..), entry };
+        let cursor = Cursor { epoch: self.epoch, seq: record.seq, tag: record.tag };
+        let receipt = Receipt { cursor, duplicate: false };
+        self.bytes += record.entry.weight() as u64;
+        self.keys.insert(record.entry.key.clone(), receipt);
+        self.records.push_back(record);
+        receipt
+    }
+
+    /// Removes up to `most` records that are beyond the bounds.
+    fn trim(&mut self, most: u64) -> Trim {
+        let wall = wall_clock_ms();
+        let clock = self.clock.get_or_insert_with(|| AgeClock::starting_at(wall));
+        let oldest = clock.follow(wall).saturating_sub(millis(self.retention.age));
+        let mut removed = 0;
+        while self.is_beyond(oldest) {
+            if removed == most {
+                return Trim { removed, more: true };
+            }
+            self.remove_front();
+            removed += 1;
+        }
+        Trim { removed, more: false }
+    }
+
+    fn is_beyond(&self, oldest: u64) -> bool {
+        self.records.front().is_some_and(|front| {
+            self.records.len() as u64 > self.retention.records
+                || self.bytes > self.retention.bytes
+                || front.entry.timestamp.0 < oldest
+        })
+    }
+
+    /// Whether so much has come since the last trimming that the next one should not be waited for.
+    fn overflows(&self) -> bool {
+        let eighth = |bound: u64| bound.saturating_add(bound / 8);
+        self.records.len() as u64 > eighth(self.retention.records) || self.bytes > eighth(self.retention.bytes)
+    }
+
+    fn remove_front(&mut self) {
+        let Some(front) = self.records.pop_front() else { return };
+        self.bytes -= front.entry.weight() as u64;
+        self.keys.remove(&front.entry.key);
+        self.base = Place { seq: front.seq, tag: front.tag };
+        self.summary.fold(front.seq, front.tag, front.entry.routing_keys());
     }
 }
 
 #[async_trait]
 impl Engine for Memory {
-    /// Never waits, so it cannot be cancelled half-way.
-    async fn append(&self, entries: Vec<Arc<Entry>>) -> Result<Vec<Receipt>, AppendError> {
-        let mut log = self.shared.log.lock();
+    /// Never waits, so it cannot be cancelled half-way, nor be late.
+    async fn append(&self, entries: Vec<Arc<Entry>>, _deadline: Duration) -> Result<Vec<Receipt>, AppendError> {
+        let mut log = self.shared.log().map_err(|EngineError(source)| AppendError::Refused(source))?;
         let receipts = entries.into_iter().map(|entry| log.append(entry)).collect();
-        log.trim();
+        if log.overflows() {
+            log.trim(u64::MAX);
+        }
         let last = log.last();
         drop(log);
         // Two appends may get here in either order: only ever grow.
@@ -180,38 +267,70 @@ impl Engine for Memory {
         Ok(receipts)
     }
 
-    fn tail(&self, from: u64) -> BoxStream<'static, Result<Vec<Record>, EngineError>> {
+    fn tail(&self, after: Cursor) -> Tail {
         let grown = self.shared.grown.subscribe();
         // The tail holds the log only while it reads, so that dropping the engine ends it.
-        let state = (Arc::downgrade(&self.shared), grown, Some(from.max(1)));
-        stream::unfold(state, |(shared, mut grown, from)| async move {
-            let from = from?;
-            grown.wait_for(|last| *last >= from).await.ok()?;
+        let state = (Arc::downgrade(&self.shared), grown, Some(after), true);
+        stream::unfold(state, |(shared, mut grown, after, is_first)| async move {
+            let after = after?;
+            // A tail that has waited for so long says that it is alive.
+            if !is_first && let Ok(waited) = timeout(TAIL_BEAT, grown.wait_for(|last| *last > after.seq)).await {
+                waited.ok()?;
+            }
             let log = shared.upgrade()?;
-            let records = log.log.lock().after(from - 1, Limit { records: TAIL_BATCH, bytes: usize::MAX });
-            let item = match (records.first(), records.last()) {
-                (Some(first), Some(last)) if first.seq == from => {
-                    let next = last.seq + 1;
-                    (Ok(records), (shared, grown, Some(next)))
+            let read = log.log().map_err(ReadError::from).and_then(|log| log.read(after, TAIL_BATCH));
+            Some(match read {
+                Ok(records) => {
+                    let next = records.last().map_or(after, |last| Cursor { seq: last.seq, tag: last.tag, ..after });
+                    (Ok(Batch { after, records }), (shared, grown, Some(next), false))
                 }
-                _ => (Err(EngineError("the tail fell behind the log's trimming".into())), (shared, grown, None)),
-            };
-            Some(item)
+                Err(error) => (Err(error), (shared, grown, None, false)),
+            })
         })
         .boxed()
     }
 
-    async fn read(&self, after: u64, limit: Limit) -> Result<Vec<Record>, EngineError> {
-        Ok(self.shared.log.lock().after(after, limit))
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
+        self.shared.log()?.read(after, limit)
     }
 
     async fn bounds(&self) -> Result<Bounds, EngineError> {
-        let log = self.shared.log.lock();
-        Ok(Bounds { epoch: log.epoch, first: log.first, last: log.last(), base_tag: log.base_tag })
+        let log = self.shared.log()?;
+        let last_tag = log.records.back().map_or(log.base.tag, |last| last.tag);
+        Ok(Bounds {
+            epoch: log.epoch,
+            first: log.base.seq + 1,
+            last: log.last(),
+            base_tag: Some(log.base.tag),
+            last_tag: Some(last_tag),
+        })
+    }
+
+    async fn at(&self, seq: u64) -> Result<Option<Cursor>, EngineError> {
+        let log = self.shared.log()?;
+        Ok(log.place(seq).map(|place| log.cursor(place)))
+    }
+
+    async fn locate(&self, cursors: &[Cursor]) -> Result<Vec<Location>, EngineError> {
+        let log = self.shared.log()?;
+        Ok(cursors.iter().map(|cursor| log.locate(*cursor)).collect())
+    }
+
+    async fn moved(&self, keys: &[RoutingKey]) -> Result<Vec<u64>, EngineError> {
+        let log = self.shared.log()?;
+        Ok(keys.iter().map(|key| log.summary.moved(*key)).collect())
+    }
+
+    async fn trim(&self) -> Result<Trim, EngineError> {
+        Ok(self.shared.log()?.trim(TRIM_STEP))
     }
 
     fn metadata(&self) -> &dyn Metadata {
         &*self.shared
+    }
+
+    async fn close(&self) {
+        self.shared.log.lock().closed = true;
     }
 }
 
@@ -221,13 +340,16 @@ impl Metadata for Shared {
         Ok(self.metadata.lock().get(key).cloned())
     }
 
-    async fn put(&self, key: &str, value: Option<Vec<u8>>) -> Result<(), EngineError> {
+    async fn swap(&self, key: &str, expected: Option<&[u8]>, value: Option<Vec<u8>>) -> Result<bool, EngineError> {
         let mut metadata = self.metadata.lock();
+        if metadata.get(key).map(Vec::as_slice) != expected {
+            return Ok(false);
+        }
         match value {
             Some(value) => metadata.insert(key.to_owned(), value),
             None => metadata.remove(key),
         };
-        Ok(())
+        Ok(true)
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError> {

@@ -3,52 +3,71 @@
 //! | module | does |
 //! |---|---|
 //! | `builder` | what is kept; opening |
-//! | `lock`, `schema`, `error` | exclusive use; the tables, and whether a file is ours; what went wrong |
-//! | `writer` | the one thread that writes: group commit |
-//! | `log` | appending to the end and trimming the front, as SQL |
-//! | `checkpoint` | copies the write-ahead log into the file, behind the callers' backs |
-//! | `recent`, `reader` | the last records in memory; any others from the file, off the runtime's threads |
+//! | `schema`, `base`, `row`, `error` | the tables, and whether a file is ours; what a row holds and proves; what went wrong |
+//! | `lock`, `files` | exclusive use, and how far the log was acknowledged; whether its files are still those that were opened |
+//! | `shared`, `complaints` | what handle, writer and tails share; log lines that do not come with every call |
+//! | `writer`, `checkpoint` | the one thread that writes: group commit, and copying the write-ahead log into the file afterwards |
+//! | `log`, `trim` | appending to the end and trimming the front, as SQL |
+//! | `summary`, `tags` | what is kept of what has left |
+//! | `reader`, `snapshot`, `damage` | reading off the runtime's threads; the log at one moment; how far damage goes |
+//! | `recent`, `tail` | the last records in memory; following the log |
 
+mod base;
 mod builder;
 mod checkpoint;
+mod complaints;
+mod damage;
 mod error;
+mod files;
 mod lock;
 mod log;
 mod reader;
 mod recent;
+mod row;
 mod schema;
+mod shared;
+mod snapshot;
+mod summary;
+mod tags;
+mod tail;
 #[cfg(test)]
 mod tests;
+mod trim;
 mod writer;
 
 use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
 pub use builder::SqliteBuilder;
 pub use error::{OpenError, OpenErrorKind};
-use futures_util::{StreamExt, stream, stream::BoxStream};
-use lock::Lock;
 use log::Stored;
 use parking_lot::Mutex;
-use reader::Readers;
-use recent::Recent;
-use tokio::sync::{mpsc, oneshot};
-use writer::{Append, Grown, Job, Writer};
+use shared::{End, Shared, ended};
+use tidings_protocol::Cursor;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use writer::{Append, Job, Late, Writer};
 
-use super::{AppendError, Bounds, Engine, EngineError, Limit, Metadata, Receipt};
+use super::{
+    AppendError, Bounds, Engine, EngineError, Limit, Location, Metadata, ReadError, Receipt, RoutingKey, Tail, Trim,
+};
 use crate::record::{Entry, Record};
 
 /// How many appends queue at most; further ones wait before they hand anything over.
 const QUEUE: usize = 1_024;
-/// How far one item of the tail goes.
-const TAIL_PAGE: Limit = Limit { records: 1_000, bytes: 4 << 20 };
 
-/// A log in an SQLite database: durable on one machine. Behind the feature `sqlite`.
+/// A log in an SQLite database: durable on one machine. Behind the feature `sqlite`. Its clones are handles of one log, which several
+/// hubs in one process may use.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -64,40 +83,68 @@ const TAIL_PAGE: Limit = Limit { records: 1_000, bytes: 4 << 20 };
 /// - **An acknowledged append is on the disk**: it was written to the write-ahead log and fsynced (`synchronous=FULL`; on macOS
 ///   `fullfsync`). After a crash of the process or the machine the log opens with the same epoch and everything acknowledged.
 /// - One thread writes. Appends that come while it waits for the disk share the next fsync, so a batch, or many tasks, get a
-///   multiple of what one at a time gets.
+///   multiple of what one at a time gets. An append whose deadline passes before its transaction begins is refused; a commit that
+///   has begun is finished, and the append is [`AppendError::Unknown`] if that takes longer.
 /// - **Retried keys**: a key is known as long as its record is kept (see [`SqliteBuilder`]), across restarts: it stands in
 ///   an index beside the record, nothing has to be rebuilt.
+/// - **Trimming** is a transaction of its own, of at most 10,000 records. Records age by a clock that is stored with the log: a wall
+///   clock that jumps ahead for a moment trims nothing, nor does one that was wrong during a restart.
 /// - Space of trimmed records is used again; the file does not shrink by itself (`VACUUM` it while no hub has it open).
-/// - Tags are a chained checksum. It is verified whenever records are read from the file, so a damaged record is an error and
-///   is never delivered; and a log that was restored from a backup is told from the one that clients had read.
 ///
 /// # When the disk is full
 ///
 /// Appends fail as [`AppendError::Refused`], reading goes on, and the next append after there is room succeeds. Where even
 /// the fsync failed, it is [`AppendError::Unknown`].
 ///
-/// # Who else may use the file
+/// # What damage does
 ///
-/// One engine has it open at a time, which a lock on `<file>-lock` ensures; a second one is told
-/// [`OpenErrorKind::Locked`] at once. Any SQLite tool may read it meanwhile (`sqlite3 -readonly tidings.db`): the tables
-/// are `records`, whose `entry` is JSON, `log` and `metadata`. Do not write to it. It belongs on a local disk, as
-/// write-ahead logs do not work over a network.
+/// Each record's tag is a checksum that is chained to its predecessor's, and each row has a second one over its other columns. Both
+/// are verified when records are read from the file, and when they leave.
 ///
-/// Dropping it finishes what is queued, which takes a few fsyncs, and closes the file.
-#[derive(Debug)]
+/// | damaged | what happens |
+/// |---|---|
+/// | a record | all before it are delivered, then those whom it may have been for are told `gap`, and the log goes on after it. Where only the entry is damaged, the row still says which channels and users it was for, and nobody else is told |
+/// | rows or pages of `records` | the same, for all streams |
+/// | a column that reading does not need (key, timestamp, bytes, header) | nothing is lost; it is found when the record leaves the log |
+/// | the end of the log: the write-ahead log, the last pages, an older copy put in place | the file `-lock` says how far the log was acknowledged: what is missing up to there counts as damaged, and its numbers are not used again |
+/// | the index of keys | appends that meet it are refused; `REINDEX` makes it anew from the records |
+/// | what is known of records that have left (`summary`, `tags`) | whoever resumes from before the log's beginning is told `gap` |
+/// | a row of `metadata` | calls that meet it fail, and a hub does not start: it would not know what was revoked |
+/// | the first page, the table `log` | the file is not opened: [`OpenErrorKind::Corrupt`], `Foreign` where it is not known for a log any more, or `Newer` |
+/// | a file of the log removed, replaced or truncated while a hub runs | appends are refused from the next one on (but for the same millisecond), and reads fail, so that the hub is unhealthy |
+///
+/// Log lines (crate `tracing`): `error!` for damage, with the file, the numbers and a remedy, once for each place; `warn!` for
+/// failing appends and reads. A condition that lasts (a full disk, no more file descriptors) is logged once and then at most once
+/// a minute, with the number of failures that were left out.
+///
+/// # Looking at it, copying it, repairing it
+///
+/// One engine has the file open at a time, which a lock on `<file>-lock` ensures; a second one, in this process or another, is told
+/// [`OpenErrorKind::Locked`] at once. Any SQLite tool may read the file meanwhile:
+///
+/// ```text
+/// sqlite3 -readonly tidings.db "SELECT seq, entry ->> '$.channel', entry ->> '$.payload' FROM records ORDER BY seq DESC LIMIT 10"
+/// sqlite3 -readonly tidings.db "PRAGMA integrity_check"     # prints ok, or what is damaged
+/// sqlite3 -readonly tidings.db ".backup copy.db"            # a copy while the hub runs
+/// ```
+///
+/// Do not write to it. It belongs on a local disk, as write-ahead logs do not work over a network. A copy is put in place while no
+/// hub has the log open: remove `-wal` and `-shm`, and keep `-lock`, by which those are told who would miss what the copy lacks.
+/// A damaged index is made anew by `sqlite3 tidings.db REINDEX`, and a damaged row of the metadata is given up by deleting it.
+///
+/// Dropping the last handle, or [`close`](Engine::close), finishes what is queued, which takes a few fsyncs, and closes the file.
+#[derive(Debug, Clone)]
 pub struct Sqlite {
-    /// Taken when it is dropped, which ends the writer.
-    jobs: Option<mpsc::Sender<Job>>,
-    writer: Option<JoinHandle<()>>,
-    shared: Arc<Shared>,
+    handle: Arc<Handle>,
 }
 
-/// What the handle, the writer and the tails share.
+/// What the last clone ends.
 #[derive(Debug)]
-struct Shared {
-    readers: Arc<Readers>,
-    recent: Mutex<Recent>,
-    grown: Grown,
+struct Handle {
+    /// Taken when it is dropped, which ends the writer.
+    jobs: Option<mpsc::Sender<Job>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+    shared: Arc<Shared>,
 }
 
 impl Sqlite {
@@ -118,33 +165,36 @@ impl Sqlite {
     /// The file, by its absolute name.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.shared.readers.path()
+        self.shared().readers.path()
     }
 
-    fn start(path: PathBuf, lock: Lock, writer: impl FnOnce(Arc<Shared>) -> Writer) -> io::Result<Self> {
-        let readers = Arc::new(Readers::new(path));
-        let shared = Arc::new(Shared { readers, recent: Mutex::default(), grown: Grown::new(0) });
-        let writer = writer(shared.clone());
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    fn start(writer: Writer) -> std::io::Result<Self> {
+        let shared = writer.shared.clone();
         let (jobs, queue) = mpsc::channel(QUEUE);
+        // Told however the thread ends, and after it has let go of everything.
+        let ending = Ending(shared.clone());
         let work = move || {
+            let _ending = ending;
             writer.run(queue);
-            // Only now may another engine open the file.
-            drop(lock);
         };
         let writer = std::thread::Builder::new().name("tidings-sqlite".into()).spawn(work)?;
-        Ok(Self { jobs: Some(jobs), writer: Some(writer), shared })
+        Ok(Self { handle: Arc::new(Handle { jobs: Some(jobs), writer: Mutex::new(Some(writer)), shared }) })
     }
 
     /// Hands the writer a job, when there is room in the queue.
     async fn submit(&self, job: Job) -> Result<(), EngineError> {
-        let jobs = self.jobs.as_ref().ok_or_else(ended)?;
+        let jobs = self.handle.jobs.as_ref().ok_or_else(ended)?;
         jobs.send(job).await.map_err(|_| ended())
     }
 
     /// Runs `work` on the writer's connection, between two transactions.
     async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+        work: impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, EngineError> {
         let (reply, answer) = oneshot::channel();
         let job = Job::Run(Box::new(move |connection| {
@@ -156,14 +206,20 @@ impl Sqlite {
     }
 }
 
-fn ended() -> EngineError {
-    EngineError("the writer has ended".into())
+/// Says that the writer has ended.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.trims.lock().clear();
+        self.0.end.send_modify(|end| end.has_ended = true);
+    }
 }
 
-impl Drop for Sqlite {
+impl Drop for Handle {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(writer) = self.writer.take() {
+        if let Some(writer) = self.writer.get_mut().take() {
             // It ends by itself. Had it panicked, there would be nothing left to do.
             let _ = writer.join();
         }
@@ -172,53 +228,108 @@ impl Drop for Sqlite {
 
 #[async_trait]
 impl Engine for Sqlite {
-    async fn append(&self, entries: Vec<Arc<Entry>>) -> Result<Vec<Receipt>, AppendError> {
+    async fn append(&self, entries: Vec<Arc<Entry>>, deadline: Duration) -> Result<Vec<Receipt>, AppendError> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
+        let began = Instant::now();
         // Here and not in the writer, whose time everybody shares.
-        let entries = entries.into_iter().map(|entry| Stored { json: entry.to_bytes(), entry }).collect();
+        let entries = entries.into_iter().map(Stored::from).collect();
         let (reply, answer) = oneshot::channel();
-        let submitted = self.submit(Job::Append(Append { entries, reply })).await;
-        submitted.map_err(|EngineError(source)| AppendError::Refused(source))?;
-        answer.await.unwrap_or_else(|ended| Err(AppendError::Unknown(ended.into())))
+        let claimed = Arc::new(AtomicBool::new(false));
+        // A deadline that cannot be counted is none.
+        let until = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(1 << 32));
+        let append = Append { entries, deadline: until, claimed: claimed.clone(), is_ours: false, reply };
+        let outcome = timeout(deadline.saturating_sub(began.elapsed()), async {
+            self.submit(Job::Append(append)).await.ok()?;
+            answer.await.ok()
+        });
+        match outcome.await {
+            Ok(Some(outcome)) => outcome,
+            // Whoever is first decides: what the writer has not begun it never will.
+            failed => {
+                let is_certain = !claimed.swap(true, Ordering::AcqRel);
+                let source = if failed.is_err() { Late.into() } else { ended().into() };
+                Err(if is_certain { AppendError::Refused(source) } else { AppendError::Unknown(source) })
+            }
+        }
     }
 
-    fn tail(&self, from: u64) -> BoxStream<'static, Result<Vec<Record>, EngineError>> {
-        let grown = self.shared.grown.subscribe();
-        // The tail holds the log only while it reads, so that dropping the engine ends it.
-        let state = (Arc::downgrade(&self.shared), grown, Some(from.max(1)));
-        stream::unfold(state, |(log, mut grown, from)| async move {
-            let from = from?;
-            grown.wait_for(|last| *last >= from).await.ok()?;
-            let shared = log.upgrade()?;
-            let recent = shared.recent.lock().from(from, TAIL_PAGE.records);
-            let page = match recent {
-                Some(records) => Ok(records),
-                None => shared.readers.read(move |connection| reader::page(connection, from - 1, TAIL_PAGE)).await,
-            };
-            let item = page.and_then(|records| match (records.first(), records.last()) {
-                (Some(first), Some(last)) if first.seq == from => Ok((last.seq + 1, records)),
-                _ => Err(EngineError("the tail fell behind the log's trimming".into())),
-            });
-            Some(match item {
-                Ok((next, records)) => (Ok(records), (log, grown, Some(next))),
-                Err(error) => (Err(error), (log, grown, None)),
-            })
-        })
-        .boxed()
+    fn tail(&self, after: Cursor) -> Tail {
+        tail::tail(self.shared(), after)
     }
 
-    async fn read(&self, after: u64, limit: Limit) -> Result<Vec<Record>, EngineError> {
-        self.shared.readers.read(move |connection| reader::page(connection, after, limit)).await
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
+        self.shared().read(after, limit).await
     }
 
+    // The method that the closure calls is good for one lifetime only.
+    #[allow(clippy::redundant_closure_for_method_calls)]
     async fn bounds(&self) -> Result<Bounds, EngineError> {
-        self.shared.readers.read(reader::bounds).await
+        // A log that cannot be written to any more is not healthy, however well it reads.
+        self.shared().is_alive()?;
+        if self.handle.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
+            return Err(ended());
+        }
+        self.shared().snapshot(|log| log.bounds()).await
+    }
+
+    async fn at(&self, seq: u64) -> Result<Option<Cursor>, EngineError> {
+        self.shared().snapshot(move |log| Ok(log.tag(seq).map(|tag| log.base.at(seq, tag)))).await
+    }
+
+    async fn locate(&self, cursors: &[Cursor]) -> Result<Vec<Location>, EngineError> {
+        let cursors = cursors.to_vec();
+        self.shared().snapshot(move |log| cursors.iter().map(|cursor| log.locate(*cursor)).collect()).await
+    }
+
+    async fn moved(&self, keys: &[RoutingKey]) -> Result<Vec<u64>, EngineError> {
+        let keys = keys.to_vec();
+        let is_lost = self.shared().has_no_summary.load(Ordering::Acquire);
+        let read = self.shared().snapshot(move |log| {
+            let all = || Ok((vec![log.base.mark.seq; keys.len()], true));
+            match summary::moved(log.connection, &log.base, &keys) {
+                _ if is_lost => all(),
+                Err(error) if error::is_corrupt(&error) => all(),
+                moved => moved,
+            }
+        });
+        let (moved, is_damaged) = read.await?;
+        if is_damaged {
+            let error = error::corrupt("the table \"summary\" is not what was written");
+            self.shared().complain(
+                writer::CORRUPT,
+                &error,
+                "streams that resume from before the log's beginning are told `gap`",
+            );
+        }
+        Ok(moved)
+    }
+
+    async fn trim(&self) -> Result<Trim, EngineError> {
+        let (reply, answer) = oneshot::channel();
+        self.shared().trims.lock().push_back(reply);
+        // A writer that has no room in its queue is busy, and looks after each transaction.
+        if let Some(jobs) = &self.handle.jobs
+            && let Err(mpsc::error::TrySendError::Closed(_)) = jobs.try_send(Job::Trim)
+        {
+            return Err(ended());
+        }
+        answer.await.map_err(|_| ended())?
     }
 
     fn metadata(&self) -> &dyn Metadata {
         self
+    }
+
+    async fn close(&self) {
+        // What has ended need not be asked to.
+        let _ = self.submit(Job::Close).await;
+        let _ = self.shared().end.subscribe().wait_for(|end| end.has_ended).await;
+        if let Some(writer) = self.handle.writer.lock().take() {
+            // It has nothing left to do.
+            let _ = writer.join();
+        }
     }
 }
 
@@ -226,22 +337,26 @@ impl Engine for Sqlite {
 impl Metadata for Sqlite {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, EngineError> {
         let key = key.to_owned();
-        self.shared.readers.read(move |connection| reader::metadata(connection, &key)).await
+        self.shared().read_metadata(move |connection| reader::metadata(connection, &key)).await
     }
 
-    async fn put(&self, key: &str, value: Option<Vec<u8>>) -> Result<(), EngineError> {
-        let key = key.to_owned();
-        let put = move |connection: &rusqlite::Connection| match value {
-            Some(value) => connection
-                .prepare_cached("INSERT OR REPLACE INTO metadata (key, value) VALUES (?1, ?2)")?
-                .execute(rusqlite::params![key, value]),
-            None => connection.prepare_cached("DELETE FROM metadata WHERE key = ?1")?.execute([key]),
+    async fn swap(&self, key: &str, expected: Option<&[u8]>, value: Option<Vec<u8>>) -> Result<bool, EngineError> {
+        self.shared().check_files().map_err(|astray| EngineError(astray.into()))?;
+        let (key, expected) = (key.to_owned(), expected.map(<[u8]>::to_vec));
+        let swap = move |connection: &mut rusqlite::Connection| {
+            let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            if reader::metadata(&transaction, &key)? != expected {
+                return Ok(false);
+            }
+            reader::set_metadata(&transaction, &key, value.as_deref())?;
+            transaction.commit()?;
+            Ok(true)
         };
-        self.write(put).await.map(|_| ())
+        self.write(swap).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError> {
         let prefix = prefix.to_owned();
-        self.shared.readers.read(move |connection| reader::metadata_below(connection, &prefix)).await
+        self.shared().read_metadata(move |connection| reader::metadata_below(connection, &prefix)).await
     }
 }

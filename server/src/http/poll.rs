@@ -2,6 +2,7 @@
 //! it has said something or has waited long enough; so what it carries is judged as for any stream, and nothing of it is kept.
 
 use std::{
+    convert::Infallible,
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, Waker},
@@ -23,7 +24,7 @@ use tidings_protocol::{
     problem::Code,
     sse,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     body::json,
@@ -42,6 +43,8 @@ use crate::{
 
 /// No poll waits longer: below the time after which proxies give up on an answer.
 const MAX_WAIT: Duration = Duration::from_secs(25);
+/// How long a page of the log is waited for.
+const READ_WAIT: Duration = Duration::from_secs(10);
 /// About how many bytes one answer carries; what is left over is fetched at once.
 const MAX_BYTES: usize = 1 << 20;
 
@@ -172,22 +175,25 @@ async fn collect(stream: &mut StreamBody, deadline: Instant) -> Result<(Vec<u8>,
             let next = poll_fn(|cx| Pin::new(&mut *stream).poll_frame(cx));
             // A page of the log on its way is waited for, however little the client would wait for what is new.
             ready = if is_reading {
-                Poll::Ready(next.await)
+                match timeout(READ_WAIT, next).await {
+                    Ok(frame) => Poll::Ready(frame),
+                    // The engine is out of reach. What is there is whole; the next poll goes on behind it.
+                    Err(elapsed) if answer.is_empty() => return Err(EngineError(elapsed.into())),
+                    Err(_) => Poll::Pending,
+                }
             } else if answer.is_empty() {
                 timeout_at(deadline, next).await.map_or(Poll::Pending, Poll::Ready)
             } else {
                 Poll::Pending
             };
         }
-        let frame: Option<Result<Frame<Bytes>, EngineError>> = match ready {
+        let frame: Option<Result<Frame<Bytes>, Infallible>> = match ready {
             Poll::Ready(frame) => frame,
             Poll::Pending => return Ok((answer, false)),
         };
         match frame {
             Some(Ok(frame)) => answer.extend_from_slice(&frame.into_data().unwrap_or_default()),
-            // What is there is whole; the next poll goes on behind it.
-            Some(Err(error)) if answer.is_empty() => return Err(error),
-            Some(Err(_)) | None => return Ok((answer, false)),
+            None => return Ok((answer, false)),
         }
     }
     Ok((answer, true))

@@ -106,7 +106,7 @@ impl From<EngineError> for Refusal {
 impl From<PublishError> for Refusal {
     fn from(error: PublishError) -> Self {
         let code = match &error {
-            PublishError::Invalid(Invalid::PayloadTooLarge { .. }) => Code::TooLarge,
+            PublishError::Invalid(Invalid::PayloadTooLarge { .. } | Invalid::EntryTooLarge { .. }) => Code::TooLarge,
             PublishError::Invalid(Invalid::AudienceTooLarge { .. } | Invalid::TooManyEvents { .. }) => Code::TooMany,
             PublishError::Invalid(Invalid::Id(_)) => Code::Malformed,
             PublishError::Invalid(Invalid::Channel(_)) => Code::MalformedChannel,

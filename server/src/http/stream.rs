@@ -1,6 +1,7 @@
 //! `GET /`: opening a stream, and the body that writes it.
 
 use std::{
+    convert::Infallible,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -22,7 +23,6 @@ use crate::{
     Hub,
     connection::{Fetched, Names, Step},
     core::Link,
-    engine::EngineError,
     hub::Resume,
 };
 
@@ -124,7 +124,7 @@ pub(super) fn malformed_channel(text: &str, error: tidings_protocol::ChannelErro
     Refusal::new(Code::MalformedChannel, format!("{text:?}: {error}"))
 }
 
-type Read = BoxFuture<'static, Result<Fetched, EngineError>>;
+type Read = BoxFuture<'static, Fetched>;
 
 /// The driver of one connection for any HTTP server: asked for bytes, it asks the connection.
 pub(super) struct StreamBody {
@@ -147,30 +147,30 @@ impl StreamBody {
 
 impl http_body::Body for StreamBody {
     type Data = Bytes;
-    type Error = EngineError;
+    type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, EngineError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = &mut *self;
         // Registered first: what is filed after the look below wakes this task.
         this.link.waker.register(cx.waker());
         loop {
             if let Some(reading) = &mut this.read {
                 let (after, read) = &mut **reading;
-                let Poll::Ready(page) = read.as_mut().poll(cx) else { return Poll::Pending };
-                let after = *after;
-                this.read = None;
-                this.link.set_reading(false);
-                match page {
-                    Ok(fetched) => this.hub.core().page(&this.link, after, fetched),
-                    // The stream breaks off; the client comes back with its cursor and nothing is lost.
-                    Err(error) => return Poll::Ready(Some(Err(error))),
+                if let Poll::Ready(fetched) = read.as_mut().poll(cx) {
+                    this.hub.core().page(&this.link, *after, fetched);
+                    this.read = None;
+                    this.link.set_reading(false);
                 }
             }
+            // While it waits for a page, too: heartbeats and its end do not depend on the engine.
             match this.hub.core().step(&this.link, WRITE_BYTES, this.hub.now_ms()) {
                 Step::Write(frames) => return Poll::Ready(Some(Ok(Frame::data(joined(frames))))),
-                Step::Read { after, limit } => {
-                    let hub = this.hub.clone();
-                    let read: Read = Box::pin(async move { hub.page(after, limit).await });
+                Step::Read { after } => {
+                    if this.read.as_ref().is_some_and(|reading| reading.0 == after) {
+                        return Poll::Pending;
+                    }
+                    let (hub, link) = (this.hub.clone(), this.link.clone());
+                    let read: Read = Box::pin(async move { hub.page(&link, after).await });
                     this.read = Some(Box::new((after, read)));
                     this.link.set_reading(true);
                 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Hub, Inner, Shared, driver};
+use super::{Hub, Inner, Shared, driver, follow, history::History};
 use crate::{
     clock::Clock,
     config::Config,
@@ -117,11 +117,13 @@ impl HubBuilder {
     pub(super) async fn start(self, clock: Clock) -> Result<Inner, EngineError> {
         let engine = self.engine.unwrap_or_else(|| Arc::new(Memory::default()));
         let shared = Shared {
-            core: driver::prefilled(&*engine, &self.config).await?,
+            core: follow::prefilled(&*engine, &self.config).await?,
             clock,
             applied: Notify::new(),
             closed: Notify::new(),
             draining: false.into(),
+            tail_heard_ms: 0.into(),
+            history: History::default(),
         };
         let node = fastrand::u32(..);
         Ok(Inner { config: self.config, engine, shared: Arc::new(shared), node, tasks: Vec::new() })

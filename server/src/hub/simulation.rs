@@ -9,12 +9,19 @@ use std::sync::{
 };
 
 use futures_util::{FutureExt, StreamExt};
+use tokio::sync::Notify;
 
 use super::{
     Hub, HubBuilder,
-    driver::{self, Tail},
+    follow::{self, Taken},
 };
-use crate::{clock::Clock, engine::EngineError};
+use crate::{
+    clock::Clock,
+    engine::{Batch, EngineError, ReadError, Tail},
+};
+
+/// So often a node may have to go on elsewhere while it attaches.
+const ATTEMPTS: usize = 8;
 
 /// A hub node, stepped by hand. Its engine must answer at once: a future that is not ready counts as a failure.
 pub struct Node {
@@ -40,7 +47,7 @@ impl Node {
     ///
     /// [`EngineError`] when the engine fails.
     pub fn boot(builder: HubBuilder, now_ms: u64) -> Result<Self, EngineError> {
-        let started = builder.start(Clock::Set(AtomicU64::new(now_ms))).now_or_never();
+        let started = builder.start(Clock::Set(AtomicU64::new(now_ms), Notify::new())).now_or_never();
         let inner = started.unwrap_or_else(|| Err(EngineError("the engine did not answer at once".into())))?;
         Ok(Self { hub: Hub { inner: Arc::new(inner) }, tail: None })
     }
@@ -51,32 +58,47 @@ impl Node {
         &self.hub
     }
 
-    /// Attaches to the engine's tail, as the follower's task does at start and after every failure.
+    /// Attaches to the engine's tail, as the follower's task does at start and after every failure, and takes its first batch, by which
+    /// the engine says whether the node still is in its log.
     ///
     /// # Errors
     ///
     /// [`EngineError`] when the engine fails.
     pub fn attach(&mut self) -> Result<(), EngineError> {
-        let attached = driver::attach(self.hub.core(), &**self.hub.engine()).now_or_never();
         self.tail = None;
-        self.tail = Some(attached.unwrap_or_else(|| Err(EngineError("the engine did not answer at once".into())))?);
-        Ok(())
+        // Once more where the node had to go on elsewhere first, and there may be more than one reason for that.
+        for _ in 0..ATTEMPTS {
+            let mut tail = self.hub.engine().tail(self.hub.core().head());
+            let first = tail.next().now_or_never();
+            match first.map_or(Taken::Applied(0), |item| self.take(item)) {
+                Taken::Applied(_) => {
+                    self.tail = Some(tail);
+                    return Ok(());
+                }
+                Taken::Moved => {}
+                Taken::Broken => break,
+            }
+        }
+        Err(EngineError("the tail broke".into()))
     }
 
     /// Applies the next batch of the tail, if there is one.
     pub fn pull(&mut self) -> Pulled {
         let Some(tail) = &mut self.tail else { return Pulled::Detached };
-        match tail.next().now_or_never() {
-            None => Pulled::Nothing,
-            Some(Some(Ok(records))) => {
-                self.hub.core().apply(&records);
-                Pulled::Records(records.len())
-            }
-            Some(Some(Err(_)) | None) => {
+        let Some(item) = tail.next().now_or_never() else { return Pulled::Nothing };
+        match self.take(item) {
+            Taken::Applied(0) => Pulled::Nothing,
+            Taken::Applied(records) => Pulled::Records(records),
+            Taken::Moved | Taken::Broken => {
                 self.tail = None;
                 Pulled::Detached
             }
         }
+    }
+
+    fn take(&self, item: Option<Result<Batch, ReadError>>) -> Taken {
+        let taken = follow::take(self.hub.core(), &**self.hub.engine(), item).now_or_never();
+        taken.unwrap_or(Taken::Broken)
     }
 
     /// Wakes the connections for which something was applied.
@@ -87,7 +109,10 @@ impl Node {
     /// Sets the clock, and makes heartbeats due where nothing was written for `quiet_ms`.
     pub fn tick(&self, now_ms: u64, quiet_ms: u64) {
         match &self.hub.inner.shared.clock {
-            Clock::Set(now) => now.store(now_ms, Ordering::Relaxed),
+            Clock::Set(now, moved) => {
+                now.store(now_ms, Ordering::Relaxed);
+                moved.notify_waiters();
+            }
             Clock::Running(_) => {}
         }
         self.hub.core().tick(now_ms, quiet_ms);

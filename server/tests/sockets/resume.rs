@@ -1,5 +1,6 @@
 //! Cursors: gone on with, or told as gaps.
 
+use serde_json::json;
 use tidings::{Cursor, engine::Memory};
 
 use crate::fixture::{Fixture, Stream, event};
@@ -147,12 +148,37 @@ async fn a_cursor_beyond_the_log_is_a_gap() {
 }
 
 #[tokio::test]
-async fn a_cursor_whose_next_record_was_trimmed_is_a_gap() {
+async fn a_cursor_behind_the_log_is_told_which_of_its_channels_have_moved_and_hears_what_is_left() {
     let small = Memory::builder().records(2).build();
     let fixture = Fixture::with(|hub| hub.engine(small).window_records(1)).await;
     let positions = logged(&fixture, 0..5).await;
     let mut stream = resumed(&fixture, &positions[1].to_string()).await;
-    assert_eq!(stream.gap("trimmed").await.id, positions[4].to_string());
+    assert_eq!(stream.connected.data["resumed"], true);
+    let gap = stream.named("gap").await.data;
+    let expected = json!({"channels": ["news:1"], "cursor": positions[2].to_string(), "reason": "trimmed"});
+    assert_eq!(gap, expected);
+    stream.hears(3).await;
+    stream.hears(4).await;
+}
+
+/// One channel floods the log, and all records of the others' time have left it.
+#[tokio::test]
+async fn streams_of_which_nothing_was_trimmed_are_told_no_gap_however_much_has_left_the_log() {
+    let small = Memory::builder().records(100).build();
+    let fixture = Fixture::with(|hub| hub.engine(small).window_records(10)).await;
+    let positions = logged(&fixture, 0..2).await;
+    for number in 0..2_000 {
+        fixture.publish("flood:1", number).await;
+    }
+    for user in 0..50 {
+        let query = [("channels", "news:9"), ("lastEventId", &*positions[1].to_string())];
+        let mut stream = fixture.stream(&format!("user-{user}"), &query).await;
+        assert_eq!(stream.connected.data["resumed"], true);
+        fixture.publish("news:9", user).await;
+        for earlier in 0..=user {
+            stream.hears(earlier).await;
+        }
+    }
 }
 
 #[tokio::test]

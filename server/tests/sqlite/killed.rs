@@ -10,7 +10,7 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tidings::engine::{Engine, Sqlite};
 
-use crate::log::{numbered, reopen};
+use crate::log::{append, numbered, reopen};
 
 /// How often the child is started and killed.
 const ROUNDS: usize = 25;
@@ -22,20 +22,20 @@ async fn child_that_appends() {
     let path = std::env::var("TIDINGS_LOG").unwrap();
     let start: usize = std::env::var("TIDINGS_START").unwrap().parse().unwrap();
     let engine = &Sqlite::open(path).unwrap();
-    let append = |task: usize, round: usize| async move {
+    let batch = |task: usize, round: usize| async move {
         let first = start + task * 100_000 + round * 100;
         let numbers: Vec<_> = (first..first + 1 + (round * 7 + task * 13) % 60).collect();
-        engine.append(numbers.iter().map(|number| numbered(*number)).collect()).await.unwrap();
+        append(engine, numbers.iter().map(|number| numbered(*number)).collect()).await;
         (task, round, numbers)
     };
-    let mut running: FuturesUnordered<_> = (0..4).map(|task| append(task, 0)).collect();
+    let mut running: FuturesUnordered<_> = (0..4).map(|task| batch(task, 0)).collect();
     let mut out = std::io::stdout();
     while let Some((task, round, numbers)) = running.next().await {
         // One write, so that a line is whole or not there.
         let line = numbers.iter().fold("acked".to_owned(), |line, number| format!("{line} {number}")) + "\n";
         out.write_all(line.as_bytes()).unwrap();
         out.flush().unwrap();
-        running.push(append(task, round + 1));
+        running.push(batch(task, round + 1));
     }
 }
 
@@ -88,6 +88,6 @@ async fn nothing_acknowledged_is_missing_after_kill_9() {
         }
         // A retry of what was acknowledged is a duplicate, in a log that was never closed.
         let last = acknowledged.last().copied().unwrap();
-        assert!(engine.append(vec![numbered(last)]).await.unwrap()[0].duplicate);
+        assert!(append(&engine, vec![numbered(last)]).await[0].duplicate);
     }
 }

@@ -3,9 +3,9 @@
 
 use std::{fs, path::Path};
 
-use tidings::engine::{Engine, Sqlite};
+use tidings::engine::Sqlite;
 
-use crate::log::{numbered, reopen};
+use crate::log::{append, numbered, reopen};
 
 const COMMITS: usize = 40;
 const SECTOR: usize = 512;
@@ -32,7 +32,7 @@ impl Disk {
             assert_eq!(record.entry.to_bytes(), numbered(number).to_bytes());
         }
         // It takes appends again, and knows the keys.
-        let receipts = engine.append(vec![numbered(0), numbered(records.len())]).await.unwrap();
+        let receipts = append(&engine, vec![numbered(0), numbered(records.len())]).await;
         assert_eq!((receipts[0].duplicate, receipts[0].cursor.seq), (!records.is_empty(), 1));
         drop(engine);
         records.len()
@@ -66,7 +66,7 @@ async fn history(directory: &Path) -> Vec<Disk> {
     // SQLite creates the write-ahead log with the first commit.
     let mut disks = Vec::new();
     for number in 0..COMMITS {
-        engine.append(vec![numbered(number)]).await.unwrap();
+        append(&engine, vec![numbered(number)]).await;
         disks.push(Disk::read(&path));
     }
     disks

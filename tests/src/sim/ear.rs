@@ -40,6 +40,8 @@ enum Served {
     /// one. If the log loses that place, what comes follows `gap`, which the handler has refetched for, or was under way then
     /// and still follows the place that was lost.
     GapBefore { gap: Place, since: Place },
+    /// It was told of a gap on its channels: of what comes after this place, it need not get what cannot be had any more.
+    Missing { after: Place },
 }
 
 impl Served {
@@ -100,7 +102,10 @@ impl Ear {
     pub(super) fn place(&self) -> Option<Place> {
         match self.served {
             Served::Unknown | Served::Anywhere => None,
-            Served::UpTo(place) | Served::AtLeastFrom(place) | Served::GapBefore { since: place, .. } => Some(place),
+            Served::UpTo(place)
+            | Served::AtLeastFrom(place)
+            | Served::GapBefore { since: place, .. }
+            | Served::Missing { after: place } => Some(place),
         }
     }
 
@@ -120,13 +125,15 @@ impl Ear {
         };
     }
 
-    /// It was told of a gap on its channels; the stream is at this position.
-    pub(super) fn gap_on_channel(&mut self, truth: &Truth, latest: Option<Place>) {
+    /// It was told of a gap on its channels, which ends where the log goes on, or nobody knows where; the stream is at this position.
+    pub(super) fn gap_on_channel(&mut self, truth: &Truth, latest: Option<Place>, ends: bool) {
         self.hole = None;
         // It may be further than the stream, which another tab has set back.
         let own = self.place().filter(|own| latest.is_some_and(|latest| truth.between(latest, *own).is_some()));
-        self.served = match own.or(latest) {
-            Some(place) if self.settled => Served::AtLeastFrom(place),
+        let after = self.place().filter(|place| ends && self.settled && !truth.get(*place).lost);
+        self.served = match (after, own.or(latest)) {
+            (Some(after), _) => Served::Missing { after },
+            (None, Some(place)) if self.settled => Served::AtLeastFrom(place),
             _ => Served::Anywhere,
         };
     }
@@ -137,7 +144,10 @@ impl Ear {
         if std::mem::take(&mut self.refused) {
             self.returned = true;
             let served = match self.served.now(truth) {
-                Served::UpTo(place) | Served::AtLeastFrom(place) | Served::GapBefore { gap: place, .. } => Some(place),
+                Served::UpTo(place)
+                | Served::AtLeastFrom(place)
+                | Served::GapBefore { gap: place, .. }
+                | Served::Missing { after: place } => Some(place),
                 Served::Unknown | Served::Anywhere => None,
             };
             // A stream that begins before the place up to which it was served brings what it missed as well.
@@ -207,16 +217,18 @@ impl Ear {
             Served::Anywhere => None,
             Served::UpTo(from) => Some(from),
             Served::GapBefore { gap, since } => {
-                let follows = since != place && self.whole(truth, person, since, place).is_ok();
+                let follows = since != place && self.whole(truth, person, since, place, false).is_ok();
                 Some(if follows { since } else { gap })
             }
             Served::AtLeastFrom(from) => truth.between(place, from).is_none().then_some(from),
+            Served::Missing { after } => Some(after),
         };
+        let excused = matches!(self.served.now(truth), Served::Missing { .. });
         if let Some(from) = from {
             if from == place {
                 return Err(Violation::new("once and in order", format!("{} got {} twice", self.pattern, stored.at)));
             }
-            match self.whole(truth, person, from, place) {
+            match self.whole(truth, person, from, place, excused) {
                 Err(violation) if may_be_refused && violation.rule == LOST => self.hole = Some(violation),
                 result => result?,
             }
@@ -244,7 +256,12 @@ impl Ear {
             }
             Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { gap: from, .. } => {
                 // The tip itself may be for it as well.
-                self.whole(truth, person, from, tip)?;
+                self.whole(truth, person, from, tip, false)?;
+                self.missed(truth, person, tip)
+            }
+            Served::Missing { after } if after == tip || truth.get(tip).missing => Ok(()),
+            Served::Missing { after } => {
+                self.whole(truth, person, after, tip, true)?;
                 self.missed(truth, person, tip)
             }
         }
@@ -258,14 +275,15 @@ impl Ear {
     }
 
     /// `to` was written after `from`, with nothing for this handler between them.
-    fn whole(&self, truth: &Truth, person: &Person, from: Place, to: Place) -> Result<(), Violation> {
+    /// Where it is `excused`, but for what cannot be had any more.
+    fn whole(&self, truth: &Truth, person: &Person, from: Place, to: Place, excused: bool) -> Result<(), Violation> {
         let at = |place| truth.get(place).at;
         let Some(between) = truth.between(from, to) else {
             let rule =
                 if truth.between(to, from).is_some() { "once and in order" } else { "told when the log lost records" };
             return Err(Violation::new(rule, format!("{} was at {}, then {}", self.pattern, at(from), at(to))));
         };
-        for place in between.skip(1) {
+        for place in between.skip(1).filter(|place| !excused || !truth.get(*place).missing) {
             self.missed(truth, person, place)?;
         }
         Ok(())

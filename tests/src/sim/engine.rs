@@ -7,14 +7,18 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream, stream::BoxStream};
+use futures_util::{StreamExt, stream};
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::value::RawValue;
 use tidings::{
-    engine::{AppendError, Bounds, Engine, EngineError, Limit, Metadata, Receipt},
+    engine::{
+        AppendError, Batch, Bounds, Engine, EngineError, Limit, Location, Metadata, ReadError, Receipt, RoutingKey,
+        Summary, Tail, Trim,
+    },
     record::{Control, Entry, Order, Record},
 };
 use tidings_protocol::{Cursor, Key, Pattern, event::Timestamp};
@@ -61,6 +65,10 @@ pub(super) struct Flaws {
     pub(super) hides_commands: bool,
     pub(super) hides_takings: bool,
     pub(super) forgets_commands: bool,
+    pub(super) takes_evicted_for_silent: bool,
+    pub(super) folds_late: bool,
+    pub(super) forgets_tags: bool,
+    pub(super) passes_over_damage: bool,
 }
 
 #[derive(Debug)]
@@ -72,6 +80,10 @@ pub(super) struct Log {
     base: Place,
     records: VecDeque<Place>,
     keys: HashMap<Key, Receipt>,
+    summary: Summary,
+    /// What has left and was not taken into the summary yet, which is a mistake made on purpose.
+    unfolded: Vec<Place>,
+    room: (usize, usize),
     metadata: BTreeMap<String, Vec<u8>>,
     /// Tails of an older generation break.
     pub(super) generation: u64,
@@ -92,7 +104,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn new(flaws: Flaws, page: usize) -> Self {
+    pub(super) fn new(flaws: Flaws, page: usize, room: (usize, usize)) -> Self {
         let mut truth = Truth::default();
         let base = truth.push(Cursor { epoch: 1, seq: 0, tag: 0 }, None, None, None);
         Self {
@@ -102,6 +114,9 @@ impl Log {
             base,
             records: VecDeque::new(),
             keys: HashMap::new(),
+            summary: Summary::new(room.0, room.1),
+            unfolded: Vec::new(),
+            room,
             metadata: BTreeMap::new(),
             generation: 0,
             now_ms: 1_700_000_000_000,
@@ -138,7 +153,40 @@ impl Log {
     /// Whether a client or node at this position must be told: its record, or the next one, is not there any more.
     pub(super) fn fails(&self, at: Cursor) -> bool {
         let lost = self.truth.find(at).is_none_or(|place| self.truth.get(place).lost);
-        lost || at.epoch != self.epoch || at.seq + 1 < self.first
+        lost || !matches!(self.locate(at), Location::Held | Location::Trimmed)
+    }
+
+    /// What can be said of a cursor.
+    pub(super) fn locate(&self, at: Cursor) -> Location {
+        if at.epoch != self.epoch {
+            return Location::Epoch;
+        }
+        let base = self.truth.get(self.base).at;
+        if at.seq < base.seq {
+            return match self.summary.locate(at.seq, at.tag) {
+                Location::Diverged | Location::Forgotten if self.flaws.forgets_tags => Location::Trimmed,
+                location => location,
+            };
+        }
+        match self.cursor(at.seq) {
+            Some(cursor) if cursor.tag == at.tag => Location::Held,
+            _ => Location::Diverged,
+        }
+    }
+
+    /// The cursor at a number, where it is held or right before the first record.
+    fn cursor(&self, seq: u64) -> Option<Cursor> {
+        let base = self.truth.get(self.base).at;
+        if seq == base.seq {
+            return Some(base);
+        }
+        let index = usize::try_from(seq.checked_sub(self.first)?).ok()?;
+        self.records.get(index).map(|place| self.truth.get(*place).at)
+    }
+
+    /// The last number up to which a key may have been used that the summary has no room for.
+    pub(super) fn floor(&self) -> u64 {
+        self.summary.floor()
     }
 
     fn tag(&self) -> u32 {
@@ -171,15 +219,38 @@ impl Log {
         (receipt, Some(place))
     }
 
-    /// Removes up to `count` records from the front.
+    /// Removes up to `count` records from the front, and keeps what their keys were.
     pub(super) fn trim(&mut self, count: usize) -> bool {
+        let mut late = std::mem::take(&mut self.unfolded);
         for _ in 0..count {
             let Some(place) = self.records.pop_front() else { break };
             self.base = place;
             self.first += 1;
             self.forget(place);
+            self.truth.get_mut(place).missing = true;
+            late.push(place);
+        }
+        if self.flaws.folds_late {
+            self.unfolded = late.split_off(late.len().saturating_sub(count));
+        }
+        for place in late {
+            let stored = self.truth.get(place);
+            let keys = stored.entry.as_ref().map(|entry| entry.routing_keys()).unwrap_or_default();
+            self.summary.fold(stored.at.seq, stored.at.tag, keys);
         }
         count > 0
+    }
+
+    /// Makes a record unreadable; whether it can still be told whom it was for, is `known`.
+    pub(super) fn damage(&mut self, which: usize, known: bool) -> bool {
+        let Some(place) = self.records.get(which % self.records.len().max(1)).copied() else { return false };
+        let stored = self.truth.get_mut(place);
+        let is_event = stored.entry.as_ref().is_some_and(|entry| entry.is_event());
+        if is_event && stored.damage.is_none() {
+            stored.damage = Some(known);
+            stored.missing = true;
+        }
+        is_event
     }
 
     /// Loses up to `count` records from the end, though they were acknowledged.
@@ -197,6 +268,8 @@ impl Log {
         self.truth.lose_all();
         self.records.clear();
         self.keys.clear();
+        self.summary = Summary::new(self.room.0, self.room.1);
+        self.unfolded.clear();
         self.epoch += 1;
         self.first = 1;
         self.base = self.truth.push(Cursor { epoch: self.epoch, seq: 0, tag: 0 }, None, None, None);
@@ -209,13 +282,33 @@ impl Log {
         }
     }
 
-    fn after(&self, after: u64, limit: usize) -> Vec<Record> {
-        let skip = usize::try_from(after.saturating_sub(self.first - 1)).unwrap_or(usize::MAX);
-        let records = self.records.iter().skip(skip).take(limit).filter_map(|place| {
-            let stored = self.truth.get(*place);
-            Some(Record { seq: stored.at.seq, tag: stored.at.tag, entry: stored.served.clone()? })
+    fn read(&self, after: Cursor, limit: usize) -> Result<Vec<Record>, ReadError> {
+        match self.locate(after) {
+            Location::Held => {}
+            Location::Trimmed => return Err(ReadError::Trimmed { base: self.truth.get(self.base).at }),
+            Location::Forgotten => return Err(ReadError::Forgotten),
+            Location::Diverged => return Err(ReadError::Diverged),
+            Location::Epoch => return Err(ReadError::Epoch),
+        }
+        let skip = usize::try_from(after.seq - (self.first - 1)).unwrap_or(usize::MAX);
+        let mut places = self.records.iter().skip(skip).map(|place| self.truth.get(*place)).peekable();
+        if !self.flaws.passes_over_damage && places.peek().is_some_and(|stored| stored.damage.is_some()) {
+            let (mut through, mut keys) = (after, Some(Vec::new()));
+            for stored in places {
+                let Some(known) = stored.damage else { break };
+                through = stored.at;
+                let more = stored.entry.as_ref().filter(|_| known).map(|entry| entry.routing_keys());
+                keys = keys.zip(more).map(|(keys, more)| [keys, more].concat());
+            }
+            return Err(ReadError::Damaged { through, keys });
+        }
+        let sound = places.take_while(|stored| self.flaws.passes_over_damage || stored.damage.is_none());
+        let records = sound.take(limit).filter_map(|stored| {
+            let entry = stored.served.clone()?;
+            let entry = if stored.damage.is_some() { Arc::new(unheard((*entry).clone())) } else { entry };
+            Some(Record { seq: stored.at.seq, tag: stored.at.tag, entry })
         });
-        records.collect()
+        Ok(records.collect())
     }
 }
 
@@ -260,7 +353,7 @@ fn unheard(entry: Entry) -> Entry {
 
 #[async_trait]
 impl Engine for Simulated {
-    async fn append(&self, entries: Vec<Arc<Entry>>) -> Result<Vec<Receipt>, AppendError> {
+    async fn append(&self, entries: Vec<Arc<Entry>>, _deadline: Duration) -> Result<Vec<Receipt>, AppendError> {
         let mode = std::mem::take(&mut self.log.lock().mode);
         match &mode {
             Mode::Refused => return Err(AppendError::Refused("told to".into())),
@@ -285,42 +378,79 @@ impl Engine for Simulated {
         Ok(receipts)
     }
 
-    fn tail(&self, from: u64) -> BoxStream<'static, Result<Vec<Record>, EngineError>> {
+    fn tail(&self, after: Cursor) -> Tail {
         let engine = self.clone();
         let generation = self.log.lock().generation;
-        let mut next = Some(from);
+        let mut state = Some((after, true));
         let tail = stream::poll_fn(move |_| {
-            let Some(from) = next else { return Poll::Ready(None) };
+            let Some((after, is_first)) = state else { return Poll::Ready(None) };
             let log = engine.log.lock();
-            if log.out[engine.node] || log.generation != generation || from < log.first {
-                next = None;
-                return Poll::Ready(Some(Err(EngineError("the tail broke".into()))));
+            if log.out[engine.node] || log.generation != generation {
+                state = None;
+                return Poll::Ready(Some(Err(ReadError::Unavailable("the tail broke".into()))));
             }
-            if log.lags[engine.node] {
+            let read = if log.lags[engine.node] && matches!(log.locate(after), Location::Held) {
+                Ok(Vec::new())
+            } else {
+                log.read(after, log.batch)
+            };
+            let records = match read {
+                Ok(records) => records,
+                Err(error) => {
+                    state = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            };
+            if records.is_empty() && !is_first {
                 return Poll::Pending;
             }
-            let records = log.after(from - 1, log.batch);
-            let Some(last) = records.last() else { return Poll::Pending };
-            next = Some(last.seq + 1);
-            Poll::Ready(Some(Ok(records)))
+            let next = records.last().map_or(after, |last| Cursor { seq: last.seq, tag: last.tag, ..after });
+            state = Some((next, false));
+            Poll::Ready(Some(Ok(Batch { after, records })))
         });
         tail.boxed()
     }
 
-    async fn read(&self, after: u64, limit: Limit) -> Result<Vec<Record>, EngineError> {
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
         let log = self.reach()?;
-        Ok(log.after(after, limit.records.min(log.page)))
+        log.read(after, limit.records.min(log.page))
     }
 
     async fn bounds(&self) -> Result<Bounds, EngineError> {
         let log = self.reach()?;
-        let base_tag = log.truth.get(log.base).at.tag;
-        Ok(Bounds { epoch: log.epoch, first: log.first, last: log.last(), base_tag })
+        let tag = |place| Some(log.truth.get(place).at.tag);
+        let (base_tag, last_tag) = (tag(log.base), tag(log.tip()));
+        Ok(Bounds { epoch: log.epoch, first: log.first, last: log.last(), base_tag, last_tag })
+    }
+
+    async fn at(&self, seq: u64) -> Result<Option<Cursor>, EngineError> {
+        Ok(self.reach()?.cursor(seq))
+    }
+
+    async fn locate(&self, cursors: &[Cursor]) -> Result<Vec<Location>, EngineError> {
+        let log = self.reach()?;
+        Ok(cursors.iter().map(|cursor| log.locate(*cursor)).collect())
+    }
+
+    async fn moved(&self, keys: &[RoutingKey]) -> Result<Vec<u64>, EngineError> {
+        let log = self.reach()?;
+        let moved = keys.iter().map(|key| match log.summary.moved(*key) {
+            floor if log.flaws.takes_evicted_for_silent && floor == log.summary.floor() => 0,
+            moved => moved,
+        });
+        Ok(moved.collect())
+    }
+
+    /// The schedule trims.
+    async fn trim(&self) -> Result<Trim, EngineError> {
+        Ok(Trim { removed: 0, more: false })
     }
 
     fn metadata(&self) -> &dyn Metadata {
         self
     }
+
+    async fn close(&self) {}
 }
 
 #[async_trait]
@@ -329,13 +459,16 @@ impl Metadata for Simulated {
         Ok(self.reach()?.metadata.get(key).cloned())
     }
 
-    async fn put(&self, key: &str, value: Option<Vec<u8>>) -> Result<(), EngineError> {
+    async fn swap(&self, key: &str, expected: Option<&[u8]>, value: Option<Vec<u8>>) -> Result<bool, EngineError> {
         let mut log = self.reach()?;
+        if log.metadata.get(key).map(Vec::as_slice) != expected {
+            return Ok(false);
+        }
         match value {
             Some(value) => log.metadata.insert(key.to_owned(), value),
             None => log.metadata.remove(key),
         };
-        Ok(())
+        Ok(true)
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError> {

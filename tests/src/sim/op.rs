@@ -244,6 +244,11 @@ pub(super) enum Op {
     Trim {
         records: usize,
     },
+    /// A record that is held becomes unreadable; whom it was for may be known.
+    Damage {
+        which: usize,
+        known: bool,
+    },
     RollBack {
         records: usize,
         more: usize,

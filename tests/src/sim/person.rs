@@ -52,7 +52,7 @@ impl Person {
     pub(super) fn shares(&self, entry: &Entry) -> bool {
         let addressed = match &entry.audience {
             Audience::Channel => true,
-            Audience::Control(_) => false,
+            Audience::Control(_) | Audience::Void => false,
             Audience::Users(users) => users.iter().any(|user| user.as_str() == self.user),
             Audience::Device(user, device) => user.as_str() == self.user && device.as_str() == self.device,
         };

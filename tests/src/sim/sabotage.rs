@@ -34,11 +34,15 @@ pub enum Sabotage {
     SinceKeptOnGap,
     LateStart,
     GapOnLoss,
+    EvictedTakenForSilent,
+    FoldsLate,
+    ForgetsTags,
+    PassesOverDamage,
     GivenUnheard,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 27] = [
         Self::NoTag,
         Self::NoSeen,
         Self::NoDedupe,
@@ -61,6 +65,10 @@ impl Sabotage {
         Self::SinceKeptOnGap,
         Self::LateStart,
         Self::GapOnLoss,
+        Self::EvictedTakenForSilent,
+        Self::FoldsLate,
+        Self::ForgetsTags,
+        Self::PassesOverDamage,
         Self::GivenUnheard,
     ];
 
@@ -89,6 +97,10 @@ impl Sabotage {
             Self::SinceKeptOnGap => "`since` kept on gap",
             Self::LateStart => "a handler told of a gap before it began begins late",
             Self::GapOnLoss => "a gap wherever the log lost its end",
+            Self::EvictedTakenForSilent => "a floor forgotten: evicted keys taken for silent",
+            Self::FoldsLate => "keys of what left the log folded late",
+            Self::ForgetsTags => "tags of what left the log not kept",
+            Self::PassesOverDamage => "damage passed over",
             Self::GivenUnheard => "what the server gave is not heard",
         }
     }
@@ -100,6 +112,10 @@ impl Sabotage {
             hides_commands: this == Some(Self::HidesCommands),
             hides_takings: this == Some(Self::HidesTakings),
             forgets_commands: this == Some(Self::ForgetsCommands),
+            takes_evicted_for_silent: this == Some(Self::EvictedTakenForSilent),
+            folds_late: this == Some(Self::FoldsLate),
+            forgets_tags: this == Some(Self::ForgetsTags),
+            passes_over_damage: this == Some(Self::PassesOverDamage),
         }
     }
 

@@ -24,6 +24,15 @@ pub(super) struct Setup {
     pub(super) payload: usize,
     /// Bytes that fit between hub and client.
     pub(super) buffers: usize,
+    /// For so many routing keys, and so many tags, of records that have left the log the engine has room.
+    #[serde(default = "much")]
+    pub(super) summary_keys: usize,
+    #[serde(default = "much")]
+    pub(super) summary_tags: usize,
+}
+
+fn much() -> usize {
+    10_000
 }
 
 /// One run, as data: kept in a file it outlives the generator that drew it.
@@ -36,7 +45,7 @@ pub(super) struct Schedule {
 }
 
 /// The kinds of faults; each schedule has about half of them, so that each also meets the others' absence.
-const FAULTS: u32 = 21;
+const FAULTS: u32 = 22;
 /// One schedule of so many has a [`scene`].
 const SCENES: u8 = 8;
 
@@ -54,6 +63,8 @@ impl Schedule {
             page: few(&mut rng),
             payload: if rng.u8(..24) == 0 { 33_000 } else { 0 },
             buffers: if rng.bool() { rng.usize(1..3_000) } else { 100_000 },
+            summary_keys: few(&mut rng),
+            summary_tags: few(&mut rng),
         };
         let faults = rng.u32(..1 << FAULTS) | rng.u32(..1 << FAULTS) & rng.u32(..1 << FAULTS);
         let mut steps = rng.usize(40..=160);
@@ -107,7 +118,7 @@ impl Op {
         let client = rng.usize(..60);
         let which = rng.usize(..8);
         let records = rng.usize(1..5);
-        match rng.u16(..1_095) {
+        match rng.u16(..1_105) {
             // What the tabs of a browser say to each other.
             1_000..1_045 => (Op::Hear { client, words: if rng.bool() { rng.usize(1..4) } else { 1_000 } }, None),
             1_045..1_050 => (Op::Freeze { client }, Some(17)),
@@ -117,6 +128,7 @@ impl Op {
             1_078..1_085 => (Op::Take { client, gift: rng.usize(..GIFTS.len()), node }, Some(19)),
             1_085..1_089 => (Op::Deny { client }, Some(20)),
             1_089..1_095 => (Op::Online { client }, None),
+            1_095..1_105 => (Op::Damage { which: rng.usize(..40), known: rng.bool() }, Some(21)),
             0..200 => {
                 let hidden = match rng.u8(..8) {
                     0 => Hidden::FromTab(client),

@@ -98,11 +98,16 @@ impl Station {
     /// Applies up to so many records; attaches first where there is no tail. Returns whether anything came of it.
     pub(super) fn pull(&mut self, records: usize) -> bool {
         self.engine.log.lock().batch = records.max(1);
+        let astray = self.is_astray();
         let Some(running) = &mut self.running else { return false };
         match running.node.pull() {
             Pulled::Records(_) => true,
             Pulled::Nothing => false,
-            Pulled::Detached => self.attach(),
+            Pulled::Detached => {
+                // It may have started over by what the tail said last.
+                self.resets += u32::from(astray && !self.is_astray());
+                self.attach()
+            }
         }
     }
 

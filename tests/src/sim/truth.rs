@@ -20,6 +20,10 @@ pub(super) struct Stored {
     pub(super) served: Option<Arc<Entry>>,
     /// The log lost it, though it had acknowledged it.
     pub(super) lost: bool,
+    /// It cannot be had any more, because it left the log or was damaged: who is told of a gap need not get it.
+    pub(super) missing: bool,
+    /// It was damaged; whether it is known whom it was for.
+    pub(super) damage: Option<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +51,7 @@ impl Truth {
         if entry.as_ref().is_some_and(|entry| entry.control().is_some()) {
             self.commands.push(place);
         }
-        self.stored.push(Stored { at, before, entry, served, lost: false });
+        self.stored.push(Stored { at, before, entry, served, lost: false, missing: false, damage: None });
         self.by_cursor.insert(at, place);
         place
     }
@@ -67,6 +71,11 @@ impl Truth {
 
     pub(super) fn find(&self, at: Cursor) -> Option<Place> {
         self.by_cursor.get(&at).copied()
+    }
+
+    /// What cannot be had any more.
+    pub(super) fn missing(&self) -> impl Iterator<Item = &Stored> {
+        self.stored.iter().filter(|stored| stored.missing)
     }
 
     /// Loses all that was ever stored.

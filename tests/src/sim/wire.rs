@@ -13,9 +13,18 @@ use axum::body::Body;
 use bytes::{Buf, BytesMut};
 use http_body::Body as _;
 use tidings::record::{Audience, Entry};
-use tidings_protocol::{Cursor, Pattern, frame::Gap, sse::Decoder};
+use tidings_protocol::{
+    Cursor, Pattern,
+    frame::{Gap, GapReason},
+    sse::Decoder,
+};
 
-use super::{client::Teller, ear::Violation, engine::Log, truth::Place};
+use super::{
+    client::Teller,
+    ear::Violation,
+    engine::Log,
+    truth::{Place, Stored},
+};
 
 /// Set when the body wants to be polled: one that the hub forgets to wake stays silent, as it would on a real server.
 #[derive(Debug)]
@@ -69,6 +78,8 @@ pub(super) struct Wire {
     asked: Vec<Asked>,
     /// The last `id:`.
     pub(super) id: Option<Cursor>,
+    /// Where it went on after a gap on some channels.
+    pub(super) goes_on: Option<Cursor>,
     /// The latest cursor in any frame.
     pub(super) latest: Option<Cursor>,
 }
@@ -91,6 +102,7 @@ impl Wire {
             cursors: Vec::new(),
             asked: Vec::new(),
             id: None,
+            goes_on: None,
             latest: None,
         }
     }
@@ -182,6 +194,12 @@ impl Wire {
         self.asked.push(asked);
     }
 
+    /// The cursor that a client keeps of it.
+    pub(super) fn cursor(&self) -> Option<Cursor> {
+        let is_later = |at: &Cursor| self.id.is_none_or(|id| id.epoch == at.epoch && id.seq < at.seq);
+        self.goes_on.filter(is_later).or(self.id)
+    }
+
     /// A frame names this cursor.
     pub(super) fn reaches(&mut self, at: Cursor) {
         if self.latest.is_none_or(|latest| latest.epoch != at.epoch || latest.seq < at.seq) {
@@ -191,20 +209,56 @@ impl Wire {
 
     /// Whether a gap may be told on this stream: what the client said of its place does not hold, or no longer; or the
     /// node found that it has read another log.
-    pub(super) fn may_gap(&self, log: &Log, teller: Teller, gap: &Gap) -> bool {
+    pub(super) fn may_gap(&self, log: &Log, teller: Teller, user: &str, gap: &Gap) -> bool {
         let lost = |at: Cursor| log.truth.find(at).is_none_or(|place| log.truth.get(place).lost);
         if self.astray || self.misplaced || teller.astray || teller.resets > self.resets {
             return true;
         }
         let has_read_lost = self.read_up_to.is_some_and(|place| log.truth.get(place).lost);
-        match &gap.channels {
-            None if has_read_lost => true,
-            None => self.cursors.iter().any(|at| lost(*at)) || self.latest.is_some_and(|at| log.fails(at)),
-            Some(channels) => self.asked.iter().any(|asked| {
+        let asked_in_vain = |channels: &[Pattern]| {
+            self.asked.iter().any(|asked| {
                 let is_meant = asked.patterns.iter().any(|channel| channels.contains(channel));
                 (is_meant || gap.addressed && asked.addressed) && asked.since.is_some_and(|since| log.fails(since))
-            }),
+            })
+        };
+        match &gap.channels {
+            None if has_read_lost => true,
+            None if gap.reason == GapReason::Damaged => self.lacks(log, None, |_| true),
+            None => self.cursors.iter().any(|at| lost(*at)) || self.latest.is_some_and(|at| log.fails(at)),
+            Some(channels) if gap.request_id.is_some() && (has_read_lost || asked_in_vain(channels)) => true,
+            // Each of them lacks something, and nothing else is named.
+            Some(channels) => {
+                let since = |is_meant: &dyn Fn(&Asked) -> bool| {
+                    let asked = self.asked.iter().filter(|asked| gap.request_id.is_some() && is_meant(asked));
+                    asked.filter_map(|asked| asked.since).min_by_key(|since| since.seq)
+                };
+                let lacks = |channel: &Pattern| {
+                    let from = since(&|asked| asked.patterns.contains(channel));
+                    self.lacks(log, from, |entry| {
+                        entry.audience == Audience::Channel && entry.channel.overlaps(channel)
+                    })
+                };
+                let is_addressed = |entry: &Entry| match &entry.audience {
+                    Audience::Users(users) => users.iter().any(|one| one.as_str() == user),
+                    Audience::Device(one, _) => one.as_str() == user,
+                    _ => false,
+                };
+                let from = since(&|asked| asked.addressed);
+                channels.iter().all(lacks) && (!gap.addressed || self.lacks(log, from, is_addressed))
+            }
         }
+    }
+
+    /// Whether something like this may be missing that comes after a cursor, or else after what this stream stands at.
+    fn lacks(&self, log: &Log, from: Option<Cursor>, is_like: impl Fn(&Entry) -> bool) -> bool {
+        let named = self.cursors.iter().copied().min_by_key(|at| at.seq);
+        let Some(from) = from.or(named).or(self.id) else { return true };
+        let mut missing =
+            log.truth.missing().filter(|stored| stored.at.epoch == from.epoch && stored.at.seq > from.seq);
+        // Where nothing is known of a damaged record, it may have been any; and where the summary had no room, any key.
+        let is_missing =
+            |stored: &Stored| stored.damage == Some(false) || stored.entry.as_deref().is_some_and(&is_like);
+        log.floor() > from.seq || missing.any(is_missing)
     }
 
     /// Whether the client asked for what this is published to, by a pattern that the user `may` hear.

@@ -61,7 +61,11 @@ impl World {
         sabotage: Option<Sabotage>,
         journal: Journal,
     ) -> (Tally, Result<(), Violation>) {
-        let log = Arc::new(Mutex::new(Log::new(Sabotage::flaws(sabotage), schedule.setup.page)));
+        let log = Arc::new(Mutex::new(Log::new(
+            Sabotage::flaws(sabotage),
+            schedule.setup.page,
+            (schedule.setup.summary_keys, schedule.setup.summary_tags),
+        )));
         let stations = [0, 1].map(|node| Station::new(&log, node, &schedule.setup));
         let clients = (0..schedule.setup.clients)
             .map(|index| Client::new(index, 0, None, schedule.setup.share, sabotage, journal.clone()));
@@ -280,6 +284,11 @@ impl World {
             Op::Trim { records } => {
                 self.tally.fault("trim");
                 self.log.lock().trim(records);
+            }
+            Op::Damage { which, known } => {
+                if self.log.lock().damage(which, known) {
+                    self.tally.fault("damage");
+                }
             }
             Op::RollBack { records, more } => {
                 self.tally.fault("tail rollback");

@@ -83,6 +83,7 @@ fn a_gap_of_a_call_is_told_to_those_who_asked_by_it() {
     rig.frame(Frame::Gap {
         channels,
         addressed: false,
+        cursor: None,
         reason: "trimmed".into(),
         request_id: Some(call.to_string()),
         id: None,

@@ -868,7 +868,7 @@ fn a_gap_of_one_that_is_behind_is_told_to_it_alone_and_the_others_go_on_where_th
     let (mut house, theirs) = House::with_one_behind();
     let call = house.asked_past(0, r#""channels":[],"addressed":true"#, 10);
     let (channels, reason, request_id) = (Some(Vec::new()), "trimmed".into(), Some(call.to_string()));
-    house.tabs[0].frame(Frame::Gap { channels, addressed: true, reason, request_id, id: None });
+    house.tabs[0].frame(Frame::Gap { channels, addressed: true, cursor: None, reason, request_id, id: None });
     house.spread();
     assert_eq!(house.tabs[1].gaps(), [(Some(vec![]), vec![theirs])]);
     assert_eq!(house.tabs[0].gaps(), []);

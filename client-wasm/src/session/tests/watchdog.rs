@@ -31,6 +31,7 @@ fn every_kind_of_frame_is_a_sign_of_life() {
     let gap = Frame::Gap {
         channels: Some(patterns("z")),
         addressed: false,
+        cursor: None,
         reason: "trimmed".into(),
         request_id: None,
         id: None,

@@ -49,7 +49,7 @@ impl House {
             let place = at(self.log.len() as u64 + 1);
             self.log.push(Record { seq: place.seq, tag: place.tag, entry: Arc::new(entry) });
         }
-        self.core.apply(&self.log[first..]);
+        self.apply_from(first);
     }
 
     fn open_ana(&self, channels: &[&str], start: Start) -> Arc<Link> {
@@ -160,7 +160,7 @@ fn who_passes_over_a_revocation_by_a_gap_obeys_it() {
     let ana = house.open_ana(&["a"], Start::Head);
     house.hear(&ana);
     house.apply(vec![event("a"), revoke("a"), event("b"), event("b")]);
-    house.trimmed = 3;
+    house.forgotten = 3;
     house.core.flush();
     assert_eq!(house.hear(&ana), ["gap null trimmed @4", r#"revoked ["a"] forbidden"#]);
 }
@@ -168,7 +168,7 @@ fn who_passes_over_a_revocation_by_a_gap_obeys_it() {
 #[test]
 fn who_comes_from_a_node_further_ahead_is_judged_when_this_one_gets_there() {
     let mut house = house(100);
-    let start = Start::Resume { cursor: at(2), late: vec![at(2)], lineage: 0 };
+    let start = Start::Resume { cursor: at(2), late: vec![at(2)], lineage: Lineage::default() };
     let ana = house.open_ana(&["a"], start);
     assert_eq!(house.hear(&ana), ["connected @2"]);
     house.apply(vec![event("a"), revoke("a"), event("a")]);

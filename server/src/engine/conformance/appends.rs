@@ -1,14 +1,14 @@
 //! Numbers, receipts, order, idempotency keys, dropped callers.
 
-use std::{collections::BTreeSet, future::Future, pin::pin, task::Context};
+use std::{collections::BTreeSet, future::Future, pin::pin, task::Context, time::Duration};
 
 use futures_util::{future::join_all, task::noop_waker};
 
 use super::{
     Subject,
-    entries::{append, entries, entry, entry_with_key, everything, key, seqs, soon},
+    entries::{DEADLINE, append, entries, entry, entry_with_key, everything, key, seqs, soon},
 };
-use crate::engine::Engine;
+use crate::engine::{AppendError, Engine};
 
 /// `seq` runs from 1, over batches too, and receipts are in the order of the entries.
 pub async fn numbers_run_from_one_without_holes(subject: &impl Subject) {
@@ -112,7 +112,7 @@ pub async fn a_dropped_append_is_whole_or_absent(subject: &impl Subject) {
     let batches: Vec<Vec<_>> = (0..30).map(|batch| (0..4).map(|at| format!("{batch}-{at}")).collect()).collect();
     let made = |batch: &[String]| batch.iter().map(|key| entry_with_key(key, "1")).collect::<Vec<_>>();
     for (at, batch) in batches.iter().enumerate() {
-        let mut dropped = pin!(engine.append(made(batch)));
+        let mut dropped = pin!(engine.append(made(batch), DEADLINE));
         // Dropped after no, one or several polls.
         for _ in 0..at % 4 {
             if dropped.as_mut().poll(&mut Context::from_waker(&noop_waker())).is_ready() {
@@ -122,7 +122,7 @@ pub async fn a_dropped_append_is_whole_or_absent(subject: &impl Subject) {
         }
     }
     // Behind it in every queue, so that what was handed over is in the log now.
-    soon("an append after dropped ones", engine.append(vec![entry_with_key("last", "1")])).await.unwrap();
+    soon("an append after dropped ones", engine.append(vec![entry_with_key("last", "1")], DEADLINE)).await.unwrap();
     let stored: BTreeSet<_> = everything(engine).await.iter().map(|record| key(record).to_owned()).collect();
     for batch in &batches {
         let there = batch.iter().filter(|key| stored.contains(*key)).count();
@@ -132,4 +132,33 @@ pub async fn a_dropped_append_is_whole_or_absent(subject: &impl Subject) {
     }
     let records = everything(engine).await;
     assert_eq!(seqs(&records), (1..=121).collect::<Vec<_>>(), "each key once");
+}
+
+/// What cannot be stored before its deadline is refused, and then never stored; or it may have been stored, and then the same key may
+/// be appended again.
+pub async fn an_append_keeps_its_deadline(subject: &impl Subject) {
+    let engine = &subject.fresh().await;
+    let mut expected = BTreeSet::new();
+    let mut refused = Vec::new();
+    for round in 0..50_u64 {
+        let name = format!("late-{round}");
+        let late = engine.append(vec![entry_with_key(&name, "1")], Duration::from_micros(round * 20));
+        match soon("an append with a deadline", late).await {
+            Ok(receipts) => assert!(expected.insert(receipts[0].cursor.seq), "{receipts:?}"),
+            Err(AppendError::Refused(_)) => refused.push(name),
+            Err(AppendError::Unknown(_)) => {
+                let again = append(engine, &[entry_with_key(&name, "1")]).await;
+                assert!(expected.insert(again[0].cursor.seq), "{again:?}");
+            }
+        }
+    }
+    append(engine, &[entry("\"behind it in every queue\"")]).await;
+    let records = everything(engine).await;
+    for name in &refused {
+        assert!(records.iter().all(|record| key(record) != name), "{name} was refused, and stored");
+    }
+    assert_eq!(records.len(), expected.len() + 1, "each of the others once");
+    for name in refused {
+        assert!(!append(engine, &[entry_with_key(&name, "1")]).await[0].duplicate, "{name} is not known");
+    }
 }

@@ -2,9 +2,10 @@
 
 use super::{
     Durable,
-    entries::{append, entries, entry_with_key, everything, key, outgrow, seqs, take},
+    beside::put,
+    entries::{append, base, entries, entry_with_key, everything, key, outgrow, seqs, take},
 };
-use crate::engine::Engine;
+use crate::engine::{Engine, Location};
 
 /// The same epoch, bounds and records, and the next number; several times over.
 pub async fn the_same_log_opens_again(subject: &impl Durable) {
@@ -20,7 +21,7 @@ pub async fn the_same_log_opens_again(subject: &impl Durable) {
         for ((record, was), receipt) in records.iter().zip(&before.1).zip(&receipts) {
             assert_eq!((record.tag, record.entry.to_bytes()), (receipt.cursor.tag, was.entry.to_bytes()));
         }
-        assert_eq!(seqs(&take(&mut engine.tail(1), records.len()).await), seqs(&records));
+        assert_eq!(seqs(&take(&mut engine.tail(base(&engine).await), records.len()).await), seqs(&records));
     }
     let numbers: Vec<_> = receipts.iter().map(|receipt| receipt.cursor.seq).collect();
     assert_eq!(numbers, (1..=120).collect::<Vec<_>>());
@@ -39,25 +40,35 @@ pub async fn keys_are_known_after_a_restart(subject: &impl Durable) {
 /// Values are there, removed ones are not.
 pub async fn metadata_is_there_after_a_restart(subject: &impl Durable) {
     let engine = subject.fresh().await;
-    engine.metadata().put("kept", Some(vec![1, 2])).await.unwrap();
-    engine.metadata().put("removed", Some(vec![3])).await.unwrap();
-    engine.metadata().put("removed", None).await.unwrap();
+    put(engine.metadata(), "kept", Some(vec![1, 2])).await;
+    put(engine.metadata(), "removed", Some(vec![3])).await;
+    put(engine.metadata(), "removed", None).await;
     let engine = subject.reopened(engine).await;
     assert_eq!(engine.metadata().get("kept").await.unwrap(), Some(vec![1, 2]));
     assert_eq!(engine.metadata().get("removed").await.unwrap(), None);
 }
 
-/// Also the tag of the record before the first.
+/// Also the tags and the keys of what has left.
 pub async fn what_was_trimmed_stays_trimmed(subject: &impl Durable) {
     let engine = subject.keeping(50).await;
     let receipts = outgrow(&engine, 50).await;
-    let before = engine.bounds().await.unwrap();
+    let keys = entries(1)[0].routing_keys();
+    let (before, moved) = (engine.bounds().await.unwrap(), engine.moved(&keys).await.unwrap());
     let engine = subject.reopened(engine).await;
-    let after = engine.bounds().await.unwrap();
-    assert_eq!((after.epoch, after.last), (before.epoch, before.last));
-    assert!(after.first >= before.first && after.first > 1);
-    assert_eq!(after.base_tag, receipts[usize::try_from(after.first - 2).unwrap()].cursor.tag);
+    assert_eq!(engine.bounds().await.unwrap(), before);
+    assert_eq!(engine.moved(&keys).await.unwrap(), moved);
+    assert!(moved.iter().all(|moved| *moved == before.first - 1));
+    assert_eq!(engine.locate(&[receipts[0].cursor]).await.unwrap(), [Location::Trimmed]);
     let records = everything(&engine).await;
-    assert_eq!(seqs(&records), (after.first..=after.last).collect::<Vec<_>>());
+    assert_eq!(seqs(&records), (before.first..=before.last).collect::<Vec<_>>());
     assert!(records.iter().all(|record| !key(record).is_empty()));
+}
+
+/// Closing keeps everything, as does dropping; and then the log can be opened again.
+pub async fn a_closed_log_opens_again(subject: &impl Durable) {
+    let engine = subject.fresh().await;
+    let end = append(&engine, &entries(5)).await[4].cursor;
+    engine.close().await;
+    let engine = subject.reopened(engine).await;
+    assert_eq!(engine.bounds().await.unwrap().end(), end);
 }

@@ -2,25 +2,38 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::StreamExt;
 use serde_json::value::RawValue;
-use tidings_protocol::{Key, event::Timestamp};
+use tidings_protocol::{Cursor, Key, event::Timestamp};
 
 use crate::{
-    engine::{Engine, EngineError, Limit, Receipt},
+    clock::wall_clock_ms,
+    engine::{Batch, Engine, Limit, ReadError, Receipt, Tail, Trim},
     publish::new_key,
     record::{Audience, Entry, Record},
 };
 
 /// How long anything may take that has to happen. No promise is about time: this only turns silence into a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The deadline of an append that has to succeed.
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 /// As far as a read goes.
 pub(super) const ALL: Limit = Limit { records: 1_000_000, bytes: usize::MAX };
 
 /// An entry with a new key whose payload is this JSON.
 #[must_use]
 pub fn entry(payload: &str) -> Arc<Entry> {
-    make(new_key(), payload)
+    make(new_key(), CHANNEL, payload)
+}
+
+/// An entry with a new key on this channel.
+///
+/// # Panics
+///
+/// When it is no channel.
+#[must_use]
+pub fn entry_on(channel: &str, payload: &str) -> Arc<Entry> {
+    make(new_key(), channel, payload)
 }
 
 /// An entry with this key.
@@ -30,15 +43,19 @@ pub fn entry(payload: &str) -> Arc<Entry> {
 /// When it is no key.
 #[must_use]
 pub fn entry_with_key(key: &str, payload: &str) -> Arc<Entry> {
-    make(Key::new(key).expect("a key"), payload)
+    make(Key::new(key).expect("a key"), CHANNEL, payload)
 }
 
-fn make(key: Key, payload: &str) -> Arc<Entry> {
+/// Where entries are published unless said otherwise.
+const CHANNEL: &str = "conformance:log";
+
+fn make(key: Key, channel: &str, payload: &str) -> Arc<Entry> {
     Arc::new(Entry {
         key,
-        timestamp: Timestamp(1_700_000_000_000),
+        // Of today, as an engine may keep nothing that is old.
+        timestamp: Timestamp(wall_clock_ms()),
         audience: Audience::Channel,
-        channel: "conformance:log".parse().expect("a channel"),
+        channel: channel.parse().expect("a channel"),
         event_type: "tested".parse().expect("a type"),
         source: None,
         except: None,
@@ -59,22 +76,38 @@ pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 }
 
 pub(super) async fn append(engine: &impl Engine, entries: &[Arc<Entry>]) -> Vec<Receipt> {
-    let receipts = soon("an append", engine.append(entries.to_vec())).await.expect("an append of a sound engine");
+    let appended = soon("an append", engine.append(entries.to_vec(), DEADLINE)).await;
+    let receipts = appended.expect("an append of a sound engine");
     assert_eq!(receipts.len(), entries.len(), "one receipt per entry");
     receipts
 }
 
+/// Right before the first record, and the end of the log.
+pub(super) async fn ends(engine: &impl Engine) -> (Cursor, Cursor) {
+    let bounds = engine.bounds().await.expect("bounds");
+    (bounds.base(), bounds.end())
+}
+
+/// Right before the first record.
+pub(super) async fn base(engine: &impl Engine) -> Cursor {
+    ends(engine).await.0
+}
+
+/// The cursor of a record of this log.
+pub(super) fn cursor(record: &Record, of: Cursor) -> Cursor {
+    Cursor { seq: record.seq, tag: record.tag, ..of }
+}
+
 /// Everything in the log, page by page.
 pub(super) async fn everything(engine: &impl Engine) -> Vec<Record> {
-    let mut records: Vec<Record> = engine.read(0, ALL).await.expect("a read");
-    while let Some(last) = records.last() {
-        let more = engine.read(last.seq, ALL).await.expect("a read");
-        if more.is_empty() {
-            break;
-        }
-        records.extend(more);
+    let mut after = base(engine).await;
+    let mut records = Vec::new();
+    loop {
+        let page = engine.read(after, ALL).await.expect("a read");
+        let Some(last) = page.last() else { return records };
+        after = cursor(last, after);
+        records.extend(page);
     }
-    records
 }
 
 pub(super) fn key(record: &Record) -> &str {
@@ -85,30 +118,45 @@ pub(super) fn seqs(records: &[Record]) -> Vec<u64> {
     records.iter().map(|record| record.seq).collect()
 }
 
-/// The next `count` records of a tail, at least.
-pub(super) async fn take(tail: &mut BoxStream<'static, Result<Vec<Record>, EngineError>>, count: usize) -> Vec<Record> {
-    let mut records = Vec::new();
+/// What a tail yields next.
+pub(super) async fn next(tail: &mut Tail) -> Option<Result<Batch, ReadError>> {
+    soon("an item of the tail", tail.next()).await
+}
+
+/// The next `count` records of a tail, at least; each batch says what it follows.
+pub(super) async fn take(tail: &mut Tail, count: usize) -> Vec<Record> {
+    let mut records: Vec<Record> = Vec::new();
+    let mut at = None;
     while records.len() < count {
-        let batch = soon("a record in the tail", tail.next()).await.expect("a tail without end").expect("a sound tail");
-        assert!(!batch.is_empty(), "a tail yields no empty batches");
+        let Batch { after, records: batch } = next(tail).await.expect("a tail without end").expect("a sound tail");
+        assert!(at.is_none_or(|at| at == after), "the batch follows {after}, not {at:?}");
+        let first = after.seq + 1;
+        assert!(batch.iter().zip(first..).all(|(record, seq)| record.seq == seq), "the batch follows {after}");
+        at = Some(batch.last().map_or(after, |last| cursor(last, after)));
         records.extend(batch);
     }
     records
 }
 
-/// Appends until the log has trimmed its front, at most ten times what it keeps; the receipts.
+/// Trims as long as there is more; how many records left.
+pub(super) async fn trim(engine: &impl Engine) -> u64 {
+    let mut all = 0;
+    loop {
+        let Trim { removed, more } = soon("a step of trimming", engine.trim()).await.expect("a step of trimming");
+        all += removed;
+        if !more {
+            return all;
+        }
+    }
+}
+
+/// Appends ten times what the log keeps, and trims; the receipts.
 pub(super) async fn outgrow(engine: &impl Engine, keeps: usize) -> Vec<Receipt> {
     let mut receipts = Vec::new();
     while receipts.len() < 10 * keeps {
         receipts.extend(append(engine, &entries(keeps.div_ceil(4))).await);
     }
-    // An engine may trim behind the callers' backs, but not never.
-    let trimmed = async {
-        while engine.bounds().await.expect("bounds").first == 1 {
-            receipts.extend(append(engine, &entries(1)).await);
-            tokio::task::yield_now().await;
-        }
-    };
-    soon("trimming", trimmed).await;
+    trim(engine).await;
+    assert!(engine.bounds().await.expect("bounds").first > 1, "the log trims");
     receipts
 }

@@ -1,25 +1,27 @@
-//! Pages and bounds.
+//! Pages, bounds, and what can be said of a cursor.
 
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
-use tidings_protocol::{DeviceId, Except, SessionId, Source, UserId, event::Timestamp};
+use tidings_protocol::{Cursor, DeviceId, Except, SessionId, Source, UserId, event::Timestamp};
 
 use super::{
     Subject,
-    entries::{ALL, append, entries, entry, everything, seqs},
+    entries::{ALL, append, base, cursor, ends, entries, entry, everything, seqs},
 };
 use crate::{
-    engine::{Bounds, Engine, Limit},
+    engine::{Bounds, Engine, Limit, Location, ReadError},
     record::{Audience, Entry},
 };
 
-/// An empty log: `first` 1, `last` 0, no tag before it, and nothing to read.
+/// An empty log: `first` 1, `last` 0, the tag 0 before it, and nothing to read.
 pub async fn an_empty_log_starts_at_one(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let bounds = engine.bounds().await.unwrap();
-    assert_eq!(bounds, Bounds { epoch: bounds.epoch, first: 1, last: 0, base_tag: 0 });
-    assert!(engine.read(0, ALL).await.unwrap().is_empty());
+    let expected = Bounds { epoch: bounds.epoch, first: 1, last: 0, base_tag: Some(0), last_tag: Some(0) };
+    assert_eq!(bounds, expected);
+    assert_eq!(bounds.base(), bounds.end());
+    assert!(engine.read(bounds.base(), ALL).await.unwrap().is_empty());
 }
 
 /// Logs made apart are told apart.
@@ -60,17 +62,17 @@ pub async fn entries_come_back_as_they_were(subject: &impl Subject) {
     }
 }
 
-/// `after` is exclusive; beyond the end there is nothing.
-pub async fn a_read_starts_after_its_number(subject: &impl Subject) {
+/// The cursor is exclusive; at the end there is nothing.
+pub async fn a_read_starts_after_its_cursor(subject: &impl Subject) {
     let engine = subject.fresh().await;
-    append(&engine, &entries(10)).await;
-    for after in 0..=10 {
+    let receipts = append(&engine, &entries(10)).await;
+    let mut after = base(&engine).await;
+    for receipt in receipts {
         let records = engine.read(after, ALL).await.unwrap();
-        assert_eq!(seqs(&records), (after + 1..=10).collect::<Vec<_>>());
+        assert_eq!(seqs(&records), (after.seq + 1..=10).collect::<Vec<_>>());
+        after = receipt.cursor;
     }
-    for beyond in [11, 1 << 40, u64::MAX] {
-        assert!(engine.read(beyond, ALL).await.unwrap().is_empty());
-    }
+    assert!(engine.read(after, ALL).await.unwrap().is_empty());
 }
 
 /// At most as many records as asked for, and none after the bytes are reached; but one, however large.
@@ -78,11 +80,87 @@ pub async fn a_read_stops_at_its_limits(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let large: Vec<_> = (0..10).map(|_| entry(&format!("\"{}\"", "x".repeat(98)))).collect();
     append(&engine, &large).await;
-    let read = async |after, records, bytes| seqs(&engine.read(after, Limit { records, bytes }).await.unwrap());
+    let read = async |after, records, bytes| {
+        let after = engine.at(after).await.unwrap().unwrap();
+        seqs(&engine.read(after, Limit { records, bytes }).await.unwrap())
+    };
     assert_eq!(read(0, 3, usize::MAX).await, [1, 2, 3]);
     assert_eq!(read(8, 3, usize::MAX).await, [9, 10]);
     assert_eq!(read(2, 100, 100).await, [3]);
     assert_eq!(read(2, 100, 101).await, [3, 4]);
     assert_eq!(read(2, 100, 1).await, [3]);
     assert!(read(2, 0, 1).await.is_empty());
+}
+
+/// Cursors, and what is to be said of each.
+async fn cursors(engine: &impl Engine) -> Vec<(Cursor, Location)> {
+    let (base, end) = ends(engine).await;
+    let other_tag = |cursor: Cursor| Cursor { tag: cursor.tag ^ 1, ..cursor };
+    vec![
+        (base, Location::Held),
+        (end, Location::Held),
+        (other_tag(base), Location::Diverged),
+        (other_tag(end), Location::Diverged),
+        (Cursor { seq: end.seq + 1, ..end }, Location::Diverged),
+        (Cursor { seq: 1 << 40, ..end }, Location::Diverged),
+        (Cursor { seq: u64::MAX, ..end }, Location::Diverged),
+        (Cursor { epoch: end.epoch ^ 1, ..end }, Location::Epoch),
+        (Cursor { epoch: end.epoch ^ 1, ..base }, Location::Epoch),
+    ]
+}
+
+/// Of each cursor it is said whether the log holds it, in one call, however many there are; of an empty log as well.
+pub async fn every_cursor_is_located(subject: &impl Subject) {
+    let engine = subject.fresh().await;
+    for _ in 0..2 {
+        let (asked, expected): (Vec<_>, Vec<_>) = cursors(&engine).await.into_iter().unzip();
+        assert_eq!(engine.locate(&asked).await.unwrap(), expected, "{asked:?}");
+        let receipts = append(&engine, &entries(70)).await;
+        let asked: Vec<_> = receipts.iter().map(|receipt| receipt.cursor).collect();
+        assert!(engine.locate(&asked).await.unwrap().iter().all(|location| *location == Location::Held));
+    }
+    assert!(engine.locate(&[]).await.unwrap().is_empty());
+}
+
+/// A read after a cursor that the log does not hold says why, and reads nothing.
+pub async fn a_read_checks_its_cursor(subject: &impl Subject) {
+    let engine = subject.fresh().await;
+    append(&engine, &entries(10)).await;
+    for (after, location) in cursors(&engine).await {
+        let told = match engine.read(after, ALL).await {
+            Ok(_) => Location::Held,
+            Err(ReadError::Diverged) => Location::Diverged,
+            Err(ReadError::Epoch) => Location::Epoch,
+            Err(other) => panic!("{after}: {other}"),
+        };
+        assert_eq!(told, location, "{after}");
+    }
+}
+
+/// The cursor at a number is the record's; there is none behind the end.
+pub async fn a_number_has_its_cursor(subject: &impl Subject) {
+    let engine = subject.fresh().await;
+    let origin = base(&engine).await;
+    assert_eq!(engine.at(0).await.unwrap(), Some(origin));
+    for receipt in append(&engine, &entries(10)).await {
+        assert_eq!(engine.at(receipt.cursor.seq).await.unwrap(), Some(receipt.cursor));
+    }
+    for beyond in [11, 1 << 40, u64::MAX] {
+        assert_eq!(engine.at(beyond).await.unwrap(), None, "{beyond}");
+    }
+}
+
+/// What this handle has acknowledged is there for every call.
+pub async fn a_handle_reads_its_own_writes(subject: &impl Subject) {
+    let engine = subject.fresh().await;
+    let mut after = base(&engine).await;
+    for _ in 0..200 {
+        let end = append(&engine, &entries(1)).await[0].cursor;
+        assert_eq!(engine.bounds().await.unwrap().end(), end);
+        assert_eq!(engine.at(end.seq).await.unwrap(), Some(end));
+        assert_eq!(engine.locate(&[end]).await.unwrap(), [Location::Held]);
+        let records = engine.read(after, ALL).await.unwrap();
+        assert_eq!(records.iter().map(|record| cursor(record, end)).collect::<Vec<_>>(), [end]);
+        after = end;
+    }
 }

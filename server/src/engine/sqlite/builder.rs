@@ -1,27 +1,26 @@
 //! How much a log keeps, and its opening.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     Sqlite,
-    error::{OpenError, OpenErrorKind},
+    base::{Base, Mark},
+    checkpoint::Checkpoint,
+    error::OpenError,
+    files::Files,
     lock::{self, Lock},
-    log::Position,
-    reader, schema,
+    log::{Found, Position},
+    reader::Readers,
+    schema,
+    shared::Shared,
+    summary,
+    trim::Keeps,
     writer::Writer,
 };
-use crate::engine::Limit;
-
-/// What a log keeps at most.
-#[derive(Debug, Clone)]
-pub(super) struct Retention {
-    pub(super) records: u64,
-    pub(super) bytes: u64,
-    pub(super) age_ms: u64,
-}
+use crate::{
+    clock::wall_clock_ms,
+    engine::{AgeClock, Retention},
+};
 
 /// Settings of a [`Sqlite`] log, from [`Sqlite::builder`].
 ///
@@ -31,18 +30,21 @@ pub(super) struct Retention {
 #[must_use = "call open()"]
 pub struct SqliteBuilder {
     path: PathBuf,
-    retention: Retention,
+    keeps: Keeps,
+    /// The wall clock, other ones in tests.
+    wall: fn() -> u64,
 }
 
 impl SqliteBuilder {
     pub(super) fn new(path: PathBuf) -> Self {
         let week = Duration::from_secs(7 * 24 * 60 * 60);
-        Self { path, retention: Retention { records: 10_000_000, bytes: 1 << 30, age_ms: 0 } }.age(week)
+        let retention = Retention { records: 10_000_000, bytes: 1 << 30, age: week };
+        Self { path, keeps: Keeps { retention, keys: 1_000_000, tags: 10_000_000 }, wall: wall_clock_ms }
     }
 
     /// At most this many records. Defaults to 10,000,000.
     pub fn records(mut self, records: u64) -> Self {
-        self.retention.records = records;
+        self.keeps.retention.records = records;
         self
     }
 
@@ -50,54 +52,89 @@ impl SqliteBuilder {
     /// with its index of keys is about a third larger; the write-ahead log beside it stays below 64 MiB unless somebody
     /// else keeps a transaction open on the file.
     pub fn bytes(mut self, bytes: u64) -> Self {
-        self.retention.bytes = bytes;
+        self.keeps.retention.bytes = bytes;
         self
     }
 
-    /// Nothing older than this, counted from the newest record, so that a log that was quiet for long loses nothing by it.
-    /// Defaults to 7 days.
+    /// Nothing older than this, by a clock that is stored with the log and follows the wall clock, but never goes backwards, and
+    /// forwards at most ten times as fast as time passes. Defaults to 7 days.
     pub fn age(mut self, age: Duration) -> Self {
-        self.retention.age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+        self.keeps.retention.age = age;
+        self
+    }
+
+    /// For this many channels, users and devices it is known when they were used last in the part of the log that has left, so that
+    /// a stream that comes back later than that is told `gap` only if it missed something. A key takes about 40 bytes of the
+    /// file; an event on `a:b` has three. Those that were not used for longest give way, and count as used. Defaults to 1,000,000.
+    pub fn summary_keys(mut self, keys: u64) -> Self {
+        self.keeps.keys = keys;
+        self
+    }
+
+    /// About so many of the last records that have left are told from those of another log by their tags, 4 bytes each: whoever
+    /// resumes from before them is told `gap`. Defaults to 10,000,000.
+    pub fn summary_tags(mut self, tags: u64) -> Self {
+        self.keeps.tags = tags;
+        self
+    }
+
+    /// Takes the time from elsewhere.
+    #[cfg(test)]
+    pub(super) fn wall(mut self, wall: fn() -> u64) -> Self {
+        self.wall = wall;
         self
     }
 
     /// Opens the log, or creates it where there is no file, or an empty one.
     ///
-    /// It waits for the disk, for a moment: after a crash SQLite first takes over what its write-ahead log holds.
+    /// It waits for the disk, for a moment: after a crash SQLite first takes over what its write-ahead log holds, and the summary of
+    /// what has left is verified, a tenth of a second for a million keys.
     ///
     /// # Errors
     ///
-    /// [`OpenError`], at once: the file is in use, not ours, too new, damaged, or out of reach.
+    /// [`OpenError`], at once: the file is in use, not ours, too new, damaged, or out of reach. Damaged records do not keep it from
+    /// being opened; see [`Sqlite`].
     pub fn open(self) -> Result<Sqlite, OpenError> {
-        let Self { path, retention } = self;
+        let Self { path, keeps, wall } = self;
         let path = lock::resolve(&path).map_err(|error| OpenError::io(&path, error))?;
+        let failed = |error| OpenError::sqlite(&path, error);
         // Looked at before anything is written beside it: it may belong to somebody else.
         if path.exists() {
-            let connection = schema::connect(&path, false).map_err(|error| OpenError::sqlite(&path, error))?;
+            let connection = schema::connect(&path, false).map_err(failed)?;
             schema::recognise(&connection, &path)?;
         }
-        let lock = Lock::take(&path)?;
-        let connection = schema::connect(&path, true).map_err(|error| OpenError::sqlite(&path, error))?;
-        let ours = schema::recognise(&connection, &path)?;
-        let prepared = prepare(&connection, ours).map_err(|error| OpenError::sqlite(&path, error))?;
-        let position = prepared.ok_or_else(|| corrupt(&path, "its first and last records do not fit its bounds"))?;
-        // The end is what the next record is chained to.
-        if let Some(before) = position.last.seq.checked_sub(1) {
-            reader::page(&connection, before, Limit { records: 1, bytes: 1 }).map_err(|error| corrupt(&path, error))?;
+        let mut lock = Lock::take(&path)?;
+        let connection = schema::connect(&path, true).map_err(failed)?;
+        if !schema::recognise(&connection, &path)? {
+            let epoch = fastrand::u32(1..);
+            let base = Base { epoch, mark: Mark::ORIGIN, floor: 0, lost: 0, keys: 0, clock: wall() };
+            schema::create(&connection, &base).map_err(failed)?;
         }
-        Sqlite::start(path.clone(), lock, |shared| Writer::new(connection, position, retention, shared))
-            .map_err(|error| OpenError::io(&path, error))
+        schema::set_up_writer(&connection).map_err(failed)?;
+        let Found { mut position, cut_after } =
+            Position::load(&connection, |epoch| lock.acknowledged(epoch)).map_err(failed)?;
+        let shared = Arc::new(Shared::new(Readers::new(path.clone()), Files::new(&path), position.end()));
+        if let Some(after) = cut_after {
+            shared.tell_cut(after, position.last.seq);
+        }
+        if !summary::is_sound(&connection, &position.base).map_err(failed)? {
+            shared.tell_summary(&super::error::corrupt("the table \"summary\" is not what was written"));
+            // Where even that is not possible, nothing is taken from it any more.
+            let is_lost = summary::reset(&connection, &mut position.base).is_err();
+            shared.has_no_summary.store(is_lost, std::sync::atomic::Ordering::Release);
+        }
+        Sqlite::start(Writer {
+            connection,
+            keeps,
+            shared,
+            lock,
+            clock: AgeClock::starting_at(position.base.clock),
+            wall,
+            position: Some(position),
+            checkpoint: Checkpoint::default(),
+            appended: 0,
+            header: Vec::new(),
+        })
+        .map_err(|error| OpenError::io(&path, error))
     }
-}
-
-fn corrupt(path: &Path, source: impl Into<crate::engine::Source>) -> OpenError {
-    OpenError::new(OpenErrorKind::Corrupt, path, Some(source.into()))
-}
-
-fn prepare(connection: &rusqlite::Connection, ours: bool) -> rusqlite::Result<Option<Position>> {
-    if !ours {
-        schema::create(connection, fastrand::u32(1..))?;
-    }
-    schema::set_up_writer(connection)?;
-    Position::load(connection)
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::Shared;
+
 /// Due after this many transactions, of which the smallest write about four pages each,
 const COMMITS: usize = 250;
 /// or after this many bytes of entries.
@@ -35,14 +37,14 @@ impl Checkpoint {
         self.commits = COMMITS;
     }
 
-    pub(super) fn when_due(&mut self, connection: &Connection) {
+    pub(super) fn when_due(&mut self, connection: &Connection, shared: &Shared) {
         if self.commits < COMMITS && self.bytes < BYTES {
             return;
         }
         *self = Self::default();
         // A failure loses nothing: the write-ahead log stays as it is, and the next checkpoint copies it.
         if let Err(error) = checkpoint(connection) {
-            tracing::warn!(%error, "the write-ahead log could not be copied into the database");
+            shared.complain("checkpoint", &error, "the write-ahead log could not be copied into the database");
         }
     }
 }

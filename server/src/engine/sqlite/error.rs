@@ -36,6 +36,16 @@ pub enum OpenErrorKind {
     Io,
 }
 
+/// Whether SQLite found the file not to be what it wrote, and not a disk or a lock that hinders it.
+pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// What SQLite would say of damage that it did not find, but we did.
+pub(super) fn corrupt(what: impl Into<String>) -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(what.into()))
+}
+
 impl OpenError {
     pub(super) fn new(kind: OpenErrorKind, path: &Path, source: impl Into<Option<Source>>) -> Self {
         Self { kind, path: path.to_owned(), source: source.into() }

@@ -1,42 +1,102 @@
-//! Exclusive use of a log.
+//! Exclusive use of a log, and how far it was acknowledged: the file beside the database.
 //!
 //! SQLite's own exclusive mode would keep readers out as well, and being able to look at the log with any SQLite tool while
 //! the hub runs is one of the reasons for storing it so. Hence a lock of our own, which only engines take: an advisory one on a
-//! file beside the database. The system releases it when the process ends, however it ends; the empty file stays.
+//! file beside the database. The system releases it when the process ends, however it ends; the file stays.
+//!
+//! It holds the place of the last record that was acknowledged, written after each commit, without an fsync. So it is never ahead of
+//! what was fsynced, and behind it by one transaction after `kill -9`, and by some after a power failure. A log that ends before it has lost records
+//! that were acknowledged: its write-ahead log was damaged or removed, its last page was, or an older copy was put in its place.
+//! Without this file nothing of the kind could be seen, as a log cannot say by itself that more should follow.
 
 use std::{
-    ffi::OsString,
     fs::{File, OpenOptions, TryLockError},
-    io,
-    path::{Path, PathBuf},
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::Path,
 };
 
-use super::error::{OpenError, OpenErrorKind};
+use super::{
+    base::Mark,
+    error::{OpenError, OpenErrorKind},
+    files::beside,
+    row::checksum,
+};
+
+/// By which the file's content is known: "TdAck", version 1.
+const MAGIC: [u8; 8] = *b"TdAck\0\0\x01";
+/// Magic, epoch, number, tag, bytes, checksum.
+const LENGTH: usize = 8 + 4 + 8 + 4 + 8 + 4;
 
 /// Held as long as the engine has the log open.
 #[derive(Debug)]
 pub(super) struct Lock {
     /// Closing it releases the lock.
-    _file: File,
+    file: File,
 }
 
 impl Lock {
     /// Takes the lock at once or not at all.
     pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
-        let mut name = OsString::from(database);
-        name.push("-lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(PathBuf::from(name));
+        let mut options = OpenOptions::new();
+        let file = options.create(true).truncate(false).read(true).write(true).open(beside(database, "-lock"));
         let file = file.map_err(|error| OpenError::io(database, error))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(OpenError::new(OpenErrorKind::Locked, database, None)),
             Err(TryLockError::Error(error)) => Err(OpenError::io(database, error)),
         }
     }
+
+    /// The last record of this log that was acknowledged. `None` where that is not known.
+    pub(super) fn acknowledged(&mut self, epoch: u32) -> Option<Mark> {
+        let mut bytes = [0; LENGTH];
+        self.file.seek(SeekFrom::Start(0)).ok()?;
+        self.file.read_exact(&mut bytes).ok()?;
+        let (mark, of) = decode(&bytes)?;
+        (of == epoch).then_some(mark)
+    }
+
+    /// Notes that everything up to here is acknowledged.
+    pub(super) fn acknowledge(&mut self, epoch: u32, mark: Mark) -> io::Result<()> {
+        let bytes = encode(epoch, mark);
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::FileExt::write_all_at(&self.file, &bytes, 0)
+        }
+        #[cfg(not(unix))]
+        {
+            self.file.seek(SeekFrom::Start(0))?;
+            self.file.write_all(&bytes)
+        }
+    }
+}
+
+fn encode(epoch: u32, Mark { seq, tag, bytes }: Mark) -> [u8; LENGTH] {
+    let mut encoded = [0; LENGTH];
+    let mut rest = &mut encoded[..];
+    let mut put = |part: &[u8]| rest.write_all(part);
+    // Writing to a slice that has room cannot fail.
+    let _ = put(&MAGIC).and_then(|()| put(&epoch.to_le_bytes())).and_then(|()| put(&seq.to_le_bytes()));
+    let _ = put(&tag.to_le_bytes()).and_then(|()| put(&bytes.to_le_bytes()));
+    let (covered, sum) = encoded.split_at_mut(LENGTH - 4);
+    sum.copy_from_slice(&checksum(covered).to_le_bytes());
+    encoded
+}
+
+fn decode(bytes: &[u8; LENGTH]) -> Option<(Mark, u32)> {
+    let (covered, sum) = bytes.split_last_chunk::<4>()?;
+    let (magic, rest) = covered.split_first_chunk::<8>()?;
+    let (epoch, rest) = rest.split_first_chunk::<4>()?;
+    let (seq, rest) = rest.split_first_chunk::<8>()?;
+    let (tag, rest) = rest.split_first_chunk::<4>()?;
+    let bytes = rest.first_chunk::<8>()?;
+    let sound = *magic == MAGIC && checksum(covered) == u32::from_le_bytes(*sum);
+    let mark = Mark { seq: u64::from_le_bytes(*seq), tag: u32::from_le_bytes(*tag), bytes: u64::from_le_bytes(*bytes) };
+    sound.then_some((mark, u32::from_le_bytes(*epoch)))
 }
 
 /// The one name of a file that may be reached by several (relative, through links), so that all of them mean one lock.
-pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
+pub(super) fn resolve(path: &Path) -> io::Result<std::path::PathBuf> {
     match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
@@ -44,5 +104,22 @@ pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
             Ok(parent.canonicalize()?.join(name))
         }
         resolved => resolved,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noted_is_read_again_and_any_changed_byte_makes_it_unknown() {
+        let mark = Mark { seq: 7, tag: 9, bytes: 1 << 40 };
+        let bytes = encode(5, mark);
+        assert_eq!(decode(&bytes), Some((mark, 5)));
+        for at in 0..LENGTH {
+            let mut changed = bytes;
+            changed[at] ^= 0x10;
+            assert_eq!(decode(&changed), None, "byte {at}");
+        }
     }
 }

@@ -1,97 +1,100 @@
-//! The log as rows: appending to its end and trimming its front, inside a transaction of the caller's.
+//! Where the log ends, and appending to it, inside a transaction of the caller's.
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension, ToSql, params, types::ToSqlOutput, types::ValueRef};
-use tidings_protocol::Cursor;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
+use tidings_protocol::{Cursor, Key};
 
-use super::builder::Retention;
+use super::{
+    base::{Base, Mark},
+    error::{corrupt, is_corrupt},
+    row::{Columns, Doubtful, Json, chain, number},
+    snapshot::Snapshot,
+};
 use crate::{
-    engine::Receipt,
+    engine::{Receipt, RoutingKey},
     record::{Entry, Record},
 };
 
-/// An entry with the bytes that are stored for it.
+/// So many rows at the end are looked at for the last sound one.
+const LOOK_BACK: usize = 10_000;
+
+/// An entry with what is stored of it.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) entry: Arc<Entry>,
     pub(super) json: Vec<u8>,
+    pub(super) keys: Vec<RoutingKey>,
 }
 
-/// A place between two records: after the one described.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Mark {
-    pub(super) seq: u64,
-    pub(super) tag: u32,
-    /// The bytes of all entries up to here since the log began.
-    pub(super) bytes: u64,
+impl From<Arc<Entry>> for Stored {
+    fn from(entry: Arc<Entry>) -> Self {
+        Self { json: entry.to_bytes(), keys: entry.routing_keys(), entry }
+    }
 }
 
 /// Where the log begins and ends: all that appending and trimming need to know of what is stored.
 #[derive(Debug, Clone)]
 pub(super) struct Position {
-    pub(super) epoch: u32,
-    /// Before the first record.
-    pub(super) base: Mark,
-    /// After the last one.
+    pub(super) base: Base,
+    /// After the last record.
     pub(super) last: Mark,
-    /// Timestamps of the first and the last record; of no meaning in an empty log.
-    oldest: u64,
-    newest: u64,
 }
 
-/// A fingerprint of the record and, through its predecessor's, of all before it. Two logs that parted differ from there on.
-/// Never 0, which is the origin's.
-pub(super) fn chain(previous: u32, entry: &[u8]) -> u32 {
-    let hash = xxh3_64_with_seed(entry, u64::from(previous));
-    // Both halves, folded.
-    u32::try_from((hash >> 32) ^ (hash & 0xffff_ffff)).unwrap_or(0).max(1)
-}
-
-/// What a column holds of a number of ours: all are far below 2^63.
-fn number(value: i64) -> u64 {
-    value.cast_unsigned()
-}
-
-fn mark(row: &rusqlite::Row<'_>) -> rusqlite::Result<Mark> {
-    Ok(Mark { seq: number(row.get("seq")?), tag: row.get("tag")?, bytes: number(row.get("bytes")?) })
-}
-
-/// JSON bytes as SQLite's text, without proving again that they are UTF-8.
-struct Json<'a>(&'a [u8]);
-
-impl ToSql for Json<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0)))
-    }
+/// A log with where it should end, if that is not where it ends.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) position: Position,
+    /// The last row, where it is before the last record that was acknowledged.
+    pub(super) cut_after: Option<u64>,
 }
 
 impl Position {
-    /// Reads it. `None` when the rows contradict each other: numbers with a hole at either end.
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Option<Self>> {
-        let (epoch, base) = connection.query_row("SELECT epoch, seq, tag, bytes FROM log WHERE id = 1", [], |row| {
-            Ok((row.get("epoch")?, mark(row)?))
-        })?;
-        let end = |order: &str| {
-            let sql = format!("SELECT seq, tag, bytes, timestamp FROM records ORDER BY seq {order} LIMIT 1");
-            connection.query_row(&sql, [], |row| Ok((mark(row)?, number(row.get("timestamp")?)))).optional()
+    /// Reads it. `acknowledged` says what was acknowledged at least, of the log with this epoch: the log goes on after that, and what
+    /// is missing before it is damage.
+    pub(super) fn load(
+        connection: &Connection,
+        acknowledged: impl FnOnce(u32) -> Option<Mark>,
+    ) -> rusqlite::Result<Found> {
+        let base = Base::load(connection)?;
+        let acknowledged = acknowledged(base.epoch).filter(|acknowledged| acknowledged.seq >= base.mark.seq);
+        let last = match (last_row(connection, &base), acknowledged) {
+            (Ok(last), _) => last,
+            // Whatever its last pages are: it is known where it ends, and reading tells what is damaged.
+            (Err(error), Some(last)) if is_corrupt(&error) => last,
+            (Err(error), _) => return Err(error),
         };
-        let ends = end("ASC")?.zip(end("DESC")?);
-        let Some(((first, oldest), (last, newest))) = ends else {
-            return Ok(Some(Self { epoch, base, last: base, oldest: 0, newest: 0 }));
-        };
-        let sound = first.seq == base.seq + 1 && first.bytes > base.bytes && last.bytes >= first.bytes;
-        Ok(sound.then_some(Self { epoch, base, last, oldest, newest }))
+        Ok(match acknowledged {
+            Some(acknowledged) if acknowledged.seq >= last.seq => Found {
+                position: Self { base, last: acknowledged },
+                cut_after: (acknowledged.seq > last.seq).then_some(last.seq),
+            },
+            _ => Found { position: Self { base, last }, cut_after: None },
+        })
     }
 
-    /// Stores an entry at the end unless its key is known; the record, when it was stored.
+    /// The cursor of the last record.
+    pub(super) fn end(&self) -> Cursor {
+        self.base.at(self.last.seq, self.last.tag)
+    }
+
+    /// The statement by which [`append`](Self::append) stores, once for many: finding it again costs a tenth of using it.
+    pub(super) fn insert(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
+        connection.prepare_cached(
+            "INSERT INTO records (seq, tag, key, timestamp, bytes, header, entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT (key) DO NOTHING",
+        )
+    }
+
+    /// Stores an entry at the end unless its key is known; the record, when it was stored. `header` is room to write in.
     pub(super) fn append(
         &mut self,
         connection: &Connection,
+        insert: &mut Statement<'_>,
         stored: &Stored,
+        header: &mut Vec<u8>,
     ) -> rusqlite::Result<(Receipt, Option<Record>)> {
-        let Stored { entry, json } = stored;
+        let Stored { entry, json, keys } = stored;
         let next = Mark {
             seq: self.last.seq + 1,
             tag: chain(self.last.tag, json),
@@ -99,80 +102,72 @@ impl Position {
         };
         let timestamp = entry.timestamp.0;
         let key = entry.key.as_str();
-        let mut insert = connection.prepare_cached(
-            "INSERT INTO records (seq, tag, key, timestamp, bytes, entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (key) DO NOTHING",
-        )?;
+        let columns = Columns { seq: next.seq, tag: next.tag, key: key.as_bytes(), timestamp, bytes: next.bytes };
+        columns.header(self.base.epoch, self.last.tag, keys, header);
         let inserted = insert.execute(params![
             next.seq.cast_signed(),
             next.tag,
             key,
             timestamp.cast_signed(),
             next.bytes.cast_signed(),
+            &*header,
             Json(json)
         ])?;
         if inserted == 0 {
-            let mut known = connection.prepare_cached("SELECT seq, tag FROM records WHERE key = ?1")?;
-            let cursor = known.query_row([key], |row| {
-                Ok(Cursor { epoch: self.epoch, seq: number(row.get("seq")?), tag: row.get("tag")? })
-            })?;
-            return Ok((Receipt { cursor, duplicate: true }, None));
+            let (seq, tag) = self.known(connection, &entry.key)?;
+            return Ok((Receipt { cursor: self.base.at(seq, tag), duplicate: true }, None));
         }
-        if self.last.seq == self.base.seq {
-            self.oldest = timestamp;
-        }
-        self.newest = timestamp;
         self.last = next;
-        let cursor = Cursor { epoch: self.epoch, seq: next.seq, tag: next.tag };
         let record = Record { seq: next.seq, tag: next.tag, entry: entry.clone() };
-        Ok((Receipt { cursor, duplicate: false }, Some(record)))
+        Ok((Receipt { cursor: self.base.at(next.seq, next.tag), duplicate: false }, Some(record)))
     }
 
-    /// Whether the log holds more than it should.
-    pub(super) fn exceeds(&self, retention: &Retention) -> bool {
-        self.last.seq > self.base.seq && self.beyond(retention, self.base, self.oldest)
+    /// The tag of a record.
+    fn tag(&self, connection: &Connection, seq: u64) -> Option<u32> {
+        Snapshot { connection, base: self.base, end: self.end() }.tag(seq)
     }
 
-    /// Whether the record after `before` has to go.
-    fn beyond(&self, retention: &Retention, before: Mark, timestamp: u64) -> bool {
-        self.last.seq - before.seq > retention.records
-            || self.last.bytes - before.bytes > retention.bytes
-            || timestamp < self.newest.saturating_sub(retention.age_ms)
+    /// Where the record of a key stands that the index knows.
+    fn known(&self, connection: &Connection, key: &Key) -> rusqlite::Result<(u64, u32)> {
+        let mut select = connection.prepare_cached("SELECT seq FROM records WHERE key = ?1")?;
+        let seq = select.query_row([key.as_str()], |row| row.get(0)).optional()?.map(number);
+        let found = seq.and_then(|seq| {
+            let row = Doubtful::at(connection, self.base.epoch, seq)?;
+            // The header covers the column, which is read from the table and not from the index.
+            let mut column = connection.prepare_cached("SELECT key FROM records NOT INDEXED WHERE seq = ?1").ok()?;
+            let column = column.query_row([seq.cast_signed()], |row| row.get::<_, String>(0)).ok();
+            let is_known = match &row.header {
+                Some(_) => column.as_deref() == Some(key.as_str()),
+                // Or the entry says it.
+                None => Entry::from_bytes(row.with_entry(connection).entry.as_deref()?).ok()?.key == *key,
+            };
+            is_known.then_some((seq, self.tag(connection, seq)?))
+        });
+        found.ok_or_else(|| corrupt("the index of keys leads to a record of another key, or to none that can be read"))
     }
+}
 
-    /// Removes what is beyond the bounds from the front, at most `limit` records.
-    pub(super) fn trim(
-        &mut self,
-        connection: &Connection,
-        retention: &Retention,
-        limit: usize,
-    ) -> rusqlite::Result<()> {
-        if !self.exceeds(retention) {
-            return Ok(());
-        }
-        let mut front = connection
-            .prepare_cached("SELECT seq, tag, bytes, timestamp FROM records WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
-        // One more than may go: the first that stays tells how old the log is.
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX - 1);
-        let mut rows = front.query([self.base.seq.cast_signed(), limit + 1])?;
-        let mut base = self.base;
-        let mut removed = 0;
-        while let Some(row) = rows.next()? {
-            self.oldest = number(row.get("timestamp")?);
-            if removed == limit || !self.beyond(retention, base, self.oldest) {
-                break;
+/// The last record of the table.
+fn last_row(connection: &Connection, base: &Base) -> rusqlite::Result<Mark> {
+    let mut unsound = Vec::new();
+    let mut up_to = i64::MAX.cast_unsigned();
+    let sound = loop {
+        let row = Doubtful::up_to(connection, base.epoch, up_to)?.filter(|row| row.seq > base.mark.seq);
+        match row {
+            Some(Doubtful { seq, tag: Some(tag), bytes: Some(bytes), header: Some(_), .. }) => {
+                break Mark { seq, tag, bytes };
             }
-            base = mark(row)?;
-            removed += 1;
+            Some(row) if unsound.len() < LOOK_BACK => {
+                up_to = row.seq - 1;
+                unsound.push(row);
+            }
+            _ => break base.mark,
         }
-        drop(rows);
-        self.base = base;
-        connection.prepare_cached("DELETE FROM records WHERE seq <= ?1")?.execute([base.seq.cast_signed()])?;
-        connection.prepare_cached("UPDATE log SET seq = ?1, tag = ?2, bytes = ?3")?.execute(params![
-            base.seq.cast_signed(),
-            base.tag,
-            base.bytes.cast_signed()
-        ])?;
-        Ok(())
+    };
+    // Damaged ones right after it are records all the same; a number far off is one that was damaged.
+    let mut last = sound;
+    while let Some(row) = unsound.pop().filter(|row| row.seq == last.seq + 1) {
+        last = Mark { seq: row.seq, tag: row.tag.unwrap_or(1).max(1), ..last };
     }
+    Ok(last)
 }

@@ -42,10 +42,9 @@ impl Recent {
         *self = Self::default();
     }
 
-    /// The records from `seq` on, at most `limit`, if the one at `seq` is here.
-    pub(super) fn from(&self, seq: u64, limit: usize) -> Option<Vec<Record>> {
-        let skip = usize::try_from(seq.checked_sub(self.records.front()?.seq)?).ok()?;
-        let records: Vec<_> = self.records.range(skip.min(self.records.len())..).take(limit).cloned().collect();
-        (!records.is_empty()).then_some(records)
+    /// The records after this one, at most `limit`, if it is here itself.
+    pub(super) fn after(&self, seq: u64, tag: u32, limit: usize) -> Option<Vec<Record>> {
+        let at = usize::try_from(seq.checked_sub(self.records.front()?.seq)?).ok()?;
+        (self.records.get(at)?.tag == tag).then(|| self.records.range(at + 1..).take(limit).cloned().collect())
     }
 }

@@ -4,26 +4,40 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::{OpenError, OpenErrorKind};
+use super::{
+    base::Base,
+    error::{OpenError, OpenErrorKind},
+    tags,
+};
 
 /// SQLite's `application_id`, by which a file is known for ours: "Tdng".
 pub(super) const APPLICATION: i32 = 0x5464_6e67;
 /// SQLite's `user_version`: the version of the tables below.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// How long a statement waits where somebody else (a person with an SQLite tool) holds SQLite's lock.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
-/// `entry` is JSON, for people to query. `bytes` counts the bytes of all entries up to and with this one since the log began, so
-/// that the size of any part of it is a subtraction. The row in `log` is the record before the first one: what trimming
-/// leaves of what it takes.
+/// - `records`: `entry` is JSON, for people to query. `bytes` counts the bytes of all entries up to and with this one since the log
+///   began, so that the size of any part of it is a subtraction. `header` is described in the module `row`.
+/// - `log`: its one row is the record before the first one, and what else trimming knows; see the module `base`.
+/// - `summary`: for each routing key the last record of those that have left.
+/// - `tags`: the tags of records that have left, 1,024 to a row.
+/// - `metadata`: the map beside the log.
+///
+/// `checksum` covers the rest of its row.
 const TABLES: &str = "
 CREATE TABLE log (
-    id    INTEGER PRIMARY KEY CHECK (id = 1),
-    epoch INTEGER NOT NULL,
-    seq   INTEGER NOT NULL,
-    tag   INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch    INTEGER NOT NULL,
+    seq      INTEGER NOT NULL,
+    tag      INTEGER NOT NULL,
+    bytes    INTEGER NOT NULL,
+    floor    INTEGER NOT NULL,
+    lost     INTEGER NOT NULL,
+    keys     INTEGER NOT NULL,
+    clock    INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE records (
     seq       INTEGER PRIMARY KEY,
@@ -31,12 +45,25 @@ CREATE TABLE records (
     key       TEXT NOT NULL,
     timestamp INTEGER NOT NULL,
     bytes     INTEGER NOT NULL,
+    header    BLOB NOT NULL,
     entry     TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX records_key ON records (key);
+CREATE TABLE summary (
+    key      INTEGER PRIMARY KEY,
+    last     INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT;
+CREATE INDEX summary_last ON summary (last);
+CREATE TABLE tags (
+    chunk    INTEGER PRIMARY KEY,
+    tags     BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+) STRICT;
 CREATE TABLE metadata (
-    key   TEXT PRIMARY KEY,
-    value BLOB NOT NULL
+    key      TEXT PRIMARY KEY,
+    value    BLOB NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
 
@@ -85,15 +112,15 @@ pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<bool, Op
     }
 }
 
-/// Makes an empty database ours, with a new epoch, in one transaction.
-pub(super) fn create(connection: &Connection, epoch: u32) -> rusqlite::Result<()> {
+/// Makes an empty database ours, in one transaction.
+pub(super) fn create(connection: &Connection, base: &Base) -> rusqlite::Result<()> {
     // Before the switch to the write-ahead log, so that the file itself tells from its first byte on whose it is.
     let transaction = connection.unchecked_transaction()?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.execute_batch(TABLES)?;
-    let origin = "INSERT INTO log (id, epoch, seq, tag, bytes) VALUES (1, ?1, 0, 0, 0)";
-    transaction.execute(origin, [epoch])?;
+    base.store(&transaction)?;
+    tags::Tags::origin(&transaction)?;
     transaction.commit()
 }
 

@@ -1,15 +1,19 @@
-//! What cannot be seen from outside: failing writes, and the last records in memory.
+//! What cannot be seen from outside: failing writes, the last records in memory, what a newer version wrote, and clocks.
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use futures_util::{FutureExt, StreamExt};
 use tempfile::TempDir;
 use tidings_protocol::event::Timestamp;
 
 use super::*;
-use crate::testing::entry;
+use crate::{
+    engine::conformance::{self, Subject, Unknown},
+    testing::entry,
+};
 
 const ALL: Limit = Limit { records: 100_000, bytes: usize::MAX };
+const DEADLINE: Duration = Duration::from_secs(30);
 
 fn log(settings: impl FnOnce(SqliteBuilder) -> SqliteBuilder) -> (TempDir, Sqlite) {
     let directory = tempfile::tempdir().unwrap();
@@ -18,59 +22,75 @@ fn log(settings: impl FnOnce(SqliteBuilder) -> SqliteBuilder) -> (TempDir, Sqlit
 }
 
 fn some(count: usize, bytes: usize) -> Vec<Arc<Entry>> {
-    (0..count).map(|_| Arc::new(entry("a", "t", &format!("\"{}\"", "x".repeat(bytes))))).collect()
+    let timestamp = Timestamp(crate::clock::wall_clock_ms());
+    let make = |_| Entry { timestamp, ..entry("a", "t", &format!("\"{}\"", "x".repeat(bytes))) };
+    (0..count).map(make).map(Arc::new).collect()
+}
+
+async fn append(engine: &Sqlite, entries: Vec<Arc<Entry>>) -> Vec<Receipt> {
+    engine.append(entries, DEADLINE).await.unwrap()
+}
+
+/// Everything in the log.
+async fn all(engine: &Sqlite) -> Vec<Record> {
+    let base = engine.bounds().await.unwrap().base();
+    engine.read(base, ALL).await.unwrap()
+}
+
+async fn trim(engine: &Sqlite) {
+    while engine.trim().await.unwrap().more {}
 }
 
 /// Appends of 100 until the first that fails; how many were acknowledged, and why it failed.
 async fn append_until_refused(engine: &Sqlite) -> (usize, AppendError) {
     for acknowledged in (0..).step_by(100) {
         assert!(acknowledged < 100_000, "nothing was refused");
-        if let Err(error) = engine.append(some(100, 500)).await {
+        if let Err(error) = engine.append(some(100, 500), DEADLINE).await {
             return (acknowledged, error);
         }
     }
     unreachable!("the loop has no end")
 }
 
-fn pragma(name: &'static str, value: i64) -> impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<()> + Send {
+fn pragma(name: &'static str, value: i64) -> impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<()> + Send {
     move |connection| connection.pragma_update(None, name, value)
 }
 
-fn ask(name: &'static str) -> impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<i64> + Send {
+fn ask(name: &'static str) -> impl FnOnce(&mut rusqlite::Connection) -> rusqlite::Result<i64> + Send {
     move |connection| connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
 #[test]
 fn the_checksum_is_the_same_for_ever() {
     // Logs on disks depend on it.
-    assert_eq!(log::chain(0, b"{}"), 876_188_151);
-    assert_ne!(log::chain(1, b"{}"), log::chain(0, b"{}"));
-    assert_ne!(log::chain(0, b"{ }"), log::chain(0, b"{}"));
+    assert_eq!(row::chain(0, b"{}"), 876_188_151);
+    assert_ne!(row::chain(1, b"{}"), row::chain(0, b"{}"));
+    assert_ne!(row::chain(0, b"{ }"), row::chain(0, b"{}"));
 }
 
 /// SQLite's own bound on the number of pages makes it find the disk full, on every system.
 #[tokio::test]
 async fn a_full_disk_refuses_appends_keeps_reading_and_resumes() {
     let (_directory, engine) = log(|settings| settings);
-    let mut tail = engine.tail(1);
-    engine.append(some(10, 500)).await.unwrap();
+    let mut tail = engine.tail(engine.bounds().await.unwrap().base());
+    append(&engine, some(10, 500)).await;
     engine.write(pragma("max_page_count", 100)).await.unwrap();
     let (acknowledged, error) = append_until_refused(&engine).await;
     let AppendError::Refused(source) = error else { panic!("{error:?}") };
     assert!(source.to_string().contains("full"), "{source}");
     let stored = 10 + acknowledged;
     assert_eq!(engine.bounds().await.unwrap().last, stored as u64, "all or nothing");
-    assert_eq!(engine.read(0, ALL).await.unwrap().len(), stored, "reading goes on");
-    assert!(engine.append(some(100, 500)).await.is_err(), "there still is no room");
+    assert_eq!(all(&engine).await.len(), stored, "reading goes on");
+    assert!(engine.append(some(100, 500), DEADLINE).await.is_err(), "there still is no room");
 
     engine.write(pragma("max_page_count", 1 << 30)).await.unwrap();
-    let receipts = engine.append(some(1, 1)).await.unwrap();
+    let receipts = append(&engine, some(1, 1)).await;
     assert_eq!(receipts[0].cursor.seq, stored as u64 + 1, "the refused ones left no hole");
     let mut followed = 0;
     while followed < receipts[0].cursor.seq {
-        followed = tail.next().await.unwrap().unwrap().last().unwrap().seq;
+        followed = tail.next().await.unwrap().unwrap().records.last().map_or(followed, |last| last.seq);
     }
-    let records = engine.read(0, ALL).await.unwrap();
+    let records = all(&engine).await;
     assert_eq!(records.len(), stored + 1, "every checksum fits its predecessor's");
 }
 
@@ -78,14 +98,14 @@ async fn a_full_disk_refuses_appends_keeps_reading_and_resumes() {
 #[tokio::test]
 async fn what_was_refused_can_be_retried_with_the_same_keys() {
     let (_directory, engine) = log(|settings| settings);
-    engine.append(some(1, 1)).await.unwrap();
+    append(&engine, some(1, 1)).await;
     engine.write(pragma("max_page_count", 10)).await.unwrap();
     let entries = some(200, 500);
-    assert!(matches!(engine.append(entries.clone()).await, Err(AppendError::Refused(_))));
+    assert!(matches!(engine.append(entries.clone(), DEADLINE).await, Err(AppendError::Refused(_))));
     engine.write(pragma("max_page_count", 1 << 30)).await.unwrap();
-    let receipts = engine.append(entries.clone()).await.unwrap();
+    let receipts = append(&engine, entries.clone()).await;
     assert!(receipts.iter().all(|receipt| !receipt.duplicate));
-    let receipts = engine.append(entries).await.unwrap();
+    let receipts = append(&engine, entries).await;
     assert!(receipts.iter().all(|receipt| receipt.duplicate));
 }
 
@@ -94,11 +114,13 @@ async fn what_was_refused_can_be_retried_with_the_same_keys() {
 async fn space_of_trimmed_records_is_used_again() {
     let (_directory, engine) = log(|settings| settings.records(1_000));
     for _ in 0..20 {
-        engine.append(some(100, 500)).await.unwrap();
+        append(&engine, some(100, 500)).await;
+        trim(&engine).await;
     }
     let pages = engine.write(ask("page_count")).await.unwrap();
     for _ in 0..100 {
-        engine.append(some(100, 500)).await.unwrap();
+        append(&engine, some(100, 500)).await;
+        trim(&engine).await;
     }
     let later = engine.write(ask("page_count")).await.unwrap();
     assert!(later <= pages + pages / 10, "{pages} pages grew to {later}");
@@ -108,7 +130,7 @@ async fn space_of_trimmed_records_is_used_again() {
 async fn the_write_ahead_log_starts_over() {
     let (directory, engine) = log(|settings| settings);
     for _ in 0..200 {
-        engine.append(some(100, 500)).await.unwrap();
+        append(&engine, some(100, 500)).await;
     }
     drop(engine);
     let file = directory.path().join("log.db");
@@ -116,7 +138,7 @@ async fn the_write_ahead_log_starts_over() {
     let engine = Sqlite::open(&file).unwrap();
     let mut longest = 0;
     for _ in 0..200 {
-        engine.append(some(100, 500)).await.unwrap();
+        append(&engine, some(100, 500)).await;
         longest = longest.max(std::fs::metadata(directory.path().join("log.db-wal")).unwrap().len());
     }
     // 200 appends write 14 MB; a checkpoint is due after 4 MiB of entries, or a little more as pages.
@@ -127,73 +149,164 @@ async fn the_write_ahead_log_starts_over() {
 async fn retention_by_bytes() {
     let (_directory, engine) = log(|settings| settings.bytes(100_000));
     for _ in 0..10 {
-        engine.append(some(50, 500)).await.unwrap();
+        append(&engine, some(50, 500)).await;
     }
-    let kept = engine.read(0, ALL).await.unwrap();
+    trim(&engine).await;
+    let kept = all(&engine).await;
     let bytes: usize = kept.iter().map(|record| record.entry.to_bytes().len()).sum();
     let one = kept[0].entry.to_bytes().len();
     assert!(bytes <= 100_000 && bytes + one > 100_000, "{bytes}");
 }
 
+/// What is said of the wall clock in this test.
+static WALL: AtomicU64 = AtomicU64::new(START);
+const START: u64 = 1_700_000_000_000;
+const HOUR: u64 = 3_600_000;
+
+/// Neither while the log is open nor across a restart; and a record that is too old by the log's clock leaves.
 #[tokio::test]
-async fn retention_by_age_of_the_newest_record() {
-    let (_directory, engine) = log(|settings| settings.age(Duration::from_secs(10)));
-    for second in 0..30 {
-        let at = |entry: Entry| Entry { timestamp: Timestamp(1_000_000 + second * 1_000), ..entry };
-        engine.append(vec![Arc::new(at(entry("a", "t", "1")))]).await.unwrap();
-    }
-    let bounds = engine.bounds().await.unwrap();
-    assert_eq!((bounds.first, bounds.last), (20, 30));
+async fn a_wall_clock_that_jumps_a_week_for_a_moment_trims_nothing() {
+    let wall = || WALL.load(Ordering::Relaxed);
+    let (directory, engine) = log(|settings| settings.wall(wall).age(Duration::from_secs(3_600)));
+    let at = |timestamp| vec![Arc::new(Entry { timestamp: Timestamp(timestamp), ..entry("a", "t", "1") })];
+    append(&engine, at(START - 2 * HOUR)).await;
+    append(&engine, at(START)).await;
+    trim(&engine).await;
+    assert_eq!(all(&engine).await.len(), 1, "the one of two hours ago has left");
+    WALL.store(START + 168 * HOUR, Ordering::Relaxed);
+    trim(&engine).await;
+    assert_eq!(all(&engine).await.len(), 1);
+    drop(engine);
+    let path = directory.path().join("log.db");
+    let open = || Sqlite::builder(&path).wall(wall).age(Duration::from_secs(3_600)).open().unwrap();
+    let engine = open();
+    trim(&engine).await;
+    assert_eq!(all(&engine).await.len(), 1, "opened while the clock is wrong");
+    drop(engine);
+    WALL.store(START + 1, Ordering::Relaxed);
+    let engine = open();
+    trim(&engine).await;
+    assert_eq!(all(&engine).await.len(), 1, "and when it is right again");
 }
 
-/// Opened with tighter bounds, it trims to them by itself, step by step.
+/// Opened with tighter bounds, it trims to them step by step.
 #[tokio::test]
-async fn a_backlog_of_trimming_is_worked_off_while_idle() {
+async fn a_backlog_is_trimmed_in_bounded_steps() {
     let (_directory, engine) = log(|settings| settings);
     for _ in 0..50 {
-        engine.append(some(100, 1)).await.unwrap();
+        append(&engine, some(100, 1)).await;
     }
     let path = engine.path().to_owned();
     drop(engine);
     let engine = Sqlite::builder(path).records(10).open().unwrap();
-    let trimmed = async {
-        while engine.bounds().await.unwrap().first != 4_991 {
-            tokio::task::yield_now().await;
+    let mut steps = 0;
+    loop {
+        let step = engine.trim().await.unwrap();
+        assert!(step.removed <= 1_000, "{step:?}");
+        steps += 1;
+        if !step.more {
+            break;
         }
+    }
+    assert_eq!((steps, all(&engine).await.len()), (5, 10));
+}
+
+fn on(channel: &str) -> Arc<Entry> {
+    Arc::new(Entry { timestamp: Timestamp(crate::clock::wall_clock_ms()), ..entry(channel, "t", "1") })
+}
+
+/// The one that was not used for longest gives way, and is not taken for silent, nor is any other that is not there.
+#[tokio::test]
+async fn a_summary_that_is_full_takes_no_key_for_silent() {
+    let (_directory, engine) = log(|settings| settings.records(1).summary_keys(6));
+    for channel in ["a", "b", "c", "d", "a", "e", "end"] {
+        append(&engine, vec![on(channel)]).await;
+        trim(&engine).await;
+    }
+    // Each channel has a key of its own, and all have the one of everything.
+    let key = |channel: &str| on(channel).routing_keys()[0];
+    let moved = |channels: [&str; 6]| channels.map(key);
+    let all_there = engine.moved(&moved(["a", "b", "c", "d", "e", "silent"])).await.unwrap();
+    assert_eq!(all_there, [5, 2, 3, 4, 6, 0]);
+    append(&engine, vec![on("f"), on("g"), on("end")]).await;
+    trim(&engine).await;
+    let moved = engine.moved(&moved(["a", "b", "c", "g", "end", "silent"])).await.unwrap();
+    assert_eq!(moved, [5, 4, 4, 9, 7, 4], "b, c and d gave way");
+}
+
+/// Tags older than those are not known any more, and then nobody is told that the log is another one, nor that it is this one.
+#[tokio::test]
+async fn tags_are_kept_as_long_as_set() {
+    let (_directory, engine) = log(|settings| settings.records(1).summary_tags(2_000));
+    let receipts = append(&engine, some(6_000, 1)).await;
+    trim(&engine).await;
+    let cursors = [receipts[10], receipts[3_000], receipts[4_500], receipts[5_990]].map(|receipt| receipt.cursor);
+    use Location::{Diverged, Forgotten, Trimmed};
+    assert_eq!(engine.locate(&cursors).await.unwrap(), [Forgotten, Forgotten, Trimmed, Trimmed]);
+    let other = cursors.map(|cursor| Cursor { tag: cursor.tag ^ 1, ..cursor });
+    assert_eq!(engine.locate(&other).await.unwrap(), [Forgotten, Forgotten, Diverged, Diverged]);
+    let read = engine.read(cursors[0], ALL).await;
+    assert!(matches!(read, Err(ReadError::Forgotten)), "{read:?}");
+}
+
+/// The hub is unhealthy at once, and what was acknowledged can still be read.
+#[tokio::test]
+async fn a_dead_writer_fails_appends_bounds_and_tails_at_once() {
+    let (_directory, engine) = log(|settings| settings);
+    let end = append(&engine, some(10, 1)).await[9].cursor;
+    let mut tail = engine.tail(end);
+    tail.next().await.unwrap().unwrap();
+    let died = engine.write(|_| -> rusqlite::Result<()> { panic!("the writer dies, as this test wants it to") }).await;
+    assert!(died.is_err());
+    assert!(matches!(engine.append(some(1, 1), DEADLINE).await, Err(AppendError::Refused(_))));
+    assert!(engine.bounds().await.is_err() && engine.trim().await.is_err());
+    assert!(matches!(tail.next().await, Some(Err(ReadError::Unavailable(_)))));
+}
+
+/// One append whose key meets a damaged index does not take along those that share its transaction.
+#[tokio::test]
+async fn an_append_that_meets_damage_is_refused_alone() {
+    let (_directory, engine) = log(|settings| settings);
+    let known = some(2, 1);
+    append(&engine, known.clone()).await;
+    // What the index leads to for the second key is gone, the index entry is not.
+    let harm = |connection: &mut rusqlite::Connection| {
+        connection.execute_batch("UPDATE records SET entry = '{}', header = x'00' WHERE seq = 2")
     };
-    tokio::time::timeout(Duration::from_secs(30), trimmed).await.unwrap();
-    assert_eq!(engine.read(0, ALL).await.unwrap().len(), 10);
+    engine.write(harm).await.unwrap();
+    let outsider = rusqlite::Connection::open(engine.path()).unwrap();
+    outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let appends = futures_util::future::join3(
+        engine.append(some(1, 1), DEADLINE),
+        engine.append(vec![known[1].clone()], DEADLINE),
+        engine.append(some(1, 1), DEADLINE),
+    );
+    let release = async { outsider.execute_batch("ROLLBACK").unwrap() };
+    let ((one, harmed, two), ()) = futures_util::future::join(appends, release).await;
+    assert_eq!((one.unwrap()[0].cursor.seq, two.unwrap()[0].cursor.seq), (3, 4));
+    assert!(matches!(harmed, Err(AppendError::Refused(_))), "{harmed:?}");
 }
 
 /// A tail that lags further than the memory goes reads the file, and both sides fit.
 #[tokio::test]
 async fn a_tail_goes_over_from_the_file_to_memory() {
     let (_directory, engine) = log(|settings| settings);
+    let first = append(&engine, some(1, 1)).await[0].cursor;
     for _ in 0..12 {
-        engine.append(some(1_000, 1)).await.unwrap();
+        append(&engine, some(1_000, 1)).await;
     }
-    assert!(engine.shared.recent.lock().from(1, 1).is_none(), "the first records are only in the file");
-    let mut tail = engine.tail(1);
-    let mut next = 1;
-    while next <= 12_000 {
-        for record in tail.next().await.unwrap().unwrap() {
+    assert!(
+        engine.shared().recent.lock().after(first.seq, first.tag, 1).is_none(),
+        "the first records are only in the file"
+    );
+    let mut tail = engine.tail(first);
+    let mut next = 2;
+    while next <= 12_001 {
+        for record in tail.next().await.unwrap().unwrap().records {
             assert_eq!(record.seq, next);
             next += 1;
         }
     }
-}
-
-#[tokio::test]
-async fn a_record_changed_on_disk_is_an_error_and_never_delivered() {
-    let (_directory, engine) = log(|settings| settings);
-    engine.append(some(10, 1)).await.unwrap();
-    let harm = |connection: &rusqlite::Connection| {
-        connection.execute("UPDATE records SET entry = replace(entry, '\"t\"', '\"u\"') WHERE seq = 5", [])
-    };
-    assert_eq!(engine.write(harm).await.unwrap(), 1);
-    let error = engine.read(0, ALL).await.unwrap_err();
-    assert_eq!(error.0.to_string(), "record 5 does not fit its checksum");
-    assert_eq!(engine.read(5, ALL).await.unwrap().len(), 5, "the others can be read");
 }
 
 /// Somebody's SQLite tool in the middle of a write transaction.
@@ -202,9 +315,62 @@ async fn a_writer_from_outside_is_waited_for() {
     let (_directory, engine) = log(|settings| settings);
     let outsider = rusqlite::Connection::open(engine.path()).unwrap();
     outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut append = std::pin::pin!(engine.append(some(1, 1)));
+    let mut append = std::pin::pin!(engine.append(some(1, 1), DEADLINE));
     assert!((&mut append).now_or_never().is_none());
     assert_eq!(engine.bounds().await.unwrap().last, 0, "reading goes on");
     outsider.execute_batch("ROLLBACK").unwrap();
     assert_eq!(append.await.unwrap()[0].cursor.seq, 1);
+}
+
+/// Logs, whose directories stay until the test has ended.
+#[derive(Default)]
+struct Raw(Mutex<Vec<TempDir>>);
+
+impl Subject for Raw {
+    type Engine = Sqlite;
+
+    async fn fresh(&self) -> Sqlite {
+        let (directory, engine) = log(|settings| settings);
+        self.0.lock().push(directory);
+        engine
+    }
+
+    async fn keeping(&self, _: u64) -> Sqlite {
+        self.fresh().await
+    }
+}
+
+impl Unknown for Raw {
+    async fn append_bytes(&self, engine: &Sqlite, key: &str, bytes: &[u8]) {
+        let entry = Arc::new(Entry { key: tidings_protocol::Key::new(key).unwrap(), ..entry("a", "t", "1") });
+        let stored = Stored { entry, json: bytes.to_vec(), keys: Vec::new() };
+        let (reply, answer) = oneshot::channel();
+        let (deadline, claimed) = (Instant::now() + DEADLINE, Arc::default());
+        let append = Append { entries: vec![stored], deadline, claimed, is_ours: false, reply };
+        engine.submit(Job::Append(append)).await.unwrap();
+        answer.await.unwrap().unwrap();
+        // Not from memory, where it is what was handed over.
+        engine.shared().recent.lock().clear();
+    }
+}
+
+#[tokio::test]
+async fn an_entry_of_a_newer_version_is_void() {
+    conformance::unknown::an_entry_of_a_newer_version_is_void(&Raw::default()).await;
+}
+
+/// Several callers may ask for a step while the writer is busy with one group: each is answered.
+#[tokio::test]
+async fn every_caller_of_trim_is_answered() {
+    let (_directory, engine) = log(|settings| settings.records(10));
+    append(&engine, some(5_000, 1)).await;
+    let outsider = rusqlite::Connection::open(engine.path()).unwrap();
+    outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let appended = engine.append(some(1, 1), DEADLINE);
+    let trims = futures_util::future::join_all((0..4).map(|_| engine.trim()));
+    let release = async { outsider.execute_batch("ROLLBACK").unwrap() };
+    let all = futures_util::future::join3(appended, trims, release);
+    let (_, trims, ()) = tokio::time::timeout(DEADLINE, all).await.expect("an answer to each");
+    let removed: u64 = trims.into_iter().map(|trim| trim.unwrap().removed).sum();
+    assert_eq!(removed, 5_001 - 10);
 }

@@ -1,21 +1,34 @@
 //! The one writer: a thread that turns appends into transactions.
 //!
 //! Group commit needs no timer. While one transaction waits for its fsync, appends queue; the next one takes them all. Alone, an
-//! append waits for nothing but its own fsync.
+//! append waits for nothing but its own fsync. A step of trimming is a transaction of its own, between two groups.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
-use rusqlite::{Connection, ErrorCode};
-use tokio::sync::{mpsc, oneshot, watch};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::{
+    mpsc::{self, error::TryRecvError},
+    oneshot,
+};
 
 use super::{
     Shared,
-    builder::Retention,
+    base::Base,
     checkpoint::Checkpoint,
+    error::is_corrupt,
+    files::Astray,
+    lock::Lock,
     log::{Position, Stored},
+    trim::{self, Keeps},
 };
 use crate::{
-    engine::{AppendError, Receipt},
+    engine::{AgeClock, AppendError, EngineError, Receipt, Trim},
     record::Record,
 };
 
@@ -24,16 +37,29 @@ use crate::{
 const GROUP_RECORDS: usize = 4_096;
 /// Nor once it has this many bytes.
 const GROUP_BYTES: usize = 8 << 20;
-/// The least that a transaction may trim; more when it appends more, so that trimming keeps up.
-const TRIM: usize = 1_000;
+/// The least that a step of trimming may remove; twice what was appended since the last one where that is more, so that trimming
+/// keeps up;
+const TRIM: u64 = 1_000;
+/// and the most, so that appends wait for some tens of milliseconds at most.
+const TRIM_MOST: u64 = 10_000;
+/// How far the stored clock may lag behind while nothing leaves: after a restart, records age by so much later.
+const CLOCK_LAG: u64 = 60_000;
 
 /// What a caller is told.
 type Outcome = Result<Vec<Receipt>, AppendError>;
+/// Where a step of trimming is awaited.
+pub(super) type Trimmed = oneshot::Sender<Result<Trim, EngineError>>;
 
 /// One caller's entries: all or none.
 #[derive(Debug)]
 pub(super) struct Append {
     pub(super) entries: Vec<Stored>,
+    /// After this they are not to be stored.
+    pub(super) deadline: Instant,
+    /// Set by whoever is first: the writer, which stores them, or the caller, who waits no longer.
+    pub(super) claimed: Arc<AtomicBool>,
+    /// The writer was first.
+    pub(super) is_ours: bool,
     pub(super) reply: oneshot::Sender<Outcome>,
 }
 
@@ -41,21 +67,56 @@ pub(super) struct Append {
 pub(super) enum Job {
     Append(Append),
     /// Anything else that has to be written.
-    Run(Box<dyn FnOnce(&Connection) + Send>),
+    Run(Box<dyn FnOnce(&mut Connection) + Send>),
+    /// To look whether a step of trimming is asked for.
+    Trim,
+    /// To end, when all that was asked before is done.
+    Close,
+}
+
+/// The deadline passed before the writer got to it.
+#[derive(Debug, thiserror::Error)]
+#[error("its deadline has passed")]
+pub(super) struct Late;
+
+/// Why a transaction failed; told to everybody whose appends were in it.
+#[derive(Debug, Clone, thiserror::Error)]
+enum Cause {
+    #[error(transparent)]
+    Sqlite(Arc<rusqlite::Error>),
+    #[error(transparent)]
+    Astray(Arc<Astray>),
 }
 
 /// A transaction that was not acknowledged.
 #[derive(Debug)]
 struct Failure {
-    error: Arc<rusqlite::Error>,
+    error: Cause,
     /// Whether it certainly left nothing behind.
     certain: bool,
+    /// Under which name it is complained of.
+    condition: &'static str,
 }
 
 impl From<rusqlite::Error> for Failure {
     /// Before the commit: the transaction is rolled back.
     fn from(error: rusqlite::Error) -> Self {
-        Self { error: Arc::new(error), certain: true }
+        Self { condition: condition(&error), error: Cause::Sqlite(Arc::new(error)), certain: true }
+    }
+}
+
+/// The condition of a database that is not what was written.
+pub(super) const CORRUPT: &str = "corrupt";
+
+/// What hinders, as far as log lines are counted by it.
+pub(super) fn condition(error: &rusqlite::Error) -> &'static str {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "full",
+        Some(ErrorCode::CannotOpen) => "cannot open",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => CORRUPT,
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "busy",
+        Some(ErrorCode::SystemIoFailure) => "input or output",
+        _ => "other",
     }
 }
 
@@ -64,7 +125,12 @@ impl Failure {
     /// may be on the disk all the same, and a crash right now would bring it back.
     fn at_commit(error: rusqlite::Error) -> Self {
         let certain = matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy));
-        Self { error: Arc::new(error), certain }
+        Self { certain, ..error.into() }
+    }
+
+    /// SQLite writes to files that nobody finds any more.
+    fn astray(error: Astray) -> Self {
+        Self { condition: "astray", error: Cause::Astray(Arc::new(error)), certain: true }
     }
 
     fn tell(&self) -> AppendError {
@@ -73,54 +139,54 @@ impl Failure {
     }
 }
 
+/// What the writer's thread works with.
 pub(super) struct Writer {
-    connection: Connection,
-    retention: Retention,
-    shared: Arc<Shared>,
+    pub(super) connection: Connection,
+    pub(super) keeps: Keeps,
+    pub(super) shared: Arc<Shared>,
+    /// Held until the writer has ended: only then may another engine open the file.
+    pub(super) lock: Lock,
+    /// By which records age, with the wall clock that it follows.
+    pub(super) clock: AgeClock,
+    pub(super) wall: fn() -> u64,
     /// Unknown after a failure, until it is read again.
-    position: Option<Position>,
-    /// There is more to trim than one transaction may.
-    backlog: bool,
-    checkpoint: Checkpoint,
+    pub(super) position: Option<Position>,
+    pub(super) checkpoint: Checkpoint,
+    /// Since the last step of trimming.
+    pub(super) appended: u64,
+    /// Where the headers of rows are made.
+    pub(super) header: Vec<u8>,
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection, position: Position, retention: Retention, shared: Arc<Shared>) -> Self {
-        shared.grown.send_replace(position.last.seq);
-        let backlog = position.exceeds(&retention);
-        Self { connection, retention, shared, position: Some(position), backlog, checkpoint: Checkpoint::default() }
-    }
-
-    /// Works until the engine is dropped and everything queued is done.
+    /// Works until the engine is dropped or closed, and everything queued is done.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         loop {
-            let job = if self.backlog {
-                match jobs.try_recv() {
-                    Ok(job) => job,
-                    Err(mpsc::error::TryRecvError::Empty) => {
-                        self.trim();
-                        continue;
-                    }
-                    Err(mpsc::error::TryRecvError::Disconnected) => break,
-                }
-            } else {
-                match jobs.blocking_recv() {
-                    Some(job) => job,
-                    None => break,
-                }
+            // Several steps of trimming may be asked for while one group is taken, and one is taken after each.
+            let is_asked = !self.shared.trims.lock().is_empty();
+            let job = if is_asked { jobs.try_recv() } else { jobs.blocking_recv().ok_or(TryRecvError::Disconnected) };
+            let goes_on = match job {
+                Ok(job) => self.serve(job, &mut jobs),
+                Err(TryRecvError::Empty) => true,
+                Err(TryRecvError::Disconnected) => false,
             };
-            self.serve(job, &mut jobs);
+            if !goes_on {
+                break;
+            }
+            self.trim();
+            self.checkpoint.when_due(&self.connection, &self.shared);
         }
         // The last connection that closes tidies up.
         self.shared.readers.close();
     }
 
-    /// Takes what has queued, as far as one transaction goes.
-    fn serve(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>) {
+    /// Takes what has queued, as far as one transaction goes; whether to go on.
+    fn serve(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>) -> bool {
         let mut group = Vec::new();
         let (mut records, mut bytes) = (0, 0);
         let mut next = Some(first);
         let mut run = None;
+        let mut goes_on = true;
         while let Some(job) = next {
             match job {
                 Job::Append(append) => {
@@ -132,6 +198,11 @@ impl Writer {
                     run = Some(work);
                     break;
                 }
+                Job::Trim => {}
+                Job::Close => {
+                    goes_on = false;
+                    break;
+                }
             }
             let room = records < GROUP_RECORDS && bytes < GROUP_BYTES;
             next = if room { jobs.try_recv().ok() } else { None };
@@ -140,85 +211,161 @@ impl Writer {
             self.commit(group, bytes);
         }
         if let Some(work) = run {
-            work(&self.connection);
+            work(&mut self.connection);
             self.checkpoint.committed(0);
         }
-        self.checkpoint.when_due(&self.connection);
+        goes_on
     }
 
-    fn commit(&mut self, group: Vec<Append>, bytes: usize) {
-        match self.transact(&group) {
-            Ok((receipts, records)) => {
-                self.checkpoint.committed(bytes);
-                if let Some(last) = records.last().map(|last| last.seq) {
-                    // The tail first, then those who asked: an acknowledged record is one that the tail has.
-                    self.shared.recent.lock().extend(records);
-                    self.shared.grown.send_replace(last);
-                }
-                for (append, receipts) in group.into_iter().zip(receipts) {
-                    // A caller that was dropped does not listen; what it appended stays.
-                    let _ = append.reply.send(Ok(receipts));
-                }
+    fn commit(&mut self, mut group: Vec<Append>, bytes: usize) {
+        let failure = match self.transact(&mut group) {
+            Ok(done) => return self.acknowledge(group, done, bytes),
+            Err(failure) => failure,
+        };
+        self.give_up();
+        // It may have failed because the files are not what they were, and nothing is written to such.
+        self.shared.look_at_files_again();
+        let failure = match self.shared.check_files() {
+            Ok(()) => failure,
+            Err(astray) if failure.certain => Failure::astray(astray),
+            Err(_) => failure,
+        };
+        if failure.condition != "astray" {
+            self.checkpoint.make_room();
+        }
+        if failure.condition == CORRUPT && group.len() > 1 {
+            // Where one meets damage, the others need not suffer for it.
+            for append in group {
+                let bytes = append.entries.iter().map(|stored| stored.json.len()).sum();
+                self.commit(vec![append], bytes);
             }
-            Err(failure) => {
-                tracing::warn!(error = %failure.error, certain = failure.certain, "an append failed");
-                self.give_up();
-                self.checkpoint.make_room();
-                for append in group {
-                    let _ = append.reply.send(Err(failure.tell()));
-                }
-            }
+            return;
+        }
+        self.shared.complain(failure.condition, &failure.error, "an append failed");
+        for append in group {
+            let _ = append.reply.send(Err(failure.tell()));
+        }
+    }
+
+    /// Tells everybody what became of a transaction that was committed.
+    fn acknowledge(&mut self, group: Vec<Append>, done: Done, bytes: usize) {
+        let Done { receipts, records, position } = done;
+        self.checkpoint.committed(bytes);
+        let (epoch, last, has_grown) = (position.base.epoch, position.last, !records.is_empty());
+        if has_grown {
+            self.appended += records.len() as u64;
+            // The tail first, then those who asked: an acknowledged record is one that the tail has.
+            self.shared.recent.lock().extend(records);
+            self.shared.grow(position.end());
+        }
+        self.position = Some(position);
+        for (append, receipts) in group.into_iter().zip(receipts) {
+            // A caller that was dropped does not listen; what it appended stays.
+            let _ = append.reply.send(receipts.ok_or_else(|| AppendError::Refused(Late.into())));
+        }
+        // While they wake up.
+        if has_grown && let Err(error) = self.lock.acknowledge(epoch, last) {
+            self.shared.complain("lock file", &error, "how far the log is acknowledged could not be noted");
         }
     }
 
     /// One transaction for all of them.
-    fn transact(&mut self, group: &[Append]) -> Result<(Vec<Vec<Receipt>>, Vec<Record>), Failure> {
-        let mut position = self.position()?;
+    fn transact(&mut self, group: &mut [Append]) -> Result<Done, Failure> {
+        self.shared.check_files().map_err(Failure::astray)?;
+        let mut position = self.position()?.clone();
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut committed = Vec::new();
+        // Somebody else may have kept us waiting for some seconds.
+        let now = Instant::now();
+        let mut insert = Position::insert(&self.connection)?;
+        let mut records = Vec::new();
         let mut all = Vec::with_capacity(group.len());
         for append in group {
+            append.is_ours = now < append.deadline && (append.is_ours || !append.claimed.swap(true, Ordering::AcqRel));
+            if !append.is_ours {
+                all.push(None);
+                continue;
+            }
             let mut receipts = Vec::with_capacity(append.entries.len());
             for stored in &append.entries {
-                let (receipt, record) = position.append(&self.connection, stored)?;
+                let (receipt, record) = position.append(&self.connection, &mut insert, stored, &mut self.header)?;
                 receipts.push(receipt);
-                committed.extend(record);
+                records.extend(record);
             }
-            all.push(receipts);
+            all.push(Some(receipts));
         }
-        position.trim(&self.connection, &self.retention, TRIM.max(2 * committed.len()))?;
+        drop(insert);
         self.connection.prepare_cached("COMMIT")?.execute([]).map_err(Failure::at_commit)?;
-        self.backlog = position.exceeds(&self.retention);
-        self.position = Some(position);
-        Ok((all, committed))
+        Ok(Done { receipts: all, records, position })
     }
 
-    /// Trims a step while nothing else is to be done.
+    /// Takes a step of trimming, where one is asked for.
     fn trim(&mut self) {
-        if let Err(failure) = self.transact(&[]) {
-            tracing::warn!(error = %failure.error, "trimming the log failed");
+        let Some(reply) = self.shared.trims.lock().pop_front() else { return };
+        let outcome = self.trim_step().map_err(|failure| {
+            self.shared.complain(failure.condition, &failure.error, "trimming the log failed");
             self.give_up();
-            // Not again before an append succeeded.
-            self.backlog = false;
-        }
+            EngineError(failure.error.into())
+        });
         self.checkpoint.committed(0);
-        self.checkpoint.when_due(&self.connection);
+        let _ = reply.send(outcome);
+    }
+
+    fn trim_step(&mut self) -> Result<Trim, Failure> {
+        self.shared.check_files().map_err(Failure::astray)?;
+        let position = self.position()?.clone();
+        let now = self.clock.follow((self.wall)());
+        let most = TRIM.max(self.appended.saturating_mul(2)).min(TRIM_MOST);
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let has_summary = !self.shared.has_no_summary.load(Ordering::Acquire);
+        let step = match trim::step(&transaction, &position, &self.keeps, now, most, has_summary) {
+            Err(error) if is_corrupt(&error) && has_summary => {
+                drop(transaction);
+                self.shared.has_no_summary.store(true, Ordering::Release);
+                self.shared.tell_summary(&error);
+                return self.trim_step();
+            }
+            step => step?,
+        };
+        let Some(step) = step else {
+            if now > position.base.clock.saturating_add(CLOCK_LAG) {
+                let base = Base { clock: now, ..position.base };
+                base.store(&transaction)?;
+                transaction.commit().map_err(Failure::at_commit)?;
+                self.position = Some(Position { base, ..position });
+            }
+            return Ok(Trim { removed: 0, more: false });
+        };
+        transaction.commit().map_err(Failure::at_commit)?;
+        self.appended = 0;
+        if let Some(lost) = step.lost {
+            self.shared.tell_lost(position.base.mark.seq + 1, lost);
+        }
+        if let Some(error) = &step.left_behind {
+            self.shared.complain(
+                "left behind",
+                error,
+                "records that have left the log could not be deleted; they take up room",
+            );
+        }
+        self.position = Some(step.position);
+        Ok(step.trim)
     }
 
     /// Where the log ends, read again after a failure.
-    fn position(&mut self) -> rusqlite::Result<Position> {
-        if let Some(position) = &self.position {
-            return Ok(position.clone());
-        }
-        let position = Position::load(&self.connection)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
-        let last = position.last.seq;
-        if *self.shared.grown.borrow() != last {
-            // Something was committed after all; the tail reads it from the file.
-            self.shared.recent.lock().clear();
-            self.shared.grown.send_replace(last);
-        }
-        self.position = Some(position.clone());
-        Ok(position)
+    fn position(&mut self) -> rusqlite::Result<&Position> {
+        let position = match self.position.take() {
+            Some(position) => position,
+            None => {
+                let position = Position::load(&self.connection, |epoch| self.lock.acknowledged(epoch))?.position;
+                if self.shared.end() != position.end() {
+                    // Something was committed after all; the tail reads it from the file.
+                    self.shared.recent.lock().clear();
+                    self.shared.grow(position.end());
+                }
+                position
+            }
+        };
+        Ok(self.position.insert(position))
     }
 
     /// Undoes what is left of a failed transaction.
@@ -227,10 +374,15 @@ impl Writer {
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
         {
-            tracing::warn!(%error, "rolling back failed");
+            self.shared.complain("rolling back", &error, "rolling back failed");
         }
     }
 }
 
-/// The last sequence number committed; tails wait for it to grow.
-pub(super) type Grown = watch::Sender<u64>;
+/// A transaction that was committed.
+struct Done {
+    /// Of each append, unless it came too late.
+    receipts: Vec<Option<Vec<Receipt>>>,
+    records: Vec<Record>,
+    position: Position,
+}

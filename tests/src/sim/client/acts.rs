@@ -3,7 +3,7 @@
 use tidings_client::session::{Action, Hears};
 use tidings_protocol::{Cursor, Pattern};
 
-use super::{Call, Client};
+use super::{Call, Client, Wire};
 use crate::sim::{
     ear::Violation,
     engine::Log,
@@ -52,7 +52,7 @@ impl Client {
                     let revoked = log.was_revoked(self.person.user, &ear.pattern);
                     if refusal.is_none() {
                         // Addressed events go on from the stream's cursor, whatever it confirmed to others.
-                        let begins = self.wire.as_ref().map_or(self.begins, |wire| wire.id);
+                        let begins = self.wire.as_ref().map_or(self.begins, Wire::cursor);
                         let begins = begins.filter(|_| ear.hears == Hears::Addressed);
                         ear.settle(&log.truth, begins.and_then(|at| log.truth.find(at)).or(latest));
                         self.deafness.settled(handler, self.latest());
@@ -62,7 +62,7 @@ impl Client {
                         ear.refuse();
                     }
                 }
-                Action::Gap { channels, reason, handlers, .. } => {
+                Action::Gap { channels, cursor, reason, handlers, .. } => {
                     let mut ears: Vec<usize> =
                         handlers.iter().filter_map(|handler| self.handlers.get(handler)).copied().collect();
                     self.count(log, &reason, channels.is_none(), &ears);
@@ -96,7 +96,7 @@ impl Client {
                         gapped = ears;
                     } else {
                         // It stands for the past that a call asked for; where that ends the stream says next, by `subscribed`.
-                        ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(&log.truth, None));
+                        ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(&log.truth, None, cursor.is_some()));
                     }
                 }
                 Action::State(_) | Action::Error(_) => {}
@@ -136,7 +136,7 @@ impl Client {
         }
         for ear in ears {
             let ear = &mut self.ears[*ear];
-            ear.gap_on_channel(&log.truth, latest);
+            ear.gap_on_channel(&log.truth, latest, false);
             // One that was refused before as well has been told of both by this.
             ear.returned = false;
         }

@@ -58,7 +58,7 @@ impl Client {
         let Some(wire) = &mut self.wire else { return Ok(()) };
         self.data = Some(message.data.clone());
         let justified = match &frame {
-            Frame::Gap(gap) => wire.may_gap(log, teller, gap),
+            Frame::Gap(gap) => wire.may_gap(log, teller, self.person.user, gap),
             _ => false,
         };
         wire.moves_on(message.id, matches!(&frame, Frame::Gap(gap) if gap.channels.is_none()))?;
@@ -72,6 +72,15 @@ impl Client {
                 self.event(now, log, message, &event, at)?;
             }
             control => {
+                if let Frame::Gap(gap) = &control
+                    && gap.request_id.is_none()
+                {
+                    // Where the stream goes on; but not the past that a call asked for.
+                    if let Some(at) = gap.cursor {
+                        wire.reaches(at);
+                        wire.goes_on = Some(at);
+                    }
+                }
                 if let Frame::Subscribed(subscribed) = &control {
                     wire.reaches(subscribed.cursor);
                     let place = log.truth.find(subscribed.cursor);

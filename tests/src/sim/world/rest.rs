@@ -8,6 +8,7 @@ use crate::sim::{
     ear::Violation,
     op::{Append, Hidden},
     person::{GIFTS, TOPIC_COUNT},
+    station::Station,
 };
 
 /// A call that changes nothing is met again and again; what does not come to rest in so many rounds never will.
@@ -118,12 +119,15 @@ impl World {
     }
 
     pub(super) fn is_well(&self) -> bool {
-        self.clients.iter().all(|client| {
-            let told = client.ears.iter().all(|ear| ear.gone || ear.refused || ear.settled);
-            let live = client.wire.as_ref().map_or(client.session.follows(), |wire| !wire.silent);
-            // A handler that was told that it hears may wait for its past anew, behind a call that has no answer yet.
-            client.is_open() && live && client.calls.is_empty() && told && !client.session.has_pending()
-        })
+        // A stream that waits for an engine which was out of reach asks it again after a while.
+        let waits = |station: &Station| station.hub().is_some_and(|hub| hub.stats().connections_behind > 0);
+        !self.stations.iter().any(waits)
+            && self.clients.iter().all(|client| {
+                let told = client.ears.iter().all(|ear| ear.gone || ear.refused || ear.settled);
+                let live = client.wire.as_ref().map_or(client.session.follows(), |wire| !wire.silent);
+                // A handler that was told that it hears may wait for its past anew, behind a call that has no answer yet.
+                client.is_open() && live && client.calls.is_empty() && told && !client.session.has_pending()
+            })
     }
 
     /// Whether a handler is still refused what was given in the end.

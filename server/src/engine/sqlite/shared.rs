@@ -1,0 +1,193 @@
+//! What the handles, the writer and the tails share.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    error::Error,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use parking_lot::Mutex;
+use tidings_protocol::Cursor;
+use tokio::sync::watch;
+
+use super::{
+    complaints::Complaints,
+    files::{Astray, Files},
+    reader::Readers,
+    recent::Recent,
+    snapshot::{Page, Snapshot},
+    writer::Trimmed,
+};
+use crate::{
+    engine::{EngineError, Limit, ReadError, RoutingKey},
+    record::Record,
+};
+
+/// So many places of damage are remembered, so that a line is written once for each and its extent is looked for once.
+const PLACES: usize = 1_000;
+/// What can be done.
+pub(super) const REMEDY: &str = "stop the hub, look with `sqlite3 FILE 'PRAGMA integrity_check'`, and put a sound copy in place or keep the log as it is: \
+     whoever may have missed something is told `gap`";
+
+/// Where the log ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    /// The last record committed.
+    pub(super) cursor: Cursor,
+    /// The writer has ended: nothing will come.
+    pub(super) has_ended: bool,
+}
+
+/// A part of the log that cannot be read.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Its last record, with the tag by which reading goes on after it.
+    pub(super) through: Cursor,
+    /// Whom it may concern, where that is known.
+    pub(super) keys: Option<Vec<RoutingKey>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) readers: Arc<Readers>,
+    pub(super) recent: Mutex<Recent>,
+    pub(super) end: watch::Sender<End>,
+    /// Those who wait for a step of trimming.
+    pub(super) trims: Mutex<VecDeque<Trimmed>>,
+    files: Mutex<Files>,
+    complaints: Complaints,
+    /// By the record before.
+    damage: Mutex<BTreeMap<u64, Place>>,
+    /// The summary is damaged and could not be begun anew: all keys count as moved.
+    pub(super) has_no_summary: AtomicBool,
+    /// Records of damaged rows that could be read all the same.
+    mended: Mutex<BTreeSet<u64>>,
+}
+
+impl Shared {
+    pub(super) fn new(readers: Readers, files: Files, end: Cursor) -> Self {
+        Self {
+            readers: Arc::new(readers),
+            recent: Mutex::default(),
+            end: watch::Sender::new(End { cursor: end, has_ended: false }),
+            trims: Mutex::default(),
+            files: Mutex::new(files),
+            complaints: Complaints::default(),
+            damage: Mutex::default(),
+            has_no_summary: AtomicBool::new(false),
+            mended: Mutex::default(),
+        }
+    }
+
+    pub(super) fn end(&self) -> Cursor {
+        self.end.borrow().cursor
+    }
+
+    /// Whether the writer has ended, by a panic or because the log was closed.
+    pub(super) fn is_alive(&self) -> Result<(), EngineError> {
+        if self.end.borrow().has_ended { Err(ended()) } else { Ok(()) }
+    }
+
+    /// The log goes as far as this.
+    pub(super) fn grow(&self, cursor: Cursor) {
+        self.end.send_modify(|end| end.cursor = cursor);
+    }
+
+    /// Looks whether the files are still those that SQLite writes to.
+    pub(super) fn check_files(&self) -> Result<(), Astray> {
+        let checked = self.files.lock().check();
+        if let Err(error) = &checked {
+            self.complain("astray", error, "the log's files are not those that were opened");
+        }
+        checked
+    }
+
+    /// Makes the next look at the files a real one, however short ago the last was.
+    pub(super) fn look_at_files_again(&self) {
+        self.files.lock().forget_look();
+    }
+
+    /// Reads the log in a transaction of its own.
+    pub(super) async fn snapshot<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Snapshot<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        // Before the transaction begins, which then sees at least so much.
+        let end = self.end();
+        self.read_metadata(move |connection| work(&Snapshot::new(connection, end)?)).await
+    }
+
+    /// Reads what stands beside the log.
+    pub(super) async fn read_metadata<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        // What nobody else finds any more is not the log.
+        self.check_files().map_err(|astray| EngineError(astray.into()))?;
+        let read = self.readers.read(work).await;
+        read.inspect_err(|error| {
+            if let Some(error) = error.0.downcast_ref::<rusqlite::Error>() {
+                self.complain(super::writer::condition(error), error, "reading the log failed");
+            }
+        })
+    }
+
+    /// The records after `after`; damage is told of once.
+    pub(super) async fn read(self: &Arc<Self>, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
+        let known = self.damage.lock().get(&after.seq).cloned();
+        let is_known = known.is_some();
+        let page = self.snapshot(move |log| log.page(after, limit, known)).await?;
+        match &page {
+            Err(ReadError::Damaged { through, keys }) if !is_known => {
+                let mut damage = self.damage.lock();
+                if damage.len() >= PLACES {
+                    damage.pop_first();
+                }
+                damage.insert(after.seq, Place { through: *through, keys: keys.clone() });
+                drop(damage);
+                let whom = if keys.is_some() { "streams of their routing keys" } else { "all streams" };
+                let path = self.readers.path().display();
+                tracing::error!(file = %path, from = after.seq + 1, through = through.seq, concerns = whom, remedy = REMEDY, "records of the log are damaged and cannot be delivered");
+            }
+            Ok(Page { mended: Some(seq), .. }) if self.mended.lock().insert(*seq) => {
+                let path = self.readers.path().display();
+                tracing::error!(file = %path, record = seq, remedy = REMEDY, "a row of the log is damaged; its record is not, and is delivered");
+            }
+            _ => {}
+        }
+        page.map(|page| page.records)
+    }
+
+    /// Writes a line about a condition, unless one was written within the last minute.
+    pub(super) fn complain(&self, condition: &'static str, error: &(dyn Error + 'static), what: &str) {
+        let Some(left_out) = self.complaints.due(condition) else { return };
+        let path = self.readers.path().display();
+        if condition == super::writer::CORRUPT {
+            tracing::error!(file = %path, error, left_out, remedy = REMEDY, "{what}");
+        } else {
+            tracing::warn!(file = %path, error, left_out, "{what}");
+        }
+    }
+
+    /// Writes a line about what is missing at the end.
+    pub(super) fn tell_cut(&self, after: u64, acknowledged: u64) {
+        let path = self.readers.path().display();
+        tracing::error!(file = %path, from = after + 1, through = acknowledged, remedy = REMEDY, "records that were acknowledged are missing at the end of the log: its write-ahead log or its last pages were damaged, or an older copy was put in its place");
+    }
+
+    /// Writes a line about records that left without anybody knowing whom they were for.
+    pub(super) fn tell_lost(&self, from: u64, through: u64) {
+        let path = self.readers.path().display();
+        tracing::error!(file = %path, from, through, "damaged records have left the log, and whom they were for is not known: all streams that resume from before them are told `gap`");
+    }
+
+    /// Writes a line about the summary.
+    pub(super) fn tell_summary(&self, error: &(dyn Error + 'static)) {
+        let path = self.readers.path().display();
+        tracing::error!(file = %path, error, remedy = REMEDY, "the summary of what has left the log is damaged: all streams that resume from before the log's beginning are told `gap`");
+    }
+}
+
+pub(super) fn ended() -> EngineError {
+    EngineError("the log was closed, or its writer has ended".into())
+}

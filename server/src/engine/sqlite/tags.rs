@@ -1,0 +1,94 @@
+//! The tags of the records that have left, by which a cursor of this log is told from one of a log that lost its end.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{base::Base, row::checksum};
+use crate::engine::Location;
+
+/// How many tags one row holds: 4 KiB.
+const CHUNK: u64 = 1_024;
+
+/// Takes in the tags of one step of trimming, in order.
+#[derive(Debug, Default)]
+pub(super) struct Tags {
+    /// The chunk that is being filled, and its bytes so far.
+    open: Option<(u64, Vec<u8>)>,
+}
+
+impl Tags {
+    /// The origin has the tag 0.
+    pub(super) fn origin(connection: &Connection) -> rusqlite::Result<()> {
+        store(connection, 0, &0_u32.to_le_bytes())
+    }
+
+    /// Adds the tag of the next record that leaves; 0 where it is not known.
+    pub(super) fn push(&mut self, connection: &Connection, seq: u64, tag: u32) -> rusqlite::Result<()> {
+        let (chunk, at) = (seq / CHUNK, bytes_before(seq));
+        if let Some((full, bytes)) = self.open.take_if(|(open, _)| *open != chunk) {
+            store(connection, full, &bytes)?;
+        }
+        let (_, bytes) = match &mut self.open {
+            Some(open) => open,
+            // What cannot be read is not known: its place is kept, so that those after it stand where they belong.
+            none => none.insert((chunk, load(connection, chunk)?.unwrap_or_default())),
+        };
+        bytes.resize(at, 0);
+        bytes.extend(tag.to_le_bytes());
+        Ok(())
+    }
+
+    /// Writes what is left, and removes what is older than the last `keep` tags up to `last`.
+    pub(super) fn finish(self, connection: &Connection, last: u64, keep: u64) -> rusqlite::Result<()> {
+        if let Some((chunk, bytes)) = self.open {
+            store(connection, chunk, &bytes)?;
+        }
+        let first = last.saturating_add(1).saturating_sub(keep) / CHUNK;
+        connection.prepare_cached("DELETE FROM tags WHERE chunk < ?1")?.execute([first.cast_signed()])?;
+        Ok(())
+    }
+}
+
+/// What can be said of a cursor before the log's beginning.
+pub(super) fn locate(connection: &Connection, base: &Base, seq: u64, tag: u32) -> rusqlite::Result<Location> {
+    if seq >= base.mark.seq {
+        return Ok(Location::Forgotten);
+    }
+    let at = bytes_before(seq);
+    let known = load(connection, seq / CHUNK)?.and_then(|bytes| {
+        let tag = bytes.get(at..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*tag))
+    });
+    // 0 is the origin's tag, and elsewhere stands for one that is not known.
+    Ok(match known.filter(|known| *known != 0 || seq == 0) {
+        Some(known) if known == tag => Location::Trimmed,
+        Some(_) => Location::Diverged,
+        None => Location::Forgotten,
+    })
+}
+
+fn bytes_before(seq: u64) -> usize {
+    usize::try_from(seq % CHUNK * 4).unwrap_or_default()
+}
+
+/// The tags of a chunk, where they are what was written.
+fn load(connection: &Connection, chunk: u64) -> rusqlite::Result<Option<Vec<u8>>> {
+    let mut select = connection.prepare_cached("SELECT tags, checksum FROM tags WHERE chunk = ?1")?;
+    let found = select.query_row([chunk.cast_signed()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)));
+    let found = match found.optional() {
+        // Damaged, and so not known. The position says that it is forgotten, for which the answer is `gap`.
+        Err(error) if super::error::is_corrupt(&error) => None,
+        found => found?,
+    };
+    Ok(found.and_then(|(tags, expected)| (i64::from(covering(chunk, &tags)) == expected).then_some(tags)))
+}
+
+fn store(connection: &Connection, chunk: u64, tags: &[u8]) -> rusqlite::Result<()> {
+    let mut replace =
+        connection.prepare_cached("INSERT OR REPLACE INTO tags (chunk, tags, checksum) VALUES (?1, ?2, ?3)")?;
+    replace.execute(params![chunk.cast_signed(), tags, covering(chunk, tags)])?;
+    Ok(())
+}
+
+fn covering(chunk: u64, tags: &[u8]) -> u32 {
+    checksum(&[&chunk.to_le_bytes(), tags].concat())
+}
