@@ -383,7 +383,14 @@ impl<A: Application> Driver<A> {
         let mut session = self.session.borrow_mut();
         session.frame(
             now,
-            Frame::Gap { channels: None, addressed: true, request_id: None, reason: "tooLarge".into(), id },
+            Frame::Gap {
+                channels: None,
+                addressed: true,
+                cursor: None,
+                request_id: None,
+                reason: "tooLarge".into(),
+                id,
+            },
         );
         session.failed(now);
     }
