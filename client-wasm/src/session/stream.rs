@@ -327,8 +327,12 @@ impl Session {
                 Hears::Addressed => addressed,
                 _ => subscription.is_wanted() && channels.iter().any(|channel| channel.overlaps(&subscription.pattern)),
             };
-            // One that is not confirmed is brought its past by its call, and told by that what is missing in it.
-            let is_told = call.map_or(subscription.standing == Standing::Active, |call| subscription.awaits(call));
+            // One that is not confirmed is brought its past by its call, and told by that what is missing in it; but a gap of which nobody
+            // says how far it goes concerns it too.
+            let is_told = match call {
+                Some(call) => subscription.awaits(call),
+                None => subscription.standing == Standing::Active || up_to.is_none(),
+            };
             if is_meant && is_told && subscription.misses(up_to) {
                 // One that is not confirmed keeps its `since`, for nothing promises yet what follows the gap; but it may be that
                 // very place which the log has lost.
