@@ -178,7 +178,7 @@ impl Hub {
         self.core().stats()
     }
 
-    /// Whether the hub can do its work: the engine's tail is alive, which it proves every [2 s](engine::TAIL_BEAT), and the hub neither
+    /// Whether the hub can do its work: the engine's tail is alive, which it proves every [2 s](crate::engine::TAIL_BEAT), and the hub neither
     /// [drains](Self::drain) nor has had to end its streams, because one of its tasks panicked by a fault of the engine or of
     /// this crate. For a health check: it is `false` 5 s after the tail fell silent, and `true` again once the tail is back.
     #[must_use]
