@@ -57,7 +57,9 @@ export const first_handlers_connect = (Client) =>
     equal([client.state, states, FakeEventSource.all.length], ['idle', [], 0], 'nothing within the call:')
     await microtasks()
     const { url, withCredentials } = FakeEventSource.last
-    equal(parameters(url), { x: '1', channels: 'timer:u1,chat:*', deviceId: 'd1', sessionId: 's1' })
+    const { nonce, ...asked } = parameters(url)
+    equal(asked, { x: '1', channels: 'timer:u1,chat:*', deviceId: 'd1', sessionId: 's1' })
+    equal(/^[0-9a-f]+$/.test(nonce), true, 'a stream has a URL of its own:')
     equal(withCredentials, true)
     FakeEventSource.last.connected(['timer:u1', 'chat:*'])
     FakeEventSource.last.event('timer:u1', 11, { payload: { text: 'ü€😀' } })
