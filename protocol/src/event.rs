@@ -69,6 +69,18 @@ pub struct Except {
 }
 
 impl Except {
+    /// Hides a record from one tab of a user.
+    #[must_use]
+    pub fn tab(user: &UserId, session: &SessionId) -> Self {
+        Self { user_id: user.clone(), session_id: Some(session.clone()), device_id: None }
+    }
+
+    /// Hides a record from every tab of a user's device.
+    #[must_use]
+    pub fn device(user: &UserId, device: &DeviceId) -> Self {
+        Self { user_id: user.clone(), session_id: None, device_id: Some(device.clone()) }
+    }
+
     /// Whether a stream with these names must not see the record. A stream that declares no session (one shared by
     /// several tabs) is not hidden by session; there each tab asks this again with its own names.
     #[must_use]

@@ -58,6 +58,8 @@ crate::frame::words! {
         TooManyRequests = "tooManyRequests",
         /// 431: the headers are larger than allowed.
         HeadersTooLarge = "headersTooLarge",
+        /// 500: the server made a mistake; its log says which.
+        ServerError = "serverError",
         /// 503: the server holds as many streams as it may; `Retry-After` says when to try again.
         Full = "full",
         /// 503: the event was not stored; publish it again.
@@ -91,7 +93,7 @@ impl Code {
             Self::UnsupportedMediaType => 415,
             Self::TooManyConnections | Self::TooManyRequests => 429,
             Self::HeadersTooLarge => 431,
-            Self::Other => 500,
+            Self::ServerError | Self::Other => 500,
             Self::Full | Self::Unavailable => 503,
             Self::Unknown => 504,
         }
@@ -125,6 +127,7 @@ impl Code {
             Self::UnsupportedMediaType => "The body must be application/json",
             Self::TooManyConnections => "Too many streams",
             Self::HeadersTooLarge => "The headers are too large",
+            Self::ServerError => "The server made a mistake",
             Self::Full => "The server is full",
             Self::TooManyRequests => "Called too often",
             Self::Unavailable => "Not stored; try again",

@@ -4,10 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_protocol::{ChannelError, EventType, Except, IdError, Key, Pattern, Source};
 
-use crate::{
-    origin::{Origin, UserOrigin},
-    typed,
-};
+use crate::typed;
+#[cfg(doc)]
+use crate::{Origin, UserOrigin};
 
 /// Why an event could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -86,37 +85,28 @@ impl Event {
         })
     }
 
-    /// Says which device and tab caused it. Receivers are told; nobody is left out (that is [`except`](Self::except)).
-    pub fn from(mut self, origin: &Origin) -> Self {
-        let source = self.source.take().unwrap_or_default();
-        let source = Source { device_id: origin.device_id.clone(), session_id: origin.session_id.clone(), ..source };
+    /// Names what caused it: a tab and a device ([`Origin`]), these with their user ([`UserOrigin`]), or any [`Source`]. Receivers
+    /// are told; nobody is left out (that is [`except`](Self::except)).
+    pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
+        let source = source.into();
         self.source = (!source.is_empty()).then_some(source);
         self
     }
 
-    /// Says what caused it, user included.
-    pub fn source(mut self, source: Source) -> Self {
-        self.source = (!source.is_empty()).then_some(source);
-        self
-    }
-
-    /// Hides it from the **tab** that caused it, live and on replay; other tabs must still learn of it. Without a session
-    /// in the origin it hides nothing. The user comes from the backend's own authentication:
+    /// Hides it, live and on replay, from the **tab** that caused it ([`Origin::of`]), or from every tab of one device
+    /// ([`UserOrigin::device`]). Other tabs must still learn of the change, so the tab is what you want mostly. An origin that names
+    /// no tab hides nothing. The user comes from the backend's own authentication:
     ///
     /// ```
     /// # use tidings::{Event, Origin, UserId};
     /// # fn f(origin: Origin, user: UserId) -> Result<(), tidings::EventError> {
-    /// let event = Event::new("project:7", "renamed", "Apollo")?.except(&origin.of(&user));
+    /// let origin = origin.of(&user);
+    /// let event = Event::new("project:7", "renamed", "Apollo")?.caused_by(&origin).except(&origin);
+    /// let event = event.except(origin.device());
     /// # Ok(()) }
     /// ```
-    pub fn except(mut self, origin: &UserOrigin) -> Self {
-        self.except = origin.tab();
-        self
-    }
-
-    /// Hides it from every tab of the device that caused it, live and on replay.
-    pub fn except_device(mut self, origin: &UserOrigin) -> Self {
-        self.except = origin.device();
+    pub fn except(mut self, except: impl Into<Option<Except>>) -> Self {
+        self.except = except.into();
         self
     }
 
@@ -125,8 +115,12 @@ impl Event {
     /// # Errors
     ///
     /// [`EventError::Key`] unless it is 1 to 128 bytes of visible ASCII.
-    pub fn key(mut self, key: impl AsRef<str>) -> Result<Self, EventError> {
-        self.key = Some(Key::new(key).map_err(EventError::Key)?);
+    pub fn key<K>(mut self, key: K) -> Result<Self, EventError>
+    where
+        K: TryInto<Key>,
+        IdError: From<K::Error>,
+    {
+        self.key = Some(key.try_into().map_err(|error| EventError::Key(error.into()))?);
         Ok(self)
     }
 }

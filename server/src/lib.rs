@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! use axum::{Router, extract::State, routing::post};
-//! use tidings::{Event, Hub, Origin, auth::{Auth, AuthError, AuthRequest, Identity}};
+//! use tidings::{Event, Hub, Origin, PublishError, UserId, auth::{Auth, AuthError, AuthRequest, Identity}};
 //!
 //! # async fn session_user(request: &AuthRequest) -> Option<String> { None }
 //! #[tokio::main]
@@ -26,10 +26,12 @@
 //!     Ok(())
 //! }
 //!
-//! async fn start_timer(State(hub): State<Hub>, origin: Origin) -> Result<(), String> {
+//! async fn start_timer(State(hub): State<Hub>, origin: Origin) -> Result<(), PublishError> {
+//!     let ana = UserId::new("ana")?; // whom your own authentication let in
 //!     // … write to the database first, then:
-//!     let event = Event::new("timer", "started", &"tea").map_err(|e| e.to_string())?.from(&origin);
-//!     hub.to_user("ana").except(&origin).publish(event).await.map_err(|e| e.to_string())?;
+//!     let origin = origin.of(&ana);
+//!     let event = Event::new("timer", "started", "tea")?.caused_by(&origin).except(&origin);
+//!     hub.to_user(&ana).publish(event).await?;
 //!     Ok(())
 //! }
 //! ```
@@ -93,7 +95,7 @@ pub use self::{
     meter::{Stats, Timing},
     origin::{DEVICE_HEADER, Origin, SESSION_HEADER, UserOrigin},
     presence::{PresenceChange, PresenceSettings, PresenceWatch},
-    publish::{Invalid, PublishError, Published, To, ToUser},
+    publish::{Invalid, PublishError, Published, To},
     typed::Typed,
 };
 pub use tidings_protocol::{

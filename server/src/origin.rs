@@ -6,7 +6,7 @@ use axum::{
 };
 use http::{HeaderMap, request::Parts};
 use tidings_protocol::{
-    DeviceId, Except, IdError, SessionId, UserId,
+    DeviceId, Except, IdError, SessionId, Source, UserId,
     problem::{Code, Problem},
 };
 
@@ -57,14 +57,35 @@ pub struct UserOrigin {
 }
 
 impl UserOrigin {
-    pub(crate) fn tab(&self) -> Option<Except> {
-        let session_id = Some(self.origin.session_id.clone()?);
-        Some(Except { user_id: self.user.clone(), session_id, device_id: None })
+    /// What hides an event from the tab; `None` where the origin names none. [`Event::except`](crate::Event::except) takes the
+    /// origin itself for it.
+    #[must_use]
+    pub fn tab(&self) -> Option<Except> {
+        Some(Except::tab(&self.user, self.origin.session_id.as_ref()?))
     }
 
-    pub(crate) fn device(&self) -> Option<Except> {
-        let device_id = Some(self.origin.device_id.clone()?);
-        Some(Except { user_id: self.user.clone(), session_id: None, device_id })
+    /// What hides an event from every tab of the device; `None` where the origin names none.
+    #[must_use]
+    pub fn device(&self) -> Option<Except> {
+        Some(Except::device(&self.user, self.origin.device_id.as_ref()?))
+    }
+}
+
+impl From<&UserOrigin> for Option<Except> {
+    fn from(origin: &UserOrigin) -> Self {
+        origin.tab()
+    }
+}
+
+impl From<&Origin> for Source {
+    fn from(origin: &Origin) -> Self {
+        Self { user_id: None, device_id: origin.device_id.clone(), session_id: origin.session_id.clone() }
+    }
+}
+
+impl From<&UserOrigin> for Source {
+    fn from(UserOrigin { user, origin }: &UserOrigin) -> Self {
+        Self { user_id: Some(user.clone()), ..origin.into() }
     }
 }
 

@@ -3,20 +3,35 @@
 
 use std::{future::Future, sync::Arc};
 
-use tidings_protocol::{ChannelError, DeviceId, Except, IdError, Key, UserId, event::Timestamp};
+use tidings_protocol::{ChannelError, DeviceId, IdError, Key, UserId, event::Timestamp};
 
 use crate::{
-    Event, Hub, Origin,
+    Event, EventError, Hub,
     clock::wall_clock_ms,
     engine::{self, AppendError, Receipt},
     meter::Outcome,
     record::{Audience, Entry},
 };
 
-/// Why a publish was not acknowledged.
+/// Why a publish was not acknowledged. As the error of a handler it answers with a problem document (RFC 9457): 400 or 413 for what
+/// the caller sent, 503 where the event was not stored, 504 where that is not known, 500 for a mistake of the program.
+///
+/// ```
+/// use axum::extract::State;
+/// use tidings::{Event, Hub, PublishError};
+///
+/// async fn rename(State(hub): State<Hub>, name: String) -> Result<(), PublishError> {
+///     let event = Event::new("project:7", "renamed", &name)?; // `EventError` becomes `PublishError`
+///     hub.publish(event).await?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
+    /// There is no event: it could not be made.
+    #[error(transparent)]
+    Event(#[from] EventError),
     /// The event breaks a rule or a limit. It was not stored, and will not be if published again.
     #[error("the event is not valid: {0}")]
     Invalid(#[from] Invalid),
@@ -78,16 +93,19 @@ pub enum Invalid {
     },
 }
 
-/// One user as an audience, from [`Hub::to_user`].
-#[derive(Debug, Clone)]
-#[must_use = "call publish()"]
-pub struct ToUser<'h> {
-    hub: &'h Hub,
-    user: Result<UserId, IdError>,
-    except: Option<Except>,
+impl From<IdError> for PublishError {
+    fn from(error: IdError) -> Self {
+        Self::Invalid(error.into())
+    }
 }
 
-/// Several users or one device as an audience, from [`Hub::to_users`] and [`Hub::to_device`].
+impl From<ChannelError> for PublishError {
+    fn from(error: ChannelError) -> Self {
+        Self::Invalid(error.into())
+    }
+}
+
+/// Users or a device as an audience, from [`Hub::to_user`], [`Hub::to_users`] and [`Hub::to_device`].
 #[derive(Debug, Clone)]
 #[must_use = "call publish()"]
 pub struct To<'h> {
@@ -127,12 +145,12 @@ impl Hub {
     }
 
     /// Addresses every stream of a user, whatever it subscribed to. An id that breaks the rules is told by `publish`.
-    pub fn to_user<U>(&self, user: U) -> ToUser<'_>
+    pub fn to_user<U>(&self, user: U) -> To<'_>
     where
         U: TryInto<UserId>,
         IdError: From<U::Error>,
     {
-        ToUser { hub: self, user: user.try_into().map_err(IdError::from), except: None }
+        self.to_users([user])
     }
 
     /// Addresses every stream of each of these users.
@@ -243,35 +261,6 @@ impl Hub {
             meter.acknowledged(last.cursor.seq, self.now_ms(), || self.core().head().seq);
         }
         result
-    }
-}
-
-impl ToUser<'_> {
-    /// Hides the event from the **tab** that caused it; the user's other tabs, of the same device too, still learn of it.
-    pub fn except(mut self, origin: &Origin) -> Self {
-        self.except = self.user.as_ref().ok().and_then(|user| origin.of(user).tab());
-        self
-    }
-
-    /// Hides the event from every tab of one device of this user.
-    pub fn except_device(mut self, device: &DeviceId) -> Self {
-        self.except = self.user.as_ref().ok().map(|user| Except {
-            user_id: user.clone(),
-            session_id: None,
-            device_id: Some(device.clone()),
-        });
-        self
-    }
-
-    /// Publishes the event to this user; its channel is a label to route by.
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::publish`], and [`Invalid::Id`].
-    pub async fn publish(self, mut event: Event) -> Result<Receipt, PublishError> {
-        let user = self.user.map_err(Invalid::Id)?;
-        event.except = self.except.or(event.except);
-        self.hub.append_one(event, Audience::Users(vec![user])).await
     }
 }
 

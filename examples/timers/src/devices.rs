@@ -90,8 +90,9 @@ pub(crate) async fn name(
             })
             .await?;
         let device = read(&app, &user.id, &id).await?.ok_or(Error::UnknownDevice)?;
-        let named = Event::typed(&DeviceEvent::Named(device.clone()), &[])?.from(&origin);
-        app.hub.to_user(&user.id).except(&origin).publish(named).await?;
+        let named =
+            Event::typed(&DeviceEvent::Named(device.clone()), &[])?.caused_by(&origin).except(&origin.of(&user.id));
+        app.hub.to_user(&user.id).publish(named).await?;
         Ok(Json(device))
     })
     .await

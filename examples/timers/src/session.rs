@@ -80,7 +80,7 @@ pub(crate) async fn logout(
     to_the_end(async move {
         app.db.transact(move |tx| Ok(tx.execute("DELETE FROM sessions WHERE id = ?1", [&session])?)).await?;
         if let Some(device) = &origin.device_id {
-            let ended = Event::typed(&SessionEvent::Ended, &[])?.from(&origin).except(&origin.of(&user.id));
+            let ended = Event::typed(&SessionEvent::Ended, &[])?.caused_by(&origin).except(&origin.of(&user.id));
             app.hub.to_device(&user.id, device).publish(ended).await?;
         }
         Ok(())

@@ -167,8 +167,8 @@ async fn change(
         let owner = user.id.clone();
         let (changed, state) = app.db.transact(move |tx| Ok((edit(tx, &owner)?, store::state(tx, &owner)?))).await?;
         if changed {
-            let event = Event::typed(&news(state.clone()), &[])?.from(&origin);
-            app.hub.to_user(&user.id).except(&origin).publish(event).await?;
+            let event = Event::typed(&news(state.clone()), &[])?.caused_by(&origin).except(&origin.of(&user.id));
+            app.hub.to_user(&user.id).publish(event).await?;
         }
         Ok(snapshot(state))
     })

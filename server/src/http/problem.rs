@@ -10,6 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use tidings_protocol::problem::{CONTENT_TYPE, Code, Problem};
 
 use crate::{
+    EventError,
     auth::AuthError,
     engine::EngineError,
     publish::{Invalid, PublishError},
@@ -106,6 +107,13 @@ impl From<EngineError> for Refusal {
 impl From<PublishError> for Refusal {
     fn from(error: PublishError) -> Self {
         let code = match &error {
+            PublishError::Event(EventError::Channel(_)) => Code::MalformedChannel,
+            PublishError::Event(EventError::Type(_) | EventError::Key(_)) => Code::Malformed,
+            // What the program does wrong is for its log, and not for whoever called it.
+            PublishError::Event(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "an event could not be made");
+                return Code::ServerError.into();
+            }
             PublishError::Invalid(Invalid::PayloadTooLarge { .. } | Invalid::EntryTooLarge { .. }) => Code::TooLarge,
             PublishError::Invalid(Invalid::AudienceTooLarge { .. } | Invalid::TooManyEvents { .. }) => Code::TooMany,
             PublishError::Invalid(Invalid::Id(_)) => Code::Malformed,
@@ -114,16 +122,59 @@ impl From<PublishError> for Refusal {
             PublishError::Refused(_) => Code::Unavailable,
             PublishError::Unknown(_) => Code::Unknown,
         };
-        if !matches!(error, PublishError::Invalid(_)) {
+        if matches!(error, PublishError::Refused(_) | PublishError::Unknown(_)) {
             tracing::error!(error = &error as &dyn std::error::Error, "publish failed");
         }
         Self::new(code, error.to_string())
     }
 }
 
+/// Errors of this crate as the errors of an application's handlers: the answers that the routes give themselves.
+macro_rules! answers {
+    ($($error:ty),*) => {$(
+        impl IntoResponse for $error {
+            fn into_response(self) -> Response {
+                Refusal::from(self).into_response()
+            }
+        }
+    )*};
+}
+
+answers!(PublishError, AuthError, EngineError);
+
+impl IntoResponse for EventError {
+    fn into_response(self) -> Response {
+        PublishError::from(self).into_response()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Event;
+
+    #[test]
+    fn an_error_of_a_handler_answers_by_what_went_wrong() {
+        struct Unwritable;
+        impl serde::Serialize for Unwritable {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("s3cret"))
+            }
+        }
+        let event = |channel| Event::new(channel, "t", "").unwrap_err();
+        let status = |error: PublishError| error.into_response().status().as_u16();
+        assert_eq!(status(event("a::b").into()), 400);
+        assert_eq!(event("a::b").into_response().status(), 400);
+        assert_eq!(status(Event::new("a", "t", &Unwritable).unwrap_err().into()), 500);
+        assert_eq!(status(Invalid::PayloadTooLarge { bytes: 2, limit: 1 }.into()), 413);
+        assert_eq!(status(tidings_protocol::IdError::Empty.into()), 400);
+        assert_eq!(status(PublishError::Refused("the disk is full".into())), 503);
+        assert_eq!(status(PublishError::Unknown("it broke off".into())), 504);
+        assert_eq!(AuthError::Missing.into_response().status(), 401);
+        assert_eq!(EngineError("the disk is gone".into()).into_response().status(), 503);
+        let refusal = Refusal::from(PublishError::from(Event::new("a", "t", &Unwritable).unwrap_err()));
+        assert_eq!(refusal.problem.detail, None, "what the program did wrong is not told to callers");
+    }
 
     #[test]
     fn whatever_passes_says_when_to_come_back() {

@@ -57,7 +57,7 @@ async fn arrives_whole(fixture: &Fixture, payload: &str, kind: &str, user: &str)
     stream.raw.clear();
 
     let source = Source { user_id: Some(user.clone()), ..Source::default() };
-    let event = Event::new("a", &*kind.to_string(), payload).unwrap().source(source);
+    let event = Event::new("a", &*kind.to_string(), payload).unwrap().caused_by(source);
     let receipt = fixture.hub.to_user(&user).publish(event).await.unwrap();
     let frame = stream.named("message").await;
     assert_eq!(frame.id, receipt.cursor.to_string());

@@ -309,6 +309,7 @@ fn the_table_is_true() {
         ("subscribe", include_str!("subscribe.rs")),
         ("jwt", include_str!("../../src/auth/jwt/tests.rs")),
         ("ticket", include_str!("../../src/auth/ticket/tests.rs")),
+        ("problem", include_str!("../../src/http/problem.rs")),
     ];
     let tests: Vec<_> = sources.iter().flat_map(|(name, source)| tests_in(name, source)).collect();
     let mut named = Vec::new();

@@ -143,7 +143,7 @@ impl Publication {
         match &self.hide {
             Hide::Nobody => event,
             Hide::Tab(person) => event.except(&of(person)),
-            Hide::Device(person) => event.except_device(&of(person)),
+            Hide::Device(person) => event.except(of(person).device()),
         }
     }
 
