@@ -10,7 +10,7 @@ use std::{
 };
 
 use tidings_protocol::{
-    Cursor, Pattern,
+    Pattern,
     event::Head,
     sse::{Decoder, decode::DEFAULT_EVENT},
 };
@@ -26,8 +26,8 @@ use crate::{
         whole,
     },
     session::{
-        Access, Action, Config, Exclusion, Frame, HandlerId, Hears, Identity, Request, Route, Session, State, Status,
-        Trouble, VERSION,
+        Access, Action, Config, Cursors, Exclusion, Frame, HandlerId, Hears, Identity, Request, Route, Session, State,
+        Status, Trouble, VERSION,
     },
 };
 
@@ -379,7 +379,7 @@ impl<A: Application> Driver<A> {
     /// is told.
     fn pass_over(&self, now: u64, id: Option<&[u8]>) {
         self.garbled("an event is longer than 16 MiB");
-        let id = id.and_then(|id| Cursor::from_ascii(id).ok());
+        let id = id.and_then(|id| Cursors::from_ascii(id).ok());
         let mut session = self.session.borrow_mut();
         session.frame(
             now,

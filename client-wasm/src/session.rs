@@ -51,6 +51,7 @@ mod action;
 mod address;
 mod calls;
 mod credentials;
+mod cursors;
 mod follow;
 mod input;
 mod latency;
@@ -64,10 +65,11 @@ mod tabs;
 mod tests;
 mod words;
 
-use tidings_protocol::{Cursor, Pattern};
+use tidings_protocol::Pattern;
 
 pub use action::{Action, Ask, Request, State, Status, Trouble};
 pub use credentials::Access;
+pub use cursors::Cursors;
 pub use input::{Answer, Connected, Exclusion, Frame, Rejected};
 
 pub use crate::{
@@ -150,9 +152,9 @@ pub struct Session {
     /// Who the server says we are.
     user_id: Option<String>,
     /// The stream's place in the log: the `id` of its last frame that had one.
-    cursor: Option<Cursor>,
+    cursor: Option<Cursors>,
     /// The highest position seen in any frame: what a subscribe call brought of the past may lie beyond the cursor.
-    seen: Option<Cursor>,
+    seen: Option<Cursors>,
     /// The cursor is the page's own (`since`) and no stream has taken it up yet.
     untried: bool,
     /// The page's own cursor could not be read.
@@ -191,7 +193,7 @@ impl Session {
         let Config { url, since, reconnect, idle_ms, access, cross_origin, share, latency } = config;
         let mut random = Random::new(seed);
         let tabs = share.then(|| Tabs::new(&mut random));
-        let since = since.map(|since| since.parse::<Cursor>());
+        let since = since.map(|since| since.parse::<Cursors>());
         Self {
             address: Address::new(&url),
             reconnect,
@@ -230,7 +232,7 @@ impl Session {
     /// Hears what is published to a channel, or to all that a pattern matches. With `since`, also what it carried after
     /// that cursor; a text that is no cursor is told as a gap, because a page may have kept it for longer than a server.
     pub fn subscribe(&mut self, pattern: Pattern, since: Option<&str>) -> HandlerId {
-        let since = since.map(str::parse::<Cursor>);
+        let since = since.map(str::parse::<Cursors>);
         let owes_gap = matches!(since, Some(Err(_)));
         let since = since.and_then(Result::ok);
         let id = self.add(Hears::Channels, pattern, since);
@@ -249,7 +251,7 @@ impl Session {
         id
     }
 
-    fn add(&mut self, hears: Hears, pattern: Pattern, since: Option<Cursor>) -> HandlerId {
+    fn add(&mut self, hears: Hears, pattern: Pattern, since: Option<Cursors>) -> HandlerId {
         let id = HandlerId(self.next_handler);
         self.next_handler += 1;
         self.routes.add(id, hears, pattern.clone());
@@ -403,7 +405,7 @@ impl Session {
         let mark = index.and_then(|index| self.subscriptions.get(index)?.mark);
         let mut cursor = String::new();
         if let Some(mark) = mark.or(self.cursor) {
-            address::push_cursor(&mut cursor, &mark);
+            address::push_cursors(&mut cursor, &mark);
         }
         cursor
     }

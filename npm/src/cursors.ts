@@ -1,19 +1,29 @@
-/** Cursors, which are opaque to an application and not to us: `epoch.seq.tag`, each in base 36. */
+/**
+ * Cursors, which are opaque to an application and not to us: `epoch.seq.tag`, each in base 36; or, where a stream carries several logs, a
+ * list of those, one for each log, joined by commas.
+ */
 
-const parts = (cursor: string): [epoch: string, seq: number] => {
-  const [epoch = '', seq = ''] = cursor.split('.')
-  return [epoch, parseInt(seq, 36)]
-}
+/** The number of the record in each log, by the log's epoch; and its cursor. */
+const parts = (cursors: string): Map<string, { seq: number; cursor: string }> =>
+  new Map(
+    cursors.split(',').map((cursor) => {
+      const [epoch = '', seq = ''] = cursor.split('.')
+      return [epoch, { seq: parseInt(seq, 36), cursor }]
+    }),
+  )
 
-/** Whether what stands at `cursor` comes after what stands at `other`. Of two epochs, nobody can say; then it does. */
+/** Whether what stands at `cursor` comes after what stands at `other`, in one of its logs. Of two epochs, nobody can say; then it does. */
 export function isAfter(cursor: string, other: string): boolean {
-  const [[epoch, seq], [otherEpoch, otherSeq]] = [parts(cursor), parts(other)]
-  return epoch !== otherEpoch || seq > otherSeq
+  const others = parts(other)
+  return [...parts(cursor)].some(([epoch, { seq }]) => seq > (others.get(epoch)?.seq ?? -1))
 }
 
-/** The first of some, if they are of one epoch. */
+/** The first of some, log by log, if they are of the same epochs. */
 export function earliest(cursors: readonly string[]): string | undefined {
-  const [first = ''] = cursors
-  if (cursors.some((cursor) => parts(cursor)[0] !== parts(first)[0])) return undefined
-  return cursors.length > 0 ? cursors.reduce((least, cursor) => (isAfter(least, cursor) ? cursor : least)) : undefined
+  const [first, ...rest] = cursors.map(parts)
+  if (!first || rest.some((other) => other.size !== first.size || [...other.keys()].some((epoch) => !first.has(epoch)))) return undefined
+  for (const [epoch, part] of rest.flatMap((other) => [...other])) {
+    if (part.seq < (first.get(epoch)?.seq ?? 0)) first.set(epoch, part)
+  }
+  return [...first.values()].map(({ cursor }) => cursor).join(',')
 }

@@ -6,7 +6,7 @@ use tidings_protocol::{Cursor, frame};
 pub(crate) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
     match frame {
         frame::Frame::Connected(connected) => Frame::Connected(Connected {
-            id,
+            id: id.map(Into::into),
             connection_id: connected.connection_id.as_str().to_owned(),
             user_id: connected.user_id.map(|user| user.as_str().to_owned()),
             channels: connected.channels,
@@ -21,17 +21,17 @@ pub(crate) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
             request_id: subscribed.request_id.as_str().to_owned(),
             channels: subscribed.channels,
             addressed: subscribed.addressed,
-            cursor: Some(subscribed.cursor),
+            cursor: Some(subscribed.cursor.into()),
         },
         frame::Frame::Gap(gap) => Frame::Gap {
             channels: gap.channels,
             addressed: gap.addressed,
-            cursor: gap.cursor,
+            cursor: gap.cursor.map(Into::into),
             reason: gap.reason.as_str().to_owned(),
             request_id: gap.request_id.map(|id| id.to_string()),
-            id,
+            id: id.map(Into::into),
         },
-        frame::Frame::Heartbeat => Frame::Heartbeat { id },
+        frame::Frame::Heartbeat => Frame::Heartbeat { id: id.map(Into::into) },
         frame::Frame::Revoked(revoked) => {
             let frame::Revoked { channels, addressed, code } = revoked;
             Frame::Revoked { channels, addressed, code: code.as_str().to_owned() }

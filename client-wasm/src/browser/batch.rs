@@ -1,9 +1,9 @@
 //! The records of one chunk, gathered so that the browser reads them in one go: decoding a text and parsing it cost it more
 //! for each call than for each byte.
 
-use tidings_protocol::{Cursor, event::Head, sse::RawMessage};
+use tidings_protocol::{event::Head, sse::RawMessage};
 
-use crate::session::{Hears, Route, Session};
+use crate::session::{Cursors, Hears, Route, Session};
 
 /// Records in their order. Only the text of those that somebody hears is kept.
 #[derive(Default)]
@@ -16,7 +16,7 @@ pub(crate) struct Batch {
 
 /// What the session has to know of a record.
 pub(crate) struct Record {
-    pub(crate) cursor: Option<Cursor>,
+    pub(crate) cursor: Option<Cursors>,
     hears: Hears,
     route: Route,
     /// Of the routes, when this one was found.
@@ -43,7 +43,7 @@ impl Batch {
             self.text.extend_from_slice(message.data.get(1..).unwrap_or_default());
             (start, self.text.len())
         });
-        let cursor = Cursor::from_ascii(message.last_event_id).ok();
+        let cursor = Cursors::from_ascii(message.last_event_id).ok();
         self.records.push(Record { cursor, hears, route, generation, text });
     }
 

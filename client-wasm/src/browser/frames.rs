@@ -1,10 +1,10 @@
 //! Frames and answers, as `browser.js` writes them: their fields in one text, each on a line. So the browser is asked once
 //! for each frame, and what comes of it needs no browser.
 
-use tidings_protocol::{Cursor, Pattern};
+use tidings_protocol::Pattern;
 
 use super::occasion;
-use crate::session::{Answer, Connected, Frame, Rejected, Words, decimal};
+use crate::session::{Answer, Connected, Cursors, Frame, Rejected, Words, decimal};
 
 /// The fields of an object, in their order; what is not there is empty.
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ impl<'a> Fields<'a> {
         self.number() == Some(1)
     }
 
-    pub(crate) fn cursor(&mut self) -> Option<Cursor> {
+    pub(crate) fn cursor(&mut self) -> Option<Cursors> {
         self.text().parse().ok()
     }
 

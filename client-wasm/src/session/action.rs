@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
-use tidings_protocol::{Cursor, Pattern};
+use tidings_protocol::Pattern;
 
-use super::words::{Line, Words};
+use super::{
+    Cursors,
+    words::{Line, Words},
+};
 use crate::routes::HandlerId;
 
 /// Where the connection stands.
@@ -66,7 +69,7 @@ pub enum Action {
         /// Whether among addressed events as well; always so on all.
         addressed: bool,
         /// Beside a list: up to where, if that is known.
-        cursor: Option<Cursor>,
+        cursor: Option<Cursors>,
         /// Why.
         reason: Cow<'static, str>,
         /// The subscriptions that are meant.

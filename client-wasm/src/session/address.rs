@@ -2,6 +2,7 @@
 
 use tidings_protocol::{Cursor, Pattern};
 
+use super::Cursors;
 use crate::cut::cut;
 
 /// At most so many bytes of channels, escapes included, stand in a URL; proxies refuse lines that are much longer.
@@ -54,8 +55,8 @@ impl Address {
         channels: &str,
         device_id: &str,
         session_id: Option<&str>,
-        cursor: &Option<Cursor>,
-        seen: &[Cursor],
+        cursor: &Option<Cursors>,
+        seen: &Option<Cursors>,
         ticket: &str,
     ) -> String {
         let mut url = self.path.clone();
@@ -73,11 +74,11 @@ impl Address {
         }
         if let Some(cursor) = cursor {
             add(&mut url, "lastEventId=");
-            push_cursor(&mut url, cursor);
+            push_cursors(&mut url, cursor);
         }
         let mut first = true;
-        for seen in seen {
-            if Some(seen) == cursor.as_ref() {
+        for seen in seen.iter().flat_map(Cursors::as_slice) {
+            if cursor.as_ref().is_some_and(|cursor| cursor.as_slice().contains(seen)) {
                 continue;
             }
             if std::mem::take(&mut first) {
@@ -125,7 +126,7 @@ pub(super) fn body(
     request_id: u32,
     channels: &[Pattern],
     addressed: bool,
-    since: &Option<Cursor>,
+    since: &Option<Cursors>,
 ) -> String {
     let mut body = object("connectionId", connection_id);
     body.pop();
@@ -138,7 +139,7 @@ pub(super) fn body(
     }
     if let Some(since) = since {
         body.push_str(",\"since\":\"");
-        push_cursor(&mut body, since);
+        push_cursors(&mut body, since);
         body.push('"');
     }
     body.push('}');
@@ -217,9 +218,19 @@ pub(super) fn push_escaped(out: &mut String, id: &str) {
     }
 }
 
-/// Adds what [`Cursor`] displays, without its formatter.
+/// Adds the cursors of a point, joined by commas.
 #[inline(never)]
-pub(super) fn push_cursor(out: &mut String, cursor: &Cursor) {
+pub(super) fn push_cursors(out: &mut String, cursors: &Cursors) {
+    for (index, cursor) in cursors.as_slice().iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        push_cursor(out, cursor);
+    }
+}
+
+/// Adds what [`Cursor`] displays, without its formatter.
+fn push_cursor(out: &mut String, cursor: &Cursor) {
     push_number(out, u64::from(cursor.epoch), BASE36);
     out.push('.');
     push_number(out, cursor.seq, BASE36);
@@ -249,31 +260,40 @@ mod tests {
     fn the_urls_own_query_is_kept_and_its_fragment_dropped() {
         let address = Address::new("https://x.org/api/events?user=ana&x=1#top");
         assert_eq!(
-            address.stream("", "d+1", Some("s1"), &None, &[], ""),
+            address.stream("", "d+1", Some("s1"), &None, &None, ""),
             "https://x.org/api/events?user=ana&x=1&deviceId=d%2B1&sessionId=s1"
         );
         assert_eq!(address.below("subscribe"), "https://x.org/api/events/subscribe?user=ana&x=1");
         assert_eq!(address.check("d+1"), "https://x.org/api/events/check?user=ana&x=1&deviceId=d%2B1");
         assert_eq!(Address::new("/events/").check("d"), "/events/check?deviceId=d");
-        assert_eq!(Address::new("/events//").stream("", "d", None, &None, &[], ""), "/events?deviceId=d");
-        assert_eq!(Address::new("/").stream("", "d", None, &None, &[], ""), "/?deviceId=d");
+        assert_eq!(Address::new("/events//").stream("", "d", None, &None, &None, ""), "/events?deviceId=d");
+        assert_eq!(Address::new("/").stream("", "d", None, &None, &None, ""), "/?deviceId=d");
         assert_eq!(Address::new("/").below("subscribe"), "/subscribe");
     }
 
     #[test]
     fn the_stream_says_cursor_and_what_was_seen_beyond_it() {
         let address = Address::new("/e");
-        let [cursor, seen, other] = ["a.1.2", "a.7.3", "a.8.4"].map(|text| text.parse().unwrap());
+        let [cursor, seen] = ["a.1.2", "a.7.3"].map(|text| text.parse().ok());
         assert_eq!(
-            address.stream("a,b", "d+1", Some("s1"), &Some(cursor), &[cursor, seen, other], "n1.x&y"),
-            "/e?channels=a,b&deviceId=d%2B1&sessionId=s1&lastEventId=a.1.2&seen=a.7.3,a.8.4&ticket=n1.x%26y"
+            address.stream("a,b", "d+1", Some("s1"), &cursor, &seen, "n1.x&y"),
+            "/e?channels=a,b&deviceId=d%2B1&sessionId=s1&lastEventId=a.1.2&seen=a.7.3&ticket=n1.x%26y"
         );
-        assert!(!address.stream("", "d", None, &Some(cursor), &[cursor], "").contains("seen"));
+        assert!(!address.stream("", "d", None, &cursor, &cursor, "").contains("seen"));
+    }
+
+    #[test]
+    fn of_several_logs_the_stream_says_each_cursor_and_what_was_seen_beyond_it() {
+        let [cursor, seen] = ["a.1.2,b.9.1", "a.7.3,b.9.1"].map(|text| text.parse().ok());
+        assert_eq!(
+            Address::new("/e").stream("", "d", None, &cursor, &seen, ""),
+            "/e?deviceId=d&lastEventId=a.1.2,b.9.1&seen=a.7.3"
+        );
     }
 
     #[test]
     fn a_stream_for_several_tabs_names_no_session() {
-        assert_eq!(Address::new("/e").stream("", "d", None, &None, &[], ""), "/e?deviceId=d");
+        assert_eq!(Address::new("/e").stream("", "d", None, &None, &None, ""), "/e?deviceId=d");
     }
 
     #[test]

@@ -4,10 +4,10 @@
 //! only when the last one's calls have been answered: requests may overtake each other, and an unsubscribe that arrives
 //! after the subscribe that followed it would be silence.
 
-use tidings_protocol::{Cursor, Pattern};
+use tidings_protocol::Pattern;
 
 use super::{
-    Action, Answer, Ask, Rejected, Request, Session,
+    Action, Answer, Ask, Cursors, Rejected, Request, Session,
     address::body,
     link::{Phase, retry_after, trouble},
     subscription::{Standing, Subscription, raise},
@@ -27,7 +27,7 @@ pub(super) struct Calls {
     /// The channels that the server holds, or may hold.
     held: Vec<(Pattern, Hold)>,
     /// Where the stream was when it confirmed the last of them. What comes from here on is later.
-    pub(super) confirmed_at: Option<Cursor>,
+    pub(super) confirmed_at: Option<Cursors>,
     /// What the server has given of its own will since it was last compared.
     given: Vec<Pattern>,
     failures: u32,
@@ -44,7 +44,7 @@ struct Call {
     channels: Vec<Pattern>,
     /// It asks for addressed events as well.
     addressed: bool,
-    since: Option<Cursor>,
+    since: Option<Cursors>,
     progress: Progress,
 }
 
@@ -102,10 +102,8 @@ impl Calls {
     }
 
     /// Whether the stream carries a channel from this cursor on, or from before it.
-    pub(super) fn carries_from(&self, channel: &Pattern, cursor: Option<Cursor>) -> bool {
-        let is_later = |confirmed: Cursor| {
-            cursor.is_none_or(|cursor| cursor.epoch != confirmed.epoch || cursor.seq < confirmed.seq)
-        };
+    pub(super) fn carries_from(&self, channel: &Pattern, cursor: Option<Cursors>) -> bool {
+        let is_later = |confirmed: Cursors| cursor.is_none_or(|cursor| cursor.misses(&confirmed));
         self.get(channel) == Some(Hold::Confirmed) && !self.confirmed_at.is_some_and(is_later)
     }
 

@@ -1,10 +1,8 @@
 //! The follower's side: it does what the leader hands on, and keeps its own place and that of each of its handlers, for
 //! the day that it has to go on without this leader.
 
-use tidings_protocol::Cursor;
-
 use super::{
-    Action, Rejected, Session, State, Status, Trouble,
+    Action, Cursors, Rejected, Session, State, Status, Trouble,
     link::{LATE_MS, Phase, silence_limit},
     subscription::{Standing, raise},
     tabs::Part,
@@ -110,7 +108,7 @@ impl Session {
         self.apply(now, kind, number, words, out);
     }
 
-    fn welcomed(&mut self, leader: Leader, cursor: Option<Cursor>, words: Words<'_>) {
+    fn welcomed(&mut self, leader: Leader, cursor: Option<Cursors>, words: Words<'_>) {
         self.phase = Phase::Following(leader);
         self.restarts = 0;
         if let Some(tabs) = &mut self.tabs {
@@ -189,12 +187,12 @@ impl Session {
     }
 
     /// A record for these. One that has begun later than its leader knows of, because their words crossed, has no use for it.
-    fn follow_record(&mut self, these: Vec<HandlerId>, at: Option<Cursor>, out: &mut Vec<HandlerId>) {
+    fn follow_record(&mut self, these: Vec<HandlerId>, at: Option<Cursors>, out: &mut Vec<HandlerId>) {
         out.extend(these.into_iter().filter(|id| self.subscription(*id).is_some_and(|one| one.misses(at))));
     }
 
     /// The stream has brought all up to here.
-    fn follow_to(&mut self, at: Option<Cursor>) {
+    fn follow_to(&mut self, at: Option<Cursors>) {
         if at.is_some() {
             self.cursor = at;
             raise(&mut self.seen, at);

@@ -3,7 +3,9 @@
 //! They are looser than the types of `tidings_protocol::frame`, because a client must outlive its server's next version:
 //! a reason or a code that it does not know is still a text to pass on, not a frame to lose.
 
-use tidings_protocol::{Cursor, Pattern};
+use tidings_protocol::Pattern;
+
+use super::Cursors;
 
 /// A control frame. (Records come by [`Session::record`](super::Session::record) and
 /// [`Session::backfill`](super::Session::backfill), where speed counts.)
@@ -20,7 +22,7 @@ pub enum Frame {
         /// Whether it was asked for addressed events too.
         addressed: bool,
         /// From here on it is live.
-        cursor: Option<Cursor>,
+        cursor: Option<Cursors>,
     },
     /// Events may be missing.
     Gap {
@@ -29,18 +31,18 @@ pub enum Frame {
         /// Beside a list: among addressed events as well.
         addressed: bool,
         /// Beside a list: what may be missing stands here or before.
-        cursor: Option<Cursor>,
+        cursor: Option<Cursors>,
         /// Why.
         reason: String,
         /// The call whose past it is about, if it is about one.
         request_id: Option<String>,
         /// The frame's `id:`.
-        id: Option<Cursor>,
+        id: Option<Cursors>,
     },
     /// All that matches has been written up to here.
     Heartbeat {
         /// The frame's `id:`.
-        id: Option<Cursor>,
+        id: Option<Cursors>,
     },
     /// The stream no longer hears these channels.
     Revoked {
@@ -68,7 +70,7 @@ pub enum Frame {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connected {
     /// The frame's `id:`.
-    pub id: Option<Cursor>,
+    pub id: Option<Cursors>,
     /// The stream's name in calls.
     pub connection_id: String,
     /// Whose it is.

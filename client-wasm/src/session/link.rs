@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use tidings_protocol::{Cursor, Pattern};
+use tidings_protocol::Pattern;
 
 use super::{
-    Action, Answer, Ask, Session, State, Status, Trouble,
+    Action, Answer, Ask, Cursors, Session, State, Status, Trouble,
     address::{HEX, add, list, push_number},
     calls::{CALL_MS, Calls},
     credentials::{Refresh, Step},
@@ -36,6 +36,7 @@ pub(super) const LATE_MS: u64 = 2_000;
 
 /// Where the connection stands, and what belongs to that.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a session has one, and moves it seldom")]
 pub(super) enum Phase {
     /// Nobody asked for it.
     Idle,
@@ -73,7 +74,7 @@ pub(super) struct Attempt {
     /// The channels in its URL.
     pub(super) asked: Vec<Pattern>,
     /// The cursor in its URL.
-    pub(super) cursor: Option<Cursor>,
+    pub(super) cursor: Option<Cursors>,
 }
 
 /// A stream that has answered.
@@ -180,8 +181,7 @@ impl Session {
         }
         // A stream that several tabs share is no single one's.
         let session_id = self.tabs.is_none().then_some(&*self.identity.session_id);
-        let seen = self.seen.as_slice();
-        let mut url = self.address.stream(&channels, &self.identity.device_id, session_id, &cursor, seen, ticket);
+        let mut url = self.address.stream(&channels, &self.identity.device_id, session_id, &cursor, &self.seen, ticket);
         // No cache may answer with a stream that it has stored: a service worker's would replay it.
         add(&mut url, "nonce=");
         push_number(&mut url, self.nonces.up_to(u64::MAX), HEX);
@@ -521,7 +521,7 @@ impl Session {
     }
 
     /// The stream has brought all up to here.
-    pub(super) fn advance(&mut self, now: u64, id: Option<Cursor>) {
+    pub(super) fn advance(&mut self, now: u64, id: Option<Cursors>) {
         let Phase::Open(stream) = &self.phase else { return };
         if id.is_none() {
             return;

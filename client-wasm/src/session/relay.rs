@@ -8,10 +8,8 @@
 //! The stream is nobody's but the leader's: a tab that is somewhere else, because it was away or another led until now, is
 //! brought what it missed by a call, addressed events too, as a handler is that was made with a `since`.
 
-use tidings_protocol::Cursor;
-
 use super::{
-    Action, Session, Status, Trouble,
+    Action, Cursors, Session, Status, Trouble,
     address::{DECIMAL, push_number},
     link::Phase,
     subscription::{Known, Standing, Subscription, Told, raise},
@@ -76,7 +74,7 @@ impl Session {
     }
 
     /// Hands a record on, or the place it leads to.
-    pub(super) fn relay_record(&mut self, now: u64, position: Option<Cursor>, to: &str) {
+    pub(super) fn relay_record(&mut self, now: u64, position: Option<Cursors>, to: &str) {
         let Some(relay) = self.relay() else { return };
         if !to.is_empty() {
             self.say_with_frame("R").cursor(&position).word(to);
@@ -125,7 +123,7 @@ impl Session {
         if let Some(subscription) = self.subscription(id) {
             let (owner, theirs) = (subscription.owner, subscription.theirs);
             let mut mark = subscription.mark.or(cursor);
-            if cursor.map(|at| at.epoch) == mark.map(|at| at.epoch) {
+            if cursor.zip(mark).is_some_and(|(cursor, mark)| cursor.is_of_same(&mark)) {
                 raise(&mut mark, cursor);
             }
             self.say("K").handler(owner, theirs).cursor(&mark);
@@ -234,7 +232,7 @@ impl Session {
     }
 
     /// Where the stream is, for those who follow it: not before it goes on from there.
-    fn place(&self) -> Option<Cursor> {
+    fn place(&self) -> Option<Cursors> {
         match &self.phase {
             Phase::Open(stream) if !stream.awaits_gap => self.cursor,
             _ => None,

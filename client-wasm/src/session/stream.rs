@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use tidings_protocol::{Cursor, Pattern};
+use tidings_protocol::Pattern;
 
 use super::{
-    Action, Connected, Exclusion, Frame, Rejected, Session, Trouble,
+    Action, Connected, Cursors, Exclusion, Frame, Rejected, Session, Trouble,
     link::{Phase, Stream},
     presence::Watch,
     relay,
@@ -134,7 +134,7 @@ impl Session {
     }
 
     /// A subscription hears all from here on, having heard all up to `mark`.
-    pub(super) fn activate(&mut self, id: HandlerId, mark: Option<Cursor>) {
+    pub(super) fn activate(&mut self, id: HandlerId, mark: Option<Cursors>) {
         let Some(subscription) = self.subscription(id) else { return };
         subscription.standing = Standing::Active;
         subscription.heard(mark);
@@ -174,7 +174,7 @@ impl Session {
         request_id: &str,
         channels: &[Pattern],
         addressed: bool,
-        cursor: Option<Cursor>,
+        cursor: Option<Cursors>,
     ) {
         let Phase::Open(stream) = &mut self.phase else { return };
         stream.calls.confirmed_at = cursor;
@@ -213,7 +213,7 @@ impl Session {
         &mut self,
         now: u64,
         route: Route,
-        position: Option<Cursor>,
+        position: Option<Cursors>,
         except: Option<&Exclusion<'_>>,
         out: &mut Vec<HandlerId>,
     ) {
@@ -240,7 +240,7 @@ impl Session {
         now: u64,
         request_id: &str,
         route: Route,
-        position: Option<Cursor>,
+        position: Option<Cursors>,
         except: Option<&Exclusion<'_>>,
         out: &mut Vec<HandlerId>,
     ) {
@@ -275,7 +275,7 @@ impl Session {
     }
 
     /// Anything may be missing, on all of the stream.
-    pub(super) fn gap(&mut self, now: u64, reason: String, id: Option<Cursor>) {
+    pub(super) fn gap(&mut self, now: u64, reason: String, id: Option<Cursors>) {
         if let Phase::Open(stream) = &mut self.phase {
             stream.awaits_gap = false;
             stream.calls.confirmed_at = None;
@@ -293,7 +293,7 @@ impl Session {
     }
 
     /// These are told that they may have missed something up to here, and refetch.
-    fn start_over(&mut self, id: Option<Cursor>) {
+    fn start_over(&mut self, id: Option<Cursors>) {
         for subscription in &mut self.subscriptions {
             subscription.mark = id;
             // Asking for that past again could only tell it once more.
@@ -311,7 +311,7 @@ impl Session {
         &mut self,
         now: u64,
         (channels, addressed): (Vec<Pattern>, bool),
-        up_to: Option<Cursor>,
+        up_to: Option<Cursors>,
         reason: String,
         request_id: Option<&str>,
     ) {

@@ -1,9 +1,10 @@
 //! One handler, and how far it has heard.
 
-use tidings_protocol::{Cursor, Pattern};
+use tidings_protocol::Pattern;
 
 use super::{
-    address::push_cursor,
+    Cursors,
+    address::push_cursors,
     words::{Line, Words, small},
 };
 use crate::routes::{HandlerId, Hears};
@@ -24,7 +25,7 @@ pub(super) struct Subscription {
     pub(super) owes_gap: bool,
     /// It has heard all up to here, so what comes again is dropped. Each subscription has a mark of its own: of two on one
     /// channel, one may be asking for a past that the other has long heard.
-    pub(super) mark: Option<Cursor>,
+    pub(super) mark: Option<Cursors>,
 }
 
 /// What the application was told of a handler last.
@@ -44,7 +45,7 @@ pub(super) enum Standing {
     /// Not confirmed.
     Pending {
         /// It is to hear all from here on; `None`: from wherever it is confirmed.
-        since: Option<Cursor>,
+        since: Option<Cursors>,
         /// The call under way for it, on this stream.
         call: Option<u32>,
     },
@@ -83,15 +84,15 @@ impl Subscription {
     }
 
     /// Whether it has not heard the record at this position.
-    pub(super) fn misses(&self, position: Option<Cursor>) -> bool {
+    pub(super) fn misses(&self, position: Option<Cursors>) -> bool {
         match (self.mark, position) {
-            (Some(mark), Some(position)) => mark.epoch != position.epoch || mark.seq < position.seq,
+            (Some(mark), Some(position)) => mark.misses(&position),
             _ => true,
         }
     }
 
     /// It has heard all up to this position.
-    pub(super) fn heard(&mut self, position: Option<Cursor>) {
+    pub(super) fn heard(&mut self, position: Option<Cursors>) {
         raise(&mut self.mark, position);
     }
 }
@@ -130,7 +131,7 @@ impl Subscription {
             out.push_str(part);
         }
         if let Some(since) = &since {
-            push_cursor(out, since);
+            push_cursors(out, since);
         }
     }
 }
@@ -143,24 +144,24 @@ pub(super) struct Told {
     pub(super) known: bool,
     pub(super) hears: Hears,
     pub(super) pattern: Pattern,
-    pub(super) since: Option<Cursor>,
+    pub(super) since: Option<Cursors>,
 }
 
 impl Told {
     pub(super) fn read(said: &str) -> Option<Self> {
         let mut parts = Words(said);
-        let mut next = || parts.until(b',');
         // In the order in which it is told.
         Some(Self {
-            theirs: small(next())?,
-            known: next() == "1",
-            hears: match next() {
+            theirs: small(parts.until(b','))?,
+            known: parts.until(b',') == "1",
+            hears: match parts.until(b',') {
                 "c" => Hears::Channels,
                 "p" => Hears::Presence,
                 _ => Hears::Addressed,
             },
-            pattern: next().parse().ok()?,
-            since: next().parse().ok(),
+            pattern: parts.until(b',').parse().ok()?,
+            // Which may hold commas itself.
+            since: parts.rest().parse().ok(),
         })
     }
 }
@@ -171,11 +172,9 @@ pub(super) fn find(subscriptions: &mut [Subscription], id: HandlerId) -> Option<
     subscriptions.get_mut(index)
 }
 
-/// Moves a position forward. Positions of another epoch cannot be compared; the newer word counts.
-pub(super) fn raise(mark: &mut Option<Cursor>, position: Option<Cursor>) {
-    if let Some(position) = position
-        && mark.is_none_or(|mark| mark.epoch != position.epoch || mark.seq < position.seq)
-    {
-        *mark = Some(position);
+/// Moves a point forward, log by log. Cursors of another epoch cannot be compared; the newer word counts.
+pub(super) fn raise(mark: &mut Option<Cursors>, position: Option<Cursors>) {
+    if let Some(position) = position {
+        *mark = Some(mark.map_or(position, |mark| mark.joined(&position)));
     }
 }

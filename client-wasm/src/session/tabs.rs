@@ -14,10 +14,8 @@
 //! refusals and the order of calls are those of a lone tab. A follower keeps only what it takes to go on under another
 //! leader: its place, and how each of its handlers stands (`follow`).
 
-use tidings_protocol::Cursor;
-
 use super::{
-    Action, Answer, Ask, Session, Status,
+    Action, Answer, Ask, Cursors, Session, Status,
     address::{HEX, push_escaped, push_number},
     link::{DIAGNOSIS_MS, LATE_MS, Phase},
     relay::Relay,
@@ -315,7 +313,7 @@ impl Session {
         if !std::mem::take(&mut self.untried) {
             return;
         }
-        let cursor: Option<Cursor> = self.cursor;
+        let cursor: Option<Cursors> = self.cursor;
         for subscription in &mut self.subscriptions {
             if let Standing::Pending { since: since @ None, .. } = &mut subscription.standing {
                 *since = cursor;

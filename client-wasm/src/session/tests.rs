@@ -8,16 +8,19 @@ mod failing;
 mod gaps;
 mod handlers;
 mod latency;
+mod logs;
 mod presence;
 mod resuming;
 mod sharing;
 mod watchdog;
 
+use tidings_protocol::Cursor;
+
 use super::*;
 
 /// A position in epoch 1 whose tag is its number.
-fn at(seq: u64) -> Cursor {
-    Cursor { epoch: 1, seq, tag: u32::try_from(seq).unwrap() }
+fn at(seq: u64) -> Cursors {
+    Cursor { epoch: 1, seq, tag: u32::try_from(seq).unwrap() }.into()
 }
 
 /// Channels and patterns, separated by spaces.

@@ -31,15 +31,14 @@
 //! [`Subscription::tell`]: super::subscription::Subscription::tell
 //! [`Status::say`]: super::Status::say
 
-use tidings_protocol::Cursor;
-
-use super::address::{DECIMAL, push_cursor, push_number};
+use super::Cursors;
+use super::address::{DECIMAL, push_cursors, push_number};
 use crate::cut::cut;
 
 /// The version of all this. It is in the name of the tabs' group: during a deploy pages of the app as it was and as it is are
 /// open side by side, and those that would misunderstand each other have a stream each. Raise it with every change.
 #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "groups are named in a browser"))]
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// Stands for a word that is not there.
 const NONE: &str = "!";
@@ -68,11 +67,11 @@ impl Line<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn cursor(self, cursor: &Option<Cursor>) -> Self {
+    pub(super) fn cursor(self, cursor: &Option<Cursors>) -> Self {
         match cursor {
             Some(cursor) => {
                 let line = self.word("");
-                push_cursor(line.0, cursor);
+                push_cursors(line.0, cursor);
                 line
             }
             None => self.word(NONE),
@@ -137,7 +136,7 @@ impl<'a> Words<'a> {
     }
 
     #[inline(never)]
-    pub(super) fn cursor(&mut self) -> Option<Cursor> {
+    pub(super) fn cursor(&mut self) -> Option<Cursors> {
         self.word().parse().ok()
     }
 

@@ -233,7 +233,7 @@ impl Client {
             device_id: except.device_id.as_ref().map(tidings_protocol::DeviceId::as_str),
         });
         let mut hearers = Vec::new();
-        let at = Some(cursor);
+        let at = Some(cursor.into());
         match event.request_id.as_ref().filter(|_| is_backfill) {
             None => self.session.record(now, route, at, except.as_ref(), &mut hearers),
             Some(request) => {

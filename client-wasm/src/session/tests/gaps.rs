@@ -171,6 +171,6 @@ fn positions_of_another_epoch_are_not_compared() {
     rig.subscribed(call, "a", 80);
     let route = rig.session.routes().find("a", Hears::Channels);
     let mut heard = Vec::new();
-    rig.session.record(rig.now, route, Some(Cursor { epoch: 2, seq: 1, tag: 1 }), None, &mut heard);
+    rig.session.record(rig.now, route, Some(Cursor { epoch: 2, seq: 1, tag: 1 }.into()), None, &mut heard);
     assert!(heard.contains(&id));
 }

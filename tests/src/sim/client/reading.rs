@@ -153,12 +153,12 @@ impl Client {
         let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
         let route = self.session.routes().find(event.channel.as_str(), hears);
         let mut heard = Vec::new();
-        let at = Some(cursor);
+        let at = Some(cursor.into());
         match &event.request_id {
             None => self.session.record(now, route, at, except.as_ref(), &mut heard),
             Some(id) => self.session.backfill(now, id.as_str(), route, at, except.as_ref(), &mut heard),
         }
-        if event.request_id.is_some() && message.id == at {
+        if event.request_id.is_some() && message.id == Some(cursor) {
             // By the rule "the `id:` of the latest frame that had one is the cursor".
             self.session.frame(now, session::Frame::Heartbeat { id: at });
         }

@@ -1,0 +1,171 @@
+//! A point in all logs that a stream carries: one cursor for each log.
+
+use std::fmt;
+
+use tidings_protocol::{Cursor, CursorError};
+
+/// The most logs of one stream, as the protocol has it.
+const MOST: usize = 8;
+
+/// What `id:`, `since` and `cursor` hold: a cursor, or a list of cursors of different epochs. Between two points the session compares
+/// epoch by epoch, because cursors of different epochs have no order; the text that it sends back is the text that it was given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Cursors {
+    /// Those beyond the length are all alike, so that equal lists are equal.
+    list: [Cursor; MOST],
+    length: usize,
+}
+
+impl Cursors {
+    /// Reads the text of a list, of bytes that nobody has looked at yet.
+    ///
+    /// # Errors
+    ///
+    /// [`CursorError`] when one of its parts is no cursor, when two of them are of one epoch, and when there are more than 8.
+    pub fn from_ascii(text: &[u8]) -> Result<Self, CursorError> {
+        let mut rest = text;
+        let mut cursors: Option<Self> = None;
+        loop {
+            let end = rest.iter().position(|byte| *byte == b',').unwrap_or(rest.len());
+            let (part, after) = rest.split_at(end);
+            let cursor = Cursor::from_ascii(part)?;
+            match &mut cursors {
+                None => cursors = Some(cursor.into()),
+                Some(cursors) => cursors.add(cursor)?,
+            }
+            match after.split_first() {
+                Some((_, after)) => rest = after,
+                None => return cursors.ok_or(CursorError),
+            }
+        }
+    }
+
+    fn add(&mut self, cursor: Cursor) -> Result<(), CursorError> {
+        if self.of(cursor.epoch).is_some() {
+            return Err(CursorError);
+        }
+        *self.list.get_mut(self.length).ok_or(CursorError)? = cursor;
+        self.length += 1;
+        Ok(())
+    }
+
+    /// The cursors, in the order in which they were given.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Cursor] {
+        self.list.get(..self.length).unwrap_or_default()
+    }
+
+    /// The one of this epoch.
+    fn of(&self, epoch: u32) -> Option<Cursor> {
+        self.as_slice().iter().find(|cursor| cursor.epoch == epoch).copied()
+    }
+
+    /// Whether this point, to which something has come, lies before another one, or where it cannot be compared with it: in one of
+    /// the other's logs.
+    #[must_use]
+    pub fn misses(&self, other: &Self) -> bool {
+        other.as_slice().iter().any(|cursor| self.of(cursor.epoch).is_none_or(|own| own.seq < cursor.seq))
+    }
+
+    /// The later of two points, log by log. Every point of a stream names all of its logs, so what the newer one does not name is no
+    /// longer there.
+    #[must_use]
+    pub fn joined(&self, newer: &Self) -> Self {
+        let mut joined = *newer;
+        for cursor in joined.list.iter_mut().take(newer.length) {
+            if let Some(own) = self.of(cursor.epoch).filter(|own| own.seq >= cursor.seq) {
+                *cursor = own;
+            }
+        }
+        joined
+    }
+
+    /// Whether both are points in the same logs.
+    pub(super) fn is_of_same(&self, other: &Self) -> bool {
+        self.length == other.length && self.as_slice().iter().all(|cursor| other.of(cursor.epoch).is_some())
+    }
+}
+
+impl From<Cursor> for Cursors {
+    fn from(cursor: Cursor) -> Self {
+        let mut list = [Cursor { epoch: 0, seq: 0, tag: 0 }; MOST];
+        list[0] = cursor;
+        Self { list, length: 1 }
+    }
+}
+
+impl std::str::FromStr for Cursors {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        Self::from_ascii(text.as_bytes())
+    }
+}
+
+impl fmt::Display for Cursors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        super::address::push_cursors(&mut text, self);
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for Cursors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(text: &str) -> Cursors {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_was_given_is_what_is_sent_back() {
+        for text in ["a.1.2", "a.1.2,b.0.0", "b.0.0,a.1.2", "1.1.1,2.1.1,3.1.1,4.1.1,5.1.1,6.1.1,7.1.1,8.1.1"] {
+            assert_eq!(point(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_list_is_one_of_cursors_of_different_epochs() {
+        let nine = "1.1.1,2.1.1,3.1.1,4.1.1,5.1.1,6.1.1,7.1.1,8.1.1,9.1.1";
+        for bad in ["", ",", "a.1.2,", ",a.1.2", "a.1.2,,b.1.2", "a.1.2, b.1.2", "a.1.2,a.1.2", "a.1.2,b.1", nine] {
+            assert_eq!(bad.parse::<Cursors>(), Err(CursorError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn points_are_compared_log_by_log() {
+        for (floor, event, misses) in [
+            ("a.5.1", "a.5.1", false),
+            ("a.5.1", "a.6.1", true),
+            ("a.5.1", "b.1.1", true),
+            ("a.5.1,b.7.1", "a.5.1,b.7.1", false),
+            ("a.5.1,b.7.1", "b.7.1,a.4.1", false),
+            ("a.5.1,b.7.1", "a.6.1,b.2.1", true),
+            ("a.5.1,b.7.1", "a.5.1,b.8.1", true),
+            ("a.5.1,b.7.1", "b.7.1", false),
+            ("a.5.1", "a.5.1,b.7.1", true),
+        ] {
+            assert_eq!(point(floor).misses(&point(event)), misses, "{floor} {event}");
+        }
+    }
+
+    #[test]
+    fn of_two_points_each_log_keeps_its_later_one() {
+        for (mark, newer, joined) in [
+            ("a.5.1", "a.6.1", "a.6.1"),
+            ("a.6.1", "a.5.1", "a.6.1"),
+            ("a.6.1", "b.1.1", "b.1.1"),
+            ("a.6.1,b.1.1", "b.3.1,a.5.1", "b.3.1,a.6.1"),
+            ("a.6.1,b.1.1", "a.7.1,c.2.1", "a.7.1,c.2.1"),
+        ] {
+            assert_eq!(point(mark).joined(&point(newer)).to_string(), joined);
+        }
+    }
+}
