@@ -225,7 +225,9 @@ impl Wire {
             None if has_read_lost => true,
             None if gap.reason == GapReason::Damaged => self.lacks(log, None, |_| true),
             None => self.cursors.iter().any(|at| lost(*at)) || self.latest.is_some_and(|at| log.fails(at)),
-            Some(channels) if gap.request_id.is_some() && (has_read_lost || asked_in_vain(channels)) => true,
+            // What it was told of is in the log no longer.
+            Some(_) if has_read_lost => true,
+            Some(channels) if gap.request_id.is_some() && asked_in_vain(channels) => true,
             // Each of them lacks something, and nothing else is named.
             Some(channels) => {
                 let since = |is_meant: &dyn Fn(&Asked) -> bool| {

@@ -61,6 +61,7 @@ impl Client {
             Frame::Gap(gap) => wire.may_gap(log, teller, self.person.user, gap),
             _ => false,
         };
+        let has_own_id = message.id != wire.id;
         wire.moves_on(message.id, matches!(&frame, Frame::Gap(gap) if gap.channels.is_none()))?;
         match frame {
             Frame::Event(event) | Frame::Backfill(event) => {
@@ -69,7 +70,7 @@ impl Client {
                     return Err(Violation::new("every event says where it stands", &message.data));
                 };
                 wire.reaches(at);
-                self.event(now, log, message, &event, at)?;
+                self.event(now, log, &event, at, has_own_id)?;
             }
             control => {
                 if let Frame::Gap(gap) = &control
@@ -106,9 +107,9 @@ impl Client {
         &mut self,
         now: u64,
         log: &Log,
-        message: &Message,
         event: &EventFrame,
         cursor: Cursor,
+        has_own_id: bool,
     ) -> Result<(), Violation> {
         let number: Result<Numbered, _> = serde_json::from_str(event.payload.get());
         let place = number.ok().and_then(|number| log.truth.numbered(number.n));
@@ -158,7 +159,7 @@ impl Client {
             None => self.session.record(now, route, at, except.as_ref(), &mut heard),
             Some(id) => self.session.backfill(now, id.as_str(), route, at, except.as_ref(), &mut heard),
         }
-        if event.request_id.is_some() && message.id == Some(cursor) {
+        if event.request_id.is_some() && has_own_id {
             // By the rule "the `id:` of the latest frame that had one is the cursor".
             self.session.frame(now, session::Frame::Heartbeat { id: at });
         }
