@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::presence::PresenceSettings;
+use crate::{hub::Hook, presence::PresenceSettings};
 
 /// Settings of a hub, with the documented defaults. Set through [`HubBuilder`](crate::HubBuilder).
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) heartbeat: Duration,
     pub(crate) retry: Duration,
@@ -19,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) publish_deadline: Duration,
     pub(crate) presence: Option<PresenceSettings>,
     pub(crate) revocation_life: Duration,
+    pub(crate) on_connect: Option<Hook>,
+    pub(crate) on_disconnect: Option<Hook>,
 }
 
 impl Default for Config {
@@ -36,6 +38,8 @@ impl Default for Config {
             publish_deadline: Duration::from_secs(15),
             presence: None,
             revocation_life: Duration::from_secs(24 * 3_600),
+            on_connect: None,
+            on_disconnect: None,
         }
     }
 }

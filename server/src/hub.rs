@@ -5,7 +5,9 @@ mod builder;
 mod driver;
 mod follow;
 mod history;
+mod hooks;
 mod pace;
+mod reader;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 
@@ -19,8 +21,11 @@ use std::{
 
 pub use builder::HubBuilder;
 use bytes::Bytes;
+pub use hooks::ConnectionInfo;
+pub(crate) use hooks::Hook;
+pub(crate) use reader::Reader;
 use tidings_protocol::{
-    ConnectionId, Cursor, DeviceId, Pattern, UserId,
+    ChannelError, ConnectionId, Cursor, DeviceId, IdError, Pattern, UserId,
     frame::{Closing, ClosingReason, Connected, GapReason, Member, RejectCode, Rejected},
     sse,
 };
@@ -35,7 +40,7 @@ use crate::{
     core::{Core, Link, Opening, Past, Start, SubscribeCall, Verdict},
     engine::{Engine, EngineError, Location, ReadError},
     meter::Stats,
-    presence::PresenceWatch,
+    presence::{PresenceError, PresenceWatch},
     record::json_frame,
     standing::Asked,
 };
@@ -118,58 +123,100 @@ impl Hub {
     }
 
     /// How many streams a user has open on this node.
-    #[must_use]
-    pub fn connection_count(&self, user: impl AsRef<str>) -> usize {
-        let mut count = 0;
-        self.core().of_user(user.as_ref(), |_| count += 1);
-        count
+    ///
+    /// # Errors
+    ///
+    /// [`IdError`] when the text is no user id.
+    pub fn connection_count<U>(&self, user: U) -> Result<usize, IdError>
+    where
+        U: TryInto<UserId>,
+        IdError: From<U::Error>,
+    {
+        let (user, mut count) = (user.try_into()?, 0);
+        self.core().of_user(user.as_str(), |_| count += 1);
+        Ok(count)
     }
 
     /// The devices with which a user is online on this node, each once, sorted by id.
-    #[must_use]
-    pub fn devices_online(&self, user: impl AsRef<str>) -> Vec<DeviceId> {
-        self.core().devices(user.as_ref())
+    ///
+    /// # Errors
+    ///
+    /// [`IdError`] when the text is no user id.
+    pub fn devices_online<U>(&self, user: U) -> Result<Vec<DeviceId>, IdError>
+    where
+        U: TryInto<UserId>,
+        IdError: From<U::Error>,
+    {
+        Ok(self.core().devices(user.try_into()?.as_str()))
     }
 
     /// Whether a user has a stream open on this node.
-    #[must_use]
-    pub fn is_online(&self, user: impl AsRef<str>) -> bool {
-        self.connection_count(user) > 0
+    ///
+    /// # Errors
+    ///
+    /// [`IdError`] when the text is no user id.
+    pub fn is_online<U>(&self, user: U) -> Result<bool, IdError>
+    where
+        U: TryInto<UserId>,
+        IdError: From<U::Error>,
+    {
+        Ok(self.connection_count(user)? > 0)
     }
 
     /// Whether a device of a user has a stream open on this node.
-    #[must_use]
-    pub fn is_device_online(&self, user: impl AsRef<str>, device: impl AsRef<str>) -> bool {
-        let mut online = false;
-        self.core().of_user(user.as_ref(), |link| {
-            online |= link.names.device.as_ref().is_some_and(|other| other.as_str() == device.as_ref());
-        });
-        online
+    ///
+    /// # Errors
+    ///
+    /// [`IdError`] when a text is no user id, or no device id.
+    pub fn is_device_online<U, D>(&self, user: U, device: D) -> Result<bool, IdError>
+    where
+        U: TryInto<UserId>,
+        D: TryInto<DeviceId>,
+        IdError: From<U::Error> + From<D::Error>,
+    {
+        let (user, device, mut online) = (user.try_into()?, device.try_into()?, false);
+        self.core().of_user(user.as_str(), |link| online |= link.names.device.as_ref() == Some(&device));
+        Ok(online)
     }
 
     /// Who is online on a channel, on this node: the users who have a stream open that is subscribed to it, by device and
     /// sorted. Of a pattern, who is on any channel in it; of `*`, everyone online, whatever they hear. Who has just left
-    /// counts for the [grace period](crate::PresenceSettings::grace), and who was not heard of for too long does not. Nobody is
-    /// where the hub was built without [`presence`](HubBuilder::presence), or the text is no channel.
-    #[must_use]
-    pub fn presence(&self, channel: impl AsRef<str>) -> Vec<Member> {
-        let Ok(channel) = channel.as_ref().parse() else { return Vec::new() };
-        self.core().presence().map(|presence| presence.here(&channel)).unwrap_or_default()
+    /// counts for the [grace period](crate::PresenceSettings::grace), and who was not heard of for too long does not.
+    ///
+    /// # Errors
+    ///
+    /// [`PresenceError`] when the text is no channel or pattern, or the hub was built without
+    /// [`presence`](HubBuilder::presence).
+    pub fn presence<P>(&self, channel: P) -> Result<Vec<Member>, PresenceError>
+    where
+        P: TryInto<Pattern>,
+        ChannelError: From<P::Error>,
+    {
+        let channel = channel.try_into().map_err(ChannelError::from)?;
+        Ok(self.core().presence().ok_or(PresenceError::Off)?.here(&channel))
     }
 
     /// Who comes and goes on a channel or in a pattern, as [`presence`](Self::presence) says it; for the backend itself.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures_util::StreamExt;
     /// use tidings::{Hub, PresenceChange, PresenceSettings};
     /// let hub = Hub::builder().presence(PresenceSettings::default()).build().await?;
-    /// let mut watch = hub.watch_presence(&"*".parse()?);
-    /// assert_eq!(watch.next().await, PresenceChange::Here(Vec::new()));
+    /// let mut watch = hub.watch_presence("*")?;
+    /// assert_eq!(watch.next().await, Some(PresenceChange::Here(Vec::new())));
     /// # Ok(()) }
     /// ```
-    #[must_use]
-    pub fn watch_presence(&self, channel: &Pattern) -> PresenceWatch {
-        PresenceWatch::new(self.clone(), channel.clone())
+    ///
+    /// # Errors
+    ///
+    /// As [`presence`](Self::presence).
+    pub fn watch_presence<P>(&self, channel: P) -> Result<PresenceWatch, PresenceError>
+    where
+        P: TryInto<Pattern>,
+        ChannelError: From<P::Error>,
+    {
+        PresenceWatch::new(self, channel.try_into().map_err(ChannelError::from)?)
     }
 
     /// The hub's figures right now, and what it has counted. Each call looks at every open stream.
@@ -366,7 +413,7 @@ impl Hub {
         };
         let retry_ms = millis(self.config().retry);
         let opening =
-            Opening { id, names, channels, issued: identity.issued_ms(), start, permit: Some(permit), is_poll: false };
+            Opening { id, names, channels, issued: identity.issued_ms(), start, permit: Some(permit), is_bare: false };
         let link = self.core().open(opening, self.now_ms(), |greeting| {
             connected.resumed = greeting.resumed;
             connected.channels = greeting.channels.to_vec();
@@ -384,6 +431,39 @@ impl Hub {
         if self.is_draining() {
             self.core().close_all(|_| draining());
         }
+        self.call(self.config().on_connect.as_ref(), &link);
+        link
+    }
+
+    /// Opens a stream for the backend itself, from the head on.
+    pub(crate) fn open_listener(&self, channels: Pattern) -> Arc<Link> {
+        let channels = Asked { granted: vec![channels], given: Vec::new() };
+        let identity = Identity::anonymous();
+        let link = self.open_bare(&identity, Names::default(), channels, Start::Head, None, |_| {});
+        link.trace(self.core().connections(), "listener registered");
+        link
+    }
+
+    /// Opens a stream without a greeting.
+    fn open_bare(
+        &self,
+        identity: &Identity,
+        names: Names,
+        channels: Asked,
+        start: Start,
+        permit: Option<Permit>,
+        mut refused: impl FnMut(Pattern),
+    ) -> Arc<Link> {
+        let (id, issued) = (self.connection_id(), identity.issued_ms());
+        let opening = Opening { id, names, channels, issued, start, permit, is_bare: true };
+        let link = self.core().open(opening, self.now_ms(), |greeting| {
+            greeting.refused.iter().cloned().for_each(&mut refused);
+            Bytes::new()
+        });
+        link.expire_at(self.moment(identity.expires_in()));
+        if self.is_draining() {
+            self.core().close_all(|_| draining());
+        }
         link
     }
 
@@ -396,16 +476,9 @@ impl Hub {
         start: Start,
         permit: Permit,
     ) -> (Arc<Link>, Vec<Rejected>) {
-        let (id, issued, mut refused) = (self.connection_id(), identity.issued_ms(), Vec::new());
-        let opening = Opening { id, names, channels, issued, start, permit: Some(permit), is_poll: true };
-        let link = self.core().open(opening, self.now_ms(), |greeting| {
-            refused.extend(greeting.refused.iter().cloned().map(forbidden));
-            Bytes::new()
-        });
-        link.expire_at(self.moment(identity.expires_in()));
-        if self.is_draining() {
-            self.core().close_all(|_| draining());
-        }
+        let mut refused = Vec::new();
+        let refuse = |channel| refused.push(forbidden(channel));
+        let link = self.open_bare(identity, names, channels, start, Some(permit), refuse);
         (link, refused)
     }
 
@@ -435,6 +508,7 @@ impl Hub {
         self.core().close(link);
         self.inner.shared.closed.notify_waiters();
         link.trace(self.core().connections(), "connection unregistered");
+        self.call(self.config().on_disconnect.as_ref(), link);
     }
 
     /// Stops channels on a live stream.

@@ -69,6 +69,7 @@ mod event;
 mod frame;
 mod http;
 mod hub;
+mod listen;
 mod meter;
 mod origin;
 mod presence;
@@ -91,16 +92,19 @@ pub use self::{
     engine::Receipt,
     event::{Event, EventError},
     http::{ClientAddress, Limits, Rate, Routes, Serve, routes, serve},
-    hub::{Hub, HubBuilder},
+    hub::{ConnectionInfo, Hub, HubBuilder},
+    listen::{Listener, Missed, Received},
     meter::{Stats, Timing},
     origin::{DEVICE_HEADER, Origin, SESSION_HEADER, UserOrigin},
-    presence::{PresenceChange, PresenceSettings, PresenceWatch},
+    presence::{PresenceChange, PresenceError, PresenceSettings, PresenceWatch},
     publish::{Invalid, PublishError, Published, To},
     typed::Typed,
 };
 pub use tidings_protocol::{
-    Channel, ChannelError, Cursor, DeviceId, EventType, Except, IdError, Key, Pattern, SessionId, Source, UserId,
-    frame::Member, segment,
+    Channel, ChannelError, ConnectionId, Cursor, DeviceId, EventType, Except, IdError, Key, Pattern, SessionId, Source,
+    UserId,
+    frame::{GapReason, Member},
+    segment,
 };
 
 #[cfg(doctest)]

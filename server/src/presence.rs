@@ -38,7 +38,7 @@ use tidings_protocol::{
 
 use self::room::{Room, Told};
 pub use self::settings::PresenceSettings;
-pub use self::watch::{PresenceChange, PresenceWatch};
+pub use self::watch::{PresenceChange, PresenceError, PresenceWatch};
 use crate::{clock::millis, record::json_frame};
 
 /// The driver of a seat, which takes the news.

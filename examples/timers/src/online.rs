@@ -3,8 +3,9 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use futures_util::StreamExt;
 use parking_lot::Mutex;
-use tidings::{Hub, Member, Pattern, PresenceChange};
+use tidings::{Hub, Member, PresenceChange, PresenceError};
 
 use crate::{App, devices::tell_presence};
 
@@ -37,16 +38,16 @@ impl Online {
 }
 
 /// Follows who is online, for as long as the runtime runs.
-pub(crate) fn follow(hub: &Hub, app: App) {
-    let everyone: Pattern = "*".parse().expect("`*` is a pattern");
-    let mut watch = hub.watch_presence(&everyone);
+pub(crate) fn follow(hub: &Hub, app: App) -> Result<(), PresenceError> {
+    let mut watch = hub.watch_presence("*")?;
     tokio::spawn(async move {
-        loop {
-            for member in app.online.take(watch.next().await) {
+        while let Some(change) = watch.next().await {
+            for member in app.online.take(change) {
                 if let Err(error) = tell_presence(&app, &member).await {
                     tracing::warn!(?error, "a device's coming or going was not told");
                 }
             }
         }
     });
+    Ok(())
 }

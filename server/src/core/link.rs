@@ -40,6 +40,8 @@ pub(crate) struct Link {
     pub(crate) waker: AtomicWaker,
     /// Where presence is on.
     pub(super) place: OnceLock<Place>,
+    /// Whether the application is told of it.
+    pub(crate) has_hooks: bool,
     /// Its place among the streams that there may be, given back with this.
     pub(super) _permit: Option<Permit>,
 }

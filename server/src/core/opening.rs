@@ -27,8 +27,8 @@ pub(crate) struct Opening {
     pub(crate) issued: Issued,
     pub(crate) start: Start,
     pub(crate) permit: Option<Permit>,
-    /// It ends as soon as it has said something, and nobody is there by it. Its greeting is empty.
-    pub(crate) is_poll: bool,
+    /// It is a poll, or a listener of this process: its greeting is empty, nobody is there by it, and no hook is called for it.
+    pub(crate) is_bare: bool,
 }
 
 /// Where a stream starts.
@@ -66,7 +66,7 @@ impl Core {
         now_ms: u64,
         greet: impl FnOnce(Greeting<'_>) -> bytes::Bytes,
     ) -> Arc<Link> {
-        let Opening { id, names, channels, issued, start, permit, is_poll } = opening;
+        let Opening { id, names, channels, issued, start, permit, is_bare } = opening;
         // Held until the link is registered, so that no record slips between the position and the routes.
         let window = self.window.read();
         let resumes = matches!(start, Start::Resume { .. });
@@ -102,6 +102,7 @@ impl Core {
             due: AtomicBool::new(true),
             waker: AtomicWaker::new(),
             place: OnceLock::new(),
+            has_hooks: !is_bare,
             _permit: permit,
         });
         registry.insert(link.clone());
@@ -110,7 +111,7 @@ impl Core {
             self.check_late(&window, &link, cursor);
         }
         drop(window);
-        if !is_poll {
+        if !is_bare {
             self.seat(&link, &held, now_ms);
         }
         link

@@ -81,7 +81,7 @@ impl House {
 
     fn open_asking(&self, names: Names, issued: Issued, channels: Asked, start: Start) -> Arc<Link> {
         let id = ConnectionId::new(format!("c{}", fastrand::u64(..))).unwrap();
-        let opening = Opening { id, names, channels, issued, start, permit: None, is_poll: false };
+        let opening = Opening { id, names, channels, issued, start, permit: None, is_bare: false };
         self.core.open(opening, 0, |greeting| {
             let id = greeting.id.map(|position| format!("id: {position}\n")).unwrap_or_default();
             let refused = serde_json::json!({"rejected": greeting.refused});

@@ -40,7 +40,7 @@ pub(super) async fn here(State(gate): State<Gate>, request: Request) -> Result<R
         return Err(Refusal::new(Code::Forbidden, format!("no grant to see who is on {channel}")));
     }
     gate.limiter.look(&identity, &parts)?;
-    let here = gate.hub.presence(channel.as_str());
+    let here = gate.hub.core().presence().map(|presence| presence.here(&channel)).unwrap_or_default();
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(PresenceAnswer { channel, here })).into_response())
 }
 

@@ -13,7 +13,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use http_body::Frame;
 use tidings_protocol::{Cursor, DeviceId, Pattern, SessionId, problem::Code, sse};
@@ -21,13 +20,10 @@ use tidings_protocol::{Cursor, DeviceId, Pattern, SessionId, problem::Code, sse}
 use super::{problem::Refusal, routes::Gate, serve::Endless};
 use crate::{
     Hub,
-    connection::{Fetched, Names, Step},
+    connection::Names,
     core::Link,
-    hub::Resume,
+    hub::{Reader, Resume},
 };
-
-/// About how many bytes one write carries at most.
-const WRITE_BYTES: usize = 64 << 10;
 
 /// `HEAD`: a stream has no head without its body, for it is opened by answering.
 pub(super) async fn head() -> Response {
@@ -124,24 +120,17 @@ pub(super) fn malformed_channel(text: &str, error: tidings_protocol::ChannelErro
     Refusal::new(Code::MalformedChannel, format!("{text:?}: {error}"))
 }
 
-type Read = BoxFuture<'static, Fetched>;
-
-/// The driver of one connection for any HTTP server: asked for bytes, it asks the connection.
-pub(super) struct StreamBody {
-    hub: Hub,
-    link: Arc<Link>,
-    /// A page of the engine's log on its way, and the position it begins after.
-    read: Option<Box<(Cursor, Read)>>,
-}
+/// The body of a stream, for any HTTP server.
+pub(super) struct StreamBody(Reader);
 
 impl StreamBody {
     pub(super) fn new(hub: Hub, link: Arc<Link>) -> Self {
-        Self { hub, link, read: None }
+        Self(Reader::new(hub, link))
     }
 
     /// Whether a page of the engine's log is on its way.
     pub(super) fn is_reading(&self) -> bool {
-        self.read.is_some()
+        self.0.is_reading()
     }
 }
 
@@ -150,34 +139,7 @@ impl http_body::Body for StreamBody {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let this = &mut *self;
-        // Registered first: what is filed after the look below wakes this task.
-        this.link.waker.register(cx.waker());
-        loop {
-            if let Some(reading) = &mut this.read {
-                let (after, read) = &mut **reading;
-                if let Poll::Ready(fetched) = read.as_mut().poll(cx) {
-                    this.hub.core().page(&this.link, *after, fetched);
-                    this.read = None;
-                    this.link.set_reading(false);
-                }
-            }
-            // While it waits for a page, too: heartbeats and its end do not depend on the engine.
-            match this.hub.core().step(&this.link, WRITE_BYTES, this.hub.now_ms()) {
-                Step::Write(frames) => return Poll::Ready(Some(Ok(Frame::data(joined(frames))))),
-                Step::Read { after } => {
-                    if this.read.as_ref().is_some_and(|reading| reading.0 == after) {
-                        return Poll::Pending;
-                    }
-                    let (hub, link) = (this.hub.clone(), this.link.clone());
-                    let read: Read = Box::pin(async move { hub.page(&link, after).await });
-                    this.read = Some(Box::new((after, read)));
-                    this.link.set_reading(true);
-                }
-                Step::Idle => return Poll::Pending,
-                Step::End => return Poll::Ready(None),
-            }
-        }
+        self.0.poll_frames(cx).map(|frames| Some(Ok(Frame::data(joined(frames?)))))
     }
 }
 
@@ -186,11 +148,5 @@ fn joined(mut frames: Vec<Bytes>) -> Bytes {
     match frames.len() {
         1 => frames.remove(0),
         _ => frames.concat().into(),
-    }
-}
-
-impl Drop for StreamBody {
-    fn drop(&mut self) {
-        self.hub.close(&self.link);
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Hub, Inner, Shared, driver, follow, history::History};
+use super::{ConnectionInfo, Hub, Inner, Shared, driver, follow, history::History};
 use crate::{
     clock::Clock,
     config::Config,
@@ -99,6 +99,38 @@ impl HubBuilder {
     /// How long credentials live at most: for so long a revocation refuses those issued before it. Defaults to 24 hours.
     pub fn revocation_life(mut self, life: Duration) -> Self {
         self.config.revocation_life = life;
+        self
+    }
+
+    /// Called with each stream that was opened, after it is counted ([`Hub::is_online`]) and before its first byte. It runs on the
+    /// task of the request, so it must not block: for what takes time, it spawns a task. Answers to polls are not streams.
+    /// Defaults to nothing; set twice, the last one is called.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tidings::Hub;
+    /// let hub = Hub::builder()
+    ///     .on_connect(|_, connection| println!("{:?} came", connection.user_id))
+    ///     .on_disconnect(|hub, connection| {
+    ///         let Some(user) = &connection.user_id else { return };
+    ///         if hub.connection_count(user) == Ok(0) {
+    ///             println!("that was the last stream of {user}");
+    ///         }
+    ///     })
+    ///     .build()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn on_connect(mut self, hook: impl Fn(&Hub, &ConnectionInfo) + Send + Sync + 'static) -> Self {
+        self.config.on_connect = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called with each stream that has ended, however it did, after it is counted no more: once for each call of
+    /// [`on_connect`](Self::on_connect). A client that went away without a word has ended when that is noticed. What holds for
+    /// `on_connect` holds here. Defaults to nothing.
+    pub fn on_disconnect(mut self, hook: impl Fn(&Hub, &ConnectionInfo) + Send + Sync + 'static) -> Self {
+        self.config.on_disconnect = Some(Arc::new(hook));
         self
     }
 

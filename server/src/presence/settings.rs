@@ -9,7 +9,7 @@ use std::time::Duration;
 /// use std::time::Duration;
 /// use tidings::{Hub, PresenceSettings};
 /// let hub = Hub::builder().presence(PresenceSettings::default().grace(Duration::from_secs(5))).build().await?;
-/// assert!(hub.presence("room:7").is_empty());
+/// assert!(hub.presence("room:7")?.is_empty());
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

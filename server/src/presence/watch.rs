@@ -1,18 +1,28 @@
 //! Presence as the backend hears it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
 
-use tidings_protocol::{Pattern, frame::Member};
-use tokio::sync::Notify;
+use futures_util::{Stream, task::AtomicWaker};
+use tidings_protocol::{ChannelError, Pattern, frame::Member};
 
 use super::{News, Presence, SeatId, Wake};
 use crate::Hub;
 
 /// Who comes and goes on a channel, told to the backend itself; from [`Hub::watch_presence`]. It keeps the hub running.
 #[derive(Debug)]
+#[must_use = "a stream does nothing until it is polled"]
 pub struct PresenceWatch {
     hub: Hub,
-    seat: Option<(SeatId, Arc<Bell>)>,
+    seat: SeatId,
+    bell: Arc<Bell>,
     news: VecDeque<PresenceChange>,
 }
 
@@ -30,39 +40,60 @@ pub enum PresenceChange {
     },
 }
 
+/// Why nobody can be told who is online.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PresenceError {
+    /// The text is no channel or pattern.
+    #[error("not a channel: {0}")]
+    Channel(#[from] ChannelError),
+    /// The hub was built without [`presence`](crate::HubBuilder::presence).
+    #[error("the hub was built without presence")]
+    Off,
+}
+
 #[derive(Debug, Default)]
-struct Bell(Notify);
+struct Bell {
+    rung: AtomicBool,
+    waker: AtomicWaker,
+}
 
 impl Wake for Bell {
     fn ring(&self) {
-        // Kept until it is waited for.
-        self.0.notify_one();
+        // Kept until it is asked for.
+        self.rung.store(true, Ordering::Release);
+        self.waker.wake();
     }
 }
 
 impl PresenceWatch {
-    pub(crate) fn new(hub: Hub, channel: Pattern) -> Self {
-        let seat = hub.core().presence().map(|presence| {
-            let bell = Arc::new(Bell::default());
-            let wake = Arc::downgrade(&bell);
-            let seat = presence.sit(None, wake, 0);
-            presence.watch(seat, 0, vec![channel]);
-            (seat, bell)
-        });
-        Self { hub, seat, news: VecDeque::new() }
+    pub(crate) fn new(hub: &Hub, channel: Pattern) -> Result<Self, PresenceError> {
+        let presence = hub.core().presence().ok_or(PresenceError::Off)?;
+        let bell = Arc::new(Bell::default());
+        let wake = Arc::downgrade(&bell);
+        let seat = presence.sit(None, wake, 0);
+        presence.watch(seat, 0, vec![channel]);
+        Ok(Self { hub: hub.clone(), seat, bell, news: VecDeque::new() })
     }
+}
 
-    /// The next change, as soon as there is one; never where the hub was built without presence. It may be dropped and called
-    /// again, and nothing is missed.
-    pub async fn next(&mut self) -> PresenceChange {
+impl Stream for PresenceWatch {
+    type Item = PresenceChange;
+
+    /// The next change; the stream does not end. A `next()` may be dropped and called again, and nothing is missed.
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<PresenceChange>> {
+        let Self { hub, seat, bell, news } = &mut *self;
+        // Registered first: what is told after the look below wakes this task.
+        bell.waker.register(cx.waker());
         loop {
-            if let Some(change) = self.news.pop_front() {
-                return change;
+            if let Some(change) = news.pop_front() {
+                return Poll::Ready(Some(change));
             }
-            let Some((seat, bell)) = &self.seat else { return std::future::pending().await };
-            bell.0.notified().await;
-            let taken = self.hub.core().presence().map(|presence| presence.take(*seat)).unwrap_or_default();
-            self.news.extend(taken.into_iter().filter_map(change));
+            if !bell.rung.swap(false, Ordering::AcqRel) {
+                return Poll::Pending;
+            }
+            let taken = hub.core().presence().map(|presence| presence.take(*seat)).unwrap_or_default();
+            news.extend(taken.into_iter().filter_map(change));
         }
     }
 }
@@ -77,8 +108,8 @@ fn change(news: News) -> Option<PresenceChange> {
 
 impl Drop for PresenceWatch {
     fn drop(&mut self) {
-        if let (Some((seat, _)), Some(presence)) = (&self.seat, self.hub.core().presence()) {
-            Presence::stand_up(presence, *seat, 0);
+        if let Some(presence) = self.hub.core().presence() {
+            Presence::stand_up(presence, self.seat, 0);
         }
     }
 }

@@ -38,7 +38,7 @@ mod connections {
 
         drop(second);
         // The place is free when the server has noticed.
-        eventually(|| fixture.hub.connection_count("ana") == 1).await;
+        eventually(|| fixture.hub.connection_count("ana").unwrap() == 1).await;
         ana.get("/check", &[]).await.good();
         ana.stream(&[]).await;
     }

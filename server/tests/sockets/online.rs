@@ -1,19 +1,20 @@
 //! Who is online, and draining.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use tokio::{io::AsyncWriteExt, net::TcpSocket};
 
 use crate::fixture::{Fixture, eventually};
 
-/// Until the server has noticed what a client did; the machine is given time by yielding, not by waiting.
-
 #[tokio::test]
 async fn a_hub_without_streams_has_nobody_online() {
     let fixture = Fixture::start().await;
-    assert!(!fixture.hub.is_online("ana") && !fixture.hub.is_device_online("ana", "laptop"));
-    assert_eq!(fixture.hub.connection_count("ana"), 0);
+    assert!(!fixture.hub.is_online("ana").unwrap() && !fixture.hub.is_device_online("ana", "laptop").unwrap());
+    assert_eq!(fixture.hub.connection_count("ana").unwrap(), 0);
     let stats = fixture.hub.stats();
     assert_eq!((stats.connections, stats.users, stats.head), (0, 0, fixture.hub.cursor()));
 }
@@ -30,11 +31,11 @@ async fn streams_are_counted_per_user_and_devices_once_each() {
         fixture.stream("anonymous", &[]).await,
     ];
     let hub = &fixture.hub;
-    assert_eq!((hub.connection_count("ana"), hub.connection_count("bob")), (4, 1));
-    let devices: Vec<_> = hub.devices_online("ana").iter().map(ToString::to_string).collect();
+    assert_eq!((hub.connection_count("ana").unwrap(), hub.connection_count("bob").unwrap()), (4, 1));
+    let devices: Vec<_> = hub.devices_online("ana").unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(devices, ["laptop", "phone"]);
-    assert!(hub.is_online("ana") && hub.is_device_online("ana", "phone"));
-    assert!(!hub.is_device_online("ana", "desk") && !hub.is_device_online("bob", "phone"));
+    assert!(hub.is_online("ana").unwrap() && hub.is_device_online("ana", "phone").unwrap());
+    assert!(!hub.is_device_online("ana", "desk").unwrap() && !hub.is_device_online("bob", "phone").unwrap());
     let stats = hub.stats();
     assert_eq!((stats.connections, stats.users), (6, 2));
 }
@@ -45,10 +46,13 @@ async fn a_stream_that_ends_is_no_longer_counted() {
     let leaves = fixture.stream("ana", &[("deviceId", "phone")]).await;
     let _stays = fixture.stream("ana", &[("deviceId", "laptop")]).await;
     drop(leaves);
-    eventually(|| fixture.hub.connection_count("ana") == 1).await;
-    assert!(!fixture.hub.is_device_online("ana", "phone") && fixture.hub.is_device_online("ana", "laptop"));
+    eventually(|| fixture.hub.connection_count("ana").unwrap() == 1).await;
+    assert!(
+        !fixture.hub.is_device_online("ana", "phone").unwrap()
+            && fixture.hub.is_device_online("ana", "laptop").unwrap()
+    );
     drop(_stays);
-    eventually(|| !fixture.hub.is_online("ana")).await;
+    eventually(|| !fixture.hub.is_online("ana").unwrap()).await;
     let stats = fixture.hub.stats();
     assert_eq!((stats.connections, stats.users), (0, 0));
 }
@@ -124,7 +128,7 @@ async fn a_client_that_does_not_read_does_not_hold_up_the_shutdown() {
     let mut stalled = socket.connect(fixture.address).await.unwrap();
     let request = b"GET /api/events?channels=news:* HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ana\r\n\r\n";
     stalled.write_all(request).await.unwrap();
-    eventually(|| fixture.hub.is_online("ana")).await;
+    eventually(|| fixture.hub.is_online("ana").unwrap()).await;
     // More than the sockets between hold; another one has had it all.
     let mut reading = fixture.stream("bob", &[("channels", "news:*")]).await;
     let filler = "x".repeat(60_000);
@@ -167,4 +171,28 @@ async fn what_a_hub_did_is_counted() {
     assert_eq!((stats.connections_behind, stats.lag, stats.publish_refused, stats.publish_unknown), (0, 0, 0, 0));
     let sent: usize = streams.iter().chain([&lost]).map(|stream| stream.raw.len()).sum();
     assert_eq!(stats.sent_bytes, sent as u64);
+}
+
+#[tokio::test]
+async fn the_application_is_called_once_as_a_stream_comes_and_once_as_it_goes() {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let (came, went) = (calls.clone(), calls.clone());
+    let fixture = Fixture::with(|hub| {
+        hub.on_connect(move |hub, connection| {
+            let user = connection.user_id.as_ref().unwrap();
+            came.lock().unwrap().push(format!("{user} came, {}", hub.connection_count(user).unwrap()));
+            panic!("a hook that panics ends no stream");
+        })
+        .on_disconnect(move |hub, connection| {
+            let user = connection.user_id.as_ref().unwrap();
+            let device = connection.device_id.as_ref().unwrap();
+            went.lock().unwrap().push(format!("{user} went from {device}, {}", hub.connection_count(user).unwrap()));
+        })
+    })
+    .await;
+    let stream = fixture.stream("ana", &[("deviceId", "laptop"), ("channels", "news:1")]).await;
+    fixture.client("ana").post("/poll", serde_json::json!({"channels": []})).await;
+    drop(stream);
+    eventually(|| calls.lock().unwrap().len() == 2).await;
+    assert_eq!(*calls.lock().unwrap(), ["ana came, 1", "ana went from laptop, 0"]);
 }

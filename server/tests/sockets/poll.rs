@@ -249,7 +249,7 @@ async fn it_ends_with_the_server_and_makes_nobody_present() {
     let presence = tidings::PresenceSettings::default();
     let fixture = Fixture::with(|hub| hub.presence(presence)).await;
     poll(&fixture.client("ana"), json!({"channels": channels(&["news:1"])})).await;
-    assert!(fixture.hub.presence("news:1").is_empty());
+    assert!(fixture.hub.presence("news:1").unwrap().is_empty());
     let body = json!({"channels": channels(&["news:1"]), "waitMs": 60_000});
     let client = fixture.client("ana");
     let (answer, ()) = tokio::join!(poll(&client, body), async {

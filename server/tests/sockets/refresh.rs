@@ -159,7 +159,7 @@ async fn a_refresh_that_comes_late_takes_nothing_from_the_next_stream() {
     let refresh = tokio::spawn(async move { client.post("/refresh", json!({"connectionId": id})).await });
     asked.notified().await;
     drop(first);
-    eventually(|| fixture.hub.connection_count("ana") == 0).await;
+    eventually(|| fixture.hub.connection_count("ana").unwrap() == 0).await;
     let mut second = fixture.stream("ana", &[("channels", "room:1")]).await;
     go.notify_one();
     let _ = refresh.await.unwrap();

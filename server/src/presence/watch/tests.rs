@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use tidings_protocol::UserId;
 use tokio::time::Instant;
 
@@ -34,14 +35,14 @@ fn moved(join: &[&str], leave: &[&str]) -> PresenceChange {
 /// The next change, and after how many seconds it came.
 async fn next(watch: &mut PresenceWatch) -> (PresenceChange, u64) {
     let started = Instant::now();
-    let change = watch.next().await;
+    let change = watch.next().await.expect("it does not end");
     (change, started.elapsed().as_secs())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_leave_is_told_after_the_grace_period_and_a_ghost_is_one_for_75_seconds() {
     let hub = Hub::builder().presence(PresenceSettings::default()).build().await.unwrap();
-    let mut watch = hub.watch_presence(&"room:1".parse().unwrap());
+    let mut watch = hub.watch_presence("room:1").unwrap();
     assert_eq!(next(&mut watch).await, (PresenceChange::Here(Vec::new()), 0));
     let (ana, bob) = (open(&hub, "ana"), open(&hub, "bob"));
     assert_eq!(next(&mut watch).await, (moved(&["ana", "bob"], &[]), 0));
@@ -58,17 +59,19 @@ async fn a_leave_is_told_after_the_grace_period_and_a_ghost_is_one_for_75_second
 #[tokio::test(start_paused = true)]
 async fn a_change_that_was_not_waited_for_to_the_end_is_told_the_next_time() {
     let hub = Hub::builder().presence(PresenceSettings::default()).build().await.unwrap();
-    let mut watch = hub.watch_presence(&"*".parse().unwrap());
+    let mut watch = hub.watch_presence("*").unwrap();
     watch.next().await;
     tokio::time::timeout(Duration::from_secs(1), watch.next()).await.expect_err("nobody came");
     let _ana = open(&hub, "ana");
-    assert_eq!(watch.next().await, moved(&["ana"], &[]));
+    assert_eq!(watch.next().await.unwrap(), moved(&["ana"], &[]));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_hub_without_presence_tells_nothing() {
+#[tokio::test]
+async fn a_hub_without_presence_says_so_and_so_does_what_is_no_channel() {
     let hub = Hub::builder().build().await.unwrap();
-    let _ana = open(&hub, "ana");
-    let mut watch = hub.watch_presence(&"*".parse().unwrap());
-    tokio::time::timeout(Duration::from_secs(3_600), watch.next()).await.expect_err("nothing is told");
+    assert_eq!(hub.watch_presence("*").unwrap_err(), PresenceError::Off);
+    assert_eq!(hub.presence("*"), Err(PresenceError::Off));
+    let hub = Hub::builder().presence(PresenceSettings::default()).build().await.unwrap();
+    assert!(matches!(hub.watch_presence("a::b").unwrap_err(), PresenceError::Channel(_)));
+    assert!(matches!(hub.presence("a::b"), Err(PresenceError::Channel(_))));
 }
