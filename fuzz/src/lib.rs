@@ -46,7 +46,8 @@ impl Default for House {
                 }
             };
             let jwt = Jwt::new(JwtKey::hs256(SECRET).expect("32 bytes")).cookie("token").token_parameter();
-            let auth = ana.or(jwt).allow("chat:*").allow_publish("chat:*").allow_presence("chat:*");
+            let auth = ana.or(jwt).allow("chat:*").and_then(|auth| auth.allow_publish("chat:*"));
+            let auth = auth.and_then(|auth| auth.allow_presence("chat:*")).expect("grants");
             let often = Rate::per_second(1_000_000_000);
             let limits = Limits::default().subscribe_rate(often).publish_rate(often).poll_rate(often);
             let routes = Routes::new(hub, auth).publish().latency().tickets(MemoryTickets::default()).limits(limits);

@@ -15,7 +15,7 @@ use axum::{
 use serde_json::{Value, json};
 use tidings::{
     Hub,
-    auth::{Auth, Forward, ForwardError},
+    auth::{Auth, Forward},
 };
 
 /// What would be the application: it answers who its cookie belongs to, and may grant channels.
@@ -33,8 +33,8 @@ fn application() -> Router {
     )
 }
 
-fn hub(hub: Hub, application: &str) -> Result<Router, ForwardError> {
-    let auth = Forward::new(&format!("http://{application}/api/me"))?.allow("timer:{user}");
+fn hub(hub: Hub, application: &str) -> Result<Router, Box<dyn std::error::Error>> {
+    let auth = Forward::new(&format!("http://{application}/api/me"))?.allow("timer:{user}")?;
     Ok(Router::new().nest("/api/events", tidings::routes(hub, auth)))
 }
 

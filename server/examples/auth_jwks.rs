@@ -68,7 +68,7 @@ async fn app(hub: Hub, jwks: String, token_parameter: bool) -> Result<Router, Er
         }
     });
     let jwt = if token_parameter { jwt.token_parameter() } else { jwt };
-    Ok(Router::new().nest("/api/events", tidings::routes(hub, jwt.allow("news:*"))))
+    Ok(Router::new().nest("/api/events", tidings::routes(hub, jwt.allow("news:*")?)))
 }
 
 #[tokio::main]

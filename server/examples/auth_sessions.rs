@@ -21,7 +21,7 @@ use axum::{
     routing::post,
 };
 use tidings::{
-    Hub, UserId,
+    ChannelError, Hub, UserId,
     auth::{Auth, AuthError, AuthRequest, Identity},
 };
 use tokio::sync::RwLock;
@@ -45,7 +45,7 @@ impl Database {
     }
 }
 
-fn app(hub: Hub) -> Router {
+fn app(hub: Hub) -> Result<Router, ChannelError> {
     let database = Database::default();
     let sessions = database.clone();
     let auth = move |request: AuthRequest| {
@@ -59,7 +59,7 @@ fn app(hub: Hub) -> Router {
         }
     };
     let members = database.clone();
-    let auth = auth.allow("timer:{user}").allow_if(move |identity, channel| {
+    let auth = auth.allow("timer:{user}")?.allow_if(move |identity, channel| {
         let database = members.clone();
         async move {
             let (Some(user), Some(room)) = (identity.user_id(), channel.as_str().strip_prefix("room:")) else {
@@ -68,7 +68,7 @@ fn app(hub: Hub) -> Router {
             database.is_member(user, room).await.map_err(|error| AuthError::Unavailable(error.into()))
         }
     });
-    Router::new().route("/login", post(login)).with_state(database).nest("/api/events", tidings::routes(hub, auth))
+    Ok(Router::new().route("/login", post(login)).with_state(database).nest("/api/events", tidings::routes(hub, auth)))
 }
 
 /// There is no password: this is about what comes after.
@@ -86,7 +86,7 @@ async fn login(State(database): State<Database>, Query(form): Query<HashMap<Stri
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:4100").await?;
     println!("listening on http://{}", listener.local_addr()?);
-    tidings::serve(listener, app(Hub::builder().build().await?)).await?;
+    tidings::serve(listener, app(Hub::builder().build().await?)?).await?;
     Ok(())
 }
 
@@ -98,7 +98,7 @@ mod tests {
     async fn a_session_opens_a_stream_with_what_the_database_grants() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let app = app(Hub::builder().build().await.unwrap());
+        let app = app(Hub::builder().build().await.unwrap()).unwrap();
         tokio::spawn(async move { tidings::serve(listener, app).await });
         let http = reqwest::Client::new();
         let stream = format!("{base}/api/events?channels=timer:ana,room:7,room:8");

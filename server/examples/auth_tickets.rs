@@ -10,25 +10,25 @@
 
 use axum::Router;
 use tidings::{
-    Hub, Routes,
+    ChannelError, Hub, Routes,
     auth::{Auth, AuthError, AuthRequest, Identity, MemoryTickets},
 };
 
-fn app(hub: Hub) -> Router {
+fn app(hub: Hub) -> Result<Router, ChannelError> {
     // Any way in will do: whoever it lets in may have a ticket.
     let auth = |request: AuthRequest| async move {
         let token = request.bearer().ok_or(AuthError::Missing)?;
         Identity::user(token.strip_prefix("token-of-").ok_or(AuthError::Invalid)?)
     };
-    let routes = Routes::new(hub, auth.allow("timer:{user}")).tickets(MemoryTickets::default());
-    Router::new().nest("/api/events", routes.into_router())
+    let routes = Routes::new(hub, auth.allow("timer:{user}")?).tickets(MemoryTickets::default());
+    Ok(Router::new().nest("/api/events", routes.into_router()))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:4100").await?;
     println!("listening on http://{}", listener.local_addr()?);
-    tidings::serve(listener, app(Hub::builder().build().await?)).await?;
+    tidings::serve(listener, app(Hub::builder().build().await?)?).await?;
     Ok(())
 }
 
@@ -40,7 +40,7 @@ mod tests {
     async fn a_ticket_opens_one_stream_of_its_owner() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/api/events", listener.local_addr().unwrap());
-        let app = app(Hub::builder().build().await.unwrap());
+        let app = app(Hub::builder().build().await.unwrap()).unwrap();
         tokio::spawn(async move { tidings::serve(listener, app).await });
         let http = reqwest::Client::new();
         let call = http.post(format!("{base}/ticket")).bearer_auth("token-of-ana");

@@ -44,7 +44,7 @@ async fn main() -> Result<(), Failure> {
         async move { identity }
     };
     let limits = tidings::Limits::default().connections_per_user(10_000);
-    let routes = tidings::Routes::new(hub.clone(), auth.allow("*")).limits(limits).into_router();
+    let routes = tidings::Routes::new(hub.clone(), auth.allow("*")?).limits(limits).into_router();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(tidings::serve(listener, Router::new().nest("/events", routes)).into_future());

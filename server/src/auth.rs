@@ -13,12 +13,13 @@
 //!     Identity::user(user)
 //! };
 //! // Grants that hold for everyone; `{user}` is the user's own id, as one channel segment.
-//! let auth = auth.allow("timer:{user}").allow("news:*");
+//! let auth = auth.allow("timer:{user}")?.allow("news:*")?;
 //! // And what only the database knows.
 //! let auth = auth.allow_if(|identity, channel| async move {
 //!     Ok(identity.user_id().is_some() && is_member("ana", channel.as_str()).await)
 //! });
 //! # fn check(_: impl Auth) {} check(auth);
+//! # Ok::<(), tidings::ChannelError>(())
 //! ```
 //!
 //! # Ways in
@@ -26,6 +27,7 @@
 //! | | |
 //! |---|---|
 //! | a closure | your sessions, your cookies, your database |
+//! | [`from_extractor`] | the extractor by which your handlers know the user, and your state |
 //! | `Jwt` | JSON Web Tokens, with the feature `jwt` |
 //! | `Forward` | an endpoint of your application is asked, with the feature `forward` |
 //! | [`Tickets`](crate::Routes::tickets) | single-use texts for clients that can set no header, beside any of these |
@@ -35,6 +37,7 @@
 
 mod combine;
 mod error;
+mod extract;
 #[cfg(feature = "forward")]
 mod forward;
 mod grant;
@@ -52,11 +55,12 @@ use async_trait::async_trait;
 pub use forward::{Forward, ForwardError};
 #[cfg(feature = "jwt")]
 pub use jwt::{Jwt, JwtKey, JwtKeyError, JwtKeys};
-use tidings_protocol::Channel;
+use tidings_protocol::{Channel, ChannelError};
 
 pub use self::{
     combine::{Allow, AllowIf, Or},
     error::AuthError,
+    extract::{FromExtractor, from_extractor},
     grant::Grant,
     identity::Identity,
     request::AuthRequest,
@@ -79,39 +83,45 @@ pub trait Auth: Send + Sync + 'static {
     /// Allows everyone whom this lets in to subscribe to a channel or pattern, in which `{user}` stands for the user's id as
     /// one segment.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When the text is no channel or pattern: a mistake in the program, found at start-up.
-    fn allow(self, grant: &str) -> Allow<Self>
+    /// [`ChannelError`] when the text is no grant.
+    fn allow<G>(self, grant: G) -> Result<Allow<Self>, ChannelError>
     where
         Self: Sized,
+        G: TryInto<Grant>,
+        ChannelError: From<G::Error>,
     {
-        Allow { auth: self, grant: Grant::expect(grant), kind: Kind::Subscribe }
+        Ok(Allow { auth: self, grant: grant.try_into()?, kind: Kind::Subscribe })
     }
 
     /// Allows everyone whom this lets in to publish over HTTP, in their own name; see [`Identity::allow_publish`].
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// As [`allow`](Self::allow).
-    fn allow_publish(self, grant: &str) -> Allow<Self>
+    /// [`ChannelError`] when the text is no grant.
+    fn allow_publish<G>(self, grant: G) -> Result<Allow<Self>, ChannelError>
     where
         Self: Sized,
+        G: TryInto<Grant>,
+        ChannelError: From<G::Error>,
     {
-        Allow { auth: self, grant: Grant::expect(grant), kind: Kind::Publish }
+        Ok(Allow { auth: self, grant: grant.try_into()?, kind: Kind::Publish })
     }
 
     /// Allows everyone whom this lets in to see who is online on a channel, or on all in a pattern (`*`: everyone), where the
     /// hub has [presence](crate::HubBuilder::presence); see [`Identity::allow_presence`].
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// As [`allow`](Self::allow).
-    fn allow_presence(self, grant: &str) -> Allow<Self>
+    /// [`ChannelError`] when the text is no grant.
+    fn allow_presence<G>(self, grant: G) -> Result<Allow<Self>, ChannelError>
     where
         Self: Sized,
+        G: TryInto<Grant>,
+        ChannelError: From<G::Error>,
     {
-        Allow { auth: self, grant: Grant::expect(grant), kind: Kind::Presence }
+        Ok(Allow { auth: self, grant: grant.try_into()?, kind: Kind::Presence })
     }
 
     /// Asks `may` (a database, say) about each channel that no grant covers, as [`may_subscribe`](Self::may_subscribe). Where
@@ -147,13 +157,14 @@ pub trait Auth: Send + Sync + 'static {
     /// use tidings::auth::{Auth, AuthError, AuthRequest, Identity};
     /// let services = |request: AuthRequest| async move {
     ///     match request.bearer().ok_or(AuthError::Missing)? {
-    ///         "s3cret" => Ok(Identity::user("billing")?.backend().allow_publish(&"invoice:*".parse().unwrap())),
+    ///         "s3cret" => Ok(Identity::user("billing")?.backend().allow_publish("invoice:*")?),
     ///         _ => Err(AuthError::Invalid),
     ///     }
     /// };
     /// let guests = |_: AuthRequest| async { Ok(Identity::anonymous()) };
-    /// let auth = services.or(guests).allow("news:*");
+    /// let auth = services.or(guests).allow("news:*")?;
     /// # fn check(_: impl Auth) {} check(auth);
+    /// # Ok::<(), tidings::ChannelError>(())
     /// ```
     fn or<B: Auth>(self, other: B) -> Or<Self, B>
     where

@@ -30,6 +30,7 @@ mod stream;
 mod ticket;
 
 pub use address::ClientAddress;
+pub use cors::{Cors, OriginError};
 pub use limits::{Limits, Rate};
 pub use routes::{Routes, routes};
 pub use serve::{Serve, serve};

@@ -15,7 +15,7 @@
 //!     let auth = |request: AuthRequest| async move {
 //!         Identity::user(session_user(&request).await.ok_or(AuthError::Missing)?)
 //!     };
-//!     let auth = auth.allow("timer:{user}");
+//!     let auth = auth.allow("timer:{user}")?;
 //!
 //!     let app = Router::new()
 //!         .route("/api/timers", post(start_timer))
@@ -91,7 +91,7 @@ pub use self::hub::simulation;
 pub use self::{
     engine::Receipt,
     event::{Event, EventError},
-    http::{ClientAddress, Limits, Rate, Routes, Serve, routes, serve},
+    http::{ClientAddress, Cors, Limits, OriginError, Rate, Routes, Serve, routes, serve},
     hub::{ConnectionInfo, Hub, HubBuilder},
     listen::{Listener, Missed, Received},
     meter::{Stats, Timing},

@@ -47,7 +47,7 @@ async fn an_exporter_shows_what_a_hub_does_and_no_credentials() {
             _ => Err(AuthError::Invalid),
         }
     };
-    let auth = ana.or(Jwt::new(JwtKey::hs256([7; 32]).unwrap()).token_parameter()).allow("news");
+    let auth = ana.or(Jwt::new(JwtKey::hs256([7; 32]).unwrap()).token_parameter()).allow("news").unwrap();
     let routes = Routes::new(hub.clone(), auth).tickets(MemoryTickets::default()).latency();
     let router: Router = routes.into_router();
     let get = |uri: &str| Request::get(uri.to_owned());

@@ -131,9 +131,9 @@ async fn run(Options { listen, hub: builder, jwt, metrics, backend, plain }: Opt
         let identity = request.query("user").map_or_else(|| Ok(Identity::anonymous()), Identity::user)?;
         Ok(identity.backend())
     })
-    .allow("*")
-    .allow_publish("*")
-    .allow_presence("*");
+    .allow("*")?
+    .allow_publish("*")?
+    .allow_presence("*")?;
     let open = Routes::new(hub.clone(), auth).publish().latency().into_router();
     let commands =
         Router::new().route("/give/{user}/{channels}", post(give)).route("/take/{user}/{channels}", post(take));

@@ -56,7 +56,7 @@ pub fn channels() -> Channels {
 /// When the database cannot be opened.
 pub fn app(hub: Hub, database: &Path, web: &Path) -> Result<Router> {
     let db = Db::open(database).with_context(|| format!("opening {}", database.display()))?;
-    let auth = session::auth(db.clone()).allow("timer:{user}");
+    let auth = session::auth(db.clone()).allow("timer:{user}")?;
     let app = App { db, hub: hub.clone(), online: Online::default() };
     online::follow(&hub, app.clone())?;
 

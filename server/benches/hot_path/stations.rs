@@ -113,7 +113,7 @@ impl World {
         let mut node = Node::boot(Hub::builder(), 0).expect("the memory engine answers");
         node.attach().expect("the memory engine answers");
         let auth = |request: AuthRequest| async move { Identity::user(request.query("user").unwrap_or_default()) };
-        let router = Routes::new(node.hub().clone(), auth.allow("*")).into_router();
+        let router = Routes::new(node.hub().clone(), auth.allow("*").expect("a grant")).into_router();
         let streams = (0..station.streams()).map(|number| open(&router, number)).collect();
         let payload = RawValue::from_string(format!("{{\"text\":\"{}\"}}", "x".repeat(189))).expect("JSON");
         let frame = EventFrame {

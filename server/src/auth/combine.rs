@@ -28,9 +28,9 @@ impl<A: Auth> Auth for Allow<A> {
     async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
         let identity = self.auth.authenticate(request).await?;
         Ok(match self.kind {
-            Kind::Subscribe => identity.allow(&self.grant),
-            Kind::Publish => identity.allow_publish(&self.grant),
-            Kind::Presence => identity.allow_presence(&self.grant),
+            Kind::Subscribe => identity.allow(&self.grant)?,
+            Kind::Publish => identity.allow_publish(&self.grant)?,
+            Kind::Presence => identity.allow_presence(&self.grant)?,
         })
     }
 

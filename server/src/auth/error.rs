@@ -1,6 +1,9 @@
 //! Why a request was not let in.
 
-use tidings_protocol::problem::{Code, Problem};
+use tidings_protocol::{
+    ChannelError,
+    problem::{Code, Problem},
+};
 
 /// Why a request was not authenticated. Each kind is answered with its own `code`; none holds a credential.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,13 @@ pub enum AuthError {
     /// It could not be found out (the session store is down): 503 `unavailable`, and the client tries again.
     #[error("authentication is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A grant that is no channel or pattern: the program's mistake, told as what it is only to its log.
+impl From<ChannelError> for AuthError {
+    fn from(error: ChannelError) -> Self {
+        Self::Unavailable(error.into())
+    }
 }
 
 impl AuthError {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tidings_protocol::problem::{Code, Problem};
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::{Auth, AuthError, AuthRequest, Grant, Identity};
+use super::{Auth, AuthError, AuthRequest, Identity};
 
 /// The largest answer that is read.
 const ANSWER_BYTES: usize = 64 << 10;
@@ -46,9 +46,9 @@ const QUESTIONS: usize = 256;
 /// ```
 /// use std::time::Duration;
 /// use tidings::auth::{Auth, Forward};
-/// let auth = Forward::new("http://127.0.0.1:3000/api/me")?.timeout(Duration::from_secs(1)).allow("timer:{user}");
+/// let auth = Forward::new("http://127.0.0.1:3000/api/me")?.timeout(Duration::from_secs(1)).allow("timer:{user}")?;
 /// # fn check(_: impl Auth) {} check(auth);
-/// # Ok::<(), tidings::auth::ForwardError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Forward {
@@ -151,13 +151,13 @@ fn identity(body: &[u8]) -> Option<Identity> {
         None => Identity::anonymous(),
     };
     for text in answer.subscribe {
-        identity = identity.allow(&text.parse::<Grant>().ok()?);
+        identity = identity.allow(text).ok()?;
     }
     for text in answer.publish {
-        identity = identity.allow_publish(&text.parse::<Grant>().ok()?);
+        identity = identity.allow_publish(text).ok()?;
     }
     for text in answer.presence {
-        identity = identity.allow_presence(&text.parse::<Grant>().ok()?);
+        identity = identity.allow_presence(text).ok()?;
     }
     if let Some(issued) = answer.issued_at {
         identity = identity.issued_at(std::time::SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(issued))?);

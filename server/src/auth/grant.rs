@@ -12,7 +12,7 @@ const USER: &str = "{user}";
 /// ```
 /// use tidings::{Pattern, auth::{Grant, Identity}};
 /// let grant: Grant = "timer:{user}:*".parse()?;
-/// let identity = Identity::user("*")?.allow(&grant);
+/// let identity = Identity::user("*")?.allow(grant)?;
 /// assert!(identity.may_listen(&"timer:%2A:work".parse()?));
 /// assert!(!identity.may_listen(&"timer:ana:work".parse()?));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -29,14 +29,43 @@ impl FromStr for Grant {
     }
 }
 
-impl Grant {
-    pub(super) fn expect(text: &str) -> Self {
-        match text.parse() {
-            Ok(grant) => grant,
-            Err(error) => panic!("the grant {text:?} is no channel or pattern: {error}"),
-        }
-    }
+impl TryFrom<&str> for Grant {
+    type Error = ChannelError;
 
+    fn try_from(text: &str) -> Result<Self, ChannelError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Grant {
+    type Error = ChannelError;
+
+    fn try_from(text: String) -> Result<Self, ChannelError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&String> for Grant {
+    type Error = ChannelError;
+
+    fn try_from(text: &String) -> Result<Self, ChannelError> {
+        text.parse()
+    }
+}
+
+impl From<&Grant> for Grant {
+    fn from(grant: &Grant) -> Self {
+        grant.clone()
+    }
+}
+
+impl From<Pattern> for Grant {
+    fn from(pattern: Pattern) -> Self {
+        Self(pattern.as_str().to_owned())
+    }
+}
+
+impl Grant {
     /// What it grants to a user: nothing where it names `{user}` and there is none, or where the user's id makes the
     /// channel longer than a channel may be.
     pub(super) fn of(&self, user: Option<&UserId>) -> Option<Pattern> {
@@ -54,7 +83,7 @@ mod tests {
 
     fn granted(grant: &str, user: &str) -> Option<String> {
         let user = UserId::new(user).unwrap();
-        Grant::expect(grant).of(Some(&user)).map(|pattern| pattern.to_string())
+        grant.parse::<Grant>().unwrap().of(Some(&user)).map(|pattern| pattern.to_string())
     }
 
     #[test]
@@ -67,8 +96,8 @@ mod tests {
 
     #[test]
     fn nobody_in_particular_gets_nothing_that_names_a_user() {
-        assert_eq!(Grant::expect("timer:{user}").of(None), None);
-        assert!(Grant::expect("news:*").of(None).is_some());
+        assert_eq!("timer:{user}".parse::<Grant>().unwrap().of(None), None);
+        assert!("news:*".parse::<Grant>().unwrap().of(None).is_some());
     }
 
     #[test]

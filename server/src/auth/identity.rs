@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use tidings_protocol::{IdError, Pattern, UserId};
+use tidings_protocol::{ChannelError, IdError, Pattern, UserId};
 
 use super::{AuthError, Grant};
 use crate::{clock::millis, standing::Issued};
@@ -66,26 +66,47 @@ impl Identity {
 
     /// Allows to subscribe to a channel or a pattern, and to all that lies in it. A grant that names `{user}` gives an
     /// anonymous identity nothing.
-    #[must_use]
-    pub fn allow(mut self, grant: &Grant) -> Self {
-        self.listen.extend(grant.of(self.user.as_ref()));
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`] when the text is no grant. By `?` it becomes an [`AuthError`]: 503, and it is logged.
+    pub fn allow<G>(mut self, grant: G) -> Result<Self, ChannelError>
+    where
+        G: TryInto<Grant>,
+        ChannelError: From<G::Error>,
+    {
+        self.listen.extend(grant.try_into()?.of(self.user.as_ref()));
+        Ok(self)
     }
 
     /// Allows to publish over HTTP to a channel or pattern, in one's own name: `source` and `except` may name no other
     /// user, and the audience is the channel's.
-    #[must_use]
-    pub fn allow_publish(mut self, grant: &Grant) -> Self {
-        self.publish.extend(grant.of(self.user.as_ref()));
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`] when the text is no grant. By `?` it becomes an [`AuthError`]: 503, and it is logged.
+    pub fn allow_publish<G>(mut self, grant: G) -> Result<Self, ChannelError>
+    where
+        G: TryInto<Grant>,
+        ChannelError: From<G::Error>,
+    {
+        self.publish.extend(grant.try_into()?.of(self.user.as_ref()));
+        Ok(self)
     }
 
     /// Allows to see who is online on a channel, or on all that lie in a pattern; `*` is everyone. Hearing a channel does not
     /// include this, nor the other way round.
-    #[must_use]
-    pub fn allow_presence(mut self, grant: &Grant) -> Self {
-        self.watch.extend(grant.of(self.user.as_ref()));
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`] when the text is no grant. By `?` it becomes an [`AuthError`]: 503, and it is logged.
+    pub fn allow_presence<G>(mut self, grant: G) -> Result<Self, ChannelError>
+    where
+        G: TryInto<Grant>,
+        ChannelError: From<G::Error>,
+    {
+        self.watch.extend(grant.try_into()?.of(self.user.as_ref()));
+        Ok(self)
     }
 
     /// Marks a backend, which publishes for its users: its granted channels may also be addressed to users and devices, and

@@ -36,16 +36,16 @@ use super::{Auth, AuthError, AuthRequest, Grant, Identity};
 /// use tidings::auth::{Auth, Jwt, JwtKey};
 /// # let secret = [7; 32];
 /// # fn check(_: impl Auth) {}
-/// let auth = Jwt::new(JwtKey::hs256(secret)?).audience("tidings").issuer("https://login.example").allow("timer:{user}");
+/// let auth = Jwt::new(JwtKey::hs256(secret)?).audience("tidings").issuer("https://login.example").allow("timer:{user}")?;
 /// # check(auth);
 ///
 /// // The public keys of an identity provider, replaced when it rotates them. Each has its own algorithm and `kid`.
 /// # let fetched = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"1","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
 /// let jwt = Jwt::new(tidings::auth::JwtKeys::jwks(fetched)?).audience("tidings");
-/// let auth = jwt.clone().allow("timer:{user}");
+/// let auth = jwt.clone().allow("timer:{user}")?;
 /// # check(auth);
 /// jwt.replace_keys(tidings::auth::JwtKeys::jwks(fetched)?);
-/// # Ok::<(), tidings::auth::JwtKeyError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Jwt {
@@ -191,13 +191,13 @@ impl Jwt {
             Some(_) => return Err(AuthError::Invalid),
         };
         for grant in self.grants(claims, "subscribe")? {
-            identity = identity.allow(&grant);
+            identity = identity.allow(grant)?;
         }
         for grant in self.grants(claims, "publish")? {
-            identity = identity.allow_publish(&grant);
+            identity = identity.allow_publish(grant)?;
         }
         for grant in self.grants(claims, "presence")? {
-            identity = identity.allow_presence(&grant);
+            identity = identity.allow_presence(grant)?;
         }
         let time =
             |claim| claims.get(claim).and_then(Value::as_f64).and_then(|time| Duration::try_from_secs_f64(time).ok());

@@ -24,6 +24,11 @@ impl AuthRequest {
         Self { parts: Arc::new(parts) }
     }
 
+    /// The head itself.
+    pub(super) fn into_parts(self) -> Parts {
+        Arc::unwrap_or_clone(self.parts)
+    }
+
     /// Its headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {

@@ -17,20 +17,49 @@ use crate::origin::{DEVICE_HEADER, SESSION_HEADER};
 /// How long a browser may remember what it was allowed; Chromium remembers it for no longer.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(7_200);
 
-/// Origins whose pages may do what those of the own origin may.
+/// Pages of other origins that may read the answers and command with credentials, for [`Routes::cors`](crate::Routes::cors).
+///
+/// ```
+/// use tidings::Cors;
+/// let cors = Cors::origins(["https://app.example", "http://localhost:5173"])?.allow_headers(["x-request-id"])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
-pub(super) struct Origins(Arc<[HeaderValue]>);
+pub struct Cors {
+    origins: Arc<[HeaderValue]>,
+    headers: Vec<HeaderName>,
+}
 
-impl Origins {
-    /// # Panics
+/// A text that is no origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no origin, such as https://app.example or http://localhost:5173")]
+pub struct OriginError(String);
+
+impl Cors {
+    /// These origins, each as `scheme://host[:port]` in small letters; there is no "all".
     ///
-    /// When a text is no origin: a mistake in the program, found at start-up.
-    pub(super) fn expect<I: IntoIterator<Item: AsRef<str>>>(origins: I) -> Self {
-        let origin = |text: I::Item| match origin(text.as_ref()) {
-            Some(origin) => origin,
-            None => panic!("{:?} is no origin, such as https://app.example or http://localhost:5173", text.as_ref()),
-        };
-        Self(origins.into_iter().map(origin).collect())
+    /// # Errors
+    ///
+    /// [`OriginError`] names a text that is none.
+    pub fn origins<I: IntoIterator<Item: AsRef<str>>>(origins: I) -> Result<Self, OriginError> {
+        let origin = |text: I::Item| origin(text.as_ref()).ok_or_else(|| OriginError(text.as_ref().to_owned()));
+        Ok(Self { origins: origins.into_iter().map(origin).collect::<Result<_, _>>()?, headers: Vec::new() })
+    }
+
+    /// Lets their pages send these headers too: what the option `headers` of the browser client adds, such as one for tracing.
+    /// Allowed anyway are `Authorization`, `Content-Type`, `Cache-Control`, `Last-Event-ID`, `X-Device-Id` and `X-Session-Id`.
+    ///
+    /// # Errors
+    ///
+    /// When a text is no name of a header.
+    pub fn allow_headers<I>(mut self, names: I) -> Result<Self, http::Error>
+    where
+        I: IntoIterator<Item: TryInto<HeaderName, Error: Into<http::Error>>>,
+    {
+        for name in names {
+            self.headers.push(name.try_into().map_err(Into::into)?);
+        }
+        Ok(self)
     }
 
     /// What tells browsers so, on every answer; none where there are no other origins.
@@ -38,13 +67,13 @@ impl Origins {
         let own = [DEVICE_HEADER, SESSION_HEADER, "last-event-id"].map(HeaderName::from_static);
         let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, header::CACHE_CONTROL];
         let layer = CorsLayer::new()
-            .allow_origin(AllowOrigin::list(self.0.iter().cloned()))
+            .allow_origin(AllowOrigin::list(self.origins.iter().cloned()))
             .allow_credentials(true)
             .allow_methods([Method::GET, Method::POST])
-            .allow_headers(own.into_iter().chain(headers).collect::<Vec<_>>())
+            .allow_headers(own.into_iter().chain(headers).chain(self.headers.iter().cloned()).collect::<Vec<_>>())
             .expose_headers([header::RETRY_AFTER])
             .max_age(PREFLIGHT_AGE);
-        (!self.0.is_empty()).then_some(layer)
+        (!self.origins.is_empty()).then_some(layer)
     }
 
     /// Whether a page may command by what its visitor's browser adds of itself.
@@ -55,7 +84,7 @@ impl Origins {
             return true;
         }
         let origin = headers.get(header::ORIGIN);
-        if origin.is_some_and(|origin| self.0.contains(origin)) {
+        if origin.is_some_and(|origin| self.origins.contains(origin)) {
             return true;
         }
         // No page can set this one. Browsers send it to hosts that they trust, as https.
@@ -85,8 +114,8 @@ fn is_own(origin: &HeaderValue, headers: &HeaderMap, uri: &Uri) -> bool {
 }
 
 /// Refuses commands that another site's page gives in the name of its visitor.
-pub(super) async fn check_origin(State(origins): State<Origins>, request: Request, next: Next) -> Response {
-    if request.method() == Method::POST && !origins.may_command(&request) {
+pub(super) async fn check_origin(State(cors): State<Cors>, request: Request, next: Next) -> Response {
+    if request.method() == Method::POST && !cors.may_command(&request) {
         return Refusal::from(Code::OriginNotAllowed).into_response();
     }
     next.run(request).await
@@ -116,8 +145,9 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "is no origin")]
-    fn what_is_no_origin_is_told_at_start_up() {
-        Origins::expect(["https://app.example/"]);
+    fn what_is_no_origin_is_named_by_an_error() {
+        let error = Cors::origins(["https://app.example", "https://app.example/"]).unwrap_err();
+        assert!(error.to_string().starts_with("\"https://app.example/\" is no origin"), "{error}");
+        assert!(Cors::origins(["https://app.example"]).unwrap().allow_headers(["two words"]).is_err());
     }
 }

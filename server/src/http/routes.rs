@@ -19,7 +19,7 @@ use tidings_protocol::{
 
 use super::{
     command,
-    cors::{Origins, check_origin},
+    cors::{Cors, check_origin},
     latency,
     limits::{Limiter, Limits, check_head},
     poll, presence,
@@ -36,11 +36,11 @@ use crate::{
 /// [`Routes::publish`].
 ///
 /// ```
-/// # async fn f(hub: tidings::Hub) {
+/// # async fn f(hub: tidings::Hub) -> Result<(), tidings::ChannelError> {
 /// use tidings::auth::{Auth, AuthRequest, Identity};
-/// let auth = (|_: AuthRequest| async { Ok(Identity::anonymous()) }).allow("news:*");
+/// let auth = (|_: AuthRequest| async { Ok(Identity::anonymous()) }).allow("news:*")?;
 /// let app: axum::Router = axum::Router::new().nest("/api/events", tidings::routes(hub, auth));
-/// # }
+/// # Ok(()) }
 /// ```
 pub fn routes<S: Clone + Send + Sync + 'static>(hub: Hub, auth: impl Auth) -> Router<S> {
     Routes::new(hub, auth).into_router()
@@ -53,7 +53,7 @@ pub struct Routes {
     publish: bool,
     latency: bool,
     body_bytes: usize,
-    origins: Origins,
+    cors: Cors,
 }
 
 /// The largest body of a call that does not publish,
@@ -150,7 +150,7 @@ impl Routes {
     pub fn new(hub: Hub, auth: impl Auth) -> Self {
         let limiter = Arc::new(Limiter::new(Limits::default(), &hub));
         let gate = Gate { hub, auth: Arc::new(auth), tickets: None, limiter };
-        Self { gate, publish: false, latency: false, body_bytes: 4 << 20, origins: Origins::default() }
+        Self { gate, publish: false, latency: false, body_bytes: 4 << 20, cors: Cors::default() }
     }
 
     /// Mounts `POST /publish` as well, for identities with publishing grants ([`Identity::allow_publish`]).
@@ -175,22 +175,19 @@ impl Routes {
     }
 
     /// Lets pages of these origins in, credentials included: every answer, refusals too, says so to their browsers (CORS), and
-    /// they may command by cookies. Each is `scheme://host[:port]`; there is no "all". Defaults to none.
+    /// they may command by cookies. Defaults to none.
     ///
     /// Whatever is set here, a POST that brings a cookie but no `Authorization` is refused (403 `originNotAllowed`) when a page
     /// of another origin sends it.
     ///
     /// ```
-    /// # fn f(hub: tidings::Hub, auth: impl tidings::auth::Auth) -> axum::Router {
-    /// tidings::Routes::new(hub, auth).cors(["https://app.example", "http://localhost:5173"]).into_router()
+    /// # fn f(hub: tidings::Hub, auth: impl tidings::auth::Auth) -> Result<axum::Router, tidings::OriginError> {
+    /// use tidings::{Cors, Routes};
+    /// Ok(Routes::new(hub, auth).cors(Cors::origins(["https://app.example", "http://localhost:5173"])?).into_router())
     /// # }
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// When a text is no origin: a mistake in the program, found at start-up.
-    pub fn cors<I: IntoIterator<Item: AsRef<str>>>(mut self, origins: I) -> Self {
-        self.origins = Origins::expect(origins);
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = cors;
         self
     }
 
@@ -241,18 +238,18 @@ impl Routes {
             let publish = post(publish::publish).layer(DefaultBodyLimit::max(self.body_bytes));
             router = router.route("/publish", publish);
         }
-        let cors = self.origins.layer();
+        let layer = self.cors.layer();
         let hub = self.gate.hub.clone();
         let router = router
             .fallback(|| async { Refusal::from(Code::NotFound) })
             .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) })
             .layer(from_fn_with_state(self.gate.limiter.limits().clone(), check_head))
-            .layer(from_fn_with_state(self.origins, check_origin))
+            .layer(from_fn_with_state(self.cors, check_origin))
             .layer(map_response_with_state(hub, count))
             .with_state(self.gate);
         // Outermost, so that refusals of every kind can be read by the page that they are for.
-        match cors {
-            Some(cors) => router.layer(cors),
+        match layer {
+            Some(layer) => router.layer(layer),
             None => router,
         }
     }

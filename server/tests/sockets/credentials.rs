@@ -215,7 +215,7 @@ mod forwarding {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let forward = Forward::new(&format!("http://{}/me", listener.local_addr().unwrap())).unwrap();
         tokio::spawn(axum::serve(listener, application).into_future());
-        with(settings(forward).allow("timer:{user}")).await
+        with(settings(forward).allow("timer:{user}").unwrap()).await
     }
 
     async fn with_session(session: &str) -> Answer {

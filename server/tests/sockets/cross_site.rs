@@ -3,7 +3,7 @@
 use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
 use tidings::{
-    Limits, Routes,
+    Cors, Limits, Routes,
     auth::{Auth, AuthError, AuthRequest, Identity},
 };
 
@@ -15,7 +15,12 @@ async fn with_cors() -> Fixture {
     let limits = Limits::default().connections_per_user(1).url_bytes(1_000);
     Fixture::mounting(
         |hub| hub,
-        |hub| Routes::new(hub, auth()).publish().limits(limits).cors([APP, "http://localhost:5173"]),
+        |hub| {
+            Routes::new(hub, auth())
+                .publish()
+                .limits(limits)
+                .cors(Cors::origins([APP, "http://localhost:5173"]).unwrap().allow_headers(["x-trace"]).unwrap())
+        },
     )
     .await
 }
@@ -66,7 +71,7 @@ async fn a_page_is_told_what_it_may_send() {
     let fixture = with_cors().await;
     let ask = async |origin: &str| {
         let page = fixture.client("").header("origin", origin).header("access-control-request-method", "POST");
-        let page = page.header("access-control-request-headers", "authorization,content-type,x-device-id");
+        let page = page.header("access-control-request-headers", "authorization,content-type,x-device-id,x-trace");
         page.method(Method::OPTIONS, "/subscribe").await
     };
     let allowed = ask(APP).await;
@@ -74,7 +79,7 @@ async fn a_page_is_told_what_it_may_send() {
     is_readable(&allowed.headers);
     let list = |name: &str| allowed.headers[name].to_str().unwrap().to_lowercase();
     assert!(list("access-control-allow-methods").contains("post"));
-    for name in ["authorization", "content-type", "x-device-id", "x-session-id"] {
+    for name in ["authorization", "content-type", "x-device-id", "x-session-id", "x-trace"] {
         assert!(list("access-control-allow-headers").contains(name), "{name}");
     }
     assert!(!ask("https://evil.example").await.headers.contains_key("access-control-allow-origin"));
@@ -92,8 +97,9 @@ async fn with_cookies() -> (Fixture, Client) {
     let auth = |request: AuthRequest| async move {
         Identity::user(request.cookie("session").or(request.bearer().map(str::to_owned)).ok_or(AuthError::Missing)?)
     };
-    let auth = auth.allow_publish("chat:{user}");
-    let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth).publish().cors([APP])).await;
+    let auth = auth.allow_publish("chat:{user}").unwrap();
+    let fixture =
+        Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth).publish().cors(Cors::origins([APP]).unwrap())).await;
     let browser = fixture.client("").header("cookie", "session=ana");
     (fixture, browser)
 }

@@ -99,14 +99,15 @@ pub(crate) fn auth() -> impl Auth {
             "banned" => Err(AuthError::Forbidden),
             "down" => Err(AuthError::Unavailable("the session store is down".into())),
             "anonymous" => Ok(Identity::anonymous()),
-            "backend" => Ok(Identity::user("backend")?.backend().allow_publish(&"*".parse().unwrap())),
+            "backend" => Ok(Identity::user("backend")?.backend().allow_publish("*")?),
             user => {
                 // A header holds no UTF-8; ids are sent as they would stand in a channel.
                 Identity::user(form_urlencoded::parse(user.as_bytes()).next().ok_or(AuthError::Invalid)?.0.into_owned())
             }
         }
     };
-    auth.allow("news:*").allow("timer:{user}").allow("timer:{user}:*").allow_publish("chat:*")
+    let auth = auth.allow("news:*").and_then(|auth| auth.allow("timer:{user}"));
+    auth.and_then(|auth| auth.allow("timer:{user}:*")).and_then(|auth| auth.allow_publish("chat:*")).expect("grants")
 }
 
 pub(crate) fn event(channel: &str, payload: impl Into<Value>) -> Event {

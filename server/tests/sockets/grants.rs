@@ -145,7 +145,7 @@ async fn no_more_is_asked_than_a_stream_may_hold() {
 async fn what_one_way_in_asks_holds_for_those_who_took_it() {
     let staff = (|request: AuthRequest| async move { Identity::user(request.bearer().ok_or(AuthError::Missing)?) })
         .allow_if(|_, _| async { Ok(true) });
-    let guests = (|_: AuthRequest| async { Ok(Identity::anonymous()) }).allow("news:*");
+    let guests = (|_: AuthRequest| async { Ok(Identity::anonymous()) }).allow("news:*").unwrap();
     let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, staff.or(guests))).await;
     let staff = fixture.stream("ana", &[("channels", "secret:1")]).await;
     assert_eq!(staff.connected.data["channels"], json!(["secret:1"]));

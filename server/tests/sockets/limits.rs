@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidings::{ClientAddress, Limits, Rate, Routes};
+use tidings::{ClientAddress, Cors, Limits, Rate, Routes};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -176,7 +176,7 @@ mod sizes {
     /// By default: the routes see what is too large, and say so to pages of other origins too, before the server cuts it off.
     #[tokio::test]
     async fn that_are_exceeded_are_told_by_problems_that_a_page_can_read() {
-        let routes = |hub| Routes::new(hub, auth()).cors(["https://app.example"]);
+        let routes = |hub| Routes::new(hub, auth()).cors(Cors::origins(["https://app.example"]).unwrap());
         let fixture = Fixture::mounting(|hub| hub, routes).await;
         let page = fixture.client("ana").header("origin", "https://app.example");
         let large = page.clone().header("cookie", &"y".repeat(33 << 10)).get("/check", &[]).await;

@@ -21,11 +21,12 @@ async fn fixture(settings: PresenceSettings) -> Fixture {
             Some(user) => Identity::user(user)?,
         };
         Ok(match parts.next() {
-            Some(grant) => identity.allow_presence(&grant.parse().map_err(|_| AuthError::Invalid)?),
+            Some(grant) => identity.allow_presence(grant).map_err(|_| AuthError::Invalid)?,
             None => identity,
         })
     };
-    let auth = auth.allow("room:*").allow("team:*").allow("news").allow_presence("room:*");
+    let auth =
+        auth.allow("room:*").unwrap().allow("team:*").unwrap().allow("news").unwrap().allow_presence("room:*").unwrap();
     Fixture::mounting(|hub| hub.presence(settings), |hub| Routes::new(hub, auth)).await
 }
 
@@ -145,7 +146,7 @@ async fn presence_has_a_grant_of_its_own() {
 async fn looking_is_limited_as_other_calls_are() {
     let auth = |_: AuthRequest| async { Identity::user("ana") };
     let limits = Limits::default().subscribe_rate(Rate::per_second(1));
-    let routes = |hub| Routes::new(hub, auth.allow_presence("*")).limits(limits);
+    let routes = |hub| Routes::new(hub, auth.allow_presence("*").unwrap()).limits(limits);
     let fixture = Fixture::mounting(|hub| hub.presence(SETTINGS()), routes).await;
     let mut last = fixture.client("").get("/presence", &[("channel", "*")]).await;
     for _ in 0..100 {
@@ -223,7 +224,7 @@ async fn more_than_a_stream_may_hold_is_rejected() {
     let auth = |_: AuthRequest| async { Identity::user("ana") };
     let fixture = Fixture::mounting(
         |hub| hub.presence(SETTINGS()).channels_per_connection(2),
-        |hub| Routes::new(hub, auth.allow_presence("*")),
+        |hub| Routes::new(hub, auth.allow_presence("*").unwrap()),
     )
     .await;
     let stream = fixture.stream("ana", &[]).await;

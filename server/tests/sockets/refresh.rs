@@ -24,7 +24,7 @@ async fn fixture() -> Fixture {
         let mut parts = request.bearer().ok_or(AuthError::Missing)?.split(',');
         let identity = Identity::user(parts.next().unwrap_or_default())?;
         let identity = match parts.next().filter(|grant| !grant.is_empty()) {
-            Some(grant) => identity.allow(&grant.parse().map_err(|_| AuthError::Invalid)?),
+            Some(grant) => identity.allow(grant).map_err(|_| AuthError::Invalid)?,
             None => identity,
         };
         Ok(match parts.next().and_then(|left| left.parse().ok()) {
@@ -32,7 +32,7 @@ async fn fixture() -> Fixture {
             None => identity,
         })
     };
-    let auth = auth.allow("news:*").allow_if(|_, channel| async move { Ok(channel.as_str() == "asked") });
+    let auth = auth.allow("news:*").unwrap().allow_if(|_, channel| async move { Ok(channel.as_str() == "asked") });
     Fixture::mounting(|hub| hub.heartbeat(Duration::from_millis(400)), |hub| Routes::new(hub, auth)).await
 }
 

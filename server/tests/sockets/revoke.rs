@@ -22,7 +22,7 @@ async fn fixture_with(settings: impl FnOnce(HubBuilder) -> HubBuilder) -> Fixtur
             None => identity,
         })
     };
-    let auth = auth.allow("room:*").allow("news").allow_publish("room:*");
+    let auth = auth.allow("room:*").unwrap().allow("news").unwrap().allow_publish("room:*").unwrap();
     Fixture::mounting(settings, |hub| Routes::new(hub, auth).publish()).await
 }
 

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tidings::{Routes, engine::Memory};
+use tidings::{Cors, Routes, engine::Memory};
 
 use crate::fixture::{Fixture, Held, auth};
 
@@ -37,7 +37,11 @@ async fn what_other_readers_take_for_the_end_of_a_line_is_escaped() {
 
 #[tokio::test]
 async fn only_get_opens_one() {
-    let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth()).cors(["https://app.example"])).await;
+    let fixture = Fixture::mounting(
+        |hub| hub,
+        |hub| Routes::new(hub, auth()).cors(Cors::origins(["https://app.example"]).unwrap()),
+    )
+    .await;
     let head = fixture.client("ana").method(Method::HEAD, "?channels=news:1").await;
     assert_eq!((head.status, &head.headers["allow"]), (405, &"GET".parse().unwrap()));
     let preflight = fixture

@@ -87,7 +87,7 @@ fn short_lived() -> impl Auth {
     let auth = |_: AuthRequest| async {
         Ok(Identity::user("ana")?.expires_at(SystemTime::now() + Duration::from_millis(500)))
     };
-    auth.allow("news:*")
+    auth.allow("news:*").unwrap()
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ impl Rig {
     async fn start() -> Self {
         let hub = tidings::Hub::builder().heartbeat(Duration::from_millis(50)).build().await.unwrap();
         let auth = (|request: AuthRequest| async move { Identity::user(request.query("user").unwrap_or_default()) })
-            .allow("*");
+            .allow("*")
+            .unwrap();
         let app = axum::Router::new().nest("/api/events", Routes::new(hub.clone(), auth).into_router());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let shared = Shared::new();

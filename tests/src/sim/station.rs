@@ -61,7 +61,9 @@ impl Station {
             let identity = request.bearer().ok_or(AuthError::Missing).and_then(Identity::user);
             async move { identity }
         };
-        let auth = GRANTS.iter().fold(Arc::new(auth) as Arc<dyn Auth>, |auth, grant| Arc::new(auth.allow(grant)));
+        let auth = GRANTS
+            .iter()
+            .fold(Arc::new(auth) as Arc<dyn Auth>, |auth, grant| Arc::new(auth.allow(*grant).expect("a grant")));
         let router = tidings::routes(node.hub().clone(), auth);
         self.running = Some(Running { node, router, draining: false });
         true
