@@ -6,7 +6,7 @@ use tidings_protocol::{
         PollRequest, PresenceAnswer, PresenceRequest, PublishAnswer, PublishRequest, RefreshAnswer, RefreshRequest,
         SubscribeAnswer, SubscribeRequest, TicketAnswer, TicketRequest,
     },
-    frame::Frame,
+    frame::{ClosingReason, Frame},
     problem::Problem,
     sse::Decoder,
 };
@@ -48,6 +48,27 @@ fn frames_are_shown_as_they_are_written() {
         "subscribed",
     ];
     assert_eq!(shown, all);
+}
+
+#[test]
+fn the_table_of_closing_says_of_each_reason_whether_clients_come_back() {
+    let table = include_str!("../README.md").split("| `reason` | come back? | |").nth(1).unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let rows: Vec<_> = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>()).collect();
+    let said = |cell: &str| match cell {
+        "yes" => false,
+        "**no**" => true,
+        other => panic!("neither yes nor no: {other}"),
+    };
+    let (other, known) = rows.split_last().unwrap();
+    for row in known {
+        let reason: ClosingReason = serde_json::from_str(&row[1].replace('`', "\"")).unwrap();
+        assert_eq!(reason.is_final(), said(row[2]), "{}", row[1]);
+    }
+    assert_eq!(known.len(), ClosingReason::ALL.len(), "all reasons are listed");
+    // A reason of another edition is read as one to come back for.
+    let unknown: ClosingReason = serde_json::from_str("\"newer\"").unwrap();
+    assert_eq!((other[1], unknown.is_final()), ("any other", said(other[2])));
 }
 
 #[test]

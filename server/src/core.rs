@@ -295,7 +295,7 @@ impl Core {
             self.reseated();
         }
         if matches!(step, Step::Write(_)) {
-            link.written_ms.store(now_ms, Ordering::Relaxed);
+            link.written_ms.fetch_max(now_ms, Ordering::Relaxed);
         }
         step
     }

@@ -490,6 +490,11 @@ impl Hub {
         ConnectionId::new(id).expect("hexadecimal digits and a dot are visible ASCII")
     }
 
+    /// Waits for so long, by the driver's time.
+    pub(crate) async fn pause(&self, time: Duration) {
+        self.inner.shared.clock.pause(time).await;
+    }
+
     /// The moment after this time, in the driver's milliseconds.
     pub(crate) fn moment(&self, left: Option<Duration>) -> Option<u64> {
         left.map(|left| self.now_ms().saturating_add(millis(left)))

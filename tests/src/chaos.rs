@@ -16,6 +16,7 @@
 //! | `faults` | what goes wrong, and when |
 //! | `publisher` | publishes, and tries again |
 //! | `client` | the client's real state machine over real sockets |
+//! | `poller` | a client that polls |
 //! | `browser` | a real Chromium with the npm package |
 //! | `habits` | what an application does with its client |
 //! | `tally` | what happened, counted |
@@ -26,6 +27,7 @@ mod faults;
 mod habits;
 mod hub;
 mod ledger;
+mod poller;
 mod proxy;
 mod publisher;
 mod tally;
@@ -44,6 +46,7 @@ use habits::Habits;
 use hub::Hub;
 use ledger::{Ledger, Violation};
 use parking_lot::Mutex;
+use poller::Poller;
 use proxy::Proxy;
 use publisher::Publisher;
 use tally::{Count, Tally};
@@ -56,6 +59,8 @@ use traffic::Person;
 
 /// So many clients beside the browser.
 const CLIENTS: usize = 50;
+/// And so many that poll.
+const POLLERS: usize = 4;
 const PUBLISHERS: usize = 6;
 /// A publisher's time from one request to the next, on the average. A request has two events, on the average.
 const PACE: Duration = Duration::from_millis(70);
@@ -190,6 +195,16 @@ impl Crowd {
             let phase = phase.subscribe();
             clients.spawn(async move {
                 client.run(phase).await;
+                Ok(())
+            });
+        }
+        for number in 0..POLLERS {
+            shared.tally.add(Count::Pollers);
+            let person = Person::new(format!("poller {number}"), CLIENTS + 1 + number);
+            let poller = Poller::new(shared.clone(), person, base, rng.fork());
+            let phase = phase.subscribe();
+            clients.spawn(async move {
+                poller.run(phase).await;
                 Ok(())
             });
         }

@@ -10,8 +10,9 @@
 //! | 4 | `engine` | the log of all nodes, which fails as it is told to |
 //! | 5 | `wire` | a stream's bytes on their way |
 //! | 6 | `client` | a tab around `tidings_client::session::Session` |
+//! | | `poller` | a client that polls instead |
 //! | | `profile` | the locks and channels by which the tabs of one browser share a stream |
-//! | 7 | `truth`, `ear` | what really was in the log; and for each handler the judge of what it got |
+//! | 7 | `truth`, `shown`, `ear` | what really was in the log; the judge of what hubs show; and for each handler that of what it got |
 //! | 8 | [`Sabotage`] | mistakes made on purpose, to judge the judges |
 //! | 9 | [`shrink()`] | a schedule that fails, with all taken out that it can fail without |
 //! | 10 | [`Campaign`] | many schedules, on all cores |
@@ -25,10 +26,12 @@ mod journal;
 mod kept;
 mod op;
 mod person;
+mod poller;
 mod profile;
 mod sabotage;
 mod scene;
 mod schedule;
+mod shown;
 mod shrink;
 mod station;
 mod tally;

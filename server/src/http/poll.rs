@@ -4,7 +4,7 @@
 use std::{
     convert::Infallible,
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use http::{HeaderValue, header};
 use http_body::{Body as _, Frame};
 use serde::Deserialize;
@@ -24,7 +25,6 @@ use tidings_protocol::{
     problem::Code,
     sse,
 };
-use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     body::json,
@@ -34,6 +34,7 @@ use super::{
     stream::{StreamBody, resume},
 };
 use crate::{
+    Hub,
     clock::{millis, wall_clock_ms},
     connection::Names,
     core::SubscribeCall,
@@ -117,7 +118,7 @@ pub(super) async fn poll(State(gate): State<Gate>, request: Request) -> Result<R
     }
 
     let waits = Duration::from_millis(body.wait_ms).min(MAX_WAIT);
-    let (mut answer, more) = collect(&mut stream, Instant::now() + waits).await?;
+    let (mut answer, more) = collect(&hub, &mut stream, waits).await?;
     let again = if more || !waits.is_zero() { 0 } else { millis(hub.config().retry) };
     let is_rejected = |channel: &Pattern| rejected.iter().any(|one: &Rejected| one.channel == *channel);
     let polled = Polled {
@@ -165,9 +166,10 @@ fn groups(items: &[Item], addressed_since: Option<&str>) -> Result<Vec<Group>, R
     Ok(groups)
 }
 
-/// What the stream has to say: all of it that is there, or what comes first until the deadline; and whether there is more.
-async fn collect(stream: &mut StreamBody, deadline: Instant) -> Result<(Vec<u8>, bool), EngineError> {
+/// What the stream has to say: all of it that is there, or what comes first within this time; and whether there is more.
+async fn collect(hub: &Hub, stream: &mut StreamBody, waits: Duration) -> Result<(Vec<u8>, bool), EngineError> {
     let mut answer = Vec::new();
+    let mut waited = pin!(hub.pause(waits));
     while answer.len() < MAX_BYTES {
         let mut ready = Pin::new(&mut *stream).poll_frame(&mut Context::from_waker(Waker::noop()));
         if ready.is_pending() {
@@ -175,14 +177,19 @@ async fn collect(stream: &mut StreamBody, deadline: Instant) -> Result<(Vec<u8>,
             let next = poll_fn(|cx| Pin::new(&mut *stream).poll_frame(cx));
             // A page of the log on its way is waited for, however little the client would wait for what is new.
             ready = if is_reading {
-                match timeout(READ_WAIT, next).await {
-                    Ok(frame) => Poll::Ready(frame),
+                match select(next, pin!(hub.pause(READ_WAIT))).await {
+                    Either::Left((frame, _)) => Poll::Ready(frame),
                     // The engine is out of reach. What is there is whole; the next poll goes on behind it.
-                    Err(elapsed) if answer.is_empty() => return Err(EngineError(elapsed.into())),
-                    Err(_) => Poll::Pending,
+                    Either::Right(_) if answer.is_empty() => {
+                        return Err(EngineError("the log was not read in time".into()));
+                    }
+                    Either::Right(_) => Poll::Pending,
                 }
-            } else if answer.is_empty() {
-                timeout_at(deadline, next).await.map_or(Poll::Pending, Poll::Ready)
+            } else if answer.is_empty() && !waits.is_zero() {
+                match select(next, waited.as_mut()).await {
+                    Either::Left((frame, _)) => Poll::Ready(frame),
+                    Either::Right(_) => Poll::Pending,
+                }
             } else {
                 Poll::Pending
             };

@@ -79,6 +79,7 @@ fn report(tally: &Tally) {
     println!("schedules {}, of those with a stream for several tabs {}", tally.schedules, tally.shared);
     println!("published {}, streams {}, heard {}", tally.published, tally.streams, tally.heard);
     println!("heard by another tab's stream {}, handovers {}", tally.relayed, tally.handovers);
+    println!("polls {}, heard by them {}", tally.polls, tally.polled);
     let faults = tally.faults.iter().map(|(kind, count)| format!("{kind} {count}"));
     let per_schedule = tally.faults.values().sum::<u64>() as f64 / tally.schedules.max(1) as f64;
     println!("faults: {per_schedule:.1} a schedule: {}", faults.collect::<Vec<_>>().join(", "));

@@ -24,6 +24,7 @@ macro_rules! counts {
 counts! {
     Clients: "clients, native",
     Browsers: "clients, Chromium",
+    Pollers: "clients that poll",
     Published: "events published",
     Acknowledged: "events acknowledged",
     Duplicates: "  again, as duplicates",
@@ -35,6 +36,8 @@ counts! {
     Unsubscribed: "  ended by applications",
     Delivered: "deliveries to handlers",
     DuplicatesDropped: "duplicates dropped",
+    Polls: "polls answered",
+    PollsLost: "  lost, or their answers",
     Cuts: "faults: cut",
     CutsMidFrame: "faults: cut in mid-frame",
     HalfOpens: "faults: half-open",

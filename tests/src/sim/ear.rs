@@ -39,17 +39,43 @@ enum Served {
     /// It was told of a gap after which the stream goes on at `gap`, and was made with a later place: as `AtLeastFrom` that
     /// one. If the log loses that place, what comes follows `gap`, which the handler has refetched for, or was under way then
     /// and still follows the place that was lost.
-    GapBefore { gap: Place, since: Place },
-    /// It was told of a gap on its channels: of what comes after this place, it need not get what cannot be had any more.
-    Missing { after: Place },
+    GapBefore { gap: Place, since: Place, excused: Excused },
+    /// It was told of a gap on its channels: of what comes after this place, it need not get what is excused.
+    Missing { after: Place, excused: Excused },
+}
+
+/// What a handler need not get, because it was told that it may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Excused {
+    Nothing,
+    /// What comes up to the place that the gap named, and what cannot be had any more.
+    UpTo(Place),
+}
+
+impl Excused {
+    fn covers(self, truth: &Truth, place: Place) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::UpTo(until) => truth.get(place).missing || truth.between(place, until).is_some(),
+        }
+    }
 }
 
 impl Served {
     /// A later place counts as long as the log has it.
     fn now(self, truth: &Truth) -> Self {
         match self {
-            Self::GapBefore { since, .. } if !truth.get(since).lost => Self::AtLeastFrom(since),
+            Self::GapBefore { since, excused: Excused::Nothing, .. } if !truth.get(since).lost => {
+                Self::AtLeastFrom(since)
+            }
             other => other,
+        }
+    }
+
+    fn excused(self) -> Excused {
+        match self {
+            Self::GapBefore { excused, .. } | Self::Missing { excused, .. } => excused,
+            _ => Excused::Nothing,
         }
     }
 }
@@ -105,7 +131,7 @@ impl Ear {
             Served::UpTo(place)
             | Served::AtLeastFrom(place)
             | Served::GapBefore { since: place, .. }
-            | Served::Missing { after: place } => Some(place),
+            | Served::Missing { after: place, .. } => Some(place),
         }
     }
 
@@ -118,7 +144,7 @@ impl Ear {
         self.served = match goes_on {
             // It was made with a later place of the same log, which the gap does not touch.
             Some(gap) if since.is_some_and(|since| truth.between(gap, since).is_some()) => {
-                since.map_or(Served::Unknown, |since| Served::GapBefore { gap, since })
+                since.map_or(Served::Unknown, |since| Served::GapBefore { gap, since, excused: Excused::Nothing })
             }
             Some(place) if self.settled || self.since.is_some() => Served::UpTo(place),
             _ => Served::Unknown,
@@ -126,14 +152,18 @@ impl Ear {
     }
 
     /// It was told of a gap on its channels, which ends where the log goes on, or nobody knows where; the stream is at this position.
-    pub(super) fn gap_on_channel(&mut self, truth: &Truth, latest: Option<Place>, ends: bool) {
+    pub(super) fn gap_on_channel(&mut self, truth: &Truth, latest: Option<Place>, ends: Option<Place>) {
         self.hole = None;
         // It may be further than the stream, which another tab has set back.
         let own = self.place().filter(|own| latest.is_some_and(|latest| truth.between(latest, *own).is_some()));
-        let after = self.place().filter(|place| ends && self.settled && !truth.get(*place).lost);
-        self.served = match (after, own.or(latest)) {
-            (Some(after), _) => Served::Missing { after },
-            (None, Some(place)) if self.settled => Served::AtLeastFrom(place),
+        let after = self.place().filter(|place| self.settled && !truth.get(*place).lost);
+        self.served = match (self.served, after.zip(ends), own.or(latest)) {
+            // As before, wherever it begins, but for what is excused now.
+            (Served::GapBefore { gap, since, .. }, Some((_, until)), _) => {
+                Served::GapBefore { gap, since, excused: Excused::UpTo(until) }
+            }
+            (_, Some((after, until)), _) => Served::Missing { after, excused: Excused::UpTo(until) },
+            (_, None, Some(place)) if self.settled => Served::AtLeastFrom(place),
             _ => Served::Anywhere,
         };
     }
@@ -147,7 +177,7 @@ impl Ear {
                 Served::UpTo(place)
                 | Served::AtLeastFrom(place)
                 | Served::GapBefore { gap: place, .. }
-                | Served::Missing { after: place } => Some(place),
+                | Served::Missing { after: place, .. } => Some(place),
                 Served::Unknown | Served::Anywhere => None,
             };
             // A stream that begins before the place up to which it was served brings what it missed as well.
@@ -216,14 +246,14 @@ impl Ear {
             }
             Served::Anywhere => None,
             Served::UpTo(from) => Some(from),
-            Served::GapBefore { gap, since } => {
-                let follows = since != place && self.whole(truth, person, since, place, false).is_ok();
+            Served::GapBefore { gap, since, excused } => {
+                let follows = since != place && self.whole(truth, person, since, place, excused).is_ok();
                 Some(if follows { since } else { gap })
             }
             Served::AtLeastFrom(from) => truth.between(place, from).is_none().then_some(from),
-            Served::Missing { after } => Some(after),
+            Served::Missing { after, .. } => Some(after),
         };
-        let excused = matches!(self.served.now(truth), Served::Missing { .. });
+        let excused = self.served.now(truth).excused();
         if let Some(from) = from {
             if from == place {
                 return Err(Violation::new("once and in order", format!("{} got {} twice", self.pattern, stored.at)));
@@ -254,14 +284,13 @@ impl Ear {
             Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { gap: from, .. } if from == tip => {
                 Ok(())
             }
-            Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { gap: from, .. } => {
+            Served::Missing { after, excused } if after == tip || excused.covers(truth, tip) => Ok(()),
+            served @ (Served::UpTo(from)
+            | Served::AtLeastFrom(from)
+            | Served::GapBefore { gap: from, .. }
+            | Served::Missing { after: from, .. }) => {
                 // The tip itself may be for it as well.
-                self.whole(truth, person, from, tip, false)?;
-                self.missed(truth, person, tip)
-            }
-            Served::Missing { after } if after == tip || truth.get(tip).missing => Ok(()),
-            Served::Missing { after } => {
-                self.whole(truth, person, after, tip, true)?;
+                self.whole(truth, person, from, tip, served.excused())?;
                 self.missed(truth, person, tip)
             }
         }
@@ -275,15 +304,15 @@ impl Ear {
     }
 
     /// `to` was written after `from`, with nothing for this handler between them.
-    /// Where it is `excused`, but for what cannot be had any more.
-    fn whole(&self, truth: &Truth, person: &Person, from: Place, to: Place, excused: bool) -> Result<(), Violation> {
+    /// But for what is `excused`.
+    fn whole(&self, truth: &Truth, person: &Person, from: Place, to: Place, excused: Excused) -> Result<(), Violation> {
         let at = |place| truth.get(place).at;
         let Some(between) = truth.between(from, to) else {
             let rule =
                 if truth.between(to, from).is_some() { "once and in order" } else { "told when the log lost records" };
             return Err(Violation::new(rule, format!("{} was at {}, then {}", self.pattern, at(from), at(to))));
         };
-        for place in between.skip(1).filter(|place| !excused || !truth.get(*place).missing) {
+        for place in between.skip(1).filter(|place| !excused.covers(truth, *place)) {
             self.missed(truth, person, place)?;
         }
         Ok(())

@@ -144,6 +144,20 @@ pub(super) enum Op {
         fate: Fate,
     },
 
+    /// A client that polls does so, or waits on for its answer.
+    Poll {
+        poller: usize,
+        node: usize,
+        waits: bool,
+        fate: Fate,
+    },
+    /// It asks for one channel more from now on.
+    PollAlso {
+        poller: usize,
+        pattern: usize,
+        since: Since,
+    },
+
     Subscribe {
         client: usize,
         pattern: usize,

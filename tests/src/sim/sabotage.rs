@@ -39,10 +39,11 @@ pub enum Sabotage {
     ForgetsTags,
     PassesOverDamage,
     GivenUnheard,
+    LostPollTakenForHeard,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::NoTag,
         Self::NoSeen,
         Self::NoDedupe,
@@ -70,6 +71,7 @@ impl Sabotage {
         Self::ForgetsTags,
         Self::PassesOverDamage,
         Self::GivenUnheard,
+        Self::LostPollTakenForHeard,
     ];
 
     #[must_use]
@@ -102,6 +104,7 @@ impl Sabotage {
             Self::ForgetsTags => "tags of what left the log not kept",
             Self::PassesOverDamage => "damage passed over",
             Self::GivenUnheard => "what the server gave is not heard",
+            Self::LostPollTakenForHeard => "a poll whose answer was lost taken for heard",
         }
     }
 

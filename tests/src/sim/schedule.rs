@@ -13,6 +13,9 @@ use super::{
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Setup {
     pub(super) clients: usize,
+    /// Clients that poll.
+    #[serde(default)]
+    pub(super) pollers: usize,
     /// Tabs of one browser share a stream.
     pub(super) share: bool,
     pub(super) window_records: usize,
@@ -45,7 +48,7 @@ pub(super) struct Schedule {
 }
 
 /// The kinds of faults; each schedule has about half of them, so that each also meets the others' absence.
-const FAULTS: u32 = 22;
+const FAULTS: u32 = 23;
 /// One schedule of so many has a [`scene`].
 const SCENES: u8 = 8;
 
@@ -56,6 +59,7 @@ impl Schedule {
         let share = rng.bool();
         let setup = Setup {
             clients: if share { rng.usize(2..=5) } else { rng.usize(2..=3) },
+            pollers: if rng.u8(..4) == 0 { rng.usize(1..=2) } else { 0 },
             share,
             window_records: if rng.u8(..3) == 0 { 10_000 } else { rng.usize(0..10) },
             window_bytes: if rng.u8(..6) == 0 { rng.usize(0..2_000) } else { 1 << 20 },
@@ -80,6 +84,11 @@ impl Schedule {
             }
             ops.push(Op::On { client, label: rng.usize(..LABELS.len()) });
         }
+        for poller in 0..setup.pollers {
+            for _ in 0..rng.usize(1..5) {
+                ops.push(poll_also(&mut rng, poller));
+            }
+        }
         while ops.len() < steps {
             // What happens anyway goes on in between, and is not less for it.
             let step = if ops.len() >= begins && rng.u8(..5) > 0 { scene.next() } else { None };
@@ -92,14 +101,23 @@ impl Schedule {
 }
 
 fn subscribe(rng: &mut Rng, client: usize) -> Op {
-    let since = match rng.u8(..20) {
+    let since = since(rng);
+    Op::Subscribe { client, pattern: rng.usize(..PATTERNS.len()), since }
+}
+
+fn poll_also(rng: &mut Rng, poller: usize) -> Op {
+    let since = since(rng);
+    Op::PollAlso { poller, pattern: rng.usize(..PATTERNS.len()), since }
+}
+
+fn since(rng: &mut Rng) -> Since {
+    match rng.u8(..20) {
         0..=8 => Since::Now,
         9..=15 => Since::Kept(rng.usize(..8)),
         16..=17 => Since::Node(rng.usize(..2)),
         18 => Since::Forged(rng.usize(..8)),
         _ => Since::Garbage,
-    };
-    Op::Subscribe { client, pattern: rng.usize(..PATTERNS.len()), since }
+    }
 }
 
 impl Op {
@@ -118,7 +136,7 @@ impl Op {
         let client = rng.usize(..60);
         let which = rng.usize(..8);
         let records = rng.usize(1..5);
-        match rng.u16(..1_105) {
+        match rng.u16(..1_155) {
             // What the tabs of a browser say to each other.
             1_000..1_045 => (Op::Hear { client, words: if rng.bool() { rng.usize(1..4) } else { 1_000 } }, None),
             1_045..1_050 => (Op::Freeze { client }, Some(17)),
@@ -129,6 +147,14 @@ impl Op {
             1_085..1_089 => (Op::Deny { client }, Some(20)),
             1_089..1_095 => (Op::Online { client }, None),
             1_095..1_105 => (Op::Damage { which: rng.usize(..40), known: rng.bool() }, Some(21)),
+            1_105..1_145 => {
+                let (fate, fault) = match rng.u8(..8) {
+                    0 => (Fate::Lost, Some(22)),
+                    _ => (Fate::Arrives, None),
+                };
+                (Op::Poll { poller: client, node, waits: rng.bool(), fate }, fault)
+            }
+            1_145..1_155 => (poll_also(rng, client), None),
             0..200 => {
                 let hidden = match rng.u8(..8) {
                     0 => Hidden::FromTab(client),

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use parking_lot::Mutex;
 use tidings::{
-    Hub,
+    Hub, Limits, Rate, Routes,
     auth::{Auth, AuthError, AuthRequest, Identity},
     simulation::{Node, Pulled},
 };
@@ -16,6 +16,7 @@ use tower::ServiceExt;
 use super::{
     engine::{Log, Simulated},
     person::GRANTS,
+    poller::Answering,
     schedule::Setup,
 };
 
@@ -64,7 +65,9 @@ impl Station {
         let auth = GRANTS
             .iter()
             .fold(Arc::new(auth) as Arc<dyn Auth>, |auth, grant| Arc::new(auth.allow(*grant).expect("a grant")));
-        let router = tidings::routes(node.hub().clone(), auth);
+        // The simulation's time is not the one by which calls are counted.
+        let limits = Limits::default().poll_rate(Rate::per_second(u32::MAX));
+        let router = Routes::new(node.hub().clone(), auth).limits(limits).into_router();
         self.running = Some(Running { node, router, draining: false });
         true
     }
@@ -131,6 +134,15 @@ impl Station {
         // Once is enough to tell everybody; nobody waits here until they are gone.
         let _ = running.node.hub().drain(Duration::from_secs(1)).now_or_never();
         !std::mem::replace(&mut running.draining, true)
+    }
+
+    /// Sends a request whose answer may take its time; `None` where the process is down.
+    pub(super) fn ask(&self, request: Request<Body>) -> Option<Answering> {
+        let router = self.running.as_ref()?.router.clone();
+        Some(Box::pin(async move {
+            let Ok(answer) = router.oneshot(request).await;
+            (answer.status(), answer.into_body())
+        }))
     }
 
     /// Answers a request; `None` where the process is down.

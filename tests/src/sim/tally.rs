@@ -21,6 +21,10 @@ pub struct Tally {
     pub relayed: u64,
     /// How often a tab took over from one that was gone.
     pub handovers: u64,
+    /// Polls.
+    pub polls: u64,
+    /// Events handed to clients that poll.
+    pub polled: u64,
     /// Faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
     /// Gaps told to applications, by reason.
@@ -53,6 +57,8 @@ impl Tally {
         self.heard += other.heard;
         self.relayed += other.relayed;
         self.handovers += other.handovers;
+        self.polls += other.polls;
+        self.polled += other.polled;
         for (kind, count) in &other.faults {
             *self.faults.entry(kind).or_default() += count;
         }

@@ -107,6 +107,12 @@ impl Wire {
         }
     }
 
+    /// The whole of an answer that is no stream has come.
+    pub(super) fn receives(&mut self, body: Body) {
+        self.body = Some(body);
+        self.pump(usize::MAX, |bytes, out| out.extend_from_slice(bytes));
+    }
+
     /// Lets the hub write, as far as the buffers in between take it; `tamper` sees every write. Returns whether it wrote.
     pub(super) fn pump(&mut self, buffers: usize, mut tamper: impl FnMut(&[u8], &mut BytesMut)) -> bool {
         let mut wrote = false;
@@ -187,6 +193,11 @@ impl Wire {
         }
         self.id = Some(id);
         Ok(())
+    }
+
+    /// It begins here, and does not say so.
+    pub(super) fn begins(&mut self, at: Option<Cursor>) {
+        (self.id, self.latest) = (at, at);
     }
 
     /// The client asks for these, from there on.

@@ -1,6 +1,7 @@
 //! Everything together: two nodes, an engine, the clients, the network between them, and the clock.
 
 mod network;
+mod polling;
 mod publishing;
 mod rest;
 
@@ -17,6 +18,7 @@ use super::{
     journal::Journal,
     op::{Append, Hidden, Op, Since},
     person::{GIFTS, LABELS, PATTERNS, Publication},
+    poller::Poller,
     profile::{Profile, Speaker},
     sabotage::Sabotage,
     schedule::Schedule,
@@ -41,6 +43,7 @@ pub(super) struct World {
     log: Arc<Mutex<Log>>,
     stations: [Station; 2],
     clients: Vec<Client>,
+    pollers: Vec<Poller>,
     /// Browsers, by device.
     profiles: HashMap<&'static str, Profile>,
     pages: u32,
@@ -70,6 +73,7 @@ impl World {
         let clients = (0..schedule.setup.clients)
             .map(|index| Client::new(index, 0, None, schedule.setup.share, sabotage, journal.clone()));
         let clients = clients.collect();
+        let pollers = (0..schedule.setup.pollers).map(|index| Poller::new(index, journal.clone())).collect();
         let mut world = Self {
             schedule,
             sabotage,
@@ -77,6 +81,7 @@ impl World {
             log,
             stations,
             clients,
+            pollers,
             profiles: HashMap::new(),
             pages: 0,
             kept: Vec::new(),
@@ -92,6 +97,10 @@ impl World {
         let result = world.play();
         for client in &world.clients {
             world.tally.client(client);
+        }
+        for poller in &world.pollers {
+            world.tally.polls += poller.polls;
+            world.tally.polled += poller.heard;
         }
         (world.tally, result)
     }
@@ -167,6 +176,17 @@ impl World {
                 self.exchange(client % clients, node)?;
             }
             Op::Call { which, fate } => self.call(which, fate)?,
+            Op::Poll { poller, node, waits, fate } => {
+                if let Some(poller) = poller.checked_rem(self.pollers.len()) {
+                    self.poll_once(poller, node, waits, fate)?;
+                }
+            }
+            Op::PollAlso { poller, pattern, since } => {
+                let since = self.since(since);
+                if let Some(poller) = poller.checked_rem(self.pollers.len()) {
+                    self.pollers[poller].listen(&self.log.lock(), pattern, since.as_deref());
+                }
+            }
             Op::Subscribe { client, pattern, since } => {
                 let since = self.since(since);
                 let log = self.log.lock();
@@ -368,6 +388,9 @@ impl World {
         self.tally.fault("node crash");
         for pending in self.pending.extract_if(.., |pending| pending.node == node) {
             self.failed.push(pending.publication);
+        }
+        for poller in &mut self.pollers {
+            poller.asking.take_if(|asking| asking.wire.node == node);
         }
         for client in &mut self.clients {
             if let Some(wire) = client.wire.as_mut().filter(|wire| wire.node == node) {

@@ -96,7 +96,8 @@ impl Client {
                         gapped = ears;
                     } else {
                         // It stands for the past that a call asked for; where that ends the stream says next, by `subscribed`.
-                        ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(&log.truth, None, cursor.is_some()));
+                        let ends = cursor.and_then(|at| log.truth.find(at));
+                        ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(&log.truth, None, ends));
                     }
                 }
                 Action::State(_) | Action::Error(_) => {}
@@ -136,7 +137,7 @@ impl Client {
         }
         for ear in ears {
             let ear = &mut self.ears[*ear];
-            ear.gap_on_channel(&log.truth, latest, false);
+            ear.gap_on_channel(&log.truth, latest, None);
             // One that was refused before as well has been told of both by this.
             ear.returned = false;
         }

@@ -1,23 +1,16 @@
 //! What a tab reads of its own stream.
 
-use serde::Deserialize;
-use tidings::record::Order;
 use tidings_client::session::{self, HandlerId, Hears};
-use tidings_protocol::{Cursor, Pattern, event::EventFrame, frame::Frame};
+use tidings_protocol::{Cursor, event::EventFrame, frame::Frame};
 
 use super::{Client, Teller, exclusion};
 use crate::sim::{
     ear::Violation,
     engine::Log,
-    person::{Person, is_granted},
+    person::is_granted,
+    shown::shown,
     wire::{Message, Wire},
 };
-
-/// The payload of every record.
-#[derive(Deserialize)]
-struct Numbered {
-    n: usize,
-}
 
 impl Client {
     /// Reads up to so many bytes of the stream. Returns whether there were any.
@@ -111,45 +104,8 @@ impl Client {
         cursor: Cursor,
         has_own_id: bool,
     ) -> Result<(), Violation> {
-        let number: Result<Numbered, _> = serde_json::from_str(event.payload.get());
-        let place = number.ok().and_then(|number| log.truth.numbered(number.n));
-        let Some((place, stored)) = place.map(|place| (place, log.truth.get(place))) else {
-            return Err(Violation::new("what was published is what arrives", event.payload.get()));
-        };
-        if stored.at != cursor {
-            return Err(Violation::new("cursors are the log's", format!("{} as {cursor}", stored.at)));
-        }
         let Some(wire) = &self.wire else { return Ok(()) };
-        let Person { user, session, .. } = &self.person;
-        let disconnected = |order: &Order| matches!(order, Order::Disconnect { .. });
-        let revoked = |pattern: &Pattern| {
-            log.truth.has_lost(user, place, |order| match order {
-                Order::Revoke { channels, .. } => channels.overlaps(pattern),
-                _ => false,
-            })
-        };
-        let given = |entry: &tidings::record::Entry| log.truth.is_given(user, &entry.channel, place);
-        let asked = |entry: &tidings::record::Entry| wire.asks_for(entry, is_granted) || given(entry);
-        let kept = |entry: &tidings::record::Entry| {
-            wire.asks_for(entry, |pattern| is_granted(pattern) && !revoked(pattern)) || given(entry)
-        };
-        if stored.entry.as_deref().is_some_and(|entry| asked(entry) && !kept(entry))
-            || log.truth.has_lost(user, place, disconnected)
-        {
-            return Err(Violation::new(
-                "nothing published after a revocation reaches the revoked",
-                format!("{user} {session} {}", stored.at),
-            ));
-        }
-        let may_see =
-            |entry| if self.session.shares() { self.person.shares(entry) } else { self.person.may_see(entry) };
-        let shown = stored.entry.as_deref().is_some_and(|entry| may_see(entry) && asked(entry));
-        if !shown {
-            return Err(Violation::new(
-                "nobody is shown what is not for them",
-                format!("{user} {session} {}", stored.at),
-            ));
-        }
+        let place = shown(log, wire, &self.person, self.session.shares(), event, cursor)?;
         let except = event.except.as_ref().map(exclusion);
         let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
         let route = self.session.routes().find(event.channel.as_str(), hears);

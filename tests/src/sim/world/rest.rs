@@ -6,8 +6,9 @@ use super::World;
 use crate::sim::{
     client::Client,
     ear::Violation,
-    op::{Append, Hidden},
+    op::{Append, Fate, Hidden},
     person::{GIFTS, TOPIC_COUNT},
+    poller::Poller,
     station::Station,
 };
 
@@ -111,6 +112,10 @@ impl World {
             for client in 0..self.clients.len() {
                 moved |= self.exchange(client, (client + round) % 2)?;
             }
+            // Each poll is a request: they ask when all others have said what they had to say.
+            for poller in if moved { 0..0 } else { 0..self.pollers.len() } {
+                moved |= self.poll_once(poller, (poller + round) % 2, false, Fate::Arrives)?;
+            }
             if !moved {
                 return Ok(());
             }
@@ -122,6 +127,7 @@ impl World {
         // A stream that waits for an engine which was out of reach asks it again after a while.
         let waits = |station: &Station| station.hub().is_some_and(|hub| hub.stats().connections_behind > 0);
         !self.stations.iter().any(waits)
+            && self.pollers.iter().all(Poller::is_well)
             && self.clients.iter().all(|client| {
                 let told = client.ears.iter().all(|ear| ear.gone || ear.refused || ear.settled);
                 let live = client.wire.as_ref().map_or(client.session.follows(), |wire| !wire.silent);
@@ -157,6 +163,11 @@ impl World {
         for client in &self.clients {
             for ear in &client.ears {
                 ear.finish(&log.truth, &client.person, log.tip())?;
+            }
+        }
+        for poller in &self.pollers {
+            for one in &poller.ears {
+                one.ear.finish(&log.truth, &poller.person, log.tip())?;
             }
         }
         Ok(())

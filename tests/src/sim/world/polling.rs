@@ -1,0 +1,70 @@
+//! Clients that poll: their requests, and what becomes of the answers.
+
+use axum::body::Body;
+use futures_util::FutureExt;
+use http::StatusCode;
+
+use super::World;
+use crate::sim::{client::Teller, ear::Violation, op::Fate, sabotage::Sabotage, wire::Wire};
+
+/// Longer than any server waits.
+const WAIT_MS: u64 = 60_000;
+
+impl World {
+    /// A client polls, or waits on for the answer to what it asked. Returns whether anything came.
+    pub(super) fn poll_once(&mut self, index: usize, node: usize, waits: bool, fate: Fate) -> Result<bool, Violation> {
+        if self.pollers[index].asking.is_none() && !self.ask(index, node, waits) {
+            return Ok(false);
+        }
+        let poller = &mut self.pollers[index];
+        let Some(mut asking) = poller.asking.take() else { return Ok(false) };
+        let station = &self.stations[asking.wire.node];
+        asking.wire.astray |= station.is_astray();
+        let answer = (&mut asking.answer).now_or_never();
+        match (answer, fate) {
+            (None, Fate::Lost) => {
+                self.tally.fault("poll given up");
+                Ok(false)
+            }
+            (None, _) => {
+                poller.asking = Some(asking);
+                Ok(false)
+            }
+            (Some((status, _)), _) if status != StatusCode::OK => Ok(false),
+            (Some((_, body)), Fate::Lost) => {
+                self.tally.fault("poll's answer lost");
+                if self.sabotage == Some(Sabotage::LostPollTakenForHeard) {
+                    poller.takes_for_heard(asking, body);
+                }
+                Ok(false)
+            }
+            (Some((_, body)), _) => {
+                let teller = Teller { resets: station.resets, astray: station.is_astray() };
+                let log = self.log.lock();
+                let tip = log.tip();
+                if !log.truth.get(tip).lost {
+                    asking.wire.read_up_to = Some(tip);
+                }
+                poller.takes(&log, teller, asking, body)?;
+                Ok(!poller.is_quiet)
+            }
+        }
+    }
+
+    /// Sends a poll; whether the node is there.
+    fn ask(&mut self, index: usize, node: usize, waits: bool) -> bool {
+        let station = &self.stations[node];
+        let mut wire = Wire::new(Body::empty(), node, station.resets);
+        let poller = &mut self.pollers[index];
+        let request = poller.request(if waits { WAIT_MS } else { 0 }, &mut wire);
+        wire.begins(wire.cursors.first().copied().or(station.hub().map(tidings::Hub::cursor)));
+        let log = self.log.lock();
+        wire.generation = log.generation;
+        wire.misplaced = wire.cursors.iter().any(|at| log.fails(*at));
+        drop(log);
+        wire.astray = station.is_astray();
+        let Some(answer) = station.ask(request) else { return false };
+        poller.asks(answer, wire);
+        true
+    }
+}
