@@ -155,7 +155,8 @@ impl Ear {
     pub(super) fn gap_on_channel(&mut self, truth: &Truth, latest: Option<Place>, ends: Option<Place>) {
         self.hole = None;
         // It may be further than the stream, which another tab has set back.
-        let own = self.place().filter(|own| latest.is_some_and(|latest| truth.between(latest, *own).is_some()));
+        let own = self.place().filter(|own| !truth.get(*own).lost);
+        let own = own.filter(|own| latest.is_some_and(|latest| truth.between(latest, *own).is_some()));
         let after = self.place().filter(|place| self.settled && !truth.get(*place).lost);
         self.served = match (self.served, after.zip(ends), own.or(latest)) {
             // As before, wherever it begins, but for what is excused now.
