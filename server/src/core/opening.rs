@@ -97,8 +97,8 @@ impl Core {
             heartbeat_due: AtomicBool::new(false),
             diverged: AtomicBool::new(false),
             expires_ms: AtomicU64::new(u64::MAX),
-            // A poll is never quiet for too long: its answer comes as a whole, and a heartbeat would end its wait.
-            written_ms: AtomicU64::new(if is_poll { u64::MAX } else { now_ms }),
+            // Nobody waits for a sign of life: a heartbeat would end the wait of a poll, and a backend that listens is in this process.
+            written_ms: AtomicU64::new(if is_bare { u64::MAX } else { now_ms }),
             reading: AtomicBool::new(false),
             due: AtomicBool::new(true),
             waker: AtomicWaker::new(),

@@ -240,7 +240,7 @@ impl Poller {
             Frame::Backfill(event) => {
                 let at =
                     event.cursor.ok_or_else(|| Violation::new("every event says where it stands", &message.data))?;
-                let request = event.request_id.as_ref().map(|id| id.as_str());
+                let request = event.request_id.as_ref().map(tidings_protocol::RequestId::as_str);
                 self.event(log, wire, event, at, request, since)?;
             }
             Frame::Gap(gap) => self.gap(log, message, gap, since),

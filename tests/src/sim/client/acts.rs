@@ -96,7 +96,7 @@ impl Client {
                         gapped = ears;
                     } else {
                         // It stands for the past that a call asked for; where that ends the stream says next, by `subscribed`.
-                        let ends = cursor.and_then(|at| log.truth.find(at));
+                        let ends = cursor.and_then(|at| log.truth.find(*at.as_slice().first()?));
                         ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(&log.truth, None, ends));
                     }
                 }
