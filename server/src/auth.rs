@@ -40,7 +40,6 @@ mod error;
 mod extract;
 #[cfg(feature = "forward")]
 mod forward;
-mod grant;
 mod identity;
 #[cfg(feature = "jwt")]
 mod jwt;
@@ -49,7 +48,6 @@ pub(crate) mod ticket;
 
 use std::future::Future;
 
-use self::combine::Kind;
 use async_trait::async_trait;
 #[cfg(feature = "forward")]
 pub use forward::{Forward, ForwardError};
@@ -57,11 +55,13 @@ pub use forward::{Forward, ForwardError};
 pub use jwt::{Jwt, JwtKey, JwtKeyError, JwtKeys};
 use tidings_protocol::{Channel, ChannelError};
 
+pub use crate::access::Grant;
+use crate::access::Right;
+
 pub use self::{
-    combine::{Allow, AllowIf, Or},
+    combine::{Allow, AllowAmong, AllowIf, Or},
     error::AuthError,
     extract::{FromExtractor, from_extractor},
-    grant::Grant,
     identity::Identity,
     request::AuthRequest,
     ticket::{HeldTicket, MemoryTickets, TicketError, TicketName, TicketStore},
@@ -73,11 +73,12 @@ pub trait Auth: Send + Sync + 'static {
     /// Who the request belongs to. [`AuthError::Missing`] says that it holds no credentials of the kind that this knows.
     async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError>;
 
-    /// Whether somebody may subscribe to a channel that none of their grants covers. Asked for channels only: a pattern is
-    /// heard only where a grant covers all of it. Defaults to no.
-    async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
-        let _ = (identity, channel);
-        Ok(false)
+    /// To which of these channels, none of which a grant covers, somebody may subscribe. It is asked once for all channels of a
+    /// request, each of which is there once, and about channels only: a pattern is received only where a grant covers all of it.
+    /// What it returns beside these counts for nothing. Defaults to none.
+    async fn may_subscribe(&self, identity: &Identity, channels: &[Channel]) -> Result<Vec<Channel>, AuthError> {
+        let _ = (identity, channels);
+        Ok(Vec::new())
     }
 
     /// Allows everyone whom this lets in to subscribe to a channel or pattern, in which `{user}` stands for the user's id as
@@ -92,7 +93,7 @@ pub trait Auth: Send + Sync + 'static {
         G: TryInto<Grant>,
         ChannelError: From<G::Error>,
     {
-        Ok(Allow { auth: self, grant: grant.try_into()?, kind: Kind::Subscribe })
+        Ok(Allow { auth: self, grant: grant.try_into()?, right: Right::Subscribe })
     }
 
     /// Allows everyone whom this lets in to publish over HTTP, in their own name; see [`Identity::allow_publish`].
@@ -106,7 +107,7 @@ pub trait Auth: Send + Sync + 'static {
         G: TryInto<Grant>,
         ChannelError: From<G::Error>,
     {
-        Ok(Allow { auth: self, grant: grant.try_into()?, kind: Kind::Publish })
+        Ok(Allow { auth: self, grant: grant.try_into()?, right: Right::Publish })
     }
 
     /// Allows everyone whom this lets in to see who is online on a channel, or on all in a pattern (`*`: everyone), where the
@@ -121,7 +122,7 @@ pub trait Auth: Send + Sync + 'static {
         G: TryInto<Grant>,
         ChannelError: From<G::Error>,
     {
-        Ok(Allow { auth: self, grant: grant.try_into()?, kind: Kind::Presence })
+        Ok(Allow { auth: self, grant: grant.try_into()?, right: Right::WatchPresence })
     }
 
     /// Asks `may` (a database, say) about each channel that no grant covers, as [`may_subscribe`](Self::may_subscribe). Where
@@ -146,6 +147,28 @@ pub trait Auth: Send + Sync + 'static {
         Fut: Future<Output = Result<bool, AuthError>> + Send,
     {
         AllowIf { auth: self, may }
+    }
+
+    /// Asks `among` once for all channels of a request that no grant covers: which of them may somebody subscribe to? It is
+    /// [`allow_if`](Self::allow_if) for a database that answers for many in one query.
+    ///
+    /// ```
+    /// use tidings::{Channel, auth::{Auth, AuthError, AuthRequest, Identity}};
+    /// # async fn rooms_of(user: &str, among: &[Channel]) -> Result<Vec<Channel>, std::io::Error> { Ok(Vec::new()) }
+    /// let auth = |_: AuthRequest| async { Identity::user("ana") };
+    /// let auth = auth.allow_among(|identity, channels| async move {
+    ///     let Some(user) = identity.user_id() else { return Ok(Vec::new()) };
+    ///     rooms_of(user.as_str(), &channels).await.map_err(|error| AuthError::Unavailable(error.into()))
+    /// });
+    /// # fn check(_: impl Auth) {} check(auth);
+    /// ```
+    fn allow_among<F, Fut>(self, among: F) -> AllowAmong<Self, F>
+    where
+        Self: Sized,
+        F: Fn(Identity, Vec<Channel>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<Channel>, AuthError>> + Send,
+    {
+        AllowAmong { auth: self, among }
     }
 
     /// Tries another way in where this one finds no credentials of its kind ([`AuthError::Missing`]). Credentials that it

@@ -14,16 +14,16 @@
 //! | `live` | what is published while it is open, or was since its client left off |
 //! | `page` | the engine's log, where the window does not reach back |
 //! | `pending` | subscribe calls, and what they ask of the past |
-//! | `control` | what it may hear, as commands in the log change it |
+//! | `rights` | what it may receive, as orders in the log change it |
 //! | `aside` | what few streams have, and most of those not for long |
 
 mod aside;
 mod batch;
-mod control;
 mod live;
 mod names;
 mod page;
 mod pending;
+mod rights;
 mod step;
 
 use bytes::Bytes;
@@ -33,36 +33,36 @@ use tidings_protocol::{
     sse,
 };
 
-use self::{aside::Aside, batch::Batch, control::Given, page::Page, step::Flow};
+use self::{aside::Aside, batch::Batch, page::Page, step::Flow};
 pub(crate) use self::{
-    control::{Authority, Rekeyed},
     names::Names,
     page::{Concern, Fetched, Hole, Skip},
     pending::Since,
+    rights::{Authority, Rekeyed},
     step::{Ask, Step, View},
 };
 use crate::{
+    access::{Decision, Issued},
     engine::RoutingKey,
     meter::Written,
     record::json_frame,
     routing::{self, KeyRef, Kind, RouteKey},
-    standing::{Asked, Issued},
     window::Lineage,
 };
 
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// Commands may have been passed over that have to be looked at before anything is sent.
-    unaligned: bool,
+    /// Orders may have been passed over, so that what it holds has to be judged anew before anything is sent.
+    needs_reauthorize: bool,
     /// Why the client may have missed something on all of its stream, until it is told.
     gap: Option<GapReason>,
     lineage: Lineage,
     /// All records that match up to here were handed to the driver.
     position: Cursor,
     channels: Vec<Pattern>,
-    /// Commands up to this number were looked at when it was set what it hears by the server's will.
-    given_as_of: u64,
-    /// By what right it hears its channels.
+    /// Orders up to this number were looked at when it was set what the server subscribes it to.
+    server_as_of: u64,
+    /// By what right it receives its channels.
     authority: Authority,
     /// Something was revoked, which may be more than its channels.
     judged: bool,
@@ -78,40 +78,40 @@ pub(crate) struct Connection {
 const _: () = assert!(size_of::<Connection>() <= 128);
 
 impl Connection {
-    /// A stream that starts after `position`, in what is now the log; what the server wishes it to hear is looked up there.
-    /// `gap` is told right after the greeting.
+    /// A stream that starts after `position`, in what is now the log, with what it was allowed there by credentials of this time; what
+    /// the server subscribes it to is looked up there. `gap` is told right after the greeting.
     pub(crate) fn new(
         View { window, names }: View<'_>,
-        asked: &Asked,
+        decision: &Decision,
         issued: Issued,
         position: Cursor,
         greeting: Bytes,
         gap: Option<GapReason>,
     ) -> Self {
         let authority = Authority { issued, as_of: window.head().seq };
-        let channels = unique(asked.all().cloned());
+        let channels = unique(decision.channels.all().cloned());
         let (user, device) = (names.user.as_ref(), names.device.as_ref());
-        let wishes = window.standing().subscribed(user);
-        let heard = channels.iter().chain(wishes).flat_map(routing::looked_up);
+        let subscribed = window.access().subscribed(user);
+        let held = channels.iter().chain(subscribed).flat_map(routing::looked_up);
         let mut connection = Self {
-            unaligned: position.seq > authority.as_of,
+            needs_reauthorize: position.seq > authority.as_of,
             gap,
             lineage: window.lineage(),
             position,
-            keys: unique(routing::identity(user, device).into_iter().chain(heard)),
+            keys: unique(routing::identity(user, device).into_iter().chain(held)),
             channels,
-            given_as_of: authority.as_of,
+            server_as_of: authority.as_of,
             authority,
             judged: false,
             aside: Aside::default(),
             behind: false,
             ended: false,
         };
-        connection.rest_on(asked);
+        connection.set_basis(&decision.channels);
         let rare = connection.aside.add_to();
         rare.greeting = Some(greeting);
-        rare.given.extend(wishes.iter().cloned().map(|channel| Given { channel, is_asked: false }));
-        if window.standing().shuts_out(user, device, issued) {
+        rare.server_channels.extend_from_slice(subscribed);
+        if decision.is_shut_out {
             connection.dismiss();
         }
         connection
@@ -200,7 +200,7 @@ impl Connection {
         let mut batch = Batch::new(ask.max_bytes);
         let greeting = self.aside.take_from().and_then(|rare| rare.greeting.take());
         let is_first = greeting.is_some();
-        // A poll is greeted by nothing, or each one would say anew what it hears by the server's will.
+        // A poll is greeted by nothing, or each one would say anew what the server subscribes it to.
         let is_greeted = greeting.as_ref().is_some_and(|greeting| !greeting.is_empty());
         if let Some(greeting) = greeting {
             batch.push(greeting);
@@ -217,17 +217,17 @@ impl Connection {
             self.tell_gap(view, reason, &mut batch);
         }
         if is_greeted {
-            self.tell_given(&mut batch);
+            self.tell_server_channels(&mut batch);
         }
         let revoked = self.aside.take_from().map(|rare| std::mem::take(&mut rare.revoked));
         if let Some(channels) = revoked.filter(|channels| !channels.is_empty()) {
             let revoked = Revoked { channels, addressed: false, code: RejectCode::Forbidden };
             batch.push(json_frame(Some(Revoked::NAME), None, &revoked));
         }
-        // A position that this node has not reached has passed commands that it does not know of.
-        if self.unaligned && self.position.seq <= window.head().seq {
-            self.unaligned = false;
-            self.align(view, &mut batch);
+        // A position that this node has not reached has passed orders that it does not know of.
+        if self.needs_reauthorize && self.position.seq <= window.head().seq {
+            self.needs_reauthorize = false;
+            self.reauthorize(view, &mut batch);
         }
         let is_closing = self.aside.closing.is_some();
         if !is_closing && !ask.woken {
@@ -270,8 +270,8 @@ impl Connection {
         }
         let gap = Gap { channels: None, addressed: false, cursor: None, reason, request_id: None };
         batch.push_gap(reason, json_frame(Some(Gap::NAME), Some(&self.position), &gap));
-        self.unaligned = false;
-        self.align(view, batch);
+        self.needs_reauthorize = false;
+        self.reauthorize(view, batch);
     }
 
     /// Passes over a part of the log that cannot be had, and tells which of its channels may miss something by it, and whether
@@ -286,15 +286,15 @@ impl Connection {
         // From there on the window has what follows.
         self.position = if to.seq > base.seq { base } else { *to };
         let is_about = |channel: &&Pattern| concern.is_about(refs(&routing::looked_up(channel)));
-        let channels = unique(self.channels.iter().chain(self.wishes()).filter(is_about).cloned());
+        let channels = unique(self.channels.iter().chain(self.server_channels()).filter(is_about).cloned());
         let addressed = concern.is_about(refs(&self.keys).filter(|(kind, _)| kind.is_identity()));
         if addressed || !channels.is_empty() {
             let (channels, cursor) = (Some(channels), Some(self.position));
             let gap = Gap { channels, addressed, cursor, reason: *reason, request_id: None };
             batch.push_gap(*reason, json_frame(Some(Gap::NAME), None, &gap));
         }
-        // It has passed commands that it has not seen.
-        self.align(view, batch);
+        // It has passed orders that it has not seen.
+        self.reauthorize(view, batch);
     }
 
     fn activate(&mut self, channel: Pattern) {

@@ -11,18 +11,19 @@
 //! |---|---|
 //! | `link`, `registry`, `slots` | one open stream; all of them; those that look up a key |
 //! | `opening` | how a stream comes to be, and how it is forgotten |
-//! | `holding` | what open streams hold, and who may hold what |
+//! | `subscriptions`, `access` | what open streams subscribe to; what credentials open, as calls ask for it |
 //! | `round` | the streams that a flush woke, until they were asked |
 //! | `verdict` | what can be said of a client's cursor |
 //! | `presence` | who is there |
 
-mod holding;
+mod access;
 mod link;
 mod opening;
 mod presence;
 mod registry;
 mod round;
 mod slots;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -41,18 +42,19 @@ use tidings_protocol::{
 };
 
 pub(crate) use self::{
-    holding::{Past, SubscribeCall},
+    access::{NotRefreshed, Refresh},
     link::Link,
     opening::{Opening, Start},
+    subscriptions::{Backfill, ShutOut, SubscribeCall},
     verdict::Verdict,
 };
 use self::{registry::Registry, round::Round};
 use crate::{
+    access::AccessState,
     connection::{Ask, Fetched, Step, View},
     engine::{Batch, RoutingKey},
     meter::{Gauges, Meter, Stats},
     presence::Presence,
-    standing::Standing,
     window::{Dirty, Lineage, Window, WindowBounds},
 };
 
@@ -79,9 +81,9 @@ pub(crate) struct Core {
 
 impl Core {
     /// A core whose window begins at `base`, where this stands.
-    pub(crate) fn new(base: Cursor, bounds: WindowBounds, standing: Standing) -> Self {
+    pub(crate) fn new(base: Cursor, bounds: WindowBounds, access: AccessState) -> Self {
         let mut window = Window::new(base, bounds);
-        *window.standing_mut() = standing;
+        *window.access_mut() = access;
         let window = RwLock::new(window);
         Self {
             window,
@@ -149,10 +151,10 @@ impl Core {
     }
 
     /// Starts over at `base`: the engine holds another log now, or lost records that this node had.
-    /// `standing` is what stands there.
-    pub(crate) fn reset(&self, base: Cursor, reason: GapReason, standing: Standing) {
+    /// `access` is what stands there.
+    pub(crate) fn reset(&self, base: Cursor, reason: GapReason, access: AccessState) {
         let mut window = self.window.write();
-        window.reset(base, reason, standing);
+        window.reset(base, reason, access);
         self.meter.forget_mark();
         self.late.lock().clear();
         drop(window);
@@ -160,11 +162,11 @@ impl Core {
     }
 
     /// Goes on at `base`, further along in the same log: what lies between could not be had. Each stream that stands before it reads
-    /// the engine's log, and is told there what it misses. `standing` is what stands there, or stood later; `good` are the cursors in
+    /// the engine's log, and is told there what it misses. `access` is what stands there, or stood later; `good` are the cursors in
     /// the part between of which the engine says that they are of this log.
-    pub(crate) fn skip_to(&self, base: Cursor, standing: Standing, good: &HashSet<Cursor>) {
+    pub(crate) fn skip_to(&self, base: Cursor, access: AccessState, good: &HashSet<Cursor>) {
         let mut window = self.window.write();
-        window.skip_to(base, standing);
+        window.skip_to(base, access);
         self.meter.forget_mark();
         let mut late = self.late.lock();
         let passed: Vec<_> = late.keys().copied().filter(|seq| *seq <= base.seq).collect();
@@ -269,12 +271,12 @@ impl Core {
                 state.close(Closing { reason: ClosingReason::Expired, retry_ms: 0 });
             }
             let heartbeat = link.heartbeat_due.swap(false, Ordering::AcqRel);
-            state.next(View { window: &window, names: &link.names }, Ask { max_bytes, woken, heartbeat })
+            let next = state.next(View { window: &window, names: &link.names }, Ask { max_bytes, woken, heartbeat });
+            if let Some(issued) = state.take_judged() {
+                self.restrict_watches(link, link.names.credentials(issued), &window, |_| true);
+            }
+            next
         };
-        if let Some(issued) = state.take_judged() {
-            let user = link.names.user.as_ref();
-            self.restrict_presence(link, |channel| !self.refuses(user, channel, issued));
-        }
         let rekeyed = state.take_rekeyed();
         let holds_others = !rekeyed.is_empty();
         if holds_others {

@@ -11,18 +11,19 @@
 //! | `POST /latency` | `latency`, where mounted: what clients have measured |
 //! | `GET /check` | `routes`: authentication and limits only |
 //!
-//! What callers may use up is in `limits`, where they come from in `address`, and what pages of other origins may in `cors`.
+//! Each of them lets callers in by `gate`, and reads what they bring by `read`. What callers may use up is in `limits`, where they come from in `address`, and what pages of other origins may in `cors`.
 
 mod address;
-mod body;
 mod command;
 mod cors;
+mod gate;
 mod latency;
 mod limits;
 mod poll;
 mod presence;
 pub(crate) mod problem;
 mod publish;
+mod read;
 mod refresh;
 mod routes;
 mod serve;

@@ -6,6 +6,7 @@ mod driver;
 mod follow;
 mod history;
 mod hooks;
+mod orders;
 mod pace;
 mod reader;
 #[cfg(feature = "simulation")]
@@ -32,17 +33,17 @@ use tidings_protocol::{
 use tokio::sync::Notify;
 
 use crate::{
+    access::Channels,
     admission::Permit,
     auth::Identity,
     clock::{Clock, millis, wall_clock_ms},
     config::Config,
     connection::{Concern, Fetched, Hole, Names, Since, Skip},
-    core::{Core, Link, Opening, Past, Start, SubscribeCall, Verdict},
+    core::{Backfill, Core, Link, Opening, ShutOut, Start, SubscribeCall, Verdict},
     engine::{Engine, EngineError, Location, ReadError},
     meter::Stats,
     presence::{PresenceError, PresenceWatch},
     record::json_frame,
-    standing::Asked,
 };
 
 use self::history::History;
@@ -369,7 +370,7 @@ impl Hub {
     }
 
     /// Whether and from where a subscribe call's `since` can be served.
-    pub(crate) async fn past(&self, since: Option<Cursor>) -> Result<Past, EngineError> {
+    pub(crate) async fn backfill(&self, since: Option<Cursor>) -> Result<Backfill, EngineError> {
         let lineage = self.core().lineage();
         let since = match since {
             None => Since::Now,
@@ -378,20 +379,20 @@ impl Hub {
                 _ => Since::After(cursor),
             },
         };
-        Ok(Past { since, lineage })
+        Ok(Backfill { since, lineage })
     }
 
     /// The past that cannot be brought, for this reason.
-    pub(crate) fn no_past(&self, reason: GapReason) -> Past {
-        Past { since: Since::Gap(reason), lineage: self.core().lineage() }
+    pub(crate) fn no_backfill(&self, reason: GapReason) -> Backfill {
+        Backfill { since: Since::Gap(reason), lineage: self.core().lineage() }
     }
 
-    /// Opens a stream for somebody; the channels in it have been authorised.
+    /// Opens a stream for somebody, whose grants were asked about the channels; others are rejected already.
     pub(crate) fn open(
         &self,
         identity: &Identity,
         names: Names,
-        channels: Asked,
+        channels: Channels,
         rejected: Vec<Rejected>,
         start: Start,
         permit: Permit,
@@ -412,12 +413,20 @@ impl Hub {
             timestamp: tidings_protocol::event::Timestamp(wall_clock_ms()),
         };
         let retry_ms = millis(self.config().retry);
-        let opening =
-            Opening { id, names, channels, issued: identity.issued_ms(), start, permit: Some(permit), is_bare: false };
+        let opening = Opening {
+            id,
+            names,
+            channels,
+            limit: self.config().channels_per_connection,
+            issued: identity.issued_ms(),
+            start,
+            permit: Some(permit),
+            is_bare: false,
+        };
         let link = self.core().open(opening, self.now_ms(), |greeting| {
             connected.resumed = greeting.resumed;
             connected.channels = greeting.channels.to_vec();
-            connected.rejected.extend(greeting.refused.iter().cloned().map(forbidden));
+            connected.rejected.extend(not_subscribed(greeting.refused, greeting.beyond));
             let id = greeting.id;
             let mut greeting = String::new();
             sse::retry(&mut greeting, retry_ms);
@@ -437,9 +446,9 @@ impl Hub {
 
     /// Opens a stream for the backend itself, from the head on.
     pub(crate) fn open_listener(&self, channels: Pattern) -> Arc<Link> {
-        let channels = Asked { granted: vec![channels], given: Vec::new() };
+        let channels = Channels { granted: vec![channels], by_server: Vec::new() };
         let identity = Identity::anonymous();
-        let link = self.open_bare(&identity, Names::default(), channels, Start::Head, None, |_| {});
+        let link = self.open_bare(&identity, Names::default(), channels, Start::Head, None, |_, _| {});
         link.trace(self.core().connections(), "listener registered");
         link
     }
@@ -449,15 +458,16 @@ impl Hub {
         &self,
         identity: &Identity,
         names: Names,
-        channels: Asked,
+        channels: Channels,
         start: Start,
         permit: Option<Permit>,
-        mut refused: impl FnMut(Pattern),
+        refused: impl FnOnce(&[Pattern], &[Pattern]),
     ) -> Arc<Link> {
         let (id, issued) = (self.connection_id(), identity.issued_ms());
-        let opening = Opening { id, names, channels, issued, start, permit, is_bare: true };
+        let limit = self.config().channels_per_connection;
+        let opening = Opening { id, names, channels, limit, issued, start, permit, is_bare: true };
         let link = self.core().open(opening, self.now_ms(), |greeting| {
-            greeting.refused.iter().cloned().for_each(&mut refused);
+            refused(greeting.refused, greeting.beyond);
             Bytes::new()
         });
         link.expire_at(self.moment(identity.expires_in()));
@@ -467,19 +477,19 @@ impl Hub {
         link
     }
 
-    /// Opens a stream for one poll; returns with it what was revoked of its channels.
+    /// Opens a stream for one poll, as [`open`](Self::open); returns with it what it does not receive of its channels.
     pub(crate) fn open_poll(
         &self,
         identity: &Identity,
         names: Names,
-        channels: Asked,
+        channels: Channels,
         start: Start,
         permit: Permit,
     ) -> (Arc<Link>, Vec<Rejected>) {
-        let mut refused = Vec::new();
-        let refuse = |channel| refused.push(forbidden(channel));
+        let mut rejected = Vec::new();
+        let refuse = |refused: &[Pattern], beyond: &[Pattern]| rejected.extend(not_subscribed(refused, beyond));
         let link = self.open_bare(identity, names, channels, start, Some(permit), refuse);
-        (link, refused)
+        (link, rejected)
     }
 
     /// A name that nobody guesses.
@@ -517,26 +527,32 @@ impl Hub {
     }
 
     /// Stops channels on a live stream.
-    pub(crate) fn leave(&self, link: &Link, channels: &[Pattern]) {
+    pub(crate) fn unsubscribe_stream(&self, link: &Link, channels: &[Pattern]) {
         tracing::debug!(connection = %link.id, ?channels, "unsubscribe");
         self.core().unsubscribe(link, channels);
     }
 
-    /// Asks for channels and addressed events on a live stream, for somebody; returns the channels that were revoked and those
-    /// beyond what a stream may hold, and whether addressed events were asked for in vain.
-    pub(crate) fn ask(&self, identity: &Identity, link: &Arc<Link>, call: SubscribeCall) -> (Vec<Rejected>, bool) {
+    /// Asks for channels and addressed events on a live stream, for somebody whose grants were asked about them; returns the channels
+    /// that are refused, and whether addressed events were asked for in vain.
+    pub(crate) fn subscribe_stream(
+        &self,
+        identity: &Identity,
+        link: &Arc<Link>,
+        call: SubscribeCall,
+    ) -> Result<(Vec<Rejected>, bool), ShutOut> {
         let channels: Vec<_> = call.channels.all().collect();
         tracing::debug!(connection = %link.id, ?channels, addressed = call.addressed, "subscribe");
         let limit = self.config().channels_per_connection;
-        let unheard = self.core().subscribe(link, call, identity.issued_ms(), limit);
-        let beyond = unheard.beyond.into_iter();
-        let beyond = beyond.map(|channel| Rejected { channel, code: RejectCode::TooManyChannels });
-        (unheard.refused.into_iter().map(forbidden).chain(beyond).collect(), unheard.addressed)
+        let not = self.core().subscribe(link, call, identity.issued_ms(), limit)?;
+        Ok((not_subscribed(&not.refused, &not.beyond).collect(), not.addressed))
     }
 }
 
-fn forbidden(channel: Pattern) -> Rejected {
-    Rejected { channel, code: RejectCode::Forbidden }
+/// What is rejected, because there is no right to it, or no room for it.
+fn not_subscribed(refused: &[Pattern], beyond: &[Pattern]) -> impl Iterator<Item = Rejected> {
+    let rejected = |code| move |channel: &Pattern| Rejected { channel: channel.clone(), code };
+    let beyond = beyond.iter().map(rejected(RejectCode::TooManyChannels));
+    refused.iter().map(rejected(RejectCode::Forbidden)).chain(beyond)
 }
 
 /// The last frame of a stream that is drained. Its delay is spread, so that the clients do not return all at once.

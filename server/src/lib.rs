@@ -50,19 +50,19 @@
 //! | 6 | `connection` | a position in the log: takes what follows it, confirms subscriptions, tells gaps |
 //! | 7 | `http` | a stream's body asks its connection for bytes; the POST calls; [`serve`] |
 //!
-//! Beside it, `presence` knows who is online, from the streams that are open; `standing` is what commands in the log (`control`)
-//! have left in force; `meter` counts.
+//! Beside it, `access` decides who may receive, publish and watch what; `presence` knows who is online, from the streams that are
+//! open; `meter` counts.
 //!
-//! `window`, `routing`, `connection`, `presence` and `core` are synchronous and know no clock, socket or runtime. [`auth`] decides who
-//! hears what. The words are those of the [protocol](tidings_protocol).
+//! `window`, `routing`, `connection`, `presence` and `core` are synchronous and know no clock, socket or runtime. [`auth`] says
+//! who is asking. The words are those of the [protocol](tidings_protocol).
 #![deny(missing_docs)]
 
+mod access;
 mod admission;
 pub mod auth;
 mod clock;
 mod config;
 mod connection;
-mod control;
 mod core;
 pub mod engine;
 mod event;
@@ -77,7 +77,6 @@ mod publish;
 pub mod record;
 mod routing;
 mod segment;
-mod standing;
 #[cfg(test)]
 mod testing;
 mod typed;

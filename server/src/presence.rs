@@ -217,16 +217,15 @@ impl Presence {
     }
 
     /// Tells a seat who is in these rooms, in full, and from then on who comes and goes; in place of what it was told
-    /// before. A call that was overtaken by a later one changes nothing.
-    pub(crate) fn watch(&self, id: SeatId, revision: u64, rooms: Vec<Pattern>) {
+    /// before. A call that was overtaken by a later one changes nothing. Whether it changed something, so that the seat has news.
+    pub(crate) fn watch(&self, id: SeatId, revision: u64, rooms: Vec<Pattern>) -> bool {
         let mut state = self.state.lock();
-        let Some(seat) = state.seats.get_mut(&id) else { return };
+        let Some(seat) = state.seats.get_mut(&id) else { return false };
         if seat.revision.is_some_and(|latest| revision <= latest) {
-            return;
+            return false;
         }
         seat.revision = Some(revision);
         seat.ended.clear();
-        let wake = seat.wake.upgrade();
         let views = rooms.iter().map(|room| (room.clone(), Told::Nothing)).collect();
         let before = std::mem::replace(&mut seat.views, views);
         for (room, _) in before.iter().filter(|(room, _)| !rooms.contains(room)) {
@@ -235,27 +234,24 @@ impl Presence {
         for room in rooms {
             state.rooms.entry(room).or_default().watchers.insert(id);
         }
-        drop(state);
-        if let Some(wake) = wake {
-            wake.ring();
-        }
+        true
     }
 
-    /// Ends what a seat may watch no longer, and says so there.
-    pub(crate) fn restrict(&self, id: SeatId, may_watch: impl Fn(&Pattern) -> bool) {
+    /// The rooms that a seat watches.
+    pub(crate) fn watched(&self, id: SeatId) -> Vec<Pattern> {
+        let state = self.state.lock();
+        let seat = state.seats.get(&id);
+        seat.into_iter().flat_map(|seat| &seat.views).map(|(room, _)| room.clone()).collect()
+    }
+
+    /// Ends what a seat may watch no longer, of which it has to tell.
+    pub(crate) fn end_watches(&self, id: SeatId, rooms: &[Pattern]) {
         let mut state = self.state.lock();
         let Some(seat) = state.seats.get_mut(&id) else { return };
-        let (kept, ended): (Vec<_>, Vec<_>) = seat.views.drain(..).partition(|(room, _)| may_watch(room));
-        seat.views = kept;
-        let ended: Vec<_> = ended.into_iter().map(|(room, _)| room).collect();
-        seat.ended.extend(ended.iter().cloned());
-        let wake = seat.wake.upgrade();
-        for room in &ended {
+        seat.views.retain(|(room, _)| !rooms.contains(room));
+        seat.ended.extend_from_slice(rooms);
+        for room in rooms {
             state.unwatch(room, id);
-        }
-        drop(state);
-        if let Some(wake) = wake.filter(|_| !ended.is_empty()) {
-            wake.ring();
         }
     }
 

@@ -74,6 +74,20 @@ impl Entry {
         }
     }
 
+    /// A command's entry.
+    pub(crate) fn control_of(key: Key, timestamp: Timestamp, control: Control) -> Self {
+        Self {
+            key,
+            timestamp,
+            audience: Audience::Control(control),
+            channel: "*".parse().expect("a pattern"),
+            event_type: "control".parse().expect("a type"),
+            source: None,
+            except: None,
+            payload: RawValue::NULL.to_owned(),
+        }
+    }
+
     /// Whether it is something for streams to deliver, and no command, nor void.
     #[must_use]
     pub fn is_event(&self) -> bool {

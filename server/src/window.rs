@@ -7,11 +7,11 @@ use bytes::Bytes;
 use tidings_protocol::{Cursor, frame::GapReason};
 
 use crate::{
+    access::AccessState,
     frame,
     record::Record,
     routing::{KeyMap, RouteKey, filed},
     segment::{Segment, Sent},
-    standing::Standing,
 };
 
 /// How much the window holds. Records leave from the front when any bound is passed.
@@ -59,8 +59,8 @@ pub(crate) struct Window {
     bytes: usize,
     /// Keys under which something was filed since [`take_dirty`](Self::take_dirty).
     dirty: KeyMap<()>,
-    /// What the commands up to the head have left in force.
-    standing: Standing,
+    /// What the orders up to the head have left in force.
+    access: AccessState,
     /// All connections for which a record up to here matters have been woken.
     flushed: Cursor,
 }
@@ -75,24 +75,24 @@ impl Window {
             segment: Segment::new(base),
             bytes: 0,
             dirty: KeyMap::default(),
-            standing: Standing::default(),
+            access: AccessState::default(),
             flushed: base,
         }
     }
 
     /// Starts over from `base` in what is now the log: another one, or one that lost records this window had.
-    /// `standing` is what stands there, for the commands on the way have not been seen.
-    pub(crate) fn reset(&mut self, base: Cursor, reason: GapReason, standing: Standing) {
+    /// `access` is what stands there, for the orders on the way have not been seen.
+    pub(crate) fn reset(&mut self, base: Cursor, reason: GapReason, access: AccessState) {
         let lineage = Lineage { resets: self.lineage.resets + 1, ..self.lineage };
-        *self = Self { lineage, reset_reason: reason, standing, ..Self::new(base, self.bounds.clone()) };
+        *self = Self { lineage, reset_reason: reason, access, ..Self::new(base, self.bounds.clone()) };
     }
 
-    pub(crate) fn standing(&self) -> &Standing {
-        &self.standing
+    pub(crate) fn access(&self) -> &AccessState {
+        &self.access
     }
 
-    pub(crate) fn standing_mut(&mut self) -> &mut Standing {
-        &mut self.standing
+    pub(crate) fn access_mut(&mut self) -> &mut AccessState {
+        &mut self.access
     }
 
     pub(crate) fn lineage(&self) -> Lineage {
@@ -104,12 +104,12 @@ impl Window {
     }
 
     /// Goes on from `base`, further on in the same log, without what lies between: the records there could not be had. Streams that
-    /// stand before it read them from the engine, and are told there what they miss. `standing` is what stands at `base` or after.
-    pub(crate) fn skip_to(&mut self, base: Cursor, standing: Standing) {
+    /// stand before it read them from the engine, and are told there what they miss. `access` is what stands at `base` or after.
+    pub(crate) fn skip_to(&mut self, base: Cursor, access: AccessState) {
         self.segment = Segment::new(base);
         self.bytes = 0;
         self.dirty = KeyMap::default();
-        self.standing = standing;
+        self.access = access;
         self.flushed = base;
         self.lineage.skips += 1;
     }
@@ -145,7 +145,7 @@ impl Window {
     /// Appends the next record, already encoded, and trims the front. The caller has looked that it is the next.
     pub(crate) fn apply(&mut self, record: &Record, frame: Bytes) {
         if let Some(control) = record.entry.control() {
-            self.standing.apply(control, record.entry.timestamp.0);
+            self.access.apply(control, record.seq, record.entry.timestamp.0);
         }
         filed(&record.entry, |key| *self.dirty.or_default(key) = ());
         self.segment.push(record, Some(frame));
@@ -256,7 +256,7 @@ mod tests {
     fn a_reset_changes_the_lineage() {
         let mut window = window(10);
         apply(&mut window, entry("a", "t", "1"));
-        window.reset(Cursor { epoch: 2, seq: 5, tag: 7 }, GapReason::Epoch, Standing::default());
+        window.reset(Cursor { epoch: 2, seq: 5, tag: 7 }, GapReason::Epoch, AccessState::default());
         assert_eq!((window.lineage().resets, window.head().seq, window.tag(1)), (1, 5, None));
     }
 }

@@ -6,36 +6,24 @@ use async_trait::async_trait;
 use tidings_protocol::Channel;
 
 use super::{Auth, AuthError, AuthRequest, Grant, Identity, identity::Way};
-
-/// What a grant allows.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Kind {
-    Subscribe,
-    Publish,
-    Presence,
-}
+use crate::access::Right;
 
 /// An [`Auth`] with one grant more, from [`Auth::allow`], [`Auth::allow_publish`] and [`Auth::allow_presence`].
 #[derive(Debug, Clone)]
 pub struct Allow<A> {
     pub(super) auth: A,
     pub(super) grant: Grant,
-    pub(super) kind: Kind,
+    pub(super) right: Right,
 }
 
 #[async_trait]
 impl<A: Auth> Auth for Allow<A> {
     async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
-        let identity = self.auth.authenticate(request).await?;
-        Ok(match self.kind {
-            Kind::Subscribe => identity.allow(&self.grant)?,
-            Kind::Publish => identity.allow_publish(&self.grant)?,
-            Kind::Presence => identity.allow_presence(&self.grant)?,
-        })
+        Ok(self.auth.authenticate(request).await?.granting(self.right, &self.grant))
     }
 
-    async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
-        self.auth.may_subscribe(identity, channel).await
+    async fn may_subscribe(&self, identity: &Identity, channels: &[Channel]) -> Result<Vec<Channel>, AuthError> {
+        self.auth.may_subscribe(identity, channels).await
     }
 }
 
@@ -57,8 +45,43 @@ where
         self.auth.authenticate(request).await
     }
 
-    async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
-        Ok(self.auth.may_subscribe(identity, channel).await? || (self.may)(identity.clone(), channel.clone()).await?)
+    async fn may_subscribe(&self, identity: &Identity, channels: &[Channel]) -> Result<Vec<Channel>, AuthError> {
+        let mut allowed = self.auth.may_subscribe(identity, channels).await?;
+        let others: Vec<_> = channels.iter().filter(|channel| !allowed.contains(channel)).cloned().collect();
+        for channel in others {
+            if (self.may)(identity.clone(), channel.clone()).await? {
+                allowed.push(channel);
+            }
+        }
+        Ok(allowed)
+    }
+}
+
+/// An [`Auth`] that asks once for all that no grant covers, from [`Auth::allow_among`].
+#[derive(Debug, Clone)]
+pub struct AllowAmong<A, F> {
+    pub(super) auth: A,
+    pub(super) among: F,
+}
+
+#[async_trait]
+impl<A, F, Fut> Auth for AllowAmong<A, F>
+where
+    A: Auth,
+    F: Fn(Identity, Vec<Channel>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Vec<Channel>, AuthError>> + Send,
+{
+    async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError> {
+        self.auth.authenticate(request).await
+    }
+
+    async fn may_subscribe(&self, identity: &Identity, channels: &[Channel]) -> Result<Vec<Channel>, AuthError> {
+        let mut allowed = self.auth.may_subscribe(identity, channels).await?;
+        let others: Vec<_> = channels.iter().filter(|channel| !allowed.contains(channel)).cloned().collect();
+        if !others.is_empty() {
+            allowed.extend((self.among)(identity.clone(), others).await?);
+        }
+        Ok(allowed)
     }
 }
 
@@ -79,11 +102,11 @@ impl<A: Auth, B: Auth> Auth for Or<A, B> {
     }
 
     /// Asks the way by which they came in, and not the other: what one allows, it allows those whom it knows.
-    async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
+    async fn may_subscribe(&self, identity: &Identity, channels: &[Channel]) -> Result<Vec<Channel>, AuthError> {
         match identity.way() {
-            Some((Way::First, identity)) => self.first.may_subscribe(&identity, channel).await,
-            Some((Way::Second, identity)) => self.second.may_subscribe(&identity, channel).await,
-            None => Ok(false),
+            Some((Way::First, identity)) => self.first.may_subscribe(&identity, channels).await,
+            Some((Way::Second, identity)) => self.second.may_subscribe(&identity, channels).await,
+            None => Ok(Vec::new()),
         }
     }
 }
@@ -105,7 +128,7 @@ impl Auth for Arc<dyn Auth> {
         (**self).authenticate(request).await
     }
 
-    async fn may_subscribe(&self, identity: &Identity, channel: &Channel) -> Result<bool, AuthError> {
-        (**self).may_subscribe(identity, channel).await
+    async fn may_subscribe(&self, identity: &Identity, channels: &[Channel]) -> Result<Vec<Channel>, AuthError> {
+        (**self).may_subscribe(identity, channels).await
     }
 }

@@ -3,20 +3,20 @@
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use tidings_protocol::{ChannelError, IdError, Pattern, UserId};
+use tidings_protocol::{ChannelError, DeviceId, IdError, Pattern, UserId};
 
 use super::{AuthError, Grant};
-use crate::{clock::millis, standing::Issued};
+use crate::{
+    access::{Credentials, Grants, Issued, Right},
+    clock::millis,
+};
 
 /// Who a request belongs to and what they may do. Nothing is allowed that no grant covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
     user: Option<UserId>,
-    listen: Vec<Pattern>,
-    publish: Vec<Pattern>,
-    #[serde(default)]
-    watch: Vec<Pattern>,
+    grants: Grants,
     publish_as_backend: bool,
     expires: Option<SystemTime>,
     #[serde(default)]
@@ -54,9 +54,7 @@ impl Identity {
     pub fn anonymous() -> Self {
         Self {
             user: None,
-            listen: Vec::new(),
-            publish: Vec::new(),
-            watch: Vec::new(),
+            grants: Grants::default(),
             publish_as_backend: false,
             expires: None,
             issued: None,
@@ -70,13 +68,12 @@ impl Identity {
     /// # Errors
     ///
     /// [`ChannelError`] when the text is no grant. By `?` it becomes an [`AuthError`]: 503, and it is logged.
-    pub fn allow<G>(mut self, grant: G) -> Result<Self, ChannelError>
+    pub fn allow<G>(self, grant: G) -> Result<Self, ChannelError>
     where
         G: TryInto<Grant>,
         ChannelError: From<G::Error>,
     {
-        self.listen.extend(grant.try_into()?.of(self.user.as_ref()));
-        Ok(self)
+        Ok(self.granting(Right::Subscribe, &grant.try_into()?))
     }
 
     /// Allows to publish over HTTP to a channel or pattern, in one's own name: `source` and `except` may name no other
@@ -85,13 +82,12 @@ impl Identity {
     /// # Errors
     ///
     /// [`ChannelError`] when the text is no grant. By `?` it becomes an [`AuthError`]: 503, and it is logged.
-    pub fn allow_publish<G>(mut self, grant: G) -> Result<Self, ChannelError>
+    pub fn allow_publish<G>(self, grant: G) -> Result<Self, ChannelError>
     where
         G: TryInto<Grant>,
         ChannelError: From<G::Error>,
     {
-        self.publish.extend(grant.try_into()?.of(self.user.as_ref()));
-        Ok(self)
+        Ok(self.granting(Right::Publish, &grant.try_into()?))
     }
 
     /// Allows to see who is online on a channel, or on all that lie in a pattern; `*` is everyone. Hearing a channel does not
@@ -100,13 +96,12 @@ impl Identity {
     /// # Errors
     ///
     /// [`ChannelError`] when the text is no grant. By `?` it becomes an [`AuthError`]: 503, and it is logged.
-    pub fn allow_presence<G>(mut self, grant: G) -> Result<Self, ChannelError>
+    pub fn allow_presence<G>(self, grant: G) -> Result<Self, ChannelError>
     where
         G: TryInto<Grant>,
         ChannelError: From<G::Error>,
     {
-        self.watch.extend(grant.try_into()?.of(self.user.as_ref()));
-        Ok(self)
+        Ok(self.granting(Right::WatchPresence, &grant.try_into()?))
     }
 
     /// Marks a backend, which publishes for its users: its granted channels may also be addressed to users and devices, and
@@ -145,25 +140,41 @@ impl Identity {
     /// Whether a grant covers all of the pattern.
     #[must_use]
     pub fn may_listen(&self, pattern: &Pattern) -> bool {
-        self.listen.iter().any(|grant| grant.covers(pattern))
+        self.grants.cover(Right::Subscribe, pattern)
     }
 
     /// Whether a publishing grant covers all of the pattern.
     #[must_use]
     pub fn may_publish(&self, pattern: &Pattern) -> bool {
-        self.publish.iter().any(|grant| grant.covers(pattern))
+        self.grants.cover(Right::Publish, pattern)
     }
 
     /// Whether a presence grant covers all of the pattern.
     #[must_use]
     pub fn may_watch(&self, pattern: &Pattern) -> bool {
-        self.watch.iter().any(|grant| grant.covers(pattern))
+        self.grants.cover(Right::WatchPresence, pattern)
     }
 
     /// How much longer the credentials are good: `None` where they do not expire, zero where they have.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         Some(self.expires?.duration_since(SystemTime::now()).unwrap_or_default())
+    }
+
+    /// The same with one grant more.
+    pub(super) fn granting(mut self, right: Right, grant: &Grant) -> Self {
+        self.grants.add(right, grant, self.user.as_ref());
+        self
+    }
+
+    /// What is judged of it: who it is, on this device, and how old its credentials are.
+    pub(crate) fn credentials<'a>(&'a self, device: Option<&'a DeviceId>) -> Credentials<'a> {
+        Credentials { user: self.user.as_ref(), device, issued: self.issued_ms() }
+    }
+
+    /// Whether a grant gives this right to all of the pattern.
+    pub(crate) fn may(&self, right: Right, pattern: &Pattern) -> bool {
+        self.grants.cover(right, pattern)
     }
 
     /// When the credentials were issued, in milliseconds since 1970.

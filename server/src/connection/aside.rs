@@ -5,11 +5,7 @@ use std::{collections::VecDeque, ops::Deref};
 use bytes::Bytes;
 use tidings_protocol::{Pattern, frame::Closing};
 
-use super::{
-    control::{Given, Rekeyed},
-    page::Page,
-    pending::Pending,
-};
+use super::{page::Page, pending::Pending, rights::Rekeyed};
 
 #[derive(Debug)]
 pub(super) struct Rare {
@@ -17,8 +13,10 @@ pub(super) struct Rare {
     pub(super) greeting: Option<Bytes>,
     /// Channels that were taken away, until it is said.
     pub(super) revoked: Vec<Pattern>,
-    /// What it hears by the server's will.
-    pub(super) given: Vec<Given>,
+    /// What the server subscribes it to, as of its position.
+    pub(super) server_channels: Vec<Pattern>,
+    /// What it has asked for and no grant covers, but a subscription of the server's does.
+    pub(super) by_server: Vec<Pattern>,
     /// How the keys have changed since the registry was told.
     pub(super) rekeyed: Rekeyed,
     pub(super) pending: VecDeque<Pending>,
@@ -31,7 +29,8 @@ impl Rare {
     const NOTHING: Self = Self {
         greeting: None,
         revoked: Vec::new(),
-        given: Vec::new(),
+        server_channels: Vec::new(),
+        by_server: Vec::new(),
         rekeyed: Rekeyed { added: Vec::new(), dropped: Vec::new() },
         pending: VecDeque::new(),
         page: None,
@@ -41,7 +40,8 @@ impl Rare {
     fn is_nothing(&self) -> bool {
         self.greeting.is_none()
             && self.revoked.is_empty()
-            && self.given.is_empty()
+            && self.server_channels.is_empty()
+            && self.by_server.is_empty()
             && self.rekeyed.is_empty()
             && self.pending.is_empty()
             && self.page.is_none()
@@ -88,13 +88,13 @@ mod tests {
     fn the_room_goes_with_the_last_of_what_was_in_it() {
         let mut aside = Aside::default();
         aside.tidy();
-        assert!(aside.take_from().is_none() && aside.given.is_empty());
+        assert!(aside.take_from().is_none() && aside.server_channels.is_empty());
         aside.add_to().greeting = Some(Bytes::new());
-        aside.add_to().given.push(Given { channel: "a".parse().unwrap(), is_asked: false });
+        aside.add_to().server_channels.push("a".parse().unwrap());
         aside.take_from().unwrap().greeting = None;
         aside.tidy();
-        assert_eq!(aside.given.len(), 1, "it still hears that");
-        aside.take_from().unwrap().given.clear();
+        assert_eq!(aside.server_channels.len(), 1, "it still receives that");
+        aside.take_from().unwrap().server_channels.clear();
         aside.tidy();
         assert!(aside.take_from().is_none());
     }

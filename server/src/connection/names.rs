@@ -2,7 +2,10 @@
 
 use tidings_protocol::{DeviceId, SessionId, UserId};
 
-use crate::record::Entry;
+use crate::{
+    access::{Credentials, Issued},
+    record::Entry,
+};
 
 /// Whom a stream belongs to and what it calls itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +16,11 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    /// Credentials of this stream's user, on its device.
+    pub(crate) fn credentials(&self, issued: Issued) -> Credentials<'_> {
+        Credentials { user: self.user.as_ref(), device: self.device.as_ref(), issued }
+    }
+
     pub(super) fn may_see(&self, entry: &Entry) -> bool {
         let hidden = |except: &tidings_protocol::Except| {
             except.hides(self.user.as_ref(), self.device.as_ref(), self.session.as_ref())

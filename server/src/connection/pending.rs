@@ -10,17 +10,17 @@ use tidings_protocol::{
 use super::{
     Connection,
     batch::Batch,
-    control::Authority,
     page::{Hole, Skip, parts},
     refs,
+    rights::Authority,
     step::{Flow, View},
     unique,
 };
 use crate::{
+    access::Channels,
     record::json_frame,
     routing::{self, RouteKey},
     segment::Segment,
-    standing::Asked,
 };
 
 /// From where a subscription asks for the past.
@@ -73,23 +73,23 @@ impl Connection {
         unconfirmed < limit && self.keys.iter().any(|(kind, _)| kind.is_identity())
     }
 
-    /// Asks for channels, some of them only by what was given, and for addressed events; they become active when the stream says
-    /// `subscribed`.
+    /// Asks for channels, some of them only by the server's subscriptions, and for addressed events; they become active when the
+    /// stream says `subscribed`.
     pub(crate) fn subscribe(
         &mut self,
         request: Option<RequestId>,
         channels: Vec<Pattern>,
         addressed: bool,
-        given: &[Pattern],
+        by_server: &[Pattern],
         since: Since,
         authority: Authority,
     ) {
         let held = self.channels();
         // What it holds by a grant it goes on to hold by that.
-        let by_grant = |channel: &Pattern| held.contains(channel) && !self.leans_on_given(channel);
-        let (given, granted) =
-            channels.iter().cloned().partition(|channel| given.contains(channel) && !by_grant(channel));
-        self.rest_on(&Asked { granted, given });
+        let by_grant = |channel: &Pattern| held.contains(channel) && !self.is_by_server(channel);
+        let (by_server, granted) =
+            channels.iter().cloned().partition(|channel| by_server.contains(channel) && !by_grant(channel));
+        self.set_basis(&Channels { granted, by_server });
         let keys = self.keys_of(&channels, addressed);
         let pending = Pending { request, channels, addressed, keys, since, authority };
         self.aside.add_to().pending.push_back(pending);
@@ -114,7 +114,7 @@ impl Connection {
         pending.retain(|pending| pending.addressed || !pending.channels.is_empty());
         if let Some(rare) = self.aside.take_from() {
             rare.pending = pending;
-            rare.given.retain(|given| !given.is_asked || !gone.contains(&given.channel));
+            rare.by_server.retain(|channel| !gone.contains(channel));
         }
         self.rekey();
     }
@@ -156,7 +156,7 @@ impl Connection {
                 batch.push_gap(reason, json_frame(Some(Gap::NAME), None, &gap));
             }
             // Held by the older of the two.
-            self.authority.issued = self.authority.issued.min(pending.authority.issued);
+            self.hold_by(pending.authority.issued);
             for channel in &pending.channels {
                 self.activate(channel.clone());
             }

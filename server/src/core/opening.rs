@@ -11,9 +11,9 @@ use tidings_protocol::{ConnectionId, Cursor, Pattern, frame::GapReason};
 
 use super::{Core, Link};
 use crate::{
+    access::{Channels, Decision, Issued, authorize},
     admission::Permit,
     connection::{Connection, Names, View},
-    standing::{Asked, Issued},
     window::{Lineage, Window},
 };
 
@@ -22,7 +22,9 @@ use crate::{
 pub(crate) struct Opening {
     pub(crate) id: ConnectionId,
     pub(crate) names: Names,
-    pub(crate) channels: Asked,
+    pub(crate) channels: Channels,
+    /// How many of them it may hold.
+    pub(crate) limit: usize,
     /// When the credentials were issued that it is opened with.
     pub(crate) issued: Issued,
     pub(crate) start: Start,
@@ -52,10 +54,12 @@ pub(crate) struct Greeting<'c> {
     pub(crate) id: Option<Cursor>,
     /// Whether it goes on at the client's cursor.
     pub(crate) resumed: bool,
-    /// What it hears of what it asked for.
+    /// What it receives of what it asked for.
     pub(crate) channels: &'c [Pattern],
-    /// What it has no right to of that: it was revoked.
+    /// What it has no right to of that.
     pub(crate) refused: &'c [Pattern],
+    /// What it has no room for.
+    pub(crate) beyond: &'c [Pattern],
 }
 
 impl Core {
@@ -66,7 +70,7 @@ impl Core {
         now_ms: u64,
         greet: impl FnOnce(Greeting<'_>) -> bytes::Bytes,
     ) -> Arc<Link> {
-        let Opening { id, names, channels, issued, start, permit, is_bare } = opening;
+        let Opening { id, names, channels, limit, issued, start, permit, is_bare } = opening;
         // Held until the link is registered, so that no record slips between the position and the routes.
         let window = self.window.read();
         let resumes = matches!(start, Start::Resume { .. });
@@ -77,12 +81,16 @@ impl Core {
             Start::Resume { .. } => (window.head(), Some(window.reset_reason()), Vec::new()),
             Start::Gap(reason) => (window.head(), Some(reason), Vec::new()),
         };
-        let (asked, refused) = window.standing().judge(names.user.as_ref(), channels, issued);
-        let held: Vec<_> = asked.all().cloned().collect();
+        let orders = window.access().orders(names.user.as_ref());
+        let mut decision = authorize(&orders, names.credentials(issued), channels);
+        let (allowed, beyond) = std::mem::take(&mut decision.channels).split(limit);
+        let held: Vec<_> = allowed.all().cloned().collect();
+        let decision = Decision { channels: allowed, ..decision };
         let (id_told, resumed) = if gap.is_none() { (Some(position), resumes) } else { (None, false) };
-        let greeting = greet(Greeting { id: id_told, resumed, channels: &held, refused: &refused });
+        let refused = &decision.refused;
+        let greeting = greet(Greeting { id: id_told, resumed, channels: &held, refused, beyond: &beyond });
         let view = View { window: &window, names: &names };
-        let mut connection = Connection::new(view, &asked, issued, position, greeting, gap);
+        let mut connection = Connection::new(view, &decision, issued, position, greeting, gap);
         let mut registry = self.registry.lock();
         let slot = registry.links.vacant_key();
         // Most keys are looked up by many; each text is held once.

@@ -98,17 +98,24 @@ impl Core {
         }
     }
 
-    /// The stream is to tell who is online there, in place of what it told before.
-    pub(crate) fn watch_presence(&self, link: &Link, revision: u64, rooms: Vec<Pattern>) {
-        if let Some((presence, place)) = self.seated(link) {
-            presence.watch(place.seat, revision, rooms);
-        }
+    /// The stream is to tell who is online there, in place of what it told before. Whether there are news by that.
+    pub(super) fn watch(&self, link: &Link, revision: u64, rooms: Vec<Pattern>) -> bool {
+        let Some((presence, place)) = self.seated(link) else { return false };
+        let is_news = presence.watch(place.seat, revision, rooms);
+        place.news.fetch_or(is_news, Ordering::AcqRel);
+        is_news
     }
 
-    /// The stream may no longer tell presence of what this refuses.
-    pub(crate) fn restrict_presence(&self, link: &Link, may_watch: impl Fn(&Pattern) -> bool) {
-        if let Some((presence, place)) = self.seated(link) {
-            presence.restrict(place.seat, may_watch);
+    /// The rooms of which a stream tells who is online.
+    pub(super) fn watched(&self, link: &Link) -> Vec<Pattern> {
+        self.seated(link).map(|(presence, place)| presence.watched(place.seat)).unwrap_or_default()
+    }
+
+    /// The stream may no longer tell presence of these rooms; it says so with its next step, which the caller sees to.
+    pub(super) fn end_watches(&self, link: &Link, rooms: &[Pattern]) {
+        if let Some((presence, place)) = self.seated(link).filter(|_| !rooms.is_empty()) {
+            presence.end_watches(place.seat, rooms);
+            place.news.store(true, Ordering::Release);
         }
     }
 

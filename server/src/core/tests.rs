@@ -13,13 +13,16 @@ use tidings_protocol::{
     sse::{Decoder, Message},
 };
 
-use super::{Core, Link, Opening, Past, Start, SubscribeCall, Verdict, holding::Unheard};
+use super::{
+    Backfill, Core, Link, NotRefreshed, Opening, Refresh, ShutOut, Start, SubscribeCall, Verdict,
+    subscriptions::NotSubscribed,
+};
 use crate::{
+    access::{AccessState, Channels, Issued},
     connection::{Concern, Fetched, Hole, Names, Since, Skip, Step},
     engine::{Batch, Location, RoutingKey},
     record::{Audience, Entry, Record},
     segment::Segment,
-    standing::{Asked, Issued, Standing},
     testing::entry,
     window::{Lineage, WindowBounds},
 };
@@ -44,7 +47,7 @@ fn at(seq: u64) -> Cursor {
 
 fn house(window_records: usize) -> House {
     let bounds = WindowBounds { records: window_records, bytes: usize::MAX, age_ms: u64::MAX };
-    let core = Core::new(at(0), bounds, Standing::default());
+    let core = Core::new(at(0), bounds, AccessState::default());
     House { core, log: Vec::new(), trimmed: 0, forgotten: 0, damaged: None }
 }
 
@@ -79,9 +82,9 @@ impl House {
         self.open_asking(names, issued, granted(channels), start)
     }
 
-    fn open_asking(&self, names: Names, issued: Issued, channels: Asked, start: Start) -> Arc<Link> {
+    fn open_asking(&self, names: Names, issued: Issued, channels: Channels, start: Start) -> Arc<Link> {
         let id = ConnectionId::new(format!("c{}", fastrand::u64(..))).unwrap();
-        let opening = Opening { id, names, channels, issued, start, permit: None, is_bare: false };
+        let opening = Opening { id, names, channels, limit: 100, issued, start, permit: None, is_bare: false };
         self.core.open(opening, 0, |greeting| {
             let id = greeting.id.map(|position| format!("id: {position}\n")).unwrap_or_default();
             let refused = serde_json::json!({"rejected": greeting.refused});
@@ -99,8 +102,12 @@ impl House {
     }
 
     fn subscribe(&self, link: &Arc<Link>, request: &str, channels: &[&str], since: Since) {
-        let unheard = self.core.subscribe(link, call(request, granted(channels), since), None, 100);
-        assert_eq!(unheard, Unheard::default());
+        let not = self.core.subscribe(link, call(request, granted(channels), since), None, 100);
+        assert_eq!(not, Ok(NotSubscribed::default()));
+    }
+
+    fn refresh(&self, link: &Link, issued: Issued, channels: &Channels) -> Result<(), NotRefreshed> {
+        self.core.refresh(link, Refresh { issued, expires_ms: None, channels, may_watch: |_: &_| true })
     }
 
     /// Everything that the connection has to say, with pages served from the log.
@@ -152,17 +159,22 @@ fn patterns(channels: &[&str]) -> Vec<Pattern> {
     channels.iter().map(|channel| channel.parse().unwrap()).collect()
 }
 
-fn granted(channels: &[&str]) -> Asked {
-    Asked { granted: patterns(channels), given: Vec::new() }
+fn granted(channels: &[&str]) -> Channels {
+    Channels { granted: patterns(channels), by_server: Vec::new() }
 }
 
-fn call(request: &str, channels: Asked, since: Since) -> SubscribeCall {
-    SubscribeCall { request: Some(RequestId::new(request).unwrap()), channels, addressed: false, past: past(since) }
+fn call(request: &str, channels: Channels, since: Since) -> SubscribeCall {
+    SubscribeCall {
+        request: Some(RequestId::new(request).unwrap()),
+        channels,
+        addressed: false,
+        backfill: backfill(since),
+    }
 }
 
 /// What no grant covers, and is asked for all the same.
-fn ungranted(channels: &[&str]) -> Asked {
-    Asked { granted: Vec::new(), given: patterns(channels) }
+fn ungranted(channels: &[&str]) -> Channels {
+    Channels { granted: Vec::new(), by_server: patterns(channels) }
 }
 
 /// What each frame says, in pieces however large.
@@ -205,11 +217,12 @@ fn short(frame: &[u8]) -> String {
     said.join(" ")
 }
 
-mod control;
+mod access;
 mod life;
+mod orders;
 
-fn past(since: Since) -> Past {
-    Past { since, lineage: Lineage::default() }
+fn backfill(since: Since) -> Backfill {
+    Backfill { since, lineage: Lineage::default() }
 }
 
 fn resume(seq: u64) -> Start {
@@ -474,7 +487,7 @@ fn a_stream_whose_place_the_log_has_forgotten_is_told_a_gap_on_all_of_it() {
     house.hear(&link);
     house.publish(&["b"; 6]);
     house.forgotten = 3;
-    house.core.skip_to(at(6), Standing::default(), &HashSet::default());
+    house.core.skip_to(at(6), AccessState::default(), &HashSet::default());
     assert_eq!(house.hear(&link), ["gap null trimmed @6"]);
     house.publish(&["a"]);
     house.core.flush();
@@ -521,7 +534,7 @@ fn a_node_that_skips_a_part_of_the_log_leaves_each_stream_to_find_out_what_it_mi
         house.log.push(Record { seq: place.seq, tag: place.tag, entry: Arc::new(entry(channel, "t", "1")) });
     }
     house.trimmed = 1;
-    house.core.skip_to(at(3), Standing::default(), &HashSet::default());
+    house.core.skip_to(at(3), AccessState::default(), &HashSet::default());
     house.apply_from(3);
     house.core.flush();
     assert_eq!(house.hear(&a), [r#"gap ["a"] trimmed"#, "4 a @4"]);
@@ -624,7 +637,7 @@ fn another_log_is_told_once_and_covers_what_was_pending() {
     house.publish(&["a"]);
     house.hear(&link);
     house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
-    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch, Standing::default());
+    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch, AccessState::default());
     assert_eq!(house.hear(&link), ["gap null epoch @5", "subscribed r1 5"]);
 }
 
@@ -633,7 +646,7 @@ fn a_cursor_that_was_judged_in_another_log_is_not_taken_for_one_in_this() {
     let mut house = house(100);
     house.publish(&["a", "a"]);
     let live = house.open(&[], Start::Head);
-    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch, Standing::default());
+    house.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch, AccessState::default());
     assert_eq!(house.hear(&live), ["connected @2", "gap null epoch @5"]);
     // Both were found good before the reset.
     let resumed = house.open(&["a"], resume(1));
@@ -696,7 +709,7 @@ fn channels_beyond_the_limit_are_turned_away() {
     let house = house(100);
     let link = house.open(&["a"], Start::Head);
     let asked = call("r1", granted(&["b", "c"]), Since::Now);
-    let beyond = house.core.subscribe(&link, asked, None, 2).beyond;
+    let beyond = house.core.subscribe(&link, asked, None, 2).unwrap().beyond;
     assert_eq!(beyond, patterns(&["c"]));
 }
 
@@ -711,14 +724,14 @@ fn addressed_events_of_the_past_come_as_backfill_from_the_log_and_the_window_and
     for to in ["ana", "bob", "ana"] {
         house.append(addressed(to));
     }
-    house.append(control::revoke("elsewhere"));
+    house.append(orders::revoke("elsewhere"));
     house.append(addressed("ana"));
     let names = Names { user: Some("ana".parse().unwrap()), ..Names::default() };
     let link = house.open_as(names, &["b"], Start::Head);
     assert_eq!(house.hear(&link), ["connected @5"]);
     house.append(entry("b", "t", "1"));
     let asked = SubscribeCall { addressed: true, ..call("r1", granted(&["a"]), Since::After(at(1))) };
-    assert_eq!(house.core.subscribe(&link, asked, None, 100), Unheard::default());
+    assert_eq!(house.core.subscribe(&link, asked, None, 100), Ok(NotSubscribed::default()));
     house.append(addressed("ana"));
     assert_eq!(
         house.hear(&link),
@@ -744,7 +757,7 @@ fn a_call_about_addressed_events_outlives_its_channels() {
     let link = house.open_as(names, &[], Start::Head);
     house.hear(&link);
     let asked = SubscribeCall { addressed: true, ..call("r1", granted(&["a"]), Since::After(at(0))) };
-    house.core.subscribe(&link, asked, None, 100);
+    house.core.subscribe(&link, asked, None, 100).unwrap();
     house.core.unsubscribe(&link, &patterns(&["a"]));
     assert_eq!(house.hear(&link), ["backfill r1 1 label", "subscribed r1 1"]);
 }
@@ -755,10 +768,10 @@ fn unconfirmed_calls_about_addressed_events_are_bounded() {
     let names = Names { user: Some("ana".parse().unwrap()), ..Names::default() };
     let link = house.open_as(names, &[], Start::Head);
     let ask = || SubscribeCall { addressed: true, ..call("r1", granted(&[]), Since::Now) };
-    let in_vain: Vec<_> = (0..3).map(|_| house.core.subscribe(&link, ask(), None, 2).addressed).collect();
+    let in_vain: Vec<_> = (0..3).map(|_| house.core.subscribe(&link, ask(), None, 2).unwrap().addressed).collect();
     assert_eq!(in_vain, [false, false, true]);
     house.hear(&link);
-    assert!(!house.core.subscribe(&link, ask(), None, 2).addressed);
+    assert!(!house.core.subscribe(&link, ask(), None, 2).unwrap().addressed);
 }
 
 #[test]
@@ -815,7 +828,7 @@ fn a_call_about_a_stream_that_has_ended_touches_nobody_else() {
     let next = house.open(&["a"], Start::Head);
     house.hear(&next);
     house.core.unsubscribe(&gone, &patterns(&["a"]));
-    house.core.refresh(&gone, None, None, &granted(&["a"])).unwrap();
+    house.refresh(&gone, None, &granted(&["a"])).unwrap();
     house.publish(&["a"]);
     assert_eq!(house.core.flush(), 1, "it is woken");
     assert_eq!(house.hear(&next).len(), 1);

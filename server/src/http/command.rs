@@ -1,6 +1,6 @@
 //! `POST /subscribe` and `/unsubscribe`: the channels of a live stream.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -8,18 +8,17 @@ use axum::{
 };
 use serde::Deserialize;
 use tidings_protocol::{
-    ConnectionId, Cursor, Pattern, RequestId,
-    command::SubscribeAnswer,
-    frame::{GapReason, SERVER_REQUEST},
-    problem::Code,
+    ConnectionId, Pattern, RequestId, command::SubscribeAnswer, frame::SERVER_REQUEST, problem::Code,
 };
 
-use super::{body::json, problem::Refusal, routes::Gate, stream::malformed_channel};
+use super::{
+    gate::Gate,
+    problem::Refusal,
+    read::{SinceText, distinct, json},
+};
 use crate::{
-    Hub,
     auth::Identity,
-    core::{Link, Past, SubscribeCall},
-    engine::EngineError,
+    core::{Link, SubscribeCall},
 };
 
 /// [`SubscribeRequest`](tidings_protocol::command::SubscribeRequest) before its fields are looked at, so that each mistake
@@ -41,51 +40,22 @@ struct Call {
     request: Option<RequestId>,
     channels: Vec<Pattern>,
     addressed: bool,
-    since: Option<Asking>,
-}
-
-/// From where a call asks for the past.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Asking {
-    From(Cursor),
-    /// Cursors of several logs, of which this server has one: it cannot honour them.
-    List,
-}
-
-impl Asking {
-    pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
-        let cursors: Result<Vec<Cursor>, _> = text.split(',').map(str::parse).collect();
-        match cursors.as_deref() {
-            Ok([cursor]) => Ok(Self::From(*cursor)),
-            Ok(_) => Ok(Self::List),
-            Err(error) => Err(Refusal::new(Code::MalformedCursor, format!("since: {error}"))),
-        }
-    }
-
-    /// Whether and from where it can be served.
-    pub(super) async fn judge(self, hub: &Hub) -> Result<Past, EngineError> {
-        match self {
-            Self::From(cursor) => hub.past(Some(cursor)).await,
-            Self::List => Ok(hub.no_past(GapReason::Malformed)),
-        }
-    }
+    since: Option<SinceText>,
 }
 
 pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
     let call = call(&gate, request).await?;
-    // A stream holds no more: what lies beyond is refused without asking about it.
-    let room = gate.hub.config().channels_per_connection;
-    let (asked, mut rejected) = gate.authorise(&call.identity, call.channels, room).await?;
-    let mut accepted: Vec<_> = asked.all().cloned().collect();
-    let past = match call.since {
+    let (channels, mut rejected) = gate.ask_grants(&call.identity, call.channels).await?;
+    let mut accepted: Vec<_> = channels.all().cloned().collect();
+    let backfill = match call.since {
         Some(since) => since.judge(&gate.hub).await?,
-        None => gate.hub.past(None).await?,
+        None => gate.hub.backfill(None).await?,
     };
     let asks_addressed = call.addressed;
-    let ask = SubscribeCall { request: call.request, channels: asked, addressed: asks_addressed, past };
-    let (unheard, in_vain) = gate.hub.ask(&call.identity, &call.link, ask);
-    accepted.retain(|channel| !unheard.iter().any(|rejected| rejected.channel == *channel));
-    rejected.extend(unheard);
+    let ask = SubscribeCall { request: call.request, channels, addressed: asks_addressed, backfill };
+    let (refused, in_vain) = gate.hub.subscribe_stream(&call.identity, &call.link, ask)?;
+    accepted.retain(|channel| !refused.iter().any(|refused| refused.channel == *channel));
+    rejected.extend(refused);
     if !accepted.is_empty() || asks_addressed && !in_vain {
         gate.hub.expire_by(&call.link, call.identity.expires_in());
     }
@@ -97,21 +67,8 @@ pub(super) async fn unsubscribe(State(gate): State<Gate>, request: Request) -> R
     if call.addressed {
         return Err(Refusal::new(Code::Malformed, "addressed: a stream always carries what is addressed to its user"));
     }
-    gate.hub.leave(&call.link, &call.channels);
+    gate.hub.unsubscribe_stream(&call.link, &call.channels);
     Ok(Json(SubscribeAnswer { accepted: call.channels, rejected: Vec::new(), addressed: None }))
-}
-
-/// Channels, each once and in their order. A body may hold very many.
-pub(super) fn distinct(texts: &[String]) -> Result<Vec<Pattern>, Refusal> {
-    let mut known = HashSet::new();
-    let mut channels = Vec::with_capacity(texts.len().min(100));
-    for text in texts {
-        let channel = text.parse().map_err(|error| malformed_channel(text, error))?;
-        if known.insert(text) {
-            channels.push(channel);
-        }
-    }
-    Ok(channels)
 }
 
 /// Reads the call and finds the stream, which must be the caller's own.
@@ -123,7 +80,7 @@ async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     if channels.is_empty() && !body.addressed {
         return Err(Refusal::new(Code::Malformed, "channels: at least one, or `addressed`"));
     }
-    let since = body.since.as_deref().map(Asking::parse).transpose()?;
+    let since = body.since.as_deref().map(SinceText::parse).transpose()?;
     let request = body.request_id.map(RequestId::new).transpose();
     let request = request.map_err(|error| Refusal::new(Code::Malformed, format!("requestId: {error}")))?;
     if request.as_ref().is_some_and(|request| request.as_str() == SERVER_REQUEST) {

@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use tidings_protocol::{command::LatencyRequest, problem::Code};
 
-use super::{body::json, problem::Refusal, routes::Gate};
+use super::{gate::Gate, problem::Refusal, read::json};
 
 /// The most measurements of one call.
 const MOST: usize = 100;

@@ -27,11 +27,10 @@ use tidings_protocol::{
 };
 
 use super::{
-    body::json,
-    command::{Asking, distinct},
+    gate::Gate,
     problem::Refusal,
-    routes::Gate,
-    stream::{StreamBody, resume},
+    read::{SinceText, distinct, json, resume},
+    stream::StreamBody,
 };
 use crate::{
     Hub,
@@ -93,11 +92,10 @@ pub(super) async fn poll(State(gate): State<Gate>, request: Request) -> Result<R
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
-    gate.admits(&identity, device.as_ref())?;
+    gate.let_in(&identity, device.as_ref())?;
     // As long as it waits it is a stream among the others.
     let permit = gate.limiter.admit(&identity, &parts)?;
-    let room = gate.hub.config().channels_per_connection;
-    let (asked, mut rejected) = gate.authorise(&identity, asked, room).await?;
+    let (asked, mut rejected) = gate.ask_grants(&identity, asked).await?;
 
     let has_past = |channel: &Pattern| groups.iter().any(|group| group.channels.contains(channel));
     let from_cursor = asked.only(|channel| !has_past(channel));
@@ -109,12 +107,12 @@ pub(super) async fn poll(State(gate): State<Gate>, request: Request) -> Result<R
     let mut stream = StreamBody::new(hub.clone(), link.clone());
     rejected.extend(refused);
     for Group { since, channels, addressed } in groups {
-        let past = Asking::parse(&since)?.judge(&hub).await?;
+        let backfill = SinceText::parse(&since)?.judge(&hub).await?;
         let channels = asked.only(|channel| channels.contains(channel));
         // The text of a cursor is one of a request.
         let request = RequestId::new(since).ok();
-        let (unheard, _) = hub.ask(&identity, &link, SubscribeCall { request, channels, addressed, past });
-        rejected.extend(unheard);
+        let call = SubscribeCall { request, channels, addressed, backfill };
+        rejected.extend(hub.subscribe_stream(&identity, &link, call)?.0);
     }
 
     let waits = Duration::from_millis(body.wait_ms).min(MAX_WAIT);
@@ -149,12 +147,12 @@ fn groups(items: &[Item], addressed_since: Option<&str>) -> Result<Vec<Group>, R
     let mut places = Vec::new();
     for item in items {
         if let Some(since) = &item.since {
-            Asking::parse(since)?;
+            SinceText::parse(since)?;
             places.push((group(since), item.channel.parse().ok()));
         }
     }
     if let Some(since) = addressed_since {
-        Asking::parse(since)?;
+        SinceText::parse(since)?;
         places.push((group(since), None));
     }
     for (index, channel) in places {

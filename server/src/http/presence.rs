@@ -16,8 +16,12 @@ use tidings_protocol::{
     problem::Code,
 };
 
-use super::{body::json, command::distinct, problem::Refusal, routes::Gate, stream::malformed_channel};
-use crate::{auth::Identity, core::Link};
+use super::{
+    gate::Gate,
+    problem::Refusal,
+    read::{distinct, json, malformed_channel},
+};
+use crate::{access::Right, auth::Identity, core::Link};
 
 /// [`PresenceRequest`](tidings_protocol::command::PresenceRequest) before its channels are looked at.
 #[derive(Deserialize)]
@@ -36,7 +40,7 @@ pub(super) async fn here(State(gate): State<Gate>, request: Request) -> Result<R
     let channel = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "channel").map(|(_, text)| text);
     let channel = channel.ok_or_else(|| Refusal::new(Code::Malformed, "channel: which? (`*` is everyone)"))?;
     let channel: Pattern = channel.parse().map_err(|error| malformed_channel(&channel, error))?;
-    if !gate.may_watch(&identity, &channel) {
+    if !gate.refused(&identity, Right::WatchPresence, vec![channel.clone()])?.is_empty() {
         return Err(Refusal::new(Code::Forbidden, format!("no grant to see who is on {channel}")));
     }
     gate.limiter.look(&identity, &parts)?;
@@ -51,7 +55,7 @@ pub(super) async fn watch(State(gate): State<Gate>, request: Request) -> Result<
     let Body { connection_id, revision, channels } = json(&gate, Request::from_parts(parts, body)).await?;
     let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
     for channel in distinct(&channels)? {
-        let code = if !gate.may_watch(&identity, &channel) {
+        let code = if !identity.may(Right::WatchPresence, &channel) {
             Some(RejectCode::Forbidden)
         } else if accepted.len() == gate.hub.config().channels_per_connection {
             Some(RejectCode::TooManyChannels)
@@ -64,7 +68,9 @@ pub(super) async fn watch(State(gate): State<Gate>, request: Request) -> Result<
         }
     }
     let link = own_stream(&gate, &identity, &connection_id)?;
-    gate.hub.core().watch_presence(&link, revision, accepted.clone());
+    let revoked = gate.hub.core().watch_presence(&link, identity.issued_ms(), revision, accepted.clone())?;
+    accepted.retain(|channel| !revoked.contains(channel));
+    rejected.extend(revoked.into_iter().map(|channel| Rejected { channel, code: RejectCode::Forbidden }));
     if !accepted.is_empty() {
         gate.hub.expire_by(&link, identity.expires_in());
     }

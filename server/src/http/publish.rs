@@ -13,8 +13,12 @@ use tidings_protocol::{
 };
 use uuid::Uuid;
 
-use super::{body::json, problem::Refusal, routes::Gate, stream::malformed_channel};
-use crate::{Event, auth::Identity, record::Audience};
+use super::{
+    gate::Gate,
+    problem::Refusal,
+    read::{json, malformed_channel},
+};
+use crate::{Event, access::Right, auth::Identity, record::Audience};
 
 /// The whole array is validated before anything is stored.
 pub(super) async fn publish(State(gate): State<Gate>, request: Request) -> Result<Json<Vec<PublishAnswer>>, Refusal> {
@@ -23,7 +27,14 @@ pub(super) async fn publish(State(gate): State<Gate>, request: Request) -> Resul
     let raw: Box<RawValue> = json(&gate, Request::from_parts(parts.clone(), body)).await?;
     let events = read(&raw)?;
     gate.limiter.publish(&identity, &parts, events.len())?;
+    let mut channels: Vec<_> = events.iter().map(|event| event.channel.clone()).collect();
+    channels.sort_unstable();
+    channels.dedup();
     let events = events.into_iter().map(|body| event(&identity, body)).collect::<Result<Vec<_>, _>>()?;
+    // Last of all, so that nothing that was revoked by now is stored.
+    if let Some(channel) = gate.refused(&identity, Right::Publish, channels)?.first() {
+        return Err(Refusal::new(Code::Forbidden, format!("no grant to publish to {channel}")));
+    }
     let receipts = gate.hub.append(events).await?;
     let answers = receipts.iter().map(|receipt| PublishAnswer { cursor: receipt.cursor, duplicate: receipt.duplicate });
     Ok(Json(answers.collect()))
@@ -63,9 +74,6 @@ fn own_key(identity: &Identity, key: &Key) -> Key {
 }
 
 fn event(identity: &Identity, body: PublishRequest) -> Result<(Event, Audience), Refusal> {
-    if !identity.may_publish(&body.channel) {
-        return Err(Refusal::new(Code::Forbidden, format!("no grant to publish to {}", body.channel)));
-    }
     let own = |user: &Option<tidings_protocol::UserId>| user.is_none() || user.as_ref() == identity.user_id();
     let in_own_name = body.to.is_none()
         && body.except.as_ref().is_none_or(|except| Some(&except.user_id) == identity.user_id())

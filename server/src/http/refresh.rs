@@ -5,13 +5,16 @@ use axum::{
     extract::{Request, State},
 };
 use tidings_protocol::{
-    Pattern,
     command::{RefreshAnswer, RefreshRequest},
     problem::Code,
 };
 
-use super::{body::json, problem::Refusal, routes::Gate};
-use crate::{auth::Identity, standing::Asked};
+use super::{gate::Gate, problem::Refusal, read::json};
+use crate::{
+    access::{Channels, Right},
+    auth::AuthError,
+    core::{NotRefreshed, Refresh},
+};
 
 pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Result<Json<RefreshAnswer>, Refusal> {
     let (parts, body) = request.into_parts();
@@ -24,23 +27,23 @@ pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Resul
         return Err(Refusal::new(Code::Forbidden, "the stream is another user's"));
     }
     gate.limiter.subscribe(identity.user_id(), &link.id)?;
-    let mut asked = judge(&gate, &identity, core.channels(&link)).await?;
-    gate.admits(&identity, link.names.device.as_ref())?;
-    core.restrict_presence(&link, |channel| gate.may_watch(&identity, channel));
     let left = identity.expires_in();
-    let expires_ms = gate.hub.moment(left);
-    while let Err(since) = core.refresh(&link, identity.issued_ms(), expires_ms, &asked) {
-        let also = judge(&gate, &identity, since).await?;
+    let (mut asked, mut ungranted) = (Channels::default(), core.channels(&link));
+    loop {
+        let also = gate.ask_grants_again(&identity, ungranted).await?;
         asked.granted.extend(also.granted);
-        asked.given.extend(also.given);
+        asked.by_server.extend(also.by_server);
+        let fresh = Refresh {
+            issued: identity.issued_ms(),
+            expires_ms: gate.hub.moment(left),
+            channels: &asked,
+            may_watch: |channel: &_| identity.may(Right::WatchPresence, channel),
+        };
+        match core.refresh(&link, fresh) {
+            Ok(()) => break,
+            Err(NotRefreshed::Ungranted(channels)) => ungranted = channels,
+            Err(NotRefreshed::ShutOut) => return Err(AuthError::Revoked.into()),
+        }
     }
     Ok(Json(RefreshAnswer { expires_in: left.map(|left| left.as_secs()) }))
-}
-
-/// What a stream holds, by what right somebody may hear it.
-async fn judge(gate: &Gate, identity: &Identity, channels: Vec<Pattern>) -> Result<Asked, Refusal> {
-    let (mut asked, rejected) = gate.authorise(identity, channels, usize::MAX).await?;
-    // What no grant covers the server may have given by now.
-    asked.given.extend(rejected.into_iter().map(|rejected| rejected.channel));
-    Ok(asked)
 }

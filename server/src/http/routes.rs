@@ -9,17 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use http::request::Parts;
-use tidings_protocol::{
-    Channel, DeviceId, Pattern,
-    command::CheckAnswer,
-    frame::{RejectCode, Rejected},
-    problem::Code,
-};
+use tidings_protocol::{DeviceId, command::CheckAnswer, problem::Code};
 
 use super::{
     command,
     cors::{Cors, check_origin},
+    gate::Gate,
     latency,
     limits::{Limiter, Limits, check_head},
     poll, presence,
@@ -28,8 +23,7 @@ use super::{
 };
 use crate::{
     Hub,
-    auth::{Auth, AuthError, AuthRequest, Identity, TicketStore},
-    standing::Asked,
+    auth::{Auth, AuthRequest, TicketStore},
 };
 
 /// The routes of a hub, to nest into any axum router at a base path. `POST /publish` is not among them; see
@@ -61,95 +55,11 @@ const COMMAND_BYTES: usize = 256 << 10;
 /// or this for each channel that a stream may hold.
 const CHANNEL_BYTES: usize = 256;
 
-/// What every handler needs.
-#[derive(Clone)]
-pub(super) struct Gate {
-    pub(super) hub: Hub,
-    auth: Arc<dyn Auth>,
-    pub(super) tickets: Option<Arc<dyn TicketStore>>,
-    pub(super) limiter: Arc<Limiter>,
-}
-
-impl Gate {
-    /// Who the request belongs to.
-    pub(super) async fn identify(&self, parts: &Parts) -> Result<Identity, Refusal> {
-        Ok(self.still_good(self.auth.authenticate(AuthRequest::new(parts.clone())).await?)?)
-    }
-
-    /// Who a stream's request belongs to, which may bring a ticket.
-    pub(super) async fn identify_stream(&self, parts: &Parts) -> Result<Identity, Refusal> {
-        match &self.tickets {
-            Some(tickets) => match ticket::redeem(&**tickets, AuthRequest::new(parts.clone())).await {
-                Err(AuthError::Missing) => self.identify(parts).await,
-                known => Ok(self.still_good(known?)?),
-            },
-            None => self.identify(parts).await,
-        }
-    }
-
-    /// Credentials that have not ended, by themselves or by [`Hub::disconnect`].
-    fn still_good(&self, identity: Identity) -> Result<Identity, AuthError> {
-        if identity.expires_in().is_some_and(|left| left.is_zero()) {
-            return Err(AuthError::Expired);
-        }
-        self.admits(&identity, None)?;
-        Ok(identity)
-    }
-
-    /// Whether somebody is let in on this device, or has been disconnected since.
-    pub(super) fn admits(&self, identity: &Identity, device: Option<&DeviceId>) -> Result<(), AuthError> {
-        let is_out = self.hub.core().shuts_out(identity.user_id(), device, identity.issued_ms());
-        if is_out { Err(AuthError::Revoked) } else { Ok(()) }
-    }
-
-    /// Whether somebody may see who is there, which is taken away with the channel.
-    pub(super) fn may_watch(&self, identity: &Identity, channel: &Pattern) -> bool {
-        identity.may_watch(channel) && !self.hub.core().refuses(identity.user_id(), channel, identity.issued_ms())
-    }
-
-    /// Parts channels into those that somebody may hear, `room` of them at most, and the others. What no grant covers is
-    /// asked about, if it is a channel; not more often than there is room, so that nobody has a database asked for ever. What
-    /// the server has given is a right like a grant, for as long as it stands.
-    pub(super) async fn authorise(
-        &self,
-        identity: &Identity,
-        channels: Vec<Pattern>,
-        room: usize,
-    ) -> Result<(Asked, Vec<Rejected>), Refusal> {
-        let (mut asked, mut rejected) = (Asked::default(), Vec::new());
-        let (mut places, mut questions) = (room, room);
-        for channel in channels {
-            let refused = if identity.may_listen(&channel) {
-                None
-            } else if let Ok(single) = channel.as_str().parse::<Channel>() {
-                if questions == 0 {
-                    Some(RejectCode::TooManyChannels)
-                } else {
-                    questions -= 1;
-                    let may = self.auth.may_subscribe(identity, &single).await?;
-                    (!may).then_some(RejectCode::Forbidden)
-                }
-            } else {
-                Some(RejectCode::Forbidden)
-            };
-            let is_given = refused.is_some() && self.hub.core().gives(identity.user_id(), &channel);
-            if places > 0 && (refused.is_none() || is_given) {
-                places -= 1;
-                if is_given { &mut asked.given } else { &mut asked.granted }.push(channel);
-            } else {
-                let code = refused.filter(|_| !is_given).unwrap_or(RejectCode::TooManyChannels);
-                rejected.push(Rejected { channel, code });
-            }
-        }
-        Ok((asked, rejected))
-    }
-}
-
 impl Routes {
     /// The routes of [`routes`].
     pub fn new(hub: Hub, auth: impl Auth) -> Self {
         let limiter = Arc::new(Limiter::new(Limits::default(), &hub));
-        let gate = Gate { hub, auth: Arc::new(auth), tickets: None, limiter };
+        let gate = Gate::new(hub, Arc::new(auth), limiter);
         Self { gate, publish: false, latency: false, body_bytes: 4 << 20, cors: Cors::default() }
     }
 
@@ -269,7 +179,7 @@ async fn check(State(gate): State<Gate>, request: Request) -> Result<Response, R
     let identity = gate.identify(&parts).await?;
     let device = AuthRequest::new(parts.clone()).query("deviceId").map(DeviceId::new).transpose();
     let device = device.map_err(|error| Refusal::new(Code::Malformed, format!("deviceId: {error}")))?;
-    gate.admits(&identity, device.as_ref())?;
+    gate.let_in(&identity, device.as_ref())?;
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }

@@ -15,9 +15,14 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use http_body::Frame;
-use tidings_protocol::{Cursor, DeviceId, Pattern, SessionId, problem::Code, sse};
+use tidings_protocol::{DeviceId, Pattern, SessionId, problem::Code, sse};
 
-use super::{problem::Refusal, routes::Gate, serve::Endless};
+use super::{
+    gate::Gate,
+    problem::Refusal,
+    read::{malformed_channel, resume},
+    serve::Endless,
+};
 use crate::{
     Hub,
     connection::Names,
@@ -40,10 +45,9 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
-    gate.admits(&identity, query.device.as_ref())?;
+    gate.let_in(&identity, query.device.as_ref())?;
     let permit = gate.limiter.admit(&identity, &parts)?;
-    let room = gate.hub.config().channels_per_connection;
-    let (channels, rejected) = gate.authorise(&identity, query.channels, room).await?;
+    let (channels, rejected) = gate.ask_grants(&identity, query.channels).await?;
     let hub = gate.hub;
     let start = hub.start(query.resume).await?;
     let names = Names { user: identity.user_id().cloned(), device: query.device, session: query.session };
@@ -99,25 +103,6 @@ impl Query {
         let header = header.map(|value| value.to_str().unwrap_or("?").to_owned());
         Ok(Self { channels, device, session, resume: resume(header.or(last), seen) })
     }
-}
-
-/// So many positions of `seen` are looked up; a longer list is as good as unreadable.
-const SEEN_COUNT: usize = 64;
-
-/// A cursor that cannot be read is told as a gap in the stream: a refusal would make browsers give up, or loop.
-pub(super) fn resume(last: Option<String>, seen: Option<String>) -> Resume {
-    let present = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let (last, seen) = (present(last), present(seen));
-    let Some(last) = last else { return Resume::None };
-    let seen: Result<Vec<Cursor>, _> = seen.iter().flat_map(|list| list.split(',')).map(str::parse).collect();
-    match (last.parse(), seen) {
-        (Ok(cursor), Ok(seen)) if seen.len() <= SEEN_COUNT => Resume::From { cursor, seen },
-        _ => Resume::Malformed,
-    }
-}
-
-pub(super) fn malformed_channel(text: &str, error: tidings_protocol::ChannelError) -> Refusal {
-    Refusal::new(Code::MalformedChannel, format!("{text:?}: {error}"))
 }
 
 /// The body of a stream, for any HTTP server.

@@ -1,4 +1,4 @@
-//! `POST /ticket`, and streams opened by what it gives.
+//! `POST /ticket`.
 
 use axum::{
     Json,
@@ -7,14 +7,13 @@ use axum::{
 };
 use http::header;
 use tidings_protocol::{
-    DeviceId,
     command::{TicketAnswer, TicketRequest},
     problem::Code,
 };
 
-use super::{body::json, problem::Refusal, routes::Gate};
+use super::{gate::Gate, problem::Refusal, read::json};
 use crate::auth::{
-    AuthError, AuthRequest, Identity, TicketError, TicketStore,
+    AuthError, TicketError,
     ticket::{LIFETIME, Ticket},
 };
 
@@ -30,12 +29,4 @@ pub(super) async fn mint(State(gate): State<Gate>, request: Request) -> Result<R
     })?;
     let answer = TicketAnswer { ticket: ticket.to_string(), expires_in: LIFETIME.as_secs() };
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
-}
-
-/// Whom the request's ticket lets in; missing where there is none.
-pub(super) async fn redeem(store: &dyn TicketStore, request: AuthRequest) -> Result<Identity, AuthError> {
-    let ticket: Ticket = request.query("ticket").ok_or(AuthError::Missing)?.parse()?;
-    // A device id that is none is told as such where the query is read.
-    let device = request.query("deviceId").and_then(|device| DeviceId::new(device).ok());
-    ticket.redeem(store.take(ticket.name).await?, device.as_ref())
 }

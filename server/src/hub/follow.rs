@@ -16,9 +16,9 @@ use tokio::time::{sleep, timeout};
 
 use super::Shared;
 use crate::{
+    access,
     clock::{millis, wall_clock_ms},
     config::Config,
-    control,
     core::Core,
     engine::{Batch, Engine, EngineError, Limit, Location, ReadError, TAIL_BEAT},
     presence::Presence,
@@ -51,11 +51,11 @@ pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Co
     let bounds =
         WindowBounds { records: config.window_records, bytes: config.window_bytes, age_ms: millis(config.window_age) };
     let deadline = config.publish_deadline;
-    if let Err(error) = control::finish_pending(engine, 2 * millis(deadline), deadline).await {
+    if let Err(error) = access::finish_pending(engine, 2 * millis(deadline), deadline).await {
         tracing::warn!(error = &*error as &dyn std::error::Error, "a command that was cancelled could not be finished");
     }
-    let standing = control::standing(engine).await?;
-    let core = Core::new(base, bounds, standing).with_presence(config.presence.map(Presence::new));
+    let state = access::access_state(engine).await?;
+    let core = Core::new(base, bounds, state).with_presence(config.presence.map(Presence::new));
     loop {
         let after = core.head();
         let records = match in_time(engine.read(after, PREFILL_PAGE)).await {
@@ -121,23 +121,23 @@ pub(super) async fn take(core: &Core, engine: &dyn Engine, item: Option<Result<B
 /// Goes on further along in the same log.
 async fn skip_to(core: &Core, engine: &dyn Engine, to: Cursor) -> Result<(), EngineError> {
     // Asked after it is known where the log goes on, so that all that stood up to there has been kept before.
-    let standing = control::standing(engine).await?;
+    let state = access::access_state(engine).await?;
     // What clients have seen in the part that this node never sees: the engine says whether that was this log.
     let seen = core.late_up_to(to);
     let locations = if seen.is_empty() { Vec::new() } else { in_time(engine.locate(&seen)).await? };
     let good = |(_, location): &(Cursor, Location)| matches!(location, Location::Held | Location::Trimmed);
     let good = seen.into_iter().zip(locations).filter(good).map(|(cursor, _)| cursor).collect();
     tracing::warn!(from = %core.head(), %to, "records of the log cannot be had; going on behind them");
-    core.skip_to(to, standing, &good);
+    core.skip_to(to, state, &good);
     Ok(())
 }
 
 /// Starts over at the end of what is the log now; every stream is told.
 async fn reset(core: &Core, engine: &dyn Engine, reason: GapReason) -> Result<(), EngineError> {
     let to = in_time(engine.bounds()).await?.end();
-    let standing = control::standing(engine).await?;
+    let state = access::access_state(engine).await?;
     tracing::warn!(%reason, from = %core.head(), %to, "the engine's log is not the one that was followed");
-    core.reset(to, reason, standing);
+    core.reset(to, reason, state);
     Ok(())
 }
 

@@ -275,7 +275,7 @@ fn what_may_be_watched_no_longer_is_ended_and_the_rest_goes_on() {
     let house = house();
     let watcher = house.watcher(&["room:1", "room:2"]);
     house.told(watcher, 0);
-    house.presence.restrict(watcher, |name| *name != room("room:1"));
+    house.presence.end_watches(watcher, &[room("room:1")]);
     assert_eq!(house.told(watcher, 0), ["ended"]);
     house.sit("ana", &["room:1", "room:2"], 0);
     assert_eq!(house.told(watcher, 0), ["+ana"]);

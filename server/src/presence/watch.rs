@@ -73,6 +73,7 @@ impl PresenceWatch {
         let wake = Arc::downgrade(&bell);
         let seat = presence.sit(None, wake, 0);
         presence.watch(seat, 0, vec![channel]);
+        bell.ring();
         Ok(Self { hub: hub.clone(), seat, bell, news: VecDeque::new() })
     }
 }

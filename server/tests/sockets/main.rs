@@ -2,6 +2,7 @@
 //!
 //! | module | behaviour |
 //! |---|---|
+//! | `access` | who may receive, publish and watch what, while everything happens at once |
 //! | `stream` | how a stream begins, and that both servers carry it |
 //! | `audience` | who gets an event: channels, patterns, users, devices |
 //! | `cross_site` | pages of other origins: what they may read, and command |
@@ -29,6 +30,7 @@
 //!
 //! Nothing sleeps. That something is *not* sent is shown by what is sent after it.
 
+mod access;
 mod audience;
 mod cancelled;
 mod credentials;

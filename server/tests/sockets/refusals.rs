@@ -292,6 +292,7 @@ fn the_table_is_true() {
         problem::Code,
     };
     let sources = [
+        ("access", include_str!("access.rs")),
         ("refusals", include_str!("refusals.rs")),
         ("credentials", include_str!("credentials.rs")),
         ("cross_site", include_str!("cross_site.rs")),

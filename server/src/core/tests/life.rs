@@ -71,11 +71,12 @@ fn what_is_taken_away_is_told_and_heard_no_more_not_even_what_was_pending() {
     // Filed, but not taken yet: it is not his any more.
     house.publish(&["b:1", "c"]);
     house.core.flush();
-    let mut asked = Asked { granted: patterns(&["a", "d"]), given: patterns(&["b:*"]) };
-    let unjudged = house.core.refresh(&link, None, None, &asked);
-    assert_eq!(unjudged, Err(patterns(&["c"])), "it was asked for since the others were judged");
-    asked.given.extend(patterns(&["c"]));
-    house.core.refresh(&link, None, None, &asked).unwrap();
+    let mut asked = Channels { granted: patterns(&["a", "d"]), by_server: patterns(&["b:*"]) };
+    let ungranted = house.refresh(&link, None, &asked);
+    let expected = NotRefreshed::Ungranted(patterns(&["c"]));
+    assert_eq!(ungranted, Err(expected), "it was asked for since the others were judged");
+    asked.by_server.extend(patterns(&["c"]));
+    house.refresh(&link, None, &asked).unwrap();
     house.publish(&["b:2", "a", "c"]);
     house.core.flush();
     let said = house.said_at(&link, 0);

@@ -9,19 +9,19 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     PresenceSettings,
+    access::Channels,
     admission::{Admissions, Bounds},
     auth::Identity,
     connection::Names,
     core::{Link, Start},
-    standing::Asked,
 };
 
 fn open(hub: &Hub, user: &str) -> Arc<Link> {
     let bounds = Bounds { per_user: 10, per_address: 10, in_all: 10 };
     let permit = Admissions::new(bounds).admit(None, None).unwrap();
     let names = Names { user: Some(UserId::new(user).unwrap()), ..Names::default() };
-    let asked = Asked { granted: vec!["room:1".parse().unwrap()], given: Vec::new() };
-    hub.open(&Identity::anonymous(), names, asked, Vec::new(), Start::Head, permit)
+    let channels = Channels { granted: vec!["room:1".parse().unwrap()], by_server: Vec::new() };
+    hub.open(&Identity::anonymous(), names, channels, Vec::new(), Start::Head, permit)
 }
 
 fn members(users: &[&str]) -> Vec<Member> {

@@ -13,11 +13,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tidings_protocol::{Cursor, Key, UserId, event::Timestamp, segment};
 
+use super::AccessState;
 use crate::{
     clock::wall_clock_ms,
     engine::{Engine, EngineError, Location, Metadata, Source},
     record::{Control, Entry, Order},
-    standing::Standing,
 };
 
 /// Below it stands what is kept, for each user under their id as one segment.
@@ -121,7 +121,7 @@ impl Kept {
 }
 
 /// A command on its way into the log.
-pub(super) struct Pending {
+pub(crate) struct Pending {
     name: String,
     kept: Kept,
     value: Vec<u8>,
@@ -129,7 +129,7 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Keeps a command before it is appended.
-    pub(super) async fn keep(metadata: &dyn Metadata, entry: &Entry, control: &Control) -> Result<Self, EngineError> {
+    pub(crate) async fn keep(metadata: &dyn Metadata, entry: &Entry, control: &Control) -> Result<Self, EngineError> {
         let kept = Kept { cursor: None, key: entry.key.clone(), at: entry.timestamp, control: control.clone() };
         let name = Names::of(&control.user).pending(&kept.key);
         let value = kept.bytes()?;
@@ -138,13 +138,13 @@ impl Pending {
     }
 
     /// Forgets a command that was refused. Where this fails, whoever starts appends it: rather too much revoked than too little.
-    pub(super) async fn forget(self, metadata: &dyn Metadata) -> Result<(), EngineError> {
+    pub(crate) async fn forget(self, metadata: &dyn Metadata) -> Result<(), EngineError> {
         metadata.swap(&self.name, Some(&self.value), None).await?;
         Ok(())
     }
 
     /// Keeps a command that stands in the log at this place, and removes what it leaves nothing of.
-    pub(super) async fn settle(self, engine: &dyn Engine, cursor: Cursor) -> Result<(), EngineError> {
+    pub(crate) async fn settle(self, engine: &dyn Engine, cursor: Cursor) -> Result<(), EngineError> {
         let metadata = engine.metadata();
         let kept = Kept { cursor: Some(cursor), ..self.kept };
         let own = kept.order(Location::Held);
@@ -196,7 +196,7 @@ async fn locate(engine: &dyn Engine, kept: &[Kept]) -> Result<Vec<Location>, Eng
 }
 
 /// What stands beside the log, without what is over, which is removed there.
-pub(crate) async fn standing(engine: &dyn Engine) -> Result<Standing, EngineError> {
+pub(crate) async fn access_state(engine: &dyn Engine) -> Result<AccessState, EngineError> {
     let now = wall_clock_ms();
     let metadata = engine.metadata();
     let (mut settled, mut pending) = (Vec::new(), Vec::new());
@@ -217,11 +217,11 @@ pub(crate) async fn standing(engine: &dyn Engine) -> Result<Standing, EngineErro
     // It is not known whether they are in the log. What takes something away counts as if they were, unless it was taken back later.
     pending.retain(|kept: &Kept| matches!(kept.control.order, Order::Revoke { .. } | Order::Disconnect { .. }));
     pending.retain(|kept| !settled.iter().any(|later| kept.is_taken_back_by(later)));
-    let mut standing = Standing::default();
+    let mut state = AccessState::default();
     for kept in settled.iter().chain(&pending) {
-        standing.apply(&kept.control, kept.at.0);
+        state.apply(&kept.control, kept.cursor.map_or(0, |cursor| cursor.seq), kept.at.0);
     }
-    Ok(standing)
+    Ok(state)
 }
 
 /// Finishes what was pending for longer than this, because whoever gave the command has ended, or was cancelled: it is appended again
@@ -243,7 +243,7 @@ pub(crate) async fn finish_pending(
             metadata.swap(&name, Some(&value), None).await?;
             continue;
         }
-        let entry = super::entry(kept.key.clone(), kept.at, kept.control.clone());
+        let entry = Entry::control_of(kept.key.clone(), kept.at, kept.control.clone());
         let receipts = engine.append(vec![Arc::new(entry)], deadline).await?;
         if let Some(receipt) = receipts.first() {
             Pending { name, kept, value }.settle(engine, receipt.cursor).await?;

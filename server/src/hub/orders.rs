@@ -1,21 +1,17 @@
-//! Commands about a user's streams: they go into the log like events, and what they leave in force is [`kept`] beside it, so that it
+//! Commands about a user's streams: they go into the log like events, and what they leave in force is kept beside it, so that it
 //! outlasts the log.
-
-mod kept;
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-use tidings_protocol::{ChannelError, DeviceId, IdError, Key, Pattern, UserId, event::Timestamp};
+use tidings_protocol::{ChannelError, DeviceId, IdError, Pattern, UserId, event::Timestamp};
 
-use self::kept::Pending;
-pub(crate) use self::kept::{finish_pending, standing};
+use super::Hub;
 use crate::{
-    Hub,
+    access::Pending,
     clock::{millis, wall_clock_ms},
     engine::{EngineError, Receipt},
     publish::{Invalid, PublishError, new_key},
-    record::{Audience, Control, Entry, Order},
+    record::{Control, Entry, Order},
 };
 
 impl Hub {
@@ -24,7 +20,7 @@ impl Hub {
     /// resumes later. A pattern that overlaps them is taken away as a whole. Events addressed to the user are not on channels and
     /// go on; [`disconnect`](Self::disconnect) ends those too.
     ///
-    /// Credentials issued before are refused these channels from now on, for 24 hours or what
+    /// Credentials issued before are refused these channels from now on, for publishing over HTTP and for watching who is there too, for 24 hours or what
     /// [`revocation_life`](crate::HubBuilder::revocation_life) says, across restarts; **then it is forgotten**, so they must not
     /// live longer. Which are older is told by [`Identity::issued_at`](crate::auth::Identity::issued_at), in tokens the claim
     /// `iat`; those of which nobody says it count as older all that time, unless [`restore`](Self::restore) is called. Take the
@@ -162,7 +158,8 @@ impl Hub {
     }
 
     async fn give_order(&self, control: Control) -> Result<Receipt, PublishError> {
-        let entry = Arc::new(entry(new_key(), Timestamp(wall_clock_ms()), control.clone()));
+        let at = Timestamp(wall_clock_ms());
+        let entry = Arc::new(Entry::control_of(new_key(), at, control.clone()));
         let metadata = self.engine().metadata();
         let refused = |error: EngineError| PublishError::Refused(error.into());
         let pending = Pending::keep(metadata, &entry, &control).await.map_err(refused)?;
@@ -176,6 +173,7 @@ impl Hub {
             }
         };
         let receipt = receipt.ok_or_else(|| PublishError::Unknown("the engine returned no receipt".into()))?;
+        self.core().foresee(&control, receipt.cursor.seq, at.0);
         let settled = pending.settle(&**self.engine(), receipt.cursor).await;
         settled.map_err(|error| PublishError::Unknown(error.into()))?;
         Ok(receipt)
@@ -196,17 +194,4 @@ where
     ChannelError: From<P::Error>,
 {
     Ok(channels.try_into().map_err(|error| Invalid::Channel(error.into()))?)
-}
-
-fn entry(key: Key, timestamp: Timestamp, control: Control) -> Entry {
-    Entry {
-        key,
-        timestamp,
-        audience: Audience::Control(control),
-        channel: "*".parse().expect("a pattern"),
-        event_type: "control".parse().expect("a type"),
-        source: None,
-        except: None,
-        payload: RawValue::NULL.to_owned(),
-    }
 }

@@ -1,7 +1,8 @@
-//! A grant: a pattern in which `{user}` stands for whoever asks.
+//! A grant: a pattern in which `{user}` stands for whoever asks; and all grants of one identity.
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use tidings_protocol::{ChannelError, Pattern, UserId, segment};
 
 const USER: &str = "{user}";
@@ -68,12 +69,53 @@ impl From<Pattern> for Grant {
 impl Grant {
     /// What it grants to a user: nothing where it names `{user}` and there is none, or where the user's id makes the
     /// channel longer than a channel may be.
-    pub(super) fn of(&self, user: Option<&UserId>) -> Option<Pattern> {
+    fn of(&self, user: Option<&UserId>) -> Option<Pattern> {
         match user {
             Some(user) => self.0.replace(USER, &segment(user.as_str())).parse().ok(),
             None if self.0.contains(USER) => None,
             None => self.0.parse().ok(),
         }
+    }
+}
+
+/// What a grant allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Right {
+    Subscribe,
+    Publish,
+    WatchPresence,
+}
+
+/// What one identity may do. Nothing is allowed that no grant covers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Grants {
+    subscribe: Vec<Pattern>,
+    publish: Vec<Pattern>,
+    #[serde(default)]
+    watch_presence: Vec<Pattern>,
+}
+
+impl Grants {
+    /// Adds what a grant gives to this user.
+    pub(crate) fn add(&mut self, right: Right, grant: &Grant, user: Option<&UserId>) {
+        let granted = grant.of(user);
+        match right {
+            Right::Subscribe => &mut self.subscribe,
+            Right::Publish => &mut self.publish,
+            Right::WatchPresence => &mut self.watch_presence,
+        }
+        .extend(granted);
+    }
+
+    /// Whether one grant covers all of a channel or pattern.
+    pub(crate) fn cover(&self, right: Right, pattern: &Pattern) -> bool {
+        let granted = match right {
+            Right::Subscribe => &self.subscribe,
+            Right::Publish => &self.publish,
+            Right::WatchPresence => &self.watch_presence,
+        };
+        granted.iter().any(|grant| grant.covers(pattern))
     }
 }
 

@@ -1,0 +1,238 @@
+//! What a stream may receive, as orders in the log change it.
+//!
+//! Channels are judged when they are asked for, by what stood at the node's head then. From there on each order takes effect where the
+//! stream's position passes it: what was published before it has been sent, nothing after it is.
+
+use tidings_protocol::{
+    Pattern,
+    frame::{Closing, ClosingReason, RejectCode, Revoked, SERVER_REQUEST, Subscribed},
+};
+
+use super::{Batch, Connection, Names, View};
+use crate::{
+    access::{Channels, Issued, Orders, Revocation, authorize, subscribed_after},
+    record::{Entry, Order, json_frame},
+    routing::{self, RouteKey},
+};
+
+/// By what right a stream receives its channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Authority {
+    /// When its credentials were issued.
+    pub(crate) issued: Issued,
+    /// Orders up to this number were looked at when its channels were judged, and do not count when it passes them.
+    pub(crate) as_of: u64,
+}
+
+/// How the keys have changed that a stream looks up. No key is in both.
+#[derive(Debug, Default)]
+pub(crate) struct Rekeyed {
+    pub(crate) added: Vec<RouteKey>,
+    pub(crate) dropped: Vec<RouteKey>,
+}
+
+impl Rekeyed {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.dropped.is_empty()
+    }
+
+    pub(super) fn add(&mut self, key: RouteKey) {
+        match self.dropped.iter().position(|dropped| *dropped == key) {
+            Some(index) => drop(self.dropped.swap_remove(index)),
+            None => self.added.push(key),
+        }
+    }
+
+    pub(super) fn drop(&mut self, key: RouteKey) {
+        match self.added.iter().position(|added| *added == key) {
+            Some(index) => drop(self.added.swap_remove(index)),
+            None => self.dropped.push(key),
+        }
+    }
+}
+
+impl Connection {
+    /// Goes on by other rights, which it has to the channels allowed and not to those lost, and says so.
+    pub(crate) fn refresh(&mut self, authority: Authority, allowed: &Channels, mut lost: Vec<Pattern>) {
+        self.authority = authority;
+        if let Some(rare) = self.aside.take_from() {
+            rare.pending.iter_mut().for_each(|pending| pending.authority = authority);
+        }
+        self.set_basis(allowed);
+        self.unsubscribe(&lost);
+        lost.retain(|channel| !self.server_channels().contains(channel));
+        self.aside.add_to().revoked.append(&mut lost);
+    }
+
+    /// It holds something by credentials of this time too: what is revoked from those is revoked from the stream.
+    pub(crate) fn hold_by(&mut self, issued: Issued) {
+        self.authority.issued = self.authority.issued.min(issued);
+    }
+
+    /// Obeys an order, if it is about this stream's user. The stream's position has just passed it.
+    pub(super) fn obey(&mut self, names: &Names, entry: &Entry, batch: &mut Batch) {
+        let user = names.user.as_ref();
+        let Some(control) = entry.control().filter(|control| Some(&control.user) == user) else { return };
+        let seq = self.position.seq;
+        let revocation = Revocation::of(&control.order, entry.timestamp.0);
+        let before = self.server_channels().to_vec();
+        let is_news = self.server_as_of < seq;
+        let after = if is_news { subscribed_after(before.clone(), &control.order) } else { before.clone() };
+        if revocation.is_none() && after == before {
+            return;
+        }
+        self.judged |= matches!(control.order, Order::Revoke { .. });
+        let orders = |authority: Authority| {
+            let revoked = revocation.iter().filter(|_| authority.as_of < seq).collect();
+            Orders { revoked, subscribed: &after }
+        };
+        // What it holds by an order further on, by which it was judged when it asked, does not depend on this one.
+        let depends = |channel: &Pattern| before.iter().any(|subscribed| subscribed.covers(channel));
+        self.judge(names, orders, depends, &after, batch);
+    }
+
+    /// Judges everything anew by what stands at the node's head: orders may have been passed over.
+    pub(super) fn reauthorize(&mut self, View { window, names }: View<'_>, batch: &mut Batch) {
+        self.judged = true;
+        let (access, user) = (window.access(), names.user.as_ref());
+        self.judge(names, |_| access.orders(user), |_| true, access.subscribed(user), batch);
+        let as_of = window.head().seq;
+        self.authority.as_of = as_of;
+        self.server_as_of = as_of;
+        if let Some(rare) = self.aside.take_from() {
+            rare.pending.iter_mut().for_each(|pending| pending.authority.as_of = as_of);
+        }
+    }
+
+    /// Judges what it holds and has asked for, by the orders that count for the authority of each, and of what it has by the server's
+    /// subscriptions that which `depends` on the orders; goes on with what is allowed, and tells what it gets and what it loses.
+    /// `subscribed` is what the server subscribes it to from here on.
+    fn judge<'o>(
+        &mut self,
+        names: &Names,
+        orders: impl Fn(Authority) -> Orders<'o>,
+        depends: impl Fn(&Pattern) -> bool,
+        subscribed: &[Pattern],
+        batch: &mut Batch,
+    ) {
+        let (mut by_server, mut gone, mut is_shut_out) = (Vec::new(), Vec::new(), false);
+        let pending = self.aside.pending.iter().map(|pending| (&pending.channels, pending.authority));
+        for (channels, authority) in std::iter::once((&self.channels, self.authority)).chain(pending) {
+            let mut requested = Channels::default();
+            for channel in channels {
+                if !self.is_by_server(channel) {
+                    requested.granted.push(channel.clone());
+                } else if depends(channel) {
+                    requested.by_server.push(channel.clone());
+                }
+            }
+            let decision = authorize(&orders(authority), names.credentials(authority.issued), requested);
+            by_server.extend(decision.channels.by_server);
+            gone.extend(decision.refused);
+            // By the oldest of what it has shown: a client that has newer credentials comes back with them.
+            is_shut_out |= decision.is_shut_out;
+        }
+        if is_shut_out {
+            self.dismiss();
+        }
+        self.set_basis(&Channels { granted: Vec::new(), by_server });
+        // First what comes, then what goes.
+        for channel in subscribed {
+            self.add_server_channel(channel, batch);
+        }
+        self.take_away(gone, subscribed, batch);
+    }
+
+    /// Ends the stream after one last frame.
+    pub(crate) fn dismiss(&mut self) {
+        self.close(Closing { reason: ClosingReason::Revoked, retry_ms: 0 });
+    }
+
+    /// Stops what it asked for, and what the server no longer subscribes it to, and tells what it does not receive any more.
+    fn take_away(&mut self, gone: Vec<Pattern>, subscribed: &[Pattern], batch: &mut Batch) {
+        let is_over = |channel: &&Pattern| !subscribed.contains(channel);
+        let over: Vec<_> = self.server_channels().iter().filter(is_over).cloned().collect();
+        if gone.is_empty() && over.is_empty() {
+            return;
+        }
+        if let Some(rare) = self.aside.take_from() {
+            rare.server_channels.retain(|channel| subscribed.contains(channel));
+        }
+        self.unsubscribe(&gone);
+        let held = self.channels();
+        let over = over.into_iter().filter(|channel| !held.contains(channel));
+        let mut channels = super::unique(gone.into_iter().chain(over));
+        channels.retain(|channel| !self.server_channels().contains(channel));
+        if !channels.is_empty() {
+            let revoked = Revoked { channels, addressed: false, code: RejectCode::Forbidden };
+            batch.push(json_frame(Some(Revoked::NAME), None, &revoked));
+        }
+    }
+
+    /// Receives a channel from here on by the server's subscription, and says so.
+    fn add_server_channel(&mut self, channel: &Pattern, batch: &mut Batch) {
+        if self.server_channels().contains(channel) {
+            return;
+        }
+        self.look_up(channel);
+        self.aside.add_to().server_channels.push(channel.clone());
+        self.confirm_server_channels(vec![channel.clone()], batch);
+    }
+
+    /// Says what the server subscribes it to from its first position on.
+    pub(super) fn tell_server_channels(&self, batch: &mut Batch) {
+        if !self.server_channels().is_empty() {
+            self.confirm_server_channels(self.server_channels().to_vec(), batch);
+        }
+    }
+
+    /// What the server subscribes it to, as of its position.
+    pub(super) fn server_channels(&self) -> &[Pattern] {
+        &self.aside.server_channels
+    }
+
+    /// Whether it has asked for a channel, and has it only by a subscription of the server's.
+    pub(super) fn is_by_server(&self, channel: &Pattern) -> bool {
+        self.aside.by_server.contains(channel)
+    }
+
+    /// Has what it has asked for by these rights from here on.
+    pub(super) fn set_basis(&mut self, allowed: &Channels) {
+        if let Some(rare) = self.aside.take_from() {
+            rare.by_server.retain(|channel| !allowed.granted.contains(channel));
+        }
+        for channel in &allowed.by_server {
+            if !self.is_by_server(channel) {
+                self.aside.add_to().by_server.push(channel.clone());
+            }
+        }
+    }
+
+    fn confirm_server_channels(&self, channels: Vec<Pattern>, batch: &mut Batch) {
+        let request_id = SERVER_REQUEST.parse().expect("visible ASCII");
+        let subscribed = Subscribed { request_id, channels, addressed: false, cursor: self.position };
+        batch.push(json_frame(Some(Subscribed::NAME), None, &subscribed));
+    }
+
+    /// Looks up what it holds, and nothing else.
+    pub(super) fn rekey(&mut self) {
+        let identity = self.keys.iter().filter(|(kind, _)| kind.is_identity()).cloned();
+        let heard = self.channels.iter().chain(self.server_channels()).flat_map(routing::looked_up);
+        let keys = super::unique(identity.chain(heard));
+        for key in std::mem::replace(&mut self.keys, keys) {
+            if !self.keys.contains(&key) {
+                self.aside.add_to().rekeyed.drop(key);
+            }
+        }
+    }
+
+    /// Looks up a channel too.
+    pub(super) fn look_up(&mut self, channel: &Pattern) {
+        for key in routing::looked_up(channel) {
+            if !self.keys.contains(&key) {
+                self.keys.push(key.clone());
+                self.aside.add_to().rekeyed.add(key);
+            }
+        }
+    }
+}
