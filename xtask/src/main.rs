@@ -43,7 +43,8 @@ The scripts of Tidings. What they need and does not come with rustup or Node, th
 Usage: cargo xtask <COMMAND>
 
   demo [--port 4000]   build everything and serve the timers app on 127.0.0.1
-  test                 all checks and tests, in browsers too
+  test [--only server|client|npm|e2e]…
+                       all checks and tests, in browsers too; what has passed before and has not changed since is not run again
   sim [--seeds 100000] [--from S]
                        let everything go wrong under a real hub and client in one process, and check what each heard;
                        without S from a seed that the clock draws and the run prints
@@ -70,7 +71,7 @@ const DEFAULT_PORT: u16 = 4000;
 
 enum Task {
     Demo { port: u16 },
-    Test,
+    Test { only: Vec<test::Part> },
     Sim { seeds: String, from: Option<String> },
     Chaos { minutes: String, seed: Option<String> },
     Fuzz { seconds: String, only: Vec<String> },
@@ -99,7 +100,7 @@ fn run(task: Task) -> Result<()> {
     let mut steps = Steps::new(house.logs())?;
     match task {
         Task::Demo { port } => demo::run(&house, &mut steps, port),
-        Task::Test => test::run(&house, &mut steps),
+        Task::Test { only } => test::run(&house, &mut steps, &only),
         Task::Fuzz { seconds, only } => fuzz::run(&house, &mut steps, &seconds, &only),
         Task::Sim { seeds, from } => sim::run(&house, &mut steps, &seeds, from.as_deref()),
         Task::Chaos { minutes, seed } => chaos::run(&house, &mut steps, &minutes, seed.as_deref()),
@@ -131,6 +132,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
         match (argument, &mut task) {
             (Long("help") | Short('h'), _) => return Ok(Task::Help),
             (Long("port"), Some(Task::Demo { port })) => *port = arguments.value()?.parse()?,
+            (Long("only"), Some(Task::Test { only })) => only.push(test::Part::parse(&arguments.value()?.string()?)?),
             (Long("seeds"), Some(Task::Sim { seeds, .. })) => *seeds = arguments.value()?.string()?,
             (Long("from"), Some(Task::Sim { from, .. })) => *from = Some(arguments.value()?.string()?),
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
@@ -154,7 +156,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Value(name), None) => {
                 task = Some(match name.string()?.as_str() {
                     "demo" => Task::Demo { port: DEFAULT_PORT },
-                    "test" => Task::Test,
+                    "test" => Task::Test { only: Vec::new() },
                     "sim" => Task::Sim { seeds: sim::SEEDS.to_owned(), from: None },
                     "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },
                     "fuzz" => Task::Fuzz { seconds: fuzz::SECONDS.to_owned(), only: Vec::new() },

@@ -6,6 +6,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use walkdir::{DirEntry, WalkDir};
@@ -26,6 +28,7 @@ impl Stamp {
     pub(crate) fn of(house: &House, name: &str, inputs: &[&str], outputs: &[&str]) -> Result<Self> {
         let file = house.target("xtask/stamps").join(name);
         let mut hasher = DefaultHasher::new();
+        toolchain(&mut hasher);
         for input in inputs {
             digest(&house.path(input), &mut hasher)?;
         }
@@ -46,6 +49,13 @@ impl Stamp {
         fs::create_dir_all(folder)?;
         fs::write(&self.file, &self.digest).with_context(|| format!("writing {}", self.file.display()))
     }
+}
+
+/// The compiler is an input of everything.
+fn toolchain(hasher: &mut DefaultHasher) {
+    static VERSION: OnceLock<Vec<u8>> = OnceLock::new();
+    let ask = || Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    VERSION.get_or_init(ask).hash(hasher);
 }
 
 fn digest(input: &Path, hasher: &mut DefaultHasher) -> Result<()> {

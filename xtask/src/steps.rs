@@ -124,7 +124,8 @@ pub(crate) fn clock(time: Duration) -> String {
     }
 }
 
-fn slug(name: &str) -> String {
+/// A name as a file may have it.
+pub(crate) fn slug(name: &str) -> String {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric());
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     words.join("-").to_lowercase()

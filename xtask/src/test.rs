@@ -1,64 +1,151 @@
 //! All checks and tests, cheapest first; the first failure ends it.
+//!
+//! A check whose inputs are those of its last success is not run again, unless `CI` is set: on a second run with nothing changed,
+//! only the stamps are compared.
 
-use anyhow::Result;
+use std::env;
+use std::process::Command;
+
+use anyhow::{Result, bail};
 
 use crate::build;
 use crate::chaos;
 use crate::house::House;
 use crate::package;
 use crate::sim;
+use crate::stamp::Stamp;
 use crate::steps::{self, Steps};
 use crate::tools::{self, BuildTools, TestTools, WASM_TARGET};
 
 const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 
-pub(crate) fn run(house: &House, steps: &mut Steps) -> Result<()> {
-    let result = all(house, steps);
+/// What decides the outcome of a check of Rust code.
+const RUST: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "rustfmt.toml",
+    "protocol",
+    "server",
+    "client-wasm",
+    "examples",
+    "tests",
+    "bench",
+    "xtask",
+];
+/// And of one that a browser or Node takes part in.
+const ALL: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "package-lock.json",
+    "protocol",
+    "server",
+    "client-wasm",
+    "npm",
+    "examples",
+    "tests",
+    "bench",
+    "xtask",
+];
+
+/// A part of the checks, which can be run by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The crates but the client's.
+    Server,
+    /// The Wasm client, in browsers too.
+    Client,
+    /// The npm package.
+    Npm,
+    /// Everything together: end-to-end tests, packaging, the simulation, chaos.
+    EndToEnd,
+}
+
+impl Part {
+    pub(crate) fn parse(name: &str) -> Result<Self> {
+        Ok(match name {
+            "server" => Self::Server,
+            "client" => Self::Client,
+            "npm" => Self::Npm,
+            "e2e" => Self::EndToEnd,
+            other => bail!("there is no part {other:?} of the tests; there are server, client, npm and e2e"),
+        })
+    }
+}
+
+/// Runs all parts, or only some.
+pub(crate) fn run(house: &House, steps: &mut Steps, only: &[Part]) -> Result<()> {
+    let parts = if only.is_empty() { &[Part::Server, Part::Client, Part::Npm, Part::EndToEnd] } else { only };
+    let result = all(house, steps, parts);
     steps.summary();
     if result.is_ok() {
-        println!("\nall tests passed in {}", steps::clock(steps.elapsed()));
+        let which = if only.is_empty() { "all tests" } else { "these tests" };
+        println!("\n{which} passed in {}", steps::clock(steps.elapsed()));
     }
     result
 }
 
-fn all(house: &House, steps: &mut Steps) -> Result<()> {
+fn all(house: &House, steps: &mut Steps, parts: &[Part]) -> Result<()> {
+    let is_asked = |part: Part| parts.contains(&part);
     let build_tools = tools::for_building(house, steps)?;
     let test_tools = tools::for_testing(house, steps)?;
-    rust(house, steps)?;
-    wasm_in_browsers(house, steps, &build_tools, &test_tools)?;
-    build::web(house, steps, &build_tools)?;
-    packages(house, steps)?;
+    match (is_asked(Part::Server), is_asked(Part::Client)) {
+        (true, true) => rust(house, steps, &["--workspace"])?,
+        (true, false) => rust(house, steps, &["--workspace", "--exclude", "tidings-client"])?,
+        (false, true) => rust(house, steps, &["--package", "tidings-client"])?,
+        (false, false) => {}
+    }
+    if is_asked(Part::Client) {
+        wasm_in_browsers(house, steps, &build_tools, &test_tools)?;
+    }
+    if is_asked(Part::Npm) || is_asked(Part::EndToEnd) {
+        build::web(house, steps, &build_tools)?;
+    }
+    if is_asked(Part::Npm) {
+        packages(house, steps)?;
+    }
+    if !is_asked(Part::EndToEnd) {
+        return Ok(());
+    }
     build::servers(house, steps, &["timers", "hub"])?;
-    steps.run("packaging, the fast part", package::fast(house, &test_tools.browsers)?)?;
+    check(house, steps, "packaging, the fast part", ALL, package::fast(house, &test_tools.browsers)?)?;
     end_to_end(house, steps, &test_tools)?;
     sim::build(house, steps)?;
     // Fresh seeds say more, and `cargo xtask sim` draws them. Here they would let a change wait for a fault that is not its own, until
     // a million of them in a row have passed.
     let mut sim = sim::command(house, sim::SEEDS);
     sim.args(["--from", "0"]);
-    steps.run(&format!("sim, {} seeds", sim::SEEDS), sim)?;
+    check(house, steps, &format!("sim, {} seeds", sim::SEEDS), RUST, sim)?;
     chaos::build(house, steps)?;
     let name = format!("chaos, {} minutes", chaos::MINUTES);
-    steps.run(&name, chaos::command(house, &test_tools.browsers, chaos::MINUTES))
+    check(house, steps, &name, ALL, chaos::command(house, &test_tools.browsers, chaos::MINUTES))
 }
 
-fn rust(house: &House, steps: &mut Steps) -> Result<()> {
-    let mut cargo = |arguments: &[&str], more: &[&str]| {
-        let name = format!("cargo {}", arguments.join(" "));
-        steps.run(&name, house.cargo(&[arguments, more].concat()))
-    };
-    cargo(&["fmt", "--all", "--check"], &[])?;
-    cargo(&["clippy", "--workspace", "--all-targets"], &DENY_WARNINGS)?;
+/// Runs a check, unless it has passed with these inputs before.
+fn check(house: &House, steps: &mut Steps, name: &str, inputs: &[&str], command: Command) -> Result<()> {
+    let stamp = Stamp::of(house, &format!("test-{}", steps::slug(name)), inputs, &[])?;
+    if stamp.is_fresh() && env::var_os("CI").is_none() {
+        steps.unchanged(name);
+        return Ok(());
+    }
+    steps.run(name, command)?;
+    stamp.store()
+}
 
-    let clippy = ["clippy", "--package", "tidings-client", "--all-targets", "--target", WASM_TARGET];
-    steps.run("cargo clippy for Wasm", house.cargo(&[&clippy[..], &DENY_WARNINGS].concat()))?;
-    let typed = [&clippy[..], &["--features", "typed"], &DENY_WARNINGS].concat();
-    steps.run("cargo clippy for Wasm, feature typed", house.cargo(&typed))?;
-
-    steps.run("cargo test --workspace", house.cargo(&["test", "--workspace"]))?;
-    let mut doc = house.cargo(&["doc", "--workspace", "--no-deps"]);
+fn rust(house: &House, steps: &mut Steps, packages: &[&str]) -> Result<()> {
+    let which = packages.join(" ");
+    check(house, steps, "cargo fmt --all --check", RUST, house.cargo(&["fmt", "--all", "--check"]))?;
+    let mut cargo =
+        |name: &str, arguments: &[&[&str]]| check(house, steps, name, RUST, house.cargo(&arguments.concat()));
+    cargo(&format!("cargo clippy {which}"), &[&["clippy"], packages, &["--all-targets"], &DENY_WARNINGS])?;
+    if !packages.contains(&"--exclude") {
+        let clippy = ["clippy", "--package", "tidings-client", "--all-targets", "--target", WASM_TARGET];
+        cargo("cargo clippy for Wasm", &[&clippy, &DENY_WARNINGS])?;
+        cargo("cargo clippy for Wasm, feature typed", &[&clippy, &["--features", "typed"], &DENY_WARNINGS])?;
+    }
+    cargo(&format!("cargo test {which}"), &[&["test"], packages])?;
+    let mut doc = house.cargo(&[&["doc"], packages, &["--no-deps"]].concat());
     doc.env("RUSTDOCFLAGS", "-Dwarnings");
-    steps.run("cargo doc", doc)
+    check(house, steps, &format!("cargo doc {which}"), RUST, doc)
 }
 
 fn wasm_in_browsers(house: &House, steps: &mut Steps, build_tools: &BuildTools, test_tools: &TestTools) -> Result<()> {
@@ -76,15 +163,15 @@ fn wasm_in_browsers(house: &House, steps: &mut Steps, build_tools: &BuildTools, 
             .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
             // For all tests of a file together; the default of 20 s is short for a busy machine.
             .env("WASM_BINDGEN_TEST_TIMEOUT", "180");
-        steps.run(&format!("wasm-pack test {browser}"), command)?;
+        check(house, steps, &format!("wasm-pack test {browser}"), RUST, command)?;
     }
     Ok(())
 }
 
 fn packages(house: &House, steps: &mut Steps) -> Result<()> {
-    let check = ["run", "check", "--workspaces", "--if-present"];
-    steps.run("npm run check", house.npm("", &check)?)?;
-    steps.run("npm test", house.npm("npm", &["test"])?)
+    let types = ["run", "check", "--workspaces", "--if-present"];
+    check(house, steps, "npm run check", ALL, house.npm("", &types)?)?;
+    check(house, steps, "npm test", ALL, house.npm("npm", &["test"])?)
 }
 
 fn end_to_end(house: &House, steps: &mut Steps, tools: &TestTools) -> Result<()> {
@@ -98,5 +185,5 @@ fn end_to_end(house: &House, steps: &mut Steps, tools: &TestTools) -> Result<()>
         .env("CHROMEDRIVER", &tools.browsers.chromedriver)
         .env("FIREFOX_BIN", &tools.browsers.firefox)
         .env("GECKODRIVER", &tools.geckodriver);
-    steps.run("end-to-end tests", command)
+    check(house, steps, "end-to-end tests", ALL, command)
 }
