@@ -93,7 +93,7 @@ words! {
 words! {
     /// Why the server ends a stream, and so whether its client comes back ([`Self::is_final`]).
     ClosingReason {
-        /// The server shuts down: come back, to whoever answers there.
+        /// The server shuts down, or the connection has had its time: come back, to whoever answers there.
         Drain = "drain",
         /// The credentials expired: come back with fresh ones.
         Expired = "expired",

@@ -237,12 +237,13 @@ impl Core {
         self.round.poll_over(cx)
     }
 
-    /// Makes a heartbeat due where nothing was written for `interval_ms`, and wakes whose credentials are over.
+    /// Makes a heartbeat due where nothing was written for `interval_ms`, and wakes those whose credentials or connections are over.
     pub(crate) fn tick(&self, now_ms: u64, interval_ms: u64) {
         let quiet: Vec<_> = {
             let registry = self.registry.lock();
             let is_quiet = |link: &Link| now_ms.saturating_sub(link.written_ms.load(Ordering::Relaxed)) >= interval_ms;
-            let is_due = |link: &&Arc<Link>| is_quiet(link) || link.is_over(now_ms);
+            let has_ended = |link: &Link| link.is_over(now_ms) || link.is_retired(now_ms);
+            let is_due = |link: &&Arc<Link>| is_quiet(link) || has_ended(link);
             registry.links.iter().map(|(_, link)| link).filter(is_due).cloned().collect()
         };
         for link in quiet {
@@ -269,6 +270,9 @@ impl Core {
             }
             if link.is_over(now_ms) {
                 state.close(Closing { reason: ClosingReason::Expired, retry_ms: 0 });
+            }
+            if link.is_retired(now_ms) {
+                state.close(Closing { reason: ClosingReason::Drain, retry_ms: 0 });
             }
             let heartbeat = link.heartbeat_due.swap(false, Ordering::AcqRel);
             let next = state.next(View { window: &window, names: &link.names }, Ask { max_bytes, woken, heartbeat });

@@ -11,12 +11,14 @@
 //! | `POST /latency` | `latency`, where mounted: what clients have measured |
 //! | `GET /check` | `routes`: authentication and limits only |
 //!
-//! Each of them lets callers in by `gate`, and reads what they bring by `read`. What callers may use up is in `limits`, where they come from in `address`, and what pages of other origins may in `cors`.
+//! Each of them lets callers in by `gate`, and reads what they bring by `read`. What callers may use up is in `limits`, where they come from
+//! in `address`, and what pages of other origins may in `cors`. `idempotency` is a layer for the application's own handlers.
 
 mod address;
 mod command;
 mod cors;
 mod gate;
+mod idempotency;
 mod latency;
 mod limits;
 mod poll;
@@ -32,6 +34,7 @@ mod ticket;
 
 pub use address::ClientAddress;
 pub use cors::{Cors, OriginError};
+pub use idempotency::{Idempotency, IdempotencyKey, Idempotent};
 pub use limits::{Limits, Rate};
 pub use routes::{Routes, routes};
 pub use serve::{Serve, serve};

@@ -90,7 +90,10 @@ pub use self::hub::simulation;
 pub use self::{
     engine::Receipt,
     event::{Event, EventError},
-    http::{ClientAddress, Cors, Limits, OriginError, Rate, Routes, Serve, routes, serve},
+    http::{
+        ClientAddress, Cors, Idempotency, IdempotencyKey, Idempotent, Limits, OriginError, Rate, Routes, Serve, routes,
+        serve,
+    },
     hub::{ConnectionInfo, Hub, HubBuilder},
     listen::{Listener, Missed, Received},
     meter::{Stats, Timing},

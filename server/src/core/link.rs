@@ -29,6 +29,8 @@ pub(crate) struct Link {
     pub(super) diverged: AtomicBool,
     /// When the credentials that opened it, or refreshed it, are over, in the driver's milliseconds.
     pub(super) expires_ms: AtomicU64,
+    /// When its connection has had its time and it ends, for its client to come back by another one; in the driver's milliseconds.
+    pub(super) retires_ms: AtomicU64,
     /// When bytes were last handed to the driver, in the driver's milliseconds.
     pub(super) written_ms: AtomicU64,
     /// The driver waits for a page of the engine's log.
@@ -55,6 +57,15 @@ impl Link {
     /// Ends the stream at this time, if it would not end before.
     pub(crate) fn expire_by(&self, now_ms: u64) {
         self.expires_ms.fetch_min(now_ms, Ordering::AcqRel);
+    }
+
+    /// Ends the stream at this time with `closing {reason: drain}`: its client comes back at once.
+    pub(crate) fn retire_at(&self, now_ms: u64) {
+        self.retires_ms.store(now_ms, Ordering::Release);
+    }
+
+    pub(super) fn is_retired(&self, now_ms: u64) -> bool {
+        now_ms >= self.retires_ms.load(Ordering::Acquire)
     }
 
     /// Whether its driver waits for a page of the engine's log.

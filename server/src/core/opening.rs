@@ -105,6 +105,7 @@ impl Core {
             heartbeat_due: AtomicBool::new(false),
             diverged: AtomicBool::new(false),
             expires_ms: AtomicU64::new(u64::MAX),
+            retires_ms: AtomicU64::new(u64::MAX),
             // Nobody waits for a sign of life: a heartbeat would end the wait of a poll, and a backend that listens is in this process.
             written_ms: AtomicU64::new(if is_bare { u64::MAX } else { now_ms }),
             reading: AtomicBool::new(false),

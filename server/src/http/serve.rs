@@ -5,6 +5,7 @@
 //!
 //! | module | |
 //! |---|---|
+//! | `accept` | what a listener yields |
 //! | `connections` | all connections, and who has each |
 //! | `connection` | the task of one, from its accept to its end |
 //! | `handover` | which streams are taken over from hyper, and when |
@@ -13,6 +14,7 @@
 //! | `resting`, `writer` | a stream that has nothing to write; a task that writes to many of them |
 //! | `stall` | an end to peers that take no bytes |
 
+mod accept;
 mod chunk;
 mod connection;
 mod connections;
@@ -24,6 +26,7 @@ mod watched;
 mod writer;
 
 use std::{
+    any::Any,
     future::{Future, IntoFuture, pending},
     io,
     pin::pin,
@@ -31,17 +34,18 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
+use axum::{Router, serve::Listener};
 use futures_util::future::BoxFuture;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use tokio::{net::TcpListener, sync::watch};
 
-pub(super) use self::handover::Endless;
-use self::{connection::Shared, connections::Connections};
+pub(super) use self::{accept::RetiresAt, handover::Endless};
+use self::{
+    accept::{Accepted, Peer, accept},
+    connection::Shared,
+    connections::Connections,
+};
 
 /// How many connections the kernel holds that were not accepted yet (capped by `net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
@@ -49,16 +53,14 @@ const BACKLOG: i32 = 4_096;
 const HEAD_BYTES: usize = 64 << 10;
 /// See [`Serve::send_buffer`].
 const SEND_BUFFER: usize = 16 << 10;
-/// How long to wait when the process is out of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Serves a router, over HTTP/1 and HTTP/2. Handlers find the peer's address as `ConnectInfo<SocketAddr>`.
+/// Serves a router, over HTTP/1 and HTTP/2, on anything that is a [`Listener`] of axum: a `TcpListener`, a `UnixListener`, or one of
+/// yours that speaks TLS. Handlers find the peer's address as `ConnectInfo<SocketAddr>`, where it has one.
 ///
 /// A stream of HTTP/1.1 gets its socket for itself: hyper parses the request and writes the head of the response, and when
 /// that has left, hyper and its buffers go. The client reads what it would read otherwise, to the byte, and when the stream has
 /// ended the connection serves the next request; what the client sends before that is kept, up to
 /// [`head_bytes`](Serve::head_bytes), and who sends more is cut. Layers around the routes stay around the stream's body.
-/// Left to hyper are streams over HTTP/2 and HTTP/1.0, answers to HEAD, to requests with a body or `Upgrade`, and responses that
+/// (Streams on other transports than TCP keep a task each.) Left to hyper are streams over HTTP/2 and HTTP/1.0, answers to HEAD, to requests with a body or `Upgrade`, and responses that
 /// a layer has encoded or given a length.
 ///
 /// ```no_run
@@ -67,7 +69,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// tidings::serve(listener, app).with_graceful_shutdown(ctrl_c).await?;
 /// # Ok(()) }
 /// ```
-pub fn serve(listener: TcpListener, router: Router) -> Serve {
+///
+/// Behind a proxy on the same machine, on a Unix socket. The client's address is then what the proxy says:
+///
+/// ```no_run
+/// # #[cfg(unix)]
+/// # async fn f(hub: tidings::Hub, auth: impl tidings::auth::Auth) -> std::io::Result<()> {
+/// use tidings::{ClientAddress, Limits, Routes};
+/// let limits = Limits::default().client_address(ClientAddress::forwarded_for(1));
+/// let app = axum::Router::new().nest("/api/events", Routes::new(hub, auth).limits(limits).into_router());
+/// tidings::serve(tokio::net::UnixListener::bind("/run/app.sock")?, app).await?;
+/// # Ok(()) }
+/// ```
+pub fn serve<L: Listener>(listener: L, router: Router) -> Serve<L> {
     Serve {
         listener,
         router,
@@ -78,13 +92,14 @@ pub fn serve(listener: TcpListener, router: Router) -> Serve {
         send_buffer: SEND_BUFFER,
         shutdown: Box::pin(pending()),
         shutdown_timeout: Duration::from_secs(10),
+        connection_age: None,
     }
 }
 
 /// A server that runs when awaited, from [`serve`].
 #[must_use = "await it"]
-pub struct Serve {
-    listener: TcpListener,
+pub struct Serve<L> {
+    listener: L,
     router: Router,
     head_timeout: Duration,
     head_bytes: usize,
@@ -93,15 +108,34 @@ pub struct Serve {
     send_buffer: usize,
     shutdown: BoxFuture<'static, ()>,
     shutdown_timeout: Duration,
+    connection_age: Option<Duration>,
 }
 
-impl std::fmt::Debug for Serve {
+impl<L> std::fmt::Debug for Serve<L> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Serve").field("listener", &self.listener).finish_non_exhaustive()
+        f.debug_struct("Serve").finish_non_exhaustive()
     }
 }
 
-impl Serve {
+impl<L: Listener> Serve<L> {
+    /// Where it listens: for a listener that was bound to port 0.
+    ///
+    /// # Errors
+    ///
+    /// Those of the listener.
+    pub fn local_addr(&self) -> io::Result<L::Addr> {
+        self.listener.local_addr()
+    }
+
+    /// How long a connection may live, up to a tenth more or less, so that those that came together do not leave together: then
+    /// it takes no further request, and streams on it are told `closing {reason: drain}`, upon which their clients come back at once,
+    /// by a new connection, and go on without losing an event. Behind a load balancer that spreads new connections only, this lets
+    /// clients move to a node that joined. Defaults to for ever.
+    pub fn connection_age(mut self, age: Duration) -> Self {
+        self.connection_age = Some(age);
+        self
+    }
+
     /// How long a peer may take to send a request head. Over HTTP/1.1 one that has begun is answered with 408 `requestTimeout`.
     /// Defaults to 10 s.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
@@ -154,9 +188,11 @@ impl Serve {
         self
     }
 
-    async fn run(self) -> io::Result<()> {
-        // Listening again on a listening socket only sets its backlog.
-        socket2::SockRef::from(&self.listener).listen(BACKLOG)?;
+    async fn run(mut self) -> io::Result<()> {
+        if let Some(listener) = (&self.listener as &dyn Any).downcast_ref::<TcpListener>() {
+            // Listening again on a listening socket only sets its backlog.
+            socket2::SockRef::from(listener).listen(BACKLOG)?;
+        }
         let mut http1 = http1::Builder::new();
         http1.timer(TokioTimer::new()).header_read_timeout(self.head_timeout).max_buf_size(self.head_bytes);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
@@ -176,10 +212,13 @@ impl Serve {
         let mut connections = Connections::new(shared.clone());
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
-                    Ok((socket, peer)) => connections.add(prepare(socket), peer),
-                    Err(error) => pause_after(&error).await,
-                },
+                (accepted, address) = accept(&mut self.listener) => {
+                    let peer = Peer::new(address, self.connection_age);
+                    match accepted {
+                        Accepted::Tcp(socket) => connections.add(socket, peer),
+                        Accepted::Other(socket) => connections.add_other(socket, peer),
+                    }
+                }
                 () = connections.changed() => {}
                 () = &mut shutdown => break,
             }
@@ -196,23 +235,7 @@ impl Serve {
     }
 }
 
-fn prepare(socket: TcpStream) -> TcpStream {
-    // Frames are small and wanted now. A socket that refuses this is about to fail anyway.
-    let _ = socket.set_nodelay(true);
-    socket
-}
-
-/// A connection that broke before it was accepted is nobody's loss; anything else (no file descriptors left) passes, and
-/// asking again at once would only burn the processor.
-async fn pause_after(error: &io::Error) {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::error!(%error, "accepting a connection failed");
-        tokio::time::sleep(ACCEPT_PAUSE).await;
-    }
-}
-
-impl IntoFuture for Serve {
+impl<L: Listener> IntoFuture for Serve<L> {
     type Output = io::Result<()>;
     type IntoFuture = BoxFuture<'static, io::Result<()>>;
 

@@ -16,15 +16,17 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Uri, header};
 use http_body::Frame;
 use tidings_protocol::{DeviceId, Pattern, SessionId, problem::Code, sse};
+use tokio::time::Instant;
 
 use super::{
     gate::Gate,
     problem::Refusal,
     read::{malformed_channel, resume},
-    serve::Endless,
+    serve::{Endless, RetiresAt},
 };
 use crate::{
     Hub,
+    clock::millis,
     connection::Names,
     core::Link,
     hub::{Reader, Resume},
@@ -52,6 +54,9 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
     let start = hub.start(query.resume).await?;
     let names = Names { user: identity.user_id().cloned(), device: query.device, session: query.session };
     let link = hub.open(&identity, names, channels, rejected, start, permit);
+    if let Some(RetiresAt(at)) = parts.extensions.get() {
+        link.retire_at(hub.now_ms().saturating_add(millis(at.duration_since(Instant::now()))));
+    }
 
     let mut response = Response::new(Body::new(StreamBody::new(hub, link.clone())));
     response.extensions_mut().insert(Endless(Some(link)));

@@ -21,6 +21,7 @@
 //! | `cancelled` | publishes whose caller went away |
 //! | `publish` | `POST /publish` |
 //! | `limits` | what a caller may use up |
+//! | `listeners` | other listeners than those of TCP, and how long connections live |
 //! | `latency` | what clients have measured |
 //! | `revoke` | what is taken away while somebody listens, and stays away |
 //! | `refresh` | streams whose credentials end, and fresh ones for them |
@@ -43,6 +44,7 @@ mod heads;
 mod heartbeat;
 mod latency;
 mod limits;
+mod listeners;
 mod online;
 mod poll;
 mod presence;

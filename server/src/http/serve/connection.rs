@@ -8,7 +8,6 @@ use std::{
     convert::Infallible,
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -38,6 +37,7 @@ use tokio::{
 use tower::ServiceExt;
 
 use super::{
+    accept::{Peer, RetiresAt},
     handover::{Handover, Taken, Terms},
     resting::{Resting, Unfinished},
     stall::Stall,
@@ -106,7 +106,7 @@ impl Transport for TcpStream {
 /// A connection of which is known what hyper has to know.
 struct Begun<S> {
     socket: Stall<S>,
-    peer: SocketAddr,
+    peer: Peer,
     is_http2: bool,
     /// What it took to tell.
     read: Bytes,
@@ -141,7 +141,7 @@ pub(super) struct Stream<S> {
     streaming: Streaming<Stall<S>>,
     /// Whose it is, if it is a hub's.
     link: Option<Arc<Link>>,
-    peer: SocketAddr,
+    peer: Peer,
     /// Whether its head says that the connection ends with it.
     last: bool,
     /// Whether it has been behind.
@@ -199,11 +199,7 @@ impl Stream<TcpStream> {
 }
 
 /// Serves one connection, until it ends or its stream rests.
-pub(super) fn serve<S: Transport>(
-    shared: Arc<Shared>,
-    socket: S,
-    peer: SocketAddr,
-) -> impl Future<Output = Ended<S>> + Send {
+pub(super) fn serve<S: Transport>(shared: Arc<Shared>, socket: S, peer: Peer) -> impl Future<Output = Ended<S>> + Send {
     let socket = Stall::new(socket, shared.head_timeout, shared.stall);
     let beginning = Box::pin(begin(shared.clone(), socket, peer));
     async move {
@@ -227,7 +223,7 @@ pub(super) fn go_on<S: Transport>(
 }
 
 /// Sees to what hyper has left, and lets it serve the next requests, and so on.
-async fn answer<S: Transport>(shared: Arc<Shared>, mut after: After<S>, peer: SocketAddr) -> Ended<S> {
+async fn answer<S: Transport>(shared: Arc<Shared>, mut after: After<S>, peer: Peer) -> Ended<S> {
     // Whether there was a request yet, and for how long there has been none.
     let (mut is_known, mut quiet) = (false, Duration::ZERO);
     loop {
@@ -239,13 +235,13 @@ async fn answer<S: Transport>(shared: Arc<Shared>, mut after: After<S>, peer: So
                     return Ok(Some(stream));
                 }
                 (is_known, quiet) = (true, Duration::ZERO);
-                let last = stream.last || shared.is_stopping();
+                let last = stream.last || shared.is_stopping() || peer.is_retired();
                 (stream.into_rest(), last)
             }
             After::Quiet { rest, served } => {
                 is_known |= served;
                 quiet = if served { Duration::ZERO } else { quiet } + shared.head_timeout;
-                let over = !is_known || quiet >= shared.idle_timeout || shared.is_stopping();
+                let over = !is_known || quiet >= shared.idle_timeout || shared.is_stopping() || peer.is_retired();
                 let ends = rest.read.is_empty() && over;
                 (rest, ends)
             }
@@ -263,11 +259,7 @@ async fn close<S: Transport>(mut rest: Box<Rest<S>>) -> io::Result<()> {
 }
 
 /// Reads until it is clear which HTTP the client speaks. `None` when the server stops before that.
-async fn begin<S: Transport>(
-    shared: Arc<Shared>,
-    mut socket: Stall<S>,
-    peer: SocketAddr,
-) -> io::Result<Option<Begun<S>>> {
+async fn begin<S: Transport>(shared: Arc<Shared>, mut socket: Stall<S>, peer: Peer) -> io::Result<Option<Begun<S>>> {
     let mut bytes = [0; BEGIN_BYTES];
     let mut count = 0;
     let read = async {
@@ -290,7 +282,7 @@ async fn begin<S: Transport>(
 /// Lets hyper serve requests, until one of them is answered by a stream that can be taken over, or none comes for some time, or
 /// to the end. hyper has one clock for both the time between two requests and the time of a head; it is that of the head, and
 /// who has been served may let it go by several times.
-async fn serve_http1<S: Transport>(shared: &Shared, rest: Box<Rest<S>>, peer: SocketAddr) -> hyper::Result<After<S>> {
+async fn serve_http1<S: Transport>(shared: &Shared, rest: Box<Rest<S>>, peer: Peer) -> hyper::Result<After<S>> {
     let Rest { socket, read } = *rest;
     let has_begun = !read.is_empty();
     let exchanges = Arc::new(Exchanges::default());
@@ -299,7 +291,12 @@ async fn serve_http1<S: Transport>(shared: &Shared, rest: Box<Rest<S>>, peer: So
     let service = service(shared.router.clone(), peer, exchanges.clone(), Some(handover.clone()));
     let mut connection = shared.http1.serve_connection(io, service).with_upgrades();
     let ended = {
-        let mut stopped = pin!(shared.stopped());
+        let mut stopped = pin!(async {
+            tokio::select! {
+                () = shared.stopped() => {}
+                () = peer.retired() => {}
+            }
+        });
         let mut is_told = false;
         poll_fn(|cx| {
             let mut connection = Pin::new(&mut connection);
@@ -351,12 +348,7 @@ async fn refuse_late<S: Transport>(mut socket: Stall<S>) {
     }
 }
 
-async fn serve_http2<S: Transport>(
-    shared: &Shared,
-    socket: Stall<S>,
-    read: Bytes,
-    peer: SocketAddr,
-) -> hyper::Result<()> {
+async fn serve_http2<S: Transport>(shared: &Shared, socket: Stall<S>, read: Bytes, peer: Peer) -> hyper::Result<()> {
     let io = TokioIo::new(Watched::new(socket, read, Arc::default()));
     let exchanges = Arc::new(Exchanges::default());
     let service = service(shared.router.clone(), peer, exchanges.clone(), None);
@@ -364,6 +356,8 @@ async fn serve_http2<S: Transport>(
     let is_idle = tokio::select! {
         ended = connection.as_mut() => return ended,
         () = shared.stopped() => false,
+        // Streams of the hub end by themselves then, see `RetiresAt`.
+        () = peer.retired() => false,
         // hyper has no clock on the heads of HTTP/2, nor on connections without any.
         () = exchanges.idle(shared.head_timeout, shared.idle_timeout) => true,
     };
@@ -445,14 +439,19 @@ impl http_body::Body for Answering {
 /// The router as hyper calls it.
 fn service(
     router: Router,
-    peer: SocketAddr,
+    peer: Peer,
     exchanges: Arc<Exchanges>,
     handover: Option<Arc<Handover>>,
 ) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> {
     service_fn(move |request: Request<Incoming>| {
         let exchange = Exchange::begin(&exchanges);
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(address) = peer.address {
+            request.extensions_mut().insert(ConnectInfo(address));
+        }
+        if let Some(at) = peer.retires {
+            request.extensions_mut().insert(RetiresAt(at));
+        }
         let is_http2 = handover.is_none();
         let handover = handover.clone().and_then(|handover| Some((handover, Terms::of(&request)?)));
         let response = router.clone().oneshot(request);

@@ -1,6 +1,6 @@
 //! The connections of a server: each has a task of its own, except for streams at rest, which writers have.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use tokio::{
     net::TcpStream,
@@ -10,7 +10,8 @@ use tokio::{
 };
 
 use super::{
-    connection::{self, Ended, Shared},
+    accept::Peer,
+    connection::{self, Ended, Shared, Transport},
     writer::{Left, Writer},
 };
 
@@ -42,8 +43,14 @@ impl Connections {
     }
 
     /// Serves one more.
-    pub(super) fn add(&mut self, socket: TcpStream, peer: SocketAddr) {
+    pub(super) fn add(&mut self, socket: TcpStream, peer: Peer) {
         self.tasks.spawn(connection::serve(self.shared.clone(), socket, peer));
+    }
+
+    /// Serves one more, whose streams cannot rest.
+    pub(super) fn add_other<S: Transport>(&mut self, socket: S, peer: Peer) {
+        let serving = connection::serve(self.shared.clone(), socket, peer);
+        self.tasks.spawn(async move { serving.await.map(|_| None) });
     }
 
     pub(super) fn is_empty(&self) -> bool {

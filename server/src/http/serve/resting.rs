@@ -4,7 +4,6 @@
 use std::{
     io::{self, ErrorKind},
     mem::MaybeUninit,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -18,6 +17,7 @@ use tokio::{
 };
 
 use super::{
+    accept::Peer,
     chunk::{Chunk, Line},
     streaming::{COPY_BYTES, READ_BYTES},
 };
@@ -32,7 +32,7 @@ pub(super) struct Resting {
     pub(super) body: Body,
     /// Whose stream it is, if it is a hub's.
     pub(super) link: Option<Arc<Link>>,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     /// Whether its head says that the connection ends with it.
     pub(super) last: bool,
     /// Whether what the client says wakes this stream where it is now.

@@ -139,7 +139,7 @@ impl Fixture {
         let (client, stream) = tokio::io::duplex(window);
         let count = Arc::new(Count::default());
         let pipe = Pipe { stream, count: count.clone() };
-        let serving = serve(shared.clone(), pipe, ([127, 0, 0, 1], 1).into());
+        let serving = serve(shared.clone(), pipe, Peer::new(Some(([127, 0, 0, 1], 1).into()), None));
         // It stands in the task of every stream: what is large in it stands in a box, across an await.
         assert!(size_of_val(&serving) <= 128, "{}", size_of_val(&serving));
         let serving = tokio::spawn(serving);

@@ -1,0 +1,142 @@
+//! What a listener accepts: sockets of TCP, which streams may have for themselves, and whatever else axum's `Listener` yields.
+
+use std::{
+    any::Any,
+    future::pending,
+    io::{self, ErrorKind, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::serve::Listener;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep_until},
+};
+
+use super::connection::Transport;
+
+/// How long to wait when the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection that was accepted.
+pub(super) enum Accepted<Io> {
+    Tcp(TcpStream),
+    Other(Other<Io>),
+}
+
+/// Who is at the other end, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    /// Where it has one: a Unix socket has none.
+    pub(super) address: Option<SocketAddr>,
+    /// When the connection has had its time.
+    pub(super) retires: Option<Instant>,
+}
+
+/// In a request's extensions: when its connection has had its time, and a stream ends for its client to come back.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::http) struct RetiresAt(pub(in crate::http) Instant);
+
+impl Peer {
+    pub(super) fn new(address: Option<SocketAddr>, age: Option<Duration>) -> Self {
+        // Connections that came together do not go together.
+        let spread = |age: Duration| Instant::now() + age.mul_f64(0.9 + 0.2 * fastrand::f64());
+        Self { address, retires: age.map(spread) }
+    }
+
+    /// Whether the connection has had its time.
+    pub(super) fn is_retired(&self) -> bool {
+        self.retires.is_some_and(|at| Instant::now() >= at)
+    }
+
+    /// Ready when it has.
+    pub(super) async fn retired(self) {
+        match self.retires {
+            Some(at) => sleep_until(at).await,
+            None => pending().await,
+        }
+    }
+}
+
+/// Accepts one. A TCP listener is asked by ourselves, for axum waits a whole second when the process is out of file descriptors.
+pub(super) async fn accept<L: Listener>(listener: &mut L) -> (Accepted<L::Io>, Option<SocketAddr>) {
+    if let Some(tcp) = (listener as &mut (dyn Any + Send)).downcast_mut::<TcpListener>() {
+        loop {
+            match TcpListener::accept(tcp).await {
+                Ok((socket, peer)) => return (tcp_socket(socket), Some(peer)),
+                Err(error) => pause_after(&error).await,
+            }
+        }
+    }
+    let (io, address) = listener.accept().await;
+    let address = (&address as &dyn Any).downcast_ref::<SocketAddr>().copied();
+    let mut io = Some(io);
+    // A listener around another one yields its sockets.
+    let tcp = (&mut io as &mut dyn Any).downcast_mut::<Option<TcpStream>>().and_then(Option::take);
+    match (tcp, io) {
+        (Some(socket), _) => (tcp_socket(socket), address),
+        (None, Some(io)) => (Accepted::Other(Other(io)), address),
+        (None, None) => unreachable!("it was not taken"),
+    }
+}
+
+fn tcp_socket<Io>(socket: TcpStream) -> Accepted<Io> {
+    // Frames are small and wanted now. A socket that refuses this is about to fail anyway.
+    let _ = socket.set_nodelay(true);
+    Accepted::Tcp(socket)
+}
+
+/// A connection that broke before it was accepted is nobody's loss; anything else (no file descriptors left) passes, and
+/// asking again at once would only burn the processor.
+async fn pause_after(error: &io::Error) {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::error!(%error, "accepting a connection failed");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// Any other transport: a Unix socket, TLS. Its streams are without hyper too, but keep their task.
+pub(super) struct Other<Io>(Io);
+
+impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Other<Io> {
+    const RESTS: bool = false;
+
+    fn bound_send_buffer(&self, _: usize) {}
+}
+
+impl<Io: AsyncRead + Unpin> AsyncRead for Other<Io> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl<Io: AsyncWrite + Unpin> AsyncWrite for Other<Io> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+}
