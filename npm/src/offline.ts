@@ -23,7 +23,7 @@ import { Mutations, type Stored } from './mutations.ts'
 import { report } from './subscribable.ts'
 import type { TidingsOptions } from './types.ts'
 
-/** On the answer to a mutation that was kept instead of sent. */
+/** On the answer to a mutation that was kept instead of sent: its key. */
 const QUEUED = 'X-Tidings-Queued'
 const MAX_WAIT_MS = 30_000
 const TIMEOUT_MS = 30_000
@@ -81,6 +81,11 @@ export function isQueued(response: Response): boolean {
   return response.headers.has(QUEUED)
 }
 
+/** The key of the mutation that was kept, by which `onFlush` and `onReject` name it; `undefined` for an answer of the server. */
+export function queuedKey(response: Response): string | undefined {
+  return response.headers.get(QUEUED) ?? undefined
+}
+
 /**
  * Lets `tidings.fetch(…, { offline: 'queue' })` keep what it cannot send, and sends what was kept. Call it once, where the
  * app starts. Where there is no IndexedDB, as on a server, it does nothing, and such a fetch is a plain one.
@@ -96,6 +101,8 @@ export function queueOffline(tidings: AnyTidings, options: OfflineOptions = {}):
 /** A caller of `fetch` whose request is on its first attempt, in this tab. */
 interface Waiter {
   readonly request: Request
+  /** Its idempotency key. */
+  readonly key: string
   resolve(response: Response): void
   reject(reason: unknown): void
 }
@@ -187,8 +194,8 @@ class Queue implements OfflineQueue {
       userId === undefined ? ('unknown' as const) : this.#keep(request, userId).catch(() => 'refused' as const),
     )
     this.#kept = keeping.catch(() => {})
-    const id = await keeping
-    if (id === 'unknown') {
+    const kept = await keeping
+    if (kept === 'unknown') {
       try {
         if (this.#tidings.sessionId !== sessionId) throw new Error('the user has logged out meanwhile')
         return await fetch(request)
@@ -201,9 +208,10 @@ class Queue implements OfflineQueue {
       }
     }
     // Storage is refused or full.
-    if (id === 'refused') return fetch(request)
+    if (kept === 'refused') return fetch(request)
+    const { id, key } = kept
     return new Promise((resolve, reject) => {
-      this.#waiters.set(id, { request, resolve, reject })
+      this.#waiters.set(id, { request, key, resolve, reject })
       if (this.#stopped) return this.#letGo()
       const onAbort = (): void => {
         if (!this.#waiters.delete(id)) return
@@ -237,13 +245,14 @@ class Queue implements OfflineQueue {
     return check(this.#client, this.#options.timeoutMs ?? TIMEOUT_MS)
   }
 
-  async #keep(request: Request, userId: string | null): Promise<number> {
+  async #keep(request: Request, userId: string | null): Promise<{ id: number; key: string }> {
     const { url, method, credentials } = request
     const headers = [...request.headers]
     // A token neither belongs into storage nor would it be good for long.
     const kept = headers.filter(([name]) => name !== 'authorization')
-    return this.#mutations.add({
-      key: newKey(),
+    const key = newKey()
+    const id = await this.#mutations.add({
+      key,
       userId,
       madeAt: Date.now(),
       url,
@@ -253,6 +262,7 @@ class Queue implements OfflineQueue {
       credentials,
       authorized: kept.length < headers.length,
     })
+    return { id, key }
   }
 
   async #run(): Promise<void> {
@@ -359,7 +369,8 @@ class Queue implements OfflineQueue {
   }
 
   #answer(id: number, response: Response | undefined): void {
-    this.#waiters.get(id)?.resolve(response ?? new Response(null, { status: 202, headers: { [QUEUED]: 'true' } }))
+    const waiter = this.#waiters.get(id)
+    waiter?.resolve(response ?? new Response(null, { status: 202, headers: { [QUEUED]: waiter.key } }))
     this.#waiters.delete(id)
   }
 

@@ -61,7 +61,7 @@ test.each([
   ['tidings/vue', ['TidingsPlugin', ...hooks]],
   ['tidings/svelte', ['provideTidings', ...hooks]],
   ['tidings/query', ['syncQueries']],
-  ['tidings/offline', ['isQueued', 'queueOffline']],
+  ['tidings/offline', ['isQueued', 'queueOffline', 'queuedKey']],
 ])('%s can be imported and required in Node, which touches nothing', (entry, names) => {
   const file = join(app, 'load.mjs')
   for (const load of [`await import('${entry}')`, `createRequire(import.meta.url)('${entry}')`]) {

@@ -21,7 +21,7 @@ export default defineConfig<Fixtures>({
     // What holds over one transport holds over the other.
     { name: 'fetch', testMatch: 'hub/*.test.ts', use: { transport: 'fetch' } },
     { name: 'eventsource', testMatch: 'hub/*.test.ts', use: { transport: 'eventsource' } },
-    { name: 'timers', testMatch: 'timers/*.test.ts' },
+    { name: 'apps', testMatch: ['timers/*.test.ts', 'apps/*.test.ts'] },
     { name: 'webdriver', testMatch: 'webdriver/*.test.ts' },
   ],
   fullyParallel: true,

@@ -14,27 +14,32 @@ use crate::tools::{self, BuildTools};
 /// stack, so where they are becomes a shorter number.
 const WASM_FLAGS: &str = "-Cllvm-args=-inline-threshold=10 -Clink-arg=-zstack-size=65536";
 
-/// The front end of the timers app, as its server serves it.
-pub(crate) const TIMERS_WEB: &str = "examples/timers/web/dist";
+/// The example apps: each has a front end in `examples/NAME/web`.
+const APPS: [&str; 5] = ["timers", "notes", "chat", "tables", "tasks"];
 
 pub(crate) fn all(house: &House, steps: &mut Steps) -> Result<()> {
     let tools = tools::for_building(house, steps)?;
     web(house, steps, &tools)?;
-    servers(house, steps, &["timers", "hub"])
+    servers(house, steps, &["apps", "hub"])
 }
 
 /// Everything that a browser loads.
 pub(crate) fn web(house: &House, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
     package(house, steps, tools)?;
-    let inputs = ["examples/timers/web", "npm/dist", "package-lock.json"];
-    let stamp = Stamp::of(house, "timers-web", &inputs, &[TIMERS_WEB])?;
-    let name = "timers front end";
-    if stamp.is_fresh() {
-        steps.unchanged(name);
-        return Ok(());
+    for app in APPS {
+        let folder = format!("examples/{app}/web");
+        let built = format!("{folder}/dist");
+        let inputs = [folder.as_str(), "examples/shared/web", "npm/dist", "package-lock.json"];
+        let stamp = Stamp::of(house, &format!("{app}-web"), &inputs, &[built.as_str()])?;
+        let name = format!("{app} front end");
+        if stamp.is_fresh() {
+            steps.unchanged(&name);
+            continue;
+        }
+        steps.run(&name, house.npm(&folder, &["run", "build"])?)?;
+        stamp.store()?;
     }
-    steps.run(name, house.npm("examples/timers/web", &["run", "build"])?)?;
-    stamp.store()
+    Ok(())
 }
 
 /// The npm package, with the Wasm client inside.

@@ -1,6 +1,5 @@
-//! The timers app on this machine, from nothing.
+//! The example apps on this machine, from nothing.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::process::Command;
 
@@ -18,22 +17,21 @@ pub(crate) fn run(house: &House, steps: &mut Steps, port: u16) -> Result<()> {
 
     let tools = tools::for_building(house, steps)?;
     build::web(house, steps, &tools)?;
-    build::servers(house, steps, &["timers"])?;
+    build::servers(house, steps, &["apps"])?;
 
     let data = house.target("demo");
-    fs::create_dir_all(&data).with_context(|| format!("creating {}", data.display()))?;
-    let mut server = Command::new(house.program("timers"));
+    let mut server = Command::new(house.program("apps"));
     server
         .arg("--listen")
         .arg(address.to_string())
-        .arg("--database")
-        .arg(data.join("timers.db"))
-        .arg("--web")
-        .arg(house.path(build::TIMERS_WEB));
+        .arg("--data")
+        .arg(data)
+        .arg("--examples")
+        .arg(house.path("examples"));
 
     println!(
-        "\nbuilt in {}. Open http://{address} in two browsers, log in by the same name in both.\n\
-         Ctrl-C ends it; timers are kept for the next time.\n",
+        "\nbuilt in {}. Open http://{address}: five apps, each shown to two identities side by side.\n\
+         Ctrl-C ends it; what you write is kept for the next time.\n",
         steps::clock(steps.elapsed()),
     );
     become_it(server)
@@ -43,12 +41,12 @@ pub(crate) fn run(house: &House, steps: &mut Steps, port: u16) -> Result<()> {
 #[cfg(unix)]
 fn become_it(mut server: Command) -> Result<()> {
     use std::os::unix::process::CommandExt;
-    Err(server.exec()).context("starting the timers server")
+    Err(server.exec()).context("starting the server")
 }
 
 #[cfg(not(unix))]
 fn become_it(mut server: Command) -> Result<()> {
-    let status = server.status().context("starting the timers server")?;
-    anyhow::ensure!(status.success(), "the timers server ended: {status}");
+    let status = server.status().context("starting the server")?;
+    anyhow::ensure!(status.success(), "the server ended: {status}");
     Ok(())
 }

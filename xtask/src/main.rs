@@ -42,7 +42,7 @@ The scripts of Tidings. What they need and does not come with rustup or Node, th
 
 Usage: cargo xtask <COMMAND>
 
-  demo [--port 4000]   build everything and serve the timers app on 127.0.0.1
+  demo [--port 4000]   build everything and serve the example apps on 127.0.0.1
   test [--only server|client|npm|e2e]…
                        all checks and tests, in browsers too; what has passed before and has not changed since is not run again
   sim [--seeds 100000] [--from S]

@@ -106,7 +106,7 @@ fn all(house: &House, steps: &mut Steps, parts: &[Part]) -> Result<()> {
     if !is_asked(Part::EndToEnd) {
         return Ok(());
     }
-    build::servers(house, steps, &["timers", "hub"])?;
+    build::servers(house, steps, &["apps", "hub"])?;
     check(house, steps, "packaging, the fast part", ALL, package::fast(house, &test_tools.browsers)?)?;
     end_to_end(house, steps, &test_tools)?;
     sim::build(house, steps)?;
@@ -178,9 +178,9 @@ fn end_to_end(house: &House, steps: &mut Steps, tools: &TestTools) -> Result<()>
     let mut command = house.npm("tests/e2e", &["test"])?;
     command
         .env("CI", "true")
-        .env("TIDINGS_TIMERS_BIN", house.program("timers"))
+        .env("TIDINGS_APPS_BIN", house.program("apps"))
         .env("TIDINGS_HUB_BIN", house.program("hub"))
-        .env("TIDINGS_TIMERS_WEB", house.path(build::TIMERS_WEB))
+        .env("TIDINGS_EXAMPLES", house.path("examples"))
         .env("CHROME_BIN", &tools.browsers.chrome)
         .env("CHROMEDRIVER", &tools.browsers.chromedriver)
         .env("FIREFOX_BIN", &tools.browsers.firefox)

@@ -136,7 +136,7 @@ fn check_node() -> Result<()> {
     }
 }
 
-/// The timers app brings SQLite along as C source.
+/// The example apps bring SQLite along as C source.
 fn check_c_compiler(house: &House, steps: &mut Steps) -> Result<()> {
     let found = || env::var_os("CC").is_some() || which::which("cc").is_ok();
     if cfg!(windows) || found() {

@@ -1,18 +1,16 @@
 //! A user's devices: what they are called, and which of them are online.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use rusqlite::{OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
+use shared::{Body, Error, User, now_ms, to_the_end};
 use tidings::{DeviceId, Event, Member, Origin, Typed, UserId};
 use ts_rs::TS;
 
-use crate::{
-    App,
-    db::now_ms,
-    error::{Body, Error},
-    session::User,
-    to_the_end,
-};
+use crate::{App, error};
 
 const NAME_CHARS: usize = 64;
 
@@ -41,13 +39,38 @@ impl Typed for DeviceEvent {
     const CHANNEL: &'static str = "devices";
 }
 
+/// A user looks for a device.
+#[derive(Serialize, TS)]
+#[serde(tag = "type", content = "payload", rename_all = "camelCase")]
+pub(crate) enum RingEvent {
+    Ring,
+}
+
+impl Typed for RingEvent {
+    const CHANNEL: &'static str = "ring";
+}
+
+/// The answer to `GET /devices`.
+#[derive(Serialize, TS)]
+pub(crate) struct DeviceList {
+    devices: Vec<Device>,
+    /// How many streams of the user are open, tabs that share one counted once.
+    connections: usize,
+}
+
+/// Whether a device that is to ring has a stream open, and so will ring at once.
+#[derive(Serialize)]
+pub(crate) struct Ringing {
+    online: bool,
+}
+
 #[derive(Deserialize)]
 pub(crate) struct Name {
     name: String,
 }
 
 /// `GET /api/devices`.
-pub(crate) async fn list(State(app): State<App>, user: User) -> Result<Json<Vec<Device>>, Error> {
+pub(crate) async fn list(State(app): State<App>, user: User) -> Result<Json<DeviceList>, Error> {
     let owner = user.id.clone();
     let mut devices = app
         .db
@@ -64,7 +87,29 @@ pub(crate) async fn list(State(app): State<App>, user: User) -> Result<Json<Vec<
         let device_id = DeviceId::new(&device.id).ok();
         device.online = app.online.has(&Member { user_id: user.id.clone(), device_id });
     }
-    Ok(Json(devices))
+    Ok(Json(DeviceList { devices, connections: app.hub.connection_count(&user.id).unwrap_or_default() }))
+}
+
+/// `POST /devices/{id}/ring`: to one device.
+pub(crate) async fn ring(
+    State(app): State<App>,
+    user: User,
+    origin: Origin,
+    Path(id): Path<String>,
+) -> Result<Json<Ringing>, Error> {
+    let device = DeviceId::new(id).map_err(|_| error::unknown_device())?;
+    let (owner, known) = (user.id.clone(), device.clone());
+    app.db.transact(move |tx| require(tx, &owner, &known)).await?;
+    let ring = Event::typed(&RingEvent::Ring, &[])?.caused_by(&origin);
+    app.hub.to_device(&user.id, &device).publish(ring).await?;
+    Ok(Json(Ringing { online: app.hub.is_device_online(&user.id, &device).unwrap_or_default() }))
+}
+
+/// `POST /devices/ring`: every device but the one that asks, in none of whose tabs it rings.
+pub(crate) async fn ring_others(State(app): State<App>, user: User, origin: Origin) -> Result<(), Error> {
+    let ring = Event::typed(&RingEvent::Ring, &[])?.caused_by(&origin).except(origin.of(&user.id).device());
+    app.hub.to_user(&user.id).publish(ring).await?;
+    Ok(())
 }
 
 /// `POST /api/devices`: names the device that asks, which makes it known.
@@ -74,10 +119,10 @@ pub(crate) async fn name(
     origin: Origin,
     Body(wanted): Body<Name>,
 ) -> Result<Json<Device>, Error> {
-    let id = origin.device_id.clone().ok_or(Error::DeviceRequired)?;
+    let id = origin.device_id.clone().ok_or_else(error::device_required)?;
     let name = wanted.name.trim().to_owned();
     if name.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(Error::Invalid("A device's name is 1 to 64 plain characters."));
+        return Err(Error::invalid("A device's name is 1 to 64 plain characters."));
     }
     to_the_end(async move {
         let (owner, device) = (user.id.clone(), id.clone());
@@ -89,10 +134,9 @@ pub(crate) async fn name(
                 Ok(())
             })
             .await?;
-        let device = read(&app, &user.id, &id).await?.ok_or(Error::UnknownDevice)?;
-        let named =
-            Event::typed(&DeviceEvent::Named(device.clone()), &[])?.caused_by(&origin).except(&origin.of(&user.id));
-        app.hub.to_user(&user.id).publish(named).await?;
+        let device = read(&app, &user.id, &id).await?.ok_or_else(error::unknown_device)?;
+        let named = Event::typed(&DeviceEvent::Named(device.clone()), &[])?.caused_by(&origin);
+        app.hub.to_user(&user.id).publish(named.except(&origin.of(&user.id))).await?;
         Ok(Json(device))
     })
     .await
@@ -119,7 +163,7 @@ pub(crate) async fn tell_presence(app: &App, member: &Member) -> Result<(), Erro
 pub(crate) fn require(tx: &Transaction<'_>, user: &UserId, device: &DeviceId) -> Result<(), Error> {
     let known = "SELECT 1 FROM devices WHERE user = ?1 AND id = ?2";
     let found = tx.query_row(known, (user.as_str(), device.as_str()), |_| Ok(())).optional()?;
-    found.ok_or(Error::UnknownDevice)
+    found.ok_or_else(error::unknown_device)
 }
 
 async fn read(app: &App, user: &UserId, id: &DeviceId) -> Result<Option<Device>, Error> {

@@ -1,33 +1,56 @@
-//! The backend of the cross-device timer. One request's way: `session` finds the user, `timers` or `devices`
-//! writes to the `db` and publishes the news to the user's other devices through the hub; `online` tells them which
-//! devices come and go; every failure is a problem document (`error`).
+//! The backend of the cross-device timer. One request's way: `timers` or `devices` writes to the database and publishes the
+//! news to the user's other devices through the hub; `online` tells them which devices come and go.
 
-mod db;
 mod devices;
 mod error;
 mod online;
-mod session;
 mod timers;
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use axum::{
     Router,
     extract::FromRef,
     routing::{get, post},
 };
-use http::{HeaderValue, header};
-use tidings::{Hub, auth::Auth, typescript::Channels};
-use tower_http::{
-    services::{ServeDir, ServeFile},
-    set_header::SetResponseHeaderLayer,
-};
+use shared::{Accounts, Db};
+use tidings::{Hub, typescript::Channels};
 
-use crate::{db::Db, error::Error, online::Online};
+use crate::online::Online;
 
-/// What a page of ours may load. The client is WebAssembly, which a policy must allow by `wasm-unsafe-eval`.
-const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:";
+/// What a user may subscribe to. Everything else here is addressed.
+pub const GRANTS: [&str; 1] = ["timer:{user}"];
+
+/// A timer belongs to its user and there is one per user, so the user is its key: starting another replaces it, and two
+/// devices that start at the same moment cannot both win.
+///
+/// `revision` counts the changes of a user's timer. News can overtake each other on their way (an answer and an event,
+/// two events of two requests); whoever knows the higher revision knows the newer state.
+const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS revisions (
+    user     TEXT PRIMARY KEY,
+    revision INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS devices (
+    user    TEXT NOT NULL,
+    id      TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    seen_at INTEGER NOT NULL,
+    PRIMARY KEY (user, id)
+) STRICT;
+CREATE TABLE IF NOT EXISTS timers (
+    user             TEXT PRIMARY KEY,
+    title            TEXT NOT NULL,
+    mode             TEXT NOT NULL,
+    planned_minutes  INTEGER,
+    started_at       INTEGER NOT NULL,
+    device_id        TEXT,
+    phase_kind       TEXT,
+    phase_round      INTEGER,
+    phase_minutes    INTEGER,
+    phase_started_at INTEGER
+) STRICT;
+";
 
 /// What the handlers share.
 #[derive(Clone, FromRef)]
@@ -35,63 +58,39 @@ struct App {
     db: Db,
     hub: Hub,
     online: Online,
+    accounts: Accounts,
 }
 
-/// Where the front end has the types of what it hears, from the root of this crate.
+/// Where the front end has the types of what it receives.
 pub const TYPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/src/lib/channels.ts");
 
-/// What the front end hears and is answered.
+/// What the front end receives and is answered.
 pub fn channels() -> Channels {
-    Channels::new("cargo run -p timers --example types")
+    Channels::new("cargo run -p apps --example types")
         .channel::<timers::TimerEvent>()
         .channel::<devices::DeviceEvent>()
-        .channel::<session::SessionEvent>()
+        .channel::<devices::RingEvent>()
+        .channel::<shared::SessionEvent>()
         .and::<timers::Snapshot>()
+        .and::<devices::DeviceList>()
 }
 
-/// The whole application: the API, the event stream, and the front end's files. The hub is one with presence.
+/// The API. The hub is one with presence.
 ///
 /// # Errors
 ///
 /// When the database cannot be opened.
-pub fn app(hub: Hub, database: &Path, web: &Path) -> Result<Router> {
-    let db = Db::open(database).with_context(|| format!("opening {}", database.display()))?;
-    let auth = session::auth(db.clone()).allow("timer:{user}")?;
-    let app = App { db, hub: hub.clone(), online: Online::default() };
-    online::follow(&hub, app.clone())?;
-
-    let api = Router::new()
-        .route("/login", post(session::login))
-        .route("/logout", post(session::logout))
-        .route("/me", get(session::me))
+pub fn routes(hub: Hub, accounts: Accounts, database: &Path) -> anyhow::Result<Router> {
+    let app = App { db: Db::open(database, SCHEMA)?, hub, online: Online::default(), accounts };
+    online::follow(app.clone())?;
+    Ok(Router::new()
         .route("/timer", get(timers::current))
         .route("/timers/start", post(timers::start))
         .route("/timers/stop", post(timers::stop))
         .route("/timers/move", post(timers::move_to))
         .route("/timers/phase", post(timers::phase))
         .route("/devices", get(devices::list).post(devices::name))
-        .fallback(async || Error::NotFound)
-        .with_state(app)
-        .nest("/events", tidings::routes(hub, auth));
-
-    Ok(Router::new().nest("/api", api).merge(front_end(web)))
-}
-
-/// The built files. Paths without one belong to the page itself.
-fn front_end(web: &Path) -> Router {
-    let files = ServeDir::new(web).fallback(ServeFile::new(web.join("index.html")));
-    // Browsers ask each time whether a file has changed, so that a new build is seen at once.
-    let fresh = SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    let policy = HeaderValue::from_static(CONTENT_POLICY);
-    Router::new()
-        .fallback_service(files)
-        .layer(fresh)
-        .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, policy))
-}
-
-/// Runs a change to its end even if the browser hangs up, which drops its handler: what was written must be told.
-async fn to_the_end<T: Send + 'static>(
-    change: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    tokio::spawn(change).await.map_err(|stopped| Error::Internal(stopped.into()))?
+        .route("/devices/ring", post(devices::ring_others))
+        .route("/devices/{id}/ring", post(devices::ring))
+        .with_state(app))
 }

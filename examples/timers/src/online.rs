@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures_util::StreamExt;
 use parking_lot::Mutex;
-use tidings::{Hub, Member, PresenceChange, PresenceError};
+use tidings::{Member, PresenceChange, PresenceError};
 
 use crate::{App, devices::tell_presence};
 
@@ -37,9 +37,9 @@ impl Online {
     }
 }
 
-/// Follows who is online, for as long as the runtime runs.
-pub(crate) fn follow(hub: &Hub, app: App) -> Result<(), PresenceError> {
-    let mut watch = hub.watch_presence("*")?;
+/// Follows who is online, for as long as the hub is there.
+pub(crate) fn follow(app: App) -> Result<(), PresenceError> {
+    let mut watch = app.hub.watch_presence("*")?;
     tokio::spawn(async move {
         while let Some(change) = watch.next().await {
             for member in app.online.take(change) {

@@ -6,6 +6,7 @@ mod store;
 use axum::{Json, extract::State};
 use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
+use shared::{Body, Db, Error, User, now_ms, to_the_end};
 use tidings::{DeviceId, Event, Origin, Typed, UserId};
 use ts_rs::TS;
 
@@ -13,14 +14,7 @@ use self::{
     model::{Mode, PhaseKind, Timer},
     store::TimerState,
 };
-use crate::{
-    App,
-    db::{Db, now_ms},
-    devices,
-    error::{Body, Error},
-    session::User,
-    to_the_end,
-};
+use crate::{App, devices, error};
 
 const TITLE_CHARS: usize = 120;
 const PLANNED_MINUTES: std::ops::RangeInclusive<u32> = 1..=1440;
@@ -88,10 +82,10 @@ pub(crate) async fn start(
 ) -> Result<Json<Snapshot>, Error> {
     let title = wanted.title.trim().to_owned();
     if title.is_empty() || title.chars().count() > TITLE_CHARS || title.chars().any(char::is_control) {
-        return Err(Error::Invalid("A title is 1 to 120 plain characters."));
+        return Err(Error::invalid("A title is 1 to 120 plain characters."));
     }
     if wanted.planned_minutes.is_some_and(|minutes| !PLANNED_MINUTES.contains(&minutes)) {
-        return Err(Error::Invalid("A plan is 1 to 1440 minutes."));
+        return Err(Error::invalid("A plan is 1 to 1440 minutes."));
     }
     let device = origin.device_id.as_ref().map(ToString::to_string);
     change(app, user, origin, TimerEvent::Started, move |tx, user| {
@@ -114,10 +108,10 @@ pub(crate) async fn move_to(
     origin: Origin,
     Body(target): Body<Move>,
 ) -> Result<Json<Snapshot>, Error> {
-    let device = DeviceId::new(target.device_id).map_err(|_| Error::UnknownDevice)?;
+    let device = DeviceId::new(target.device_id).map_err(|_| error::unknown_device())?;
     change(app, user, origin, TimerEvent::Moved, move |tx, user| {
         devices::require(tx, user, &device)?;
-        let mut timer = store::running(tx, user)?.ok_or(Error::NoTimer)?;
+        let mut timer = store::running(tx, user)?.ok_or_else(error::no_timer)?;
         let device = Some(device.to_string());
         let moved = timer.device_id != device;
         if moved {
@@ -137,12 +131,12 @@ pub(crate) async fn phase(
     Body(to): Body<GoTo>,
 ) -> Result<Json<Snapshot>, Error> {
     change(app, user, origin, TimerEvent::Updated, move |tx, user| {
-        let mut timer = store::running(tx, user)?.ok_or(Error::NoTimer)?;
-        let phase = timer.phase.clone().ok_or(Error::NoPhases)?;
+        let mut timer = store::running(tx, user)?.ok_or_else(error::no_timer)?;
+        let phase = timer.phase.clone().ok_or_else(error::no_phases)?;
         if let Some(seen) = to.revision
             && seen != store::revision(tx, user)?
         {
-            return Err(Error::Outdated);
+            return Err(error::outdated());
         }
         match to.kind {
             Some(kind) => timer.enter(kind, phase.round, now_ms()),
@@ -167,8 +161,8 @@ async fn change(
         let owner = user.id.clone();
         let (changed, state) = app.db.transact(move |tx| Ok((edit(tx, &owner)?, store::state(tx, &owner)?))).await?;
         if changed {
-            let event = Event::typed(&news(state.clone()), &[])?.caused_by(&origin).except(&origin.of(&user.id));
-            app.hub.to_user(&user.id).publish(event).await?;
+            let event = Event::typed(&news(state.clone()), &[])?.caused_by(&origin);
+            app.hub.to_user(&user.id).publish(event.except(&origin.of(&user.id))).await?;
         }
         Ok(snapshot(state))
     })

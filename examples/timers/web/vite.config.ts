@@ -1,10 +1,10 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { defineConfig } from 'vite'
 
-// `npm run dev` asks this server for everything below /api; start it beforehand.
-const backend = 'http://127.0.0.1:4000'
-
 export default defineConfig({
+  // The page is served below several paths.
+  base: './',
   plugins: [svelte()],
-  server: { proxy: { '/api': backend } },
+  // `npm run dev` asks the demo for everything below /api; start it beforehand.
+  server: { proxy: { '/api': 'http://127.0.0.1:4000/a' } },
 })

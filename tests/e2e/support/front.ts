@@ -11,6 +11,8 @@ import { text } from 'node:stream/consumers'
 import { packageFiles } from './paths.ts'
 import { Stream } from './stream.ts'
 
+/** Where streams are: at the hub's own path, or among the example apps. */
+const streams = /^(\/[ab])?\/api\/(tables\/)?events/
 const site = join(import.meta.dirname, '../site')
 const types: Record<string, string> = { css: 'text/css', html: 'text/html', js: 'text/javascript', wasm: 'application/wasm' }
 
@@ -126,7 +128,7 @@ export class Front {
   async #answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const { method = '', url = '/', headers } = request
     const { pathname, searchParams } = new URL(url, this.upstream)
-    const refusal = pathname.startsWith('/api/events') ? this.#refusal : undefined
+    const refusal = streams.test(pathname) ? this.#refusal : undefined
     const refused = refusal !== undefined
     const seen = { method, path: pathname, query: searchParams, headers, at: performance.now(), refused }
     this.requests.push(seen)

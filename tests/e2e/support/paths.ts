@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path'
 const root = join(import.meta.dirname, '../../..')
 
 export const hubProgram = (): string => built(process.env.TIDINGS_HUB_BIN ?? join(root, 'target/release/hub'))
-export const timersProgram = (): string => built(process.env.TIDINGS_TIMERS_BIN ?? join(root, 'target/release/timers'))
-export const timersWeb = (): string => built(process.env.TIDINGS_TIMERS_WEB ?? join(root, 'examples/timers/web/dist'))
+export const appsProgram = (): string => built(process.env.TIDINGS_APPS_BIN ?? join(root, 'target/release/apps'))
+export const examples = (): string => built(process.env.TIDINGS_EXAMPLES ?? join(root, 'examples'))
 export const chrome = (): string => process.env.CHROME_BIN ?? '/usr/bin/chromium'
 export const chromedriver = (): string => process.env.CHROMEDRIVER ?? 'chromedriver'
 export const firefox = (): string => process.env.FIREFOX_BIN ?? '/usr/bin/firefox-esr'

@@ -2,7 +2,7 @@
 import { test as base, type BrowserContext, type Locator, type Page } from '@playwright/test'
 import { Front } from '../support/front.ts'
 import { spyOnStreams } from '../support/spy.ts'
-import { Timers } from '../support/timers.ts'
+import { Apps } from '../support/apps.ts'
 
 export { expect } from '@playwright/test'
 
@@ -17,7 +17,7 @@ export class Tab {
     const page = await context.newPage()
     await spyOnStreams(page)
     await remember(page)
-    await page.goto(url)
+    await page.goto(`${url}/a/timers/`)
     return new Tab(page, url)
   }
 
@@ -63,14 +63,16 @@ export class Tab {
     return this.page.evaluate(() => (globalThis as unknown as { shown: Shown }).shown)
   }
 
-  /** The types of the timer events that came through the tab's own stream, whatever the page made of them. */
-  timerEvents(): Promise<string[]> {
-    return this.page.evaluate(() =>
-      received
-        .filter(({ name }) => name === 'message')
-        .map(({ data }) => JSON.parse(data))
-        .filter(({ channel }) => channel === 'timer')
-        .map(({ type }) => type),
+  /** The types of the events of a label that came through the tab's own stream, whatever the page made of them. */
+  events(label: string): Promise<string[]> {
+    return this.page.evaluate(
+      (label) =>
+        received
+          .filter(({ name }) => name === 'message')
+          .map(({ data }) => JSON.parse(data))
+          .filter(({ channel }) => channel === label)
+          .map(({ type }) => type),
+      label,
     )
   }
 }
@@ -101,7 +103,7 @@ async function remember(page: Page): Promise<void> {
 }
 
 interface Fixtures {
-  timers: Timers
+  apps: Apps
   front: Front
   /** Where the devices find the app: behind the front. */
   entry: string
@@ -110,13 +112,13 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
-  timers: async ({}, use) => {
-    const timers = await Timers.start()
-    await use(timers)
-    await timers.end()
+  apps: async ({}, use) => {
+    const apps = await Apps.start()
+    await use(apps)
+    await apps.end()
   },
-  front: async ({ timers }, use) => {
-    const front = await Front.before(timers.server.url, { page: false })
+  front: async ({ apps }, use) => {
+    const front = await Front.before(apps.server.url, { page: false })
     await use(front)
     await front.close()
   },

@@ -1,4 +1,5 @@
 // The app when its server dies or refuses: it says so, comes back without a reload, and shows what is true.
+import type { Apps } from '../support/apps.ts'
 import { expect, test, type Tab } from './app.ts'
 
 /** A reload would lose this. */
@@ -6,24 +7,24 @@ const mark = (tab: Tab): Promise<void> => tab.page.evaluate(() => void Object.as
 const isMarked = (tab: Tab): Promise<boolean> => tab.page.evaluate(() => 'marked' in globalThis)
 
 test.describe('without anything between browser and server', () => {
-  test.use({ entry: ({ timers }, use) => use(timers.server.url) })
+  test.use({ entry: ({ apps }, use) => use(apps.server.url) })
 
-  test('a killed server comes back with a changed database: both devices are told, and show it', async ({ timers, device }) => {
-    const [desk, phone] = [await device('Desk'), await device('Phone')]
-    await desk.start('Before the crash')
-    await expect(phone.get('title')).toHaveText('Before the crash')
-    for (const tab of [desk, phone]) await mark(tab)
+  async function killed(apps: Apps, tabs: Tab[]): Promise<void> {
+    await tabs[0]!.start('Before the crash')
+    for (const tab of tabs) {
+      await expect(tab.get('title')).toHaveText('Before the crash')
+      await mark(tab)
+    }
+    await apps.server.kill()
+    for (const tab of tabs) await expect(tab.get('state')).toContainText('Reconnecting')
+    await apps.elsewhere((api) => api.post('/timers/start', { title: 'While nobody looked', mode: 'pomodoro' }))
+  }
 
-    await timers.server.kill()
-    for (const tab of [desk, phone]) await expect(tab.get('state')).toContainText('Reconnecting')
-    await timers.elsewhere((api) => api.post('/timers/start', { title: 'While nobody looked', mode: 'pomodoro' }))
-    await timers.server.restart()
-
-    for (const tab of [desk, phone]) {
+  async function back(tabs: Tab[]): Promise<void> {
+    for (const tab of tabs) {
       await expect(tab.get('state')).toHaveText('Live', { timeout: 15_000 })
       await expect(tab.get('title')).toHaveText('While nobody looked')
       await expect(tab.get('phase')).toHaveAttribute('data-phase', 'focus')
-      await expect.poll(async () => (await tab.shown()).gaps).toBe(1)
       // Before it connects, the page is as a server would have rendered it.
       const states = (await tab.shown()).states.filter((state) => state !== 'idle')
       expect(states.slice(0, 3)).toEqual(['connecting', 'open', 'waiting'])
@@ -31,8 +32,25 @@ test.describe('without anything between browser and server', () => {
       expect(states.filter((state) => state === 'open')).toHaveLength(2)
       expect(await isMarked(tab)).toBe(true)
     }
-    await phone.get('stop').click()
-    await expect(desk.get('start-title')).toBeVisible()
+    await tabs[1]!.get('stop').click()
+    await expect(tabs[0]!.get('start-title')).toBeVisible()
+  }
+
+  test('a killed server comes back with a changed database: its log brings both devices what they missed', async ({ apps, device }) => {
+    const tabs = [await device('Desk'), await device('Phone')]
+    await killed(apps, tabs)
+    await apps.server.restart()
+    await back(tabs)
+    for (const tab of tabs) expect((await tab.shown()).gaps).toBe(0)
+  })
+
+  test('where the log is lost as well, both devices are told, and show what is true', async ({ apps, device }) => {
+    const tabs = [await device('Desk'), await device('Phone')]
+    await killed(apps, tabs)
+    await apps.loseLog()
+    await apps.server.restart()
+    await back(tabs)
+    for (const tab of tabs) await expect.poll(async () => (await tab.shown()).gaps).toBe(1)
   })
 })
 
@@ -49,7 +67,7 @@ test('a 503 is shown as reconnecting; what was missed comes by replay when it is
   for (const tab of [desk, phone]) await expect(tab.get('state')).toHaveAttribute('data-state', 'open')
   await expect(phone.get('title')).toHaveText('While the streams were away')
   await expect(phone.get('activity')).toHaveText('Started on Desk')
-  expect(await phone.timerEvents()).toEqual(['started'])
+  expect(await phone.events('timer')).toEqual(['started'])
   for (const tab of [desk, phone]) expect((await tab.shown()).gaps).toBe(0)
 })
 
@@ -59,11 +77,11 @@ test('a 401 of the stream alone waits for the user, whose “Try now” goes on'
   front.cut()
   // The longest wait: no storm of refused attempts.
   await expect(desk.get('state')).toContainText(/Reconnecting in (30|29|28) s/)
-  const streams = front.seen('/api/events').length
+  const streams = front.seen('/a/api/events').length
   front.accept()
   await desk.get('state-retry').click()
   await expect(desk.get('state')).toHaveAttribute('data-state', 'open')
-  expect(front.seen('/api/events')).toHaveLength(streams + 1)
+  expect(front.seen('/a/api/events')).toHaveLength(streams + 1)
 })
 
 test('a session that ended shows the login, and logging in again goes on', async ({ front, device }) => {

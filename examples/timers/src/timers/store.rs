@@ -2,11 +2,11 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 use serde::Serialize;
+use shared::Error;
 use tidings::UserId;
 use ts_rs::TS;
 
 use super::model::{Phase, Timer};
-use crate::error::Error;
 
 /// Whether a timer runs, and which; the payload of every event about it. Of two, the one with the higher revision is newer.
 #[derive(Debug, Clone, Serialize, TS)]
@@ -21,7 +21,8 @@ pub(crate) fn state(tx: &Transaction<'_>, user: &UserId) -> Result<TimerState, E
 }
 
 pub(crate) fn revision(tx: &Transaction<'_>, user: &UserId) -> Result<i64, Error> {
-    Ok(tx.query_row("SELECT revision FROM users WHERE name = ?1", [user.as_str()], |row| row.get(0))?)
+    let known = "SELECT revision FROM revisions WHERE user = ?1";
+    Ok(tx.query_row(known, [user.as_str()], |row| row.get(0)).optional()?.unwrap_or(0))
 }
 
 pub(crate) fn running(tx: &Transaction<'_>, user: &UserId) -> Result<Option<Timer>, Error> {
@@ -61,7 +62,9 @@ pub(crate) fn remove(tx: &Transaction<'_>, user: &UserId) -> Result<bool, Error>
 }
 
 fn count(tx: &Transaction<'_>, user: &UserId) -> Result<(), Error> {
-    tx.execute("UPDATE users SET revision = revision + 1 WHERE name = ?1", [user.as_str()])?;
+    let next =
+        "INSERT INTO revisions (user, revision) VALUES (?1, 1) ON CONFLICT DO UPDATE SET revision = revision + 1";
+    tx.execute(next, [user.as_str()])?;
     Ok(())
 }
 

@@ -2,10 +2,12 @@
 
 use std::{collections::VecDeque, path::Path, time::Duration};
 
+use axum::Router;
 use reqwest::{Client, Response, StatusCode, header};
 use serde_json::Value;
+use shared::{Accounts, api, front_end};
 use tempfile::TempDir;
-use tidings::{Hub, PresenceSettings};
+use tidings::{Hub, PresenceSettings, auth::Auth};
 use tidings_protocol::sse::Decoder;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -42,7 +44,11 @@ impl Server {
     async fn start(database: &Path, web: &Path) -> Self {
         let presence = PresenceSettings::default().grace(Duration::from_millis(200));
         let hub = Hub::builder().presence(presence).build().await.expect("a hub");
-        let app = timers::app(hub, database, web).expect("the application");
+        let accounts = Accounts::open(&database.with_file_name("accounts.db"), &hub).expect("the accounts");
+        let timers = timers::routes(hub.clone(), accounts.clone(), database).expect("the application");
+        let [timer] = timers::GRANTS;
+        let auth = accounts.auth().allow(timer).expect("a grant");
+        let app = Router::new().nest("/api", api(hub, &accounts, auth, timers)).merge(front_end(web));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("its address"));
         let running = tokio::spawn(async move { tidings::serve(listener, app).await.expect("serving") });

@@ -1,4 +1,4 @@
-// Written from the server's Rust types by `cargo run -p timers --example types`. Do not edit.
+// Written from the server's Rust types by `cargo run -p apps --example types`. Do not edit.
 import type {} from 'tidings'
 
 /**
@@ -15,6 +15,15 @@ seenAt: number, };
  */
 export type DeviceEvent = { "type": "named", "payload": Device } | { "type": "online", "payload": Device } | { "type": "offline", "payload": Device };
 
+/**
+ * The answer to `GET /devices`.
+ */
+export type DeviceList = { devices: Array<Device>,
+/**
+ * How many streams of the user are open, tabs that share one counted once.
+ */
+connections: number, };
+
 export type Mode = "timer" | "pomodoro";
 
 export type Phase = { kind: PhaseKind,
@@ -26,7 +35,12 @@ round: number, minutes: number, startedAt: number, };
 export type PhaseKind = "focus" | "shortBreak" | "longBreak";
 
 /**
- * What the other tabs of a browser are told.
+ * A user looks for a device.
+ */
+export type RingEvent = { "type": "ring" };
+
+/**
+ * What the other tabs of a browser receive.
  */
 export type SessionEvent = { "type": "ended" };
 
@@ -66,6 +80,7 @@ export type TimerState = { revision: number, timer: Timer | null, };
 /** What each channel and label brings. */
 export interface Channels {
   'devices': DeviceEvent
+  'ring': RingEvent
   'session': SessionEvent
   'timer': TimerEvent
 }

@@ -1,14 +1,17 @@
-import { getTidings } from 'tidings'
-import { call, type Device } from './api'
+import { call } from 'examples-web'
+import type { Device, DeviceList } from './channels'
 import { deviceName } from './format'
+import { tidings } from './tidings'
 
 /** The user's devices, this one first, then those online. */
 class Devices {
   #known = $state.raw<Device[]>([])
   all = $derived([...this.#known].sort(inOrder))
+  /** How many streams the user had open when the list was loaded; tabs that share one count once. */
+  connections = $state(0)
 
   get hereId(): string {
-    return getTidings().deviceId
+    return tidings.deviceId
   }
 
   find(id: string | null | undefined): Device | undefined {
@@ -27,14 +30,25 @@ class Devices {
   }
 
   async load(): Promise<void> {
-    const devices = await call<Device[]>('/devices')
+    const { devices, connections } = await call<DeviceList>('/devices')
+    this.connections = connections
     devices.forEach((device) => this.hear(device))
     if (!this.find(this.hereId)) await this.rename(deviceName(navigator.userAgent))
   }
 
   /** Only this device can be named from here. */
   async rename(name: string): Promise<void> {
-    this.hear(await call<Device>('/devices', { name }))
+    this.hear(await call<Device>('/devices', { body: { name } }))
+  }
+
+  /** Lets another device ring. Whether it is online, and so rings at once. */
+  async ring(id: string): Promise<boolean> {
+    return (await call<{ online: boolean }>(`/devices/${encodeURIComponent(id)}/ring`, { method: 'POST' })).online
+  }
+
+  /** Lets all devices ring but this one. */
+  async ringOthers(): Promise<void> {
+    await call('/devices/ring', { method: 'POST' })
   }
 
   forget(): void {

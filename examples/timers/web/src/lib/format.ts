@@ -1,4 +1,4 @@
-import type { PhaseKind } from './api'
+import type { PhaseKind } from './channels'
 
 export const PHASES: Record<PhaseKind, string> = { focus: 'Focus', shortBreak: 'Short break', longBreak: 'Long break' }
 

@@ -1,26 +1,19 @@
-import { configureTidings, getTidings, type EventOn } from 'tidings'
-import { abandonRequests, session } from './api'
+import { attempt } from 'examples-web'
+import type { EventOn } from 'tidings'
 import type { Channels } from './channels'
 import { devices } from './devices.svelte'
 import { PHASES } from './format'
 import { notices } from './notices.svelte'
+import { tidings } from './tidings'
 import { timer } from './timer.svelte'
 
-/** The client, and what is done with what it brings. What it hears is in `components/Live.svelte`. */
+/** What is done with what the client brings. What it listens to is in `components/Live.svelte`. */
 class Live {
-  /** Events were missed, and what they changed is not known yet. */
-  #gap = false
   /** The number of the latest call of `load`. */
   #load = 0
 
   constructor() {
-    configureTidings({
-      url: '/api/events',
-      onGap: () => this.#onGap(),
-      onError: (error) => {
-        if (error.status === 401) session.lost()
-      },
-    })
+    tidings.subscribeGap(() => this.#onGap())
   }
 
   /**
@@ -30,20 +23,13 @@ class Live {
   async load(): Promise<void> {
     const mine = ++this.#load
     for (let waitMs = 1_000; mine === this.#load; waitMs = Math.min(2 * waitMs, 16_000)) {
-      if (await notices.attempt(() => Promise.all([devices.load(), timer.load()]))) {
-        if (this.#gap) notices.showGap()
-        this.#gap = false
-        return
-      }
+      if (await attempt(() => Promise.all([devices.load(), timer.load()]))) return
       await new Promise((over) => setTimeout(over, waitMs))
     }
   }
 
   end(): void {
     this.#load++
-    this.#gap = false
-    getTidings().reset()
-    abandonRequests()
     timer.forget()
     devices.forget()
     notices.forget()
@@ -51,7 +37,6 @@ class Live {
 
   #onGap(): void {
     timer.distrust()
-    this.#gap = true
     void this.load()
   }
 

@@ -1,4 +1,5 @@
-import { call, type Mode, type Timer, type TimerSnapshot, type TimerState } from './api'
+import { call } from 'examples-web'
+import type { Mode, Timer, TimerSnapshot, TimerState } from './channels'
 import { clock } from './clock.svelte'
 
 /**
@@ -50,7 +51,7 @@ class TimerStore {
 
   async #ask(path: string, body?: object): Promise<void> {
     const askedAt = Date.now()
-    const snapshot = await call<TimerSnapshot>(path, body)
+    const snapshot = await call<TimerSnapshot>(path, body ? { body } : {})
     clock.correct(snapshot.serverNow, askedAt)
     if (snapshot.revision >= this.#revision) this.#take(snapshot)
   }

@@ -1,0 +1,8 @@
+//! Writes the front ends' types from the servers': `cargo run -p apps --example types`.
+
+fn main() -> anyhow::Result<()> {
+    for (channels, file) in apps::types() {
+        channels.write(file)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! The five apps on one hub, one login and one origin, as the features of one site would be; and the page that shows each
+//! of them to two identities side by side.
+//!
+//! A *place* (`a`, `b`) is the whole site below a path of its own. Cookies are of a path, so one browser is two users at once:
+//! the frames of the start page are one place each. `controls` is what its buttons do.
+
+mod controls;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Result;
+use axum::Router;
+use shared::{Accounts, api, front_end};
+use tidings::{Hub, auth::Auth, typescript::Channels};
+
+use crate::controls::Controls;
+
+/// The apps, as their folders are called.
+pub const APPS: [&str; 5] = ["timers", "notes", "chat", "tables", "tasks"];
+/// The paths below which the whole site is.
+pub const PLACES: [&str; 2] = ["a", "b"];
+
+/// The environment variable that says for how many seconds to wait before anything else.
+pub const PAUSE: &str = "APPS_PAUSE";
+
+/// Where things are, and what can be chosen.
+pub struct Settings {
+    /// Where the program listens.
+    pub address: SocketAddr,
+    /// A folder for the databases.
+    pub data: PathBuf,
+    /// The folder `examples` with the built front ends.
+    pub examples: PathBuf,
+    /// How long a token of the tables lives.
+    pub token_lifetime: Duration,
+}
+
+/// Everything. The hub is one with presence.
+///
+/// # Errors
+///
+/// When a database cannot be opened.
+pub fn site(hub: &Hub, settings: &Settings) -> Result<Router> {
+    let file = |name: &str| settings.data.join(name);
+    let accounts = Accounts::open(&file("accounts.db"), hub)?;
+    let timers = timers::routes(hub.clone(), accounts.clone(), &file("timers.db"))?;
+    let notes = notes::routes(hub.clone(), accounts.clone(), &file("notes.db"))?;
+    let chat = chat::routes(hub.clone(), accounts.clone(), &file("chat.db"))?;
+    let tables = tables::routes(hub.clone(), accounts.clone(), &file("tables.db"), settings.token_lifetime)?;
+    let tasks = tasks::routes(hub.clone(), accounts.clone(), &file("tasks.db"))?;
+    let features = timers.merge(notes).merge(chat).merge(tables).merge(tasks);
+
+    // What the session's user may subscribe to. Everything that is addressed needs no grant.
+    let [timer] = timers::GRANTS;
+    let [rooms, announcements] = notes::GRANTS;
+    let auth = accounts.auth().allow(timer)?.allow(rooms)?.allow(announcements)?;
+    let auth = auth.allow(chat::PEOPLE)?.allow_presence(chat::PEOPLE)?;
+
+    let api = api(hub.clone(), &accounts, auth, features);
+    let controls = Controls::new(settings.address);
+    let mut site = Router::new().nest("/demo", controls.routes()).merge(front_end(&settings.examples.join("apps/web")));
+    for (index, place) in PLACES.into_iter().enumerate() {
+        let mut all = Router::new().nest("/api", controls.around(index, api.clone()));
+        for app in APPS {
+            all = all.nest_service(&format!("/{app}"), front_end(&settings.examples.join(app).join("web/dist")));
+        }
+        site = site.nest(&format!("/{place}"), all);
+    }
+    Ok(site)
+}
+
+/// The types of every front end, and where each has them.
+pub fn types() -> [(Channels, &'static Path); 5] {
+    [
+        (timers::channels(), Path::new(timers::TYPES)),
+        (notes::channels(), Path::new(notes::TYPES)),
+        (chat::channels(), Path::new(chat::TYPES)),
+        (tables::channels(), Path::new(tables::TYPES)),
+        (tasks::channels(), Path::new(tasks::TYPES)),
+    ]
+}

@@ -1,0 +1,87 @@
+// Written from the server's Rust types by `cargo run -p apps --example types`. Do not edit.
+import type {} from 'tidings'
+
+export type ConversationEvent = { "type": "updated", "payload": ThreadId };
+
+/**
+ * The answer to `GET /friends`.
+ */
+export type Friends = { friends: Array<string>,
+/**
+ * Those who ask this user.
+ */
+requests: Array<Request>, };
+
+export type GroupEvent = { "type": "updated", "payload": ThreadId };
+
+/**
+ * A message.
+ */
+export type Message = { id: number, thread: number, sender: string, text: string,
+/**
+ * Milliseconds since 1970 by the server's clock.
+ */
+sentAt: number, };
+
+export type MessageEvent = { "type": "sent", "payload": Message };
+
+/**
+ * Something that a user should know of.
+ */
+export type Notification = { id: number,
+/**
+ * `message`, `friendRequest` or `friendAccepted`.
+ */
+kind: string,
+/**
+ * The thread or the request.
+ */
+about: number, text: string, read: boolean, madeAt: number, };
+
+export type NotificationEvent = { "type": "created", "payload": Notification } | { "type": "read" };
+
+/**
+ * Nothing is published there: whoever subscribes is present.
+ */
+export type PeopleEvent = never;
+
+export type Request = { id: number, sender: string, };
+
+/**
+ * What the other tabs of a browser receive.
+ */
+export type SessionEvent = { "type": "ended" };
+
+/**
+ * A conversation or group, as one of its members sees it.
+ */
+export type Thread = { id: number,
+/**
+ * A group's name; of a conversation, the other's.
+ */
+name: string, isGroup: boolean, members: Array<string>, unread: number,
+/**
+ * What was said last.
+ */
+last: string | null, };
+
+/**
+ * Which thread changed: fetch the list again.
+ */
+export type ThreadId = { thread: number, };
+
+/** What each channel and label brings. */
+export interface Channels {
+  'conversation_update': ConversationEvent
+  'group_update': GroupEvent
+  'message': MessageEvent
+  'notification': NotificationEvent
+  'people': PeopleEvent
+  'session': SessionEvent
+}
+
+declare module 'tidings' {
+  interface Register {
+    channels: Channels
+  }
+}

@@ -1,0 +1,108 @@
+//! Every failure that a caller can see, as a problem document (RFC 9457) with a stable `code`.
+
+use axum::{
+    Json,
+    extract::{FromRequest, rejection::JsonRejection},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header};
+use serde::Serialize;
+use tidings::{EventError, PublishError};
+
+/// A failure that a caller can see.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no session.
+    #[error("Log in first.")]
+    NotLoggedIn,
+    /// A page of another origin asked for a change.
+    #[error("A page of another origin asked for this.")]
+    OtherOrigin,
+    /// There is nothing at this path.
+    #[error("There is nothing here.")]
+    NotFound,
+    /// What an app refuses, by a code of its own; see [`Error::refused`].
+    #[error("{title}")]
+    Refused {
+        /// The HTTP status.
+        status: StatusCode,
+        /// For programs.
+        code: &'static str,
+        /// For people.
+        title: &'static str,
+    },
+    /// The body is not the JSON that is asked for.
+    #[error("{0}")]
+    Body(#[from] JsonRejection),
+    /// The change is saved, and the hub did not take the event.
+    #[error("It is saved, but the other browsers could not be told. Try again.")]
+    NotPublished(#[source] PublishError),
+    /// The caller can do nothing about it.
+    #[error("Something went wrong on our side.")]
+    Internal(#[source] anyhow::Error),
+}
+
+/// A JSON body whose refusal is a problem document too.
+#[derive(Debug, FromRequest)]
+#[from_request(via(Json), rejection(Error))]
+pub struct Body<T>(pub T);
+
+#[derive(Serialize)]
+struct Problem {
+    status: u16,
+    code: &'static str,
+    title: String,
+}
+
+impl Error {
+    /// A refusal with a code of the app's own.
+    pub fn refused(status: StatusCode, code: &'static str, title: &'static str) -> Self {
+        Self::Refused { status, code, title }
+    }
+
+    /// 422 `invalid`: the title says what is asked for.
+    pub fn invalid(title: &'static str) -> Self {
+        Self::refused(StatusCode::UNPROCESSABLE_ENTITY, "invalid", title)
+    }
+
+    fn status_and_code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NotLoggedIn => (StatusCode::UNAUTHORIZED, "notLoggedIn"),
+            Self::OtherOrigin => (StatusCode::FORBIDDEN, "originNotAllowed"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "notFound"),
+            Self::Refused { status, code, .. } => (*status, code),
+            Self::Body(rejection) => (rejection.status(), "malformedBody"),
+            Self::NotPublished(_) => (StatusCode::SERVICE_UNAVAILABLE, "notPublished"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (status, code) = self.status_and_code();
+        if status.is_server_error() {
+            tracing::error!(error = ?self, "a request failed");
+        }
+        let problem = Problem { status: status.as_u16(), code, title: self.to_string() };
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(problem)).into_response()
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<PublishError> for Error {
+    fn from(error: PublishError) -> Self {
+        Self::NotPublished(error)
+    }
+}
+
+impl From<EventError> for Error {
+    fn from(error: EventError) -> Self {
+        Self::Internal(error.into())
+    }
+}

@@ -1,0 +1,34 @@
+// Written from the server's Rust types by `cargo run -p apps --example types`. Do not edit.
+import type {} from 'tidings'
+
+/**
+ * A row of the table.
+ */
+export type Booking = { id: number, course: string, guest: string, };
+
+/**
+ * A row of the table.
+ */
+export type Course = { id: number, title: string, seats: number, booked: number, };
+
+/**
+ * What the other tabs of a browser receive.
+ */
+export type SessionEvent = { "type": "ended" };
+
+/**
+ * A table changed: fetch it again.
+ */
+export type TableEvent = { "type": "updated" };
+
+/** What each channel and label brings. */
+export interface Channels {
+  'session': SessionEvent
+  [channel: `table:${string}`]: TableEvent
+}
+
+declare module 'tidings' {
+  interface Register {
+    channels: Channels
+  }
+}

@@ -1,0 +1,10 @@
+import vue from '@vitejs/plugin-vue'
+import { defineConfig } from 'vite'
+
+export default defineConfig({
+  // The page is served below several paths.
+  base: './',
+  plugins: [vue()],
+  // `npm run dev` asks the demo for everything below /api; start it beforehand.
+  server: { proxy: { '/api': 'http://127.0.0.1:4000/a' } },
+})

@@ -1,0 +1,163 @@
+//! How every route writes: once for each `Idempotency-Key`, and told to all members of the project.
+
+use axum::{
+    Json,
+    extract::FromRequestParts,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, request::Parts};
+use rusqlite::{OptionalExtension, Transaction};
+use serde::{Deserialize, Serialize};
+use shared::{Error, User, now_ms, to_the_end};
+use tidings::{Event, Origin, Typed};
+use ts_rs::TS;
+use uuid::Uuid;
+
+use crate::App;
+
+/// How long an answer is kept for a mutation that is sent again; clients give up after a day.
+const KEPT_MS: i64 = 2 * 24 * 60 * 60 * 1000;
+
+/// What a change is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Entity {
+    Task,
+    Project,
+    Label,
+    Category,
+    Member,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum Action {
+    Created,
+    Updated,
+    Deleted,
+}
+
+/// Which row changed. Whoever shows its project fetches it again.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Change {
+    pub(crate) entity: Entity,
+    /// The row's number; a member's user.
+    pub(crate) id: String,
+    #[ts(type = "number")]
+    pub(crate) project_id: i64,
+}
+
+/// What all members of a project receive.
+#[derive(Serialize, TS)]
+#[serde(tag = "type", content = "payload", rename_all = "camelCase")]
+pub(crate) enum SyncEvent {
+    Created(Change),
+    Updated(Change),
+    Deleted(Change),
+}
+
+impl Typed for SyncEvent {
+    const CHANNEL: &'static str = "sync";
+}
+
+/// What a write has done; kept with its key, so that the same mutation, sent again, has the same answer and the same event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Written {
+    action: Action,
+    change: Change,
+    /// The members, and whoever was one until now.
+    receivers: Vec<String>,
+}
+
+impl Written {
+    /// For all who are members now.
+    pub(crate) fn new(
+        tx: &Transaction<'_>,
+        action: Action,
+        entity: Entity,
+        id: &impl ToString,
+        project_id: i64,
+    ) -> Result<Self, Error> {
+        let mut members = tx.prepare_cached("SELECT user FROM members WHERE project = ?1")?;
+        let receivers = members.query_map([project_id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(Self { action, change: Change { entity, id: id.to_string(), project_id }, receivers })
+    }
+}
+
+/// Who writes, from which tab, by which `Idempotency-Key`.
+pub(crate) struct Writer {
+    pub(crate) user: User,
+    origin: Origin,
+    key: Option<String>,
+}
+
+impl FromRequestParts<App> for Writer {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let user = User::from_request_parts(parts, app).await.map_err(IntoResponse::into_response)?;
+        let origin = Origin::from_request_parts(parts, app).await?;
+        let key = parts.headers.get("idempotency-key").map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+        Ok(Self { user, origin, key })
+    }
+}
+
+/// Writes, then publishes. A mutation whose answer got lost is sent again with the same key: then nothing is written, and the
+/// event is published under the same key as before, by which the hub knows whether it has it.
+pub(crate) async fn write(
+    app: App,
+    Writer { user, origin, key }: Writer,
+    work: impl FnOnce(&Transaction<'_>, &str) -> Result<Written, Error> + Send + 'static,
+) -> Result<Response, Error> {
+    let key = key.unwrap_or_else(|| Uuid::now_v7().to_string());
+    // Users choose their keys, so one of them must not be able to take another's.
+    let event_key = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{key} {}", user.id).as_bytes()).to_string();
+    to_the_end(async move {
+        let owner = user.id.to_string();
+        let written = app.db.transact(move |tx| once(tx, &owner, &key, |tx| work(tx, &owner))).await?;
+        let change = written.change.clone();
+        let event = match written.action {
+            Action::Created => SyncEvent::Created(change),
+            Action::Updated => SyncEvent::Updated(change),
+            Action::Deleted => SyncEvent::Deleted(change),
+        };
+        let event = Event::typed(&event, &[])?.caused_by(&origin).except(&origin.of(&user.id)).key(event_key)?;
+        app.hub.to_users(written.receivers.iter().map(String::as_str)).publish(event).await?;
+        Ok((StatusCode::OK, Json(written.change)).into_response())
+    })
+    .await
+}
+
+/// Does the work and keeps what it has done, in one transaction; or returns what was kept.
+fn once(
+    tx: &Transaction<'_>,
+    user: &str,
+    key: &str,
+    work: impl FnOnce(&Transaction<'_>) -> Result<Written, Error>,
+) -> Result<Written, Error> {
+    let internal = |error: serde_json::Error| Error::Internal(error.into());
+    let kept = "SELECT written FROM answers WHERE user = ?1 AND key = ?2";
+    let kept: Option<String> = tx.query_row(kept, (user, key), |row| row.get(0)).optional()?;
+    if let Some(kept) = kept {
+        return serde_json::from_str(&kept).map_err(internal);
+    }
+    let written = work(tx)?;
+    let text = serde_json::to_string(&written).map_err(internal)?;
+    tx.execute("DELETE FROM answers WHERE made_at < ?1", [now_ms() - KEPT_MS])?;
+    let keep = "INSERT INTO answers (user, key, written, made_at) VALUES (?1, ?2, ?3, ?4)";
+    tx.execute(keep, (user, key, text, now_ms()))?;
+    Ok(written)
+}
+
+/// Refuses everybody who is no member.
+pub(crate) fn require_member(tx: &Transaction<'_>, project: i64, user: &str) -> Result<(), Error> {
+    let member = "SELECT 1 FROM members WHERE project = ?1 AND user = ?2";
+    tx.query_row(member, (project, user), |_| Ok(())).optional()?.ok_or(Error::NotFound)
+}
+
+/// 1 to 200 characters, without blanks around them.
+pub(crate) fn checked(name: &str) -> Result<String, Error> {
+    let name = name.trim();
+    let good = (1..=200).contains(&name.chars().count());
+    if good { Ok(name.to_owned()) } else { Err(Error::invalid("A name is 1 to 200 characters.")) }
+}
