@@ -1,6 +1,7 @@
 //! The backend of the cross-device timer. One request's way: `timers` or `devices` writes to the database and publishes the
 //! news to the user's other devices through the hub; `online` tells them which devices come and go.
 
+mod calendar;
 mod devices;
 mod error;
 mod online;
@@ -11,7 +12,7 @@ use std::path::Path;
 use axum::{
     Router,
     extract::FromRef,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use shared::{Accounts, Db};
 use tidings::{Hub, typescript::Channels};
@@ -68,6 +69,7 @@ pub const TYPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/src/lib/channe
 pub fn channels() -> Channels {
     Channels::new("cargo run -p apps --example types")
         .channel::<timers::TimerEvent>()
+        .channel::<calendar::CalendarEvent>()
         .channel::<devices::DeviceEvent>()
         .channel::<devices::RingEvent>()
         .channel::<shared::SessionEvent>()
@@ -81,7 +83,8 @@ pub fn channels() -> Channels {
 ///
 /// When the database cannot be opened.
 pub fn routes(hub: Hub, accounts: Accounts, database: &Path) -> anyhow::Result<Router> {
-    let app = App { db: Db::open(database, SCHEMA)?, hub, online: Online::default(), accounts };
+    let app =
+        App { db: Db::open(database, &[SCHEMA, calendar::SCHEMA].concat())?, hub, online: Online::default(), accounts };
     online::follow(app.clone())?;
     Ok(Router::new()
         .route("/timer", get(timers::current))
@@ -89,6 +92,8 @@ pub fn routes(hub: Hub, accounts: Accounts, database: &Path) -> anyhow::Result<R
         .route("/timers/stop", post(timers::stop))
         .route("/timers/move", post(timers::move_to))
         .route("/timers/phase", post(timers::phase))
+        .route("/calendar", get(calendar::list).post(calendar::create))
+        .route("/calendar/{id}", put(calendar::update).delete(calendar::delete))
         .route("/devices", get(devices::list).post(devices::name))
         .route("/devices/ring", post(devices::ring_others))
         .route("/devices/{id}/ring", post(devices::ring))

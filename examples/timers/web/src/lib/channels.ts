@@ -2,6 +2,11 @@
 import type {} from 'tidings'
 
 /**
+ * What the user's other tabs and devices receive.
+ */
+export type CalendarEvent = { "type": "event_created", "payload": Entry } | { "type": "event_updated", "payload": Entry } | { "type": "event_deleted", "payload": Entry };
+
+/**
  * A device as its user sees it. Events carry one device each; whoever hears one replaces what it knew of that device.
  */
 export type Device = { id: string, name: string, online: boolean,
@@ -23,6 +28,15 @@ export type DeviceList = { devices: Array<Device>,
  * How many streams of the user are open, tabs that share one counted once.
  */
 connections: number, };
+
+/**
+ * An entry of the calendar.
+ */
+export type Entry = { id: number, title: string,
+/**
+ * Milliseconds since 1970.
+ */
+startsAt: number, };
 
 export type Mode = "timer" | "pomodoro";
 
@@ -79,6 +93,7 @@ export type TimerState = { revision: number, timer: Timer | null, };
 
 /** What each channel and label brings. */
 export interface Channels {
+  'calendar': CalendarEvent
   'devices': DeviceEvent
   'ring': RingEvent
   'session': SessionEvent

@@ -1,6 +1,7 @@
 import { attempt } from 'examples-web'
 import type { EventOn } from 'tidings'
 import type { Channels } from './channels'
+import { calendar } from './calendar.svelte'
 import { devices } from './devices.svelte'
 import { PHASES } from './format'
 import { notices } from './notices.svelte'
@@ -23,7 +24,7 @@ class Live {
   async load(): Promise<void> {
     const mine = ++this.#load
     for (let waitMs = 1_000; mine === this.#load; waitMs = Math.min(2 * waitMs, 16_000)) {
-      if (await attempt(() => Promise.all([devices.load(), timer.load()]))) return
+      if (await attempt(() => Promise.all([calendar.load(), devices.load(), timer.load()]))) return
       await new Promise((over) => setTimeout(over, waitMs))
     }
   }
@@ -32,6 +33,7 @@ class Live {
     this.#load++
     timer.forget()
     devices.forget()
+    calendar.forget()
     notices.forget()
   }
 
