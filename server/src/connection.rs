@@ -277,21 +277,14 @@ impl Connection {
     /// Passes over a part of the log that cannot be had, and tells which of its channels may miss something by it, and whether
     /// addressed events may: all, where it is not known whom that part was for.
     fn skip(&mut self, view: View<'_>, skip: &Skip, batch: &mut Batch) {
-        let Skip { to, reason, concern } = skip;
-        let base = view.window.base();
-        if to.seq == base.seq && to.tag != base.tag {
+        let Some(goes_on) = skip.goes_on(view.window) else {
             self.tell_gap(view, GapReason::Diverged, batch);
             return;
-        }
-        // From there on the window has what follows.
-        self.position = if to.seq > base.seq { base } else { *to };
-        let is_about = |channel: &&Pattern| concern.is_about(refs(&routing::looked_up(channel)));
-        let channels = unique(self.channels.iter().chain(self.server_channels()).filter(is_about).cloned());
-        let addressed = concern.is_about(refs(&self.keys).filter(|(kind, _)| kind.is_identity()));
-        if addressed || !channels.is_empty() {
-            let (channels, cursor) = (Some(channels), Some(self.position));
-            let gap = Gap { channels, addressed, cursor, reason: *reason, request_id: None };
-            batch.push_gap(*reason, json_frame(Some(Gap::NAME), None, &gap));
+        };
+        self.position = goes_on;
+        let channels = unique(self.channels.iter().chain(self.server_channels()).cloned());
+        if let Some(gap) = skip.gap(goes_on, &channels, &self.keys, None) {
+            batch.push_gap(gap.reason, json_frame(Some(Gap::NAME), None, &gap));
         }
         // It has passed orders that it has not seen.
         self.reauthorize(view, batch);

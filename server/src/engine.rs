@@ -15,7 +15,9 @@
 //!
 //! What every engine promises:
 //!
-//! 1. **Order.** `seq` runs from 1 without holes. Records are only ever removed **from the front**, by [`trim`](Engine::trim).
+//! 1. **Order.** `seq` runs from 1 without holes. Records are only ever removed **from the front**: by [`trim`](Engine::trim), and by
+//!    an append that finds the log far beyond its bounds, where nothing else bounds what the log takes between two calls of `trim`
+//!    (`Memory` does so from an eighth on, because a loop of publishes would fill the machine's memory within a second).
 //! 2. **Acknowledgement.** An append that was acknowledged is in the log. One that was [refused](AppendError::Refused) is not and
 //!    never will be. Of one whose future was dropped, or that failed as [`Unknown`](AppendError::Unknown), nothing is known: the
 //!    same keys may be appended again. What would be stored after the append's deadline is not stored, or is void for every
@@ -75,8 +77,9 @@ pub type Tail = BoxStream<'static, Result<Batch, ReadError>>;
 /// hold across them.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
-    /// Stores the entries one after the other, all or none, and returns when they are as safe as this engine makes them. What is
-    /// not stored after `deadline`, counted from the call, must not be stored later.
+    /// Stores the entries one after the other, all or none, and returns when they are as safe as this engine makes them, at the
+    /// latest when `deadline` has passed, counted from the call: the hub has no timer of its own around it. What is not stored by
+    /// then must not be stored later.
     ///
     /// # Errors
     ///

@@ -37,6 +37,7 @@ use crate::{
     admission::Permit,
     auth::Identity,
     clock::{Clock, millis, wall_clock_ms},
+    complaints::Complaints,
     config::Config,
     connection::{Concern, Fetched, Hole, Names, Since, Skip},
     core::{Backfill, Core, Link, Opening, ShutOut, Start, SubscribeCall, Verdict},
@@ -86,6 +87,7 @@ struct Shared {
     /// When the engine's tail last yielded something, be it that there is nothing, in the clock's milliseconds.
     tail_heard_ms: AtomicU64,
     history: History,
+    complaints: Complaints,
 }
 
 impl Shared {
@@ -308,7 +310,9 @@ impl Hub {
             match self.try_page(link, after).await {
                 Ok(fetched) => return fetched,
                 Err(error) => {
-                    tracing::warn!(connection = %link.id, error = &error as &dyn std::error::Error, "a stream waits for the engine");
+                    if let Some(left_out) = self.inner.shared.complaints.due("stream") {
+                        tracing::warn!(connection = %link.id, left_out, error = &error as &dyn std::error::Error, "a stream waits for the engine");
+                    }
                     self.inner.shared.clock.pause(follow::REATTACH_DELAY).await;
                 }
             }

@@ -61,6 +61,7 @@ mod access;
 mod admission;
 pub mod auth;
 mod clock;
+mod complaints;
 mod config;
 mod connection;
 mod core;

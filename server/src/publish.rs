@@ -244,15 +244,11 @@ impl Hub {
         // thread's queue, until the log has trimmed what was not read yet.
         tokio::task::consume_budget().await;
         let (events, started) = (entries.len(), std::time::Instant::now());
-        let append = tokio::time::timeout(
-            self.config().publish_deadline,
-            self.engine().append(entries, self.config().publish_deadline),
-        );
-        let (outcome, result) = match append.await {
-            Ok(Ok(receipts)) => (Outcome::Acknowledged, Ok(receipts)),
-            Ok(Err(AppendError::Refused(source))) => (Outcome::Refused, Err(PublishError::Refused(source))),
-            Ok(Err(AppendError::Unknown(source))) => (Outcome::Unknown, Err(PublishError::Unknown(source))),
-            Err(elapsed) => (Outcome::Unknown, Err(PublishError::Unknown(elapsed.into()))),
+        // The engine keeps the deadline: a timer of our own around it would only cost.
+        let (outcome, result) = match self.engine().append(entries, self.config().publish_deadline).await {
+            Ok(receipts) => (Outcome::Acknowledged, Ok(receipts)),
+            Err(AppendError::Refused(source)) => (Outcome::Refused, Err(PublishError::Refused(source))),
+            Err(AppendError::Unknown(source)) => (Outcome::Unknown, Err(PublishError::Unknown(source))),
         };
         let meter = &self.core().meter;
         meter.published(events, outcome, started.elapsed());

@@ -5,10 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use tidings_protocol::{Cursor, frame::GapReason};
+use tidings_protocol::{
+    Cursor, Pattern, RequestId,
+    frame::{Gap, GapReason},
+};
 
-use super::Connection;
-use crate::{engine::RoutingKey, routing::KeyRef, segment::Segment, window::Window};
+use super::{Connection, refs};
+use crate::{
+    engine::RoutingKey,
+    routing::{self, KeyRef, RouteKey},
+    segment::Segment,
+    window::Window,
+};
 
 /// What the engine's log holds after a position: at least one record, or why they cannot be had.
 pub(crate) type Fetched = Result<Arc<Segment>, Hole>;
@@ -31,6 +39,38 @@ pub(crate) struct Skip {
     pub(crate) concern: Concern,
 }
 
+impl Skip {
+    /// Where a reader goes on that comes to this part: in the window where that begins further on. `None` where the log is not the
+    /// window's any more.
+    pub(super) fn goes_on(&self, window: &Window) -> Option<Cursor> {
+        let base = window.base();
+        let has_diverged = self.to.seq == base.seq && self.to.tag != base.tag;
+        (!has_diverged).then_some(if self.to.seq > base.seq { base } else { self.to })
+    }
+
+    /// The gap that tells which of these channels may miss something by it, and whether addressed events may, which the identity's keys
+    /// among `keys` look up; `None` where nothing may be missing.
+    pub(super) fn gap(
+        &self,
+        goes_on: Cursor,
+        channels: &[Pattern],
+        keys: &[RouteKey],
+        request_id: Option<RequestId>,
+    ) -> Option<Gap> {
+        let is_about = |channel: &&Pattern| self.concern.is_about(refs(&routing::looked_up(channel)));
+        let channels: Vec<_> = channels.iter().filter(is_about).cloned().collect();
+        let addressed = self.concern.is_about(refs(keys).filter(|(kind, _)| kind.is_identity()));
+        let cursor = Some(goes_on);
+        (addressed || !channels.is_empty()).then_some(Gap {
+            channels: Some(channels),
+            addressed,
+            cursor,
+            reason: self.reason,
+            request_id,
+        })
+    }
+}
+
 /// Whom what lies in a skipped part may have been for.
 #[derive(Debug, Clone)]
 pub(crate) enum Concern {
@@ -45,7 +85,7 @@ pub(crate) enum Concern {
 
 impl Concern {
     /// Whether something under one of these keys may be missing.
-    pub(super) fn is_about<'a>(&self, mut keys: impl Iterator<Item = KeyRef<'a>>) -> bool {
+    fn is_about<'a>(&self, mut keys: impl Iterator<Item = KeyRef<'a>>) -> bool {
         keys.any(|(kind, text)| {
             let key = RoutingKey::of(kind, text);
             match self {

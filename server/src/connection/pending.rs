@@ -225,21 +225,15 @@ impl Pending {
     }
 
     /// Passes over a part of the log that cannot be had, and tells what of this call's past may miss something by it.
-    fn skip(&mut self, view: View<'_>, Skip { to, reason, concern }: &Skip, batch: &mut Batch) {
-        let base = view.window.base();
-        if to.seq == base.seq && to.tag != base.tag {
+    fn skip(&mut self, view: View<'_>, skip: &Skip, batch: &mut Batch) {
+        let Some(goes_on) = skip.goes_on(view.window) else {
             self.since = Since::Gap(GapReason::Diverged);
             return;
-        }
-        let goes_on = if to.seq > base.seq { base } else { *to };
+        };
         self.since = Since::After(goes_on);
-        let is_about = |channel: &&Pattern| concern.is_about(refs(&routing::looked_up(channel)));
-        let channels: Vec<_> = self.channels.iter().filter(is_about).cloned().collect();
-        let addressed = self.addressed && concern.is_about(refs(&self.keys).filter(|(kind, _)| kind.is_identity()));
-        if addressed || !channels.is_empty() {
-            let (channels, request_id) = (Some(channels), self.request.clone());
-            let gap = Gap { channels, addressed, cursor: Some(goes_on), reason: *reason, request_id };
-            batch.push_gap(*reason, json_frame(Some(Gap::NAME), None, &gap));
+        // The identity's keys are among them where the call is about addressed events.
+        if let Some(gap) = skip.gap(goes_on, &self.channels, &self.keys, self.request.clone()) {
+            batch.push_gap(gap.reason, json_frame(Some(Gap::NAME), None, &gap));
         }
     }
 }

@@ -5,7 +5,7 @@
 //! | `builder` | what is kept; opening |
 //! | `schema`, `base`, `row`, `error` | the tables, and whether a file is ours; what a row holds and proves; what went wrong |
 //! | `lock`, `files` | exclusive use, and how far the log was acknowledged; whether its files are still those that were opened |
-//! | `shared`, `complaints` | what handle, writer and tails share; log lines that do not come with every call |
+//! | `shared` | what handle, writer and tails share |
 //! | `writer`, `checkpoint` | the one thread that writes: group commit, and copying the write-ahead log into the file afterwards |
 //! | `log`, `trim` | appending to the end and trimming the front, as SQL |
 //! | `summary`, `tags` | what is kept of what has left |
@@ -15,7 +15,6 @@
 mod base;
 mod builder;
 mod checkpoint;
-mod complaints;
 mod damage;
 mod error;
 mod files;
@@ -104,10 +103,10 @@ const QUEUE: usize = 1_024;
 /// | damaged | what happens |
 /// |---|---|
 /// | a record | all before it are delivered, then those whom it may have been for are told `gap`, and the log goes on after it. Where only the entry is damaged, the row still says which channels and users it was for, and nobody else is told |
-/// | rows or pages of `records` | the same, for all streams |
+/// | rows or pages of `records`, by a bad sector too, which the disk answers with `EIO` | the same, for all streams |
 /// | a column that reading does not need (key, timestamp, bytes, header) | nothing is lost; it is found when the record leaves the log |
 /// | the end of the log: the write-ahead log, the last pages, an older copy put in place | the file `-lock` says how far the log was acknowledged: what is missing up to there counts as damaged, and its numbers are not used again |
-/// | the index of keys | appends that meet it are refused; `REINDEX` makes it anew from the records |
+/// | the index of keys | appends that meet it are refused. A key that the index has lost is not known: a retry of its append is stored a second time. `PRAGMA integrity_check` finds it, as does trimming when the record leaves; `REINDEX` makes it anew from the records |
 /// | what is known of records that have left (`summary`, `tags`) | whoever resumes from before the log's beginning is told `gap` |
 /// | a row of `metadata` | calls that meet it fail, and a hub does not start: it would not know what was revoked |
 /// | the first page, the table `log` | the file is not opened: [`OpenErrorKind::Corrupt`], `Foreign` where it is not known for a log any more, or `Newer` |
@@ -127,6 +126,9 @@ const QUEUE: usize = 1_024;
 /// sqlite3 -readonly tidings.db "PRAGMA integrity_check"     # prints ok, or what is damaged
 /// sqlite3 -readonly tidings.db ".backup copy.db"            # a copy while the hub runs
 /// ```
+///
+/// Look with `PRAGMA integrity_check` as often as you would scrub the disk, at a copy if the hub is busy: it reads the whole file, also what
+/// no hub reads again, and it compares the index of keys with the records.
 ///
 /// Do not write to it. It belongs on a local disk, as write-ahead logs do not work over a network. A copy is put in place while no
 /// hub has the log open: remove `-wal` and `-shm`, and keep `-lock`, by which those are told who would miss what the copy lacks.

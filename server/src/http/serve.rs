@@ -46,6 +46,7 @@ use self::{
     connection::Shared,
     connections::Connections,
 };
+use crate::complaints::Complaints;
 
 /// How many connections the kernel holds that were not accepted yet (capped by `net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
@@ -210,9 +211,10 @@ impl<L: Listener> Serve<L> {
         });
         let mut shutdown = pin!(self.shutdown);
         let mut connections = Connections::new(shared.clone());
+        let complaints = Complaints::default();
         loop {
             tokio::select! {
-                (accepted, address) = accept(&mut self.listener) => {
+                (accepted, address) = accept(&mut self.listener, &complaints) => {
                     let peer = Peer::new(address, self.connection_age);
                     match accepted {
                         Accepted::Tcp(socket) => connections.add(socket, peer),

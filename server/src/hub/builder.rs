@@ -7,6 +7,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{ConnectionInfo, Hub, Inner, Shared, driver, follow, history::History};
 use crate::{
     clock::Clock,
+    complaints::Complaints,
     config::Config,
     engine::{Engine, EngineError, Memory},
     presence::PresenceSettings,
@@ -156,6 +157,7 @@ impl HubBuilder {
             draining: false.into(),
             tail_heard_ms: 0.into(),
             history: History::default(),
+            complaints: Complaints::default(),
         };
         let node = fastrand::u32(..);
         Ok(Inner { config: self.config, engine, shared: Arc::new(shared), node, tasks: Vec::new() })

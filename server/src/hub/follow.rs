@@ -18,6 +18,7 @@ use super::Shared;
 use crate::{
     access,
     clock::{millis, wall_clock_ms},
+    complaints::Complaints,
     config::Config,
     core::Core,
     engine::{Batch, Engine, EngineError, Limit, Location, ReadError, TAIL_BEAT},
@@ -54,7 +55,7 @@ pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Co
     if let Err(error) = access::finish_pending(engine, 2 * millis(deadline), deadline).await {
         tracing::warn!(error = &*error as &dyn std::error::Error, "a command that was cancelled could not be finished");
     }
-    let state = access::access_state(engine).await?;
+    let state = in_time(access::access_state(engine)).await?;
     let core = Core::new(base, bounds, state).with_presence(config.presence.map(Presence::new));
     loop {
         let after = core.head();
@@ -91,12 +92,19 @@ pub(super) enum Taken {
 }
 
 /// Takes what a tail yielded, or that it ended.
-pub(super) async fn take(core: &Core, engine: &dyn Engine, item: Option<Result<Batch, ReadError>>) -> Taken {
+pub(super) async fn take(
+    core: &Core,
+    engine: &dyn Engine,
+    complaints: &Complaints,
+    item: Option<Result<Batch, ReadError>>,
+) -> Taken {
     let result = match item {
         Some(Ok(batch)) => match core.apply(&batch) {
             Ok(()) => return Taken::Applied(batch.records.len()),
             Err(broken) => {
-                tracing::error!(%broken, "the engine's tail does not go on where the window ends; attaching again");
+                if let Some(left_out) = complaints.due("order") {
+                    tracing::error!(left_out, %broken, "the engine's tail does not go on where the window ends; attaching again");
+                }
                 return Taken::Broken;
             }
         },
@@ -112,7 +120,13 @@ pub(super) async fn take(core: &Core, engine: &dyn Engine, item: Option<Result<B
     match result {
         Ok(()) => Taken::Moved,
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the engine's tail broke off; attaching again");
+            if let Some(left_out) = complaints.due("tail") {
+                tracing::warn!(
+                    left_out,
+                    error = &error as &dyn std::error::Error,
+                    "the engine's tail broke off; attaching again"
+                );
+            }
             Taken::Broken
         }
     }
@@ -121,7 +135,7 @@ pub(super) async fn take(core: &Core, engine: &dyn Engine, item: Option<Result<B
 /// Goes on further along in the same log.
 async fn skip_to(core: &Core, engine: &dyn Engine, to: Cursor) -> Result<(), EngineError> {
     // Asked after it is known where the log goes on, so that all that stood up to there has been kept before.
-    let state = access::access_state(engine).await?;
+    let state = in_time(access::access_state(engine)).await?;
     // What clients have seen in the part that this node never sees: the engine says whether that was this log.
     let seen = core.late_up_to(to);
     let locations = if seen.is_empty() { Vec::new() } else { in_time(engine.locate(&seen)).await? };
@@ -135,7 +149,7 @@ async fn skip_to(core: &Core, engine: &dyn Engine, to: Cursor) -> Result<(), Eng
 /// Starts over at the end of what is the log now; every stream is told.
 async fn reset(core: &Core, engine: &dyn Engine, reason: GapReason) -> Result<(), EngineError> {
     let to = in_time(engine.bounds()).await?.end();
-    let state = access::access_state(engine).await?;
+    let state = in_time(access::access_state(engine)).await?;
     tracing::warn!(%reason, from = %core.head(), %to, "the engine's log is not the one that was followed");
     core.reset(to, reason, state);
     Ok(())
@@ -154,11 +168,13 @@ async fn follow_once(shared: &Shared, engine: &dyn Engine) -> Taken {
     let mut tail = engine.tail(shared.core.head());
     loop {
         let Ok(item) = timeout(SILENCE, tail.next()).await else {
-            tracing::warn!("the engine's tail has said nothing for {SILENCE:?}; attaching again");
+            if let Some(left_out) = shared.complaints.due("silence") {
+                tracing::warn!(left_out, "the engine's tail has said nothing for {SILENCE:?}; attaching again");
+            }
             return Taken::Broken;
         };
         let had = shared.core.head().seq;
-        match take(&shared.core, engine, item).await {
+        match take(&shared.core, engine, &shared.complaints, item).await {
             Taken::Applied(records) => {
                 shared.tail_heard_ms.store(shared.clock.now_ms(), Ordering::Relaxed);
                 if records > 0 {

@@ -97,7 +97,8 @@ impl Node {
     }
 
     fn take(&self, item: Option<Result<Batch, ReadError>>) -> Taken {
-        let taken = follow::take(self.hub.core(), &**self.hub.engine(), item).now_or_never();
+        let shared = &self.hub.inner.shared;
+        let taken = follow::take(&shared.core, &**self.hub.engine(), &shared.complaints, item).now_or_never();
         taken.unwrap_or(Taken::Broken)
     }
 

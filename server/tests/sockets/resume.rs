@@ -1,5 +1,8 @@
 //! Cursors: gone on with, or told as gaps.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use serde_json::json;
 use tidings::{Cursor, engine::Memory};
 
@@ -161,23 +164,36 @@ async fn a_cursor_behind_the_log_is_told_which_of_its_channels_have_moved_and_he
     stream.hears(4).await;
 }
 
-/// One channel floods the log, and all records of the others' time have left it.
+/// One channel floods the log while a thousand streams of others come back, of whose time the log holds no record any more.
 #[tokio::test]
 async fn streams_of_which_nothing_was_trimmed_are_told_no_gap_however_much_has_left_the_log() {
     let small = Memory::builder().records(100).build();
-    let fixture = Fixture::with(|hub| hub.engine(small).window_records(10)).await;
-    let positions = logged(&fixture, 0..2).await;
-    for number in 0..2_000 {
-        fixture.publish("flood:1", number).await;
-    }
-    for user in 0..50 {
-        let query = [("channels", "news:9"), ("lastEventId", &*positions[1].to_string())];
-        let mut stream = fixture.stream(&format!("user-{user}"), &query).await;
-        assert_eq!(stream.connected.data["resumed"], true);
-        fixture.publish("news:9", user).await;
-        for earlier in 0..=user {
-            stream.hears(earlier).await;
+    let hour = Duration::from_secs(3_600);
+    let fixture = &Fixture::with(|hub| hub.engine(small).window_records(10).heartbeat(hour)).await;
+    let positions = logged(fixture, 0..2).await;
+    let since = &*positions[1].to_string();
+    let flood = async |events| {
+        for number in 0..events {
+            fixture.publish("flood:1", number).await;
         }
+    };
+    flood(2_000).await;
+    let mut streams = Vec::new();
+    for round in 0..20 {
+        let back = (0..50).map(|stream| async move {
+            let user = format!("user-{round}-{stream}");
+            let channels = format!("news:9,news:{user}");
+            let stream = fixture.stream(&user, &[("channels", &*channels), ("lastEventId", since)]).await;
+            assert_eq!(stream.connected.data["resumed"], true);
+            stream
+        });
+        streams.extend(join_all(back).await);
+        flood(100).await;
+    }
+    assert_eq!(streams.len(), 1_000);
+    fixture.publish("news:9", "end").await;
+    for stream in &mut streams {
+        stream.hears("end").await;
     }
 }
 

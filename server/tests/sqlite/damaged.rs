@@ -264,6 +264,9 @@ async fn a_byte_in_the_index_of_keys_is_mended_by_reindexing() {
         }
         assert!(changed > 0, "the index has the key");
     });
+    let check = |path| Connection::open(path).unwrap().pragma_query_value(None, "integrity_check", |row| row.get(0));
+    let found: String = check(&log.path).unwrap();
+    assert!(found.contains("records_key"), "a scrub names it: {found}");
     let followed = log.followed().await;
     assert_eq!((ranges(&followed), followed.records.len()), (vec![], RECORDS), "reading does not need it");
     // Trimming comes by, says so, and does not stop for ever.

@@ -36,9 +36,12 @@ pub enum OpenErrorKind {
     Io,
 }
 
-/// Whether SQLite found the file not to be what it wrote, and not a disk or a lock that hinders it.
+/// Whether SQLite found the file not to be what it wrote, or the disk says that it cannot read a part of it any more (a bad sector:
+/// `EIO`); and not a disk or a lock that hinders it for a while.
 pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
+    let is_bad_sector = |error: &rusqlite::ffi::Error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_CORRUPTFS;
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || error.sqlite_error().is_some_and(is_bad_sector)
 }
 
 /// What SQLite would say of damage that it did not find, but we did.

@@ -11,7 +11,6 @@ use tidings_protocol::Cursor;
 use tokio::sync::watch;
 
 use super::{
-    complaints::Complaints,
     files::{Astray, Files},
     reader::Readers,
     recent::Recent,
@@ -19,6 +18,7 @@ use super::{
     writer::Trimmed,
 };
 use crate::{
+    complaints::Complaints,
     engine::{EngineError, Limit, ReadError, RoutingKey},
     record::Record,
 };

@@ -110,10 +110,12 @@ pub(super) const CORRUPT: &str = "corrupt";
 
 /// What hinders, as far as log lines are counted by it.
 pub(super) fn condition(error: &rusqlite::Error) -> &'static str {
+    if is_corrupt(error) {
+        return CORRUPT;
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => "full",
         Some(ErrorCode::CannotOpen) => "cannot open",
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => CORRUPT,
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "busy",
         Some(ErrorCode::SystemIoFailure) => "input or output",
         _ => "other",

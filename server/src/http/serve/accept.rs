@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use super::connection::Transport;
+use crate::complaints::Complaints;
 
 /// How long to wait when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -63,12 +64,15 @@ impl Peer {
 }
 
 /// Accepts one. A TCP listener is asked by ourselves, for axum waits a whole second when the process is out of file descriptors.
-pub(super) async fn accept<L: Listener>(listener: &mut L) -> (Accepted<L::Io>, Option<SocketAddr>) {
+pub(super) async fn accept<L: Listener>(
+    listener: &mut L,
+    complaints: &Complaints,
+) -> (Accepted<L::Io>, Option<SocketAddr>) {
     if let Some(tcp) = (listener as &mut (dyn Any + Send)).downcast_mut::<TcpListener>() {
         loop {
             match TcpListener::accept(tcp).await {
                 Ok((socket, peer)) => return (tcp_socket(socket), Some(peer)),
-                Err(error) => pause_after(&error).await,
+                Err(error) => pause_after(&error, complaints).await,
             }
         }
     }
@@ -92,10 +96,12 @@ fn tcp_socket<Io>(socket: TcpStream) -> Accepted<Io> {
 
 /// A connection that broke before it was accepted is nobody's loss; anything else (no file descriptors left) passes, and
 /// asking again at once would only burn the processor.
-async fn pause_after(error: &io::Error) {
+async fn pause_after(error: &io::Error, complaints: &Complaints) {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
-        tracing::error!(%error, "accepting a connection failed");
+        if let Some(left_out) = complaints.due("accept") {
+            tracing::error!(left_out, %error, "accepting a connection failed");
+        }
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }

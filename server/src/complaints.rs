@@ -12,14 +12,14 @@ const PAUSE: Duration = Duration::from_secs(60);
 
 /// What has been complained of, by condition.
 #[derive(Debug, Default)]
-pub(super) struct Complaints {
+pub(crate) struct Complaints {
     /// When the last line was written, and how many were left out since.
     conditions: Mutex<HashMap<&'static str, (Instant, u64)>>,
 }
 
 impl Complaints {
     /// Whether a line is to be written about this condition now; if so, how many were left out before.
-    pub(super) fn due(&self, condition: &'static str) -> Option<u64> {
+    pub(crate) fn due(&self, condition: &'static str) -> Option<u64> {
         self.due_at(condition, Instant::now())
     }
 
