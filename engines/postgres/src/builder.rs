@@ -1,0 +1,202 @@
+//! Settings of a log, and opening it.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tidings::engine::{Retention, Source};
+use tokio::{sync::mpsc, time::timeout};
+use tokio_postgres::{
+    Config,
+    config::{Host, SslMode, TargetSessionAttrs},
+};
+
+use crate::{
+    Handle, Postgres,
+    error::{OpenError, OpenErrorKind},
+    listener,
+    log::Log,
+    schema,
+    session::{Access, Session},
+    tls, writer,
+};
+
+/// How many appends queue at most; further ones wait before they hand anything over.
+const QUEUE: usize = 1_024;
+/// How long connecting may take, for each address of the server.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long a notice of our own may take that shows that the connection keeps its session.
+const NOTICE: Duration = Duration::from_secs(3);
+/// The longest name of a schema, so that the name of its channel of notices is none that PostgreSQL cuts short.
+const NAME_BYTES: usize = 48;
+
+/// What a handle was told.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) schema: String,
+    pub(crate) retention: Retention,
+    pub(crate) summary_keys: u64,
+    pub(crate) summary_tags: u64,
+}
+
+/// Settings of a log, from [`Postgres::builder`]. All hubs of one log should have the same.
+#[derive(Clone, Debug)]
+#[must_use = "call open()"]
+pub struct PostgresBuilder {
+    url: String,
+    certificates: Option<PathBuf>,
+    settings: Settings,
+}
+
+impl PostgresBuilder {
+    pub(crate) fn new(url: &str) -> Self {
+        let retention = Retention { records: 1_000_000, bytes: 1 << 30, age: Duration::from_secs(24 * 3_600) };
+        let settings =
+            Settings { schema: "tidings".to_owned(), retention, summary_keys: 65_536, summary_tags: 262_144 };
+        Self { url: url.to_owned(), certificates: None, settings }
+    }
+
+    /// The schema that holds the log: a lower-case letter, then letters, digits and `_`, 48 at most. Each schema is a log of its own.
+    /// Defaults to `tidings`.
+    pub fn schema(mut self, name: impl Into<String>) -> Self {
+        self.settings.schema = name.into();
+        self
+    }
+
+    /// At most this many records. Defaults to 1,000,000.
+    pub fn records(mut self, records: u64) -> Self {
+        self.settings.retention.records = records;
+        self
+    }
+
+    /// At most this many bytes of entries. Defaults to 1 GiB. The tables take about twice as much.
+    pub fn bytes(mut self, bytes: u64) -> Self {
+        self.settings.retention.bytes = bytes;
+        self
+    }
+
+    /// Nothing older than this, by a clock that follows the server's, but goes at most ten times as fast as time passes. Defaults to
+    /// 24 hours.
+    pub fn age(mut self, age: Duration) -> Self {
+        self.settings.retention.age = age;
+        self
+    }
+
+    /// For so many routing keys (channels, users) it is known when they were used last in the part of the log that has left. Defaults to
+    /// 65,536.
+    pub fn summary_keys(mut self, keys: u64) -> Self {
+        self.settings.summary_keys = keys;
+        self
+    }
+
+    /// So many records that have left are told from others by their tags. Defaults to 262,144.
+    pub fn summary_tags(mut self, tags: u64) -> Self {
+        self.settings.summary_tags = tags;
+        self
+    }
+
+    /// Verifies the server, where `sslmode=require`, by the certificates in this PEM file. Defaults to those that the system trusts.
+    pub fn root_certificates(mut self, file: impl Into<PathBuf>) -> Self {
+        self.certificates = Some(file.into());
+        self
+    }
+
+    /// Opens the log, and makes it where it is not there. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: the settings are wrong, the server cannot be reached or cannot serve as a log, or the schema is of another
+    /// version.
+    pub async fn open(self) -> Result<Postgres, OpenError> {
+        let access = self.access()?;
+        let mut session = access.connect(None).await.map_err(OpenError::server)?;
+        check_durable(&session).await?;
+        schema::prepare(&mut session.client, &self.settings.schema).await?;
+        check_notices(&access).await?;
+        let row = session.client.query_one("SELECT last, clock FROM log", &[]).await.map_err(OpenError::server)?;
+        let number = |index| u64::try_from(row.get::<_, i64>(index)).unwrap_or_default();
+        let log = Arc::new(Log::new(access.clone(), self.settings.clone(), number(0), number(1)));
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let tasks = vec![
+            tokio::spawn(writer::write(Arc::downgrade(&log), access, queue)).abort_handle(),
+            tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle(),
+        ];
+        Ok(Postgres { handle: Arc::new(Handle { builder: self, log, jobs, tasks }) })
+    }
+
+    fn access(&self) -> Result<Access, OpenError> {
+        let wrong = |source: Source| OpenError::new(OpenErrorKind::Settings, source);
+        let schema = &self.settings.schema;
+        let is_name = schema.starts_with(|first: char| first.is_ascii_lowercase())
+            && schema.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+            && schema.len() <= NAME_BYTES;
+        if !is_name {
+            return Err(wrong(format!("{schema:?} is no name for a schema").into()));
+        }
+        let mut config: Config = self.url.parse().map_err(|error: tokio_postgres::Error| wrong(error.into()))?;
+        if config.get_user().is_none() {
+            return Err(wrong("the URL names no user".into()));
+        }
+        config.connect_timeout(CONNECT).target_session_attrs(TargetSessionAttrs::ReadWrite);
+        // A server that is gone without a word is given up within seconds, and not after what the kernel takes by itself.
+        config.keepalives_idle(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(5));
+        if config.get_application_name().is_none() {
+            config.application_name("tidings");
+        }
+        let is_encrypted = config.get_ssl_mode() == SslMode::Require;
+        let is_remote = config.get_hosts().iter().any(|host| match host {
+            Host::Tcp(name) => !matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
+            #[cfg(unix)]
+            Host::Unix(_) => false,
+        });
+        if is_remote && !is_encrypted {
+            tracing::warn!(
+                "the connection to the PostgreSQL server is not encrypted, and the server is not verified: add sslmode=require to its URL"
+            );
+        }
+        let tls = is_encrypted.then(|| tls::connector(self.certificates.as_deref())).transpose().map_err(wrong)?;
+        Ok(Access { config, tls, schema: schema.clone() })
+    }
+}
+
+/// Refuses a server that does not write to its disk, and warns of one that may lose what it has acknowledged.
+async fn check_durable(session: &Session) -> Result<(), OpenError> {
+    let sql =
+        "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes'),
+                      current_setting('synchronous_standby_names'),
+                      (SELECT count(*) FROM pg_stat_replication)";
+    let row = session.client.query_one(sql, &[]).await.map_err(OpenError::server)?;
+    let setting = |index| row.get::<_, String>(index);
+    if setting(0) == "off" {
+        return Err(OpenError::new(OpenErrorKind::NotDurable, None));
+    }
+    if setting(1) == "off" {
+        tracing::warn!(
+            "the PostgreSQL server has synchronous_commit = off: a crash loses what it acknowledged last; subscribers are told `gap`"
+        );
+    }
+    if setting(2) == "off" {
+        tracing::warn!(
+            "the PostgreSQL server has full_page_writes = off: a crash of the machine may damage its tables"
+        );
+    }
+    if row.get::<_, i64>(4) > 0 && setting(3).is_empty() {
+        tracing::warn!(
+            "the PostgreSQL server has standbys that it does not wait for (synchronous_standby_names is empty): a fail-over loses what \
+             it acknowledged last; subscribers are told `gap`"
+        );
+    }
+    Ok(())
+}
+
+/// Looks whether a notice arrives, by which a pooler is found out that gives each transaction another session.
+async fn check_notices(access: &Access) -> Result<(), OpenError> {
+    let (notified, mut news) = mpsc::channel(1);
+    let session = access.connect(Some(notified)).await.map_err(OpenError::server)?;
+    let channel = format!("tidings_check_{:016x}", fastrand::u64(..));
+    for sql in [format!("LISTEN {channel}"), format!("NOTIFY {channel}")] {
+        session.client.batch_execute(&sql).await.map_err(OpenError::server)?;
+    }
+    match timeout(NOTICE, news.recv()).await {
+        Ok(Some(_)) => Ok(()),
+        _ => Err(OpenError::new(OpenErrorKind::Pooler, None)),
+    }
+}

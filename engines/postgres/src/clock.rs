@@ -1,0 +1,57 @@
+//! Deadlines by the server's clock, so that the server itself refuses what comes too late.
+
+use std::collections::VecDeque;
+
+use tokio::time::Instant;
+
+/// So many answers are remembered. More would outlive a server's clock that was set back.
+const SAMPLES: usize = 16;
+
+/// Where the server's clock stands, as far as its answers tell. A time in an answer is from before the answer arrived; so what is
+/// reckoned from it is never ahead of the server's clock, and a deadline never later than it should be.
+#[derive(Debug, Default)]
+pub(crate) struct ServerClock {
+    samples: VecDeque<(Instant, i64)>,
+}
+
+impl ServerClock {
+    /// An answer with this time, in milliseconds since 1970, has arrived right now.
+    pub(crate) fn heard(&mut self, server_ms: i64) {
+        if self.samples.len() == SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back((Instant::now(), server_ms));
+    }
+
+    /// The server's time at this moment, or a little before.
+    pub(crate) fn at(&self, moment: Instant) -> i64 {
+        let reckon = |(heard, server_ms): &(Instant, i64)| {
+            let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4);
+            let later = millis(moment.saturating_duration_since(*heard));
+            server_ms.saturating_add(later).saturating_sub(millis(heard.saturating_duration_since(moment)))
+        };
+        self.samples.iter().map(reckon).max().unwrap_or(i64::MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_quickest_answer_counts_and_a_clock_that_is_set_back_is_believed_in_the_end() {
+        let mut clock = ServerClock::default();
+        clock.heard(1_000);
+        tokio::time::advance(Duration::from_millis(100)).await;
+        // It took 40 ms to arrive.
+        clock.heard(1_060);
+        let deadline = Instant::now() + Duration::from_millis(300);
+        assert_eq!(clock.at(deadline), 1_400);
+        for _ in 0..SAMPLES {
+            clock.heard(500);
+        }
+        assert_eq!(clock.at(deadline), 800);
+    }
+}

@@ -1,0 +1,187 @@
+//! What is refused when a log is opened, and what a hub does while its server is gone, hangs, or comes back.
+
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
+
+use tidings::{
+    Event, Hub, PublishError,
+    engine::{Engine, Limit, Location, ReadError, conformance::entry_on},
+};
+use tidings_postgres::{OpenErrorKind, Postgres};
+use tidings_servers::Postgres as Server;
+use tokio::time::sleep;
+use tokio_postgres::NoTls;
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start().expect("a PostgreSQL server"));
+
+async fn sql(sql: &str) {
+    let (client, connection) = tokio_postgres::connect(&SERVER.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(sql).await.unwrap();
+}
+
+async fn refusal(url: &str, schema: &str) -> OpenErrorKind {
+    let error = Postgres::builder(url).schema(schema).open().await.unwrap_err();
+    let told = format!("{error} {:?}", std::error::Error::source(&error));
+    assert!(!told.contains("s3cret"), "{told}");
+    error.kind()
+}
+
+#[tokio::test]
+async fn what_cannot_serve_as_a_log_is_refused_by_its_kind() {
+    let url = &SERVER.url();
+    let port = SERVER.port();
+    for (url, schema, kind) in [
+        ("no url", "tidings", OpenErrorKind::Settings),
+        (url, "Robert'); DROP TABLE", OpenErrorKind::Settings),
+        (url, "", OpenErrorKind::Settings),
+        ("postgres://tidings:s3cret@127.0.0.1:1/tidings", "tidings", OpenErrorKind::Unreachable),
+        (&format!("postgres://tidings:s3cret@127.0.0.1:{port}/none"), "tidings", OpenErrorKind::Denied),
+        (&format!("postgres://nobody:s3cret@127.0.0.1:{port}/tidings"), "tidings", OpenErrorKind::Denied),
+        (&format!("{url}?sslmode=require"), "tidings", OpenErrorKind::Unreachable),
+        (&format!("{url}?options=-cdefault_transaction_read_only%3Don"), "tidings", OpenErrorKind::ReadOnly),
+    ] {
+        assert_eq!(refusal(url, schema).await, kind, "{url} {schema:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_schema_of_something_else_or_of_a_newer_version_is_left_alone() {
+    sql("CREATE SCHEMA theirs; CREATE TABLE theirs.users (name text)").await;
+    assert_eq!(refusal(&SERVER.url(), "theirs").await, OpenErrorKind::Foreign);
+    sql("CREATE SCHEMA alike; CREATE TABLE alike.log (line text)").await;
+    assert_eq!(refusal(&SERVER.url(), "alike").await, OpenErrorKind::Foreign);
+    Postgres::builder(SERVER.url()).schema("newer").open().await.unwrap();
+    sql("UPDATE newer.log SET version = 99").await;
+    assert_eq!(refusal(&SERVER.url(), "newer").await, OpenErrorKind::Newer);
+}
+
+#[tokio::test]
+async fn two_that_make_a_log_at_once_make_one() {
+    let url = SERVER.url();
+    let opened = (0..6).map(|_| Postgres::builder(&url).schema("raced").open());
+    for opened in futures_util::future::join_all(opened).await {
+        opened.unwrap();
+    }
+}
+
+/// Waits until the hub is healthy, or is not; how long that took.
+async fn until(hub: &Hub, healthy: bool) -> Duration {
+    let began = Instant::now();
+    while hub.is_healthy() != healthy {
+        assert!(began.elapsed() < Duration::from_secs(30), "healthy: {}", !healthy);
+        sleep(Duration::from_millis(20)).await;
+    }
+    began.elapsed()
+}
+
+fn event(number: usize) -> Event {
+    Event::new("news", "said", &number).unwrap().key(format!("key-{number}")).unwrap()
+}
+
+/// Publishes until it is acknowledged, always with the same key.
+async fn publish(hub: &Hub, number: usize) -> tidings::Receipt {
+    for _ in 0..200 {
+        match hub.publish(event(number)).await {
+            Ok(receipt) => return receipt,
+            Err(PublishError::Refused(_) | PublishError::Unknown(_)) => sleep(Duration::from_millis(50)).await,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("{number} was never acknowledged");
+}
+
+/// Everything acknowledged arrives at the other hub, which was there all the time, once and in order.
+async fn check_applied(hub: &Hub, last: tidings::Cursor) {
+    let began = Instant::now();
+    while hub.cursor().seq < last.seq {
+        assert!(began.elapsed() < Duration::from_secs(20), "{} of {}", hub.cursor().seq, last.seq);
+        sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(hub.cursor(), last);
+}
+
+async fn two_hubs(server: &Server) -> (Hub, Hub) {
+    let hub = async || {
+        let engine = Postgres::open(server.url()).await.unwrap();
+        Hub::builder().engine(engine).publish_deadline(Duration::from_secs(1)).build().await.unwrap()
+    };
+    let (one, other) = (hub().await, hub().await);
+    until(&one, true).await;
+    until(&other, true).await;
+    (one, other)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hubs_go_on_by_themselves_after_their_server_was_killed() {
+    let server = Server::start().unwrap();
+    let (one, other) = two_hubs(&server).await;
+    let before = publish(&one, 0).await.cursor;
+    check_applied(&other, before).await;
+    server.kill().unwrap();
+    let refused = one.publish(event(1)).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Refused(_) | PublishError::Unknown(_)), "{refused}");
+    // Its last proof was at most a beat ago.
+    assert!(until(&other, false).await < Duration::from_secs(6));
+    tokio::task::block_in_place(|| server.restart()).unwrap();
+    let after = publish(&one, 1).await.cursor;
+    assert_eq!((after.epoch, after.seq), (before.epoch, before.seq + 1));
+    check_applied(&other, after).await;
+    until(&one, true).await;
+    until(&other, true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hubs_tell_that_their_server_hangs_and_go_on_when_it_does() {
+    let server = Server::start().unwrap();
+    let (one, other) = two_hubs(&server).await;
+    let before = publish(&one, 0).await.cursor;
+    check_applied(&other, before).await;
+    server.pause().unwrap();
+    let began = Instant::now();
+    let unknown = one.publish(event(1)).await.unwrap_err();
+    assert!(matches!(unknown, PublishError::Unknown(_)), "it may have been stored: {unknown}");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(until(&other, false).await < Duration::from_secs(6));
+    server.resume().unwrap();
+    until(&one, true).await;
+    until(&other, true).await;
+    // The server has refused it by its own clock, or stored it; by its key it is there once.
+    let after = publish(&one, 1).await.cursor;
+    assert_eq!(after.seq, before.seq + 1);
+    check_applied(&other, after).await;
+}
+
+/// A row was deleted, and another one changed: everything else is read, and the damage is told, of the changed one with its keys.
+#[tokio::test]
+async fn rows_that_are_missing_or_changed_are_told_as_damage() {
+    let engine = Postgres::builder(SERVER.url()).schema("damaged").open().await.unwrap();
+    let base = engine.bounds().await.unwrap().base();
+    let entries: Vec<_> = (0..10).map(|number| entry_on(&format!("room:{number}"), "1")).collect();
+    let receipts = engine.append(entries.clone(), Duration::from_secs(10)).await.unwrap();
+    sql("DELETE FROM damaged.records WHERE seq IN (3, 4); UPDATE damaged.records SET entry = 'x' WHERE seq = 7;
+         DELETE FROM damaged.records WHERE seq = 10")
+    .await;
+    let (mut after, mut read, mut told) = (base, Vec::new(), Vec::new());
+    while after != receipts[9].cursor {
+        match engine.read(after, Limit { records: 100, bytes: usize::MAX }).await {
+            Ok(page) => {
+                read.extend(page.iter().map(|record| record.seq));
+                let last = page.last().expect("more follows");
+                after = tidings::Cursor { seq: last.seq, tag: last.tag, ..after };
+            }
+            Err(ReadError::Damaged { through, keys }) => {
+                assert_eq!(engine.locate(&[through]).await.unwrap(), [Location::Held]);
+                told.push((after.seq + 1, through.seq, keys));
+                after = through;
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!(read, [1, 2, 5, 6, 8, 9]);
+    assert_eq!(told, [(3, 4, None), (7, 7, Some(entries[6].routing_keys())), (10, 10, None)]);
+    let next = engine.append(vec![entry_on("room:1", "1")], Duration::from_secs(10)).await.unwrap();
+    assert_eq!(next[0].cursor.seq, 11, "no number is used again");
+}

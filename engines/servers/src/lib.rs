@@ -1,0 +1,32 @@
+//! Real servers for tests: PostgreSQL and Redis, in seconds, without installing anything.
+//!
+//! A server that this machine has is used; else Debian's packages are downloaded and unpacked below the user's cache
+//! (`~/.cache/tidings/tools`, or below `XDG_CACHE_HOME`). Each server listens on a free port of 127.0.0.1, keeps its data in a
+//! directory that goes with it, and ends with the process that started it, however that ends.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! let server = tidings_servers::Postgres::start()?;
+//! println!("{}", server.url());
+//! server.kill()?; // as power that fails; `resume` and `pause` are SIGCONT and SIGSTOP
+//! # Ok(()) }
+//! ```
+//!
+//! | module | does |
+//! |---|---|
+//! | `packages` | finds or unpacks programs |
+//! | `guarded` | a child that ends with this process |
+//! | `postgres`, `redis` | the servers |
+
+mod guarded;
+mod packages;
+mod postgres;
+mod redis;
+
+pub use postgres::Postgres;
+pub use redis::Redis;
+
+/// A port of 127.0.0.1 that was free a moment ago.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}

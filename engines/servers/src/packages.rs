@@ -1,0 +1,72 @@
+//! Programs: those of this machine, or of Debian's packages, unpacked to the user's cache.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+/// Unpacks these packages into the folder `name` of the cache, unless they are there; `program` is a file in it that shows it.
+pub(crate) fn unpacked(name: &str, program: &str, packages: impl FnOnce() -> Result<Vec<String>>) -> Result<PathBuf> {
+    let tools = tools()?;
+    let folder = tools.join(name);
+    if folder.join(program).exists() {
+        return Ok(folder);
+    }
+    let packages = packages()?;
+    // Unpacked beside its place, so that what is in its place is whole.
+    fs::create_dir_all(&tools)?;
+    let making = tempfile::Builder::new().prefix(&format!("{name}.")).tempdir_in(&tools)?;
+    run(Command::new("apt-get").current_dir(&making).args(["download", "-qq"]).args(&packages))
+        .context("a server for the tests comes from Debian's packages")?;
+    for entry in fs::read_dir(&making)? {
+        let package = entry?.path();
+        if package.extension().is_some_and(|extension| extension == "deb") {
+            run(Command::new("dpkg-deb").arg("--extract").arg(&package).arg(making.path()))?;
+            fs::remove_file(&package)?;
+        }
+    }
+    ensure!(making.path().join(program).exists(), "Debian's packages {packages:?} hold no {program}");
+    // Somebody else may have been faster.
+    let made = making.keep();
+    if fs::rename(&made, &folder).is_err() {
+        fs::remove_dir_all(&made)?;
+    }
+    ensure!(folder.join(program).exists(), "{} is in the way", folder.display());
+    Ok(folder)
+}
+
+/// The packages that a package needs, one step deep, whose names begin so.
+pub(crate) fn needed(package: &str, prefix: &str) -> Result<Vec<String>> {
+    let output = Command::new("apt-cache").args(["depends", package]).output().context("apt-cache")?;
+    ensure!(output.status.success(), "apt-cache knows no package {package}");
+    let text = String::from_utf8(output.stdout)?;
+    let names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
+    Ok(names.filter(|name| name.starts_with(prefix)).map(str::to_owned).collect())
+}
+
+/// Where the libraries of unpacked packages are, for `LD_LIBRARY_PATH`.
+pub(crate) fn libraries(root: &Path) -> Result<PathBuf> {
+    let libraries = root.join("usr/lib");
+    let triple = format!("{}-linux-gnu", env::consts::ARCH);
+    ensure!(libraries.is_dir(), "{} has no libraries", root.display());
+    Ok(libraries.join(triple))
+}
+
+fn tools() -> Result<PathBuf> {
+    let cache = match env::var_os("XDG_CACHE_HOME") {
+        Some(cache) if !cache.is_empty() => PathBuf::from(cache),
+        _ => PathBuf::from(env::var_os("HOME").context("HOME is not set")?).join(".cache"),
+    };
+    Ok(cache.join("tidings/tools"))
+}
+
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("{command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! A PostgreSQL server.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Signal, getuid};
+use tempfile::TempDir;
+
+use crate::{free_port, guarded::Guarded, packages};
+
+/// How long a server may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server with a user `tidings`, who may do everything and needs no password, and a database of that name.
+#[derive(Debug)]
+pub struct Postgres {
+    programs: Programs,
+    directory: TempDir,
+    port: u16,
+    running: Mutex<Option<Guarded>>,
+}
+
+#[derive(Debug, Clone)]
+struct Programs {
+    folder: PathBuf,
+    libraries: Option<PathBuf>,
+}
+
+impl Programs {
+    fn find() -> Result<Self> {
+        // Debian keeps the programs of each version apart, and only some of them in the path.
+        let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+            .filter(|folder| folder.join("postgres").exists() && folder.join("initdb").exists())
+            .collect();
+        versions.sort();
+        if let Some(folder) = versions.pop() {
+            return Ok(Self { folder, libraries: None });
+        }
+        let server = packages::needed("postgresql", "postgresql-")?;
+        let server = server.iter().find_map(|name| name.strip_prefix("postgresql-")?.parse::<u32>().ok());
+        let version = server.context("Debian's package postgresql names no version")?;
+        let program = format!("usr/lib/postgresql/{version}/bin");
+        let root = packages::unpacked("postgresql", &format!("{program}/postgres"), || {
+            let names = ["", "client-"].map(|what| format!("postgresql-{what}{version}"));
+            let mut all: Vec<_> =
+                names.iter().map(|name| packages::needed(name, "lib")).collect::<Result<Vec<_>>>()?.concat();
+            // It compiles queries while they run, and is larger than all else together.
+            all.retain(|name| !name.starts_with("libllvm"));
+            all.extend(names);
+            Ok(all)
+        })?;
+        Ok(Self { folder: root.join(program), libraries: Some(packages::libraries(&root)?) })
+    }
+
+    /// The words of a command. PostgreSQL does not run as root, so there it runs in a name space in which root is called otherwise.
+    fn command(&self, program: &str, arguments: &[&str]) -> Vec<String> {
+        let as_nobody = ["unshare", "--user", "--map-user=65534", "--"];
+        let prefix = if getuid().is_root() { &as_nobody[..] } else { &[] };
+        let program = self.folder.join(program).display().to_string();
+        let words = prefix.iter().map(|word| (*word).to_owned()).chain([program]);
+        words.chain(arguments.iter().map(|word| (*word).to_owned())).collect()
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
+        let words = self.command(program, arguments);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
+        if let Some(libraries) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        packages::run(&mut command)
+    }
+}
+
+impl Postgres {
+    /// Starts a server, with its data in memory where the system has such a directory.
+    ///
+    /// # Errors
+    ///
+    /// When there is no server and none can be downloaded, or it does not start.
+    pub fn start() -> Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        Self::start_in(&parent)
+    }
+
+    /// Starts a server with its data below this directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_in(parent: &Path) -> Result<Self> {
+        let programs = Programs::find()?;
+        let directory = tempfile::Builder::new().prefix("tidings-postgres-").tempdir_in(parent)?;
+        let data = directory.path().join("data").display().to_string();
+        let initdb = ["-D", &*data, "-U", "tidings", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"];
+        programs.run("initdb", &initdb)?;
+        let server = Self { programs, directory, port: free_port()?, running: Mutex::new(None) };
+        server.restart()?;
+        let port = server.port.to_string();
+        server.programs.run("createdb", &["-h", "127.0.0.1", "-p", &port, "-U", "tidings", "tidings"])?;
+        Ok(server)
+    }
+
+    /// The URL of the database.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://tidings@127.0.0.1:{}/tidings", self.port)
+    }
+
+    /// The port of 127.0.0.1 that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it at once, as where the process is killed (`kill -9`), and returns when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn kill(&self) -> Result<()> {
+        // What its children still write they write before the next one starts: that one waits for them.
+        self.running.lock().expect("no panic").take().context("the server does not run")?.end();
+        Ok(())
+    }
+
+    /// Stops all of it (SIGSTOP): nothing answers, and no connection breaks.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn pause(&self) -> Result<()> {
+        self.signal_all(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn resume(&self) -> Result<()> {
+        self.signal_all(Signal::CONT)
+    }
+
+    /// Its connections are processes of their own, children of the first one.
+    fn signal_all(&self, signal: Signal) -> Result<()> {
+        let running = self.running.lock().expect("no panic");
+        let running = running.as_ref().context("the server does not run")?;
+        let parent = running.pid().as_raw_nonzero().get();
+        running.signal(signal)?;
+        for child in children(parent)? {
+            // It may have ended meanwhile.
+            let _ = rustix::process::kill_process(child, signal);
+        }
+        Ok(())
+    }
+
+    /// Starts it, or starts it again, on the same port with the same data.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn restart(&self) -> Result<()> {
+        let mut running = self.running.lock().expect("no panic");
+        drop(running.take());
+        let data = self.directory.path().join("data").display().to_string();
+        let (port, log) = (self.port.to_string(), self.directory.path().join("log"));
+        let command = self
+            .programs
+            .command("postgres", &["-D", &data, "-p", &port, "-h", "127.0.0.1", "-k", "", "-c", "max_connections=200"]);
+        let started = Instant::now();
+        *running = Some(Guarded::start(&command, self.programs.libraries.as_deref(), &log)?);
+        while !self.is_ready() {
+            if started.elapsed() > PATIENCE {
+                bail!("PostgreSQL did not start: {}", fs::read_to_string(&log).unwrap_or_default());
+            }
+            // A process that was killed may still hold its memory, and then the next one ends at once.
+            if running.as_ref().is_some_and(Guarded::has_ended) {
+                *running = Some(Guarded::start(&command, self.programs.libraries.as_deref(), &log)?);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn is_ready(&self) -> bool {
+        let port = self.port.to_string();
+        let words = self.programs.command("pg_isready", &["-q", "-h", "127.0.0.1", "-p", &port]);
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some(libraries) = &self.programs.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        command.status().is_ok_and(|status| status.success())
+    }
+}
+
+/// The processes that this one has started.
+fn children(parent: i32) -> Result<Vec<rustix::process::Pid>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let path = entry?.path();
+        let Some(pid) = path.file_name().and_then(|name| name.to_str()?.parse().ok()) else { continue };
+        let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+        let is_child = status
+            .lines()
+            .any(|line| line.strip_prefix("PPid:").is_some_and(|number| number.trim().parse() == Ok(parent)));
+        if is_child {
+            found.extend(rustix::process::Pid::from_raw(pid));
+        }
+    }
+    Ok(found)
+}

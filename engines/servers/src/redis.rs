@@ -1,0 +1,147 @@
+//! A Redis server.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::{free_port, guarded::Guarded, packages};
+
+/// How long a server may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PACKAGES: [&str; 5] = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1"];
+
+/// A server that writes each change to its file before it answers (`appendfsync always`), or with other settings.
+#[derive(Debug)]
+pub struct Redis {
+    program: PathBuf,
+    libraries: Option<PathBuf>,
+    directory: TempDir,
+    port: u16,
+    settings: Vec<String>,
+    running: Mutex<Option<Guarded>>,
+}
+
+impl Redis {
+    /// Starts a server, with its data in memory where the system has such a directory.
+    ///
+    /// # Errors
+    ///
+    /// When there is no server and none can be downloaded, or it does not start.
+    pub fn start() -> Result<Self> {
+        Self::with(&["--appendonly", "yes", "--appendfsync", "always"])
+    }
+
+    /// Starts a server with these settings, as on its command line.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub fn with(settings: &[&str]) -> Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let installed = Path::new("/usr/bin/redis-server");
+        let (program, libraries) = if installed.exists() {
+            (installed.to_owned(), None)
+        } else {
+            let name = "usr/bin/redis-check-rdb"; // what `redis-server` is a link to
+            let root = packages::unpacked("redis", name, || Ok(PACKAGES.map(str::to_owned).to_vec()))?;
+            (root.join("usr/bin/redis-server"), Some(packages::libraries(&root)?))
+        };
+        let directory = tempfile::Builder::new().prefix("tidings-redis-").tempdir_in(parent)?;
+        let settings = settings.iter().map(|word| (*word).to_owned()).collect();
+        let server = Self { program, libraries, directory, port: free_port()?, settings, running: Mutex::new(None) };
+        server.restart()?;
+        Ok(server)
+    }
+
+    /// The URL of the server.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port of 127.0.0.1 that it listens on.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it at once (`kill -9`), and returns when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn kill(&self) -> Result<()> {
+        self.running.lock().expect("no panic").take().context("the server does not run")?.end();
+        Ok(())
+    }
+
+    /// Stops it (SIGSTOP): nothing answers, and no connection breaks.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        self.running.lock().expect("no panic").as_ref().context("the server does not run")?.signal(signal)
+    }
+
+    /// Starts it, or starts it again, on the same port with the same data.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub fn restart(&self) -> Result<()> {
+        let mut running = self.running.lock().expect("no panic");
+        drop(running.take());
+        let mut command = vec![self.program.display().to_string()];
+        let (port, folder) = (self.port.to_string(), self.directory.path().display().to_string());
+        let ours = ["--port", &port, "--bind", "127.0.0.1", "--dir", &folder, "--save", "", "--daemonize", "no"];
+        command.extend(ours.iter().map(|word| (*word).to_owned()));
+        command.extend(self.settings.iter().cloned());
+        let log = self.directory.path().join("log");
+        let started = Instant::now();
+        *running = Some(Guarded::start(&command, self.libraries.as_deref(), &log)?);
+        while !self.is_ready() {
+            if started.elapsed() > PATIENCE || running.as_ref().is_some_and(Guarded::has_ended) {
+                bail!("Redis did not start: {}", fs::read_to_string(&log).unwrap_or_default());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// It says `LOADING` while it reads its file, and `NOAUTH` where it wants a password.
+    fn is_ready(&self) -> bool {
+        let ask = || -> std::io::Result<String> {
+            let mut socket = TcpStream::connect(("127.0.0.1", self.port))?;
+            socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+            socket.write_all(b"PING\r\n")?;
+            let mut answer = [0; 64];
+            let count = socket.read(&mut answer)?;
+            Ok(String::from_utf8_lossy(&answer[..count]).into_owned())
+        };
+        ask().is_ok_and(|answer| answer.starts_with("+PONG") || answer.starts_with("-NOAUTH"))
+    }
+}
