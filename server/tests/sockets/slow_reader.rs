@@ -55,8 +55,11 @@ async fn it_is_told_a_gap_when_the_log_was_trimmed_meanwhile() {
     let mut heard = 0;
     let gap = loop {
         let frame = slow.next().await;
-        if frame.event == "gap" {
-            break frame;
+        match &*frame.event {
+            "gap" => break frame,
+            // On a busy machine it takes long enough for one.
+            "heartbeat" => continue,
+            _ => {}
         }
         assert!(frame.data["payload"] == format!("{heard} {filler}"), "event {heard} is missing");
         heard += 1;
