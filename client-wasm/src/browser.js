@@ -24,6 +24,9 @@ const CHUNK = 26
 const REFUSED = 27
 /** Something threw outside of any call of the driver's. */
 const BROKEN = 28
+const CHALLENGE = 29
+/** The server asks whether somebody reads the stream: a frame beside those of `NAMES`. */
+const ASKS = 'challenge'
 
 /** What the session reads in which frame and answer, in this order. */
 const FIELDS = {
@@ -129,6 +132,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     )
   }
   const control = guarded(({ type, data, lastEventId }) => {
+    if (type === ASKS) return tell(CHALLENGE)
     const what = NAMES.indexOf(type)
     if (type === 'heartbeat' || type === 'error') return tell(what, 0, lastEventId)
     const value = object(data)
@@ -196,7 +200,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
 
   /** A closed source is silent by the standard; one that somebody replaced the global with may not be. */
   const listen = (verb) => {
-    for (const name of NAMES) source[verb + 'EventListener'](name, name === 'message' ? hear : control)
+    for (const name of [...NAMES, ASKS]) source[verb + 'EventListener'](name, name === 'message' ? hear : control)
   }
 
   const browser = {
@@ -236,7 +240,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     dispatch(...message) {
       const [type, data, lastEventId] = message.map(decoded)
       if (type === 'message') hear({ type, data, lastEventId })
-      else if (NAMES.includes(type)) control({ type, data, lastEventId })
+      else if (type === ASKS || NAMES.includes(type)) control({ type, data, lastEventId })
     },
 
     /** Asks the application or the server; without a body it is a GET. */

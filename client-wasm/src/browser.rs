@@ -119,6 +119,7 @@ pub(crate) mod occasion {
     pub(crate) const CHUNK: u32 = 26;
     pub(crate) const REFUSED: u32 = 27;
     pub(crate) const BROKEN: u32 = 28;
+    pub(crate) const CHALLENGE: u32 = 29;
 }
 
 /// The route of a record whose channel has not been looked up.

@@ -215,6 +215,9 @@ impl Gap {
 /// The SSE event name of a heartbeat: data `{}`, and as `id:` the position up to which all that matches was written.
 pub const HEARTBEAT: &str = "heartbeat";
 
+/// The SSE event name of a challenge: data `{}`. Who reads the stream answers by `POST /alive`.
+pub const CHALLENGE: &str = "challenge";
+
 /// Channels that the stream no longer hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]

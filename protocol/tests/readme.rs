@@ -37,6 +37,7 @@ fn frames_are_shown_as_they_are_written() {
     shown.dedup();
     let all = [
         "backfill",
+        "challenge",
         "closing",
         "connected",
         "gap",

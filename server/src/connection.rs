@@ -29,7 +29,7 @@ mod step;
 use bytes::Bytes;
 use tidings_protocol::{
     Cursor, Pattern,
-    frame::{Closing, Gap, GapReason, HEARTBEAT, RejectCode, Revoked},
+    frame::{CHALLENGE, Closing, Gap, GapReason, HEARTBEAT, RejectCode, Revoked},
     sse,
 };
 
@@ -167,6 +167,11 @@ impl Connection {
         self.aside.add_to().closing.get_or_insert(closing);
     }
 
+    /// Asks whether somebody reads it.
+    pub(crate) fn challenge(&mut self) {
+        self.aside.add_to().challenge = true;
+    }
+
     /// The log turned out not to be the one the client had read.
     pub(crate) fn diverged(&mut self) {
         self.gap.get_or_insert(GapReason::Diverged);
@@ -247,6 +252,11 @@ impl Connection {
             flow => flow,
         };
         self.behind = !matches!(flow, Flow::Done);
+        if self.aside.take_from().is_some_and(|rare| std::mem::take(&mut rare.challenge)) {
+            let mut challenge = String::new();
+            sse::encode(&mut challenge, Some(CHALLENGE), None, "{}");
+            batch.push(challenge.into());
+        }
         // While it waits for the engine, too.
         if ask.heartbeat && batch.is_empty() {
             let mut heartbeat = String::with_capacity(96);

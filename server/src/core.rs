@@ -12,11 +12,13 @@
 //! | `link`, `registry`, `slots` | one open stream; all of them; those that look up a key |
 //! | `opening` | how a stream comes to be, and how it is forgotten |
 //! | `subscriptions`, `access` | what open streams subscribe to; what credentials open, as calls ask for it |
+//! | `challenge` | which streams are read by nobody, where there is no place for another |
 //! | `round` | the streams that a flush woke, until they were asked |
 //! | `verdict` | what can be said of a client's cursor |
 //! | `presence` | who is there |
 
 mod access;
+mod challenge;
 mod link;
 mod opening;
 mod presence;

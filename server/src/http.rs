@@ -7,7 +7,8 @@
 //! | `POST /publish` | `publish`, where mounted |
 //! | `POST /refresh` | `refresh`: fresh credentials for a live stream |
 //! | `POST /ticket` | `ticket`, where mounted: a single-use text that opens a stream |
-//! | `GET /presence`, `POST /presence`, `/alive` | `presence`, where the hub has it: who is online |
+//! | `GET /presence`, `POST /presence` | `presence`, where the hub has it: who is online |
+//! | `POST /alive` | `presence`: somebody reads the stream |
 //! | `POST /latency` | `latency`, where mounted: what clients have measured |
 //! | `GET /check` | `routes`: authentication and limits only |
 //!
@@ -15,6 +16,7 @@
 //! in `address`, and what pages of other origins may in `cors`. `idempotency` is a layer for the application's own handlers.
 
 mod address;
+mod admission;
 mod command;
 mod cors;
 mod gate;
@@ -25,6 +27,7 @@ mod poll;
 mod presence;
 pub(crate) mod problem;
 mod publish;
+mod rates;
 mod read;
 mod refresh;
 mod routes;
@@ -35,6 +38,7 @@ mod ticket;
 pub use address::ClientAddress;
 pub use cors::{Cors, OriginError};
 pub use idempotency::{Idempotency, IdempotencyKey, Idempotent};
-pub use limits::{Limits, Rate};
+pub use limits::Limits;
+pub use rates::Rate;
 pub use routes::{Routes, routes};
 pub use serve::{Serve, serve};

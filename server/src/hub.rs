@@ -34,12 +34,12 @@ use tokio::sync::Notify;
 
 use crate::{
     access::Channels,
-    admission::Permit,
     auth::Identity,
     clock::{Clock, millis, wall_clock_ms},
     complaints::Complaints,
     config::Config,
     connection::{Concern, Fetched, Hole, Names, Since, Skip},
+    connection_limits::Permit,
     core::{Backfill, Core, Link, Opening, ShutOut, Start, SubscribeCall, Verdict},
     engine::{Engine, EngineError, Location, ReadError},
     meter::Stats,
@@ -83,6 +83,8 @@ struct Shared {
     applied: Notify,
     /// A stream was closed; a drain waits for the last.
     closed: Notify,
+    /// Somebody has answered a challenge.
+    answered: Notify,
     draining: AtomicBool,
     /// When the engine's tail last yielded something, be it that there is nothing, in the clock's milliseconds.
     tail_heard_ms: AtomicU64,
@@ -518,6 +520,39 @@ impl Hub {
     pub(crate) fn expire_by(&self, link: &Link, left: Option<Duration>) {
         if let Some(moment) = self.moment(left) {
             link.expire_by(moment);
+        }
+    }
+
+    /// The client of a stream has been heard of.
+    pub(crate) fn heard(&self, link: &Link) {
+        if self.core().hear(link, self.now_ms()) {
+            self.inner.shared.answered.notify_waiters();
+        }
+    }
+
+    /// Asks whether somebody reads these streams, and ends those that do not answer in time. Returns as soon as one of them is gone, or
+    /// all have answered.
+    pub(crate) async fn challenge(&self, links: &[Arc<Link>], patience: Duration) {
+        links.iter().for_each(|link| self.core().challenge(link));
+        let shared = &self.inner.shared;
+        let over = tokio::time::sleep(patience);
+        tokio::pin!(over);
+        loop {
+            // Registered before it is looked.
+            let (answered, closed) = (shared.answered.notified(), shared.closed.notified());
+            let waits = links.iter().any(|link| link.is_challenged());
+            if !waits || links.iter().any(|link| !self.core().is_open(link)) {
+                return;
+            }
+            tokio::select! {
+                () = answered => {}
+                () = closed => {}
+                () = &mut over => break,
+            }
+        }
+        for link in links.iter().filter(|link| link.is_challenged()) {
+            link.trace(self.core().connections(), "nobody reads this connection; it ends");
+            self.core().end_unanswered(link);
         }
     }
 

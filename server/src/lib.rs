@@ -58,12 +58,12 @@
 #![deny(missing_docs)]
 
 mod access;
-mod admission;
 pub mod auth;
 mod clock;
 mod complaints;
 mod config;
 mod connection;
+mod connection_limits;
 mod core;
 pub mod engine;
 mod event;

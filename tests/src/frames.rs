@@ -31,6 +31,7 @@ pub(crate) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {
             request_id: gap.request_id.map(|id| id.to_string()),
             id: id.map(Into::into),
         },
+        frame::Frame::Challenge => Frame::Challenge,
         frame::Frame::Heartbeat => Frame::Heartbeat { id: id.map(Into::into) },
         frame::Frame::Revoked(revoked) => {
             let frame::Revoked { channels, addressed, code } = revoked;

@@ -113,6 +113,7 @@ pub(crate) fn control(name: u32, text: &str) -> Option<Frame> {
         occasion::CLOSING => {
             Frame::Closing { retry_ms: fields.number().unwrap_or(0), reason: fields.text().to_owned() }
         }
+        occasion::CHALLENGE => Frame::Challenge,
         _ => Frame::Other,
     })
 }

@@ -62,6 +62,8 @@ pub enum Frame {
         /// When to come back.
         retry_ms: u64,
     },
+    /// The server asks whether somebody reads the stream.
+    Challenge,
     /// Any other frame: a sign of life.
     Other,
 }

@@ -148,11 +148,17 @@ impl Session {
         watch.alive_at = now.saturating_add(watch.alive_ms);
         // A call that has no answer by now is made again; should both arrive, the later one counts.
         watch.stale |= watch.call.take().is_some();
+        self.say_alive();
+        self.ask_presence();
+    }
+
+    /// Tells the server that somebody reads the stream.
+    pub(super) fn say_alive(&mut self) {
+        let Phase::Open(stream) = &self.phase else { return };
         let body = object("connectionId", &stream.connection_id);
         let number = self.ask(Ask::Server, "alive", Some(body));
         if let Phase::Open(stream) = &mut self.phase {
             stream.watch.alive = number;
         }
-        self.ask_presence();
     }
 }

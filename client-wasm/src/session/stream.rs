@@ -42,6 +42,7 @@ impl Session {
                 self.sync_subscriptions(now);
             }
             (Phase::Open(_), Frame::Unseen(rejected)) => self.refuse_sight(rejected),
+            (Phase::Open(_), Frame::Challenge) => self.say_alive(),
             (Phase::Open(_) | Phase::Connecting(_), Frame::Closing { reason, retry_ms }) => {
                 self.dismissed(now, reason, retry_ms);
             }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, de::Error};
 
-use super::{BACKFILL, Closing, Connected, Gap, HEARTBEAT, Polled, Presence, Revoked, Subscribed};
+use super::{BACKFILL, CHALLENGE, Closing, Connected, Gap, HEARTBEAT, Polled, Presence, Revoked, Subscribed};
 use crate::{Cursor, event::EventFrame, sse};
 
 /// One frame of a stream, by its SSE event name.
@@ -29,6 +29,8 @@ pub enum Frame {
     Gap(Gap),
     /// Nothing else was to be written.
     Heartbeat,
+    /// Is somebody reading this?
+    Challenge,
     /// Who is online on a channel.
     Presence(Presence),
     /// Channels that the stream no longer hears.
@@ -63,6 +65,7 @@ impl Frame {
             BACKFILL => Self::Backfill(backfill(data)?),
             Gap::NAME => Self::Gap(read(Gap::NAME, data)?),
             HEARTBEAT => Self::Heartbeat,
+            CHALLENGE => Self::Challenge,
             Presence::NAME => Self::Presence(read(Presence::NAME, data)?),
             Revoked::NAME => Self::Revoked(read(Revoked::NAME, data)?),
             Closing::NAME => Self::Closing(read(Closing::NAME, data)?),
@@ -82,6 +85,7 @@ impl Frame {
             Self::Backfill(_) => BACKFILL,
             Self::Gap(_) => Gap::NAME,
             Self::Heartbeat => HEARTBEAT,
+            Self::Challenge => CHALLENGE,
             Self::Presence(_) => Presence::NAME,
             Self::Revoked(_) => Revoked::NAME,
             Self::Closing(_) => Closing::NAME,
@@ -96,7 +100,7 @@ impl Frame {
             Self::Event(frame) | Self::Backfill(frame) => json(frame),
             Self::Subscribed(frame) => json(frame),
             Self::Gap(frame) => json(frame),
-            Self::Heartbeat => "{}".to_owned(),
+            Self::Heartbeat | Self::Challenge => "{}".to_owned(),
             Self::Presence(frame) => json(frame),
             Self::Revoked(frame) => json(frame),
             Self::Closing(frame) => json(frame),

@@ -21,6 +21,8 @@ pub(super) struct Rare {
     pub(super) rekeyed: Rekeyed,
     pub(super) pending: VecDeque<Pending>,
     pub(super) page: Option<Page>,
+    /// To ask whether somebody reads it.
+    pub(super) challenge: bool,
     /// How it ends, until it is said.
     pub(super) closing: Option<Closing>,
 }
@@ -34,6 +36,7 @@ impl Rare {
         rekeyed: Rekeyed { added: Vec::new(), dropped: Vec::new() },
         pending: VecDeque::new(),
         page: None,
+        challenge: false,
         closing: None,
     };
 
@@ -45,6 +48,7 @@ impl Rare {
             && self.rekeyed.is_empty()
             && self.pending.is_empty()
             && self.page.is_none()
+            && !self.challenge
             && self.closing.is_none()
     }
 }

@@ -11,8 +11,8 @@ use tidings_protocol::ConnectionId;
 
 use super::presence::Place;
 use crate::{
-    admission::Permit,
     connection::{Connection, Names},
+    connection_limits::{Permit, Scope},
 };
 
 /// One connection and what others may do to it without its lock.
@@ -45,7 +45,15 @@ pub(crate) struct Link {
     /// Whether the application is told of it.
     pub(crate) has_hooks: bool,
     /// Its place among the streams that there may be, given back with this.
-    pub(super) _permit: Option<Permit>,
+    pub(super) permit: Option<Permit>,
+    /// When the client was last heard of (its opening counts), in the driver's milliseconds.
+    pub(super) heard_ms: AtomicU64,
+    /// It was asked whether somebody reads it, and has not answered.
+    pub(super) challenged: AtomicBool,
+    /// The client has been heard of since it opened the stream.
+    pub(super) has_answered: AtomicBool,
+    /// It has no greeting, and ends by itself: a poll, or a listener of the backend's.
+    pub(super) is_bare: bool,
 }
 
 impl Link {
@@ -66,6 +74,16 @@ impl Link {
 
     pub(super) fn is_retired(&self, now_ms: u64) -> bool {
         now_ms >= self.retires_ms.load(Ordering::Acquire)
+    }
+
+    /// Whether it was asked whether somebody reads it, and has not answered.
+    pub(crate) fn is_challenged(&self) -> bool {
+        self.challenged.load(Ordering::Acquire)
+    }
+
+    /// Whether it is counted there among those that may be open.
+    pub(super) fn is_counted_in(&self, scope: &Scope) -> bool {
+        self.permit.as_ref().is_some_and(|permit| permit.is_counted_in(scope))
     }
 
     /// Whether its driver waits for a page of the engine's log.

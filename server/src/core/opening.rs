@@ -12,8 +12,8 @@ use tidings_protocol::{ConnectionId, Cursor, Pattern, frame::GapReason};
 use super::{Core, Link};
 use crate::{
     access::{Channels, Decision, Issued, authorize},
-    admission::Permit,
     connection::{Connection, Names, View},
+    connection_limits::Permit,
     window::{Lineage, Window},
 };
 
@@ -113,7 +113,11 @@ impl Core {
             waker: AtomicWaker::new(),
             place: OnceLock::new(),
             has_hooks: !is_bare,
-            _permit: permit,
+            permit,
+            heard_ms: AtomicU64::new(now_ms),
+            challenged: AtomicBool::new(false),
+            has_answered: AtomicBool::new(false),
+            is_bare,
         });
         registry.insert(link.clone());
         drop(registry);

@@ -93,6 +93,8 @@ async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     let link = ConnectionId::new(&body.connection_id).ok().and_then(|id| gate.hub.core().find(&id));
     let link = link.filter(|link| link.names.user.as_ref() == identity.user_id());
     let link = link.ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
+    // However often it calls, it is there.
+    gate.hub.heard(&link);
     gate.limiter.subscribe(identity.user_id(), &link.id)?;
     Ok(Call { identity, link, request, channels, addressed: body.addressed, since })
 }

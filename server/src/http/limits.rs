@@ -1,32 +1,26 @@
 //! What a caller may use up.
 
-use std::{
-    net::IpAddr,
-    num::NonZeroU32,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::{num::NonZeroU32, time::Duration};
 
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use governor::{Quota, RateLimiter, clock::Clock, middleware::NoOpMiddleware, state::keyed::HashMapStateStore};
 use http::request::Parts;
-use tidings_protocol::{ConnectionId, UserId, problem::Code};
+use tidings_protocol::{ConnectionId, DeviceId, UserId, problem::Code};
 
-use super::{address::ClientAddress, problem::Refusal};
+use super::{
+    address::ClientAddress,
+    admission::Turns,
+    problem::Refusal,
+    rates::{Caller, HubClock, Rate, Rates},
+};
 use crate::{
     Hub,
-    admission::{Admissions, Bounds, Full, Permit},
     auth::Identity,
+    connection_limits::{Bounds, ConnectionLimits, Holder},
 };
-
-/// How long to wait for somebody else to leave.
-const FULL_RETRY: Duration = Duration::from_secs(10);
-/// After how many questions those who have not called for long are forgotten.
-const SWEEP_EVERY: u32 = 4_096;
 
 /// What callers of the routes may use up; whatever is over is refused with a problem of its own code. Set by
 /// [`Routes::limits`](crate::Routes::limits).
@@ -46,6 +40,8 @@ const SWEEP_EVERY: u32 = 4_096;
 #[must_use = "give it to Routes::limits"]
 pub struct Limits {
     bounds: Bounds,
+    pub(super) challenge_timeout: Duration,
+    open: Rate,
     subscribe: Rate,
     publish: Rate,
     poll: Rate,
@@ -58,7 +54,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            bounds: Bounds { per_user: 100, per_address: usize::MAX, in_all: 100_000 },
+            bounds: Bounds { per_user: 100, per_device: usize::MAX, per_address: usize::MAX, in_all: 100_000 },
+            challenge_timeout: Duration::from_secs(5),
+            open: Rate::per_second(10).burst(200),
             subscribe: Rate::per_second(20).burst(200),
             publish: Rate::per_second(100).burst(1_000),
             poll: Rate::per_second(5).burst(50),
@@ -72,8 +70,19 @@ impl Default for Limits {
 
 impl Limits {
     /// The most streams of one user: 429 `tooManyConnections`. Defaults to 100.
+    ///
+    /// At this limit, and those of a device and an address, the living win: a proxy may keep a stream open when the page has gone, so the
+    /// hub asks on the streams that it has not heard of for longest whether somebody reads them (`challenge`, which our client answers),
+    /// and ends those that do not answer within [`challenge_timeout`](Self::challenge_timeout) with a reason after which a client comes
+    /// back. Only where all answer the new stream is refused.
     pub fn connections_per_user(mut self, connections: usize) -> Self {
         self.bounds.per_user = connections;
+        self
+    }
+
+    /// The most streams of one device of a user, as clients name it: 429 `tooManyConnections`. Defaults to no limit.
+    pub fn connections_per_device(mut self, connections: usize) -> Self {
+        self.bounds.per_device = connections;
         self
     }
 
@@ -87,6 +96,20 @@ impl Limits {
     /// The most streams in all: 503 `full`. Defaults to 100,000.
     pub fn connections(mut self, connections: usize) -> Self {
         self.bounds.in_all = connections;
+        self
+    }
+
+    /// How long a client may take to answer a challenge before its stream ends, where there is no place for another. Defaults to 5 s.
+    pub fn challenge_timeout(mut self, timeout: Duration) -> Self {
+        self.challenge_timeout = timeout;
+        self
+    }
+
+    /// How often a user may open a stream: 429 `tooManyRequests`. When anonymous, an address, and only where
+    /// [`connections_per_address`](Self::connections_per_address) is set: elsewhere a proxy's address may be everybody's. Defaults to 10
+    /// a second, in bursts of 200.
+    pub fn open_rate(mut self, rate: Rate) -> Self {
+        self.open = rate;
         self
     }
 
@@ -139,89 +162,13 @@ impl Limits {
     }
 }
 
-/// How often something may be done: so many times a second in the long run, and so many at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    per_second: NonZeroU32,
-    burst: NonZeroU32,
-}
-
-impl Rate {
-    /// So many times a second, and as many at once; at least once.
-    #[must_use]
-    pub fn per_second(times: u32) -> Self {
-        let times = NonZeroU32::new(times).unwrap_or(NonZeroU32::MIN);
-        Self { per_second: times, burst: times }
-    }
-
-    /// So many at once, by who has been quiet for long enough; at least one.
-    #[must_use]
-    pub fn burst(mut self, times: u32) -> Self {
-        self.burst = NonZeroU32::new(times).unwrap_or(NonZeroU32::MIN);
-        self
-    }
-}
-
-/// Who is counted: a user, or what is known of nobody in particular.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Caller {
-    User(UserId),
-    /// Not by address: behind a proxy that was not made known, all would be one.
-    Connection(ConnectionId),
-    Address(Option<IpAddr>),
-}
-
-/// How often each caller did something of late.
-#[derive(Debug)]
-struct Rates<C: Clock> {
-    limiter: RateLimiter<Caller, HashMapStateStore<Caller>, C, NoOpMiddleware<C::Instant>>,
-    clock: C,
-    asked: AtomicU32,
-}
-
-/// Why not now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Denied {
-    Wait(Duration),
-    Never,
-}
-
-impl<C: Clock + Clone> Rates<C> {
-    fn new(rate: Rate, clock: C) -> Self {
-        let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
-        Self { limiter: RateLimiter::hashmap_with_clock(quota, clock.clone()), clock, asked: AtomicU32::new(0) }
-    }
-
-    fn take(&self, caller: &Caller, times: NonZeroU32) -> Result<(), Denied> {
-        // Who would be let through as if new need not be remembered.
-        if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
-            self.limiter.retain_recent();
-        }
-        match self.limiter.check_key_n(caller, times) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(until)) => Err(Denied::Wait(until.wait_time_from(self.clock.now()))),
-            Err(_) => Err(Denied::Never),
-        }
-    }
-}
-
-/// The hub's clock, by which a simulation goes as well.
-#[derive(Debug, Clone)]
-struct HubClock(Hub);
-
-impl Clock for HubClock {
-    type Instant = Duration;
-
-    fn now(&self) -> Duration {
-        Duration::from_millis(self.0.now_ms())
-    }
-}
-
 /// The limits at work.
 #[derive(Debug)]
 pub(super) struct Limiter {
     limits: Limits,
-    admissions: Admissions,
+    pub(super) connections: ConnectionLimits,
+    pub(super) turns: Turns,
+    open: Rates<HubClock>,
     subscribe: Rates<HubClock>,
     publish: Rates<HubClock>,
     poll: Rates<HubClock>,
@@ -231,7 +178,9 @@ impl Limiter {
     pub(super) fn new(limits: Limits, hub: &Hub) -> Self {
         let rates = |rate| Rates::new(rate, HubClock(hub.clone()));
         Self {
-            admissions: Admissions::new(limits.bounds),
+            connections: ConnectionLimits::new(limits.bounds),
+            turns: Turns::default(),
+            open: rates(limits.open),
             subscribe: rates(limits.subscribe),
             publish: rates(limits.publish),
             poll: rates(limits.poll),
@@ -243,14 +192,15 @@ impl Limiter {
         &self.limits
     }
 
-    /// Counts a stream in.
-    pub(super) fn admit(&self, identity: &Identity, parts: &Parts) -> Result<Permit, Refusal> {
-        self.admissions.admit(identity.user_id(), self.limits.address.of(parts)).map_err(full)
+    /// As whom a stream is counted.
+    pub(super) fn holder(&self, identity: &Identity, device: Option<&DeviceId>, parts: &Parts) -> Holder {
+        Holder { user: identity.user_id().cloned(), device: device.cloned(), address: self.limits.address.of(parts) }
     }
 
-    /// Whether a stream would be let in.
-    pub(super) fn would_admit(&self, identity: &Identity, parts: &Parts) -> Result<(), Refusal> {
-        self.admissions.has_room(identity.user_id(), self.limits.address.of(parts)).map_err(full)
+    /// Counts a stream that is opened.
+    pub(super) fn open(&self, identity: &Identity, parts: &Parts) -> Result<(), Refusal> {
+        let is_known = identity.user_id().is_some() || self.limits.bounds.per_address < usize::MAX;
+        if is_known { Ok(self.open.take(&self.caller(identity, parts), NonZeroU32::MIN)?) } else { Ok(()) }
     }
 
     /// Counts a call about a stream, by whose it is.
@@ -259,17 +209,17 @@ impl Limiter {
             Some(user) => Caller::User(user.clone()),
             None => Caller::Connection(stream.clone()),
         };
-        self.subscribe.take(&caller, NonZeroU32::MIN).map_err(denied)
+        self.subscribe.take(&caller, NonZeroU32::MIN).map_err(Refusal::from)
     }
 
     /// Counts a call that is about no stream.
     pub(super) fn look(&self, identity: &Identity, parts: &Parts) -> Result<(), Refusal> {
-        self.subscribe.take(&self.caller(identity, parts), NonZeroU32::MIN).map_err(denied)
+        self.subscribe.take(&self.caller(identity, parts), NonZeroU32::MIN).map_err(Refusal::from)
     }
 
     /// Counts a poll.
     pub(super) fn poll(&self, identity: &Identity, parts: &Parts) -> Result<(), Refusal> {
-        self.poll.take(&self.caller(identity, parts), NonZeroU32::MIN).map_err(denied)
+        self.poll.take(&self.caller(identity, parts), NonZeroU32::MIN).map_err(Refusal::from)
     }
 
     fn caller(&self, identity: &Identity, parts: &Parts) -> Caller {
@@ -283,26 +233,10 @@ impl Limiter {
     pub(super) fn publish(&self, identity: &Identity, parts: &Parts, events: usize) -> Result<(), Refusal> {
         match NonZeroU32::new(u32::try_from(events).unwrap_or(u32::MAX)) {
             Some(events) if !identity.is_backend() => {
-                self.publish.take(&self.caller(identity, parts), events).map_err(denied)
+                self.publish.take(&self.caller(identity, parts), events).map_err(Refusal::from)
             }
             _ => Ok(()),
         }
-    }
-}
-
-fn full(full: Full) -> Refusal {
-    match full {
-        Full::User => Refusal::new(Code::TooManyConnections, "of this user"),
-        Full::Address => Refusal::new(Code::TooManyConnections, "from this address"),
-        Full::All => Refusal::from(Code::Full),
-    }
-    .retry_after(FULL_RETRY)
-}
-
-fn denied(denied: Denied) -> Refusal {
-    match denied {
-        Denied::Wait(delay) => Refusal::from(Code::TooManyRequests).retry_after(delay),
-        Denied::Never => Refusal::new(Code::TooMany, "more events than may ever be published at once"),
     }
 }
 
@@ -317,48 +251,4 @@ pub(super) async fn check_head(State(limits): State<Limits>, request: Request, n
         return Refusal::from(Code::HeadersTooLarge).into_response();
     }
     next.run(request).await
-}
-
-#[cfg(test)]
-mod tests {
-    use governor::clock::FakeRelativeClock;
-
-    use super::*;
-
-    fn user(id: &str) -> Caller {
-        Caller::User(UserId::new(id).unwrap())
-    }
-
-    fn once() -> NonZeroU32 {
-        NonZeroU32::MIN
-    }
-
-    #[test]
-    fn a_burst_then_a_rate_for_each_caller() {
-        let clock = FakeRelativeClock::default();
-        // Time has gone by before the first call.
-        clock.advance(Duration::from_secs(1_000));
-        let rates = Rates::new(Rate::per_second(2).burst(3), clock.clone());
-        clock.advance(Duration::from_secs(1_000));
-        let (ana, bob) = (user("ana"), user("bob"));
-        for _ in 0..3 {
-            assert_eq!(rates.take(&ana, once()), Ok(()));
-        }
-        assert_eq!(rates.take(&ana, once()), Err(Denied::Wait(Duration::from_millis(500))));
-        assert_eq!(rates.take(&bob, once()), Ok(()), "others are not concerned");
-        clock.advance(Duration::from_millis(500));
-        assert_eq!(rates.take(&ana, once()), Ok(()));
-        assert_eq!(rates.take(&ana, NonZeroU32::new(4).unwrap()), Err(Denied::Never), "more than a burst");
-    }
-
-    #[test]
-    fn who_is_quiet_is_forgotten() {
-        let clock = FakeRelativeClock::default();
-        let rates = Rates::new(Rate::per_second(1), clock.clone());
-        for number in 0..SWEEP_EVERY {
-            let _ = rates.take(&user(&number.to_string()), once());
-            clock.advance(Duration::from_millis(10));
-        }
-        assert!(rates.limiter.len() < 400, "{} are remembered", rates.limiter.len());
-    }
 }

@@ -94,7 +94,7 @@ pub(super) async fn poll(State(gate): State<Gate>, request: Request) -> Result<R
     }
     gate.let_in(&identity, device.as_ref())?;
     // As long as it waits it is a stream among the others.
-    let permit = gate.limiter.admit(&identity, &parts)?;
+    let permit = gate.admit(&identity, device.as_ref(), &parts).await?;
     let (asked, mut rejected) = gate.ask_grants(&identity, asked).await?;
 
     let has_past = |channel: &Pattern| groups.iter().any(|group| group.channels.contains(channel));

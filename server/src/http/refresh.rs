@@ -26,6 +26,8 @@ pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Resul
     if link.names.user.as_ref() != identity.user_id() {
         return Err(Refusal::new(Code::Forbidden, "the stream is another user's"));
     }
+    // However often it calls, it is there.
+    gate.hub.heard(&link);
     gate.limiter.subscribe(identity.user_id(), &link.id)?;
     let left = identity.expires_in();
     let (mut asked, mut ungranted) = (Channels::default(), core.channels(&link));

@@ -129,13 +129,13 @@ impl Routes {
             .route("/subscribe", post(command::subscribe))
             .route("/unsubscribe", post(command::unsubscribe))
             .route("/refresh", post(refresh::refresh))
+            .route("/alive", post(presence::alive))
             .route("/poll", post(poll::poll));
         if self.gate.tickets.is_some() {
             router = router.route("/ticket", post(ticket::mint));
         }
         if self.gate.hub.core().presence().is_some() {
-            let presence = get(presence::here).post(presence::watch);
-            router = router.route("/presence", presence).route("/alive", post(presence::alive));
+            router = router.route("/presence", get(presence::here).post(presence::watch));
         }
         if self.latency {
             router = router.route("/latency", post(latency::latency));
@@ -183,7 +183,7 @@ async fn check(State(gate): State<Gate>, request: Request) -> Result<Response, R
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
-    gate.limiter.would_admit(&identity, &parts)?;
+    gate.has_room(&identity, device.as_ref(), &parts)?;
     let answer = CheckAnswer { user_id: identity.user_id().cloned() };
     Ok(([(http::header::CACHE_CONTROL, "no-store")], axum::Json(answer)).into_response())
 }

@@ -48,7 +48,8 @@ pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<R
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
     gate.let_in(&identity, query.device.as_ref())?;
-    let permit = gate.limiter.admit(&identity, &parts)?;
+    gate.limiter.open(&identity, &parts)?;
+    let permit = gate.admit(&identity, query.device.as_ref(), &parts).await?;
     let (channels, rejected) = gate.ask_grants(&identity, query.channels).await?;
     let hub = gate.hub;
     let start = hub.start(query.resume).await?;

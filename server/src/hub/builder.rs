@@ -154,6 +154,7 @@ impl HubBuilder {
             clock,
             applied: Notify::new(),
             closed: Notify::new(),
+            answered: Notify::new(),
             draining: false.into(),
             tail_heard_ms: 0.into(),
             history: History::default(),

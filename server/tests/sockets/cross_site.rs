@@ -46,7 +46,7 @@ async fn a_stream_is_readable_by_a_page_of_a_listed_origin() {
 async fn refusals_of_every_kind_are_readable() {
     let fixture = with_cors().await;
     let page = |token: &str| fixture.client(token).header("origin", APP);
-    let _streams = page("ana").stream(&[]).await;
+    let _stream = tokio::spawn(crate::fixture::answering(page("ana"), page("ana").stream(&[]).await));
     let large = json!({"channel": "chat:1", "type": "said", "payload": "x".repeat(70 << 10)});
     for (answer, status) in [
         (page("ana").get("", &[("channels", "a::b")]).await, 400),

@@ -123,6 +123,16 @@ pub(crate) fn tab(session: &str) -> Origin {
     Origin { session_id: Some(SessionId::new(session).unwrap()), ..Origin::default() }
 }
 
+/// A tab of ours: it answers challenges. It ends when its stream does.
+pub(crate) async fn answering(client: Client, mut stream: Stream) {
+    let call = serde_json::json!({"connectionId": stream.connection_id()});
+    while let Some(frame) = stream.try_next().await {
+        if frame.event == "challenge" {
+            assert_eq!(client.post("/alive", call.clone()).await.status, 204);
+        }
+    }
+}
+
 /// Waits for what has no event to wait for.
 pub(crate) async fn eventually(condition: impl Fn() -> bool) {
     let met = async {

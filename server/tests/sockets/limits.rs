@@ -9,7 +9,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::fixture::{Answer, Fixture, auth, eventually};
+use crate::fixture::{Answer, Fixture, answering, auth, eventually};
 
 async fn with(limits: Limits) -> Fixture {
     Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth()).publish().limits(limits)).await
@@ -28,15 +28,15 @@ mod connections {
     async fn of_a_user() {
         let fixture = with(Limits::default().connections_per_user(2)).await;
         let ana = fixture.client("ana");
-        let mut first = ana.stream(&[("channels", "news:1")]).await;
-        let second = ana.stream(&[]).await;
+        let _first = tokio::spawn(answering(ana.clone(), ana.stream(&[]).await));
+        let second = tokio::spawn(answering(ana.clone(), ana.stream(&[]).await));
         assert_eq!(is_refused(&ana.get("", &[]).await, 429, "tooManyConnections"), 10);
         is_refused(&ana.get("/check", &[]).await, 429, "tooManyConnections");
-        fixture.stream("bob", &[]).await;
+        let mut bob = fixture.stream("bob", &[("channels", "news:1")]).await;
         fixture.publish("news:1", "goes on").await;
-        first.hears("goes on").await;
+        bob.hears("goes on").await;
 
-        drop(second);
+        second.abort();
         // The place is free when the server has noticed.
         eventually(|| fixture.hub.connection_count("ana").unwrap() == 1).await;
         ana.get("/check", &[]).await.good();
@@ -53,7 +53,8 @@ mod connections {
     #[tokio::test]
     async fn from_an_address() {
         let fixture = with(Limits::default().connections_per_address(1)).await;
-        let _first = fixture.stream("ana", &[]).await;
+        let ana = fixture.client("ana");
+        let _first = tokio::spawn(answering(ana.clone(), ana.stream(&[]).await));
         let forged = fixture.client("bob").header("x-forwarded-for", "1.2.3.4").header("x-real-ip", "1.2.3.4");
         assert_eq!(is_refused(&forged.get("", &[]).await, 429, "tooManyConnections"), 10);
     }
@@ -63,7 +64,8 @@ mod connections {
         let limits = Limits::default().connections_per_address(1).client_address(ClientAddress::forwarded_for(1));
         let fixture = with(limits).await;
         let from = |hops: &str| fixture.client("ana").header("x-forwarded-for", hops);
-        let _first = from("1.1.1.1").stream(&[]).await;
+        let first = from("1.1.1.1");
+        let _first = tokio::spawn(answering(first.clone(), first.stream(&[]).await));
         let _second = from("2.2.2.2").stream(&[]).await;
         let answer = from("9.9.9.9, 1.1.1.1").get("", &[]).await;
         is_refused(&answer, 429, "tooManyConnections");

@@ -22,6 +22,7 @@
 //! | `publish` | `POST /publish` |
 //! | `limits` | what a caller may use up |
 //! | `listeners` | other listeners than those of TCP, and how long connections live |
+//! | `living` | who gives place to whom at a limit |
 //! | `latency` | what clients have measured |
 //! | `revoke` | what is taken away while somebody listens, and stays away |
 //! | `refresh` | streams whose credentials end, and fresh ones for them |
@@ -45,6 +46,7 @@ mod heartbeat;
 mod latency;
 mod limits;
 mod listeners;
+mod living;
 mod online;
 mod poll;
 mod presence;

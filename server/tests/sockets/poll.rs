@@ -209,9 +209,9 @@ async fn it_has_a_rate_of_its_own_and_a_waiting_one_is_a_stream_among_the_others
     let limits = Limits::default().poll_rate(Rate::per_second(1).burst(3)).connections_per_user(1);
     let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth()).limits(limits)).await;
     let ana = fixture.client("ana");
-    let stream = fixture.stream("ana", &[]).await;
+    let stream = tokio::spawn(crate::fixture::answering(ana.clone(), fixture.stream("ana", &[]).await));
     ana.post("/poll", json!({"channels": []})).await.is_problem(429, "tooManyConnections");
-    drop(stream);
+    stream.abort();
     crate::fixture::eventually(|| fixture.hub.stats().connections == 0).await;
     let mut answer = ana.post("/poll", json!({"channels": []})).await;
     for _ in 0..50 {

@@ -239,7 +239,6 @@ async fn it_is_off_unless_the_hub_has_it_on() {
     let stream = fixture.stream("ana", &[]).await;
     assert!(stream.connected.data.get("aliveMs").is_none());
     let client = fixture.client("ana");
-    alive(&client, &stream).await.is_problem(404, "notFound");
     ask(&client, &stream, 1, &["news:1"]).await.is_problem(404, "notFound");
     client.get("/presence", &[("channel", "news:1")]).await.is_problem(404, "notFound");
     assert_eq!(fixture.hub.presence("*"), Err(tidings::PresenceError::Off));

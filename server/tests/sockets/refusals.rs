@@ -300,6 +300,7 @@ fn the_table_is_true() {
         ("heads", include_str!("heads.rs")),
         ("latency", include_str!("latency.rs")),
         ("limits", include_str!("limits.rs")),
+        ("living", include_str!("living.rs")),
         ("online", include_str!("online.rs")),
         ("poll", include_str!("poll.rs")),
         ("presence", include_str!("presence.rs")),

@@ -242,6 +242,22 @@ fn the_server_is_told_every_30_seconds_that_somebody_reads_the_stream() {
 }
 
 #[test]
+fn a_challenge_is_answered_at_once_by_a_server_without_presence_too() {
+    for alive_ms in [0, ALIVE] {
+        let mut rig = Rig::new();
+        rig.session.connect();
+        rig.settle();
+        rig.connected_with(alive_ms);
+        rig.done.clear();
+        rig.frame(Frame::Challenge);
+        let call = rig.sent_one();
+        assert_eq!((call.url.as_str(), call.body.as_deref()), ("/e/alive", Some(r#"{"connectionId":"n1"}"#)));
+        rig.status(call.number, 204);
+        assert_eq!(rig.session.state(), State::Open);
+    }
+}
+
+#[test]
 fn a_stream_that_the_server_does_not_know_is_opened_anew() {
     let mut rig = Rig::present();
     rig.live(30_000);

@@ -10,15 +10,15 @@ use super::*;
 use crate::{
     PresenceSettings,
     access::Channels,
-    admission::{Admissions, Bounds},
     auth::Identity,
     connection::Names,
+    connection_limits::{Bounds, ConnectionLimits, Holder},
     core::{Link, Start},
 };
 
 fn open(hub: &Hub, user: &str) -> Arc<Link> {
-    let bounds = Bounds { per_user: 10, per_address: 10, in_all: 10 };
-    let permit = Admissions::new(bounds).admit(None, None).unwrap();
+    let bounds = Bounds { per_user: 10, per_device: 10, per_address: 10, in_all: 10 };
+    let permit = ConnectionLimits::new(bounds).admit(Holder::default()).unwrap();
     let names = Names { user: Some(UserId::new(user).unwrap()), ..Names::default() };
     let channels = Channels { granted: vec!["room:1".parse().unwrap()], by_server: Vec::new() };
     hub.open(&Identity::anonymous(), names, channels, Vec::new(), Start::Head, permit)

@@ -1,0 +1,206 @@
+//! How many streams there are: of each user, on each device, from each address, in all. Who is counted holds a [`Permit`] as long as the
+//! stream is open, and gives it back by dropping it.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+use tidings_protocol::{DeviceId, UserId};
+
+/// The most streams.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) per_user: usize,
+    pub(crate) per_device: usize,
+    pub(crate) per_address: usize,
+    pub(crate) in_all: usize,
+}
+
+/// Those whose streams are counted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Scope {
+    User(UserId),
+    /// A device is one of a user's.
+    Device(UserId, DeviceId),
+    Address(IpAddr),
+    All,
+}
+
+/// Whose stream it is, and from where. Somebody anonymous is many, and so is not counted as a user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) user: Option<UserId>,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Holder {
+    /// Where a stream is counted, beside all: the narrowest first.
+    fn scopes(&self) -> impl Iterator<Item = Scope> {
+        let device = self.user.clone().zip(self.device.clone()).map(|(user, device)| Scope::Device(user, device));
+        let user = self.user.clone().map(Scope::User);
+        device.into_iter().chain(user).chain(self.address.map(Scope::Address))
+    }
+
+    /// Whether its streams are counted there.
+    fn is_in(&self, scope: &Scope) -> bool {
+        *scope == Scope::All || self.scopes().any(|own| own == *scope)
+    }
+}
+
+/// There is no place for another stream here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Full(pub(crate) Scope);
+
+#[derive(Debug)]
+pub(crate) struct ConnectionLimits(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    bounds: Bounds,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    scopes: HashMap<Scope, usize>,
+}
+
+/// One open stream, counted until this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it gives the place away"]
+pub(crate) struct Permit {
+    shared: Arc<Shared>,
+    /// As far as there are bounds for it.
+    holder: Holder,
+    is_released: AtomicBool,
+}
+
+impl ConnectionLimits {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self(Arc::new(Shared { bounds, counts: Mutex::default() }))
+    }
+
+    /// Whether one more would find room.
+    pub(crate) fn has_room(&self, holder: &Holder) -> Result<(), Full> {
+        self.0.bounds.room(&self.0.counts.lock(), holder)
+    }
+
+    /// Counts one more.
+    pub(crate) fn admit(&self, holder: Holder) -> Result<Permit, Full> {
+        let Shared { bounds, counts } = &*self.0;
+        let mut counts = counts.lock();
+        bounds.room(&counts, &holder)?;
+        let holder = Holder {
+            device: holder.device.filter(|_| bounds.per_device < usize::MAX),
+            address: holder.address.filter(|_| bounds.per_address < usize::MAX),
+            ..holder
+        };
+        counts.all += 1;
+        for scope in holder.scopes() {
+            *counts.scopes.entry(scope).or_default() += 1;
+        }
+        drop(counts);
+        Ok(Permit { shared: self.0.clone(), holder, is_released: AtomicBool::new(false) })
+    }
+}
+
+impl Bounds {
+    fn of(&self, scope: &Scope) -> usize {
+        match scope {
+            Scope::User(_) => self.per_user,
+            Scope::Device(..) => self.per_device,
+            Scope::Address(_) => self.per_address,
+            Scope::All => self.in_all,
+        }
+    }
+
+    fn room(&self, counts: &Counts, holder: &Holder) -> Result<(), Full> {
+        let is_full = |scope: &Scope| counts.scopes.get(scope).is_some_and(|count| *count >= self.of(scope));
+        if let Some(scope) = holder.scopes().find(is_full) {
+            return Err(Full(scope));
+        }
+        if counts.all >= self.in_all { Err(Full(Scope::All)) } else { Ok(()) }
+    }
+}
+
+impl Permit {
+    /// Whether it takes a place there.
+    pub(crate) fn is_counted_in(&self, scope: &Scope) -> bool {
+        !self.is_released.load(Ordering::Acquire) && self.holder.is_in(scope)
+    }
+
+    /// Gives the place among those of its holder away at once: the stream ends, however long its socket takes to notice. Among all it
+    /// is counted until then.
+    pub(crate) fn release(&self) {
+        if self.is_released.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let mut counts = self.shared.counts.lock();
+        for scope in self.holder.scopes() {
+            leave(&mut counts.scopes, &scope);
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.release();
+        self.shared.counts.lock().all -= 1;
+    }
+}
+
+fn leave<K: Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(user: &str, device: &str, address: u8) -> Holder {
+        Holder {
+            user: UserId::new(user).ok(),
+            device: DeviceId::new(device).ok(),
+            address: (address > 0).then(|| [10, 0, 0, address].into()),
+        }
+    }
+
+    #[test]
+    fn each_bound_holds_and_each_place_comes_back() {
+        let limits = ConnectionLimits::new(Bounds { per_user: 2, per_device: 1, per_address: 3, in_all: 4 });
+        let admit = |user: &str, device: &str, address: u8| limits.admit(holder(user, device, address));
+        let full = |admitted: Result<Permit, Full>| admitted.unwrap_err().0;
+
+        let first = admit("ana", "laptop", 1).unwrap();
+        let ana = UserId::new("ana").unwrap();
+        assert_eq!(full(admit("ana", "laptop", 2)), Scope::Device(ana.clone(), DeviceId::new("laptop").unwrap()));
+        let second = admit("ana", "phone", 2).unwrap();
+        assert_eq!(full(admit("ana", "", 0)), Scope::User(ana));
+        let guests = [admit("", "", 1).unwrap(), admit("", "", 1).unwrap()];
+        assert_eq!(full(admit("bob", "", 1)), Scope::Address([10, 0, 0, 1].into()));
+        assert_eq!(full(admit("bob", "laptop", 0)), Scope::All);
+
+        second.release();
+        assert_eq!(full(admit("ana", "", 0)), Scope::All, "its socket is there still");
+        drop(first);
+        assert_eq!(limits.has_room(&holder("bob", "", 1)), Ok(()));
+        let third = admit("ana", "laptop", 1).unwrap();
+        drop((second, third, guests));
+        let counts = limits.0.counts.lock();
+        assert_eq!((counts.all, counts.scopes.len()), (0, 0), "nothing stays behind");
+    }
+}

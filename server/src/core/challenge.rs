@@ -1,0 +1,77 @@
+//! Streams that nobody reads. A proxy may keep its end of a stream open when the page has gone, and take whatever is written. Where there
+//! is no place for another stream, those that were not heard of for longest are asked, and end where nobody answers.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use tidings_protocol::frame::{Closing, ClosingReason};
+
+use super::{Core, Link};
+use crate::{connection_limits::Scope, routing};
+
+/// Who has been heard of within this time is not asked again.
+const RECENT_MS: u64 = 5_000;
+/// When a client whose stream ended for want of an answer comes back.
+const RETRY_MS: u64 = 1_000;
+
+impl Core {
+    /// The streams counted there that were not heard of for longest, so many at most; without those that have been heard of since they
+    /// were opened, and just now.
+    pub(crate) fn unheard(&self, scope: &Scope, now_ms: u64, count: usize) -> Vec<Arc<Link>> {
+        let mut unheard = Vec::new();
+        {
+            let registry = self.registry.lock();
+            let mut look = |link: &Arc<Link>| {
+                if link.is_counted_in(scope) && link.may_be_challenged(now_ms) {
+                    unheard.push((link.heard_ms.load(Ordering::Relaxed), link.clone()));
+                }
+            };
+            match scope {
+                Scope::User(user) | Scope::Device(user, _) => {
+                    if let Some(slots) = registry.routes.get((routing::Kind::User, user.as_str())) {
+                        slots.for_each(|slot| look(&registry.links[slot]));
+                    }
+                }
+                Scope::Address(_) | Scope::All => registry.links.iter().for_each(|(_, link)| look(link)),
+            }
+        }
+        unheard.sort_by_key(|(heard_ms, _)| *heard_ms);
+        unheard.into_iter().take(count).map(|(_, link)| link).collect()
+    }
+
+    /// Asks whether somebody reads a stream.
+    pub(crate) fn challenge(&self, link: &Link) {
+        link.challenged.store(true, Ordering::Release);
+        link.state.lock().challenge();
+        link.wake();
+    }
+
+    /// The client of a stream has been heard of. Whether it had been asked.
+    pub(crate) fn hear(&self, link: &Link, now_ms: u64) -> bool {
+        link.heard_ms.store(now_ms, Ordering::Relaxed);
+        link.has_answered.store(true, Ordering::Relaxed);
+        link.challenged.swap(false, Ordering::AcqRel)
+    }
+
+    /// Ends a stream that nobody reads, and frees its place at once.
+    pub(crate) fn end_unanswered(&self, link: &Link) {
+        let closing = Closing { reason: ClosingReason::TooManyConnections, retry_ms: RETRY_MS };
+        link.state.lock().close(closing);
+        if let Some(permit) = &link.permit {
+            permit.release();
+        }
+        link.wake();
+    }
+
+    /// Whether a stream is open still.
+    pub(crate) fn is_open(&self, link: &Arc<Link>) -> bool {
+        self.registry.lock().links.get(link.slot).is_some_and(|held| Arc::ptr_eq(held, link))
+    }
+}
+
+impl Link {
+    fn may_be_challenged(&self, now_ms: u64) -> bool {
+        let heard_ms = self.heard_ms.load(Ordering::Relaxed);
+        let is_recent = self.has_answered.load(Ordering::Relaxed) && now_ms.saturating_sub(heard_ms) < RECENT_MS;
+        !self.is_bare && !is_recent
+    }
+}
