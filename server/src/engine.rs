@@ -11,6 +11,7 @@
 //! | `page` | what reads and tails yield, and why they cannot |
 //! | `summary` | routing keys, and when each was used last in the part of the log that has left |
 //! | `retention` | how old a record is, whatever the wall clock says |
+//! | `server_clock` | deadlines by the clock of a log's server |
 //! | `metadata` | the small map |
 //!
 //! What every engine promises:
@@ -45,6 +46,7 @@ mod memory;
 mod metadata;
 mod page;
 mod retention;
+mod server_clock;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod summary;
@@ -58,6 +60,7 @@ pub use memory::{Memory, MemoryBuilder};
 pub use metadata::Metadata;
 pub use page::{AppendError, Batch, EngineError, Location, ReadError, Source};
 pub use retention::{AgeClock, Retention};
+pub use server_clock::ServerClock;
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, OpenErrorKind, Sqlite, SqliteBuilder};
 pub use summary::{RoutingKey, Summary};

@@ -14,7 +14,7 @@
 //! |---|---|
 //! | `builder`, `schema`, `error` | settings, opening and what is refused then; the tables and functions; what can go wrong |
 //! | `session`, `tls` | a connection with its prepared statements; encryption |
-//! | `writer`, `clock` | group commit; deadlines by the server's clock |
+//! | `writer` | group commit |
 //! | `listener`, `tail` | how a handle learns that the log has grown; following the log |
 //! | `log`, `metadata` | reading, trimming; the map beside the log |
 //!
@@ -22,7 +22,6 @@
 #![deny(missing_docs)]
 
 mod builder;
-mod clock;
 mod error;
 mod listener;
 mod log;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use tidings::{
-    engine::{AppendError, Receipt, RoutingKey, Source},
+    engine::{AppendError, Receipt, RoutingKey, ServerClock, Source},
     record::Entry,
 };
 use tidings_protocol::Cursor;
@@ -22,7 +22,6 @@ use tokio::{
 use tokio_postgres::{Row, Statement};
 
 use crate::{
-    clock::ServerClock,
     log::Log,
     session::{Access, Session},
 };

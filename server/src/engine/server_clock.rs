@@ -1,4 +1,4 @@
-//! Deadlines by the server's clock, so that the server itself refuses what comes too late.
+//! Deadlines by the clock of the server that holds a log, so that the server itself refuses what comes too late.
 
 use std::collections::VecDeque;
 
@@ -7,24 +7,26 @@ use tokio::time::Instant;
 /// So many answers are remembered. More would outlive a server's clock that was set back.
 const SAMPLES: usize = 16;
 
-/// Where the server's clock stands, as far as its answers tell. A time in an answer is from before the answer arrived; so what is
-/// reckoned from it is never ahead of the server's clock, and a deadline never later than it should be.
+/// Where the clock of a log's server stands, as far as its answers tell; for engines whose log is on a server. A time in an answer is
+/// from before the answer arrived; so what is reckoned from it is never ahead of the server's clock, and a deadline never later than it
+/// should be.
 #[derive(Debug, Default)]
-pub(crate) struct ServerClock {
+pub struct ServerClock {
     samples: VecDeque<(Instant, i64)>,
 }
 
 impl ServerClock {
     /// An answer with this time, in milliseconds since 1970, has arrived right now.
-    pub(crate) fn heard(&mut self, server_ms: i64) {
+    pub fn heard(&mut self, server_ms: i64) {
         if self.samples.len() == SAMPLES {
             self.samples.pop_front();
         }
         self.samples.push_back((Instant::now(), server_ms));
     }
 
-    /// The server's time at this moment, or a little before.
-    pub(crate) fn at(&self, moment: Instant) -> i64 {
+    /// The server's time at this moment, or a little before, in milliseconds since 1970; `i64::MIN` where nothing was heard.
+    #[must_use]
+    pub fn at(&self, moment: Instant) -> i64 {
         let reckon = |(heard, server_ms): &(Instant, i64)| {
             let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4);
             let later = millis(moment.saturating_duration_since(*heard));

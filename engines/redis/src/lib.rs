@@ -1,0 +1,202 @@
+//! The log of Tidings in Redis (6.2 or newer): many hubs, equal among themselves, on the server that is there.
+//!
+//! ```no_run
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tidings::Hub;
+//! use tidings_redis::Redis;
+//!
+//! let engine = Redis::open("rediss://tidings:password@redis.example").await?;
+//! let hub = Hub::builder().engine(engine).build().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! | module | does |
+//! |---|---|
+//! | `builder`, `error` | settings, opening and what is refused then; what can go wrong |
+//! | `link` | a connection that is made when it is needed, and the scripts |
+//! | `writer` | group commit |
+//! | `listener`, `tail` | how a handle learns that the log has grown; following the log |
+//! | `log`, `metadata` | reading, trimming; the map beside the log |
+//!
+//! What has to be done in one piece is a script (`*.lua`), which Redis runs without anything in between. The README says what is
+//! guaranteed after which fault, and what is refused when a log is opened.
+#![deny(missing_docs)]
+
+mod builder;
+mod error;
+mod link;
+mod listener;
+mod log;
+mod metadata;
+mod tail;
+mod writer;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+pub use builder::RedisBuilder;
+pub use error::{OpenError, OpenErrorKind};
+use log::Log;
+use tidings::{
+    engine::{
+        AppendError, Bounds, Engine, EngineError, Limit, Limits, Location, Metadata, ReadError, Receipt, RoutingKey,
+        Tail, Trim,
+    },
+    record::{Entry, Record},
+};
+use tidings_protocol::Cursor;
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::AbortHandle,
+    time::{Instant, timeout},
+};
+use writer::{Job, Late, Stored};
+
+/// A log in a few keys of a Redis server. Any number of handles, in one process or on many machines, may use one log at the same time;
+/// clones are one handle.
+#[derive(Clone)]
+pub struct Redis {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    builder: RedisBuilder,
+    log: Arc<Log>,
+    jobs: mpsc::Sender<Job>,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Handle {
+    fn end(&self) {
+        self.log.close();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redis").field("name", &self.handle.log.settings.name).finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    /// Opens the log `tidings` of this server, and makes it where it is not there. See [`builder`](Self::builder) for the URL.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]: the URL is wrong, the server cannot be reached or cannot serve as a log, or the log is of another version.
+    pub async fn open(url: impl AsRef<str>) -> Result<Self, OpenError> {
+        Self::builder(url).open().await
+    }
+
+    /// Settings of a log on this server: `redis://user:password@host:port/database`, or `rediss://…`, which encrypts the connection and
+    /// verifies the server by the certificates that the system trusts.
+    pub fn builder(url: impl AsRef<str>) -> RedisBuilder {
+        RedisBuilder::new(url.as_ref())
+    }
+
+    /// The name of the log: its keys are `{name}log`, `{name}head` and so on.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.handle.log.settings.name
+    }
+
+    /// The settings that this handle was opened with, to open another one.
+    pub fn again(&self) -> RedisBuilder {
+        self.handle.builder.clone()
+    }
+}
+
+#[async_trait]
+impl Engine for Redis {
+    async fn append(&self, entries: Vec<Arc<Entry>>, deadline: Duration) -> Result<Vec<Receipt>, AppendError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let began = Instant::now();
+        let until = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(1 << 30));
+        // Here and not in the writer, whose time everybody shares.
+        let entries = entries.iter().map(|entry| Stored::from(&**entry)).collect();
+        let claimed = Arc::new(AtomicBool::new(false));
+        let (reply, answer) = oneshot::channel();
+        let job = Job { entries, deadline: until, claimed: claimed.clone(), reply };
+        let outcome = tokio::time::timeout_at(until, async {
+            self.handle.jobs.send(job).await.ok()?;
+            answer.await.ok()
+        });
+        match outcome.await {
+            Ok(Some(outcome)) => outcome,
+            // Whoever is first decides: what the writer has not sent it never will.
+            failed => {
+                let is_certain = !claimed.swap(true, Ordering::AcqRel);
+                let source = if failed.is_err() { Late.into() } else { log::closed().0 };
+                Err(if is_certain { AppendError::Refused(source) } else { AppendError::Unknown(source) })
+            }
+        }
+    }
+
+    fn tail(&self, after: Cursor) -> Tail {
+        tail::tail(&self.handle.log, after)
+    }
+
+    async fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
+        self.handle.log.read(after, limit).await
+    }
+
+    async fn bounds(&self) -> Result<Bounds, EngineError> {
+        self.handle.log.bounds().await
+    }
+
+    async fn at(&self, seq: u64) -> Result<Option<Cursor>, EngineError> {
+        self.handle.log.at(seq).await
+    }
+
+    async fn locate(&self, cursors: &[Cursor]) -> Result<Vec<Location>, EngineError> {
+        self.handle.log.locate(cursors).await
+    }
+
+    async fn moved(&self, keys: &[RoutingKey]) -> Result<Vec<u64>, EngineError> {
+        self.handle.log.moved(keys).await
+    }
+
+    async fn trim(&self) -> Result<Trim, EngineError> {
+        self.handle.log.trim().await
+    }
+
+    fn metadata(&self) -> &dyn Metadata {
+        &*self.handle.log
+    }
+
+    fn limits(&self) -> Limits {
+        Limits::default().batch(writer::GROUP_ENTRIES).entry_bytes(writer::GROUP_BYTES)
+    }
+
+    async fn close(&self) {
+        // What was handed over before is finished, as far as the server lets it be.
+        let (reply, answer) = oneshot::channel();
+        let last = Job { entries: Vec::new(), deadline: Instant::now(), claimed: Arc::default(), reply };
+        if self.handle.jobs.send(last).await.is_ok() {
+            let _ = timeout(log::DEADLINE, answer).await;
+        }
+        self.handle.end();
+        self.handle.log.disconnect().await;
+    }
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,322 @@
+//! Reading and trimming.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use redis::{Client, FromRedisValue, ScriptInvocation};
+use tidings::{
+    engine::{AgeClock, Bounds, EngineError, Limit, Location, ReadError, RoutingKey, Trim},
+    record::{Entry, Record},
+};
+use tidings_protocol::Cursor;
+use tokio::sync::watch;
+
+use crate::{
+    builder::{Settings, VERSION},
+    link::{self, CREATE, Failed, LOCATE, Link, PAGE, TRIM},
+};
+
+/// How long one question to the server may take.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(8);
+/// A page of a tail: so long that the hub still learns of a dead server within 5 s.
+pub(crate) const TAIL_DEADLINE: Duration = Duration::from_secs(2);
+/// How many records one page holds at most, for the server does nothing else meanwhile; a longer read is made of several.
+const PAGE_RECORDS: usize = 1_000;
+/// How many records one step of trimming removes at most, for the same reason.
+const TRIM_RECORDS: u64 = 1_000;
+/// Numbers beyond this a script cannot tell from others; no log gets there.
+const MOST: u64 = 1 << 53;
+
+/// The keys of a log. The name in braces keeps them together.
+pub(crate) struct Keys {
+    pub(crate) log: String,
+    pub(crate) keys: String,
+    pub(crate) head: String,
+    summary: String,
+    tags: String,
+    pub(crate) metadata: String,
+}
+
+impl Keys {
+    pub(crate) fn of(name: &str) -> Self {
+        let key = |what| format!("{{{name}}}{what}");
+        Self {
+            log: key("log"),
+            keys: key("keys"),
+            head: key("head"),
+            summary: key("summary"),
+            tags: key("tags"),
+            metadata: key("metadata"),
+        }
+    }
+}
+
+/// What the handle and its tasks share.
+pub(crate) struct Log {
+    pub(crate) client: Client,
+    pub(crate) settings: Settings,
+    pub(crate) keys: Keys,
+    /// For pages, which may be long;
+    pages: Link,
+    /// and for all else.
+    pub(crate) short: Link,
+    /// As far as this handle knows the log to go; tails wait for it to grow.
+    pub(crate) grown: watch::Sender<u64>,
+    clock: Mutex<Option<AgeClock>>,
+    closed: AtomicBool,
+}
+
+pub(crate) fn closed() -> EngineError {
+    EngineError("the log was closed".into())
+}
+
+/// Where the log begins and ends, when it was trimmed last, and what the time is, as scripts say it.
+struct Head {
+    bounds: Bounds,
+    clock_ms: u64,
+    now_ms: u64,
+}
+
+type HeadTexts = (u32, u64, u64, u32, u32, u64, u64, Vec<Option<u32>>);
+/// Number, tag, the tag before, routing keys, entry.
+type Row = (u64, u32, u32, String, Vec<u8>);
+type PageTexts = (u32, u64, u64, u32, u32, Option<u32>, Vec<Row>);
+
+fn bounds(epoch: u32, first: u64, last: u64, base_tag: u32, last_tag: u32) -> Bounds {
+    Bounds { epoch, first, last, base_tag: Some(base_tag), last_tag: Some(last_tag) }
+}
+
+/// What can be said of a cursor in a log of these bounds that has this tag at its number.
+fn location(log: &Bounds, tag: Option<u32>, cursor: Cursor) -> Location {
+    if cursor.epoch != log.epoch {
+        return Location::Epoch;
+    }
+    if cursor.seq > log.last {
+        return Location::Diverged;
+    }
+    match tag {
+        Some(tag) if tag != cursor.tag => Location::Diverged,
+        None if cursor.seq >= log.first => Location::Diverged,
+        None => Location::Forgotten,
+        Some(_) if cursor.seq < log.first - 1 => Location::Trimmed,
+        Some(_) => Location::Held,
+    }
+}
+
+impl Log {
+    pub(crate) fn new(client: Client, settings: Settings) -> Self {
+        Self {
+            keys: Keys::of(&settings.name),
+            pages: Link::new(client.clone()),
+            short: Link::new(client.clone()),
+            client,
+            settings,
+            grown: watch::Sender::new(0),
+            clock: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        // Tails look whether they may go on.
+        self.grown.send_modify(|_| {});
+    }
+
+    /// Lets go of the connections.
+    pub(crate) async fn disconnect(&self) {
+        self.pages.close().await;
+        self.short.close().await;
+    }
+
+    pub(crate) fn check_open(&self) -> Result<(), EngineError> {
+        if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
+    }
+
+    /// The log goes as far as this at least.
+    pub(crate) fn grew(&self, to: u64) {
+        self.grown.send_if_modified(|grown| std::mem::replace(grown, to.max(*grown)) < to);
+    }
+
+    /// Makes the log where it is not there; its version.
+    pub(crate) async fn create(&self) -> Result<u32, Failed> {
+        let Keys { log, keys, head, summary, tags, .. } = &self.keys;
+        let mut call = CREATE.prepare_invoke();
+        call.key(log).key(keys).key(head).key(summary).key(tags);
+        call.arg(VERSION).arg(fastrand::u32(1..));
+        self.short.run(DEADLINE, &call).await
+    }
+
+    /// Runs a script that reads the log. A server that lost everything has no log any more: then a new one begins, of which everybody is
+    /// told.
+    async fn run<T: FromRedisValue>(
+        &self,
+        link: &Link,
+        deadline: Duration,
+        call: &ScriptInvocation<'_>,
+    ) -> Result<T, EngineError> {
+        self.check_open()?;
+        match link.run(deadline, call).await {
+            Err(Failed::Server(error)) if link::is_gone(&error) => {
+                tracing::error!(name = %self.settings.name, "the Redis server has lost the log; a new one begins");
+                self.create().await?;
+                Ok(link.run(deadline, call).await?)
+            }
+            answer => Ok(answer?),
+        }
+    }
+
+    async fn head(&self, seqs: impl Iterator<Item = u64>) -> Result<(Head, Vec<Option<u32>>), EngineError> {
+        let mut call = LOCATE.prepare_invoke();
+        call.key(&self.keys.log).key(&self.keys.tags).key(&self.keys.head);
+        for seq in seqs {
+            call.arg(seq.min(MOST));
+        }
+        let (epoch, first, last, base_tag, last_tag, clock_ms, now_ms, tags): HeadTexts =
+            self.run(&self.short, DEADLINE, &call).await?;
+        Ok((Head { bounds: bounds(epoch, first, last, base_tag, last_tag), clock_ms, now_ms }, tags))
+    }
+
+    pub(crate) async fn bounds(&self) -> Result<Bounds, EngineError> {
+        Ok(self.head(std::iter::empty()).await?.0.bounds)
+    }
+
+    pub(crate) async fn locate(&self, cursors: &[Cursor]) -> Result<Vec<Location>, EngineError> {
+        let (head, tags) = self.head(cursors.iter().map(|cursor| cursor.seq)).await?;
+        let tags = tags.into_iter().chain(std::iter::repeat(None));
+        Ok(cursors.iter().zip(tags).map(|(cursor, tag)| location(&head.bounds, tag, *cursor)).collect())
+    }
+
+    pub(crate) async fn at(&self, seq: u64) -> Result<Option<Cursor>, EngineError> {
+        let (head, tags) = self.head(std::iter::once(seq)).await?;
+        let log = head.bounds;
+        let is_held = (log.first - 1..=log.last).contains(&seq);
+        Ok(tags.first().copied().flatten().filter(|_| is_held).map(|tag| Cursor { epoch: log.epoch, seq, tag }))
+    }
+
+    pub(crate) async fn moved(&self, keys: &[RoutingKey]) -> Result<Vec<u64>, EngineError> {
+        self.check_open()?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut scores = redis::cmd("ZMSCORE");
+        scores.arg(&self.keys.summary);
+        for RoutingKey(key) in keys {
+            scores.arg(key.cast_signed());
+        }
+        let mut both = redis::pipe();
+        // As numbers of 64 bits they would be rounded; as text they are what was stored.
+        both.atomic().add_command(scores).cmd("HGET").arg(&self.keys.head).arg("floor");
+        let answer = self.short.ask(DEADLINE, async |connection| both.query_async(connection).await);
+        let (scores, floor): (Vec<Option<f64>>, Option<u64>) = answer.await?;
+        let floor = floor.ok_or_else(|| EngineError("the log is not there".into()))?;
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of records, below 2^53")]
+        Ok(scores.into_iter().map(|score| score.map_or(floor, |score| score as u64)).collect())
+    }
+
+    pub(crate) async fn trim(&self) -> Result<Trim, EngineError> {
+        let (head, _) = self.head(std::iter::empty()).await?;
+        let now = {
+            let mut clock = self.clock.lock();
+            clock.get_or_insert_with(|| AgeClock::starting_at(head.clock_ms)).follow(head.now_ms)
+        };
+        let Keys { log, keys, head, summary, tags, .. } = &self.keys;
+        let Settings { retention, summary_keys, summary_tags, .. } = &self.settings;
+        let age = u64::try_from(retention.age.as_millis()).unwrap_or(MOST);
+        let mut call = TRIM.prepare_invoke();
+        call.key(log).key(keys).key(head).key(summary).key(tags);
+        for number in [retention.records, retention.bytes, age, TRIM_RECORDS, *summary_keys, *summary_tags, now] {
+            call.arg(number.min(MOST));
+        }
+        let (removed, more): (u64, u8) = self.run(&self.short, DEADLINE, &call).await?;
+        Ok(Trim { removed, more: more == 1 })
+    }
+
+    pub(crate) async fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
+        let mut records = self.page(after, limit, DEADLINE).await?;
+        // What is longer than a page goes on after it; an error there is told by the next read.
+        while let Some(last) = records.last()
+            && records.len().is_multiple_of(PAGE_RECORDS)
+            && records.len() < limit.records
+        {
+            let taken: usize = records.iter().map(|record| record.entry.payload.get().len()).sum();
+            if taken >= limit.bytes {
+                break;
+            }
+            let rest = Limit { records: limit.records - records.len(), bytes: limit.bytes - taken };
+            let next = Cursor { seq: last.seq, tag: last.tag, ..after };
+            match self.page(next, rest, DEADLINE).await {
+                Ok(page) if !page.is_empty() => records.extend(page),
+                _ => break,
+            }
+        }
+        Ok(records)
+    }
+
+    /// The records after `after`, as far as one page goes.
+    pub(crate) async fn page(&self, after: Cursor, limit: Limit, deadline: Duration) -> Result<Vec<Record>, ReadError> {
+        let mut call = PAGE.prepare_invoke();
+        call.key(&self.keys.log).key(&self.keys.tags).key(&self.keys.head);
+        call.arg(after.seq.min(MOST)).arg(limit.records.min(PAGE_RECORDS)).arg((limit.bytes as u64).min(MOST));
+        let (epoch, first, last, base_tag, last_tag, tag, rows): PageTexts =
+            self.run(&self.pages, deadline, &call).await?;
+        let log = bounds(epoch, first, last, base_tag, last_tag);
+        match location(&log, tag, after) {
+            Location::Held => {}
+            Location::Trimmed => return Err(ReadError::Trimmed { base: log.base() }),
+            Location::Forgotten => return Err(ReadError::Forgotten),
+            Location::Diverged => return Err(ReadError::Diverged),
+            Location::Epoch => return Err(ReadError::Epoch),
+        }
+        self.grew(log.last);
+        if rows.is_empty() && after.seq < log.last && limit.records > 0 {
+            return Err(self.damaged(after.seq + 1, log.end(), None));
+        }
+        let mut records: Vec<Record> = Vec::with_capacity(rows.len());
+        for row in rows {
+            let before = records.last().map_or(after, |last| Cursor { seq: last.seq, tag: last.tag, ..after });
+            match self.record(row, before) {
+                Ok(record) => records.push(record),
+                // Those before it first.
+                Err(_) if !records.is_empty() => break,
+                Err(damage) => return Err(damage),
+            }
+        }
+        Ok(records)
+    }
+
+    /// The record of a row, if it is the one after `before` and is what was written.
+    fn record(&self, (seq, tag, follows, routing, entry): Row, before: Cursor) -> Result<Record, ReadError> {
+        if seq != before.seq + 1 {
+            // Rows are missing; the next one says what it follows.
+            return Err(self.damaged(before.seq + 1, Cursor { seq: seq - 1, tag: follows, ..before }, None));
+        }
+        let at = Cursor { seq, tag, ..before };
+        if follows != before.tag {
+            return Err(self.damaged(seq, at, None));
+        }
+        match Entry::from_bytes(&entry) {
+            Ok(entry) => Ok(Record { seq, tag, entry: Arc::new(entry) }),
+            Err(_) => {
+                let keys = routing.split(' ').filter_map(|key| key.parse::<i64>().ok());
+                Err(self.damaged(seq, at, Some(keys.map(|key| RoutingKey(key.cast_unsigned())).collect())))
+            }
+        }
+    }
+
+    fn damaged(&self, from: u64, through: Cursor, keys: Option<Vec<RoutingKey>>) -> ReadError {
+        let whom = if keys.is_some() { "streams of their routing keys" } else { "all streams" };
+        tracing::error!(
+            name = %self.settings.name, from, through = through.seq, concerns = whom,
+            remedy = "restore a backup, or keep the log as it is: whoever may have missed something is told `gap`",
+            "records of the log are damaged or missing and cannot be delivered"
+        );
+        ReadError::Damaged { through, keys }
+    }
+}

@@ -1,0 +1,24 @@
+-- The head of the log with the tag at a number, and the records that follow, as far as the limits go.
+-- KEYS: log, tags, head. ARGV: after, how many, payload bytes.
+local head = redis.call('HMGET', KEYS[3], 'epoch', 'first', 'last', 'base', 'tag')
+if not head[1] then return redis.error_reply('TIDINGSGONE the log is not there') end
+local after, first, last = tonumber(ARGV[1]), tonumber(head[2]), tonumber(head[3])
+local at = tag_at(head, after)
+local rows = {}
+if after >= first - 1 and after < last then
+    local taken, left, from = 0, tonumber(ARGV[2]), after + 1
+    while left > 0 and from <= last do
+        -- Not all at once: a page is bounded by bytes, too.
+        local some = redis.call('XRANGE', KEYS[1], id(from), id(last), 'COUNT', math.min(left, 64))
+        if #some == 0 then break end
+        for _, row in ipairs(some) do
+            local f = row[2]
+            rows[#rows + 1] = { string.match(row[1], '^%d+'), f[2], f[4], f[14], f[16] }
+            taken = taken + tonumber(f[12])
+            left = left - 1
+            if taken >= tonumber(ARGV[3]) then left = 0 break end
+        end
+        from = tonumber(string.match(some[#some][1], '^%d+')) + 1
+    end
+end
+return { head[1], head[2], head[3], head[4], head[5], at, rows }
