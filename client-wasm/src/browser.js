@@ -3,49 +3,44 @@
 //
 // Whatever a server sends, reading it must not throw.
 
-// What the driver is told of, each by its number. Frames with a name have the number of their name.
-const NAMES = ['message', 'connected', 'subscribed', 'backfill', 'gap', 'heartbeat', 'revoked', 'closing', 'error', 'presence']
-const WORLD = ['online', 'pagehide', 'pageshow', 'visibilitychange']
-/** What a page in the background is told, by what that is the same as: it is about to stand still, or goes on. */
-const STANDING = { freeze: 'pagehide', resume: 'pageshow' }
-const FIRST_OF_WORLD = 10
+// ---- the table: made from Rust's `codec` by its test
 const RECORD = 0
 const BACKFILL = 3
+const ERROR = 8
 const PRESENCE = 9
-const TICK = 14
-const FLUSH = 15
-const ANSWER = 16
-const GARBLED = 17
-const UNSUPPORTED = 18
-// 19 to 24 are told by `tabs.js`.
-/** Who is online, or came, or left: heard as records are, by handlers of its own. */
-const NEWS = 25
-const CHUNK = 26
-const REFUSED = 27
-/** Something threw outside of any call of the driver's. */
-const BROKEN = 28
-const CHALLENGE = 29
-/** The server asks whether somebody reads the stream: a frame beside those of `NAMES`. */
-const ASKS = 'challenge'
-
-/** What the session reads in which frame and answer, in this order. */
+const ONLINE = 11
+const TICK = 15
+const FLUSH = 16
+const ANSWER = 17
+const GARBLED = 18
+const UNSUPPORTED = 19
+const NEWS = 26
+const CHUNK = 27
+const REFUSED = 28
+const BROKEN = 29
+const TOKEN = 1
+const PROBE = 2
+const REPORT = 3
+const UNKNOWN = 4294967295
+const FRAMES = ['message', 'connected', 'subscribed', 'backfill', 'gap', 'heartbeat', 'revoked', 'closing', 'error', 'presence', 'challenge']
+const WORLD = ['online', 'pagehide', 'pageshow', 'visibilitychange']
 const FIELDS = {
   connected: 'connectionId channels rejected resumed heartbeatMs expiresIn aliveMs timestampMs userId',
   subscribed: 'requestId channels addressed cursor',
   gap: 'channels addressed cursor requestId reason',
   revoked: 'channels addressed code',
-  presence: 'rejected',
   closing: 'retryMs reason',
+  presence: 'rejected',
 }
 const ANSWERED = 'status retryAfterMs code rejected ticket expiresIn userId detail'
+const EVENT = 'cursor channel to requestId'
+const EXCEPT = 'userId sessionId deviceId'
+const SETTINGS = 'deviceId sessionId since idleMs shareConnection reconnect baseMs capMs maxAttempts latency url withCredentials debugs'
+// ---- end of the table
 
-// Who is asked, by the numbers of `Ask`.
-const TOKEN = 1
-const PROBE = 2
-const REPORT = 3
+/** What a page in the background is told, by what that is the same as: it is about to stand still, or goes on. */
+const STANDING = { freeze: 'pagehide', resume: 'pageshow' }
 
-/** The route of a record whose channel has not been looked up. */
-const UNKNOWN = 0xffffffff
 /** The longest delay of a timer; a longer one would wrap around and fire at once. */
 const LONGEST_MS = 0x7fffffff
 
@@ -114,7 +109,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     if (!record) return tell(GARBLED, 0, type)
     // The stream says it as the `id:`; the application, here and in other tabs, finds it in the event.
     record.cursor = lastEventId
-    browser.frame = `{"cursor":"${lastEventId}",${data.slice(data.indexOf('{') + 1)}`
+    browser.frame = { type, data }
     // Its time is on the same clock, and asking for another costs more than all the rest here.
     heard(RECORD, record, timeStamp)
   })
@@ -126,23 +121,24 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     tell(
       what,
       route ?? UNKNOWN,
-      more ? `${lines(record, 'cursor channel to requestId')}\n${hidden(record)}` : line(cursor),
+      more ? `${lines(record, EVENT)}\n${lines(except, EXCEPT)}` : line(cursor),
       record,
       now,
     )
   }
-  const control = guarded(({ type, data, lastEventId }) => {
-    if (type === ASKS) return tell(CHALLENGE)
-    const what = NAMES.indexOf(type)
-    if (type === 'heartbeat' || type === 'error') return tell(what, 0, lastEventId)
+  const control = guarded(({ type, data, lastEventId, call }) => {
+    const what = FRAMES.indexOf(type)
+    if (!FIELDS[type] && what !== BACKFILL) return tell(what, 0, lastEventId)
     const value = object(data)
-    browser.frame = data
+    browser.frame = { type, data }
+    // The tab that leads asked for it in its own name.
+    if (call) value.requestId = call
     if (value && what === BACKFILL) heard(what, value)
     else if (value && what === PRESENCE && value.code === undefined) heard(NEWS, value)
     else if (!value || !tell(what, 0, `${lastEventId}\n${lines({ ...value, rejected: what === PRESENCE ? [value] : value.rejected, timestampMs: time(value) }, FIELDS[type])}`)) tell(GARBLED, 0, type)
   })
   const befell = guarded(({ type, target }) => {
-    if (type !== 'visibilitychange' || !target.hidden) tell(FIRST_OF_WORLD + WORLD.indexOf(STANDING[type] ?? type))
+    if (type !== 'visibilitychange' || !target.hidden) tell(ONLINE + WORLD.indexOf(STANDING[type] ?? type))
   })
 
   const ask = async (whom, url, body) => {
@@ -193,19 +189,19 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     for (;;) {
       const { value } = await reader.read().catch(() => ({}))
       if (source !== own) return
-      if (!value) return tell(NAMES.indexOf('error'))
+      if (!value) return tell(ERROR)
       tell(CHUNK, value.length, '', value)
     }
   }
 
   /** A closed source is silent by the standard; one that somebody replaced the global with may not be. */
   const listen = (verb) => {
-    for (const name of [...NAMES, ASKS]) source[verb + 'EventListener'](name, name === 'message' ? hear : control)
+    for (const name of FRAMES) source[verb + 'EventListener'](name, name === 'message' ? hear : control)
   }
 
   const browser = {
-    /** The data of the stream's current frame, its own or what another tab handed on. */
-    frame: '',
+    /** The stream's current frame, its own or what another tab handed on. */
+    frame: {},
 
     /** Opens a stream. It never reconnects by itself: it is closed upon its first error. */
     open(url) {
@@ -234,13 +230,19 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     },
 
     hold(data) {
-      browser.frame = decoded(data)
+      browser.frame = { type: 'message', data: decoded(data) }
+    },
+
+    relayed(lastEventId, call) {
+      const { type, data } = browser.frame
+      if (type === 'message') hear({ type, data, lastEventId })
+      else control({ type, data, lastEventId, call })
     },
 
     dispatch(...message) {
       const [type, data, lastEventId] = message.map(decoded)
       if (type === 'message') hear({ type, data, lastEventId })
-      else if (type === ASKS || NAMES.includes(type)) control({ type, data, lastEventId })
+      else if (FRAMES.includes(type)) control({ type, data, lastEventId })
     },
 
     /** Asks the application or the server; without a body it is a GET. */
@@ -347,12 +349,9 @@ const lines = (object, names) =>
     .map((name) => line(object?.[name]))
     .join('\n')
 
-/** From whom a record is hidden. */
-export const hidden = (record) => lines(record?.except, 'userId sessionId deviceId')
-
 /** The options of a client that are texts, numbers and truths. A `since` that is empty is one that cannot be read. */
 export const settings = ({ since, latencySample, onDebug, ...options }) =>
   lines(
     { ...options, ...options.reconnect, since: since === '' ? '?' : since, latency: latencySample * 2 ** 32, debugs: !!onDebug },
-    'deviceId sessionId since idleMs shareConnection reconnect baseMs capMs maxAttempts latency url withCredentials debugs',
+    SETTINGS,
   )

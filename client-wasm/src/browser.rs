@@ -4,12 +4,11 @@
 //! linking them for timer and clock alone costs it 1.6 KB of gzip, and reading options with `serde-wasm-bindgen` 19.
 
 pub(crate) mod batch;
-pub(crate) mod frames;
 pub(crate) mod tabs;
 
 use wasm_bindgen::prelude::*;
 
-/// What the browser calls: with what happened (an [`occasion`]), a number, the time, a text and a value. Says whether it
+/// What the browser calls: with what happened (one of the [`signals`](crate::codec::signals)), a number, the time, a text and a value. Says whether it
 /// could read the value.
 pub(crate) type Callback = Closure<dyn Fn(u32, u32, f64, String, JsValue) -> bool>;
 
@@ -37,15 +36,18 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(crate) fn listen(this: &Browser, on: bool);
     #[wasm_bindgen(method)]
-    pub(crate) fn remember(this: &Browser, occasion: u32, record: &JsValue, route: u32);
+    pub(crate) fn remember(this: &Browser, signal: u32, record: &JsValue, route: u32);
     #[wasm_bindgen(method)]
     pub(crate) fn forget(this: &Browser);
     /// Hands a frame in as an `EventSource` would.
     #[wasm_bindgen(method)]
     pub(crate) fn dispatch(this: &Browser, name: &[u8], data: &[u8], id: &[u8]);
-    /// This frame is being read.
+    /// This event is being read.
     #[wasm_bindgen(method)]
     pub(crate) fn hold(this: &Browser, data: &[u8]);
+    /// Hands a frame in that came from another tab, with this `id:`, and as the answer to this call if it is of the past.
+    #[wasm_bindgen(method)]
+    pub(crate) fn relayed(this: &Browser, id: &str, call: Option<&str>);
     #[wasm_bindgen(method)]
     pub(crate) fn end(this: &Browser);
 
@@ -68,8 +70,6 @@ extern "C" {
     pub(crate) fn item(list: &JsValue, index: u32) -> JsValue;
     /// When a record was accepted, by the server's clock; `NaN` where it does not say.
     pub(crate) fn time(object: &JsValue) -> f64;
-    /// From whom a record is hidden: the user, the session and the device, each on a line.
-    pub(crate) fn hidden(record: &JsValue) -> String;
 
     #[wasm_bindgen(js_name = isElsewhere)]
     pub(crate) fn is_elsewhere(url: &str) -> bool;
@@ -86,40 +86,6 @@ extern "C" {
     pub(crate) fn agreed_device_id() -> JsValue;
     #[wasm_bindgen(js_name = randomId)]
     pub(crate) fn random_id() -> String;
-}
-
-/// What happened, by the numbers of `browser.js`.
-pub(crate) mod occasion {
-    pub(crate) const RECORD: u32 = 0;
-    pub(crate) const CONNECTED: u32 = 1;
-    pub(crate) const SUBSCRIBED: u32 = 2;
-    pub(crate) const BACKFILL: u32 = 3;
-    pub(crate) const GAP: u32 = 4;
-    pub(crate) const HEARTBEAT: u32 = 5;
-    pub(crate) const REVOKED: u32 = 6;
-    pub(crate) const CLOSING: u32 = 7;
-    pub(crate) const ERROR: u32 = 8;
-    pub(crate) const PRESENCE: u32 = 9;
-    pub(crate) const ONLINE: u32 = 10;
-    pub(crate) const HIDDEN: u32 = 11;
-    pub(crate) const BACK: u32 = 12;
-    pub(crate) const SHOWN: u32 = 13;
-    pub(crate) const TICK: u32 = 14;
-    pub(crate) const FLUSH: u32 = 15;
-    pub(crate) const ANSWER: u32 = 16;
-    pub(crate) const GARBLED: u32 = 17;
-    pub(crate) const UNSUPPORTED: u32 = 18;
-    pub(crate) const LOCKED: u32 = 19;
-    pub(crate) const HELD: u32 = 20;
-    pub(crate) const LOST: u32 = 21;
-    pub(crate) const GONE: u32 = 22;
-    pub(crate) const TOLD: u32 = 23;
-    pub(crate) const UNSHARED: u32 = 24;
-    pub(crate) const NEWS: u32 = 25;
-    pub(crate) const CHUNK: u32 = 26;
-    pub(crate) const REFUSED: u32 = 27;
-    pub(crate) const BROKEN: u32 = 28;
-    pub(crate) const CHALLENGE: u32 = 29;
 }
 
 /// The route of a record whose channel has not been looked up.

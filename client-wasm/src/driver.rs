@@ -17,18 +17,13 @@ use tidings_protocol::{
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    browser::{
-        self, Browser, Callback, UNKNOWN,
-        batch::Batch,
-        frames::{self, Fields},
-        occasion, tabs,
-        tabs::Tabs,
-        whole,
-    },
+    browser::{self, Browser, Callback, UNKNOWN, batch::Batch, tabs, tabs::Tabs, whole},
+    codec::{Port, frames, signals},
     session::{
-        Access, Action, Config, Cursors, Exclusion, Frame, HandlerId, Hears, Identity, Request, Route, Session, State,
-        Status, Trouble, VERSION,
+        Access, Action, Config, Cursors, Frame, HandlerId, Hears, Identity, Message, Relayed, Request, Route, Session,
+        State, Status, Trouble, VERSION,
     },
+    text::text_of,
 };
 
 /// The application's callbacks. None of them throws.
@@ -118,8 +113,8 @@ impl<A: Application> Driver<A> {
         }
         Rc::new_cyclic(|weak: &Weak<Self>| {
             let driver = weak.clone();
-            let callback = Callback::new(move |occasion, number, now, text: String, value| {
-                driver.upgrade().is_none_or(|driver| driver.called(occasion, number, whole(now), &text, &value))
+            let callback = Callback::new(move |signal, number, now, text: String, value| {
+                driver.upgrade().is_none_or(|driver| driver.called(signal, number, whole(now), &text, &value))
             });
             let browser = browser::attach(callback.as_ref(), &token, with_credentials, by_fetch, &agreed);
             let tabs =
@@ -200,61 +195,61 @@ impl<A: Application> Driver<A> {
 
     // ---- what the browser calls ----
 
-    fn called(self: &Rc<Self>, occasion: u32, number: u32, now: u64, text: &str, value: &JsValue) -> bool {
-        match occasion {
-            occasion::RECORD | occasion::BACKFILL | occasion::NEWS => {
-                self.record(occasion, number, now, text, value);
+    fn called(self: &Rc<Self>, signal: u32, number: u32, now: u64, text: &str, value: &JsValue) -> bool {
+        match signal {
+            signals::RECORD | signals::BACKFILL | signals::NEWS => {
+                self.record(signal, number, now, text, value);
                 return true;
             }
-            occasion::CHUNK => self.chunk(now, number, value),
-            occasion::UNSUPPORTED => {
+            signals::CHUNK => self.chunk(now, number, value),
+            signals::UNSUPPORTED => {
                 // Neither gets better by itself.
                 self.session.borrow_mut().disconnect();
                 let detail = Some(text.to_owned()).filter(|detail| !detail.is_empty());
                 let trouble = Trouble { code: "unsupported".into(), detail, ..Trouble::default() };
                 self.application.error(&trouble, value);
             }
-            occasion::GARBLED => {
+            signals::GARBLED => {
                 // It shows at least that the stream lives.
                 self.session.borrow_mut().frame(now, Frame::Other);
                 self.garbled(text);
             }
-            occasion::TOLD => {
+            signals::TOLD => {
                 self.told(now, text);
                 return true;
             }
-            occasion::BROKEN => self.application.broken(value),
+            signals::BROKEN => self.application.broken(value),
             _ => {
                 let mut closing = None;
                 let mut session = self.session.borrow_mut();
-                match occasion {
-                    occasion::LOCKED => session.locked(now),
-                    occasion::HELD => session.held(now),
-                    occasion::LOST => session.lost(now),
-                    occasion::GONE => session.gone(text),
-                    occasion::UNSHARED => session.unshared(now),
-                    occasion::ERROR => session.failed(now),
-                    occasion::REFUSED => session.refused(now, &frames::answer(text)),
-                    occasion::ONLINE => session.online(now),
-                    occasion::SHOWN => session.visible(now),
-                    occasion::HIDDEN => session.suspend(),
-                    occasion::BACK => session.resume(now),
-                    occasion::TICK => {
+                match signal {
+                    signals::LOCKED => session.locked(now),
+                    signals::HELD => session.held(now),
+                    signals::LOST => session.lost(now),
+                    signals::GONE => session.gone(text),
+                    signals::UNSHARED => session.unshared(now),
+                    signals::ERROR => session.failed(now),
+                    signals::REFUSED => session.refused(now, &frames::answer(text)),
+                    signals::ONLINE => session.online(now),
+                    signals::SHOWN => session.visible(now),
+                    signals::HIDDEN => session.suspend(),
+                    signals::BACK => session.resume(now),
+                    signals::TICK => {
                         self.armed.set(None);
                         session.wake(now);
                     }
-                    occasion::FLUSH => {
+                    signals::FLUSH => {
                         self.flushing.set(false);
                         if !text.is_empty() {
                             session.agreed_on_device(text.to_owned());
                         }
                         session.flush(now);
                     }
-                    occasion::ANSWER => {
+                    signals::ANSWER => {
                         self.unanswered.set(self.unanswered.get().saturating_sub(1));
                         session.answer(now, number, &frames::answer(text));
                     }
-                    _ => match frames::control(occasion, text) {
+                    _ => match frames::control(signal, text) {
                         Some(frame) => {
                             if let Frame::Closing { reason, .. } = &frame {
                                 closing = Some(JsValue::from_str(reason));
@@ -276,27 +271,27 @@ impl<A: Application> Driver<A> {
 
     /// A record, live or of the past, or news of who is online, for those who hear it: its cursor, and where more is needed
     /// what `browser.js` puts below it.
-    fn record(self: &Rc<Self>, occasion: u32, route: u32, now: u64, text: &str, record: &JsValue) {
-        let mut fields = Fields::of(text);
-        let cursor = fields.cursor();
+    fn record(self: &Rc<Self>, signal: u32, route: u32, now: u64, text: &str, record: &JsValue) {
+        let mut fields = Port::Read(text);
+        let cursor = fields.read().parse().ok();
         let mut hearers = self.hearers.take();
         let (unheard, timed) = {
             let mut session = self.session.borrow_mut();
-            let (channel, addressed) = (fields.text(), !fields.text().is_empty());
+            let (channel, addressed) = (fields.read(), !fields.read().is_empty());
             // What the browser remembers may be older than what was just looked up for a batch.
             let route = if self.forget_old(&mut session) || route == UNKNOWN {
-                self.find(&mut session, occasion, record, channel, addressed)
+                self.find(&mut session, signal, record, channel, addressed)
             } else {
                 Route(route)
             };
-            let id = fields.text();
-            let except = exclusion(fields);
-            if occasion == occasion::BACKFILL {
+            let id = fields.read();
+            let except = frames::exclusion(&mut fields);
+            if signal == signals::BACKFILL {
                 session.backfill(now, id, route, cursor, except.as_ref(), &mut hearers);
             } else {
                 session.record(now, route, cursor, except.as_ref(), &mut hearers);
             }
-            let timed = occasion == occasion::RECORD && !hearers.is_empty() && session.is_timed();
+            let timed = signal == signals::RECORD && !hearers.is_empty() && session.is_timed();
             (self.debugs && hearers.is_empty() && session.is_unheard(route), timed)
         };
         // What the record itself caused comes first: a gap before what follows it.
@@ -324,24 +319,18 @@ impl<A: Application> Driver<A> {
         self.session.borrow_mut().timed(now, whole(browser::time(record)));
     }
 
-    /// Another tab has posted something.
-    fn told(self: &Rc<Self>, now: u64, line: &str) {
-        let mut hearers = self.hearers.take();
-        let mut record = JsValue::UNDEFINED;
-        {
-            let mut session = self.session.borrow_mut();
-            session.told(now, line, &mut hearers);
-            // Who does not hear it has not read it either.
-            if !hearers.is_empty() {
-                record = tabs::relayed(&self.browser);
-                let hidden = browser::hidden(&record);
-                if exclusion(Fields::of(&hidden)).is_some_and(|except| session.hides(&except)) {
-                    hearers.clear();
-                }
-            }
-        }
+    /// Another tab has posted something. A frame that came with it is read as one of a stream.
+    fn told(self: &Rc<Self>, now: u64, text: &str) {
+        let Some(message) = Message::from_text(text) else { return };
+        let relayed = self.session.borrow_mut().told(now, message);
         self.act();
-        self.deliver(hearers, &record);
+        let Some(Relayed { id, calls }) = relayed else { return };
+        if calls.is_empty() {
+            return self.browser.relayed(&id, None);
+        }
+        for call in calls {
+            self.browser.relayed(&id, Some(&text_of(call)));
+        }
     }
 
     /// Bytes of a stream that is read by `fetch`.
@@ -453,15 +442,15 @@ impl<A: Application> Driver<A> {
     }
 
     /// Looks up who hears a record, for the browser to remember.
-    fn find(&self, session: &mut Session, occasion: u32, record: &JsValue, channel: &str, addressed: bool) -> Route {
-        let hears = match occasion {
-            occasion::NEWS => Hears::Presence,
+    fn find(&self, session: &mut Session, signal: u32, record: &JsValue, channel: &str, addressed: bool) -> Route {
+        let hears = match signal {
+            signals::NEWS => Hears::Presence,
             _ if addressed => Hears::Addressed,
             _ => Hears::Channels,
         };
         let route = session.routes().find(channel.as_bytes(), hears);
         self.forget_old(session);
-        self.browser.remember(occasion, record, route.0);
+        self.browser.remember(signal, record, route.0);
         route
     }
 
@@ -527,7 +516,7 @@ impl<A: Application> Driver<A> {
                     }
                     Action::Steal => tabs.steal(),
                     Action::Watch { tab } => tabs.watch(&tab),
-                    Action::Post { message, with_frame } => tabs.post(&message, with_frame),
+                    Action::Post { message, with_frame } => tabs.post(&message.into_text(), with_frame),
                     _ => tabs.exit(),
                 }
             }
@@ -563,11 +552,4 @@ impl<A> Drop for Driver<A> {
             tabs.exit();
         }
     }
-}
-
-/// Whose streams, sessions and devices a record is hidden from.
-fn exclusion(mut fields: Fields<'_>) -> Option<Exclusion<'_>> {
-    let user_id = fields.text();
-    let mut some = || Some(fields.text()).filter(|text| !text.is_empty());
-    (!user_id.is_empty()).then(|| Exclusion { user_id, session_id: some(), device_id: some() })
 }

@@ -6,8 +6,7 @@ use tidings_protocol::Pattern;
 use wasm_bindgen::prelude::*;
 
 use crate::{
-    backoff::Backoff,
-    browser::frames::Fields,
+    codec::settings::Settings,
     driver::{Application, Driver, Means},
     session::{Config, HandlerId, Identity, Status, Trouble},
 };
@@ -201,25 +200,23 @@ impl Client {
             return Err(malformed);
         }
         let settings = settings(options);
-        // In the order of `browser.js`.
-        let mut fields = Fields::of(&settings);
-        let identity = Identity { device_id: fields.text().to_owned(), session_id: fields.text().to_owned() };
+        let settings = Settings::read(&settings);
         let config = Config {
-            since: fields.some_text(),
-            idle_ms: fields.number(),
-            // Absent is yes.
-            share: fields.number() != Some(0),
-            reconnect: backoff(&mut fields),
-            latency: fields.number().unwrap_or(0),
-            ..Config::new(fields.text())
+            since: settings.since.clone(),
+            idle_ms: settings.idle_ms,
+            share: settings.share(),
+            reconnect: settings.reconnect(),
+            latency: settings.latency,
+            ..Config::new(settings.url)
         };
         let means = Means {
-            with_credentials: fields.truth(),
-            debugs: fields.truth(),
+            with_credentials: settings.with_credentials,
+            debugs: settings.debugs,
             token: options.token(),
             transport: options.transport(),
             agreed: JsValue::UNDEFINED,
         };
+        let identity = Identity { device_id: settings.device_id, session_id: settings.session_id };
         Ok(Self { driver: Driver::new(config, identity, means, listeners(options)) })
     }
 
@@ -316,15 +313,4 @@ impl Client {
 
 fn parse(pattern: &JsValue) -> Result<Pattern, JsValue> {
     pattern.as_string().unwrap_or_default().parse().map_err(|_| malformed_channel())
-}
-
-fn backoff(fields: &mut Fields<'_>) -> Option<Backoff> {
-    let reconnects = fields.number() != Some(0);
-    let Backoff { base_ms, cap_ms, max_attempts } = Backoff::default();
-    let backoff = Backoff {
-        base_ms: fields.number().unwrap_or(base_ms),
-        cap_ms: fields.number().unwrap_or(cap_ms),
-        max_attempts: fields.number().map_or(max_attempts, |attempts| u32::try_from(attempts).unwrap_or(u32::MAX)),
-    };
-    reconnects.then_some(backoff)
 }

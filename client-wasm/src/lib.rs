@@ -5,7 +5,9 @@ pub mod backoff;
 pub mod routes;
 pub mod session;
 
-mod cut;
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "what JavaScript says is heard in a browser"))]
+mod codec;
+mod text;
 
 #[cfg(target_arch = "wasm32")]
 mod browser;

@@ -26,8 +26,8 @@
 //! | `input`, `action` | what goes in and what comes out |
 //! | `address` | URLs and bodies |
 //! | `tabs` | one stream for all tabs: who leads |
-//! | `relay`, `follow` | the leader's side of it, and a follower's |
-//! | `words` | what the tabs say to each other |
+//! | `hub`, `follower` | the leader's side of it, and a follower's |
+//! | `message` | what the tabs say to each other |
 //!
 //! # Example
 //!
@@ -52,18 +52,18 @@ mod address;
 mod calls;
 mod credentials;
 mod cursors;
-mod follow;
+mod follower;
+mod hub;
 mod input;
 mod latency;
 mod link;
+mod message;
 mod presence;
-mod relay;
 mod stream;
 mod subscription;
 mod tabs;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use tidings_protocol::Pattern;
 
@@ -77,12 +77,14 @@ pub use crate::{
     routes::{HandlerId, Hears, Route, Routes},
 };
 use address::Address;
+pub use follower::Relayed;
 use latency::Latency;
 use link::Phase;
+#[cfg_attr(not(target_arch = "wasm32"), expect(unused_imports, reason = "groups are named in a browser"))]
+pub(crate) use message::VERSION;
+pub use message::{Call, Message, TabAsk, TabTell};
 use subscription::{Known, Standing, Subscription};
 use tabs::Tabs;
-#[cfg_attr(not(target_arch = "wasm32"), expect(unused_imports, reason = "frames come from a browser"))]
-pub(crate) use words::{VERSION, Words, decimal};
 
 /// How a session behaves. All times in milliseconds.
 #[derive(Debug, Clone)]
@@ -256,17 +258,7 @@ impl Session {
         self.next_handler += 1;
         self.routes.add(id, hears, pattern.clone());
         let standing = Standing::Pending { since, call: None };
-        self.subscriptions.push(Subscription {
-            id,
-            owner: 0,
-            theirs: 0,
-            hears,
-            pattern,
-            standing,
-            known: Known::Nothing,
-            owes_gap: false,
-            mark: since,
-        });
+        self.subscriptions.push(Subscription { standing, mark: since, ..Subscription::new(id, hears, pattern) });
         self.idle_at = None;
         self.dirty = true;
         id
@@ -280,7 +272,6 @@ impl Session {
         let subscription = self.subscriptions.remove(index);
         self.routes.remove(handler);
         self.dirty = true;
-        self.tell_gone(handler);
         if subscription.hears == Hears::Presence {
             self.presence_changed();
         }
@@ -351,11 +342,7 @@ impl Session {
             Phase::Open(_) => {
                 self.sync_subscriptions(now);
                 self.ask_presence();
-            }
-            Phase::Following(_) => self.tell_leader(),
-            Phase::Joining { since, .. } => {
-                let since = *since;
-                self.join(now, since, self.status());
+                self.tell_labels();
             }
             _ => {}
         }
@@ -369,6 +356,7 @@ impl Session {
 
     /// The next thing to do, if any.
     pub fn next_action(&mut self) -> Option<Action> {
+        self.tell_outcomes();
         // They are few, and a ring of them costs the browser half a kilobyte.
         if self.actions.is_empty() { None } else { Some(self.actions.remove(0)) }
     }
@@ -419,7 +407,7 @@ impl Session {
     /// Whether another tab's stream is this one's as well.
     #[must_use]
     pub fn follows(&self) -> bool {
-        matches!(self.phase, Phase::Following(_))
+        self.phase.is_led()
     }
 
     /// Whether a handler, of this tab or of one that follows it, has neither been confirmed nor refused where the session is
@@ -433,7 +421,11 @@ impl Session {
     /// Whether nobody hears what is found by this route, neither here nor in a tab that follows.
     #[must_use]
     pub fn is_unheard(&self, route: Route) -> bool {
-        self.routes.handlers(route).is_empty()
+        let hears = |id: &HandlerId| {
+            let index = self.subscriptions.binary_search_by_key(id, |subscription| subscription.id).ok();
+            index.and_then(|index| self.subscriptions.get(index)).is_some_and(|one| !Self::is_unasked(one))
+        };
+        !self.routes.handlers(route).iter().any(hears)
     }
 
     /// The tabs of this browser, each of which had drawn a device id, have agreed on this one. Before the first stream.

@@ -1,14 +1,15 @@
 // What the browser has for tabs that share a stream, as thin as it gets: its locks, and a channel. Who leads and who follows
 // is the session's to decide.
 
-// What the driver is told of, each by its number.
-const LOCKED = 19
-const HELD = 20
-const LOST = 21
-const GONE = 22
-const TOLD = 23
-const UNSHARED = 24
-const BROKEN = 28
+// ---- the table: made from Rust's `codec` by its test
+const LOCKED = 20
+const HELD = 21
+const LOST = 22
+const GONE = 23
+const TOLD = 24
+const UNSHARED = 25
+const BROKEN = 29
+// ---- end of the table
 
 /** Whether tabs can share here. Locks are for secure pages only. */
 export const canShare = () => !!(globalThis.document && globalThis.navigator?.locks && globalThis.BroadcastChannel)
@@ -54,10 +55,9 @@ export function among(browser, call, version, url, withCredentials) {
         const channel = new BroadcastChannel(name)
         channel.onmessage = ({ data }) => {
           // Any script of the origin may post to it.
-          if (signal.aborted || typeof data !== 'string') return
-          const at = `${data}\n`.indexOf('\n')
-          browser.frame = data.slice(at + 1)
-          tell(TOLD, data.slice(0, at))
+          if (signal.aborted || typeof data?.text !== 'string') return
+          browser.frame = data.frame ?? {}
+          tell(TOLD, data.text)
         }
         signal.addEventListener('abort', () => channel.close())
         stay = { name, channel, end, queue, signal, left, watched: new Set() }
@@ -97,19 +97,10 @@ export function among(browser, call, version, url, withCredentials) {
       navigator.locks.request(lockOf(tab), { signal }, gone).catch(() => {})
     },
 
-    /** Posts a line, and with it the frame that is being read. */
-    post(line, withFrame) {
-      stay?.channel.postMessage(withFrame ? `${line}\n${browser.frame}` : line)
+    /** Posts a message, and with it the frame that is being read. */
+    post(text, withFrame) {
+      stay?.channel.postMessage(withFrame ? { text, frame: browser.frame } : { text })
     },
   }
   return tabs
-}
-
-/** The record that came with a line. */
-export function relayed(browser) {
-  try {
-    return JSON.parse(browser.frame)
-  } catch {
-    return undefined
-  }
 }

@@ -111,6 +111,12 @@ impl Pattern {
         check(text).map(|_| Self(text.iter().copied().map(char::from).collect::<String>().into()))
     }
 
+    /// `*`, which stands for every channel.
+    #[must_use]
+    pub fn all() -> Self {
+        Self("*".into())
+    }
+
     /// The pattern as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -20,10 +20,8 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(crate) fn watch(this: &Tabs, tab: &str);
     #[wasm_bindgen(method)]
-    pub(crate) fn post(this: &Tabs, line: &str, with_frame: bool);
+    pub(crate) fn post(this: &Tabs, message: &str, with_frame: bool);
 
     #[wasm_bindgen(js_name = canShare)]
     pub(crate) fn can_share() -> bool;
-    /// The record that came with a line.
-    pub(crate) fn relayed(browser: &Browser) -> JsValue;
 }

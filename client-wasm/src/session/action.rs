@@ -4,10 +4,7 @@ use std::borrow::Cow;
 
 use tidings_protocol::Pattern;
 
-use super::{
-    Cursors,
-    words::{Line, Words},
-};
+use super::{Cursors, Message};
 use crate::routes::HandlerId;
 
 /// Where the connection stands.
@@ -26,7 +23,8 @@ pub enum State {
 }
 
 impl State {
-    const ALL: [Self; 5] = [Self::Idle, Self::Connecting, Self::Open, Self::Waiting, Self::Closed];
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Idle, Self::Connecting, Self::Open, Self::Waiting, Self::Closed];
 
     /// The word for it, the same in Rust and in JavaScript.
     #[must_use]
@@ -43,6 +41,7 @@ impl State {
 
 /// One thing for the driver to do, or to tell the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "they are few, and soon carried out")]
 pub enum Action {
     /// Open a stream. There is none open before this.
     Open {
@@ -98,7 +97,7 @@ pub enum Action {
     /// Post to the group's channel.
     Post {
         /// What to say.
-        message: String,
+        message: Message,
         /// The data of the stream's current frame goes with it.
         with_frame: bool,
     },
@@ -141,29 +140,6 @@ pub struct Status {
     pub retry_in_ms: Option<u64>,
     /// The server's name for the stream, while open.
     pub connection_id: Option<String>,
-}
-
-impl Status {
-    pub(super) fn connecting() -> Self {
-        Self { state: State::Connecting, attempt: 0, retry_in_ms: None, connection_id: None }
-    }
-
-    /// As the tabs tell it to each other.
-    pub(super) fn say(&self, line: Line<'_>) {
-        let line = line.word(self.state.as_str()).number(u64::from(self.attempt));
-        let line = line.number(self.retry_in_ms.map_or(0, |ms| ms.saturating_add(1)));
-        line.word(self.connection_id.as_deref().unwrap_or_default());
-    }
-
-    pub(super) fn hear(mut words: Words<'_>) -> Self {
-        let word = words.word();
-        Self {
-            state: State::ALL.into_iter().find(|state| state.as_str() == word).unwrap_or(State::Connecting),
-            attempt: words.number(),
-            retry_in_ms: u64::from(words.number()).checked_sub(1),
-            connection_id: Some(words.rest().to_owned()).filter(|id| !id.is_empty()),
-        }
-    }
 }
 
 /// Something went wrong.

@@ -2,8 +2,8 @@
 
 use tidings_protocol::{Cursor, Pattern};
 
-use super::Cursors;
-use crate::cut::cut;
+use super::{Cursors, message::Call};
+use crate::text::{DECIMAL, cut, push_number};
 
 /// At most so many bytes of channels, escapes included, stand in a URL; proxies refuse lines that are much longer.
 const CHANNEL_BYTES: usize = 2_000;
@@ -120,41 +120,39 @@ pub(super) fn list(channels: &mut String, channel: &Pattern) -> bool {
     true
 }
 
-/// The body of a subscribe or unsubscribe call.
-pub(super) fn body(
-    connection_id: &str,
-    request_id: u32,
-    channels: &[Pattern],
-    addressed: bool,
-    since: &Option<Cursors>,
-) -> String {
+/// The path and the body of a call on a stream.
+pub(super) fn call_body(connection_id: &str, number: u32, call: &Call) -> (&'static str, String) {
     let mut body = object("connectionId", connection_id);
+    let (name, channels) = match call {
+        Call::Subscribe { channels, .. } => ("subscribe", channels),
+        Call::Unsubscribe { channels } => ("unsubscribe", channels),
+        Call::Presence { channels } => ("presence", channels),
+        Call::Alive => return ("alive", body),
+    };
     body.pop();
-    body.push_str(",\"requestId\":\"");
-    push_number(&mut body, u64::from(request_id), DECIMAL);
-    body.push('"');
-    push_channels(&mut body, channels);
-    if addressed {
+    let revises = name == "presence";
+    body.push_str(if revises { ",\"revision\":" } else { ",\"requestId\":\"" });
+    push_number(&mut body, u64::from(number), DECIMAL);
+    if !revises {
+        body.push('"');
+    }
+    body.push_str(",\"channels\":[");
+    for (index, channel) in channels.iter().enumerate() {
+        body.push_str(if index == 0 { "\"" } else { ",\"" });
+        body.push_str(channel.as_str());
+        body.push('"');
+    }
+    body.push(']');
+    if let Call::Subscribe { addressed: true, .. } = call {
         body.push_str(",\"addressed\":true");
     }
-    if let Some(since) = since {
+    if let Call::Subscribe { since: Some(since), .. } = call {
         body.push_str(",\"since\":\"");
         push_cursors(&mut body, since);
         body.push('"');
     }
     body.push('}');
-    body
-}
-
-/// The body of a call about who is to be seen.
-pub(super) fn presence_body(connection_id: &str, revision: u32, channels: &[Pattern]) -> String {
-    let mut body = object("connectionId", connection_id);
-    body.pop();
-    body.push_str(",\"revision\":");
-    push_number(&mut body, u64::from(revision), DECIMAL);
-    push_channels(&mut body, channels);
-    body.push('}');
-    body
+    (name, body)
 }
 
 /// The body of a report of how long events took.
@@ -180,16 +178,6 @@ pub(super) fn object(name: &str, value: &str) -> String {
     push_with(&mut body, &slashed, b'"', "\\\"");
     body.push_str("\"}");
     body
-}
-
-fn push_channels(body: &mut String, channels: &[Pattern]) {
-    body.push_str(",\"channels\":[");
-    for (index, channel) in channels.iter().enumerate() {
-        body.push_str(if index == 0 { "\"" } else { ",\"" });
-        body.push_str(channel.as_str());
-        body.push('"');
-    }
-    body.push(']');
 }
 
 /// Adds a text in which something else stands for one ASCII byte.
@@ -238,19 +226,9 @@ fn push_cursor(out: &mut String, cursor: &Cursor) {
     push_number(out, u64::from(cursor.tag), BASE36);
 }
 
-pub(super) const DECIMAL: &str = "0123456789";
 pub(super) const HEX: &str = "0123456789abcdef";
 const BASE36: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
 const UPPER_HEX: &str = "0123456789ABCDEF";
-
-pub(super) fn push_number(out: &mut String, number: u64, digits: &str) {
-    let radix = digits.len() as u64;
-    if number >= radix {
-        push_number(out, number / radix, digits);
-    }
-    let digit = usize::try_from(number % radix).unwrap_or_default();
-    out.push_str(digits.get(digit..=digit).unwrap_or_default());
-}
 
 #[cfg(test)]
 mod tests {
@@ -323,14 +301,25 @@ mod tests {
 
     #[test]
     fn a_body_is_json_whatever_the_connection_is_called() {
-        let channels = ["a:*".parse().unwrap(), "b".parse().unwrap()];
+        let channels: Vec<Pattern> = ["a:*".parse().unwrap(), "b".parse().unwrap()].into();
+        let since = "a.1.2".parse().ok();
+        let subscribe = Call::Subscribe { channels: channels.clone(), addressed: false, since };
         assert_eq!(
-            body(r#"n"\1"#, 7, &channels, false, &"a.1.2".parse().ok()),
-            r#"{"connectionId":"n\"\\1","requestId":"7","channels":["a:*","b"],"since":"a.1.2"}"#
+            call_body(r#"n"\1"#, 7, &subscribe),
+            (
+                "subscribe",
+                r#"{"connectionId":"n\"\\1","requestId":"7","channels":["a:*","b"],"since":"a.1.2"}"#.to_owned()
+            )
         );
+        let addressed = Call::Subscribe { channels: Vec::new(), addressed: true, since };
         assert_eq!(
-            body("n1", 7, &[], true, &"a.1.2".parse().ok()),
+            call_body("n1", 7, &addressed).1,
             r#"{"connectionId":"n1","requestId":"7","channels":[],"addressed":true,"since":"a.1.2"}"#
         );
+        assert_eq!(
+            call_body("n1", 7, &Call::Presence { channels }),
+            ("presence", r#"{"connectionId":"n1","revision":7,"channels":["a:*","b"]}"#.to_owned())
+        );
+        assert_eq!(call_body("n1", 7, &Call::Alive), ("alive", r#"{"connectionId":"n1"}"#.to_owned()));
     }
 }

@@ -8,8 +8,9 @@ use tidings_protocol::Pattern;
 
 use super::{
     Action, Answer, Ask, Cursors, Rejected, Request, Session,
-    address::body,
-    link::{Phase, retry_after, trouble},
+    address::call_body,
+    link::{Phase, Source, retry_after, trouble},
+    message::Call,
     subscription::{Standing, Subscription, raise},
 };
 use crate::routes::Hears;
@@ -20,10 +21,13 @@ pub(super) const CALL_MS: u64 = 30_000;
 /// So long a call may still take where there is reason to doubt that it is answered.
 const DOUBTED_CALL_MS: u64 = 5_000;
 
+/// The same where another tab is called, which answers as soon as it has heard it.
+const TAB_CALL_MS: u64 = 5_000;
+
 /// The calls of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    under_way: Vec<Call>,
+    under_way: Vec<CallUnderWay>,
     /// The channels that the server holds, or may hold.
     held: Vec<(Pattern, Hold)>,
     /// Where the stream was when it confirmed the last of them. What comes from here on is later.
@@ -38,7 +42,7 @@ pub(super) struct Calls {
 }
 
 #[derive(Debug)]
-struct Call {
+struct CallUnderWay {
     number: u32,
     kind: Kind,
     channels: Vec<Pattern>,
@@ -46,6 +50,16 @@ struct Call {
     addressed: bool,
     since: Option<Cursors>,
     progress: Progress,
+}
+
+impl CallUnderWay {
+    fn asks(&self) -> Call {
+        let Self { kind, channels, addressed, since, .. } = self;
+        match kind {
+            Kind::Subscribe => Call::Subscribe { channels: channels.clone(), addressed: *addressed, since: *since },
+            Kind::Unsubscribe => Call::Unsubscribe { channels: channels.clone() },
+        }
+    }
 }
 
 /// How a channel stands at the server.
@@ -151,6 +165,7 @@ impl Session {
         }
         // Not before: the refusal of a call may come after what makes it void.
         let given = std::mem::take(&mut calls.given);
+        let given_at = calls.confirmed_at;
         for subscription in &mut self.subscriptions {
             if subscription.standing == Standing::Refused
                 && subscription.hears == Hears::Channels
@@ -159,6 +174,9 @@ impl Session {
                 subscription.standing = Standing::Pending { since: None, call: None };
             }
         }
+        self.given_to_others(given, given_at);
+        let Phase::Open(stream) = &mut self.phase else { return };
+        let calls = &mut stream.calls;
         // An unsubscribe that may still arrive would end what is asked for after it. A new stream knows nothing of it.
         let wanted_again = |subscription: &Subscription| {
             subscription.is_wanted() && calls.get(&subscription.pattern) == Some(Hold::Leaving)
@@ -177,7 +195,7 @@ impl Session {
             }
         }
 
-        let mut requests: Vec<Call> = Vec::new();
+        let mut requests: Vec<CallUnderWay> = Vec::new();
         // Failed calls first, under their own numbers, for those who still wait for them.
         for mut call in std::mem::take(&mut calls.under_way) {
             if call.kind == Kind::Subscribe {
@@ -199,7 +217,7 @@ impl Session {
         if !unwanted.is_empty() {
             self.next_request += 1;
             let progress = Progress::Failed;
-            requests.push(Call {
+            requests.push(CallUnderWay {
                 number: self.next_request,
                 kind: Kind::Unsubscribe,
                 channels: unwanted,
@@ -220,7 +238,7 @@ impl Session {
             let index = same.map_or(requests.len(), |index| first_new + index);
             if index == requests.len() {
                 self.next_request += 1;
-                requests.push(Call {
+                requests.push(CallUnderWay {
                     number: self.next_request,
                     kind: Kind::Subscribe,
                     channels: Vec::new(),
@@ -237,11 +255,10 @@ impl Session {
             }
         }
 
+        // A tab answers at once, so that one which does not has not heard it.
+        let patience = if matches!(stream.source, Source::Leader(_)) { TAB_CALL_MS } else { CALL_MS };
+        let mut made = Vec::new();
         for mut call in requests {
-            let name = match call.kind {
-                Kind::Subscribe => "subscribe",
-                Kind::Unsubscribe => "unsubscribe",
-            };
             for channel in &call.channels {
                 match call.kind {
                     Kind::Unsubscribe => calls.set(channel, Hold::Leaving),
@@ -250,19 +267,36 @@ impl Session {
                     Kind::Subscribe => {}
                 }
             }
-            let body = body(&stream.connection_id, call.number, &call.channels, call.addressed, &call.since);
-            let url = self.address.below(name);
-            let request = Request { number: call.number, ask: Ask::Server, url, body: Some(body) };
-            self.actions.push(Action::Send(request));
-            call.progress = Progress::Sent { until: now.saturating_add(CALL_MS) };
+            call.progress = Progress::Sent { until: now.saturating_add(patience) };
+            made.push((call.number, call.asks()));
             calls.under_way.push(call);
         }
         // That something was confirmed says where the stream is, as its cursor does.
         let mut mark = self.cursor;
         raise(&mut mark, calls.confirmed_at);
+        for (number, call) in made {
+            self.make_call(number, call);
+        }
         for id in there {
             self.activate(id, mark);
         }
+    }
+
+    /// Makes a call on the stream; the number under which the answer comes.
+    pub(super) fn call(&mut self, call: Call) -> u32 {
+        let number = self.request_number();
+        self.make_call(number, call);
+        number
+    }
+
+    fn make_call(&mut self, number: u32, call: Call) {
+        let Phase::Open(stream) = &self.phase else { return };
+        if matches!(stream.source, Source::Leader(_)) {
+            return self.call_leader(number, call);
+        }
+        let (name, body) = call_body(&stream.connection_id, number, &call);
+        let url = self.address.below(name);
+        self.actions.push(Action::Send(Request { number, ask: Ask::Server, url, body: Some(body) }));
     }
 
     /// The answer to a call.
@@ -344,9 +378,10 @@ impl Session {
     pub(super) fn wake_calls(&mut self, now: u64) {
         loop {
             let Phase::Open(stream) = &mut self.phase else { return };
-            let late = |call: &Call| matches!(call.progress, Progress::Sent { until } if now >= until);
+            let late = |call: &CallUnderWay| matches!(call.progress, Progress::Sent { until } if now >= until);
             let Some(index) = stream.calls.under_way.iter().position(late) else { break };
-            self.call_failed(now, index, 0, Some(&Answer::default()));
+            let is_of_server = matches!(stream.source, Source::Server);
+            self.call_failed(now, index, 0, is_of_server.then(Answer::default).as_ref());
         }
         let Phase::Open(stream) = &mut self.phase else { return };
         if stream.calls.hold_until.is_some_and(|at| now >= at) {

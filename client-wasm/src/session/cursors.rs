@@ -80,6 +80,14 @@ impl Cursors {
         joined
     }
 
+    /// The text: the cursors, joined by commas.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        super::address::push_cursors(&mut text, self);
+        text
+    }
+
     /// Whether both are points in the same logs.
     pub(super) fn is_of_same(&self, other: &Self) -> bool {
         self.length == other.length && self.as_slice().iter().all(|cursor| other.of(cursor.epoch).is_some())
@@ -104,9 +112,7 @@ impl std::str::FromStr for Cursors {
 
 impl fmt::Display for Cursors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
-        super::address::push_cursors(&mut text, self);
-        f.write_str(&text)
+        f.write_str(&self.to_text())
     }
 }
 

@@ -6,15 +6,15 @@ use tidings_protocol::Pattern;
 
 use super::{
     Action, Answer, Ask, Cursors, Session, State, Status, Trouble,
-    address::{HEX, add, list, push_number},
+    address::{HEX, add, list},
     calls::{CALL_MS, Calls},
     credentials::{Refresh, Step},
-    follow::Leader,
+    follower::Leader,
     presence::Watch,
     subscription::{Standing, Subscription, raise},
     tabs::{LOCK_MS, Part, Tabs},
 };
-use crate::routes::Hears;
+use crate::{routes::Hears, text::push_number};
 
 /// The interval between heartbeats until a server says its own (its default).
 pub(super) const HEARTBEAT_MS: u64 = 15_000;
@@ -44,10 +44,8 @@ pub(super) enum Phase {
     Asking { until: u64 },
     /// Another tab has one; the server is asked whether the user is the same.
     Verifying { request: u32, until: u64 },
-    /// Said to the leader since the first time; said again at the second.
+    /// The tab that leads is asked for a stream since the first time; asked again at the second.
     Joining { since: u64, until: u64, status: Status },
-    /// Another tab has the stream.
-    Following(Leader),
     /// Ended, or given up.
     Closed,
     /// Asked for; opened at the end of the microtask, with all that is subscribed until then.
@@ -56,7 +54,7 @@ pub(super) enum Phase {
     Authorising { request: u32, until: u64, step: Step },
     /// Opened; nothing heard of it.
     Connecting(Attempt),
-    /// `connected` came.
+    /// `connected` came, of the server or of the tab that leads.
     Open(Stream),
     /// It failed, and the server is asked why; at last, whether it is there at all.
     Diagnosing { request: u32, until: u64, probes: bool },
@@ -77,9 +75,19 @@ pub(super) struct Attempt {
     pub(super) cursor: Option<Cursors>,
 }
 
+/// What is at the other end of a stream.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// The server.
+    Server,
+    /// The tab that leads, which has the server's.
+    Leader(Leader),
+}
+
 /// A stream that has answered.
 #[derive(Debug)]
 pub(super) struct Stream {
+    pub(super) source: Source,
     pub(super) connection_id: String,
     /// Not resumed although a cursor was sent: a `gap` follows. Until it has come, the old cursor stays, or a cut between
     /// the two would turn the gap into silence; and nothing is asked for from it, or the gap would be told twice.
@@ -88,23 +96,24 @@ pub(super) struct Stream {
     pub(super) refresh: Refresh,
     pub(super) watch: Watch,
     opened_at: u64,
-    heard_at: u64,
+    pub(super) heard_at: u64,
     /// The watchdog looks at this time. It does not move with every message.
     watch_at: u64,
     /// It looked, late, and let one more interval pass.
-    grace_used: bool,
+    pub(super) grace_used: bool,
     /// Something must have been heard after this time, when the watchdog looks.
     probing_since: Option<u64>,
 }
 
 impl Stream {
-    pub(super) fn new(now: u64, connection_id: String, heartbeat_ms: u64) -> Self {
+    pub(super) fn new(now: u64, source: Source, connection_id: String, heartbeat_ms: u64, alive_ms: u64) -> Self {
         Self {
+            source,
             connection_id,
             awaits_gap: false,
             calls: Calls::default(),
             refresh: Refresh::default(),
-            watch: Watch::default(),
+            watch: Watch::new(now, alive_ms),
             opened_at: now,
             heard_at: now,
             watch_at: now.saturating_add(silence_limit(heartbeat_ms)),
@@ -129,14 +138,22 @@ impl Phase {
             | Self::Verifying { .. }
             | Self::Authorising { .. }
             | Self::Connecting(_) => State::Connecting,
-            Self::Joining { status, .. } | Self::Following(Leader { status, .. }) => status.state,
+            Self::Joining { status, .. } | Self::Open(Stream { source: Source::Leader(Leader { status, .. }), .. }) => {
+                status.state
+            }
             Self::Open(_) => State::Open,
             Self::Diagnosing { .. } | Self::Waiting { .. } | Self::Suspended => State::Waiting,
         }
     }
 
-    pub(super) fn has_stream(&self) -> bool {
-        matches!(self, Self::Connecting(_) | Self::Open(_))
+    /// Whether there is a stream of the server's, which has to be closed.
+    fn has_stream(&self) -> bool {
+        matches!(self, Self::Connecting(_) | Self::Open(Stream { source: Source::Server, .. }))
+    }
+
+    /// Whether the other end of the stream is a tab.
+    pub(super) fn is_led(&self) -> bool {
+        matches!(self, Self::Open(Stream { source: Source::Leader(_), .. }))
     }
 }
 
@@ -166,19 +183,16 @@ impl Session {
                 asked.push(subscription.pattern.clone());
             }
         }
-        // What found no room is asked for by a call, from the cursor on.
-        for index in 0..self.subscriptions.len() {
-            if let Some(subscription) = self.subscriptions.get_mut(index)
-                && due(subscription)
-                && cursor.is_some()
-                && !asked.contains(&subscription.pattern)
-            {
+        // What found no room is asked for by a call, from the cursor on; another tab does so itself.
+        let mut expelled = Vec::new();
+        for subscription in &mut self.subscriptions {
+            if due(subscription) && cursor.is_some() && !asked.contains(&subscription.pattern) {
                 subscription.standing = Standing::Pending { since: cursor, call: None };
                 subscription.heard(cursor);
-                let id = subscription.id;
-                self.post_demoted(id);
+                expelled.push(subscription.id);
             }
         }
+        expelled.into_iter().for_each(|id| self.expel(id));
         // A stream that several tabs share is no single one's.
         let session_id = self.tabs.is_none().then_some(&*self.identity.session_id);
         let mut url = self.address.stream(&channels, &self.identity.device_id, session_id, &cursor, &self.seen, ticket);
@@ -194,7 +208,7 @@ impl Session {
     pub fn failed(&mut self, now: u64) {
         match &self.phase {
             Phase::Connecting(_) => self.diagnose(now, false),
-            Phase::Open(_) => self.lose(now, None),
+            Phase::Open(Stream { source: Source::Server, .. }) => self.lose(now, None),
             _ => {}
         }
     }
@@ -215,6 +229,9 @@ impl Session {
 
     /// A stream that was open is gone.
     pub(super) fn lose(&mut self, now: u64, trouble: Option<Trouble>) {
+        if self.phase.is_led() {
+            return self.rejoin(now);
+        }
         self.count(now);
         self.leave();
         self.retry(now, 0, false, trouble);
@@ -347,6 +364,7 @@ impl Session {
             Phase::Waiting { until, firm: false, .. } => *until = prompt.min(*until),
             // A server that has nothing to say says so once in every interval. A doubt that stands already keeps its time,
             // or a tab that is shown and hidden all the time would never be answered.
+            Phase::Open(Stream { source: Source::Leader(_), calls, .. }) => calls.doubt(now, prompt),
             Phase::Open(stream) if stream.probing_since.is_none_or(|probing_since| stream.heard_at > probing_since) => {
                 stream.probing_since = Some(now);
                 let proof = now.saturating_add(self.heartbeat_ms).saturating_add(self.heartbeat_ms / 4);
@@ -408,18 +426,21 @@ impl Session {
             | Phase::Verifying { until, .. }
             | Phase::Joining { until, .. }
             | Phase::Asking { until } => Some(*until),
-            Phase::Following(leader) => Some(leader.watch_at(self.heartbeat_ms)),
             Phase::Open(stream) => {
+                let watch_at = match &stream.source {
+                    Source::Server => stream.watch_at,
+                    Source::Leader(leader) => leader.watch_at(stream.heard_at, self.heartbeat_ms),
+                };
                 let calls = sooner(stream.calls.deadline(), stream.watch.due());
-                sooner(Some(stream.watch_at), sooner(calls, stream.refresh.due()))
+                sooner(Some(watch_at), sooner(calls, stream.refresh.due()))
             }
             Phase::Idle | Phase::Closed | Phase::Starting | Phase::Suspended => None,
         };
-        let relay = match &self.tabs {
-            Some(Tabs { part: Part::Leading(relay), .. }) => relay.deadline(),
+        let hub = match &self.tabs {
+            Some(Tabs { part: Part::Leading(hub), .. }) => hub.deadline(),
             _ => None,
         };
-        sooner(relay, sooner(own, self.idle_at))
+        sooner(hub, sooner(own, self.idle_at))
     }
 
     /// Time has passed. It may be called early, or late, or for nothing.
@@ -442,7 +463,7 @@ impl Session {
             Phase::Verifying { until, .. } if now >= *until => self.verified(now, &Answer::default()),
             Phase::Waiting { until, .. } if now >= *until => self.open(now),
             Phase::Asking { until } if now >= *until => self.no_lock(now, *until),
-            Phase::Joining { .. } | Phase::Following(_) => self.wake_follower(now),
+            Phase::Joining { .. } => self.wake_joining(now),
             Phase::Open(_) => {
                 self.watch(now);
                 self.wake_calls(now);
@@ -451,10 +472,13 @@ impl Session {
             }
             _ => {}
         }
-        self.wake_relay(now);
+        self.wake_hub(now);
     }
 
     fn watch(&mut self, now: u64) {
+        if self.watch_leader(now) {
+            return;
+        }
         let Phase::Open(stream) = &mut self.phase else { return };
         if now < stream.watch_at {
             return;
@@ -509,9 +533,11 @@ impl Session {
 
     /// Where the connection stands, for the application.
     pub(super) fn status(&self) -> Status {
+        if let Some(status) = self.led_state() {
+            return status.clone();
+        }
         let (mut retry_in_ms, mut connection_id) = (None, None);
         match &self.phase {
-            Phase::Joining { status, .. } | Phase::Following(Leader { status, .. }) => return status.clone(),
             Phase::Waiting { since, until, .. } => retry_in_ms = Some(until - since),
             Phase::Open(stream) => connection_id = Some(stream.connection_id.clone()),
             _ => {}

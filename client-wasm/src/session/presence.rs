@@ -4,9 +4,9 @@
 use tidings_protocol::Pattern;
 
 use super::{
-    Action, Answer, Ask, Rejected, Session, Trouble,
-    address::{object, presence_body},
+    Action, Answer, Rejected, Session, Trouble,
     link::{Phase, trouble},
+    message::Call,
     subscription::{Known, Standing, Subscription},
 };
 use crate::routes::{HandlerId, Hears};
@@ -30,6 +30,23 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(now: u64, alive_ms: u64) -> Self {
         Self { alive_ms, alive_at: now.saturating_add(alive_ms), stale: true, ..Self::default() }
+    }
+
+    pub(super) fn alive_ms(&self) -> u64 {
+        self.alive_ms
+    }
+
+    /// How often to say that somebody reads the stream is another time now.
+    pub(super) fn set_alive(&mut self, now: u64, alive_ms: u64) {
+        if alive_ms != self.alive_ms {
+            self.alive_ms = alive_ms;
+            self.alive_at = now.saturating_add(alive_ms);
+        }
+    }
+
+    /// Whether the server has yet to be told, or to say, what it tells of.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.stale || self.call.is_some()
     }
 
     pub(super) fn due(&self) -> Option<u64> {
@@ -76,8 +93,7 @@ impl Session {
             return self.refuse_presence("presenceOff");
         }
         watch.watches = true;
-        let body = presence_body(&stream.connection_id, self.next_request + 1, &channels);
-        let number = self.ask(Ask::Server, "presence", Some(body));
+        let number = self.call(Call::Presence { channels });
         if let Phase::Open(stream) = &mut self.phase {
             stream.watch.call = Some(number);
         }
@@ -126,7 +142,7 @@ impl Session {
 
     /// The server does not tell who is online on a channel, or no longer.
     pub(super) fn refuse_sight(&mut self, rejected: Rejected) {
-        self.refuse_these(rejected, &|one| one.hears == Hears::Presence);
+        self.refuse_these(rejected, &|one| one.hears == Hears::Presence, true);
     }
 
     /// Refuses all that was asked for.
@@ -154,9 +170,7 @@ impl Session {
 
     /// Tells the server that somebody reads the stream.
     pub(super) fn say_alive(&mut self) {
-        let Phase::Open(stream) = &self.phase else { return };
-        let body = object("connectionId", &stream.connection_id);
-        let number = self.ask(Ask::Server, "alive", Some(body));
+        let number = self.call(Call::Alive);
         if let Phase::Open(stream) = &mut self.phase {
             stream.watch.alive = number;
         }

@@ -7,13 +7,14 @@ use tidings_protocol::Pattern;
 
 use super::{
     Action, Connected, Cursors, Exclusion, Frame, Rejected, Session, Trouble,
-    link::{Phase, Stream},
-    presence::Watch,
-    relay,
+    link::{Attempt, Phase, Source, Stream},
+    message::TabTell,
     subscription::{Known, Standing, Subscription, find, raise},
-    words::{ADDRESSED, small},
 };
-use crate::routes::{HandlerId, Hears, Route};
+use crate::{
+    routes::{HandlerId, Hears, Route},
+    text::{small, text_of},
+};
 
 impl Session {
     /// A control frame of the stream.
@@ -33,6 +34,7 @@ impl Session {
                 self.post_place();
             }
             (Phase::Open(_), Frame::Revoked { channels, addressed, code }) => {
+                self.tell_frame(Frame::Revoked { channels: channels.clone(), addressed, code: code.clone() });
                 for channel in channels {
                     self.taken(Rejected { channel, code: code.clone() });
                 }
@@ -56,25 +58,28 @@ impl Session {
         if connected.heartbeat_ms > 0 {
             self.heartbeat_ms = connected.heartbeat_ms;
         }
-        let mut stream = Stream::new(now, connected.connection_id, self.heartbeat_ms);
-        let awaits_gap = attempt.cursor.is_some() && !connected.resumed;
-        stream.awaits_gap = awaits_gap;
-        stream.watch = Watch::new(now, connected.alive_ms);
+        let (source, id) = (Source::Server, connected.connection_id.clone());
+        let mut stream = Stream::new(now, source, id, self.heartbeat_ms, connected.alive_ms);
+        stream.awaits_gap = attempt.cursor.is_some() && !connected.resumed;
         stream.calls.begin_with(&connected.channels);
         self.measure(now, &stream.connection_id, connected.timestamp_ms);
-        self.user_id = connected.user_id;
+        self.user_id.clone_from(&connected.user_id);
+        if self.check_user(now) {
+            self.begin(now, stream, &attempt, connected);
+        }
+    }
+
+    /// A stream is there: the server's, or one of the tab that leads.
+    pub(super) fn begin(&mut self, now: u64, stream: Stream, attempt: &Attempt, connected: Connected) {
         self.restarts = 0;
         // What other tabs want does not begin where this page was rendered.
         let begins = |one: &Subscription, from_page: bool| one.owner == 0 || !from_page;
         let from_page = std::mem::take(&mut self.untried);
-        if !self.check_user(now) {
-            return;
-        }
+        let awaits_gap = stream.awaits_gap;
         self.enter(Phase::Open(stream));
         self.expires_in(now, connected.expires_in_ms);
         if !awaits_gap {
             self.advance(now, connected.id);
-            self.post_opened();
         }
         if std::mem::take(&mut self.owes_gap) {
             self.tell_gap("malformed".into());
@@ -84,13 +89,14 @@ impl Session {
         // All that was in the URL begins with the cursor that was in the URL, or else with the stream.
         let start = attempt.cursor.or(connected.id);
         let has_user = self.user_id.is_some();
-        let mut demoted = Vec::new();
+        let mut expelled = Vec::new();
         let mut index = 0;
         while let Some(subscription) = self.subscriptions.get_mut(index) {
             index += 1;
             let id = subscription.id;
             match (subscription.hears, subscription.standing) {
                 (Hears::Channels, _) => {}
+                _ if Self::is_label(subscription) => continue,
                 // The stream may have begun after that: a call brings what lies between.
                 (Hears::Addressed, Standing::Pending { since: Some(since), .. })
                     if has_user && attempt.cursor != Some(since) =>
@@ -113,7 +119,7 @@ impl Session {
                 Standing::Active => {
                     subscription.standing = Standing::Pending { since: attempt.cursor, call: None };
                     subscription.heard(attempt.cursor);
-                    demoted.push(id);
+                    expelled.push(id);
                 }
                 Standing::Pending { since: None, .. }
                     if begins(subscription, from_page) && attempt.asked.contains(&subscription.pattern) =>
@@ -123,12 +129,12 @@ impl Session {
                 _ => {}
             }
         }
-        for id in demoted {
-            self.post_demoted(id);
-        }
         for rejected in connected.rejected {
             self.refuse(rejected);
         }
+        // What was refused is gone by now.
+        expelled.into_iter().for_each(|id| self.expel(id));
+        self.post_renewed();
         self.sync_subscriptions(now);
         self.ask_presence();
         self.admit_waiting();
@@ -137,12 +143,15 @@ impl Session {
     /// A subscription hears all from here on, having heard all up to `mark`.
     pub(super) fn activate(&mut self, id: HandlerId, mark: Option<Cursors>) {
         let Some(subscription) = self.subscription(id) else { return };
-        subscription.standing = Standing::Active;
+        let before = std::mem::replace(&mut subscription.standing, Standing::Active);
         subscription.heard(mark);
-        let known = std::mem::replace(&mut subscription.known, Known::Hears);
         if subscription.owner > 0 {
-            return self.post_settled(id);
+            if before != Standing::Active {
+                self.confirmed_for_other(id);
+            }
+            return;
         }
+        let known = std::mem::replace(&mut subscription.known, Known::Hears);
         let hears = subscription.hears;
         let reason = if std::mem::take(&mut subscription.owes_gap) {
             "malformed"
@@ -178,6 +187,7 @@ impl Session {
         cursor: Option<Cursors>,
     ) {
         let Phase::Open(stream) = &mut self.phase else { return };
+        let is_of_server = matches!(stream.source, Source::Server);
         stream.calls.confirmed_at = cursor;
         // It names a record of the log like any other cursor: if the log should lose that record, and write another in
         // its place, our marks would hide the new one. So the server is to check it when we come back.
@@ -201,7 +211,9 @@ impl Session {
         }
         // What the call asked for and is not confirmed was refused; the answer that says so may be lost. Of the past that came for
         // others it may have been given some, and nobody knows what else there was.
-        let has_holes = |one: &&Subscription| one.hears == Hears::Channels && one.awaits(call) && one.has_begun();
+        // (A tab that leads says so itself.)
+        let has_holes =
+            |one: &&Subscription| is_of_server && one.hears == Hears::Channels && one.awaits(call) && one.has_begun();
         while let Some(one) = self.subscriptions.iter().find(has_holes) {
             let rejected = Rejected { channel: one.pattern.clone(), code: "forbidden".into() };
             self.refuse(rejected);
@@ -224,15 +236,21 @@ impl Session {
         self.heard(now);
         self.advance(now, position);
         let hidden = except.is_some_and(|except| self.hides(except));
-        let mut to = String::new();
+        let mut members = Vec::new();
         let Self { routes, subscriptions, .. } = self;
         for id in routes.handlers(route) {
             let Some(subscription) = find(subscriptions, *id) else { continue };
-            if subscription.standing == Standing::Active && subscription.misses(position) {
-                hand(subscription, hidden, &mut to, out);
+            if subscription.standing != Standing::Active {
+                continue;
+            }
+            if subscription.owner == 0 {
+                // Other tabs look for themselves.
+                out.extend((!hidden && subscription.misses(position)).then_some(*id));
+            } else if !members.contains(&subscription.owner) {
+                members.push(subscription.owner);
             }
         }
-        self.relay_record(now, position, &to);
+        self.relay_event(now, position, members);
     }
 
     /// A record of the past, for those who asked for it by this call. Adds those who hear it to `out`, in their order.
@@ -252,18 +270,22 @@ impl Session {
         raise(&mut self.seen, position);
         let Some(call) = small(request_id) else { return };
         let hidden = except.is_some_and(|except| self.hides(except));
-        let mut to = String::new();
+        let mut calls = Vec::new();
         let Self { routes, subscriptions, .. } = self;
         for id in routes.handlers(route) {
             let Some(subscription) = find(subscriptions, *id) else { continue };
-            if subscription.awaits(call) && subscription.misses(position) {
-                subscription.heard(position);
-                hand(subscription, hidden, &mut to, out);
+            if !subscription.awaits(call) || !subscription.misses(position) {
+                continue;
+            }
+            subscription.heard(position);
+            let theirs = (subscription.owner, subscription.request);
+            if subscription.owner == 0 {
+                out.extend((!hidden).then_some(*id));
+            } else if !calls.contains(&theirs) {
+                calls.push(theirs);
             }
         }
-        if !to.is_empty() {
-            self.say_with_frame("B").cursor(&position).word(&to);
-        }
+        self.relay_backfill(calls);
     }
 
     /// Whether a record is hidden from this tab. The server hides it from streams that declare their session; one shared by
@@ -285,12 +307,12 @@ impl Session {
             self.cursor = id;
             self.seen = id;
         }
-        if let Some(line) = self.tell_others("G") {
-            line.cursor(&id).word("").word("!").word(&reason);
-        }
+        self.tell_frame(gap_frame(None, true, None, reason.clone(), id));
         self.start_over(id);
         self.tell_gap(reason.into());
         self.sync_subscriptions(now);
+        // Who came before it was known where the stream goes on.
+        self.admit_waiting();
     }
 
     /// These are told that they may have missed something up to here, and refetch.
@@ -322,7 +344,10 @@ impl Session {
             self.cursor = up_to;
             raise(&mut self.seen, up_to);
         }
-        let (mut handlers, mut to) = (Vec::new(), String::new());
+        if call.is_none() {
+            self.tell_frame(gap_frame(Some(channels.clone()), addressed, up_to, reason.clone(), None));
+        }
+        let (mut handlers, mut calls) = (Vec::new(), Vec::new());
         for subscription in &mut self.subscriptions {
             let is_meant = match subscription.hears {
                 Hears::Addressed => addressed,
@@ -338,23 +363,24 @@ impl Session {
                 // One that is not confirmed keeps its `since`, for nothing promises yet what follows the gap; but it may be that
                 // very place which the log has lost.
                 subscription.mark = up_to;
-                hand(subscription, false, &mut to, &mut handlers);
-            }
-        }
-        if !to.is_empty() {
-            let mut list = String::new();
-            for channel in &channels {
-                if !list.is_empty() {
-                    list.push(',');
+                let theirs = (subscription.owner, subscription.request);
+                if subscription.owner == 0 {
+                    handlers.push(subscription.id);
+                } else if !calls.contains(&theirs) {
+                    calls.push(theirs);
                 }
-                list.push_str(channel.as_str());
             }
-            if addressed {
-                list.push_str(if list.is_empty() { ADDRESSED } else { ",+" });
-            }
-            self.say("G").cursor(&up_to).word(&to).word(&list).word(&reason);
         }
-        if to.is_empty() || !handlers.is_empty() {
+        // Where it concerns tabs, it is told to the application of those alone.
+        let is_told = !handlers.is_empty() || calls.is_empty() && !self.phase.is_led();
+        for (member, request) in calls.into_iter().filter(|_| call.is_some()) {
+            let mut frame = gap_frame(Some(channels.clone()), addressed, up_to, reason.clone(), None);
+            if let Frame::Gap { request_id, .. } = &mut frame {
+                *request_id = Some(text_of(request));
+            }
+            self.tell(TabTell::Frame { member: Some(member), frame });
+        }
+        if is_told {
             let (channels, reason) = (Some(channels), reason.into());
             self.actions.push(Action::Gap { channels, addressed, cursor: up_to, reason, handlers });
         }
@@ -372,7 +398,7 @@ impl Session {
         if let Phase::Open(stream) = &mut self.phase {
             stream.calls.drop_channel(&rejected.channel);
         }
-        self.refuse_these(rejected, &|one| one.hears == Hears::Channels);
+        self.refuse_these(rejected, &|one| one.hears == Hears::Channels, true);
     }
 
     /// The stream no longer carries a channel. A call that asks for it may be judged later than that, or accepted before: it is
@@ -386,15 +412,18 @@ impl Session {
                 *call = None;
             }
         }
-        self.refuse_these(rejected, &|one| one.hears == Hears::Channels && one.standing == Standing::Active);
+        let is_meant = |one: &Subscription| one.hears == Hears::Channels && one.standing == Standing::Active;
+        // All tabs have been given the frame itself.
+        self.refuse_these(rejected, &is_meant, false);
     }
 
     /// The stream no longer carries what is addressed to the user or device.
     fn addressed_taken(&mut self, code: &str) {
-        let is_meant = |one: &Subscription| one.hears == Hears::Addressed && one.standing == Standing::Active;
+        let is_meant =
+            |one: &Subscription| one.owner == 0 && one.hears == Hears::Addressed && one.standing == Standing::Active;
         while let Some(one) = self.subscriptions.iter().find(|one| is_meant(one)) {
             let rejected = Rejected { channel: one.pattern.clone(), code: code.to_owned() };
-            self.refuse_these(rejected, &is_meant);
+            self.refuse_these(rejected, &is_meant, false);
         }
     }
 
@@ -404,7 +433,7 @@ impl Session {
     pub(super) fn ask_again(&mut self) {
         let mut watches = false;
         for subscription in &mut self.subscriptions {
-            if subscription.standing == Standing::Refused {
+            if subscription.standing == Standing::Refused && subscription.owner == 0 {
                 subscription.standing = Standing::Pending { since: None, call: None };
                 watches |= subscription.hears == Hears::Presence;
             }
@@ -414,10 +443,11 @@ impl Session {
         }
     }
 
-    /// Tells those of the channel's handlers that are meant, unless that is what they were told last.
-    pub(super) fn refuse_these(&mut self, rejected: Rejected, which: &dyn Fn(&Subscription) -> bool) {
+    /// Tells those of the channel's handlers that are meant, unless that is what they were told last; and where nothing else `tells`
+    /// them, the tabs that asked.
+    pub(super) fn refuse_these(&mut self, rejected: Rejected, which: &dyn Fn(&Subscription) -> bool, tells: bool) {
         let Rejected { channel, code } = rejected;
-        let (mut told, mut to, cursor) = (false, String::new(), self.cursor);
+        let (mut told, mut others, cursor) = (false, Vec::new(), self.cursor);
         for subscription in &mut self.subscriptions {
             if subscription.standing != Standing::Refused && subscription.pattern == channel && which(subscription) {
                 // Should it come back on a stream that begins before this, for another tab's sake, it has heard all up to here.
@@ -426,7 +456,7 @@ impl Session {
                 }
                 subscription.standing = Standing::Refused;
                 if subscription.owner > 0 {
-                    relay::list(&mut to, subscription.owner, subscription.theirs);
+                    others.push((subscription.id, subscription.owner, subscription.hears));
                     continue;
                 }
                 if std::mem::replace(&mut subscription.known, Known::Refused) != Known::Refused {
@@ -436,8 +466,12 @@ impl Session {
                 }
             }
         }
-        if !to.is_empty() {
-            self.say("X").word(channel.as_str()).word(&to).word(&code);
+        for (id, member, hears) in others {
+            let rejected = Rejected { channel: channel.clone(), code: code.clone() };
+            self.remove_others(&|one| one.id == id);
+            if tells {
+                self.refused_for_other(member, rejected, hears);
+            }
         }
         if told {
             let trouble = Trouble { code: Cow::Owned(code), channel: Some(channel), ..Trouble::default() };
@@ -446,11 +480,13 @@ impl Session {
     }
 }
 
-/// Hands a record to a handler of this tab, or adds it to those of others.
-fn hand(subscription: &Subscription, hidden: bool, to: &mut String, out: &mut Vec<HandlerId>) {
-    if subscription.owner > 0 {
-        relay::list(to, subscription.owner, subscription.theirs);
-    } else if !hidden {
-        out.push(subscription.id);
-    }
+/// The frame that tells of a gap without a call.
+fn gap_frame(
+    channels: Option<Vec<Pattern>>,
+    addressed: bool,
+    cursor: Option<Cursors>,
+    reason: String,
+    id: Option<Cursors>,
+) -> Frame {
+    Frame::Gap { channels, addressed, cursor, reason, request_id: None, id }
 }

@@ -2,21 +2,17 @@
 
 use tidings_protocol::Pattern;
 
-use super::{
-    Cursors,
-    address::push_cursors,
-    words::{Line, Words, small},
-};
+use super::Cursors;
 use crate::routes::{HandlerId, Hears};
 
 /// What a handler has heard of its channel, and what the session owes it.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) id: HandlerId,
-    /// Whose handler it is: this tab's own is 0, another's is the number that the relay gave it.
+    /// Whose handler it is: this tab's own is 0, another's is the number that the hub gave it.
     pub(super) owner: u32,
-    /// Its number in the tab whose it is.
-    pub(super) theirs: u32,
+    /// Of another tab's: the call by which it was asked for.
+    pub(super) request: u32,
     pub(super) hears: Hears,
     pub(super) pattern: Pattern,
     pub(super) standing: Standing,
@@ -98,71 +94,25 @@ impl Subscription {
 }
 
 impl Subscription {
-    /// Adds what the leader is told of it: its number, whether it was told that it hears, what, and from where it is to hear. From
-    /// here on the leader sees to it, whose stream is somewhere else than the one before.
-    pub(super) fn tell(&mut self, out: &mut String) {
-        let since = match &mut self.standing {
+    /// A handler of this tab that has just been made.
+    pub(super) fn new(id: HandlerId, hears: Hears, pattern: Pattern) -> Self {
+        let standing = Standing::Pending { since: None, call: None };
+        let known = Known::Nothing;
+        Self { id, owner: 0, request: 0, hears, pattern, standing, known, owes_gap: false, mark: None }
+    }
+
+    /// On a stream that begins somewhere else it is to be brought what followed its mark.
+    pub(super) fn begin_anew(&mut self) {
+        let since = match self.standing {
+            _ if self.hears == Hears::Presence => None,
             // It has heard all up to its mark; the log must still have that place, so it is what is asked from.
-            standing @ (Standing::Active | Standing::Pending { since: Some(_), .. })
-                if self.hears != Hears::Presence =>
-            {
-                let asked = if let Standing::Pending { since, .. } = standing { *since } else { None };
-                let since = self.mark.or(asked);
-                *standing = Standing::Pending { since, call: Some(0) };
-                since
-            }
-            Standing::Pending { call, .. } => {
-                *call = Some(0);
-                None
-            }
+            Standing::Pending { since: since @ Some(_), .. } => self.mark.or(since),
+            Standing::Active => self.mark,
             // Another leader has another stream.
-            Standing::Active | Standing::Refused => None,
+            Standing::Pending { since: None, .. } | Standing::Refused => None,
         };
         self.mark = since;
-        let known = if self.known == Known::Hears { "1" } else { "0" };
-        let hears = match self.hears {
-            Hears::Channels => "c",
-            Hears::Addressed => "a",
-            Hears::Presence => "p",
-        };
-        Line(out).number(u64::from(self.id.0));
-        for part in [known, hears, self.pattern.as_str(), ""] {
-            out.push(',');
-            out.push_str(part);
-        }
-        if let Some(since) = &since {
-            push_cursors(out, since);
-        }
-    }
-}
-
-/// What a leader is told of a handler.
-pub(super) struct Told {
-    /// Its number in its own tab.
-    pub(super) theirs: u32,
-    /// It was told that it hears.
-    pub(super) known: bool,
-    pub(super) hears: Hears,
-    pub(super) pattern: Pattern,
-    pub(super) since: Option<Cursors>,
-}
-
-impl Told {
-    pub(super) fn read(said: &str) -> Option<Self> {
-        let mut parts = Words(said);
-        // In the order in which it is told.
-        Some(Self {
-            theirs: small(parts.until(b','))?,
-            known: parts.until(b',') == "1",
-            hears: match parts.until(b',') {
-                "c" => Hears::Channels,
-                "p" => Hears::Presence,
-                _ => Hears::Addressed,
-            },
-            pattern: parts.until(b',').parse().ok()?,
-            // Which may hold commas itself.
-            since: parts.rest().parse().ok(),
-        })
+        self.standing = Standing::Pending { since, call: None };
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Asking ──lock is free──→ leads: opens its stream as a lone tab does
-//!    └──another has it──→ Verifying ──check──→ Joining ──welcome──→ Following
+//!    └──another has it──→ Verifying ──check──→ Joining ──welcome──→ Open, on the leader's stream
 //!                             the lock is free, or stolen: leads ←──┘ opens a stream from where it is
 //! ```
 //!
@@ -10,19 +10,20 @@
 //! the lock, which is known before anything is asked; the user is what the server says. A tab that finds another user's
 //! stream there goes to a second group, which is named by its own user as well.
 //!
-//! A follower's handlers are handlers of the leader's session, with an owner (`relay`). Confirming, the past, dedupe,
-//! refusals and the order of calls are those of a lone tab. A follower keeps only what it takes to go on under another
-//! leader: its place, and how each of its handlers stands (`follow`).
+//! To a follower the leader is a server, which gives it a stream and answers its calls (`follower`); to the leader its followers are
+//! clients (`hub`). So the ledger of handlers, cursors and calls is the same in all of them.
+
+use tidings_protocol::Pattern;
 
 use super::{
-    Action, Answer, Ask, Cursors, Session, Status,
-    address::{HEX, push_escaped, push_number},
+    Action, Answer, Ask, Session, Status,
+    address::{HEX, push_escaped},
+    follower::unknown_status,
+    hub::Hub,
     link::{DIAGNOSIS_MS, LATE_MS, Phase},
-    relay::Relay,
-    subscription::{Standing, raise},
-    words::{Line, NOBODY},
+    message::TabTell,
 };
-use crate::backoff::Random;
+use crate::{backoff::Random, text::push_number};
 
 /// A browser that has not said by then who has the lock will not: the tab goes without the others.
 pub(super) const LOCK_MS: u64 = 5_000;
@@ -30,6 +31,9 @@ pub(super) const LOCK_MS: u64 = 5_000;
 const MOST_THEFTS: u32 = 3;
 /// Whoever is not welcomed asks again after this long.
 pub(super) const JOIN_MS: u64 = 1_000;
+
+/// Stands for the anonymous user.
+pub(super) const NOBODY: &str = "!";
 
 /// What a session has to do with the other tabs.
 #[derive(Debug)]
@@ -44,8 +48,10 @@ pub(super) struct Tabs {
     terms: u32,
     /// How often the lock was taken, since it was last had or not needed.
     pub(super) thefts: u32,
-    /// How often it has said where it is. Only the answer to the last time counts: it knows what has been heard until then.
-    pub(super) joins: u32,
+    /// How often it has asked for a stream. Only the answer to the last time counts: it knows what has been heard until then.
+    pub(super) opens: u32,
+    /// By which labels the leader knows that it hears addressed events.
+    pub(super) labels: Vec<Pattern>,
 }
 
 #[derive(Debug)]
@@ -57,14 +63,14 @@ pub(super) enum Part {
     /// Another tab leads.
     Behind,
     /// This one does.
-    Leading(Relay),
+    Leading(Hub),
 }
 
 impl Tabs {
     pub(super) fn new(random: &mut Random) -> Self {
         let mut name = String::new();
         push_number(&mut name, random.up_to(u64::MAX), HEX);
-        Self { name, user: None, who: None, part: Part::Apart, terms: 0, thefts: 0, joins: 0 }
+        Self { name, user: None, who: None, part: Part::Apart, terms: 0, thefts: 0, opens: 0, labels: Vec::new() }
     }
 
     /// Whose credentials these are, as the tabs compare it.
@@ -86,9 +92,9 @@ fn who(user_id: Option<&str>) -> String {
 }
 
 impl Session {
-    pub(super) fn relay(&mut self) -> Option<&mut Relay> {
+    pub(super) fn hub(&mut self) -> Option<&mut Hub> {
         match &mut self.tabs {
-            Some(Tabs { part: Part::Leading(relay), .. }) => Some(relay),
+            Some(Tabs { part: Part::Leading(hub), .. }) => Some(hub),
             _ => None,
         }
     }
@@ -155,9 +161,9 @@ impl Session {
         let mut term = tabs.name.clone();
         term.push('.');
         push_number(&mut term, u64::from(tabs.terms), HEX);
-        tabs.part = Part::Leading(Relay::new(term));
+        tabs.part = Part::Leading(Hub::new(term));
         self.leave();
-        self.say("L");
+        self.tell(TabTell::Lead { tab: None });
         self.enter(Phase::Starting);
         self.open(now);
     }
@@ -174,7 +180,7 @@ impl Session {
 
     /// Another tab has taken the lock, because it heard nothing of this one.
     pub fn lost(&mut self, now: u64) {
-        if self.relay().is_some() {
+        if self.hub().is_some() {
             self.leave();
             self.exit();
             self.seek(now);
@@ -195,7 +201,7 @@ impl Session {
         {
             tabs.part = Part::Apart;
             self.actions.push(Action::Exit);
-            self.drop_others(None, None);
+            self.drop_others(&|_| true);
         }
     }
 
@@ -224,7 +230,7 @@ impl Session {
         if let Some(tabs) = &mut self.tabs {
             tabs.who = Some(who(answer.user_id.as_deref()));
         }
-        self.join(now, now, Status::connecting());
+        self.join(now, now, unknown_status());
     }
 
     /// The leader's stream is another user's.
@@ -243,7 +249,7 @@ impl Session {
         let before = tabs.who.replace(now_who.clone());
         if before.is_some_and(|before| before != now_who) {
             // Everybody asks the server again.
-            self.say("Z");
+            self.tell(TabTell::UserChanged);
             self.forget_others();
             if let Some(tabs) = &mut self.tabs
                 && tabs.user.as_ref().is_some_and(|user| *user != now_who)
@@ -256,70 +262,5 @@ impl Session {
             }
         }
         true
-    }
-
-    /// Says to the leader where this tab is and what it wants to hear.
-    pub(super) fn join(&mut self, now: u64, since: u64, status: Status) {
-        self.start_from_page();
-        self.marks_to_cursor();
-        let Some(tabs) = &mut self.tabs else { return };
-        tabs.joins += 1;
-        let (joins, who) = (tabs.joins, tabs.who().unwrap_or(NOBODY).to_owned());
-        let mut told = String::new();
-        for subscription in &mut self.subscriptions {
-            subscription.tell(&mut told);
-        }
-        self.say("j").number(u64::from(joins)).word(&who).0.push_str(&told);
-        self.enter(Phase::Joining { since, until: now.saturating_add(JOIN_MS), status });
-    }
-
-    /// Begins to say something: first of what kind it is, and who says it.
-    #[inline(never)]
-    pub(super) fn say(&mut self, kind: &str) -> Line<'_> {
-        self.begin(kind, false)
-    }
-
-    /// The data of the stream's current frame goes with it.
-    pub(super) fn say_with_frame(&mut self, kind: &str) -> Line<'_> {
-        self.begin(kind, true)
-    }
-
-    fn begin(&mut self, kind: &str, with_frame: bool) -> Line<'_> {
-        self.actions.push(Action::Post { message: kind.to_owned(), with_frame });
-        let Some(Action::Post { message, .. }) = self.actions.last_mut() else { unreachable!() };
-        let line = Line(message);
-        match &mut self.tabs {
-            Some(Tabs { part: Part::Leading(relay), .. }) => {
-                relay.posts += 1;
-                line.word(&relay.term).number(u64::from(relay.posts))
-            }
-            Some(tabs) => line.word(&tabs.name),
-            None => line,
-        }
-    }
-
-    /// Each handler that hears has heard all up to where the tab is: from here on its own mark says so, because another leader's
-    /// stream is somewhere else.
-    pub(super) fn marks_to_cursor(&mut self) {
-        let cursor = self.cursor;
-        for subscription in self.subscriptions.iter_mut().filter(|one| one.standing == Standing::Active) {
-            raise(&mut subscription.mark, cursor);
-        }
-    }
-
-    /// What was there when the page came begins where the page was rendered. A lone tab's first stream does; one that
-    /// others use is somewhere else.
-    pub(super) fn start_from_page(&mut self) {
-        if !std::mem::take(&mut self.untried) {
-            return;
-        }
-        let cursor: Option<Cursors> = self.cursor;
-        for subscription in &mut self.subscriptions {
-            if let Standing::Pending { since: since @ None, .. } = &mut subscription.standing {
-                *since = cursor;
-                raise(&mut subscription.mark, cursor);
-            }
-        }
-        self.cursor = None;
     }
 }

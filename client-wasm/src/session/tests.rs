@@ -14,6 +14,8 @@ mod resuming;
 mod sharing;
 mod watchdog;
 
+use std::collections::VecDeque;
+
 use tidings_protocol::Cursor;
 
 use super::*;
@@ -37,6 +39,10 @@ struct Rig {
     expires_in_ms: Option<u64>,
     /// Of the streams that were opened.
     nonces: Vec<String>,
+    /// The event that is being read: its kind, channel and number.
+    reading: Option<(Hears, String, u64)>,
+    /// Those that were posted to other tabs, in their order.
+    posted: VecDeque<(Hears, String, u64)>,
 }
 
 impl Rig {
@@ -47,7 +53,15 @@ impl Rig {
     fn with(config: Config) -> Self {
         let identity = Identity { device_id: "d1".into(), session_id: "s1".into() };
         let session = Session::new(config, identity, 42);
-        Self { session, now: 1_000_000, done: Vec::new(), expires_in_ms: None, nonces: Vec::new() }
+        Self {
+            session,
+            now: 1_000_000,
+            done: Vec::new(),
+            expires_in_ms: None,
+            nonces: Vec::new(),
+            reading: None,
+            posted: VecDeque::new(),
+        }
     }
 
     /// An open stream, connected at position 10, with these channels.
@@ -76,7 +90,12 @@ impl Rig {
         while self.session.is_dirty() {
             self.session.flush(self.now);
         }
-        self.done.extend(std::iter::from_fn(|| self.session.next_action()));
+        while let Some(action) = self.session.next_action() {
+            if let Action::Post { with_frame: true, .. } = action {
+                self.posted.extend(self.reading.clone());
+            }
+            self.done.push(action);
+        }
     }
 
     /// Lets time pass; the timer fires when it is due.
@@ -139,20 +158,26 @@ impl Rig {
 
     /// A record on a channel; who heard it.
     fn record(&mut self, channel: &str, seq: u64) -> Vec<HandlerId> {
-        let route = self.session.routes().find(channel, Hears::Channels);
+        self.read(None, Hears::Channels, channel, seq)
+    }
+
+    /// An event, of the past where a call asked for it; who heard it.
+    fn read(&mut self, call: Option<u32>, hears: Hears, channel: &str, seq: u64) -> Vec<HandlerId> {
+        self.reading = Some((hears, channel.to_owned(), seq));
+        let route = self.session.routes().find(channel, hears);
+        let at = (hears != Hears::Presence).then(|| at(seq));
         let mut heard = Vec::new();
-        self.session.record(self.now, route, Some(at(seq)), None, &mut heard);
+        match call {
+            Some(call) => self.session.backfill(self.now, &call.to_string(), route, at, None, &mut heard),
+            None => self.session.record(self.now, route, at, None, &mut heard),
+        }
         self.settle();
         heard
     }
 
     /// A record of the past; who heard it.
     fn backfill(&mut self, request: u32, channel: &str, seq: u64) -> Vec<HandlerId> {
-        let route = self.session.routes().find(channel, Hears::Channels);
-        let mut heard = Vec::new();
-        self.session.backfill(self.now, &request.to_string(), route, Some(at(seq)), None, &mut heard);
-        self.settle();
-        heard
+        self.read(Some(request), Hears::Channels, channel, seq)
     }
 
     fn fail(&mut self) {

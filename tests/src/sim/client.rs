@@ -40,16 +40,15 @@ pub(super) struct Client {
     pub(super) tab: Tab,
     /// What it calls itself among the others.
     name: Option<String>,
-    /// What the tab that leads calls it.
-    number: String,
-    /// Where the handler that it last confirmed begins.
+    /// The tab that it follows, in its term, and where that one's stream is.
+    term: String,
     begins: Option<Cursor>,
     /// Nothing runs in it.
     pub(super) frozen: bool,
     /// What it asks of its browser.
     pub(super) requests: Vec<profile::Request>,
-    /// The data of the frame that is being read.
-    data: Option<String>,
+    /// The frame that is being read: its name and its data.
+    data: Option<(String, String)>,
     /// The latest position on the stream that it follows.
     followed: Option<Cursor>,
     /// Events that came by another tab's stream, and how often it took over.
@@ -112,7 +111,7 @@ impl Client {
             owed_gap: since.is_some_and(|since| since.parse::<Cursor>().is_err()),
             tab: (index, page),
             name: None,
-            number: String::new(),
+            term: String::new(),
             begins: None,
             frozen: false,
             requests: Vec::new(),

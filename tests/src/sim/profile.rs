@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use tidings_client::session::Message;
 use tidings_protocol::Cursor;
 
 /// One page in one of the tabs.
@@ -20,9 +21,10 @@ pub(super) enum Word {
 /// A message between tabs, and what the judges have to know of the moment it was posted in.
 #[derive(Debug, Clone)]
 pub(super) struct Post {
-    pub(super) message: String,
-    /// The data of the stream's frame, where it goes with it.
-    pub(super) data: Option<String>,
+    /// As it is carried.
+    pub(super) text: String,
+    /// The stream's frame, where it goes with it: its name and its data.
+    pub(super) with: Option<(String, String)>,
     /// The latest position on the stream.
     pub(super) latest: Option<Cursor>,
     /// The frame that was being read: its `id:`, and whether it may tell of a gap.
@@ -151,6 +153,9 @@ impl Profile {
         let inbox = self.inboxes.get_mut(&tab)?;
         let index = inbox.iter().position(|word| matches!(word, Word::Told(_)))?;
         let Word::Told(post) = inbox.remove(index)? else { return None };
-        Some(if post.message.starts_with(char::is_uppercase) { Speaker::Leader } else { Speaker::Follower })
+        Some(match Message::from_text(&post.text) {
+            Some(Message::Tell { .. }) => Speaker::Leader,
+            _ => Speaker::Follower,
+        })
     }
 }

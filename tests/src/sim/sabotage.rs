@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use bytes::BytesMut;
-use tidings_client::session::HandlerId;
+use tidings_client::session::{Call, HandlerId, Message, TabAsk};
 use tidings_protocol::{Cursor, Pattern};
 
 use super::engine::Flaws;
@@ -294,15 +294,13 @@ impl Deafness {
     }
 
     /// What a tab says to the others. A leader that is not told where another tab is goes on from where it is itself.
-    pub(super) fn joins(&self, message: String) -> String {
-        if self.sabotage != Some(Sabotage::OwnPlace) || !message.starts_with("j ") {
-            return message;
+    pub(super) fn says(&self, mut message: Message) -> Message {
+        if self.sabotage == Some(Sabotage::OwnPlace)
+            && let Message::Ask { ask: TabAsk::Call { call: Call::Subscribe { since, .. }, .. }, .. } = &mut message
+        {
+            *since = None;
         }
-        let words = message.split(' ').map(|word| match word.rsplit_once(',') {
-            Some((handler, _since)) => format!("{handler},"),
-            None => word.to_owned(),
-        });
-        words.collect::<Vec<_>>().join(" ")
+        message
     }
 
     /// Changes who hears a record.

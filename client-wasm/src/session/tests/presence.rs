@@ -33,11 +33,7 @@ impl Rig {
 
     /// News about a channel; who is told.
     fn told(&mut self, channel: &str) -> Vec<HandlerId> {
-        let route = self.session.routes().find(channel, Hears::Presence);
-        let mut told = Vec::new();
-        self.session.record(self.now, route, None, None, &mut told);
-        self.settle();
-        told
+        self.read(None, Hears::Presence, channel, 0)
     }
 
     /// Time passes on a stream that lives.
@@ -296,17 +292,22 @@ fn converse(leader: &mut Rig, follower: &mut Rig) -> Vec<HandlerId> {
                 _ => None,
             })
         };
+        let mut frames = std::mem::take(&mut leader.posted);
         let (down, up) = (posts(leader), posts(follower));
         if down.is_empty() && up.is_empty() {
             return heard;
         }
         for message in up {
-            leader.session.told(leader.now, &message, &mut Vec::new());
+            leader.session.told(leader.now, message);
             leader.settle();
         }
         for message in down {
-            follower.session.told(follower.now, &message, &mut heard);
+            let relayed = follower.session.told(follower.now, message);
             follower.settle();
+            if let Some(Relayed { calls, .. }) = relayed {
+                let (hears, channel, seq) = frames.pop_front().unwrap();
+                heard.extend(follower.read(calls.first().copied(), hears, &channel, seq));
+            }
         }
     }
 }

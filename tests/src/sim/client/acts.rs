@@ -110,9 +110,9 @@ impl Client {
                 Action::Steal => self.requests.push(profile::Request::Steal),
                 Action::Watch { tab } => self.requests.push(profile::Request::Watch(tab)),
                 Action::Post { message, with_frame } => {
-                    let message = self.deafness.joins(message);
-                    let data = self.data.clone().filter(|_| with_frame);
-                    let post = Post { message, data, latest: self.latest(), frame };
+                    let text = self.deafness.says(message).into_text();
+                    let with = self.data.clone().filter(|_| with_frame);
+                    let post = Post { text, with, latest: self.latest(), frame };
                     self.requests.push(profile::Request::Post(post));
                 }
             }

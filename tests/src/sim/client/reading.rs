@@ -49,7 +49,7 @@ impl Client {
             frame.map_err(|error| Violation::new("frames can be read", format!("{error}: {}", message.data)))?;
         let Some(frame) = frame else { return Ok(()) };
         let Some(wire) = &mut self.wire else { return Ok(()) };
-        self.data = Some(message.data.clone());
+        self.data = Some((message.event.clone(), message.data.clone()));
         let justified = match &frame {
             Frame::Gap(gap) => wire.may_gap(log, teller, self.person.user, gap),
             _ => false,

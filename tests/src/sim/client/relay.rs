@@ -1,10 +1,15 @@
 //! What the browser hands to a tab: its locks, and what the other tabs say.
 
-use tidings_client::session::HandlerId;
+use tidings_client::session::{Frame, HandlerId, Hears, Message, TabTell};
 use tidings_protocol::{Cursor, event::EventFrame};
 
 use super::{Client, exclusion};
-use crate::sim::{ear::Violation, engine::Log, person::is_granted, profile::Word};
+use crate::sim::{
+    ear::Violation,
+    engine::Log,
+    person::is_granted,
+    profile::{Post, Word},
+};
 
 impl Client {
     /// What the browser hands to the tab.
@@ -21,66 +26,114 @@ impl Client {
             }
             Word::Lost => self.session.lost(now),
             Word::Gone(tab) => self.session.gone(&tab),
-            Word::Told(post) => {
-                if self.wire.is_none() && post.message.starts_with(char::is_uppercase) {
-                    self.followed = post.latest;
-                    self.begins_at(&post.message);
-                }
-                let mut heard = Vec::new();
-                self.session.told(now, &post.message, &mut heard);
-                let words: Vec<_> = post.message.split(' ').collect();
-                let at = words.get(3).and_then(|at| at.parse().ok());
-                self.relayed(log, &heard, at, post.data.as_deref())?;
-                if let Some(ear) = self.confirmed(&words) {
-                    let place = self.begins.and_then(|at| log.truth.find(at));
-                    self.ears[ear].confirm(&log.truth, place);
-                }
-                let frame = match words[..] {
-                    // It says itself from where the stream goes on.
-                    ["G", ..] => post.frame.map(|(_, justified)| (at, justified)),
-                    _ => post.frame,
-                };
-                return self.act(now, log, frame);
-            }
+            Word::Told(post) => return self.posted(now, log, &post),
         }
         self.act(now, log, None)
     }
 
-    /// Keeps where a handler of this tab is told to begin. What is addressed to a user moves the stream's cursor; its latest
-    /// position may be further, by what it confirmed to others.
-    fn begins_at(&mut self, message: &str) {
-        let words: Vec<_> = message.split(' ').collect();
-        match words[..] {
-            ["W", _, _, tab, _, number, ..] if Some(tab) == self.name.as_deref() => self.number = number.to_owned(),
-            ["K", _, _, handler, cursor, ..] if handler.split_once('.').is_some_and(|(tab, _)| tab == self.number) => {
-                self.begins = cursor.parse().ok();
+    /// Another tab has posted something.
+    fn posted(&mut self, now: u64, log: &Log, post: &Post) -> Result<(), Violation> {
+        let Some(message) = Message::from_text(&post.text) else {
+            return Err(Violation::new("messages can be read", post.text.clone()));
+        };
+        let tell = match &message {
+            Message::Tell { tell, term, .. } => Some((term.clone(), tell.clone())),
+            Message::Ask { .. } => None,
+        };
+        let mut confirmed = Vec::new();
+        if let Some((term, tell)) = tell.as_ref().filter(|_| self.wire.is_none()) {
+            self.follows_to(term, tell);
+            // A stream that its leader has lost goes on from where it was.
+            self.followed = post.latest.or(self.followed.filter(|_| term == &self.term));
+            if term == &self.term {
+                confirmed = self.confirmed(tell);
             }
-            _ => {}
         }
+        let tell = tell.map(|(_, tell)| tell);
+        let relayed = self.session.told(now, message);
+        for (ear, place) in confirmed {
+            self.ears[ear].confirm(&log.truth, place.and_then(|at| log.truth.find(at)));
+        }
+        let frame = match &tell {
+            // It says itself from where the stream goes on.
+            Some(TabTell::Frame { frame: Frame::Gap { id, .. }, .. }) => {
+                let id = id.and_then(|id| id.as_slice().first().copied());
+                post.frame.map(|(_, justified)| (id, justified))
+            }
+            _ => post.frame,
+        };
+        self.act(now, log, frame)?;
+        if let (Some(relayed), Some((_, data))) = (relayed, &post.with) {
+            let calls: Vec<_> = relayed.calls.iter().copied().map(Some).collect();
+            for call in if calls.is_empty() { vec![None] } else { calls } {
+                self.relayed(now, log, call, relayed.id.parse().ok(), data)?;
+                self.act(now, log, post.frame)?;
+            }
+        }
+        Ok(())
     }
 
-    /// The handler of this tab that is told to hear from now on, if the message tells one.
-    fn confirmed(&self, words: &[&str]) -> Option<usize> {
-        let ["K", _, _, handler, ..] = words else { return None };
-        let (tab, number) = handler.split_once('.')?;
-        let id = if tab == self.number { number.parse().ok()? } else { return None };
-        self.handlers.get(&HandlerId(id)).copied()
+    /// Keeps where the stream is that the tab follows: what is addressed to its user begins there. Its latest position may be further,
+    /// by what it confirmed to others.
+    fn follows_to(&mut self, term: &str, tell: &TabTell) {
+        let id = match tell {
+            TabTell::Welcome { tab, frame: Frame::Connected(connected), .. } if Some(tab) == self.name.as_ref() => {
+                term.clone_into(&mut self.term);
+                self.begins = None;
+                connected.id
+            }
+            _ if term != self.term => None,
+            TabTell::Event { id, .. } => *id,
+            TabTell::Frame { frame, .. } => match frame {
+                Frame::Connected(connected) => connected.id,
+                Frame::Heartbeat { id } | Frame::Gap { channels: None, id, .. } => *id,
+                Frame::Gap { cursor, request_id: None, .. } => *cursor,
+                _ => None,
+            },
+            _ => None,
+        };
+        self.begins = id.and_then(|id| id.as_slice().first().copied()).or(self.begins);
+    }
+
+    /// The handlers that are confirmed, and where.
+    fn confirmed(&self, tell: &TabTell) -> Vec<(usize, Option<Cursor>)> {
+        let TabTell::Frame { frame: Frame::Subscribed { channels, addressed, cursor, .. }, .. } = tell else {
+            return Vec::new();
+        };
+        let is_meant = |ear: &usize| match self.ears[*ear].hears {
+            Hears::Addressed => *addressed,
+            _ => channels.contains(&self.ears[*ear].pattern),
+        };
+        let at = cursor.and_then(|cursor| cursor.as_slice().first().copied());
+        self.handlers.values().copied().filter(is_meant).map(|ear| (ear, at)).collect()
     }
 
     /// A record that came by another tab's stream.
     fn relayed(
         &mut self,
+        now: u64,
         log: &Log,
-        heard: &[HandlerId],
-        at: Option<Cursor>,
-        data: Option<&str>,
+        call: Option<u32>,
+        id: Option<Cursor>,
+        data: &str,
     ) -> Result<(), Violation> {
+        let event: EventFrame = serde_json::from_str(data)
+            .map_err(|error| Violation::new("frames can be read", format!("{error}: {data}")))?;
+        let at = event.cursor.or(id);
+        let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
+        let route = self.session.routes().find(event.channel.as_str(), hears);
+        let except = event.except.as_ref().map(exclusion);
+        let mut heard: Vec<HandlerId> = Vec::new();
+        let cursor = at.map(Into::into);
+        match call {
+            None => self.session.record(now, route, cursor, except.as_ref(), &mut heard),
+            Some(call) => {
+                self.session.backfill(now, &call.to_string(), route, cursor, except.as_ref(), &mut heard);
+            }
+        }
         if heard.is_empty() {
             return Ok(());
         }
-        let data = data.unwrap_or_default();
-        let event: EventFrame = serde_json::from_str(data)
-            .map_err(|error| Violation::new("frames can be read", format!("{error}: {data}")))?;
         let place = at.and_then(|at| log.truth.find(at));
         let Some((place, entry)) = place.and_then(|place| Some((place, log.truth.get(place).entry.as_deref()?))) else {
             return Err(Violation::new("what was published is what arrives", data));
@@ -88,10 +141,7 @@ impl Client {
         if !self.person.shares(entry) {
             return Err(Violation::new("nobody is shown what is not for them", data));
         }
-        if event.except.as_ref().is_some_and(|except| self.session.hides(&exclusion(except))) {
-            return Ok(());
-        }
-        for handler in heard {
+        for handler in &heard {
             let Some(ear) = self.handlers.get(handler) else { continue };
             if !self.deafness.hears(*handler) {
                 continue;

@@ -1,0 +1,334 @@
+//! What tabs say to each other.
+
+use super::{
+    Port,
+    frames::{blank, fields, name},
+    signals::FRAMES,
+};
+use crate::session::{Call, Frame, Message, State, Status, TabAsk, TabTell, Trouble};
+
+impl Message {
+    /// The text of the message: what kind it is, who says it, and what it says, each on a line.
+    #[must_use]
+    pub fn into_text(mut self) -> String {
+        let mut port = Port::Write(String::new());
+        port.text("kind", &mut kind(&self).to_owned());
+        message_fields(&mut self, &mut port);
+        port.written()
+    }
+
+    /// Reads the text of a message. Any script of the origin may post to the channel: what is no message is `None`.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut port = Port::Read(text);
+        let mut message = blank_message(port.read())?;
+        message_fields(&mut message, &mut port);
+        Some(message)
+    }
+}
+
+fn kind(message: &Message) -> &'static str {
+    match message {
+        Message::Ask { ask, .. } => match ask {
+            TabAsk::Open { .. } => "open",
+            TabAsk::Call { call, .. } => match call {
+                Call::Subscribe { .. } => "subscribe",
+                Call::Unsubscribe { .. } => "unsubscribe",
+                Call::Presence { .. } => "presence",
+                Call::Alive => "alive",
+            },
+            TabAsk::Labels { .. } => "labels",
+            TabAsk::Probe { connect: false } => "probe",
+            TabAsk::Probe { connect: true } => "connect",
+        },
+        Message::Tell { tell, .. } => match tell {
+            TabTell::Lead { .. } => "lead",
+            TabTell::UserChanged => "userChanged",
+            TabTell::OtherUser { .. } => "otherUser",
+            TabTell::Wait { .. } => "wait",
+            TabTell::Welcome { .. } => "welcome",
+            TabTell::Frame { .. } => "frame",
+            TabTell::Event { .. } => "event",
+            TabTell::Backfill { .. } => "backfill",
+            TabTell::Answer { .. } => "answer",
+            TabTell::Refused { .. } => "refused",
+            TabTell::Status(_) => "status",
+            TabTell::Trouble(_) => "trouble",
+        },
+    }
+}
+
+/// A message of a kind, of which nothing has been read.
+fn blank_message(kind: &str) -> Option<Message> {
+    let tab = String::new;
+    let status = || Status { state: State::Connecting, attempt: 0, retry_in_ms: None, connection_id: None };
+    let call = |call| TabAsk::Call { number: 0, call };
+    let channels = Vec::new;
+    let ask = match kind {
+        "open" => TabAsk::Open { attempt: 0, user: String::new(), channels: channels() },
+        "subscribe" => call(Call::Subscribe { channels: channels(), addressed: false, since: None }),
+        "unsubscribe" => call(Call::Unsubscribe { channels: channels() }),
+        "presence" => call(Call::Presence { channels: channels() }),
+        "alive" => call(Call::Alive),
+        "labels" => TabAsk::Labels { labels: channels() },
+        "probe" => TabAsk::Probe { connect: false },
+        "connect" => TabAsk::Probe { connect: true },
+        _ => {
+            let tell = match kind {
+                "lead" => TabTell::Lead { tab: None },
+                "userChanged" => TabTell::UserChanged,
+                "otherUser" => TabTell::OtherUser { tab: tab() },
+                "wait" => TabTell::Wait { tab: tab(), status: status() },
+                "welcome" => {
+                    TabTell::Welcome { tab: tab(), attempt: 0, member: 0, status: status(), frame: Frame::Other }
+                }
+                "frame" => TabTell::Frame { member: None, frame: Frame::Other },
+                "event" => TabTell::Event { id: None, members: Vec::new() },
+                "backfill" => TabTell::Backfill { calls: Vec::new() },
+                "answer" => TabTell::Answer { member: 0, number: 0, status: 0 },
+                "refused" => TabTell::Refused { member: 0, rejected: Vec::new() },
+                "status" => TabTell::Status(status()),
+                "trouble" => TabTell::Trouble(Trouble { will_retry: true, ..Trouble::default() }),
+                _ => return None,
+            };
+            return Some(Message::Tell { term: String::new(), number: 0, tell });
+        }
+    };
+    Some(Message::Ask { tab: tab(), ask })
+}
+
+fn message_fields(message: &mut Message, port: &mut Port<'_>) {
+    match message {
+        Message::Ask { tab, ask } => {
+            port.text("tab", tab);
+            ask_fields(ask, port);
+        }
+        Message::Tell { term, number, tell } => {
+            port.text("term", term);
+            port.small("number", number);
+            tell_fields(tell, port);
+        }
+    }
+}
+
+fn ask_fields(ask: &mut TabAsk, port: &mut Port<'_>) {
+    match ask {
+        TabAsk::Open { attempt, user, channels } => {
+            port.small("attempt", attempt);
+            port.text("user", user);
+            port.channels("channels", channels);
+        }
+        TabAsk::Call { number, call } => {
+            port.small("number", number);
+            match call {
+                Call::Subscribe { channels, addressed, since } => {
+                    port.channels("channels", channels);
+                    port.truth("addressed", addressed);
+                    port.cursor("since", since);
+                }
+                Call::Unsubscribe { channels } | Call::Presence { channels } => port.channels("channels", channels),
+                Call::Alive => {}
+            }
+        }
+        TabAsk::Labels { labels } => port.channels("labels", labels),
+        TabAsk::Probe { .. } => {}
+    }
+}
+
+fn tell_fields(tell: &mut TabTell, port: &mut Port<'_>) {
+    match tell {
+        TabTell::Lead { tab } => port.some_text("tab", tab),
+        TabTell::UserChanged => {}
+        TabTell::OtherUser { tab } => port.text("tab", tab),
+        TabTell::Wait { tab, status } => {
+            port.text("tab", tab);
+            status_fields(status, port);
+        }
+        TabTell::Welcome { tab, attempt, member, status, frame } => {
+            port.text("tab", tab);
+            port.small("attempt", attempt);
+            port.small("member", member);
+            status_fields(status, port);
+            frame_fields(frame, port);
+        }
+        TabTell::Frame { member, frame } => {
+            let mut number = member.map(u64::from);
+            port.some_number("member", &mut number);
+            *member = number.and_then(|number| u32::try_from(number).ok());
+            frame_fields(frame, port);
+        }
+        TabTell::Event { id, members } => {
+            port.cursor("id", id);
+            port.numbers("members", members);
+        }
+        TabTell::Backfill { calls } => {
+            // Each member, and its call after it.
+            let mut flat = Vec::new();
+            for (member, call) in calls.iter() {
+                flat.push(*member);
+                flat.push(*call);
+            }
+            port.numbers("calls", &mut flat);
+            calls.clear();
+            for pair in flat.chunks_exact(2) {
+                calls.extend(pair.first().copied().zip(pair.last().copied()));
+            }
+        }
+        TabTell::Answer { member, number, status } => {
+            port.small("member", member);
+            port.small("number", number);
+            let mut code = u32::from(*status);
+            port.small("status", &mut code);
+            *status = u16::try_from(code).unwrap_or_default();
+        }
+        TabTell::Refused { member, rejected } => {
+            port.small("member", member);
+            port.rejected("rejected", rejected);
+        }
+        TabTell::Status(status) => status_fields(status, port),
+        TabTell::Trouble(trouble) => {
+            let mut code = trouble.code.clone().into_owned();
+            port.text("code", &mut code);
+            trouble.code = code.into();
+            let mut status = trouble.status.map(u64::from);
+            port.some_number("status", &mut status);
+            trouble.status = status.and_then(|status| u16::try_from(status).ok());
+            port.some_text("detail", &mut trouble.detail);
+        }
+    }
+}
+
+fn status_fields(status: &mut Status, port: &mut Port<'_>) {
+    let mut state = status.state.as_str().to_owned();
+    port.text("state", &mut state);
+    status.state = State::ALL.into_iter().find(|one| one.as_str() == state).unwrap_or(State::Connecting);
+    port.small("attempt", &mut status.attempt);
+    port.some_number("retryInMs", &mut status.retry_in_ms);
+    port.some_text("connectionId", &mut status.connection_id);
+}
+
+/// A control frame: its name, its `id:`, and its data.
+fn frame_fields(frame: &mut Frame, port: &mut Port<'_>) {
+    let mut own = name(frame).to_owned();
+    port.text("frame", &mut own);
+    if matches!(frame, Frame::Other) {
+        let number = FRAMES.iter().position(|name| *name == own).and_then(|number| u32::try_from(number).ok());
+        *frame = blank(number.unwrap_or(u32::MAX));
+    }
+    match frame {
+        Frame::Connected(connected) => port.cursor("id", &mut connected.id),
+        Frame::Gap { id, .. } | Frame::Heartbeat { id } => port.cursor("id", id),
+        _ => {}
+    }
+    fields(frame, port);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Connected, Rejected};
+
+    fn carried(message: &Message) {
+        let text = message.clone().into_text();
+        assert_eq!(Message::from_text(&text).as_ref(), Some(message), "{text}");
+    }
+
+    fn ask(ask: TabAsk) {
+        carried(&Message::Ask { tab: "t1".into(), ask });
+    }
+
+    fn tell(tell: TabTell) {
+        carried(&Message::Tell { term: "t1.1".into(), number: 7, tell });
+    }
+
+    #[test]
+    fn what_is_asked_arrives_as_it_was_asked() {
+        let channels = vec!["a:*".parse().unwrap(), "b".parse().unwrap()];
+        ask(TabAsk::Open { attempt: 3, user: "uana".into(), channels: channels.clone() });
+        for since in [None, "a.1.2,b.3.4".parse().ok()] {
+            for addressed in [false, true] {
+                let call = Call::Subscribe { channels: channels.clone(), addressed, since };
+                ask(TabAsk::Call { number: 9, call });
+            }
+        }
+        ask(TabAsk::Call { number: 9, call: Call::Subscribe { channels: vec![], addressed: true, since: None } });
+        ask(TabAsk::Call { number: 9, call: Call::Unsubscribe { channels: channels.clone() } });
+        ask(TabAsk::Call { number: 9, call: Call::Presence { channels } });
+        ask(TabAsk::Call { number: 9, call: Call::Alive });
+        ask(TabAsk::Labels { labels: vec!["a:*".parse().unwrap()] });
+        ask(TabAsk::Probe { connect: false });
+        ask(TabAsk::Probe { connect: true });
+    }
+
+    #[test]
+    fn what_is_told_arrives_as_it_was_told() {
+        let status = Status { state: State::Waiting, attempt: 2, retry_in_ms: Some(0), connection_id: None };
+        let open = Status { state: State::Open, attempt: 0, retry_in_ms: None, connection_id: Some("n1 x".into()) };
+        let channels = vec!["a:*".parse().unwrap(), "b".parse().unwrap()];
+        let rejected = vec![Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }];
+        let id = "a.1.2,b.3.4".parse().ok();
+        tell(TabTell::Lead { tab: None });
+        tell(TabTell::Lead { tab: Some("t2".into()) });
+        tell(TabTell::UserChanged);
+        tell(TabTell::OtherUser { tab: "t2".into() });
+        tell(TabTell::Wait { tab: "t2".into(), status: status.clone() });
+        let connected = Connected {
+            id,
+            connection_id: "n1".into(),
+            user_id: Some("ana b".into()),
+            channels: channels.clone(),
+            rejected: rejected.clone(),
+            resumed: true,
+            heartbeat_ms: 15_000,
+            expires_in_ms: Some(3_000),
+            alive_ms: 5,
+            timestamp_ms: 6,
+        };
+        let frame = Frame::Connected(connected);
+        tell(TabTell::Welcome { tab: "t2".into(), attempt: 1, member: 2, status: open.clone(), frame: frame.clone() });
+        let frames = [
+            frame,
+            Frame::Subscribed { request_id: "server".into(), channels: channels.clone(), addressed: true, cursor: id },
+            Frame::Gap { channels: None, addressed: true, cursor: None, reason: "x y".into(), request_id: None, id },
+            Frame::Gap {
+                channels: Some(vec![]),
+                addressed: true,
+                cursor: id,
+                reason: "trimmed".into(),
+                request_id: Some("7".into()),
+                id: None,
+            },
+            Frame::Heartbeat { id },
+            Frame::Heartbeat { id: None },
+            Frame::Revoked { channels, addressed: false, code: "revoked".into() },
+            Frame::Unseen(rejected[0].clone()),
+            Frame::Closing { reason: "drain".into(), retry_ms: 7 },
+        ];
+        for frame in frames {
+            tell(TabTell::Frame { member: Some(3), frame: frame.clone() });
+            tell(TabTell::Frame { member: None, frame });
+        }
+        tell(TabTell::Event { id, members: vec![1, 20] });
+        tell(TabTell::Event { id: None, members: vec![1] });
+        tell(TabTell::Backfill { calls: vec![(1, 4), (20, 3)] });
+        tell(TabTell::Answer { member: 1, number: 2, status: 404 });
+        tell(TabTell::Refused { member: 1, rejected });
+        tell(TabTell::Status(status));
+        tell(TabTell::Status(open));
+        let detail = Some("not now".to_owned());
+        tell(TabTell::Trouble(Trouble {
+            code: "full".into(),
+            will_retry: true,
+            status: Some(503),
+            detail,
+            channel: None,
+        }));
+    }
+
+    #[test]
+    fn what_is_no_message_is_passed_over() {
+        for text in ["", "other", "other\n1", "[object Object]"] {
+            assert_eq!(Message::from_text(text), None);
+        }
+    }
+}

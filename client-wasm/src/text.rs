@@ -1,0 +1,55 @@
+//! Texts, taken apart by hand: what the standard library makes for it costs the browser a kilobyte for each kind.
+
+/// A text up to the first such byte, which is ASCII, and what follows it.
+pub(crate) fn cut(text: &str, at: u8) -> (&str, &str) {
+    let index = text.bytes().position(|byte| byte == at);
+    match index.and_then(|index| text.split_at_checked(index)) {
+        Some((before, after)) => (before, after.get(1..).unwrap_or_default()),
+        None => (text, ""),
+    }
+}
+
+/// A number, with or without a plus.
+#[inline(never)]
+pub(crate) fn decimal(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    // With so many it fits.
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    let mut number = 0;
+    for byte in digits.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number * 10 + u64::from(digit);
+    }
+    Some(number)
+}
+
+/// A number of 32 bits.
+#[inline(never)]
+pub(crate) fn small(text: &str) -> Option<u32> {
+    decimal(text).and_then(|number| u32::try_from(number).ok())
+}
+
+/// The digits of a number.
+pub(crate) const DECIMAL: &str = "0123456789";
+
+/// A number's text.
+pub(crate) fn text_of(number: u32) -> String {
+    let mut text = String::new();
+    push_number(&mut text, u64::from(number), DECIMAL);
+    text
+}
+
+/// Adds a number in the base of so many digits.
+pub(crate) fn push_number(out: &mut String, number: u64, digits: &str) {
+    let radix = digits.len() as u64;
+    if number >= radix {
+        push_number(out, number / radix, digits);
+    }
+    let digit = usize::try_from(number % radix).unwrap_or_default();
+    out.push_str(digits.get(digit..=digit).unwrap_or_default());
+}
