@@ -9,6 +9,7 @@ use crate::{hub::Hook, presence::PresenceSettings};
 pub(crate) struct Config {
     pub(crate) heartbeat: Duration,
     pub(crate) retry: Duration,
+    pub(crate) stall: Duration,
     pub(crate) payload_bytes: usize,
     pub(crate) batch_events: usize,
     pub(crate) audience_users: usize,
@@ -28,6 +29,7 @@ impl Default for Config {
         Self {
             heartbeat: Duration::from_secs(15),
             retry: Duration::from_secs(1),
+            stall: Duration::from_secs(60),
             payload_bytes: 64 << 10,
             batch_events: 1_000,
             audience_users: 10_000,

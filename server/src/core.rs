@@ -222,6 +222,7 @@ impl Core {
             let first = !link.woken.swap(true, Ordering::AcqRel);
             if first {
                 state.settle(lineage, from);
+                link.shown_seq.store(state.position().seq, Ordering::Relaxed);
             }
             first
         });
@@ -259,6 +260,7 @@ impl Core {
         if !link.due.swap(false, Ordering::AcqRel) {
             return Step::Idle;
         }
+        link.stalled_ms.store(0, Ordering::Relaxed);
         let mut state = link.state.lock();
         let (step, written) = {
             let window = self.window.read();
@@ -292,6 +294,8 @@ impl Core {
             self.reseat(link, &state);
         }
         let step = self.with_news(link, &state, step);
+        link.shown_seq.store(state.position().seq, Ordering::Relaxed);
+        link.shown_behind.store(state.is_behind(), Ordering::Relaxed);
         if state.is_behind() || state.has_ended() || holds_others {
             link.due.store(true, Ordering::Release);
         }
@@ -322,20 +326,18 @@ impl Core {
 
     /// All figures.
     pub(crate) fn stats(&self) -> Stats {
-        let (links, users) = {
-            let registry = self.registry.lock();
-            (registry.links.iter().map(|(_, link)| link.clone()).collect::<Vec<_>>(), registry.users)
-        };
         let head = self.head();
-        let mut gauges = Gauges { connections: links.len(), behind: 0, lag: 0, users, head };
-        for link in links {
-            let state = link.state.lock();
-            // Woken and not asked since, or cut short: there is something for it, or may be.
-            if state.is_behind() || link.woken.load(Ordering::Acquire) {
+        let registry = self.registry.lock();
+        let mut gauges = Gauges { connections: registry.links.len(), behind: 0, lag: 0, users: registry.users, head };
+        for (_, link) in &registry.links {
+            // Woken and not asked since, or cut short: there is something for it, or may be. No stream is locked, for this is looked at
+            // every second.
+            if link.shown_behind.load(Ordering::Relaxed) || link.woken.load(Ordering::Acquire) {
                 gauges.behind += 1;
-                gauges.lag = gauges.lag.max(head.seq.saturating_sub(state.position().seq));
+                gauges.lag = gauges.lag.max(head.seq.saturating_sub(link.shown_seq.load(Ordering::Relaxed)));
             }
         }
+        drop(registry);
         self.meter.stats(gauges)
     }
 }

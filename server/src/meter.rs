@@ -8,7 +8,8 @@ mod export;
 mod stats;
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -78,12 +79,13 @@ struct Stopwatch {
     micros: AtomicU64,
     longest: AtomicU64,
     shown: Histogram,
+    is_broken: AtomicBool,
 }
 
 impl Stopwatch {
     fn new(shown: Histogram) -> Self {
         let (count, micros, longest) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        Self { count, micros, longest, shown }
+        Self { count, micros, longest, shown, is_broken: AtomicBool::new(false) }
     }
 
     fn add(&self, time: Duration) {
@@ -91,7 +93,13 @@ impl Stopwatch {
         self.count.fetch_add(1, Ordering::Relaxed);
         self.micros.fetch_add(micros, Ordering::Relaxed);
         self.longest.fetch_max(micros, Ordering::Relaxed);
-        self.shown.record(time);
+        // The recorder is the application's. Once it has panicked it is shown nothing more.
+        if !self.is_broken.load(Ordering::Relaxed)
+            && catch_unwind(AssertUnwindSafe(|| self.shown.record(time))).is_err()
+        {
+            self.is_broken.store(true, Ordering::Relaxed);
+            tracing::error!("the metrics recorder panicked; it is shown no more times");
+        }
     }
 
     fn timing(&self) -> Timing {

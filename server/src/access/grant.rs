@@ -110,12 +110,20 @@ impl Grants {
 
     /// Whether one grant covers all of a channel or pattern.
     pub(crate) fn cover(&self, right: Right, pattern: &Pattern) -> bool {
-        let granted = match right {
+        self.of(right).iter().any(|grant| grant.covers(pattern))
+    }
+
+    /// Whether there is any.
+    pub(crate) fn has_any(&self, right: Right) -> bool {
+        !self.of(right).is_empty()
+    }
+
+    fn of(&self, right: Right) -> &[Pattern] {
+        match right {
             Right::Subscribe => &self.subscribe,
             Right::Publish => &self.publish,
             Right::WatchPresence => &self.watch_presence,
-        };
-        granted.iter().any(|grant| grant.covers(pattern))
+        }
     }
 }
 

@@ -172,6 +172,11 @@ impl Identity {
         Credentials { user: self.user.as_ref(), device, issued: self.issued_ms() }
     }
 
+    /// Whether any grant gives this right.
+    pub(crate) fn may_any(&self, right: Right) -> bool {
+        self.grants.has_any(right)
+    }
+
     /// Whether a grant gives this right to all of the pattern.
     pub(crate) fn may(&self, right: Right, pattern: &Pattern) -> bool {
         self.grants.cover(right, pattern)

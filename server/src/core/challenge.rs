@@ -62,9 +62,28 @@ impl Core {
         link.wake();
     }
 
+    /// Forgets streams whose drivers have not asked for what is due for them for so long: nobody takes it. Nobody is there by them any
+    /// more, and their places are free; where their driver cannot be dropped, they hold what their server holds of them.
+    pub(crate) fn drop_stalled(&self, now_ms: u64, limit_ms: u64) -> usize {
+        let stalled: Vec<_> = {
+            let registry = self.registry.lock();
+            let links = registry.links.iter().map(|(_, link)| link);
+            links.filter(|link| link.has_stalled(now_ms, limit_ms)).cloned().collect()
+        };
+        for link in &stalled {
+            self.end_unanswered(link);
+            self.unseat(link, now_ms);
+            self.close(link);
+            if let Some(cut) = link.cut.get() {
+                cut.abort();
+            }
+        }
+        stalled.len()
+    }
+
     /// Whether a stream is open still.
     pub(crate) fn is_open(&self, link: &Arc<Link>) -> bool {
-        self.registry.lock().links.get(link.slot).is_some_and(|held| Arc::ptr_eq(held, link))
+        self.registry.lock().holds(link)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use futures_util::task::AtomicWaker;
+use futures_util::{future::AbortHandle, task::AtomicWaker};
 use parking_lot::Mutex;
 use tidings_protocol::ConnectionId;
 
@@ -52,6 +52,15 @@ pub(crate) struct Link {
     pub(super) challenged: AtomicBool,
     /// The client has been heard of since it opened the stream.
     pub(super) has_answered: AtomicBool,
+    /// Since when something has been due that its driver did not ask for, in the driver's milliseconds; 0 while there is nothing.
+    pub(super) stalled_ms: AtomicU64,
+    /// Its driver gives up by itself on a client that takes nothing.
+    pub(super) has_own_clock: AtomicBool,
+    /// Drops its driver.
+    pub(super) cut: OnceLock<AbortHandle>,
+    /// Where it stands, and whether it is behind, as of its last step: for those who only look.
+    pub(super) shown_seq: AtomicU64,
+    pub(super) shown_behind: AtomicBool,
     /// It has no greeting, and ends by itself: a poll, or a listener of the backend's.
     pub(super) is_bare: bool,
 }
@@ -74,6 +83,28 @@ impl Link {
 
     pub(super) fn is_retired(&self, now_ms: u64) -> bool {
         now_ms >= self.retires_ms.load(Ordering::Acquire)
+    }
+
+    /// Its driver gives up by itself on a client that takes nothing.
+    pub(crate) fn set_own_clock(&self) {
+        self.has_own_clock.store(true, Ordering::Relaxed);
+    }
+
+    /// By which its driver is dropped, where a client takes nothing.
+    pub(crate) fn set_cut(&self, cut: AbortHandle) {
+        let _ = self.cut.set(cut);
+    }
+
+    /// Whether something has been due for so long without being asked for. To be called now and then.
+    pub(super) fn has_stalled(&self, now_ms: u64, limit_ms: u64) -> bool {
+        if self.is_bare || self.has_own_clock.load(Ordering::Relaxed) || !self.due.load(Ordering::Acquire) {
+            return false;
+        }
+        let since = self.stalled_ms.load(Ordering::Relaxed);
+        if since == 0 {
+            self.stalled_ms.store(now_ms.max(1), Ordering::Relaxed);
+        }
+        since > 0 && now_ms.saturating_sub(since) >= limit_ms
     }
 
     /// Whether it was asked whether somebody reads it, and has not answered.

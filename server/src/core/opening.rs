@@ -117,6 +117,11 @@ impl Core {
             heard_ms: AtomicU64::new(now_ms),
             challenged: AtomicBool::new(false),
             has_answered: AtomicBool::new(false),
+            stalled_ms: AtomicU64::new(0),
+            has_own_clock: AtomicBool::new(false),
+            cut: OnceLock::new(),
+            shown_seq: AtomicU64::new(position.seq),
+            shown_behind: AtomicBool::new(false),
             is_bare,
         });
         registry.insert(link.clone());
@@ -144,6 +149,10 @@ impl Core {
     pub(crate) fn close(&self, link: &Arc<Link>) {
         let state = link.state.lock();
         let mut registry = self.registry.lock();
+        // It may have been forgotten already, and its slot be another's.
+        if !registry.holds(link) {
+            return;
+        }
         registry.unroute(link.slot, state.keys());
         registry.remove(link);
         drop(registry);

@@ -45,10 +45,15 @@ impl Registry {
         self.links.get(*slot)
     }
 
+    /// Whether a stream is open.
+    pub(super) fn holds(&self, link: &Link) -> bool {
+        self.links.get(link.slot).is_some_and(|held| std::ptr::eq(&**held, link))
+    }
+
     /// Of a stream that has ended nothing is looked up, and its slot may be another's by now: a call that has found it while it
     /// was open may come to it later.
     pub(super) fn reroute(&mut self, link: &Link, rekeyed: &Rekeyed) {
-        if self.links.get(link.slot).is_some_and(|held| std::ptr::eq(&**held, link)) {
+        if self.holds(link) {
             self.route(link.slot, &rekeyed.added);
             self.unroute(link.slot, &rekeyed.dropped);
         }

@@ -4,10 +4,13 @@ use axum::{
     Json,
     extract::{Request, State},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 use tidings_protocol::{
-    Key, Pattern, UserId,
+    Key, Pattern,
     command::{PublishAnswer, PublishRequest, To, ToDevice, ToUsers},
     problem::Code,
 };
@@ -24,12 +27,20 @@ use crate::{Event, access::Right, auth::Identity, record::Audience};
 pub(super) async fn publish(State(gate): State<Gate>, request: Request) -> Result<Json<Vec<PublishAnswer>>, Refusal> {
     let (parts, body) = request.into_parts();
     let identity = gate.identify(&parts).await?;
+    // Who may publish nothing has nothing read.
+    if !identity.may_any(Right::Publish) {
+        return Err(Refusal::new(Code::Forbidden, "no grant to publish"));
+    }
     let raw: Box<RawValue> = json(&gate, Request::from_parts(parts.clone(), body)).await?;
-    let events = read(&raw)?;
-    gate.limiter.publish(&identity, &parts, events.len())?;
-    let mut channels: Vec<_> = events.iter().map(|event| event.channel.clone()).collect();
-    channels.sort_unstable();
-    channels.dedup();
+    // What an event takes once it is read is many times its text: first they are counted.
+    let most = gate.hub.config().batch_events;
+    let counted = Counted::read(&raw, most)?;
+    gate.limiter.publish(&identity, &parts, counted.0.len())?;
+    let channels = counted.channels()?;
+    if let Some(channel) = gate.refused(&identity, Right::Publish, channels.clone())?.first() {
+        return Err(Refusal::new(Code::Forbidden, format!("no grant to publish to {channel}")));
+    }
+    let events = counted.events()?;
     let events = events.into_iter().map(|body| event(&identity, body)).collect::<Result<Vec<_>, _>>()?;
     // Last of all, so that nothing that was revoked by now is stored.
     if let Some(channel) = gate.refused(&identity, Right::Publish, channels)?.first() {
@@ -40,36 +51,83 @@ pub(super) async fn publish(State(gate): State<Gate>, request: Request) -> Resul
     Ok(Json(answers.collect()))
 }
 
-/// One or an array. A body that cannot be read is looked at once more: a malformed channel has its own code.
-fn read(raw: &RawValue) -> Result<Vec<PublishRequest>, Refusal> {
-    #[derive(Deserialize)]
-    struct Label {
-        channel: String,
-    }
-    one_or_more(raw).map_err(|error| {
-        let labels: Vec<Label> = one_or_more(raw).unwrap_or_default();
-        let malformed = labels.iter().find_map(|label| Some((label, label.channel.parse::<Pattern>().err()?)));
-        match malformed {
-            Some((label, error)) => malformed_channel(&label.channel, error),
-            None => Refusal::new(Code::Malformed, error.to_string()),
+/// Events as they stand in the body, one or an array, none of them read yet.
+struct Counted<'a>(Vec<&'a RawValue>);
+
+impl<'a> Counted<'a> {
+    /// Told apart by the first byte, so that an error in an event is told as such.
+    fn read(raw: &'a RawValue, most: usize) -> Result<Self, Refusal> {
+        if !raw.get().starts_with('[') {
+            return Ok(Self(vec![raw]));
         }
-    })
+        let mut json = serde_json::Deserializer::from_str(raw.get());
+        let events =
+            json.deserialize_seq(AtMost(most)).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
+        match events {
+            Some(events) => Ok(Self(events)),
+            None => Err(Refusal::new(Code::TooMany, format!("at most {most} events at once"))),
+        }
+    }
+
+    /// Where they are published, each channel once.
+    fn channels(&self) -> Result<Vec<Pattern>, Refusal> {
+        #[derive(Deserialize)]
+        struct Label<'a> {
+            #[serde(borrow)]
+            channel: std::borrow::Cow<'a, str>,
+        }
+        let mut channels = Vec::new();
+        for event in &self.0 {
+            let Label { channel } =
+                serde_json::from_str(event.get()).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))?;
+            channels.push(channel.parse::<Pattern>().map_err(|error| malformed_channel(&channel, error))?);
+        }
+        channels.sort_unstable();
+        channels.dedup();
+        Ok(channels)
+    }
+
+    fn events(&self) -> Result<Vec<PublishRequest>, Refusal> {
+        let read = |event: &&RawValue| serde_json::from_str(event.get());
+        let events: Result<_, serde_json::Error> = self.0.iter().map(read).collect();
+        events.map_err(|error| Refusal::new(Code::Malformed, error.to_string()))
+    }
 }
 
-/// Told apart by the first byte, so that an error in an event is told as such.
-fn one_or_more<T: DeserializeOwned>(raw: &RawValue) -> Result<Vec<T>, serde_json::Error> {
-    let text = raw.get();
-    if text.starts_with('[') { serde_json::from_str(text) } else { Ok(vec![serde_json::from_str(text)?]) }
+/// Reads an array of at most so many; `None` of more, without going on.
+struct AtMost(usize);
+
+impl<'de> Visitor<'de> for AtMost {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an array of events")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+        let mut events = Vec::new();
+        while let Some(event) = array.next_element()? {
+            if events.len() == self.0 {
+                while array.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(None);
+            }
+            events.push(event);
+        }
+        Ok(Some(events))
+    }
 }
 
 /// Below it lie the keys that users have given.
 const KEYS_OF_USERS: Uuid = Uuid::from_u128(0x3f0a_6c1e_8d52_4b7f_9e21_5a47_c0d3_b816);
 
-/// A user's keys are their own: nobody keeps another's event out of the log by using its key first, nor learns where it stands.
-fn own_key(identity: &Identity, key: &Key) -> Key {
-    let user = identity.user_id().map_or("", UserId::as_str);
+/// A user's keys are their own: nobody keeps another's event out of the log by using its key first, nor learns where it stands. Of those
+/// who publish anonymously each event has keys of its own, for they are many.
+fn own_key(identity: &Identity, body: &PublishRequest, key: &Key) -> Key {
     // No id holds this byte.
-    let name = [user, key.as_str()].join("\0");
+    let name = match identity.user_id() {
+        Some(user) => [user.as_str(), key.as_str()].join("\0"),
+        None => ["", key.as_str(), body.channel.as_str(), body.event_type.as_str(), body.payload.get()].join("\0"),
+    };
     Key::new(Uuid::new_v5(&KEYS_OF_USERS, name.as_bytes()).to_string()).expect("a UUID is 36 bytes of visible ASCII")
 }
 
@@ -84,6 +142,10 @@ fn event(identity: &Identity, body: PublishRequest) -> Result<(Event, Audience),
     if body.except.as_ref().is_some_and(|except| except.session_id.is_none() && except.device_id.is_none()) {
         return Err(Refusal::new(Code::Malformed, "except: a sessionId or a deviceId"));
     }
+    let key = match &body.key {
+        Some(key) if !identity.is_backend() => Some(own_key(identity, &body, key)),
+        key => key.clone(),
+    };
     let audience = match body.to {
         None => Audience::Channel,
         Some(To::Users(ToUsers { users })) if users.is_empty() => {
@@ -98,7 +160,7 @@ fn event(identity: &Identity, body: PublishRequest) -> Result<(Event, Audience),
         payload: body.payload,
         source: body.source,
         except: body.except,
-        key: if identity.is_backend() { body.key } else { body.key.map(|key| own_key(identity, &key)) },
+        key,
     };
     Ok((event, audience))
 }

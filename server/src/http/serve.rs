@@ -12,12 +12,14 @@
 //! | `watched` | the I/O below hyper, which sees that the head has left |
 //! | `streaming`, `chunk` | a stream on a bare socket |
 //! | `resting`, `writer` | a stream that has nothing to write; a task that writes to many of them |
+//! | `cut` | streams of HTTP/2 that nothing can be written to |
 //! | `stall` | an end to peers that take no bytes |
 
 mod accept;
 mod chunk;
 mod connection;
 mod connections;
+mod cut;
 mod handover;
 mod resting;
 mod stall;
@@ -37,7 +39,7 @@ use std::{
 use axum::{Router, serve::Listener};
 use futures_util::future::BoxFuture;
 use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use tokio::{net::TcpListener, sync::watch};
 
 pub(super) use self::{accept::RetiresAt, handover::Endless};
@@ -45,6 +47,7 @@ use self::{
     accept::{Accepted, Peer, accept},
     connection::Shared,
     connections::Connections,
+    cut::Cutting,
 };
 use crate::complaints::Complaints;
 
@@ -52,6 +55,9 @@ use crate::complaints::Complaints;
 const BACKLOG: i32 = 4_096;
 /// See [`Serve::head_bytes`].
 const HEAD_BYTES: usize = 64 << 10;
+/// How often a peer of HTTP/2 is asked whether it is there, and how long it may take to say so.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(30);
 /// See [`Serve::send_buffer`].
 const SEND_BUFFER: usize = 16 << 10;
 /// Serves a router, over HTTP/1 and HTTP/2, on anything that is a [`Listener`] of axum: a `TcpListener`, a `UnixListener`, or one of
@@ -59,8 +65,7 @@ const SEND_BUFFER: usize = 16 << 10;
 ///
 /// A stream of HTTP/1.1 gets its socket for itself: hyper parses the request and writes the head of the response, and when
 /// that has left, hyper and its buffers go. The client reads what it would read otherwise, to the byte, and when the stream has
-/// ended the connection serves the next request; what the client sends before that is kept, up to
-/// [`head_bytes`](Serve::head_bytes), and who sends more is cut. Layers around the routes stay around the stream's body.
+/// ended the connection serves the next request; what the client sends before that is kept, up to 8 KiB, and who sends more is cut. Layers around the routes stay around the stream's body.
 /// (Streams on other transports than TCP keep a task each.) Left to hyper are streams over HTTP/2 and HTTP/1.0, answers to HEAD, to requests with a body or `Upgrade`, and responses that
 /// a layer has encoded or given a length.
 ///
@@ -161,7 +166,9 @@ impl<L: Listener> Serve<L> {
         self
     }
 
-    /// How long a peer may take no byte of what is waiting for it before it is dropped. Defaults to 60 s.
+    /// How long the peer of a stream may take no byte of what is waiting for it before it is dropped, one that has vanished without a word
+    /// too (by `TCP_USER_TIMEOUT`, on Linux; a connection of HTTP/2 by pings, within 60 s). Other answers may be taken as slowly as one
+    /// likes. Defaults to 60 s.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.stall = timeout;
         self
@@ -196,14 +203,15 @@ impl<L: Listener> Serve<L> {
         }
         let mut http1 = http1::Builder::new();
         http1.timer(TokioTimer::new()).header_read_timeout(self.head_timeout).max_buf_size(self.head_bytes);
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        let mut http2 = http2::Builder::new(Cutting);
+        // Of a peer that has vanished.
+        http2.keep_alive_interval(Some(PING_INTERVAL)).keep_alive_timeout(PING_TIMEOUT);
         http2.timer(TokioTimer::new()).max_header_list_size(u32::try_from(self.head_bytes).unwrap_or(u32::MAX));
         let shared = Arc::new(Shared {
             router: self.router,
             http1,
             http2,
             head_timeout: self.head_timeout,
-            head_bytes: self.head_bytes,
             idle_timeout: self.idle_timeout,
             stall: self.stall,
             send_buffer: self.send_buffer,

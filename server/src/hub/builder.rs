@@ -35,6 +35,15 @@ impl HubBuilder {
         self
     }
 
+    /// How long something may be due for a stream without being asked for, before nobody counts as present by it and its place is free:
+    /// a peer of HTTP/2 whose window stays shut, or a client of another server than `tidings::serve` that takes nothing. Looked at
+    /// eight times in a [heartbeat](Self::heartbeat). Streams that `tidings::serve` has taken over have
+    /// [`Serve::stall_timeout`](crate::Serve::stall_timeout). Defaults to 60 s.
+    pub fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.config.stall = timeout;
+        self
+    }
+
     /// The `retry:` that plain `EventSource` users are told. Defaults to 1 s. (The Tidings client owns its back-off.)
     pub fn retry(mut self, delay: Duration) -> Self {
         self.config.retry = delay;

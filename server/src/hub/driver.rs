@@ -2,7 +2,7 @@
 
 use std::{
     future::{pending, poll_fn},
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
 };
@@ -37,7 +37,7 @@ pub(super) fn spawn(shared: &Arc<Shared>, engine: &Arc<dyn Engine>, config: &Con
         follow::follow(shared.clone(), engine.clone()).boxed(),
         follow::trim(engine.clone()).boxed(),
         flush(shared.clone()).boxed(),
-        tick(shared.clone(), config.heartbeat).boxed(),
+        tick(shared.clone(), config.heartbeat, config.stall).boxed(),
         announce(shared.clone()).boxed(),
         show(shared.clone()).boxed(),
         forget(shared.clone(), engine.clone(), config.publish_deadline).boxed(),
@@ -84,9 +84,17 @@ async fn flush(shared: Arc<Shared>) {
 /// Shows the figures to whoever has installed a recorder.
 async fn show(shared: Arc<Shared>) {
     let mut exported = Exported::default();
-    Exported::describe();
+    if catch_unwind(Exported::describe).is_err() {
+        tracing::error!("the metrics recorder panicked; it is shown nothing");
+        return pending().await;
+    }
     loop {
-        exported.tell(&shared.core.stats());
+        // The recorder is the application's: what it does wrong is no reason to end the streams.
+        let told = catch_unwind(AssertUnwindSafe(|| exported.tell(&shared.core.stats())));
+        if told.is_err() {
+            tracing::error!("the metrics recorder panicked; it is shown nothing more");
+            return pending().await;
+        }
         tokio::time::sleep(SHOW_INTERVAL).await;
     }
 }
@@ -109,13 +117,19 @@ async fn forget(shared: Arc<Shared>, engine: Arc<dyn Engine>, deadline: Duration
     }
 }
 
-/// Makes heartbeats due. Looking eight times per interval keeps each within an eighth of it.
-async fn tick(shared: Arc<Shared>, heartbeat: Duration) {
+/// Makes heartbeats due, and gives up on streams whose clients take nothing. Looking eight times per interval keeps each within an eighth of it.
+async fn tick(shared: Arc<Shared>, heartbeat: Duration, stall: Duration) {
     let step = (heartbeat / 8).max(Duration::from_millis(1));
     let quiet = millis(heartbeat.saturating_sub(step));
     loop {
         tokio::time::sleep(step).await;
-        shared.core.tick(shared.clock.now_ms(), quiet);
+        let now_ms = shared.clock.now_ms();
+        shared.core.tick(now_ms, quiet);
+        let stalled = shared.core.drop_stalled(now_ms, millis(stall));
+        if stalled > 0 {
+            tracing::debug!(stalled, "streams took nothing of what was due for them");
+            shared.closed.notify_waiters();
+        }
     }
 }
 

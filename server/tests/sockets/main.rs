@@ -7,6 +7,7 @@
 //! | `audience` | who gets an event: channels, patterns, users, devices |
 //! | `cross_site` | pages of other origins: what they may read, and command |
 //! | `exclusion` | from whom it is hidden |
+//! | `gone` | peers that take nothing or have vanished, and who is not gone; what is read of whom |
 //! | `grants` | who may hear what |
 //! | `credentials` | ways in: tickets, tokens, an endpoint that is asked; and that none of them is ever shown |
 //! | `heartbeat` | what a quiet stream says |
@@ -40,6 +41,7 @@ mod cross_site;
 mod exclusion;
 mod fixture;
 mod forgery;
+mod gone;
 mod grants;
 mod heads;
 mod heartbeat;

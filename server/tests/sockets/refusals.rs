@@ -296,6 +296,7 @@ fn the_table_is_true() {
         ("refusals", include_str!("refusals.rs")),
         ("credentials", include_str!("credentials.rs")),
         ("cross_site", include_str!("cross_site.rs")),
+        ("gone", include_str!("gone.rs")),
         ("grants", include_str!("grants.rs")),
         ("heads", include_str!("heads.rs")),
         ("latency", include_str!("latency.rs")),

@@ -86,3 +86,39 @@ fn what_is_taken_away_is_told_and_heard_no_more_not_even_what_was_pending() {
     assert_eq!(house.said_at(&link, 0), ["7 d @7"]);
     assert_eq!(house.core.channels(&link), patterns(&["a", "d"]));
 }
+
+#[test]
+fn figures_are_told_without_the_lock_of_any_stream() {
+    let mut house = house(100);
+    let link = house.open(&["a"], Start::Head);
+    house.hear(&link);
+    house.publish(&["b", "a", "a"]);
+    house.core.flush();
+    let held = link.state.lock();
+    let stats = house.core.stats();
+    drop(held);
+    assert_eq!((stats.connections, stats.connections_behind, stats.lag), (1, 1, 3));
+    house.hear(&link);
+    assert_eq!(house.core.stats().connections_behind, 0);
+}
+
+#[test]
+fn a_stream_that_is_not_asked_for_what_is_due_is_forgotten_after_a_while_and_who_asks_is_not() {
+    let mut house = house(100);
+    let (idle, asked, stalled) =
+        (house.open(&["b"], Start::Head), house.open(&["a"], Start::Head), house.open(&["a"], Start::Head));
+    for link in [&idle, &asked, &stalled] {
+        house.hear(link);
+    }
+    for now_ms in [1_000, 30_000, 60_999] {
+        house.publish(&["a"]);
+        house.core.flush();
+        house.hear(&asked);
+        assert_eq!(house.core.drop_stalled(now_ms, 60_000), 0, "{now_ms}");
+    }
+    assert_eq!(house.core.drop_stalled(61_000, 60_000), 1);
+    assert_eq!(house.core.connections(), 2);
+    assert_eq!(house.hear(&stalled), ["closing tooManyConnections"], "should its driver ask after all");
+    house.core.close(&stalled);
+    assert_eq!(house.core.connections(), 2, "it is forgotten once");
+}

@@ -91,7 +91,19 @@ pub(super) async fn accept<L: Listener>(
 fn tcp_socket<Io>(socket: TcpStream) -> Accepted<Io> {
     // Frames are small and wanted now. A socket that refuses this is about to fail anyway.
     let _ = socket.set_nodelay(true);
+    // A peer that has vanished is noticed though nothing is written to it.
+    let _ = socket2::SockRef::from(&socket).set_tcp_keepalive(&keep_alive());
     Accepted::Tcp(socket)
+}
+
+/// Gone after 60 s.
+fn keep_alive() -> socket2::TcpKeepalive {
+    let keep_alive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30));
+    #[cfg(any(target_os = "android", target_os = "linux", target_vendor = "apple", target_os = "windows"))]
+    let keep_alive = keep_alive.with_interval(Duration::from_secs(10));
+    #[cfg(any(target_os = "android", target_os = "linux", target_vendor = "apple"))]
+    let keep_alive = keep_alive.with_retries(3);
+    keep_alive
 }
 
 /// A connection that broke before it was accepted is nobody's loss; anything else (no file descriptors left) passes, and
@@ -112,7 +124,7 @@ pub(super) struct Other<Io>(Io);
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Other<Io> {
     const RESTS: bool = false;
 
-    fn bound_send_buffer(&self, _: usize) {}
+    fn begin_stream(&self, _: usize, _: Duration) {}
 }
 
 impl<Io: AsyncRead + Unpin> AsyncRead for Other<Io> {

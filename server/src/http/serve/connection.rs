@@ -26,7 +26,7 @@ use hyper::{
     server::conn::{http1, http2},
     service::{HttpService, service_fn},
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use tidings_protocol::problem::{CONTENT_TYPE, Code, Problem};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -38,16 +38,14 @@ use tower::ServiceExt;
 
 use super::{
     accept::{Peer, RetiresAt},
-    handover::{Handover, Taken, Terms},
+    cut::{self, Cutting},
+    handover::{Endless, Handover, Taken, Terms},
     resting::{Resting, Unfinished},
-    stall::Stall,
+    stall::{PREFACE, Stall},
     streaming::Streaming,
     watched::Watched,
 };
 use crate::core::Link;
-
-/// How a client of HTTP/2 begins (RFC 9113, section 3.4), and no request of HTTP/1 does.
-pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// For how long a stream that has caught up has a task of its own: who reads slowly is soon behind again.
 const CAUGHT_UP: Duration = Duration::from_secs(1);
@@ -64,9 +62,8 @@ pub(super) type Ended<S> = Result<Option<Box<Stream<S>>>, Error>;
 pub(super) struct Shared {
     pub(super) router: Router,
     pub(super) http1: http1::Builder,
-    pub(super) http2: http2::Builder<TokioExecutor>,
+    pub(super) http2: http2::Builder<Cutting>,
     pub(super) head_timeout: Duration,
-    pub(super) head_bytes: usize,
     pub(super) idle_timeout: Duration,
     pub(super) stall: Duration,
     pub(super) send_buffer: usize,
@@ -90,17 +87,35 @@ pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Whether a stream on it may rest.
     const RESTS: bool;
 
-    /// Bounds what the kernel keeps of what a slow client has not taken.
-    fn bound_send_buffer(&self, bytes: usize);
+    /// A stream begins: bounds what the kernel keeps of what a slow client has not taken, in bytes, and for how long it waits for a peer
+    /// that acknowledges nothing, as one that has vanished.
+    fn begin_stream(&self, send_buffer: usize, stall: Duration);
+
+    /// The stream has ended: what comes next may be a download that its reader pauses.
+    fn end_stream(&self) {}
 }
 
 impl Transport for TcpStream {
     const RESTS: bool = true;
 
-    fn bound_send_buffer(&self, bytes: usize) {
-        // Without it the kernel's own, much larger, bound holds.
-        let _ = socket2::SockRef::from(self).set_send_buffer_size(bytes);
+    fn begin_stream(&self, send_buffer: usize, stall: Duration) {
+        // Without them the kernel's own, much larger, bounds hold.
+        let _ = socket2::SockRef::from(self).set_send_buffer_size(send_buffer);
+        wait_for_peer(self, Some(stall));
     }
+
+    fn end_stream(&self) {
+        wait_for_peer(self, None);
+    }
+}
+
+/// How long the kernel waits for a peer to acknowledge what was sent (`TCP_USER_TIMEOUT`, RFC 5482). By itself it goes on for a quarter of
+/// an hour when a peer has vanished without a word.
+fn wait_for_peer(socket: &TcpStream, limit: Option<Duration>) {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    let _ = socket2::SockRef::from(socket).set_tcp_user_timeout(limit);
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
+    let _ = (socket, limit);
 }
 
 /// A connection of which is known what hyper has to know.
@@ -131,7 +146,9 @@ struct Rest<S> {
 
 impl<S: Transport> Stream<S> {
     fn into_rest(self) -> Box<Rest<S>> {
-        let (socket, read) = self.streaming.into_parts();
+        let (mut socket, read) = self.streaming.into_parts();
+        socket.get_ref().end_stream();
+        socket.pause();
         Box::new(Rest { socket, read })
     }
 }
@@ -182,7 +199,7 @@ impl Stream<TcpStream> {
         let Resting { socket, body, link, peer, last, .. } = resting;
         let Unfinished { chunk, early, has_ended } = unfinished;
         let body = (!has_ended).then_some(body);
-        let streaming = Streaming::resume(Stall::begun(socket, shared.stall), body, chunk, early, shared.head_bytes);
+        let streaming = Streaming::resume(Stall::begun(socket, shared.stall), body, chunk, early);
         Self { streaming, link, peer, last, was_behind: true }
     }
 
@@ -287,6 +304,8 @@ async fn serve_http1<S: Transport>(shared: &Shared, rest: Box<Rest<S>>, peer: Pe
     let has_begun = !read.is_empty();
     let exchanges = Arc::new(Exchanges::default());
     let handover = Arc::new(Handover::default());
+    let mut socket = socket;
+    socket.pause_until(handover.begun());
     let io = TokioIo::new(Watched::new(socket, read, handover.clone()));
     let service = service(shared.router.clone(), peer, exchanges.clone(), Some(handover.clone()));
     let mut connection = shared.http1.serve_connection(io, service).with_upgrades();
@@ -327,11 +346,15 @@ async fn serve_http1<S: Transport>(shared: &Shared, rest: Box<Rest<S>>, peer: Pe
     };
     // There are no parts of a connection that became something else, and that has ended for us.
     let (Some(taken), Some(parts)) = (ended, connection.into_parts()) else { return Ok(After::End) };
-    let (socket, unread) = parts.io.into_inner().into_parts();
-    socket.get_ref().bound_send_buffer(shared.send_buffer);
+    let (mut socket, unread) = parts.io.into_inner().into_parts();
+    socket.get_ref().begin_stream(shared.send_buffer, shared.stall);
+    socket.resume();
     let early = [parts.read_buf, unread].concat();
     let Taken { body, link, last } = taken;
-    let streaming = Streaming::new(socket, body, early, shared.head_bytes);
+    if let Some(link) = &link {
+        link.set_own_clock();
+    }
+    let streaming = Streaming::new(socket, body, early);
     Ok(After::Stream(Box::new(Stream { streaming, link, peer, last, was_behind: false })))
 }
 
@@ -348,7 +371,13 @@ async fn refuse_late<S: Transport>(mut socket: Stall<S>) {
     }
 }
 
-async fn serve_http2<S: Transport>(shared: &Shared, socket: Stall<S>, read: Bytes, peer: Peer) -> hyper::Result<()> {
+async fn serve_http2<S: Transport>(
+    shared: &Shared,
+    mut socket: Stall<S>,
+    read: Bytes,
+    peer: Peer,
+) -> hyper::Result<()> {
+    socket.resume();
     let io = TokioIo::new(Watched::new(socket, read, Arc::default()));
     let exchanges = Arc::new(Exchanges::default());
     let service = service(shared.router.clone(), peer, exchanges.clone(), None);
@@ -453,10 +482,17 @@ fn service(
             request.extensions_mut().insert(RetiresAt(at));
         }
         let is_http2 = handover.is_none();
+        let all = handover.clone();
         let handover = handover.clone().and_then(|handover| Some((handover, Terms::of(&request)?)));
         let response = router.clone().oneshot(request);
         async move {
             let response = response.await?;
+            if let Some(all) = all.filter(|_| response.extensions().get::<Endless>().is_some()) {
+                all.begin();
+            }
+            if is_http2 && let Some(Endless(Some(link))) = response.extensions().get() {
+                cut::lend(link);
+            }
             Ok(match handover {
                 Some((handover, terms)) => handover.offer(terms, response),
                 None if is_http2 => response.map(|body| Body::new(Answering { body, _exchange: exchange })),

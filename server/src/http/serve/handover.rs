@@ -8,7 +8,10 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -30,7 +33,10 @@ pub(in crate::http) struct Endless(pub(in crate::http) Option<Arc<Link>>);
 
 /// Where one connection's handover stands. The service, the body, the I/O and the task of the connection share it.
 #[derive(Debug, Default)]
-pub(super) struct Handover(Mutex<Stage>);
+pub(super) struct Handover(Mutex<Stage>, Begun);
+
+/// Whether what is written now is a stream, taken over or not.
+pub(super) type Begun = Arc<AtomicBool>;
 
 #[derive(Debug, Default)]
 enum Stage {
@@ -84,6 +90,16 @@ fn says_close(headers: &HeaderMap) -> bool {
 }
 
 impl Handover {
+    /// Whether what is written is a stream, from [`begin`](Self::begin) on.
+    pub(super) fn begun(&self) -> Begun {
+        self.1.clone()
+    }
+
+    /// A stream is written from here on.
+    pub(super) fn begin(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+
     /// Keeps the body of a stream and returns the response with a stand-in; any other response as it is.
     pub(super) fn offer(self: &Arc<Self>, terms: Terms, mut response: Response) -> Response {
         let Some(Endless(link)) = response.extensions_mut().remove::<Endless>().filter(|_| is_chunked(&response))

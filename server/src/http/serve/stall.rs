@@ -5,6 +5,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
+    sync::atomic::Ordering,
     task::{Context, Poll},
     time::Duration,
 };
@@ -14,12 +15,17 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::connection::PREFACE;
+use super::handover::Begun;
+
+/// How a client of HTTP/2 begins (RFC 9113, section 3.4), and no request of HTTP/1 does.
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 #[derive(Debug)]
 pub(super) struct Stall<S> {
     socket: S,
     limit: Duration,
+    /// Whether a peer that takes nothing is given up: who pauses a download is not.
+    clock: Clock,
     /// Runs until the peer has begun.
     beginning: Option<Pin<Box<Sleep>>>,
     /// How many bytes it still owes us for that.
@@ -28,15 +34,45 @@ pub(super) struct Stall<S> {
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
+#[derive(Debug)]
+enum Clock {
+    Runs,
+    /// From when this is set on.
+    RunsFrom(Begun),
+    Stands,
+}
+
 impl<S> Stall<S> {
     /// The peer has `head` to begin, and `limit` to take a byte.
     pub(super) fn new(socket: S, head: Duration, limit: Duration) -> Self {
-        Self { socket, limit, beginning: Some(Box::pin(sleep(head))), owed: PREFACE.len(), waiting: None }
+        Self {
+            socket,
+            limit,
+            clock: Clock::Runs,
+            beginning: Some(Box::pin(sleep(head))),
+            owed: PREFACE.len(),
+            waiting: None,
+        }
     }
 
     /// The same around a peer that has begun.
     pub(super) fn begun(socket: S, limit: Duration) -> Self {
-        Self { socket, limit, beginning: None, owed: 0, waiting: None }
+        Self { socket, limit, clock: Clock::Runs, beginning: None, owed: 0, waiting: None }
+    }
+
+    /// The peer may take as long as it likes.
+    pub(super) fn pause(&mut self) {
+        (self.clock, self.waiting) = (Clock::Stands, None);
+    }
+
+    /// The same until a stream begins.
+    pub(super) fn pause_until(&mut self, begun: Begun) {
+        (self.clock, self.waiting) = (Clock::RunsFrom(begun), None);
+    }
+
+    /// The peer has `limit` again to take a byte.
+    pub(super) fn resume(&mut self) {
+        self.clock = Clock::Runs;
     }
 
     pub(super) fn into_inner(self) -> S {
@@ -52,6 +88,14 @@ impl<S> Stall<S> {
         self.beginning = None;
         if poll.is_ready() {
             self.waiting = None;
+            return poll;
+        }
+        let runs = match &self.clock {
+            Clock::Runs => true,
+            Clock::RunsFrom(begun) => begun.load(Ordering::Relaxed),
+            Clock::Stands => false,
+        };
+        if !runs {
             return poll;
         }
         let limit = self.limit;

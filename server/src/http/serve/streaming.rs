@@ -16,6 +16,8 @@ use super::chunk::{Chunk, Line};
 
 /// How much is read at once of what a client says behind its request, which is mostly nothing.
 pub(super) const READ_BYTES: usize = 512;
+/// How much of it is kept for the requests to come: a few heads. Each stream may hold as much.
+const EARLY_BYTES: usize = 8 << 10;
 /// Up to this size a chunk is copied together and written as one piece: what the kernel does to take several parts costs more
 /// (0.6 µs of the 9 that sending a small one takes).
 pub(super) const COPY_BYTES: usize = 8 << 10;
@@ -28,18 +30,16 @@ pub(super) struct Streaming<S> {
     chunk: Chunk,
     /// What the client has sent behind its request: the next ones, answered when this one's answer has ended.
     early: Vec<u8>,
-    /// How much of that is kept.
-    most: usize,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
-    pub(super) fn new(socket: S, body: Body, early: Vec<u8>, most: usize) -> Self {
-        Self::resume(socket, Some(body), Chunk::default(), early, most)
+    pub(super) fn new(socket: S, body: Body, early: Vec<u8>) -> Self {
+        Self::resume(socket, Some(body), Chunk::default(), early)
     }
 
     /// A stream of which this chunk has to be written next.
-    pub(super) fn resume(socket: S, body: Option<Body>, chunk: Chunk, early: Vec<u8>, most: usize) -> Self {
-        Self { socket, body, chunk, early, most }
+    pub(super) fn resume(socket: S, body: Option<Body>, chunk: Chunk, early: Vec<u8>) -> Self {
+        Self { socket, body, chunk, early }
     }
 
     /// Whether there is a body that goes on, and nothing else.
@@ -101,7 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
             if read.filled().is_empty() {
                 return Err(io::Error::new(ErrorKind::UnexpectedEof, "the client has gone"));
             }
-            if self.early.len() + read.filled().len() > self.most {
+            if self.early.len() + read.filled().len() > EARLY_BYTES {
                 return Err(io::Error::new(ErrorKind::InvalidData, "the client says too much behind its request"));
             }
             self.early.extend_from_slice(read.filled());

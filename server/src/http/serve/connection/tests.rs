@@ -39,7 +39,7 @@ struct Count {
 impl Transport for Pipe {
     const RESTS: bool = false;
 
-    fn bound_send_buffer(&self, _: usize) {
+    fn begin_stream(&self, _: usize, _: Duration) {
         self.count.taken.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -128,10 +128,9 @@ impl Fixture {
         let shared = Arc::new(Shared {
             router: layer(router),
             http1,
-            http2: http2::Builder::new(TokioExecutor::new()),
+            http2: http2::Builder::new(Cutting),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
-            head_bytes: 8 << 10,
             stall: Duration::from_secs(60),
             send_buffer: 0,
             stopping: watch::Sender::new(false),
@@ -465,7 +464,7 @@ mod falls_back {
             let Fixture { reader, writer, shared, serving, count, mut streams } = Fixture::new(window);
             let io = TokioIo::new(reader.unsplit(writer));
             let (mut sender, connection) =
-                hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+                hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), io).await.unwrap();
             let connection = tokio::spawn(connection);
             let request = |path: &str| Request::get(format!("http://a{path}")).body(Empty::<Bytes>::new()).unwrap();
             let mut response = sender.send_request(request("/stream/1")).await.unwrap();
