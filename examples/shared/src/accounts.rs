@@ -14,7 +14,7 @@ use rusqlite::OptionalExtension;
 use serde::{Deserialize, Serialize};
 use tidings::{
     Event, Hub, Origin, Typed, UserId,
-    auth::{Auth, AuthError, AuthRequest, Identity},
+    auth::{Auth, Identity, from_extractor},
 };
 use ts_rs::TS;
 
@@ -88,15 +88,7 @@ impl Accounts {
 
     /// The session that logs in opens the event stream too.
     pub fn auth(&self) -> impl Auth + use<> {
-        let accounts = self.clone();
-        move |request: AuthRequest| {
-            let accounts = accounts.clone();
-            async move {
-                let session = session_id(request.headers()).ok_or(AuthError::Missing)?;
-                let user = accounts.user_of(session).await.map_err(|error| AuthError::Unavailable(error.into()))?;
-                Identity::user(user.ok_or(AuthError::Invalid)?)
-            }
-        }
+        from_extractor(self.clone(), |user: User| async move { Identity::user(user.id) })
     }
 
     /// Whether somebody has ever logged in by this name.

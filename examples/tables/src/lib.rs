@@ -63,7 +63,7 @@ pub fn channels() -> Channels {
 pub fn routes(hub: Hub, accounts: Accounts, database: &Path, lifetime: Duration) -> anyhow::Result<Router> {
     let db = Db::open(database, SCHEMA)?;
     let tokens = Tokens::open(&db, lifetime)?;
-    let auth = tokens.auth()?.allow("table:*")?;
+    let auth = tokens.auth().allow("table:*")?;
     let app = App { db, hub: hub.clone(), accounts, tokens };
     Ok(Router::new()
         .route("/tables/token", post(token::issue))

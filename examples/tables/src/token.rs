@@ -6,20 +6,21 @@ use axum::{
     Json,
     extract::{FromRef, FromRequestParts, State},
 };
-use http::{header, request::Parts};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use http::request::Parts;
+use jsonwebtoken::{EncodingKey, Header};
+use serde::Serialize;
 use shared::{Db, Error, User, now_ms};
-use tidings::auth::{Jwt, JwtKey};
+use tidings::auth::{Auth, AuthRequest, Jwt, JwtKey};
 
 /// Makes and checks tokens. The secret is in the database, so that tokens outlive a restart.
 #[derive(Clone)]
 pub(crate) struct Tokens {
     secret: Vec<u8>,
+    jwt: Jwt,
     lifetime: Duration,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Claims {
     sub: String,
     iat: i64,
@@ -43,18 +44,13 @@ impl Tokens {
             tx.execute("INSERT INTO secrets SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM secrets)", [fresh])?;
             Ok(tx.query_row("SELECT bytes FROM secrets", [], |row| row.get(0))?)
         })?;
-        Ok(Self { secret, lifetime })
+        let jwt = Jwt::new(JwtKey::hs256(&secret)?).leeway(Duration::ZERO);
+        Ok(Self { secret, jwt, lifetime })
     }
 
     /// The same tokens open the stream, which ends when they do unless the client brings a fresh one.
-    pub(crate) fn auth(&self) -> anyhow::Result<Jwt> {
-        Ok(Jwt::new(JwtKey::hs256(&self.secret)?).leeway(Duration::ZERO))
-    }
-
-    fn is_good(&self, token: &str) -> bool {
-        let mut rules = Validation::new(Algorithm::HS256);
-        rules.leeway = 0;
-        jsonwebtoken::decode::<Claims>(token, &DecodingKey::from_secret(&self.secret), &rules).is_ok()
+    pub(crate) fn auth(&self) -> Jwt {
+        self.jwt.clone()
     }
 }
 
@@ -74,8 +70,8 @@ where
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let line = parts.headers.get(header::AUTHORIZATION).and_then(|line| line.to_str().ok());
-        let token = line.and_then(|line| line.strip_prefix("Bearer ")).ok_or(Error::NotLoggedIn)?;
-        if Tokens::from_ref(state).is_good(token) { Ok(Self) } else { Err(Error::NotLoggedIn) }
+        let Ok(request) = AuthRequest::from_request_parts(parts, state).await;
+        let known = Tokens::from_ref(state).auth().authenticate(request).await;
+        known.map(|_| Self).map_err(|_| Error::NotLoggedIn)
     }
 }

@@ -9,7 +9,7 @@ use http::{StatusCode, request::Parts};
 use rusqlite::{OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 use shared::{Error, User, now_ms, to_the_end};
-use tidings::{Event, Origin, Typed};
+use tidings::{Event, IdempotencyKey, Origin, Typed};
 use ts_rs::TS;
 use uuid::Uuid;
 
@@ -88,7 +88,7 @@ impl Written {
 pub(crate) struct Writer {
     pub(crate) user: User,
     origin: Origin,
-    key: Option<String>,
+    key: Option<IdempotencyKey>,
 }
 
 impl FromRequestParts<App> for Writer {
@@ -97,7 +97,7 @@ impl FromRequestParts<App> for Writer {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         let user = User::from_request_parts(parts, app).await.map_err(IntoResponse::into_response)?;
         let origin = Origin::from_request_parts(parts, app).await?;
-        let key = parts.headers.get("idempotency-key").map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned());
+        let key = Option::<IdempotencyKey>::from_request_parts(parts, app).await?;
         Ok(Self { user, origin, key })
     }
 }
@@ -109,7 +109,7 @@ pub(crate) async fn write(
     Writer { user, origin, key }: Writer,
     work: impl FnOnce(&Transaction<'_>, &str) -> Result<Written, Error> + Send + 'static,
 ) -> Result<Response, Error> {
-    let key = key.unwrap_or_else(|| Uuid::now_v7().to_string());
+    let key = key.map_or_else(|| Uuid::now_v7().to_string(), |IdempotencyKey(key)| key.to_string());
     // Users choose their keys, so one of them must not be able to take another's.
     let event_key = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{key} {}", user.id).as_bytes()).to_string();
     to_the_end(async move {

@@ -115,7 +115,7 @@ test('what is written offline waits, is sent in order on return, and others see 
   await expect(ana.getByTestId('waiting')).toHaveCount(0)
 })
 
-test('a mutation whose answer got lost is sent again and runs once', async ({ open, front, apps }) => {
+test('a mutation whose answer got lost, and whose server died, is sent again and runs once', async ({ open, front, apps }) => {
   const [ana, ben] = [await open('tasks', 'ana'), await open('tasks', 'ben')]
   await shared(ana, ben)
   const project = (await (await Api.login(apps.server.url, 'ana')).get('/projects'))[0].id
@@ -124,6 +124,9 @@ test('a mutation whose answer got lost is sent again and runs once', async ({ op
   await ana.route(`**/projects/${project}/items`, async (route) => {
     if (lost++ > 0) return route.continue()
     await route.fetch()
+    // What it remembers of it has to outlive the process.
+    await apps.server.kill()
+    await apps.server.restart()
     await route.abort('connectionreset')
   })
   const before = await frames(ben, 'message')
