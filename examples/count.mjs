@@ -19,8 +19,8 @@ const parts = {
   notes: [
     ['notes/src/notes.rs', '/// What happened to a note of one', '#[derive(Deserialize)]'],
     ['notes/src/notes.rs', '        let event = news(', '        Ok(Json(note))'],
-    ['notes/src/announcements.rs', '/// For the front end', '#[derive(Deserialize)]'],
-    ['notes/src/announcements.rs', '        let event = Event::new', '        Ok(Json(made))'],
+    ['notes/src/announcements.rs', '#[serde(tag', '#[derive(Deserialize)]'],
+    ['notes/src/announcements.rs', '        let event = Event', '        Ok(Json(made))'],
     ['notes/web/src/tidings.ts'],
     ['notes/web/src/Notes.tsx', '  useEffect(', '  const [text'],
     ['notes/web/src/Announcements.tsx', '  useChannel', '  const [text'],

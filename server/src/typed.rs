@@ -57,10 +57,25 @@ impl Event {
     /// placeholders; [`Untagged`](EventError::Untagged) when the value is not written as `type` and `payload`.
     pub fn typed<E: Typed>(event: &E, ids: &[&str]) -> Result<Self, EventError> {
         let channel = filled(E::CHANNEL, ids).ok_or(EventError::Ids { channel: E::CHANNEL, given: ids.len() })?;
-        let written = serde_json::value::to_raw_value(event)?;
-        let Tagged { event_type, payload } = serde_json::from_str(written.get()).map_err(|_| EventError::Untagged)?;
-        Self::new(channel, event_type.as_ref(), &payload)
+        typed_on(channel, event)
     }
+
+    /// An event on every channel of its type that begins with these ids: in place of the first placeholder that has none stands
+    /// `*`. Without ids, an event on `notification:{user}` goes to `notification:*`, and reaches the subscribers of each user's.
+    ///
+    /// # Errors
+    ///
+    /// As for [`typed`](Self::typed); [`Ids`](EventError::Ids) when the ids leave no placeholder over.
+    pub fn typed_below<E: Typed>(event: &E, ids: &[&str]) -> Result<Self, EventError> {
+        let pattern = filled_below(E::CHANNEL, ids).ok_or(EventError::Ids { channel: E::CHANNEL, given: ids.len() })?;
+        typed_on(pattern, event)
+    }
+}
+
+fn typed_on<E: Typed>(channel: String, event: &E) -> Result<Event, EventError> {
+    let written = serde_json::value::to_raw_value(event)?;
+    let Tagged { event_type, payload } = serde_json::from_str(written.get()).map_err(|_| EventError::Untagged)?;
+    Event::new(channel, event_type.as_ref(), &payload)
 }
 
 /// A channel with ids in place of its placeholders; `None` where their numbers differ.
@@ -71,6 +86,21 @@ fn filled(template: &str, ids: &[&str]) -> Option<String> {
         .map(|part| if is_placeholder(part) { ids.next().map(|id| segment(id)) } else { Some(part.to_owned()) });
     let channel = segments.collect::<Option<Vec<_>>>()?.join(":");
     ids.next().is_none().then_some(channel)
+}
+
+/// A pattern: the channel up to the first placeholder for which there is no id, and `*`. `None` where there is one for each.
+fn filled_below(template: &str, ids: &[&str]) -> Option<String> {
+    let mut ids = ids.iter();
+    let mut pattern = String::new();
+    for part in template.split(':') {
+        match is_placeholder(part).then(|| ids.next()) {
+            Some(None) => return Some(pattern + "*"),
+            Some(Some(id)) => pattern += &segment(id),
+            None => pattern += part,
+        }
+        pattern.push(':');
+    }
+    None
 }
 
 /// Whether a segment of a channel's template stands for any id.
@@ -110,6 +140,14 @@ mod tests {
     fn a_variant_without_content_and_one_with_none_have_the_payload_null() {
         assert_eq!(made(&Chat::Left).2, "null");
         assert_eq!(made(&Chat::Renamed(None)).2, "null");
+    }
+
+    #[test]
+    fn ids_that_are_left_out_are_a_star() {
+        let channel = |ids: &[&str]| Event::typed_below(&Chat::Left, ids).map(|event| event.channel.to_string());
+        assert_eq!(channel(&[]).unwrap(), "chat:*");
+        assert_eq!(channel(&["a:b"]).unwrap(), "chat:a%3Ab:by:*");
+        assert!(matches!(channel(&["a", "b"]), Err(EventError::Ids { given: 2, .. })));
     }
 
     #[test]

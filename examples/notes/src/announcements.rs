@@ -20,10 +20,8 @@ pub(crate) struct Announcement {
     made_at: i64,
 }
 
-/// For the front end's types; the event itself goes to the pattern.
 #[derive(Serialize, TS)]
 #[serde(tag = "type", content = "payload", rename_all = "camelCase")]
-#[expect(dead_code, reason = "a typed event goes to one channel, and this one to all that a pattern matches")]
 pub(crate) enum Announced {
     Announced(Announcement),
 }
@@ -64,7 +62,8 @@ pub(crate) async fn announce(
                 Ok(made)
             })
             .await?;
-        let event = Event::new("notification:*", "announced", &made)?.caused_by(&origin);
+        // To `notification:*`: whoever's.
+        let event = Event::typed_below(&Announced::Announced(made.clone()), &[])?.caused_by(&origin);
         app.hub.publish(event.except(&origin.of(&user.id))).await?;
         Ok(Json(made))
     })

@@ -1,9 +1,6 @@
 // Written from the server's Rust types by `cargo run -p apps --example types`. Do not edit.
 import type {} from 'tidings'
 
-/**
- * For the front end's types; the event itself goes to the pattern.
- */
 export type Announced = { "type": "announced", "payload": Announcement };
 
 export type Announcement = { id: number, user: string, text: string, madeAt: number, };
