@@ -1,8 +1,8 @@
-//! What polling costs beside events, measured: 200 simulated users on a real socket and a real database, first as the seed's pages
-//! polled, then with a stream each. `cargo run --release -p chat --example load`.
+//! What polling costs beside events, measured: 200 simulated users on a real socket and a real database, first as pages
+//! poll, then with a stream each. `cargo run --release -p chat --example load`.
 //!
-//! Polling is the seed's: messages every 1.5 s, conversations and groups every 3 s, notifications every 30 s. In both runs every
-//! user says something once in a while, and looks at one conversation.
+//! Polling is as the home-made system had it: messages every 1.5 s, conversations and groups every 3 s, notifications every 30 s. In
+//! both runs every user says something once in a while, and looks at one conversation.
 
 use std::{
     io::Write,

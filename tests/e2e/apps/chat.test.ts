@@ -2,7 +2,7 @@
 import type { Page } from '@playwright/test'
 import { Api, expect, isMarked, live, mark, test } from './app.ts'
 
-/** Friends, by the seed's two routes; resolves with their conversation. */
+/** Friends, by the two routes for it; resolves with their conversation. */
 async function befriend(url: string, one: string, other: string): Promise<number> {
   const [a, b] = [await Api.login(url, one), await Api.login(url, other)]
   await a.post('/friends/request', { user: other })
@@ -61,7 +61,7 @@ test('a message reaches the other member, the sender’s other device, and nobod
   await expect(ben.getByTestId('message-text')).toHaveText('Hello, Ben')
   await say(ben, 'Hello, Ana')
   for (const page of [laptop, phone]) await expect(page.getByTestId('message-text').last()).toHaveText('Hello, Ana')
-  // The seed's three events of one message, to those whom they are for.
+  // The three events of one message, to those whom they are for.
   expect((await labels(ben)).slice(0, 3)).toEqual(['message', 'notification message', 'conversation_update'])
   expect(await labels(eve)).toEqual([])
 })
@@ -103,7 +103,7 @@ test('nothing is polled: a page at rest asks for nothing', async ({ open, apps }
   await ana.waitForLoadState('load')
   const asked: string[] = []
   ana.on('request', (request) => void asked.push(new URL(request.url()).pathname))
-  // Longer than each of the seed's three intervals but the bell's; what time would bring is what is looked for here.
+  // Longer than each of the intervals at which the home-made system polled; what time would bring is what is looked for here.
   await ana.clock.install()
   await ana.clock.runFor(60_000)
   expect(asked.filter((path) => !path.startsWith('/a/api/events'))).toEqual([])
@@ -141,4 +141,34 @@ test('offline and back brings the messages and the bell up to date', async ({ op
   await ana.context().setOffline(false)
   await expect(ana.getByTestId('message-text')).toHaveText(['One', 'Two'])
   await expect(ana.getByTestId('notification').filter({ hasText: 'ben wrote to you' })).toHaveCount(2)
+})
+
+test('what happens between the first fetch and the stream is not missed', async ({ open, apps, front }) => {
+  const id = await befriend(apps.server.url, 'ana', 'ben')
+  const ana = await open('chat', 'ana')
+  const release = front.hold('/a/api/events')
+  const fetched = ['/conversations', '/notifications'].map((path) =>
+    ana.waitForResponse((response) => response.url().endsWith(`/a/api${path}`)),
+  )
+  await ana.reload()
+  await Promise.all(fetched)
+  await (await Api.login(apps.server.url, 'ben')).post(`/conversations/${id}/messages`, { text: 'In between' })
+  release()
+  await expect(thread(ana, 'ben').getByTestId('unread')).toHaveText('1')
+  await expect(ana.getByTestId('bell-count')).toHaveText('2')
+})
+
+test('a connection that keeps breaking, in the midst of frames, brings each message once and in order', async ({ open, apps, front }) => {
+  const id = await befriend(apps.server.url, 'ana', 'ben')
+  const ana = await open('chat', 'ana')
+  await thread(ana, 'ben').click()
+  await expect(ana.getByText('Say hello.')).toBeVisible()
+  front.cutEvery(900, 4)
+  front.cut()
+  const ben = await Api.login(apps.server.url, 'ben')
+  const texts = Array.from({ length: 12 }, (_, index) => `Message ${index + 1}`)
+  for (const text of texts) await ben.post(`/conversations/${id}/messages`, { text })
+  await expect(ana.getByTestId('message-text')).toHaveText(texts, { timeout: 20_000 })
+  expect(front.cuts.length).toBeGreaterThanOrEqual(3)
+  await expect(ana.getByTestId('gap-notice')).toHaveCount(0)
 })

@@ -1,5 +1,5 @@
 // The app when its server dies or refuses: it says so, comes back without a reload, and shows what is true.
-import type { Apps } from '../support/apps.ts'
+import { Api, type Apps } from '../support/apps.ts'
 import { expect, test, type Tab } from './app.ts'
 
 /** A reload would lose this. */
@@ -96,4 +96,15 @@ test('a session that ended shows the login, and logging in again goes on', async
   await expect(desk.get('title')).toHaveText('Write the report')
   await expect(desk.get('state')).toHaveAttribute('data-state', 'open')
   expect(await isMarked(desk)).toBe(true)
+})
+
+test('a timer that is started between the first fetch and the stream is not missed', async ({ apps, front, device }) => {
+  const desk = await device('Desk')
+  const release = front.hold('/a/api/events')
+  const fetched = desk.page.waitForResponse((response) => response.url().endsWith('/a/api/timer'))
+  await desk.page.reload()
+  await fetched
+  await (await Api.login(apps.server.url, 'ana')).post('/timers/start', { title: 'In between', mode: 'timer' })
+  release()
+  await expect(desk.get('title')).toHaveText('In between')
 })
