@@ -134,7 +134,9 @@ export function stubBrowser({ answer = acceptAll }: { answer?: Answer } = {}): t
   vi.stubGlobal('fetch', async (input: RequestInfo | URL, init?: RequestInit) => {
     const request = new Request(input, init)
     const text = await request.text()
-    const { url, headers, mode, signal, keepalive } = request
+    const { url, headers, mode, keepalive } = request
+    // Not the request's own, which is told of nothing more once the request has been collected as garbage.
+    const signal = init?.signal ?? request.signal
     const call = { url, headers, mode, signal, keepalive, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} }
     browser.calls.push(call)
     return answer(call)
