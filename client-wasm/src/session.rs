@@ -16,13 +16,19 @@
 //! | part | holds |
 //! |---|---|
 //! | this file | the application's calls |
-//! | `link` | the life of a connection: opening, failing, waiting, the watchdog |
-//! | `stream` | what the stream says: activation, records, gaps |
+//! | `queries` | what can be asked of it |
+//! | `phase` | where the connection stands, and what belongs to that |
+//! | `link` | the life of a connection: opening, failing, finding out why, waiting |
+//! | `watchdog` | time, and doubt |
+//! | `stream` | what the stream says: that it is there, and what is confirmed |
+//! | `delivery`, `gaps`, `refusals` | events, what may be missing, what the server will not have |
 //! | `credentials` | tokens, tickets, and refreshing a stream that is open |
 //! | `calls` | subscribe and unsubscribe on a live stream |
 //! | `presence` | who is online |
 //! | `latency` | how long events take to their handlers |
 //! | `subscription` | one handler and how far it has heard |
+//! | `config` | how a session behaves, and who it is |
+//! | `cursors` | a point in all logs of a stream |
 //! | `input`, `action` | what goes in and what comes out |
 //! | `address` | URLs and bodies |
 //! | `tabs` | one stream for all tabs: who leads |
@@ -50,24 +56,32 @@
 mod action;
 mod address;
 mod calls;
+mod config;
 mod credentials;
 mod cursors;
+mod delivery;
 mod follower;
+mod gaps;
 mod hub;
 mod input;
 mod latency;
 mod link;
 mod message;
+mod phase;
 mod presence;
+mod queries;
+mod refusals;
 mod stream;
 mod subscription;
 mod tabs;
 #[cfg(test)]
 mod tests;
+mod watchdog;
 
 use tidings_protocol::Pattern;
 
 pub use action::{Action, Ask, Request, State, Status, Trouble};
+pub use config::{Config, Identity};
 pub use credentials::Access;
 pub use cursors::Cursors;
 pub use input::{Answer, Connected, Exclusion, Frame, Rejected};
@@ -79,61 +93,12 @@ pub use crate::{
 use address::Address;
 pub use follower::Relayed;
 use latency::Latency;
-use link::Phase;
 #[cfg_attr(not(target_arch = "wasm32"), expect(unused_imports, reason = "groups are named in a browser"))]
 pub(crate) use message::VERSION;
 pub use message::{Call, Message, TabAsk, TabTell};
+use phase::Phase;
 use subscription::{Known, Standing, Subscription};
 use tabs::Tabs;
-
-/// How a session behaves. All times in milliseconds.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Where the server's router is mounted; its query is kept.
-    pub url: String,
-    /// A cursor to begin from, from a server-rendered page: what the first channels carried after it is heard. Defaults
-    /// to none.
-    pub since: Option<String>,
-    /// How failed connections are tried again; `None`: not at all. Defaults to [`Backoff::default`].
-    pub reconnect: Option<Backoff>,
-    /// Close the connection this long after the last handler left. Defaults to never.
-    pub idle_ms: Option<u64>,
-    /// How streams say whose they are. Defaults to [`Access::Ambient`].
-    pub access: Access,
-    /// Whether the server's origin is another than the page's, so that CORS may stand between the two. Defaults to no.
-    pub cross_origin: bool,
-    /// One stream for all tabs of this browser that have the same URL, credentials mode, device and user. Defaults to
-    /// `false`, because it takes a driver that can lock and post.
-    pub share: bool,
-    /// The share of streams that report to the server how long events took, of 2³². Defaults to 0, none; 2³² is all.
-    pub latency: u64,
-}
-
-impl Config {
-    /// The defaults.
-    #[must_use]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            since: None,
-            reconnect: Some(Backoff::default()),
-            idle_ms: None,
-            access: Access::Ambient,
-            cross_origin: false,
-            share: false,
-            latency: 0,
-        }
-    }
-}
-
-/// Who the session is to the server, beside its credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The browser profile.
-    pub device_id: String,
-    /// The tab.
-    pub session_id: String,
-}
 
 /// A client's connection, its subscriptions, and its place in the log.
 #[derive(Debug)]
@@ -218,7 +183,7 @@ impl Session {
             restarts: 0,
             doubted: false,
             renewed: false,
-            heartbeat_ms: link::HEARTBEAT_MS,
+            heartbeat_ms: phase::HEARTBEAT_MS,
             latency_share: latency,
             latency: None,
             subscriptions: Vec::new(),
@@ -365,67 +330,6 @@ impl Session {
     #[must_use]
     pub fn is_dirty(&self) -> bool {
         self.dirty
-    }
-
-    /// Where the connection stands.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.phase.state()
-    }
-
-    /// Who the session is to the server.
-    #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    /// Who the server says the user is, once it has; `None` also for anonymous users.
-    #[must_use]
-    pub fn user_id(&self) -> Option<&str> {
-        self.user_id.as_deref()
-    }
-
-    /// The cursor after which a handler, which hears everything, has yet to hear: the highest that it or the stream has
-    /// passed. Empty where nobody knows one.
-    #[must_use]
-    pub fn heard_up_to(&self, handler: HandlerId) -> String {
-        let index = self.subscriptions.binary_search_by_key(&handler, |subscription| subscription.id).ok();
-        let mark = index.and_then(|index| self.subscriptions.get(index)?.mark);
-        let mut cursor = String::new();
-        if let Some(mark) = mark.or(self.cursor) {
-            address::push_cursors(&mut cursor, &mark);
-        }
-        cursor
-    }
-
-    /// Whether tabs share a stream; if so it brings also what is hidden from one of them (see [`Self::hides`]).
-    #[must_use]
-    pub fn shares(&self) -> bool {
-        self.tabs.is_some()
-    }
-
-    /// Whether another tab's stream is this one's as well.
-    #[must_use]
-    pub fn follows(&self) -> bool {
-        self.phase.is_led()
-    }
-
-    /// Whether a handler, of this tab or of one that follows it, has neither been confirmed nor refused where the session is
-    /// now. It is asked for, or will be.
-    #[must_use]
-    pub fn has_pending(&self) -> bool {
-        let mut listening = self.subscriptions.iter().filter(|one| one.hears != Hears::Presence);
-        listening.any(|one| matches!(one.standing, Standing::Pending { .. }))
-    }
-
-    /// Whether nobody hears what is found by this route, neither here nor in a tab that follows.
-    #[must_use]
-    pub fn is_unheard(&self, route: Route) -> bool {
-        let hears = |id: &HandlerId| {
-            let index = self.subscriptions.binary_search_by_key(id, |subscription| subscription.id).ok();
-            index.and_then(|index| self.subscriptions.get(index)).is_some_and(|one| !Self::is_unasked(one))
-        };
-        !self.routes.handlers(route).iter().any(hears)
     }
 
     /// The tabs of this browser, each of which had drawn a device id, have agreed on this one. Before the first stream.

@@ -9,8 +9,9 @@ use tidings_protocol::Pattern;
 use super::{
     Action, Answer, Ask, Cursors, Rejected, Request, Session,
     address::call_body,
-    link::{Phase, Source, retry_after, trouble},
+    link::{retry_after, trouble},
     message::Call,
+    phase::{Phase, Source},
     subscription::{Standing, Subscription, raise},
 };
 use crate::routes::Hears;

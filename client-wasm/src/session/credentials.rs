@@ -8,7 +8,8 @@ use super::{
     Action, Answer, Ask, Request, Session,
     address::object,
     calls::CALL_MS,
-    link::{Phase, Stream, retry_after, trouble},
+    link::{retry_after, trouble},
+    phase::{Phase, Stream},
 };
 
 /// How a stream says whose it is.

@@ -3,10 +3,11 @@
 
 use super::{
     Action, Answer, Connected, Frame, Message, Session, State, Status,
-    link::{Attempt, LATE_MS, Phase, Source, Stream, silence_limit},
     message::{Call, TabAsk, TabTell},
+    phase::{Attempt, Phase, Source, Stream, silence_limit},
     subscription::Standing,
     tabs::{JOIN_MS, NOBODY, Tabs},
+    watchdog::LATE_MS,
 };
 use crate::routes::Hears;
 

@@ -5,7 +5,7 @@
 //! beside each other, so what that frame itself took on its way is not in it. Events from before the stream are the
 //! past, and say nothing. Of tabs that share a stream the one that has it reports, of its own handlers.
 
-use super::{Answer, Ask, Session, address::times_body, link::Phase};
+use super::{Answer, Ask, Session, address::times_body, phase::Phase};
 
 /// The most times of a report, as the protocol has it.
 const MOST: u64 = 100;

@@ -5,157 +5,20 @@ use std::borrow::Cow;
 use tidings_protocol::Pattern;
 
 use super::{
-    Action, Answer, Ask, Cursors, Session, State, Status, Trouble,
+    Action, Answer, Ask, Cursors, Session, Status, Trouble,
     address::{HEX, add, list},
-    calls::{CALL_MS, Calls},
-    credentials::{Refresh, Step},
-    follower::Leader,
-    presence::Watch,
+    phase::{Attempt, Phase, Source, Stream, silence_limit},
     subscription::{Standing, Subscription, raise},
-    tabs::{LOCK_MS, Part, Tabs},
 };
 use crate::{routes::Hears, text::push_number};
 
-/// The interval between heartbeats until a server says its own (its default).
-pub(super) const HEARTBEAT_MS: u64 = 15_000;
 /// A stream that lived this long ends a row of failures. Not `connected` alone: a server that crashes upon every
 /// connection would be met by its whole crowd, again and again, at the first and shortest wait.
 const STABLE_MS: u64 = 5_000;
-/// `online` and a tab becoming visible spread over this much.
-const PROMPT_MS: u64 = 500;
 /// The diagnosis of a failed connection may take this long.
 pub(super) const DIAGNOSIS_MS: u64 = 10_000;
-/// What was asked for longer ago than this is asked for anew where there is reason to doubt that it still comes; each time after
-/// twice as long, so that a slow network is not begun anew for ever by somebody who switches tabs.
-const DOUBT_MS: u64 = 1_000;
-const MOST_DOUBLINGS: u32 = 5;
 /// A server may ask for more patience than this, and gets no more.
 const RETRY_AFTER_MS: u64 = 300_000;
-/// A timer that fires later than this was held back (a hidden tab, a sleeping machine), and so may have been the stream.
-pub(super) const LATE_MS: u64 = 2_000;
-
-/// Where the connection stands, and what belongs to that.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "a session has one, and moves it seldom")]
-pub(super) enum Phase {
-    /// Nobody asked for it.
-    Idle,
-    /// It is not known yet whether another tab has a stream. After this time this one goes without the others.
-    Asking { until: u64 },
-    /// Another tab has one; the server is asked whether the user is the same.
-    Verifying { request: u32, until: u64 },
-    /// The tab that leads is asked for a stream since the first time; asked again at the second.
-    Joining { since: u64, until: u64, status: Status },
-    /// Ended, or given up.
-    Closed,
-    /// Asked for; opened at the end of the microtask, with all that is subscribed until then.
-    Starting,
-    /// Asked for; the credentials for it are not there yet.
-    Authorising { request: u32, until: u64, step: Step },
-    /// Opened; nothing heard of it.
-    Connecting(Attempt),
-    /// `connected` came, of the server or of the tab that leads.
-    Open(Stream),
-    /// It failed, and the server is asked why; at last, whether it is there at all.
-    Diagnosing { request: u32, until: u64, probes: bool },
-    /// The next attempt comes at this time; a firm one is not brought forward by `online` or a tab that is shown.
-    Waiting { since: u64, until: u64, firm: bool },
-    /// The page is in the browser's back/forward cache.
-    Suspended,
-}
-
-/// A stream that has not answered.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    /// It fails at this time.
-    pub(super) until: u64,
-    /// The channels in its URL.
-    pub(super) asked: Vec<Pattern>,
-    /// The cursor in its URL.
-    pub(super) cursor: Option<Cursors>,
-}
-
-/// What is at the other end of a stream.
-#[derive(Debug)]
-pub(super) enum Source {
-    /// The server.
-    Server,
-    /// The tab that leads, which has the server's.
-    Leader(Leader),
-}
-
-/// A stream that has answered.
-#[derive(Debug)]
-pub(super) struct Stream {
-    pub(super) source: Source,
-    pub(super) connection_id: String,
-    /// Not resumed although a cursor was sent: a `gap` follows. Until it has come, the old cursor stays, or a cut between
-    /// the two would turn the gap into silence; and nothing is asked for from it, or the gap would be told twice.
-    pub(super) awaits_gap: bool,
-    pub(super) calls: Calls,
-    pub(super) refresh: Refresh,
-    pub(super) watch: Watch,
-    opened_at: u64,
-    pub(super) heard_at: u64,
-    /// The watchdog looks at this time. It does not move with every message.
-    watch_at: u64,
-    /// It looked, late, and let one more interval pass.
-    pub(super) grace_used: bool,
-    /// Something must have been heard after this time, when the watchdog looks.
-    probing_since: Option<u64>,
-}
-
-impl Stream {
-    pub(super) fn new(now: u64, source: Source, connection_id: String, heartbeat_ms: u64, alive_ms: u64) -> Self {
-        Self {
-            source,
-            connection_id,
-            awaits_gap: false,
-            calls: Calls::default(),
-            refresh: Refresh::default(),
-            watch: Watch::new(now, alive_ms),
-            opened_at: now,
-            heard_at: now,
-            watch_at: now.saturating_add(silence_limit(heartbeat_ms)),
-            grace_used: false,
-            probing_since: None,
-        }
-    }
-}
-
-/// Silence for this long means that nothing will come.
-pub(super) fn silence_limit(heartbeat_ms: u64) -> u64 {
-    heartbeat_ms.saturating_add(heartbeat_ms).saturating_add(heartbeat_ms / 2)
-}
-
-impl Phase {
-    pub(super) fn state(&self) -> State {
-        match self {
-            Self::Idle => State::Idle,
-            Self::Closed => State::Closed,
-            Self::Starting
-            | Self::Asking { .. }
-            | Self::Verifying { .. }
-            | Self::Authorising { .. }
-            | Self::Connecting(_) => State::Connecting,
-            Self::Joining { status, .. } | Self::Open(Stream { source: Source::Leader(Leader { status, .. }), .. }) => {
-                status.state
-            }
-            Self::Open(_) => State::Open,
-            Self::Diagnosing { .. } | Self::Waiting { .. } | Self::Suspended => State::Waiting,
-        }
-    }
-
-    /// Whether there is a stream of the server's, which has to be closed.
-    fn has_stream(&self) -> bool {
-        matches!(self, Self::Connecting(_) | Self::Open(Stream { source: Source::Server, .. }))
-    }
-
-    /// Whether the other end of the stream is a tab.
-    pub(super) fn is_led(&self) -> bool {
-        matches!(self, Self::Open(Stream { source: Source::Leader(_), .. }))
-    }
-}
 
 impl Session {
     /// Opens a stream, unless that is another tab's to do. Its URL holds what is to go on from where the stream's cursor stands; all else is asked for by
@@ -214,7 +77,7 @@ impl Session {
     }
 
     /// An attempt failed, or was silent for too long. EventSource does not say why; a request can.
-    fn diagnose(&mut self, now: u64, silent: bool) {
+    pub(super) fn diagnose(&mut self, now: u64, silent: bool) {
         self.was_silent = silent;
         self.leave();
         self.failures = self.failures.saturating_add(1);
@@ -341,63 +204,6 @@ impl Session {
         }
     }
 
-    /// The network came back.
-    pub fn online(&mut self, now: u64) {
-        self.probe_or_retry_now(now, false);
-    }
-
-    /// The tab became visible.
-    pub fn visible(&mut self, now: u64) {
-        self.probe_or_retry_now(now, false);
-    }
-
-    /// There is reason to doubt that what is awaited still comes. A wait is cut short; an open stream has to prove that it lives,
-    /// and a leader that it is there; all else is begun anew.
-    pub(super) fn probe_or_retry_now(&mut self, now: u64, connect: bool) {
-        self.ask_leader(now, connect);
-        let patient_until = self.awaited_since().map(|since| since.saturating_add(DOUBT_MS << self.restarts));
-        if patient_until.is_some_and(|until| now >= until) {
-            return self.restart(now);
-        }
-        let prompt = now.saturating_add(self.random.up_to(PROMPT_MS));
-        match &mut self.phase {
-            Phase::Waiting { until, firm: false, .. } => *until = prompt.min(*until),
-            // A server that has nothing to say says so once in every interval. A doubt that stands already keeps its time,
-            // or a tab that is shown and hidden all the time would never be answered.
-            Phase::Open(Stream { source: Source::Leader(_), calls, .. }) => calls.doubt(now, prompt),
-            Phase::Open(stream) if stream.probing_since.is_none_or(|probing_since| stream.heard_at > probing_since) => {
-                stream.probing_since = Some(now);
-                let proof = now.saturating_add(self.heartbeat_ms).saturating_add(self.heartbeat_ms / 4);
-                stream.watch_at = proof.min(stream.heard_at.saturating_add(silence_limit(self.heartbeat_ms)));
-                stream.calls.doubt(now, prompt);
-            }
-            _ => {}
-        }
-    }
-
-    /// Since when something is awaited that is begun anew where there is doubt.
-    fn awaited_since(&self) -> Option<u64> {
-        let (until, span) = match &self.phase {
-            Phase::Asking { until } => (*until, LOCK_MS),
-            Phase::Verifying { until, .. } | Phase::Diagnosing { until, .. } => (*until, DIAGNOSIS_MS),
-            Phase::Authorising { until, .. } => (*until, CALL_MS),
-            Phase::Connecting(attempt) => (attempt.until, silence_limit(self.heartbeat_ms)),
-            _ => return None,
-        };
-        Some(until.saturating_sub(span))
-    }
-
-    /// Begins anew what is awaited.
-    fn restart(&mut self, now: u64) {
-        self.restarts = (self.restarts + 1).min(MOST_DOUBLINGS);
-        if matches!(self.phase, Phase::Asking { .. }) {
-            self.exit();
-        }
-        self.leave();
-        self.enter(Phase::Starting);
-        self.open(now);
-    }
-
     /// The page goes away, perhaps into the back/forward cache, where a stream would stay open at the server.
     pub fn suspend(&mut self) {
         if !matches!(self.phase, Phase::Idle | Phase::Closed) {
@@ -412,98 +218,6 @@ impl Session {
     pub fn resume(&mut self, now: u64) {
         if matches!(self.phase, Phase::Suspended) {
             self.open(now);
-        }
-    }
-
-    /// When [`Self::wake`] is due.
-    #[must_use]
-    pub fn deadline(&self) -> Option<u64> {
-        let own = match &self.phase {
-            Phase::Connecting(attempt) => Some(attempt.until),
-            Phase::Authorising { until, .. }
-            | Phase::Diagnosing { until, .. }
-            | Phase::Waiting { until, .. }
-            | Phase::Verifying { until, .. }
-            | Phase::Joining { until, .. }
-            | Phase::Asking { until } => Some(*until),
-            Phase::Open(stream) => {
-                let watch_at = match &stream.source {
-                    Source::Server => stream.watch_at,
-                    Source::Leader(leader) => leader.watch_at(stream.heard_at, self.heartbeat_ms),
-                };
-                let calls = sooner(stream.calls.deadline(), stream.watch.due());
-                sooner(Some(watch_at), sooner(calls, stream.refresh.due()))
-            }
-            Phase::Idle | Phase::Closed | Phase::Starting | Phase::Suspended => None,
-        };
-        let hub = match &self.tabs {
-            Some(Tabs { part: Part::Leading(hub), .. }) => hub.deadline(),
-            _ => None,
-        };
-        sooner(hub, sooner(own, self.idle_at))
-    }
-
-    /// Time has passed. It may be called early, or late, or for nothing.
-    pub fn wake(&mut self, now: u64) {
-        if self.idle_at.is_some_and(|at| now >= at) {
-            self.idle_at = None;
-            if !matches!(self.phase, Phase::Idle | Phase::Closed) {
-                self.leave();
-                self.exit();
-                // Nobody listens, so nobody misses anything; a handler to come begins anew.
-                self.forget_position();
-                self.failures = 0;
-                self.enter(Phase::Idle);
-            }
-        }
-        match &self.phase {
-            Phase::Connecting(attempt) if now >= attempt.until => self.diagnose(now, true),
-            Phase::Authorising { until, .. } if now >= *until => self.authorised(now, &Answer::default()),
-            Phase::Diagnosing { until, .. } if now >= *until => self.diagnosed(now, &Answer::default()),
-            Phase::Verifying { until, .. } if now >= *until => self.verified(now, &Answer::default()),
-            Phase::Waiting { until, .. } if now >= *until => self.open(now),
-            Phase::Asking { until } if now >= *until => self.no_lock(now, *until),
-            Phase::Joining { .. } => self.wake_joining(now),
-            Phase::Open(_) => {
-                self.watch(now);
-                self.wake_calls(now);
-                self.wake_refresh(now);
-                self.wake_presence(now);
-            }
-            _ => {}
-        }
-        self.wake_hub(now);
-    }
-
-    fn watch(&mut self, now: u64) {
-        if self.watch_leader(now) {
-            return;
-        }
-        let Phase::Open(stream) = &mut self.phase else { return };
-        if now < stream.watch_at {
-            return;
-        }
-        let proven = match stream.probing_since {
-            Some(probing_since) => stream.heard_at > probing_since,
-            None => stream.heard_at.saturating_add(silence_limit(self.heartbeat_ms)) > now,
-        };
-        if proven {
-            stream.probing_since = None;
-            stream.grace_used = false;
-            stream.watch_at = stream.heard_at.saturating_add(silence_limit(self.heartbeat_ms)).max(now + 1);
-            self.report();
-        } else if !stream.grace_used && now - stream.watch_at >= LATE_MS {
-            stream.grace_used = true;
-            stream.watch_at = now.saturating_add(self.heartbeat_ms);
-        } else {
-            self.lose(now, Some(Trouble { code: "silent".into(), ..Trouble::default() }));
-        }
-    }
-
-    /// The stream gave a sign of life.
-    pub(super) fn heard(&mut self, now: u64) {
-        if let Phase::Open(stream) = &mut self.phase {
-            stream.heard_at = now;
         }
     }
 
@@ -558,13 +272,6 @@ impl Session {
         }
         self.cursor = id;
         raise(&mut self.seen, id);
-    }
-}
-
-fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }
 

@@ -5,8 +5,9 @@ use tidings_protocol::Pattern;
 
 use super::{
     Action, Answer, Rejected, Session, Trouble,
-    link::{Phase, trouble},
+    link::trouble,
     message::Call,
+    phase::Phase,
     subscription::{Known, Standing, Subscription},
 };
 use crate::routes::{HandlerId, Hears};

@@ -20,8 +20,10 @@ use super::{
     address::{HEX, push_escaped},
     follower::unknown_status,
     hub::Hub,
-    link::{DIAGNOSIS_MS, LATE_MS, Phase},
+    link::DIAGNOSIS_MS,
     message::TabTell,
+    phase::Phase,
+    watchdog::LATE_MS,
 };
 use crate::{backoff::Random, text::push_number};
 

@@ -1,0 +1,196 @@
+//! Events on their way to handlers: one by one as a browser parses them, or many at once in the bytes of a chunk.
+
+use std::rc::Rc;
+
+use tidings_protocol::{event::Head, sse::decode::DEFAULT_EVENT};
+use wasm_bindgen::prelude::*;
+
+use super::{Application, Driver};
+use crate::{
+    browser::{self, UNKNOWN, batch::Batch, whole},
+    codec::{Port, frames, signals},
+    session::{Cursors, Frame, HandlerId, Hears, Route, Session, Trouble},
+};
+
+impl<A: Application> Driver<A> {
+    /// A record, live or of the past, or news of who is online, for those who hear it: its cursor, and where more is needed
+    /// what `browser.js` puts below it.
+    pub(super) fn record(self: &Rc<Self>, signal: u32, route: u32, now: u64, text: &str, record: &JsValue) {
+        let mut fields = Port::Read(text);
+        let cursor = fields.read().parse().ok();
+        let mut hearers = self.hearers.take();
+        let (unheard, timed) = {
+            let mut session = self.session.borrow_mut();
+            let (channel, addressed) = (fields.read(), !fields.read().is_empty());
+            // What the browser remembers may be older than what was just looked up for a batch.
+            let route = if self.forget_old(&mut session) || route == UNKNOWN {
+                self.find(&mut session, signal, record, channel, addressed)
+            } else {
+                Route(route)
+            };
+            let id = fields.read();
+            let except = frames::exclusion(&mut fields);
+            if signal == signals::BACKFILL {
+                session.backfill(now, id, route, cursor, except.as_ref(), &mut hearers);
+            } else {
+                session.record(now, route, cursor, except.as_ref(), &mut hearers);
+            }
+            let timed = signal == signals::RECORD && !hearers.is_empty() && session.is_timed();
+            (self.debugs && hearers.is_empty() && session.is_unheard(route), timed)
+        };
+        // What the record itself caused comes first: a gap before what follows it.
+        self.act();
+        if timed {
+            self.time(record);
+        }
+        self.deliver(hearers, record);
+        if unheard {
+            self.application.debug("unheard", record);
+        }
+    }
+
+    fn deliver(&self, mut hearers: Vec<HandlerId>, record: &JsValue) {
+        for id in &hearers {
+            self.application.event(*id, record);
+        }
+        hearers.clear();
+        self.hearers.set(hearers);
+    }
+
+    /// A record is about to be handed to its handlers.
+    fn time(&self, record: &JsValue) {
+        let now = whole(self.browser.now());
+        self.session.borrow_mut().timed(now, whole(browser::time(record)));
+    }
+
+    /// Bytes of a stream that is read by `fetch`.
+    pub(super) fn chunk(self: &Rc<Self>, now: u64, length: u32, bytes: &JsValue) {
+        let stream = self.stream.get();
+        let (mut chunk, mut decoder, mut batch) = (self.chunk.take(), self.decoder.take(), self.batch.take());
+        chunk.resize(usize::try_from(length).unwrap_or_default(), 0);
+        browser::copy(bytes, &mut chunk);
+        let read = decoder.push_raw(&chunk, &mut |message| {
+            let head = if message.event == DEFAULT_EVENT.as_bytes() { Head::read(message.data) } else { None };
+            if let Some(head) = head.filter(|head| !head.excludes && !self.debugs) {
+                batch.push(&head, message, &mut self.session.borrow_mut());
+            } else {
+                self.deliver_all(&mut batch, stream, now);
+                if self.stream.get() == stream {
+                    self.browser.dispatch(message.event, message.data, message.last_event_id);
+                }
+            }
+        });
+        self.deliver_all(&mut batch, stream, now);
+        self.chunk.set(chunk);
+        self.batch.set(batch);
+        // A handler may have ended it.
+        if self.stream.get() != stream {
+            return;
+        }
+        if read.is_err() {
+            self.pass_over(now, decoder.unfinished_id());
+        } else {
+            self.decoder.set(decoder);
+        }
+    }
+
+    /// An event is too long to be read. The next stream begins behind it, or it would only be sent again; so it is missed, and that
+    /// is told.
+    fn pass_over(&self, now: u64, id: Option<&[u8]>) {
+        self.garbled("an event is longer than 16 MiB");
+        let id = id.and_then(|id| Cursors::from_ascii(id).ok());
+        let mut session = self.session.borrow_mut();
+        session.frame(
+            now,
+            Frame::Gap {
+                channels: None,
+                addressed: true,
+                cursor: None,
+                request_id: None,
+                reason: "tooLarge".into(),
+                id,
+            },
+        );
+        session.failed(now);
+    }
+
+    /// Hands in what was gathered of a stream, record by record, unless a handler ends the stream.
+    fn deliver_all(self: &Rc<Self>, batch: &mut Batch, stream: u32, now: u64) {
+        if batch.records().is_empty() {
+            return;
+        }
+        let (text, heard) = batch.close();
+        let list = if heard > 0 { browser::parse_list(text, heard) } else { JsValue::UNDEFINED };
+        let mut index = 0;
+        let mut hearers = self.hearers.take();
+        for record in batch.records() {
+            if self.stream.get() != stream {
+                break;
+            }
+            let (has_work, timed) = {
+                let mut session = self.session.borrow_mut();
+                let route = batch.route(record, &mut session);
+                session.record(now, route, record.cursor, None, &mut hearers);
+                (session.has_work(), !hearers.is_empty() && session.is_timed())
+            };
+            let text = batch.text(record);
+            if has_work {
+                // Another tab may be told of it.
+                self.browser.hold(text.unwrap_or_default());
+                self.act();
+            }
+            let Some(text) = text else { continue };
+            if !hearers.is_empty() {
+                // A text that is no JSON spoils the list for all.
+                let value = if list.is_undefined() { browser::parse(text) } else { JsValue::UNDEFINED };
+                if list.is_undefined() && value.is_undefined() {
+                    self.garbled(DEFAULT_EVENT);
+                    hearers.clear();
+                }
+                if timed && !hearers.is_empty() {
+                    let record = if list.is_undefined() { value.clone() } else { browser::item(&list, index) };
+                    self.time(&record);
+                }
+                for id in hearers.drain(..) {
+                    if list.is_undefined() {
+                        self.application.event(id, &value);
+                    } else {
+                        self.application.event_of(id, &list, index);
+                    }
+                }
+            }
+            index += 1;
+        }
+        self.hearers.set(hearers);
+        batch.clear();
+    }
+
+    pub(super) fn garbled(&self, name: &str) {
+        let detail = Some(name.to_owned());
+        let trouble = Trouble { code: "malformedFrame".into(), detail, ..Trouble::default() };
+        self.application.error(&trouble, &JsValue::UNDEFINED);
+    }
+
+    /// Looks up who hears a record, for the browser to remember.
+    fn find(&self, session: &mut Session, signal: u32, record: &JsValue, channel: &str, addressed: bool) -> Route {
+        let hears = match signal {
+            signals::NEWS => Hears::Presence,
+            _ if addressed => Hears::Addressed,
+            _ => Hears::Channels,
+        };
+        let route = session.routes().find(channel.as_bytes(), hears);
+        self.forget_old(session);
+        self.browser.remember(signal, record, route.0);
+        route
+    }
+
+    /// Makes the browser forget routes that are no longer good. Says whether there were such.
+    pub(super) fn forget_old(&self, session: &mut Session) -> bool {
+        let generation = session.routes().generation();
+        let old = self.generation.replace(generation) != generation;
+        if old {
+            self.browser.forget();
+        }
+        old
+    }
+}
