@@ -1,31 +1,31 @@
 //! The client for Rust front ends: typed handlers, and handles that end what they stand for when they are dropped.
 
-use std::{
-    cell::RefCell,
-    fmt,
-    future::{Future, poll_fn},
-    rc::Rc,
-    task::{Poll, Waker},
-};
+use std::{cell::RefCell, fmt, future::Future, rc::Rc};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use tidings_protocol::{ChannelError, DeviceId, IdError, Pattern};
 use wasm_bindgen::prelude::*;
 
+mod channel;
 mod events;
+mod listeners;
 mod presence;
+mod subscription;
 
+pub use channel::Channel;
 pub use events::Events;
 pub use presence::{Member, Presence};
+pub use subscription::Subscription;
 
-use events::Queue;
+use listeners::{Handler, Listeners, OnEvent};
 use presence::PresenceFrame;
+use subscription::Ready;
 
 use crate::{
     backoff::Backoff,
     browser::{agreed_device_id, device_id, random_id, share},
-    driver::{Application, Driver, Means},
-    session::{Config, HandlerId, Identity, State, Status, Trouble},
+    driver::{Driver, Means},
+    session::{Config, Identity, State, Status, Trouble},
 };
 
 /// What the application published, as it arrived.
@@ -100,116 +100,6 @@ pub struct Builder {
     device_id: Option<String>,
     means: Means,
     listeners: Listeners,
-}
-
-type OnEvent = Rc<dyn Fn(&JsValue)>;
-type OnGap = Rc<dyn Fn(Gap<'_>)>;
-type OnSettled = Box<dyn FnOnce(Option<&str>)>;
-type OnRevoked = Rc<dyn Fn(Refused)>;
-type OnState = Box<dyn Fn(&Status)>;
-/// The application's callback for troubles; handlers of events tell it theirs.
-type OnTrouble = Rc<dyn Fn(&Trouble)>;
-
-/// The callbacks of one client.
-#[derive(Default)]
-struct Listeners {
-    /// In the order of their ids.
-    handlers: RefCell<Vec<Handler>>,
-    /// Those who have not been told how they stand. They outlive their handlers: leaving is an answer, too.
-    unsettled: RefCell<Vec<(HandlerId, OnSettled)>>,
-    on_state: Option<OnState>,
-    on_gap: Option<OnGap>,
-    on_error: Option<OnTrouble>,
-}
-
-struct Handler {
-    id: HandlerId,
-    event: OnEvent,
-    gap: Option<OnGap>,
-    revoked: Option<OnRevoked>,
-}
-
-impl Listeners {
-    fn add(&self, handler: Handler, settled: OnSettled) {
-        self.unsettled.borrow_mut().push((handler.id, settled));
-        self.handlers.borrow_mut().push(handler);
-    }
-
-    fn remove(&self, id: HandlerId) {
-        let gone = {
-            let mut handlers = self.handlers.borrow_mut();
-            handlers.binary_search_by_key(&id, |handler| handler.id).ok().map(|index| handlers.remove(index))
-        };
-        // Whatever it captured may have a destructor that calls us.
-        drop(gone);
-    }
-
-    fn find<T>(&self, id: HandlerId, take: impl FnOnce(&Handler) -> T) -> Option<T> {
-        let handlers = self.handlers.borrow();
-        let index = handlers.binary_search_by_key(&id, |handler| handler.id).ok()?;
-        handlers.get(index).map(take)
-    }
-}
-
-// No borrow is held while a callback runs.
-impl Application for Listeners {
-    fn event(&self, handler: HandlerId, record: &JsValue) {
-        if let Some(event) = self.find(handler, |handler| Rc::clone(&handler.event)) {
-            event(record);
-        }
-    }
-
-    fn settled(&self, handler: HandlerId, refusal: Option<&str>, _cursor: &str) {
-        let settled = {
-            let mut unsettled = self.unsettled.borrow_mut();
-            let index = unsettled.iter().position(|(id, _)| *id == handler);
-            index.map(|index| unsettled.remove(index).1)
-        };
-        match (settled, refusal) {
-            (Some(settled), _) => settled(refusal),
-            // It has been told before, so this one takes away what it had.
-            (None, Some(code)) => {
-                if let Some(revoked) = self.find(handler, |handler| handler.revoked.clone()).flatten() {
-                    revoked(Refused { code: code.to_owned() });
-                }
-            }
-            (None, None) => {}
-        }
-    }
-
-    fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, addressed: bool, reason: &str) {
-        let gap = match handler {
-            None => self.on_gap.clone(),
-            Some(id) => self.find(id, |handler| handler.gap.clone()).flatten(),
-        };
-        if let Some(gap) = gap {
-            gap(Gap { channels, addressed, reason });
-        }
-    }
-
-    fn state(&self, status: &Status) {
-        if let Some(on_state) = &self.on_state {
-            on_state(status);
-        }
-    }
-
-    fn error(&self, trouble: &Trouble, thrown: &JsValue) {
-        match &self.on_error {
-            Some(on_error) => on_error(trouble),
-            None if !thrown.is_undefined() => web_sys::console::error_1(thrown),
-            None => {}
-        }
-    }
-
-    fn clear(&self) {
-        let gone = self.handlers.take();
-        drop(gone);
-    }
-
-    fn broken(&self, cause: &JsValue) {
-        let trouble = Trouble { code: "internal".into(), detail: cause.as_string(), ..Trouble::default() };
-        self.error(&trouble, cause);
-    }
 }
 
 impl Builder {
@@ -386,7 +276,7 @@ impl Client {
         let id = self.0.driver.on(label);
         let event = self.decode(handler);
         self.0.driver.application.add(Handler { id, event, gap: None, revoked: None }, settled);
-        Ok(Subscription { client: self.clone(), id, ready })
+        Ok(Subscription::new(self.clone(), id, ready))
     }
 
     /// Reports who is online on a channel or pattern (`*`: everyone): at first everyone who is there, then who comes and who goes. It
@@ -406,7 +296,7 @@ impl Client {
         let event = self.decode_as(move |frame: PresenceFrame| PresenceFrame::apply(frame, &roster, &handler));
         let id = self.0.driver.presence(pattern);
         self.0.driver.application.add(Handler { id, event, gap: None, revoked: None }, settled);
-        Ok(Subscription { client: self.clone(), id, ready })
+        Ok(Subscription::new(self.clone(), id, ready))
     }
 
     /// Connects at once, from any state, and resets the attempts. Channels that were refused are asked for again.
@@ -465,156 +355,5 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("state", &self.state()).finish_non_exhaustive()
-    }
-}
-
-/// A channel or pattern, and how to subscribe to it.
-#[must_use = "it does nothing before `subscribe_as`"]
-pub struct Channel<'a> {
-    client: &'a Client,
-    pattern: Pattern,
-    since: Option<String>,
-    on_gap: Option<OnGap>,
-    on_revoked: Option<OnRevoked>,
-}
-
-impl Channel<'_> {
-    /// First hear what the channel carried after this cursor. Take it from the server (`hub.cursor()`) **before** loading
-    /// the data that the events change, or from an event's `cursor`. Defaults to now.
-    pub fn since(mut self, cursor: impl Into<String>) -> Self {
-        self.since = Some(cursor.into());
-        self
-    }
-
-    /// Called when events of this channel may have been missed.
-    pub fn on_gap(mut self, callback: impl Fn(Gap<'_>) + 'static) -> Self {
-        self.on_gap = Some(Rc::new(callback));
-        self
-    }
-
-    /// Called when the server takes the channel away after it had confirmed it, with its code (`forbidden`).
-    pub fn on_revoked(mut self, callback: impl Fn(Refused) + 'static) -> Self {
-        self.on_revoked = Some(Rc::new(callback));
-        self
-    }
-
-    /// Its events as a [`Stream`](futures_core::Stream), which ends when the server refuses the channel, or with [`Client::reset`].
-    /// What has come waits in memory until it is taken.
-    pub fn events<T: DeserializeOwned + 'static>(self) -> Events<T> {
-        let queue = Rc::new(RefCell::new(Queue::default()));
-        let arrived = Rc::clone(&queue);
-        let ended = Rc::clone(&queue);
-        let subscription = self.subscribe(
-            move |event: Event<T>| Queue::push(&arrived, event),
-            move |refusal| {
-                if refusal.is_some() {
-                    Queue::end(&ended);
-                }
-            },
-        );
-        Events { queue, subscription }
-    }
-
-    /// Hears its events.
-    pub fn subscribe_as<T: DeserializeOwned + 'static>(self, handler: impl Fn(Event<T>) + 'static) -> Subscription {
-        self.subscribe(handler, |_| {})
-    }
-
-    fn subscribe<T: DeserializeOwned + 'static>(
-        self,
-        handler: impl Fn(Event<T>) + 'static,
-        told: impl FnOnce(Option<&str>) + 'static,
-    ) -> Subscription {
-        let Self { client, pattern, since, on_gap, on_revoked } = self;
-        let (ready, settled) = Ready::new();
-        let settled: OnSettled = Box::new(move |refusal| {
-            told(refusal);
-            settled(refusal);
-        });
-        let event = client.decode(handler);
-        let id = client.0.driver.subscribe(pattern, since.as_deref());
-        client.0.driver.application.add(Handler { id, event, gap: on_gap, revoked: on_revoked }, settled);
-        Subscription { client: client.clone(), id, ready }
-    }
-}
-
-impl fmt::Debug for Channel<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Channel").field(&self.pattern).finish()
-    }
-}
-
-/// A handler that hears, for as long as this lives.
-#[must_use = "dropping it ends the subscription; keep it, or `forget` it"]
-pub struct Subscription {
-    client: Client,
-    id: HandlerId,
-    ready: Rc<Ready>,
-}
-
-impl Subscription {
-    /// Waits until the handler hears everything: for a channel, until the server has confirmed it in the stream; for
-    /// addressed events, until the connection is open.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`] when it never will.
-    pub async fn ready(&self) -> Result<(), Refused> {
-        poll_fn(|context| {
-            let mut ready = self.ready.0.borrow_mut();
-            match &ready.outcome {
-                Some(outcome) => Poll::Ready(outcome.clone()),
-                None => {
-                    ready.waiting.push(context.waker().clone());
-                    Poll::Pending
-                }
-            }
-        })
-        .await
-    }
-
-    /// Hears for as long as the page lives.
-    pub fn forget(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Subscription {
-    fn drop(&mut self) {
-        let driver = &self.client.0.driver;
-        driver.unsubscribe(self.id);
-        driver.application.remove(self.id);
-    }
-}
-
-impl fmt::Debug for Subscription {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Subscription").field(&self.id.0).finish()
-    }
-}
-
-/// How a subscription stands, and who waits to know.
-#[derive(Default)]
-struct Ready(RefCell<Standing>);
-
-#[derive(Default)]
-struct Standing {
-    outcome: Option<Result<(), Refused>>,
-    waiting: Vec<Waker>,
-}
-
-impl Ready {
-    fn new() -> (Rc<Self>, OnSettled) {
-        let ready = Rc::new(Self::default());
-        let settled = Rc::clone(&ready);
-        let settled: OnSettled = Box::new(move |refusal| {
-            let waiting = {
-                let mut standing = settled.0.borrow_mut();
-                standing.outcome = Some(refusal.map_or(Ok(()), |code| Err(Refused { code: code.to_owned() })));
-                std::mem::take(&mut standing.waiting)
-            };
-            waiting.into_iter().for_each(Waker::wake);
-        });
-        (ready, settled)
     }
 }

@@ -1,0 +1,122 @@
+//! The callbacks of one client.
+
+use std::{cell::RefCell, rc::Rc};
+
+use tidings_protocol::Pattern;
+use wasm_bindgen::prelude::*;
+
+use super::{Gap, Refused};
+use crate::{
+    driver::Application,
+    session::{HandlerId, Status, Trouble},
+};
+
+pub(super) type OnEvent = Rc<dyn Fn(&JsValue)>;
+pub(super) type OnGap = Rc<dyn Fn(Gap<'_>)>;
+pub(super) type OnSettled = Box<dyn FnOnce(Option<&str>)>;
+pub(super) type OnRevoked = Rc<dyn Fn(Refused)>;
+pub(super) type OnState = Box<dyn Fn(&Status)>;
+/// The application's callback for troubles; handlers of events tell it theirs.
+pub(super) type OnTrouble = Rc<dyn Fn(&Trouble)>;
+
+/// The callbacks of one client.
+#[derive(Default)]
+pub(super) struct Listeners {
+    /// In the order of their ids.
+    handlers: RefCell<Vec<Handler>>,
+    /// Those who have not been told how they stand. They outlive their handlers: leaving is an answer, too.
+    unsettled: RefCell<Vec<(HandlerId, OnSettled)>>,
+    pub(super) on_state: Option<OnState>,
+    pub(super) on_gap: Option<OnGap>,
+    pub(super) on_error: Option<OnTrouble>,
+}
+
+pub(super) struct Handler {
+    pub(super) id: HandlerId,
+    pub(super) event: OnEvent,
+    pub(super) gap: Option<OnGap>,
+    pub(super) revoked: Option<OnRevoked>,
+}
+
+impl Listeners {
+    pub(super) fn add(&self, handler: Handler, settled: OnSettled) {
+        self.unsettled.borrow_mut().push((handler.id, settled));
+        self.handlers.borrow_mut().push(handler);
+    }
+
+    pub(super) fn remove(&self, id: HandlerId) {
+        let gone = {
+            let mut handlers = self.handlers.borrow_mut();
+            handlers.binary_search_by_key(&id, |handler| handler.id).ok().map(|index| handlers.remove(index))
+        };
+        // Whatever it captured may have a destructor that calls us.
+        drop(gone);
+    }
+
+    fn find<T>(&self, id: HandlerId, take: impl FnOnce(&Handler) -> T) -> Option<T> {
+        let handlers = self.handlers.borrow();
+        let index = handlers.binary_search_by_key(&id, |handler| handler.id).ok()?;
+        handlers.get(index).map(take)
+    }
+}
+
+// No borrow is held while a callback runs.
+impl Application for Listeners {
+    fn event(&self, handler: HandlerId, record: &JsValue) {
+        if let Some(event) = self.find(handler, |handler| Rc::clone(&handler.event)) {
+            event(record);
+        }
+    }
+
+    fn settled(&self, handler: HandlerId, refusal: Option<&str>, _cursor: &str) {
+        let settled = {
+            let mut unsettled = self.unsettled.borrow_mut();
+            let index = unsettled.iter().position(|(id, _)| *id == handler);
+            index.map(|index| unsettled.remove(index).1)
+        };
+        match (settled, refusal) {
+            (Some(settled), _) => settled(refusal),
+            // It has been told before, so this one takes away what it had.
+            (None, Some(code)) => {
+                if let Some(revoked) = self.find(handler, |handler| handler.revoked.clone()).flatten() {
+                    revoked(Refused { code: code.to_owned() });
+                }
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, addressed: bool, reason: &str) {
+        let gap = match handler {
+            None => self.on_gap.clone(),
+            Some(id) => self.find(id, |handler| handler.gap.clone()).flatten(),
+        };
+        if let Some(gap) = gap {
+            gap(Gap { channels, addressed, reason });
+        }
+    }
+
+    fn state(&self, status: &Status) {
+        if let Some(on_state) = &self.on_state {
+            on_state(status);
+        }
+    }
+
+    fn error(&self, trouble: &Trouble, thrown: &JsValue) {
+        match &self.on_error {
+            Some(on_error) => on_error(trouble),
+            None if !thrown.is_undefined() => web_sys::console::error_1(thrown),
+            None => {}
+        }
+    }
+
+    fn clear(&self) {
+        let gone = self.handlers.take();
+        drop(gone);
+    }
+
+    fn broken(&self, cause: &JsValue) {
+        let trouble = Trouble { code: "internal".into(), detail: cause.as_string(), ..Trouble::default() };
+        self.error(&trouble, cause);
+    }
+}
