@@ -66,7 +66,10 @@ pub use sqlite::{OpenError, OpenErrorKind, Sqlite, SqliteBuilder};
 pub use summary::{RoutingKey, Summary};
 use tidings_protocol::Cursor;
 
-use crate::record::{Entry, Record};
+use crate::{
+    peers::Peers,
+    record::{Entry, Record},
+};
 
 /// How often a tail that has nothing else to yield yields an empty batch, at least.
 pub const TAIL_BEAT: Duration = Duration::from_secs(2);
@@ -151,6 +154,12 @@ pub trait Engine: Send + Sync + 'static {
         Limits::default()
     }
 
+    /// The way between the hubs of this log, where the engine has one. Without one, a call about a stream that another hub holds is
+    /// answered as one about a stream that is not there (404), and the client opens another stream.
+    fn peers(&self) -> Option<Arc<dyn Peers>> {
+        None
+    }
+
     /// Finishes what was begun and lets go of files and connections. Later calls fail.
     async fn close(&self);
 }
@@ -199,6 +208,10 @@ impl<E: Engine + ?Sized> Engine for Arc<E> {
 
     fn limits(&self) -> Limits {
         (**self).limits()
+    }
+
+    fn peers(&self) -> Option<Arc<dyn Peers>> {
+        (**self).peers()
     }
 
     async fn close(&self) {

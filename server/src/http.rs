@@ -19,6 +19,7 @@ mod address;
 mod admission;
 mod command;
 mod cors;
+pub(crate) mod forward;
 mod gate;
 mod idempotency;
 mod latency;

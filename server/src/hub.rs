@@ -6,6 +6,7 @@ mod driver;
 mod follow;
 mod history;
 mod hooks;
+mod mounts;
 mod orders;
 mod pace;
 mod reader;
@@ -42,12 +43,14 @@ use crate::{
     connection_limits::Permit,
     core::{Backfill, Core, Link, Opening, ShutOut, Start, SubscribeCall, Verdict},
     engine::{Engine, EngineError, Location, ReadError},
+    http::forward::Mounted,
     meter::Stats,
+    peers::{NodeId, Peers},
     presence::{PresenceError, PresenceWatch},
     record::json_frame,
 };
 
-use self::history::History;
+use self::{history::History, mounts::Mounts};
 
 /// The handle of a hub: publish through it, ask it who is online, mount it with [`routes`](crate::routes). Cloning it is
 /// cheap, and all clones are one hub. Its tasks end when the last one is dropped.
@@ -71,7 +74,10 @@ struct Inner {
     engine: Arc<dyn Engine>,
     shared: Arc<Shared>,
     /// Names this node in connection ids.
-    node: u32,
+    node: NodeId,
+    /// What other nodes reach this one by; held, for they forget it when it is gone.
+    mounts: Arc<Mounts>,
+    peers: Option<Arc<dyn Peers>>,
     tasks: Vec<tokio::task::AbortHandle>,
 }
 
@@ -271,7 +277,22 @@ impl Hub {
 
     /// Names this node in the texts that it makes.
     pub(crate) fn node(&self) -> u32 {
+        self.inner.node.0
+    }
+
+    /// The name under which other nodes reach this one.
+    pub(crate) fn node_id(&self) -> NodeId {
         self.inner.node
+    }
+
+    /// The way to the other nodes of the log, where there is one.
+    pub(crate) fn peers(&self) -> Option<&Arc<dyn Peers>> {
+        self.inner.peers.as_ref()
+    }
+
+    /// Lets other nodes call these routes; which of the hub's mountings they are.
+    pub(crate) fn mount(&self, mounted: &Arc<Mounted>) -> usize {
+        self.inner.mounts.add(mounted)
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -502,7 +523,7 @@ impl Hub {
     fn connection_id(&self) -> ConnectionId {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).expect("the system's random source");
-        let id = format!("{:08x}.{:032x}", self.inner.node, u128::from_le_bytes(random));
+        let id = format!("{:08x}.{:032x}", self.inner.node.0, u128::from_le_bytes(random));
         ConnectionId::new(id).expect("hexadecimal digits and a dot are visible ASCII")
     }
 

@@ -73,6 +73,7 @@ mod hub;
 mod listen;
 mod meter;
 mod origin;
+pub mod peers;
 mod presence;
 mod publish;
 pub mod record;

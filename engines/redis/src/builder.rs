@@ -12,6 +12,7 @@ use crate::{
     link::{self, Failed},
     listener,
     log::Log,
+    peers::Reach,
     writer,
 };
 
@@ -118,12 +119,13 @@ impl RedisBuilder {
             let found = format!("its version is {version}, this Tidings knows {VERSION}");
             return Err(OpenError::new(OpenErrorKind::Newer, Source::from(found)));
         }
+        let reach = Arc::new(Reach::new(log.client.clone(), &self.settings.name));
         let (jobs, queue) = mpsc::channel(QUEUE);
         let tasks = vec![
             tokio::spawn(writer::write(Arc::downgrade(&log), queue)).abort_handle(),
             tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle(),
         ];
-        Ok(Redis { handle: Arc::new(Handle { builder: self, log, jobs, tasks }) })
+        Ok(Redis { handle: Arc::new(Handle { builder: self, log, reach, jobs, tasks }) })
     }
 
     fn client(&self) -> Result<Client, OpenError> {

@@ -16,6 +16,7 @@
 //! | `link` | a connection that is made when it is needed, and the scripts |
 //! | `writer` | group commit |
 //! | `listener`, `tail` | how a handle learns that the log has grown; following the log |
+//! | `peers`, `sealed` | how hubs reach each other; messages that only one handle can read |
 //! | `log`, `metadata` | reading, trimming; the map beside the log |
 //!
 //! What has to be done in one piece is a script (`*.lua`), which Redis runs without anything in between. The README says what is
@@ -28,6 +29,8 @@ mod link;
 mod listener;
 mod log;
 mod metadata;
+mod peers;
+mod sealed;
 mod tail;
 mod writer;
 
@@ -43,11 +46,13 @@ use async_trait::async_trait;
 pub use builder::RedisBuilder;
 pub use error::{OpenError, OpenErrorKind};
 use log::Log;
+use peers::Reach;
 use tidings::{
     engine::{
         AppendError, Bounds, Engine, EngineError, Limit, Limits, Location, Metadata, ReadError, Receipt, RoutingKey,
         Tail, Trim,
     },
+    peers::Peers,
     record::{Entry, Record},
 };
 use tidings_protocol::Cursor;
@@ -68,6 +73,7 @@ pub struct Redis {
 struct Handle {
     builder: RedisBuilder,
     log: Arc<Log>,
+    reach: Arc<Reach>,
     jobs: mpsc::Sender<Job>,
     tasks: Vec<AbortHandle>,
 }
@@ -179,6 +185,10 @@ impl Engine for Redis {
 
     fn metadata(&self) -> &dyn Metadata {
         &*self.handle.log
+    }
+
+    fn peers(&self) -> Option<Arc<dyn Peers>> {
+        Some(self.handle.reach.clone())
     }
 
     fn limits(&self) -> Limits {

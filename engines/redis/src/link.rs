@@ -10,6 +10,7 @@ pub(crate) static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(includ
 pub(crate) static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("create.lua")));
 pub(crate) static LOCATE: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("tag.lua"), include_str!("locate.lua"))));
+pub(crate) static NODES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("nodes.lua")));
 pub(crate) static PAGE: LazyLock<Script> =
     LazyLock::new(|| Script::new(concat!(include_str!("tag.lua"), include_str!("page.lua"))));
 pub(crate) static SWAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("swap.lua")));

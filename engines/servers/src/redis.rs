@@ -69,6 +69,12 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    /// Where its files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The port of 127.0.0.1 that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -1,5 +1,7 @@
 //! The log in memory: for tests, and for applications whose clients may be told `gap` when the process restarts.
 
+mod peers;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
@@ -9,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use parking_lot::{Mutex, MutexGuard};
+use peers::Members;
 use tidings_protocol::{Cursor, Key};
 use tokio::{sync::watch, time::timeout};
 
@@ -18,6 +21,7 @@ use super::{
 };
 use crate::{
     clock::{millis, wall_clock_ms},
+    peers::Peers,
     record::{Entry, Record},
 };
 
@@ -92,13 +96,19 @@ impl MemoryBuilder {
             closed: false,
         };
         Memory {
-            shared: Arc::new(Shared { log: Mutex::new(log), grown: watch::Sender::new(0), metadata: Mutex::default() }),
+            shared: Arc::new(Shared {
+                members: Arc::default(),
+                log: Mutex::new(log),
+                grown: watch::Sender::new(0),
+                metadata: Mutex::default(),
+            }),
         }
     }
 }
 
 #[derive(Debug)]
 struct Shared {
+    members: Arc<Members>,
     log: Mutex<Log>,
     /// The last sequence number; tails wait for it to grow.
     grown: watch::Sender<u64>,
@@ -327,6 +337,10 @@ impl Engine for Memory {
 
     fn metadata(&self) -> &dyn Metadata {
         &*self.shared
+    }
+
+    fn peers(&self) -> Option<Arc<dyn Peers>> {
+        Some(self.shared.members.clone())
     }
 
     async fn close(&self) {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tidings_protocol::{ChannelError, Cursor, Pattern, frame::GapReason, problem::Code};
 use tokio::time::timeout;
 
-use super::{gate::Gate, problem::Refusal};
+use super::{forward::Kept, gate::Gate, problem::Refusal};
 use crate::{Hub, core::Backfill, engine::EngineError, hub::Resume};
 
 /// The body as `T`. Only `application/json` is taken: a form posted from another site cannot have that type without the
@@ -20,8 +20,12 @@ pub(super) async fn json<T: DeserializeOwned>(gate: &Gate, request: Request) -> 
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(Code::UnsupportedMediaType.into());
     }
+    let kept = request.extensions().get::<Kept>().cloned();
     let read = timeout(gate.limiter.limits().body_timeout, Bytes::from_request(request, &()));
     let bytes = read.await.map_err(|_| Refusal::from(Code::RequestTimeout))?.map_err(|rejection| unread(&rejection))?;
+    if let Some(kept) = kept {
+        kept.keep(&bytes);
+    }
     serde_json::from_slice(&bytes).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))
 }
 

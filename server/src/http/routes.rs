@@ -14,6 +14,7 @@ use tidings_protocol::{DeviceId, command::CheckAnswer, problem::Code};
 use super::{
     command,
     cors::{Cors, check_origin},
+    forward::{Forwarding, forward},
     gate::Gate,
     latency,
     limits::{Limiter, Limits, check_head},
@@ -150,9 +151,13 @@ impl Routes {
         }
         let layer = self.cors.layer();
         let hub = self.gate.hub.clone();
-        let router = router
+        let mut router = router
             .fallback(|| async { Refusal::from(Code::NotFound) })
-            .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) })
+            .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) });
+        if let Some(forwarding) = Forwarding::new(&hub, router.clone().with_state(self.gate.clone())) {
+            router = router.layer(from_fn_with_state(forwarding, forward));
+        }
+        let router = router
             .layer(from_fn_with_state(self.gate.limiter.limits().clone(), check_head))
             .layer(from_fn_with_state(self.cors, check_origin))
             .layer(map_response_with_state(hub, count))

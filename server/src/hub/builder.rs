@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::{ConnectionInfo, Hub, Inner, Shared, driver, follow, history::History};
+use super::{ConnectionInfo, Hub, Inner, Shared, driver, follow, history::History, mounts};
 use crate::{
     clock::Clock,
     complaints::Complaints,
     config::Config,
     engine::{Engine, EngineError, Memory},
+    peers::NodeId,
     presence::PresenceSettings,
 };
 
@@ -152,6 +153,10 @@ impl HubBuilder {
     pub async fn build(self) -> Result<Hub, EngineError> {
         let mut inner = self.start(Clock::Running(Instant::now())).await?;
         inner.tasks = driver::spawn(&inner.shared, &inner.engine, &inner.config);
+        if let Some(peers) = &inner.peers {
+            let joining = mounts::join(peers.clone(), inner.node, &inner.mounts);
+            inner.tasks.extend(joining.await.map(|again| tokio::spawn(again).abort_handle()));
+        }
         Ok(Hub { inner: Arc::new(inner) })
     }
 
@@ -169,7 +174,7 @@ impl HubBuilder {
             history: History::default(),
             complaints: Complaints::default(),
         };
-        let node = fastrand::u32(..);
-        Ok(Inner { config: self.config, engine, shared: Arc::new(shared), node, tasks: Vec::new() })
+        let (node, mounts, peers) = (NodeId(fastrand::u32(..)), Arc::default(), engine.peers());
+        Ok(Inner { config: self.config, engine, shared: Arc::new(shared), node, mounts, peers, tasks: Vec::new() })
     }
 }

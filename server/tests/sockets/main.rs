@@ -41,6 +41,7 @@ mod cross_site;
 mod exclusion;
 mod fixture;
 mod forgery;
+mod forward;
 mod gone;
 mod grants;
 mod heads;

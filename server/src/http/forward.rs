@@ -1,0 +1,200 @@
+//! Calls about a stream that another node holds: forwarded to it as they came, and answered by its own router.
+//!
+//! The node that is asked looks for the stream itself first. Only where it has none, and the id names another node, it forwards the call;
+//! the other node's routes do not forward, so that no call goes on for ever. Who may call from which page (CORS) is decided by the
+//! node that was asked, because it is the one that the browser speaks to; all else by the node that has the stream.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use tidings_protocol::problem::Code;
+use tower::ServiceExt;
+
+use super::problem::{Refusal, Refused};
+use crate::{
+    Hub,
+    peers::{CallError, NodeId},
+};
+
+/// The calls that are forwarded, and no others.
+const FORWARDED: [&str; 6] = ["/subscribe", "/unsubscribe", "/refresh", "/alive", "/presence", "/latency"];
+/// How long another node may take. The client asks again, which does no harm by the protocol.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// The largest answer of another node.
+const ANSWER_BYTES: usize = 1 << 20;
+/// The version of the messages below. A node that does not know it answers with no message, and counts as gone.
+const VERSION: u32 = 1;
+/// Headers that are about one connection, and not about the call.
+const OF_A_CONNECTION: [HeaderName; 8] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// The routes of one mounting, for the calls of other nodes. It lives as long as the router that was made of it.
+pub(crate) struct Mounted {
+    router: Router,
+}
+
+/// What the layer needs.
+#[derive(Clone)]
+pub(super) struct Forwarding {
+    hub: Hub,
+    /// Held, so that the hub finds it as long as these routes are there.
+    _mounted: Arc<Mounted>,
+    /// Which of the hub's mountings it is: nodes of one program have the same, in the same order.
+    mount: usize,
+}
+
+impl Forwarding {
+    /// Lets other nodes call these routes; `None` where there are no other nodes.
+    pub(super) fn new(hub: &Hub, router: Router) -> Option<Self> {
+        hub.peers()?;
+        let mounted = Arc::new(Mounted { router });
+        let mount = hub.mount(&mounted);
+        Some(Self { hub: hub.clone(), _mounted: mounted, mount })
+    }
+}
+
+/// The body of a call, kept by whoever reads it.
+#[derive(Clone, Default)]
+pub(super) struct Kept(Arc<OnceLock<Bytes>>);
+
+impl Kept {
+    pub(super) fn keep(&self, body: &Bytes) {
+        // A call has one body.
+        let _ = self.0.set(body.clone());
+    }
+}
+
+/// A call on its way to another node.
+#[derive(Serialize, Deserialize)]
+struct Call {
+    v: u32,
+    mount: usize,
+    path: String,
+    headers: Vec<(String, Vec<u8>)>,
+    peer: Option<SocketAddr>,
+    body: String,
+}
+
+/// What the other node says.
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    v: u32,
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    body: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    connection_id: String,
+}
+
+/// Forwards a call whose stream is not here but on another node.
+pub(super) async fn forward(State(forwarding): State<Forwarding>, mut request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    if request.method() != Method::POST || !FORWARDED.contains(&&*path) {
+        return next.run(request).await;
+    }
+    let kept = Kept::default();
+    request.extensions_mut().insert(kept.clone());
+    let headers = texts(request.headers());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let response = next.run(request).await;
+    let Some(Refused(Code::UnknownConnection)) = response.extensions().get() else { return response };
+    let Forwarding { hub, mount, .. } = forwarding;
+    let Some((peers, body)) = hub.peers().zip(kept.0.get()) else { return response };
+    let named = serde_json::from_slice::<Named>(body).ok();
+    let Some(node) = named.and_then(|named| NodeId::of_connection(&named.connection_id)) else { return response };
+    if node == hub.node_id() {
+        return response;
+    }
+    let Ok(body) = String::from_utf8(body.to_vec()) else { return response };
+    let call = Call { v: VERSION, mount, path, headers, peer, body };
+    let Ok(message) = serde_json::to_vec(&call) else { return response };
+    match peers.call(node, message.into(), DEADLINE).await {
+        Ok(answer) => answered(&answer).unwrap_or(response),
+        // The client opens another stream, with its channels in the URL.
+        Err(CallError::Gone) => response,
+        Err(error) => {
+            tracing::warn!(%node, error = &error as &dyn std::error::Error, "a call could not be forwarded");
+            Refusal::new(Code::Unavailable, "the node that has the stream does not answer").into_response()
+        }
+    }
+}
+
+fn texts(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let about_the_call = headers.iter().filter(|(name, _)| !OF_A_CONNECTION.contains(name));
+    about_the_call.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+}
+
+fn headers(texts: Vec<(String, Vec<u8>)>) -> HeaderMap {
+    let parsed = texts
+        .into_iter()
+        .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, HeaderValue::from_bytes(&value).ok()?)));
+    let mut headers = HeaderMap::new();
+    for (name, value) in parsed {
+        headers.append(name, value);
+    }
+    headers
+}
+
+/// What another node has answered; `None` where it did not understand.
+fn answered(message: &[u8]) -> Option<Response> {
+    let Answer { v: VERSION, status, headers: texts, body } = serde_json::from_slice(message).ok()? else {
+        return None;
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).ok()?;
+    *response.headers_mut() = headers(texts);
+    Some(response)
+}
+
+impl Mounted {
+    /// Carries out a call of another node.
+    async fn answer(&self, call: Call) -> Option<Answer> {
+        let mut request = Request::builder().method(Method::POST).uri(&call.path).body(Body::from(call.body)).ok()?;
+        *request.headers_mut() = headers(call.headers);
+        if let Some(peer) = call.peer {
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        let (parts, body) = response.into_parts();
+        let body = String::from_utf8(to_bytes(body, ANSWER_BYTES).await.ok()?.into()).ok()?;
+        Some(Answer { v: VERSION, status: parts.status.as_u16(), headers: texts(&parts.headers), body })
+    }
+}
+
+/// Carries out what another node asks, by the mounting that `mounted` finds; no message where it is not understood.
+pub(crate) async fn respond(message: &[u8], mounted: impl FnOnce(usize) -> Option<Arc<Mounted>>) -> Bytes {
+    let answer = async {
+        let call: Call = serde_json::from_slice(message).ok()?;
+        if call.v != VERSION || !FORWARDED.contains(&&*call.path) {
+            return None;
+        }
+        let answer = mounted(call.mount)?.answer(call).await?;
+        serde_json::to_vec(&answer).ok()
+    };
+    answer.await.unwrap_or_default().into()
+}

@@ -1,0 +1,62 @@
+//! How other nodes reach this one: by the routes that its hub is mounted with.
+
+use std::{
+    future::Future,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::sleep;
+
+use crate::{
+    http::forward::{self, Mounted},
+    peers::{NodeId, Peers, Responder},
+};
+
+/// How long to wait before the next attempt to join.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The routes of a hub, in the order in which they were mounted. A router that is gone answers nobody.
+#[derive(Default)]
+pub(super) struct Mounts {
+    mounted: Mutex<Vec<Weak<Mounted>>>,
+}
+
+impl Mounts {
+    /// Takes in the routes of one mounting; its number.
+    pub(super) fn add(&self, mounted: &Arc<Mounted>) -> usize {
+        let mut all = self.mounted.lock();
+        all.push(Arc::downgrade(mounted));
+        all.len() - 1
+    }
+}
+
+#[async_trait]
+impl Responder for Mounts {
+    async fn respond(&self, message: Bytes) -> Bytes {
+        forward::respond(&message, |mount| self.mounted.lock().get(mount)?.upgrade()).await
+    }
+
+    /// This version tells others nothing: what comes is of a newer one.
+    fn told(&self, _: Bytes) {}
+}
+
+/// Joins the other nodes. Where that fails, what is returned tries again until it succeeds.
+pub(super) async fn join(
+    peers: Arc<dyn Peers>,
+    node: NodeId,
+    mounts: &Arc<Mounts>,
+) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
+    let responder: Arc<dyn Responder> = mounts.clone();
+    let responder = Arc::downgrade(&responder);
+    let error = peers.join(node, responder.clone()).await.err()?;
+    tracing::warn!(%node, error = &error as &dyn std::error::Error, "other nodes do not reach this one yet; trying again");
+    Some(async move {
+        while peers.join(node, responder.clone()).await.is_err() {
+            sleep(PAUSE).await;
+        }
+    })
+}
