@@ -32,6 +32,7 @@
 //! `serde` (on by default): JSON of events, frames, commands and problems. The browser build leaves it out, where
 //! the browser's own `JSON.parse` is both smaller and faster.
 #![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))] // says of each item which feature it needs
 
 pub mod channel;
 #[cfg(feature = "serde")]

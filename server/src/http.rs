@@ -37,7 +37,7 @@ mod stream;
 mod ticket;
 
 pub use address::ClientAddress;
-pub use cors::{Cors, OriginError};
+pub use cors::{Cors, OriginError, check_origin};
 pub use idempotency::{Idempotency, IdempotencyKey, Idempotent};
 pub use limits::Limits;
 pub use rates::Rate;

@@ -56,6 +56,7 @@
 //! `window`, `routing`, `connection`, `presence` and `core` are synchronous and know no clock, socket or runtime. [`auth`] says
 //! who is asking. The words are those of the [protocol](tidings_protocol).
 #![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))] // says of each item which feature it needs
 
 mod access;
 pub mod auth;
@@ -93,8 +94,8 @@ pub use self::{
     engine::Receipt,
     event::{Event, EventError},
     http::{
-        ClientAddress, Cors, Idempotency, IdempotencyKey, Idempotent, Limits, OriginError, Rate, Routes, Serve, routes,
-        serve,
+        ClientAddress, Cors, Idempotency, IdempotencyKey, Idempotent, Limits, OriginError, Rate, Routes, Serve,
+        check_origin, routes, serve,
     },
     hub::{ConnectionInfo, Hub, HubBuilder},
     listen::{Listener, Missed, Received},

@@ -4,7 +4,7 @@
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
 //! - `tools`, `crate_tool`, `browsers`, `apt`, `nchan`, `centrifugo`: install what is missing
-//! - `build`, `demo`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `soak`, `package`, `size`: one command each
+//! - `build`, `demo`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `soak`, `package`, `compat`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
 
@@ -15,6 +15,7 @@ mod browsers;
 mod build;
 mod centrifugo;
 mod chaos;
+mod compat;
 mod crate_tool;
 mod demo;
 mod fuzz;
@@ -64,6 +65,7 @@ Usage: cargo xtask <COMMAND>
   package              the npm package as a tarball, in target/packaging
   package --check [NAME]…
                        that tarball in every bundler, framework and proxy, in browsers, as a table
+  compat               the crates with the lowest versions that they allow, on the oldest Rust, for other systems, and their docs
   size                 raw, gzip and brotli size of the npm package's entry and Wasm
 ";
 
@@ -80,6 +82,7 @@ enum Task {
     Setup,
     Build,
     Package { check: bool, only: Vec<String> },
+    Compat,
     Size,
     Help,
 }
@@ -111,6 +114,7 @@ fn run(task: Task) -> Result<()> {
         Task::Setup => setup(&house, &mut steps),
         Task::Build => build::all(&house, &mut steps),
         Task::Package { check, only } => package::run(&house, &mut steps, check, &only),
+        Task::Compat => compat::run(&house, &mut steps),
         Task::Size => size::run(&house, &mut steps),
         Task::Help => {
             print!("{HELP}");
@@ -165,6 +169,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "setup" => Task::Setup,
                     "build" => Task::Build,
                     "package" => Task::Package { check: false, only: Vec::new() },
+                    "compat" => Task::Compat,
                     "size" => Task::Size,
                     "help" => Task::Help,
                     other => bail!("there is no `cargo xtask {other}`; see `cargo xtask help`"),

@@ -44,6 +44,22 @@ async fn session_and_timer_survive_a_restart() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_port_stops_no_timer_and_none_may_frame_ours() {
+    let house = House::new();
+    let server = house.serve().await;
+    let laptop = tab(&server, "laptop", "t1", "ana").await;
+    start(&laptop, "Write").await;
+    let stranger = laptop.post_from("http://127.0.0.1:9", "same-site", "/api/timers/stop", json!({})).await;
+    assert_eq!(stranger.problem(), (403, "originNotAllowed"));
+    let own = laptop.post_from(&server.url, "same-origin", "/api/timers/stop", json!({})).await;
+    assert_eq!(own.status, 200, "{own:?}");
+
+    let page = reqwest::get(&server.url).await.expect("the page");
+    let policy = page.headers()["content-security-policy"].to_str().expect("text").to_owned();
+    assert!(policy.contains("frame-ancestors 'self'"), "{policy}");
+}
+
+#[tokio::test]
 async fn logout_ends_the_session_and_tells_the_other_tabs_of_the_browser() {
     let house = House::new();
     let server = house.serve().await;

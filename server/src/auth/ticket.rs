@@ -174,7 +174,9 @@ impl Tickets {
 
     /// Forgets those that have been over for as long as they lived, so that "expired" can be said until then.
     fn sweep(&mut self, now: Instant) {
-        while let Some((_, name)) = self.kept.pop_front_if(|(until, _)| *until <= now) {
+        while self.kept.front().is_some_and(|(until, _)| *until <= now)
+            && let Some((_, name)) = self.kept.pop_front()
+        {
             self.remove(name);
         }
     }

@@ -113,9 +113,22 @@ fn is_own(origin: &HeaderValue, headers: &HeaderMap, uri: &Uri) -> bool {
     matches!((host, page), (Some(host), Some(page)) if host.eq_ignore_ascii_case(page))
 }
 
-/// Refuses commands that another site's page gives in the name of its visitor.
-pub(super) async fn check_origin(State(cors): State<Cors>, request: Request, next: Next) -> Response {
-    if request.method() == Method::POST && !cors.may_command(&request) {
+/// A middleware that refuses commands which another site's page gives in the name of its visitor: anything but `GET`, `HEAD` and
+/// `OPTIONS` that brings a cookie, but no `Authorization`, from a page of another origin, be it another port of the same host (which a
+/// `SameSite` cookie lets through): 403 `originNotAllowed`. The routes of the hub have it; this is for your own.
+///
+/// ```
+/// # async fn stop_timer() {}
+/// use axum::{Router, middleware::from_fn_with_state, routing::post};
+/// use tidings::{Cors, check_origin};
+///
+/// let app: Router = Router::new()
+///     .route("/api/timers/stop", post(stop_timer))
+///     .layer(from_fn_with_state(Cors::default(), check_origin)); // the page's own origin only
+/// ```
+pub async fn check_origin(State(cors): State<Cors>, request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if !reads && !cors.may_command(&request) {
         return Refusal::from(Code::OriginNotAllowed).into_response();
     }
     next.run(request).await

@@ -111,6 +111,11 @@ impl Tab {
         read(self.send(path).json(&body)).await
     }
 
+    /// As a page of this origin calls it, from which a browser sends the cookie of this host along.
+    pub(crate) async fn post_from(&self, origin: &str, site: &str, path: &str, body: Value) -> Answer {
+        read(self.send(path).header(header::ORIGIN, origin).header("sec-fetch-site", site).json(&body)).await
+    }
+
     pub(crate) async fn post_text(&self, path: &str, media_type: &'static str, body: &'static str) -> Answer {
         read(self.send(path).header(header::CONTENT_TYPE, media_type).body(body)).await
     }

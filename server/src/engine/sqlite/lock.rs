@@ -10,7 +10,7 @@
 //! Without this file nothing of the kind could be seen, as a log cannot say by itself that more should follow.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
     path::Path,
 };
@@ -38,12 +38,11 @@ impl Lock {
     /// Takes the lock at once or not at all.
     pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
         let mut options = OpenOptions::new();
-        let file = options.create(true).truncate(false).read(true).write(true).open(beside(database, "-lock"));
-        let file = file.map_err(|error| OpenError::io(database, error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { file }),
-            Err(TryLockError::WouldBlock) => Err(OpenError::new(OpenErrorKind::Locked, database, None)),
-            Err(TryLockError::Error(error)) => Err(OpenError::io(database, error)),
+        options.create(true).truncate(false).read(true).write(true);
+        match exclusive(&options, &beside(database, "-lock")) {
+            Ok(Some(file)) => Ok(Self { file }),
+            Ok(None) => Err(OpenError::new(OpenErrorKind::Locked, database, None)),
+            Err(error) => Err(OpenError::io(database, error)),
         }
     }
 
@@ -68,6 +67,33 @@ impl Lock {
             self.file.seek(SeekFrom::Start(0))?;
             self.file.write_all(&bytes)
         }
+    }
+}
+
+/// The file, if nobody else has it. (`File::try_lock` does the same, but from Rust 1.89 on.)
+#[cfg(unix)]
+fn exclusive(options: &OpenOptions, path: &Path) -> io::Result<Option<File>> {
+    use rustix::{
+        fs::{FlockOperation, flock},
+        io::Errno,
+    };
+    let file = options.open(path)?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The file, if nobody else has it open: nobody else can open it then.
+#[cfg(windows)]
+fn exclusive(options: &OpenOptions, path: &Path) -> io::Result<Option<File>> {
+    use std::os::windows::fs::OpenOptionsExt;
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    match options.clone().share_mode(0).open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

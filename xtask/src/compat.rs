@@ -1,0 +1,163 @@
+//! The crates as others build them: with the lowest versions that they allow, with the oldest Rust, for other systems, and as
+//! docs.rs shows them.
+//!
+//! Each is checked in a workspace of the published crates alone, copied without what only this repository needs: dev-dependencies
+//! would raise versions, and the lockfile would say what nobody else's does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::house::House;
+use crate::steps::Steps;
+
+/// The published crates, in the order in which they are published.
+pub(crate) const CRATES: [&str; 3] = ["protocol", "server", "client-wasm"];
+/// All features that are for others.
+const FEATURES: &str =
+    "tidings/conformance,tidings/forward,tidings/jwt,tidings/sqlite,tidings/typescript,tidings-protocol/serde";
+/// Where servers and native clients are to compile.
+const TARGETS: [&str; 6] = [
+    "x86_64-pc-windows-msvc",
+    "x86_64-pc-windows-gnu",
+    "aarch64-apple-darwin",
+    "x86_64-apple-darwin",
+    "x86_64-unknown-linux-musl",
+    "aarch64-unknown-linux-gnu",
+];
+
+pub(crate) fn run(house: &House, steps: &mut Steps) -> Result<()> {
+    lowest(house, steps)?;
+    oldest_rust(house, steps)?;
+    targets(house, steps)?;
+    docs(house, steps)?;
+    steps.summary();
+    Ok(())
+}
+
+fn lowest(house: &House, steps: &mut Steps) -> Result<()> {
+    let folder = copy(house)?;
+    let mut update = cargo(house, &folder, &["update", "-Z", "direct-minimal-versions"]);
+    // An unstable option of the stable cargo, which saves installing another one.
+    steps.run("lowest versions: choose", bootstrapped(&mut update))?;
+    steps.run("lowest versions: check", check(house, &folder, &[]))
+}
+
+fn oldest_rust(house: &House, steps: &mut Steps) -> Result<()> {
+    let folder = copy(house)?;
+    let rust = oldest(&folder)?;
+    let mut install = house.command("rustup");
+    install.args(["toolchain", "install", &rust, "--profile", "minimal"]);
+    steps.run(&format!("Rust {rust}: install"), install)?;
+    // The resolver keeps to versions that the workspace's `rust-version` can compile.
+    steps.run(&format!("Rust {rust}: choose versions"), cargo(house, &folder, &["update"]))?;
+    steps.run(&format!("Rust {rust}: check"), check(house, &folder, &[&format!("+{rust}")]))
+}
+
+fn targets(house: &House, steps: &mut Steps) -> Result<()> {
+    let mut install = house.command("rustup");
+    install.args(["target", "add"]).args(TARGETS);
+    steps.run("targets: install", install)?;
+    for target in TARGETS {
+        let mut check =
+            house.cargo(&["check", "--locked", "-p", "tidings", "-p", "tidings-client", "--features", FEATURES]);
+        check.args(["--lib", "--target", target]);
+        // What is checked is our Rust. SQLite's C needs a compiler for each system; this one says yes to everything.
+        let name = target.replace('-', "_");
+        for tool in ["CC", "CXX", "AR"] {
+            check.env(format!("{tool}_{name}"), "true");
+        }
+        steps.run(&format!("check for {target}"), check)?;
+    }
+    Ok(())
+}
+
+/// As docs.rs builds it: on nightly, with the labels of features.
+fn docs(house: &House, steps: &mut Steps) -> Result<()> {
+    let mut doc = house.cargo(&["doc", "--no-deps", "-p", "tidings", "-p", "tidings-protocol", "--features", FEATURES]);
+    doc.env("RUSTDOCFLAGS", "--cfg docsrs -D warnings").env("CARGO_TARGET_DIR", house.target("compat/docs"));
+    steps.run("docs as on docs.rs", bootstrapped(&mut doc))
+}
+
+fn bootstrapped(command: &mut Command) -> Command {
+    command.env("RUSTC_BOOTSTRAP", "1");
+    std::mem::replace(command, Command::new(""))
+}
+
+fn cargo(house: &House, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = house.cargo(arguments);
+    command.current_dir(folder).env("CARGO_TARGET_DIR", house.target("compat/target"));
+    command
+}
+
+fn check(house: &House, folder: &Path, toolchain: &[&str]) -> Command {
+    let arguments =
+        ["check", "-p", "tidings", "-p", "tidings-protocol", "-p", "tidings-client", "--features", FEATURES];
+    cargo(house, folder, &[toolchain, &arguments].concat())
+}
+
+/// The `rust-version` of the workspace.
+fn oldest(folder: &Path) -> Result<String> {
+    let text = fs::read_to_string(folder.join("Cargo.toml"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("rust-version = \"")).context("no rust-version")?;
+    Ok(line.split('"').next().unwrap_or_default().to_owned())
+}
+
+/// The published crates as a workspace of their own, without a lockfile.
+pub(crate) fn copy(house: &House) -> Result<PathBuf> {
+    let folder = house.target("compat/crates");
+    let _ = fs::remove_dir_all(&folder);
+    let files = house.command("git").args(["ls-files", "-z", "--"]).args(CRATES).output().context("starting git")?;
+    ensure!(files.status.success(), "git cannot list the files");
+    let files = String::from_utf8(files.stdout)?;
+    let is_published =
+        |file: &&str| !["examples", "tests", "benches"].iter().any(|part| file.split('/').nth(1) == Some(part));
+    for file in files.split('\0').filter(|file| !file.is_empty()).filter(is_published) {
+        let to = folder.join(file);
+        fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
+        fs::copy(house.path(file), &to).with_context(|| format!("copying {file}"))?;
+    }
+    for name in CRATES {
+        let manifest = folder.join(name).join("Cargo.toml");
+        let text = fs::read_to_string(&manifest)?;
+        fs::write(&manifest, without(&text, &["dev-dependencies]", "[[example]]", "[[bench]]", "[[test]]"]))?;
+    }
+    let root = fs::read_to_string(house.path("Cargo.toml"))?;
+    let members: Vec<_> = CRATES.iter().map(|name| format!("{name:?}")).collect();
+    let is_members = |line: &str| line.starts_with("members = [");
+    let line =
+        |line: &str| if is_members(line) { format!("members = [{}]", members.join(", ")) } else { line.to_owned() };
+    ensure!(root.lines().any(|line| is_members(line) && line.ends_with(']')), "`members` is one line of Cargo.toml");
+    fs::write(folder.join("Cargo.toml"), root.lines().map(line).collect::<Vec<_>>().join("\n"))?;
+    Ok(folder)
+}
+
+/// A manifest without the sections whose heads end so.
+fn without(manifest: &str, heads: &[&str]) -> String {
+    let mut skips = false;
+    let mut kept = String::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            skips = heads.iter().any(|head| line.ends_with(head));
+        }
+        if !skips {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_are_left_out_to_their_end() {
+        let text = "[package]\nname = \"a\"\n[dev-dependencies]\nb = \"1\"\n[target.x.dev-dependencies]\nc = \"1\"\n[[test]]\nname = \"t\"\n[lints]\nworkspace = true\n";
+        let kept = without(text, &["dev-dependencies]", "[[test]]"]);
+        assert_eq!(kept, "[package]\nname = \"a\"\n[lints]\nworkspace = true\n");
+    }
+}
