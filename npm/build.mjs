@@ -1,7 +1,7 @@
 // From source and the built Wasm client to `dist/`: the client, its engine, both in one, and the bindings, each as ESM and CommonJS,
 // each with its types.
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
@@ -98,6 +98,3 @@ for (const [name, text] of reached) {
   writeFileSync(join(dist, `${name}.d.ts`), text.replace(imports, "from './$1.js'"))
   writeFileSync(join(dist, `${name}.d.cts`), text.replace(imports, "from './$1.cjs'"))
 }
-
-// npm packs a licence only from inside the package's folder; the house keeps them at its root.
-for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) cpSync(join(here, '..', name), join(dist, name))

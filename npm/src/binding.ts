@@ -1,11 +1,15 @@
 /** What the bindings of all frameworks share. They know no framework, and load no client: that comes from the application. */
 import type { ChannelOptions, Handlers, HandlersByType } from './channels.ts'
-import type { Tidings } from './client.ts'
+import type { maps, TidingsClient } from './contract.ts'
 import { TidingsError, type TidingsErrorCode } from './errors.ts'
-import type { ConnectionSnapshot, Member, TidingsEvent, Verb } from './types.ts'
+import type { ConnectionSnapshot, GapHandler, Member, Presence, Stop, TidingsEvent, Verb } from './types.ts'
 
 /** A client of whatever types: what is said of them is checked at the hooks. */
-export type AnyTidings = Tidings<any>
+export interface AnyTidings extends Omit<TidingsClient, 'subscribe' | 'on' | 'presence' | typeof maps> {
+  readonly subscribe: (...given: any[]) => Stop
+  readonly on: (...given: any[]) => Stop
+  readonly presence: (...given: any[]) => Stop
+}
 
 /** The connection as a server renders it, and as the browser has to render it once more to take that over. */
 export const IDLE: ConnectionSnapshot = { state: 'idle', attempt: 0 }
@@ -77,7 +81,7 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
   const forget = (): void => wanted().forget?.()
   return lasting(tidings, (first) => {
     if (verb === 'presence') {
-      return tidings.presence(channel, ({ here }) => {
+      return tidings.presence(channel, ({ here }: Presence) => {
         if (wanted().channel === channel) wanted().seen?.(here)
       })
     }
@@ -87,7 +91,7 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
     const from = !first ? undefined : since !== undefined && place?.since === since ? place.cursor : since
     const stop = tidings.subscribe(channel, handle, {
       ...(from !== undefined && { since: from }),
-      onGap: (...gap) => wanted().onGap?.(...gap),
+      onGap: (...gap: Parameters<GapHandler>) => wanted().onGap?.(...gap),
       onReady: () => wanted().onReady?.(),
       onRevoked: onRefused,
     })

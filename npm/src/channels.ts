@@ -2,19 +2,26 @@ import type { TidingsErrorCode } from './errors.ts'
 import type { EventHandler, GapHandler, ReadyOptions, Stop, SubscribeOptions, TidingsEvent } from './types.ts'
 
 /**
- * Where an application registers the type of each of its channels and labels, once, for `subscribe`, `on` and every hook:
+ * Where an application registers the type of each of its channels, which `subscribe` hears, and of each of its labels, under which
+ * events are addressed to users and devices, and which `on` hears; once, for the client and every hook:
  *
  * ```ts
  * interface Channels {
  *   [timer: `timer:${string}`]: { type: 'started'; payload: Timer } | { type: 'stopped'; payload: { id: number } }
  *   news: string
  * }
+ * interface Labels {
+ *   inbox: { type: 'arrived'; payload: Mail }
+ * }
  * declare module 'tidings' {
  *   interface Register {
  *     channels: Channels
+ *     labels: Labels
  *   }
  * }
  * ```
+ *
+ * So `subscribe('inbox')`, which would never hear anything, does not compile. Without `labels`, `on` takes what `channels` has.
  *
  * A value made of `type` and `payload` alone says both for each kind of event; a member without `payload` has `null`. Any
  * other value is the payload, under any type. Unregistered, every channel may carry anything.
@@ -27,8 +34,14 @@ export interface AnyChannels {
   [channel: string]: unknown
 }
 
-/** What the application registered. */
+/** The channels that the application registered. */
 export type RegisteredChannels = Register extends { channels: infer C extends object } ? C : AnyChannels
+
+/** The labels that the application registered. */
+export type RegisteredLabels = Register extends { labels: infer L extends object } ? L : RegisteredChannels
+
+/** The labels of a client that is told its channels alone. */
+export type LabelsOf<C> = C extends RegisteredChannels ? (RegisteredChannels extends C ? RegisteredLabels : C) : C
 
 /** Whether a map says nothing about which channels there are. */
 type IsOpen<C> = string extends keyof C ? true : false

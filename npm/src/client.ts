@@ -1,12 +1,14 @@
 import { agreedDeviceId, deviceId, randomId } from '../../client-wasm/src/device.js'
-import type { ChannelOf, On, RegisteredChannels, Subscribe } from './channels.ts'
+import type { ChannelOf, LabelsOf, On, RegisteredChannels, Subscribe } from './channels.ts'
 import { type Chunk, loadChunk } from './chunk.ts'
+import type { maps, TidingsClient } from './contract.ts'
 import { earliest } from './cursors.ts'
 import type { Engine, EngineOptions, ErrorReport } from './engine.ts'
 import type { TidingsError } from './errors.ts'
 import { asError, failure } from './failures.ts'
 import { identifiedFetch, type Sender } from './fetch.ts'
 import { Listener } from './listener.ts'
+import type { FetchInput, FetchResponse } from './platform.ts'
 import { present } from './present.ts'
 import { report, Subscribable } from './subscribable.ts'
 import type {
@@ -25,6 +27,9 @@ import type {
   Verb,
 } from './types.ts'
 
+/** Without these no engine can be made. */
+const NEEDED = ['TextEncoder', 'TextDecoder', 'MessageChannel', 'WebAssembly']
+
 /** An engine that has to be given up so soon after the one before it is the last: what broke it breaks every one. */
 const BROKEN_AGAIN_MS = 60_000
 
@@ -39,9 +44,11 @@ const BROKEN_AGAIN_MS = 60_000
  * const stop = tidings.subscribe<Timer>('timer:u1', (event) => render(event.payload))
  * ```
  *
- * @typeParam C - the type of each channel and label; defaults to what is registered in {@link Register}
+ * @typeParam C - the type of each channel; defaults to what is registered in {@link Register}
+ * @typeParam L - the type of each label; defaults to what is registered there, or else to `C`
  */
-export class Tidings<C extends object = RegisteredChannels> {
+export class Tidings<C extends object = RegisteredChannels, L extends object = LabelsOf<C>> implements TidingsClient<C, L> {
+  declare readonly [maps]?: { channels: C; labels: L }
   #options: TidingsOptions
   readonly #connection = new Subscribable<ConnectionSnapshot>({ state: 'idle', attempt: 0 })
   readonly #gaps = new Subscribable<Parameters<GapHandler> | undefined>(undefined)
@@ -65,6 +72,8 @@ export class Tidings<C extends object = RegisteredChannels> {
   #retry: { now(): void; cancel(): void } | undefined
   /** When an engine had to be given up. */
   #brokenAt = -Infinity
+  /** How the engine reads streams. */
+  #made: TidingsOptions['transport']
   #deviceId: string | undefined
   #sessionId: string | undefined
   #sender: Sender | undefined
@@ -93,7 +102,7 @@ export class Tidings<C extends object = RegisteredChannels> {
    * @returns a function that ends it
    */
   readonly on = ((label: string, handler: EventHandler, { onReady }: ReadyOptions = {}) =>
-    this.#listen('on', label, handler, present({ onReady }))) as On<C>
+    this.#listen('on', label, handler, present({ onReady }))) as On<L>
 
   /**
    * Tells who is online on a channel: at first everyone who is there, and then who comes and who goes. Of a pattern
@@ -143,7 +152,7 @@ export class Tidings<C extends object = RegisteredChannels> {
    * `fetch` with those headers, so that the server can leave out this tab when it publishes what the request changed.
    * Only towards the page's own origin, unless `identify` says otherwise; headers that are there already stay.
    */
-  readonly fetch = (input: RequestInfo | URL, init?: TidingsRequestInit): Promise<Response> =>
+  readonly fetch = (input: FetchInput, init?: TidingsRequestInit): Promise<FetchResponse> =>
     identifiedFetch(this.headers, input, init, this.#sender)
 
   /** For `configureTidings`: takes options that differ in their functions only. */
@@ -176,6 +185,13 @@ export class Tidings<C extends object = RegisteredChannels> {
     this.#asked = true
     this.#off = false
     this.#failure = undefined
+    const engine = this.#engine
+    if (engine && this.#made !== this.#transport()) {
+      // It was made where nothing was to connect by itself.
+      this.#leave()
+      engine.guard.end()
+      for (const listener of this.#listeners) listener.abandon()
+    }
     if (this.#call(({ client }) => client.connect())) return
     this.#failures = 0
     if (this.#retry) this.#retry.now()
@@ -291,6 +307,11 @@ export class Tidings<C extends object = RegisteredChannels> {
 
   /** The engine, with its Wasm compiled; and beside that, for it takes as long, the device id. */
   #load(): Promise<[chunk: Chunk, deviceId: string]> {
+    const missing = NEEDED.find((name) => (globalThis as Record<string, unknown>)[name] === undefined)
+    if (missing) {
+      const remedy = `give this environment a ${missing}; docs/runtimes.md says how`
+      return Promise.reject(failure('unsupported', { detail: `there is no ${missing} here`, remedy }))
+    }
     const chunk = loadChunk().then((chunk) => chunk.compile().then(() => chunk))
     return Promise.all([chunk, this.#options.deviceId ?? this.#agree()])
   }
@@ -362,8 +383,19 @@ export class Tidings<C extends object = RegisteredChannels> {
     for (const listener of this.#listeners) listener.fail(error)
   }
 
+  /**
+   * How streams are read. Where there is no `EventSource`, by `fetch`: in a page, and where somebody called `connect()`; but a server that
+   * renders connects nobody by itself.
+   */
+  #transport(): TidingsOptions['transport'] {
+    const { transport = 'auto' } = this.#options
+    const connects = this.#asked || typeof document !== 'undefined'
+    return transport === 'auto' && connects && typeof EventSource === 'undefined' ? 'fetch' : transport
+  }
+
   #engineOptions(run: number, deviceId: string): EngineOptions {
-    const { url = '/api/events', reconnect, idleMs, since, credentials, token, transport } = this.#options
+    const { url = '/api/events', reconnect, idleMs, since, credentials, token } = this.#options
+    const transport = (this.#made = this.#transport())
     const { shareConnection, reportLatency, debug } = this.#options
     const floors = [...this.#listeners].flatMap(({ verb, floor }) => (verb === 'on' && floor !== undefined ? [floor] : []))
     const current =

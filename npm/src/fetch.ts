@@ -1,16 +1,17 @@
 import { TidingsError } from './errors.ts'
+import type { FetchInput, FetchRequest, FetchResponse } from './platform.ts'
 import type { IdentityHeaders, TidingsRequestInit } from './types.ts'
 
 /** Sends a request, now or later. */
-export type Sender = (request: Request) => Promise<Response>
+export type Sender = (request: FetchRequest) => Promise<FetchResponse>
 
 /** {@link Tidings.fetch}, with headers that are made only when they are sent. */
 export async function identifiedFetch(
   identity: () => IdentityHeaders,
-  input: RequestInfo | URL,
+  input: FetchInput,
   { identify = isSameOrigin(input), offline, ...init }: TidingsRequestInit = {},
   sender?: Sender,
-): Promise<Response> {
+): Promise<FetchResponse> {
   if (identify) {
     const headers = new Headers(init.headers ?? (input instanceof Request ? input.headers : undefined))
     for (const [name, value] of Object.entries(identity())) {

@@ -17,8 +17,9 @@
  * @module
  */
 export { configureTidings, getTidings } from './app.ts'
-export type { AnyChannels, ChannelOf, EventOn, On, Register, RegisteredChannels, Subscribe } from './channels.ts'
+export type { AnyChannels, ChannelOf, EventOn, On, Register, RegisteredChannels, RegisteredLabels, Subscribe } from './channels.ts'
 export { Tidings } from './client.ts'
+export type { TidingsClient } from './contract.ts'
 export { TidingsError, type TidingsErrorCode, type TidingsErrorDetails } from './errors.ts'
 export { segment } from './segment.ts'
 export type {

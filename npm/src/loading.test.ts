@@ -46,6 +46,19 @@ test('importing needs nothing of a browser, not even what jsdom lacks', async ()
   vi.unstubAllGlobals()
 })
 
+test.each(['TextEncoder', 'TextDecoder', 'MessageChannel', 'WebAssembly'])('without %s it says so, and throws nothing', async (name) => {
+  const onError = vi.fn()
+  const tidings = await fresh({ onError })
+  vi.stubGlobal(name, undefined)
+  tidings.subscribe('a', () => {})
+  tidings.headers()
+  await eventually(() => expect(onError).toHaveBeenCalledTimes(1))
+  vi.unstubAllGlobals()
+  expect(onError.mock.calls[0]).toMatchObject([{ code: 'unsupported', detail: `there is no ${name} here` }])
+  expect(onError.mock.calls[0]?.[0].remedy).not.toMatch(/script-src|CSP/)
+  expect(tidings.state).toBe('closed')
+})
+
 test('the first handler loads the engine, and the state says `connecting` meanwhile', async () => {
   const compiled = vi.spyOn(WebAssembly, 'compile')
   const states: string[] = []
@@ -154,13 +167,10 @@ test('a reset before the engine is there makes another session of the same devic
   expect([tidings.state, browser.streams.length]).toEqual(['idle', 0])
 })
 
-test.each([
-  ['a Content-Security-Policy', () => vi.spyOn(WebAssembly, 'compile').mockRejectedValue(blockedByCsp)],
-  ['a browser without WebAssembly', () => vi.stubGlobal('WebAssembly', undefined)],
-])('Wasm blocked by %s is told, never a broken page', async (_, block) => {
+test('Wasm blocked by a Content-Security-Policy is told, never a broken page', async () => {
   const onError = vi.fn()
   const tidings = await fresh({ onError })
-  block()
+  vi.spyOn(WebAssembly, 'compile').mockRejectedValue(blockedByCsp)
   const stop = tidings.subscribe('a', () => {})
   tidings.on('b', () => {})
   expect(onError).not.toHaveBeenCalled()

@@ -15,7 +15,8 @@
  *
  * @module
  */
-import type { AnyTidings } from './binding.ts'
+import type { Tidings } from './client.ts'
+import type { FetchResponse } from './platform.ts'
 import { check, type Checked } from './check.ts'
 import { TidingsError } from './errors.ts'
 import { randomId } from '../../client-wasm/src/device.js'
@@ -43,25 +44,25 @@ export interface Mutation {
 }
 
 /** Why a mutation will not be sent again: the server's answer (a 4xx), or it is older than `maxAgeMs`. */
-export type Rejection = { readonly reason: 'refused'; readonly response: Response } | { readonly reason: 'expired' }
+export type Rejection = { readonly reason: 'refused'; readonly response: FetchResponse } | { readonly reason: 'expired' }
 
 /** Options of {@link queueOffline}. */
 export interface OfflineOptions {
   /** Of the storage, which all tabs share. Clients of different servers need one each. Defaults to `tidings-offline`. */
-  name?: string
+  name?: string | undefined
   /**
    * Who makes mutations now: an id as the server's `/check` has it, `null` for nobody in particular, `undefined` while you
    * do not know. Defaults to what the server said last in this page; so an app that starts offline has to say it.
    */
-  user?: () => string | null | undefined | Promise<string | null | undefined>
+  user?: (() => string | null | undefined | Promise<string | null | undefined>) | undefined
   /** Mutations older than this, in milliseconds, are rejected instead of sent. Defaults to a day, as long as servers mostly keep keys. */
-  maxAgeMs?: number
+  maxAgeMs?: number | undefined
   /** No answer within so many milliseconds is no answer. Defaults to 30,000. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Called when a mutation that was kept has been sent, with the server's answer. In the tab that sent it. */
-  onFlush?: (mutation: Mutation, response: Response) => void
+  onFlush?: ((mutation: Mutation, response: FetchResponse) => void) | undefined
   /** Called when a mutation that was kept will never be sent again. In the tab that found out. */
-  onReject?: (mutation: Mutation, rejection: Rejection) => void
+  onReject?: ((mutation: Mutation, rejection: Rejection) => void) | undefined
 }
 
 /** The mutations that wait. */
@@ -77,12 +78,12 @@ export interface OfflineQueue {
 }
 
 /** Whether an answer of `tidings.fetch` says that the mutation was kept, to be sent later. Its status is 202. */
-export function isQueued(response: Response): boolean {
+export function isQueued(response: FetchResponse): boolean {
   return response.headers.has(QUEUED)
 }
 
 /** The key of the mutation that was kept, by which `onFlush` and `onReject` name it; `undefined` for an answer of the server. */
-export function queuedKey(response: Response): string | undefined {
+export function queuedKey(response: FetchResponse): string | undefined {
   return response.headers.get(QUEUED) ?? undefined
 }
 
@@ -90,7 +91,7 @@ export function queuedKey(response: Response): string | undefined {
  * Lets `tidings.fetch(…, { offline: 'queue' })` keep what it cannot send, and sends what was kept. Call it once, where the
  * app starts. Where there is no IndexedDB, as on a server, it does nothing, and such a fetch is a plain one.
  */
-export function queueOffline(tidings: AnyTidings, options: OfflineOptions = {}): OfflineQueue {
+export function queueOffline(tidings: Tidings<any, any>, options: OfflineOptions = {}): OfflineQueue {
   if (typeof indexedDB === 'undefined') {
     const stop = tidings.sendBy(() => (request) => fetch(request))
     return { pending: async () => [], flush: async () => {}, discard: async () => {}, stop }
@@ -111,7 +112,7 @@ interface Waiter {
 type Attempt = Response | 'aborted' | 'unanswered'
 
 class Queue implements OfflineQueue {
-  readonly #tidings: AnyTidings
+  readonly #tidings: Tidings<any, any>
   readonly #options: OfflineOptions
   /** The client's own options: where its server is, and by what it knows us. */
   #client: TidingsOptions = {}
@@ -133,7 +134,7 @@ class Queue implements OfflineQueue {
   /** The storage of the mutation made last: what is made first is kept first, however long its body takes to read. */
   #kept: Promise<unknown> = Promise.resolve()
 
-  constructor(tidings: AnyTidings, options: OfflineOptions) {
+  constructor(tidings: Tidings<any, any>, options: OfflineOptions) {
     this.#tidings = tidings
     this.#options = options
     this.#name = options.name ?? 'tidings-offline'

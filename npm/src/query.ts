@@ -19,7 +19,7 @@
  */
 import { lasting } from './binding.ts'
 import type { ChannelOf, EventOn } from './channels.ts'
-import type { Tidings } from './client.ts'
+import type { TidingsClient } from './contract.ts'
 import { type QueryClientLike, type QueryKey, Refresh } from './refresh.ts'
 import type { Stop, TidingsEvent } from './types.ts'
 
@@ -41,21 +41,21 @@ export interface QueryRule<E extends TidingsEvent, Q extends QueryClientLike> {
    * A cursor: what is in the cache is as of then (it was rendered by a server, say), so that the events after it are heard
    * and nothing is fetched again. Only for `channels`.
    */
-  since?: string
+  since?: string | undefined
 }
 
 /** What the events of each channel (or pattern) and of each label mean for queries. */
-export interface QueryMapping<C extends object, Q extends QueryClientLike> {
+export interface QueryMapping<C extends object, Q extends QueryClientLike, L extends object = C> {
   /** What `subscribe` hears. */
-  channels?: { readonly [K in ChannelOf<C>]?: QueryRule<EventOn<C, K>, Q> }
+  channels?: { readonly [K in ChannelOf<C>]?: QueryRule<EventOn<C, K>, Q> } | undefined
   /** What `on` hears. */
-  labels?: { readonly [K in ChannelOf<C>]?: Omit<QueryRule<EventOn<C, K>, Q>, 'since'> }
+  labels?: { readonly [K in ChannelOf<L>]?: Omit<QueryRule<EventOn<L, K>, Q>, 'since'> } | undefined
 }
 
 /** Options of {@link syncQueries}. */
 export interface SyncOptions {
   /** How long to gather what a burst of events invalidates, in milliseconds. Defaults to 20. */
-  coalesceMs?: number
+  coalesceMs?: number | undefined
 }
 
 /**
@@ -63,15 +63,15 @@ export interface SyncOptions {
  *
  * @returns a function that ends it
  */
-export function syncQueries<C extends object, Q extends QueryClientLike>(
-  tidings: Tidings<C>,
+export function syncQueries<C extends object, L extends object, Q extends QueryClientLike>(
+  tidings: TidingsClient<C, L>,
   queryClient: Q,
-  { channels = {}, labels = {} }: QueryMapping<C, Q>,
+  { channels = {}, labels = {} }: QueryMapping<C, Q, L>,
   { coalesceMs = 20 }: SyncOptions = {},
 ): () => void {
   const refresh = new Refresh(queryClient, coalesceMs)
   // What the mapping's types say has been checked by now; from here on all rules are alike.
-  const client = tidings as unknown as Tidings<Record<string, unknown>>
+  const client = tidings as unknown as TidingsClient<Record<string, unknown>>
   type Rule = QueryRule<TidingsEvent, Q>
 
   const hear =

@@ -29,8 +29,8 @@ import {
   type ReactNode,
 } from 'react'
 import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
-import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels } from './channels.ts'
-import type { Tidings } from './client.ts'
+import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels, RegisteredLabels } from './channels.ts'
+import type { TidingsClient } from './contract.ts'
 import type { ConnectionSnapshot, Member, TidingsEvent, Verb } from './types.ts'
 
 const Context = createContext<AnyTidings | null>(null)
@@ -44,10 +44,10 @@ export const TidingsProvider: FunctionComponent<{ client: AnyTidings; children?:
  *
  * @throws a {@link TidingsError} `noProvider` where no `TidingsProvider` is above
  */
-export function useTidings(): Tidings {
+export function useTidings(): TidingsClient {
   const client = useContext(Context)
   if (!client) throw noProvider('wrap the app in <TidingsProvider client={tidings}>')
-  return client as Tidings
+  return client as TidingsClient
 }
 
 function useListener(verb: Verb, wanted: Wanted): void {
@@ -75,14 +75,14 @@ export const useChannel = ((channel: string | null, handler: Handlers<TidingsEve
   useListener('subscribe', { channel, handler, ...options })) as UseChannel
 
 /** {@link useEvents}. */
-export type UseEvents<C = RegisteredChannels> = string extends keyof C
+export type UseEvents<L = RegisteredLabels> = string extends keyof L
   ? {
-      <T = C[keyof C & string]>(label: string | null, handler: Handlers<TidingsEvent<T>>): void
-      <T = C[keyof C & string]>(handlers: HandlersByType<TidingsEvent<T>>): void
+      <T = L[keyof L & string]>(label: string | null, handler: Handlers<TidingsEvent<T>>): void
+      <T = L[keyof L & string]>(handlers: HandlersByType<TidingsEvent<T>>): void
     }
   : {
-      <K extends ChannelOf<C>>(label: K | null, handler: Handlers<EventOn<C, K>>): void
-      (handlers: HandlersByType<EventOn<C, '*'>>): void
+      <K extends ChannelOf<L>>(label: K | null, handler: Handlers<EventOn<L, K>>): void
+      (handlers: HandlersByType<EventOn<L, '*'>>): void
     }
 
 /**
@@ -115,7 +115,7 @@ export const useLatest = ((channel: string | null, options?: ChannelOptions) => 
  */
 export function usePresence(channel: ChannelOf<RegisteredChannels> | null): readonly Member[] | undefined {
   const tidings = useTidings()
-  const [seen, setSeen] = useState<{ tidings: Tidings; channel: string | null; here: readonly Member[] }>()
+  const [seen, setSeen] = useState<{ tidings: TidingsClient; channel: string | null; here: readonly Member[] }>()
   useListener('presence', { channel, seen: (here) => setSeen({ tidings, channel, here }), forget: () => setSeen(undefined) })
   // What was seen before a pause is not shown again after it.
   useEffect(() => () => setSeen(undefined), [tidings, channel])

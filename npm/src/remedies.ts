@@ -2,7 +2,7 @@
 const REMEDIES = `wasmBlocked|allow 'wasm-unsafe-eval' in the page's script-src
 wasmFailed|report it, with \`cause\`; connect() tries again
 chunkFailed|nothing while it is tried again; else serve the package's chunk, and allow it in script-src
-unsupported|subscribe in the browser only
+unsupported|in a page nothing: this browser is too old; on a server call connect(), if it is to listen there
 malformedChannel|bring foreign ids in by segment()
 malformedId malformedUrl|correct the option
 presenceOff|build the server's hub with presence

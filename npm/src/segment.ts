@@ -12,10 +12,9 @@
  * @param id - any text; half a surrogate pair counts as U+FFFD, as it does wherever text becomes UTF-8
  */
 export function segment(id: string): string {
-  let out = ''
-  for (const byte of new TextEncoder().encode(id)) {
-    const char = String.fromCharCode(byte)
-    out += /[\w.@~-]/.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
-  }
-  return out
+  // Not `TextEncoder`, which not all have (Jest's jsdom). `encodeURIComponent` leaves `!*'()` as they are, encodes `@`, and refuses
+  // half a pair.
+  return encodeURIComponent(id.replace(/\p{Surrogate}/gu, '\uFFFD'))
+    .replace(/[!*'()]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replace(/%40/g, '@')
 }

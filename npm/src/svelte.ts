@@ -18,14 +18,14 @@ import { getContext, onMount, setContext, untrack } from 'svelte'
 import { createSubscriber } from 'svelte/reactivity'
 import { toStore } from 'svelte/store'
 import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
-import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels } from './channels.ts'
-import type { Tidings } from './client.ts'
+import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels, RegisteredLabels } from './channels.ts'
+import type { TidingsClient } from './contract.ts'
 import type { ConnectionSnapshot, Member, TidingsEvent, Verb } from './types.ts'
 
 const KEY = Symbol('tidings')
 
 /** Gives a client to this component and all below. It does not own it: unmounting ends nothing. */
-export function provideTidings<C extends object>(client: Tidings<C>): Tidings<C> {
+export function provideTidings<T extends AnyTidings>(client: T): T {
   return setContext(KEY, client)
 }
 
@@ -34,10 +34,10 @@ export function provideTidings<C extends object>(client: Tidings<C>): Tidings<C>
  *
  * @throws a {@link TidingsError} `noProvider` where no component above called `provideTidings`
  */
-export function useTidings(): Tidings {
+export function useTidings(): TidingsClient {
   const client = getContext<AnyTidings | undefined>(KEY)
   if (!client) throw noProvider('call provideTidings(tidings) in a component above')
-  return client as Tidings
+  return client as TidingsClient
 }
 
 /** A value, or a function that reads runes. */
@@ -95,14 +95,14 @@ export const useChannel = ((
 ): void => useListener('subscribe', () => ({ channel: read(channel), handler, ...read(options) }))) as UseChannel
 
 /** {@link useEvents}. */
-export type UseEvents<C = RegisteredChannels> = string extends keyof C
+export type UseEvents<L = RegisteredLabels> = string extends keyof L
   ? {
-      <T = C[keyof C & string]>(label: MaybeGetter<string | null>, handler: Handlers<TidingsEvent<T>>): void
-      <T = C[keyof C & string]>(handlers: HandlersByType<TidingsEvent<T>>): void
+      <T = L[keyof L & string]>(label: MaybeGetter<string | null>, handler: Handlers<TidingsEvent<T>>): void
+      <T = L[keyof L & string]>(handlers: HandlersByType<TidingsEvent<T>>): void
     }
   : {
-      <K extends ChannelOf<C>>(label: MaybeGetter<K | null>, handler: Handlers<EventOn<C, K>>): void
-      (handlers: HandlersByType<EventOn<C, '*'>>): void
+      <K extends ChannelOf<L>>(label: MaybeGetter<K | null>, handler: Handlers<EventOn<L, K>>): void
+      (handlers: HandlersByType<EventOn<L, '*'>>): void
     }
 
 /**

@@ -110,6 +110,27 @@ describe('which one', () => {
     expect(browser.streams).toHaveLength(1)
   })
 
+  test('where there is no `EventSource`, `fetch` in a page', async () => {
+    vi.stubGlobal('EventSource', undefined)
+    vi.stubGlobal('document', Object.assign(new EventTarget(), { visibilityState: 'visible', baseURI: 'http://app.test/' }))
+    await open()
+    expect(tidings.state).toBe('open')
+    expect(errors).toEqual([])
+  })
+
+  test('and elsewhere only once somebody calls connect(), however it stood before', async () => {
+    vi.stubGlobal('EventSource', undefined)
+    vi.stubGlobal('document', undefined)
+    make()
+    tidings.subscribe('a', () => {})
+    await settle()
+    expect([streams.length, tidings.state, errors.map(({ code }) => code)]).toEqual([0, 'closed', ['unsupported']])
+    tidings.connect()
+    await settle()
+    await streams.at(-1)!.connected()
+    expect([tidings.state, errors.length]).toEqual(['open', 1])
+  })
+
   test('`fetch` where it cannot be done is told', async () => {
     vi.stubGlobal('Response', { prototype: {}, json: Response.json })
     make({ transport: 'fetch' })

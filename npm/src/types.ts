@@ -1,4 +1,5 @@
 import type { TidingsError, TidingsErrorCode } from './errors.ts'
+import type { FetchInit } from './platform.ts'
 
 /**
  * Where the connection stands.
@@ -96,7 +97,7 @@ export interface ReadyOptions {
    * Called once, when `stop.ready` resolves: nothing is missed from here on, so fetch what the events change now. Unlike `ready`,
    * which is rejected when the client gives up, also if that is only after a `connect()`.
    */
-  onReady?: () => void
+  onReady?: (() => void) | undefined
 }
 
 /** Options of {@link Tidings.subscribe}. */
@@ -105,14 +106,14 @@ export interface SubscribeOptions extends ReadyOptions {
    * A cursor: first hear what the channel carried after it. Take it from the server (`hub.cursor()`) **before** loading
    * the data that the events change, or from an event's `cursor`. Defaults to none: from now on.
    */
-  since?: string
+  since?: string | undefined
   /** Called when events of this channel may have been missed. */
-  onGap?: GapHandler
+  onGap?: GapHandler | undefined
   /**
    * Called when the server takes the channel away, after it had confirmed it, with the server's code (`forbidden`). It is asked for
    * again with the next stream, with the next token, and by `connect()`; where it is given again, `onGap` is called (`refused`).
    */
-  onRevoked?: (code: TidingsErrorCode) => void
+  onRevoked?: ((code: TidingsErrorCode) => void) | undefined
 }
 
 /** How somebody listens. */
@@ -153,11 +154,11 @@ export type PresenceHandler = (presence: Presence) => void
 /** How failed connections are tried again: a random wait below `baseMs · 2^attempt`, at most `capMs`. */
 export interface ReconnectOptions {
   /** The first wait is random below this, in milliseconds. Defaults to 1,000. */
-  baseMs?: number
+  baseMs?: number | undefined
   /** No wait is longer than this, in milliseconds. Defaults to 30,000. */
-  capMs?: number
+  capMs?: number | undefined
   /** Give up after this many failures in a row. Defaults to `Infinity`. */
-  maxAttempts?: number
+  maxAttempts?: number | undefined
 }
 
 /** A token, or none. */
@@ -166,49 +167,49 @@ export type MaybeToken = string | null | undefined
 /** Options of the client. All but `url` have defaults fit for production. */
 export interface TidingsOptions {
   /** Where the server's router is mounted, absolute or relative to the page. Defaults to `/api/events`. */
-  url?: string
+  url?: string | undefined
   /** How failed connections are tried again; `false`: not at all. Defaults to full-jitter exponential back-off for ever. */
-  reconnect?: false | ReconnectOptions
+  reconnect?: false | ReconnectOptions | undefined
   /** Close the connection this long after the last handler left, in milliseconds. Defaults to never. */
-  idleMs?: number
+  idleMs?: number | undefined
   /** A device id of your own, at most 128 bytes. Defaults to a random one, kept in localStorage. */
-  deviceId?: string
+  deviceId?: string | undefined
   /** A cursor from which to begin, from the server's `hub.cursor()`. Defaults to none: from now on. */
-  since?: string
+  since?: string | undefined
   /** Cookies: to the page's own origin only (`same-origin`, the default), or to the server's as well (`include`). */
-  credentials?: 'same-origin' | 'include'
+  credentials?: 'same-origin' | 'include' | undefined
   /**
    * How the stream is read. `fetch` decodes it in Wasm, which takes a fraction of the browser's time, and shows the server's
    * answer where it refuses; `eventsource` leaves that to the browser, whose developer tools list each event. Everything else
    * is the same. Defaults to `auto`: `fetch` where a browser can read a body before it ends, else `eventsource`; so on a
    * server, where there is no `EventSource`, it does not connect.
    */
-  transport?: 'auto' | 'fetch' | 'eventsource'
+  transport?: 'auto' | 'fetch' | 'eventsource' | undefined
   /**
    * For users who are not known by cookies: gives the token by which the server knows them (a JWT, mostly). It is called
    * before each stream, once more when the server refuses what it gave, and before what it gave expires; so it should give a
    * fresh one, if there is one. No token (`undefined`, `null`, `''`): nobody in particular. The token travels in headers only.
    */
-  token?: () => MaybeToken | Promise<MaybeToken>
+  token?: (() => MaybeToken | Promise<MaybeToken>) | undefined
   /**
    * One stream for all tabs of this browser that have the same URL, credentials mode, device and user. Defaults to `true`
    * where the browser can do it (it has Web Locks and BroadcastChannel, so on secure pages); `false`: one for each tab.
    */
-  shareConnection?: boolean
+  shareConnection?: boolean | undefined
   /**
    * Report to the server how long events took, from its acceptance to this tab's handlers: up to 100 of them, drawn from all that
    * came, in one request every 2.5 heartbeats (38 s), and one as the page goes away. `{ sample }`: by this share of all streams only, from 0 to 1.
    * The server must take them in (`Routes::latency`). Defaults to `false`.
    */
-  reportLatency?: boolean | { sample: number }
+  reportLatency?: boolean | { sample: number } | undefined
   /** Called after every change, also within a state, such as when the length of a wait is known. */
-  onState?: (state: ConnectionState, snapshot: ConnectionSnapshot) => void
+  onState?: ((state: ConnectionState, snapshot: ConnectionSnapshot) => void) | undefined
   /** Called when events may have been missed: refetch. */
-  onGap?: GapHandler
+  onGap?: GapHandler | undefined
   /** Called with every failure, also those that are tried again (`willRetry`). */
-  onError?: (error: TidingsError) => void
+  onError?: ((error: TidingsError) => void) | undefined
   /** Log what happens, in readable lines, to the console. Defaults to `false`. */
-  debug?: boolean
+  debug?: boolean | undefined
 }
 
 /** The headers by which a request says from which device and tab it comes. */
@@ -221,15 +222,15 @@ export type IdentityHeaders = {
 }
 
 /** What {@link Tidings.fetch} takes beside what `fetch` takes. */
-export interface TidingsRequestInit extends RequestInit {
+export interface TidingsRequestInit extends FetchInit {
   /**
    * Whether to say from which device and tab the request comes. Defaults to `true` for the page's own origin and `false`
    * for every other, which would need CORS to allow the headers, and may be none of that origin's business.
    */
-  identify?: boolean
+  identify?: boolean | undefined
   /**
    * `queue`: a mutation that cannot be sent now is kept and sent later, over reloads; it is answered at once by a status of
    * 202. Needs `queueOffline` of `tidings/offline`. `GET` and `HEAD` change nothing and are never kept.
    */
-  offline?: 'queue'
+  offline?: 'queue' | undefined
 }

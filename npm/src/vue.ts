@@ -30,8 +30,8 @@ import {
   type ShallowRef,
 } from 'vue'
 import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
-import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels } from './channels.ts'
-import type { Tidings } from './client.ts'
+import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels, RegisteredLabels } from './channels.ts'
+import type { TidingsClient } from './contract.ts'
 import type { ConnectionSnapshot, Member, TidingsEvent, Verb } from './types.ts'
 
 const KEY: InjectionKey<AnyTidings> = Symbol('tidings')
@@ -46,10 +46,10 @@ export const TidingsPlugin: ObjectPlugin<[{ client: AnyTidings }]> = {
  *
  * @throws a {@link TidingsError} `noProvider` in an app without the plugin
  */
-export function useTidings(): Tidings {
+export function useTidings(): TidingsClient {
   const client = inject(KEY, null)
   if (!client) throw noProvider('call app.use(TidingsPlugin, { client: tidings })')
-  return client as Tidings
+  return client as TidingsClient
 }
 
 /** Runs once the page shows the component, in the scope that called: what it begins there ends with that scope. */
@@ -98,14 +98,14 @@ export const useChannel = ((
 ): void => useListener('subscribe', () => ({ channel: toValue(channel), handler, ...toValue(options) }))) as UseChannel
 
 /** {@link useEvents}. */
-export type UseEvents<C = RegisteredChannels> = string extends keyof C
+export type UseEvents<L = RegisteredLabels> = string extends keyof L
   ? {
-      <T = C[keyof C & string]>(label: MaybeRefOrGetter<string | null>, handler: Handlers<TidingsEvent<T>>): void
-      <T = C[keyof C & string]>(handlers: HandlersByType<TidingsEvent<T>>): void
+      <T = L[keyof L & string]>(label: MaybeRefOrGetter<string | null>, handler: Handlers<TidingsEvent<T>>): void
+      <T = L[keyof L & string]>(handlers: HandlersByType<TidingsEvent<T>>): void
     }
   : {
-      <K extends ChannelOf<C>>(label: MaybeRefOrGetter<K | null>, handler: Handlers<EventOn<C, K>>): void
-      (handlers: HandlersByType<EventOn<C, '*'>>): void
+      <K extends ChannelOf<L>>(label: MaybeRefOrGetter<K | null>, handler: Handlers<EventOn<L, K>>): void
+      (handlers: HandlersByType<EventOn<L, '*'>>): void
     }
 
 /**

@@ -1,6 +1,6 @@
-// Every snippet of the README, compiled as it stands against the built package.
+// Every snippet of the README and of the pages in `docs/`, compiled as it stands against the built package.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -10,7 +10,9 @@ const require = createRequire(import.meta.url)
 const app = mkdtempSync(join(tmpdir(), 'tidings-readme-'))
 afterAll(() => rmSync(app, { recursive: true, force: true }))
 
-const readme = readFileSync(join(import.meta.dirname, '../README.md'), 'utf8')
+const npm = join(import.meta.dirname, '..')
+const pages = [join(npm, 'README.md'), ...readdirSync(join(npm, 'docs')).sort().map((name) => join(npm, 'docs', name))]
+const readme = pages.map((page) => readFileSync(page, 'utf8')).join('\n')
 const snippets = [...readme.matchAll(/^```(ts|tsx|vue|svelte)\n(.*?)^```$/gms)].map(([, language = '', code = '']) => ({ language, code }))
 
 function compile(program: string, ...args: string[]): string {

@@ -1,6 +1,7 @@
 // What an application writes that has registered the types of its channels, compiled as consumer.ts is: what is wrong must
 // not compile, what is right must.
-import { getTidings, segment, Tidings, type ChannelOf, type EventOn, type TidingsEvent } from 'tidings'
+import { getTidings, segment, Tidings, type ChannelOf, type EventOn, type TidingsClient, type TidingsEvent, type TidingsOptions } from 'tidings'
+import { queueOffline } from 'tidings/offline'
 import { QueryClient } from '@tanstack/query-core'
 import { QueryClient as ReactQueryClient } from '@tanstack/react-query'
 import { QueryClient as SvelteQueryClient } from '@tanstack/svelte-query'
@@ -23,9 +24,15 @@ interface Channels {
   [typing: `chat:${string}:typing`]: { who: string }
   news: string
 }
+interface Labels {
+  inbox: { type: 'arrived'; payload: { subject: string } }
+  [reminder: `reminder:${string}`]: { type: 'started'; payload: Timer } | { type: 'stopped'; payload: { at: string } }
+  note: string
+}
 declare module 'tidings' {
   interface Register {
     channels: Channels
+    labels: Labels
   }
 }
 
@@ -43,7 +50,11 @@ tidings.subscribe(`timer:${id}`, (event) => {
   if (event.type === 'strated') return
 })
 tidings.subscribe('news', (event) => event.payload.trim())
-tidings.on('news', (event) => event.payload.trim())
+tidings.on('inbox', (event) => event.payload.subject.trim())
+// @ts-expect-error what is addressed under a label is on no channel
+tidings.subscribe('inbox', () => {})
+// @ts-expect-error nothing is addressed under the name of a channel
+tidings.on('news', () => {})
 tidings.subscribe(`chat:${id}:typing`, ({ payload }) => payload.who.trim())
 
 // Patterns bring what they match.
@@ -65,23 +76,26 @@ tidings.presence('timer:*', ({ here }) => here.length)
 // @ts-expect-error no such channel
 tidings.presence('tiemr:1', () => {})
 // @ts-expect-error the handler expects another payload
-tidings.on('news', (event: TidingsEvent<number>) => event)
+tidings.on('note', (event: TidingsEvent<number>) => event)
 
 // Without registering, a map may be given to one client.
 const other = new Tidings<{ alarms: { level: 1 | 2 } }>()
 other.subscribe('alarms', ({ payload }) => payload.level satisfies 1 | 2)
 // @ts-expect-error of the other client's
 other.subscribe('news', () => {})
+// Its labels are its channels, unless it is told others.
+other.on('alarms', ({ payload }) => payload.level satisfies 1 | 2)
+new Tidings<{ alarms: string }, { inbox: string }>().on('inbox', ({ payload }) => payload.trim())
 export type Alarm = EventOn<{ alarms: { level: 1 | 2 } }, ChannelOf<{ alarms: { level: 1 | 2 } }>>
 
 export function InReact(): void {
   react.useChannel(`timer:${id}`, (event) => event.type === 'started' && event.payload.name.trim())
   react.useChannel(id ? 'news' : null, ({ payload }) => payload.trim(), { since: '1f.42.9ab3' })
   react.useChannel('timer:1', { started: ({ payload }) => payload.name.trim() })
-  react.useEvents('news', ({ payload }) => payload.trim())
-  react.useEvents('timer:*', { stopped: ({ payload }) => payload.at.trim() })
+  react.useEvents('note', ({ payload }) => payload.trim())
+  react.useEvents('reminder:*', { stopped: ({ payload }) => payload.at.trim() })
   react.useLatest('news')?.payload.trim()
-  // Whatever the label: `news`, of which no types are told, may bring one of this type as well.
+  // Whatever the label: `note`, of which no types are told, may bring one of this type as well.
   react.useEvents({ stopped: ({ payload }) => payload satisfies null | string | object })
   react.useConnection().state satisfies string
   react.useTidings().subscribe('news', () => {})
@@ -97,7 +111,7 @@ export function InReact(): void {
   // @ts-expect-error no such label
   react.useEvents('nwes', () => {})
   // @ts-expect-error no such type of event
-  react.useEvents('timer:*', { strated: () => {} })
+  react.useEvents('reminder:*', { strated: () => {} })
   // @ts-expect-error the payload is a string
   react.useLatest('news')?.payload.id
 }
@@ -108,7 +122,7 @@ export function inVue(): void {
     (event) => event.type === 'started' && event.payload.name.trim(),
   )
   vue.useChannel(ref<'news' | null>(null), ({ payload }) => payload.trim())
-  vue.useEvents('timer:*', { stopped: ({ payload }) => payload.at.trim() })
+  vue.useEvents('reminder:*', { stopped: ({ payload }) => payload.at.trim() })
   vue.useLatest('news').value?.payload.trim()
   vue.useConnection().state.value satisfies string
   vue.usePresence(() => (id ? 'news' : null)).value?.map(({ userId }) => userId.trim())
@@ -117,7 +131,7 @@ export function inVue(): void {
   // @ts-expect-error no such type of event on this channel
   vue.useChannel('timer:1', { strated: () => {} })
   // @ts-expect-error the payload has no such field
-  vue.useEvents('timer:*', { started: ({ payload }) => payload.at })
+  vue.useEvents('reminder:*', { started: ({ payload }) => payload.at })
   // @ts-expect-error no such channel
   vue.useChannel('tiemr:1', () => {})
   // @ts-expect-error no such channel
@@ -135,7 +149,7 @@ export function inSvelte(): void {
     (event) => event.type === 'started' && event.payload.name.trim(),
   )
   svelte.useChannel(null, () => {})
-  svelte.useEvents('timer:*', { stopped: ({ payload }) => payload.at.trim() })
+  svelte.useEvents('reminder:*', { stopped: ({ payload }) => payload.at.trim() })
   svelte.useLatest('news').current?.payload.trim()
   svelte.useConnection().state satisfies string
   svelte.usePresence(() => (id ? 'news' : null)).current?.map(({ userId }) => userId.trim())
@@ -144,7 +158,7 @@ export function inSvelte(): void {
   // @ts-expect-error no such type of event on this channel
   svelte.useChannel('timer:1', { strated: () => {} })
   // @ts-expect-error the payload has no such field
-  svelte.useEvents('timer:*', { started: ({ payload }) => payload.at })
+  svelte.useEvents('reminder:*', { started: ({ payload }) => payload.at })
   // @ts-expect-error no such channel
   svelte.useChannel('tiemr:1', () => {})
   // @ts-expect-error no such channel
@@ -160,7 +174,7 @@ export const synced: () => void = syncQueries(tidings, new QueryClient(), {
     'timer:*': { keys: [['timer']], invalidate: (event) => [['timer', event.type satisfies 'started' | 'stopped' | 'cleared']] },
     news: { keys: [['news']], patch: ({ payload }, client) => client.setQueryData(['news'], payload.trim()), since: '1f.42.9ab3' },
   },
-  labels: { news: { keys: [['news']] } },
+  labels: { inbox: { keys: [['inbox']] } },
 })
 syncQueries(tidings, new QueryClient(), {
   channels: {
@@ -176,3 +190,20 @@ syncQueries(tidings, new QueryClient(), { channels: { [`timer:${id}`]: { keys: [
 syncQueries(tidings, new ReactQueryClient(), { channels: { news: { keys: [] } } })
 syncQueries(tidings, new VueQueryClient(), { channels: { news: { keys: [] } } })
 syncQueries(tidings, new SvelteQueryClient(), { channels: { news: { keys: [] } } })
+
+// What is not there may be `undefined`, as settings from elsewhere are, under `exactOptionalPropertyTypes` too.
+declare const setting: { url?: string; idleMs?: number }
+export const options: TidingsOptions = { url: setting.url, idleMs: setting.idleMs, onGap: undefined, reconnect: { baseMs: undefined } }
+tidings.subscribe('news', () => {}, { since: undefined, onGap: undefined })
+queueOffline(tidings, { user: () => 'ana', name: undefined })
+// @ts-expect-error the user may be another one later, so it is asked for
+queueOffline(tidings, { user: 'ana' })
+
+// Whatever does what a client does fits where one is taken.
+export function wrapped(client: TidingsClient): TidingsClient {
+  const own: TidingsClient = { ...client, connect: () => client.connect() }
+  react.TidingsProvider({ client: own })
+  svelte.provideTidings(own)
+  vue.TidingsPlugin.install?.({} as never, { client: own })
+  return own
+}

@@ -115,3 +115,22 @@ pub use tidings_protocol::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+mod docs {
+    macro_rules! pages {
+        ($($name:ident $path:literal,)*) => {$(
+            #[doc = include_str!(concat!("../docs/", $path))]
+            struct $name;
+        )*};
+    }
+    pages! {
+        Types "types.md",
+        Presence "presence.md",
+        Auth "auth.md",
+        Engines "engines.md",
+        Observing "observing.md",
+        Limits "limits.md",
+        Serving "serving.md",
+    }
+}

@@ -115,14 +115,18 @@ pub enum TypesError {
 /// What stands for an integer of 64 bits or more until it is found.
 const LARGE: &str = "LargeInteger__";
 
-/// The channels of an application and the types of their events, on their way to TypeScript.
+/// The types of the events on each channel, or under each label.
+type Map = BTreeMap<&'static str, BTreeSet<String>>;
+
+/// The channels and labels of an application and the types of their events, on their way to TypeScript.
 #[must_use = "types do nothing until they are written or checked"]
 pub struct Channels {
     command: String,
     config: Config,
     /// By name, so that the file does not depend on the order of calls.
     declared: BTreeMap<String, (TypeId, String)>,
-    channels: BTreeMap<&'static str, BTreeSet<String>>,
+    channels: Map,
+    labels: Map,
     error: Option<TypesError>,
 }
 
@@ -130,18 +134,32 @@ impl Channels {
     /// None yet. `command` is what writes the file anew: the file says so, and so does a failed [`check`](Self::check).
     pub fn new(command: impl Into<String>) -> Self {
         let config = Config::new().with_large_int(LARGE);
-        let (declared, channels) = Default::default();
-        Self { command: command.into(), config, declared, channels, error: None }
+        let (declared, channels, labels) = Default::default();
+        Self { command: command.into(), config, declared, channels, labels, error: None }
     }
 
-    /// Adds the events of a channel or label, with the types they need. Several may share a channel.
+    /// Adds the events of a channel, which clients subscribe to, with the types they need. Several may share a channel.
     pub fn channel<E: Typed + TS + 'static>(mut self) -> Self {
+        let name = self.name::<E>();
+        self.channels.entry(E::CHANNEL).or_default().insert(name);
+        self.and::<E>()
+    }
+
+    /// Adds the events that are addressed to users or devices under a label. Clients hear them by `on`; there is no channel of that
+    /// name to subscribe to. As soon as there is one label, `on` knows labels only, and `subscribe` channels only.
+    pub fn label<E: Typed + TS + 'static>(mut self) -> Self {
+        let name = self.name::<E>();
+        self.labels.entry(E::CHANNEL).or_default().insert(name);
+        self.and::<E>()
+    }
+
+    /// The name of a type of events, whose channel or label is looked at.
+    fn name<E: Typed + TS + 'static>(&mut self) -> String {
         let sample: Vec<_> = E::CHANNEL.split(':').map(|part| if is_placeholder(part) { "id" } else { part }).collect();
         if let Err(error) = sample.join(":").parse::<Pattern>() {
             self.error.get_or_insert(TypesError::Channel { channel: E::CHANNEL, error });
         }
-        self.channels.entry(E::CHANNEL).or_default().insert(E::name(&self.config));
-        self.and::<E>()
+        E::name(&self.config)
     }
 
     /// Adds a type that no event carries, such as the answer to a request.
@@ -156,7 +174,7 @@ impl Channels {
     ///
     /// [`TypesError::Channel`] or [`TypesError::SameName`].
     pub fn to_typescript(self) -> Result<String, TypesError> {
-        let Self { command, declared, channels, error, .. } = self;
+        let Self { command, declared, channels, labels, error, .. } = self;
         if let Some(error) = error {
             return Err(error);
         }
@@ -170,13 +188,27 @@ impl Channels {
             }
             text.push('\n');
         }
-        text.push_str("/** What each channel and label brings. */\nexport interface Channels {\n");
-        for (channel, types) in channels {
-            let types = types.into_iter().collect::<Vec<_>>().join(" | ");
-            // Writing to a String does not fail.
-            let _ = writeln!(text, "  {}: {types}", key(channel));
+        let mut registered = vec![];
+        // Both where there are labels, so that a label is no channel.
+        let has_labels = !labels.is_empty();
+        let about = if has_labels { "What each channel brings." } else { "What each channel and label brings." };
+        let mut put = |name: &'static str, about: &str, map: Map| {
+            let field = name.to_lowercase();
+            let _ = write!(text, "/** {about} */\nexport interface {name} {{\n");
+            for (channel, types) in map {
+                let types = types.into_iter().collect::<Vec<_>>().join(" | ");
+                // Writing to a String does not fail.
+                let _ = writeln!(text, "  {}: {types}", key(channel));
+            }
+            text.push_str("}\n\n");
+            registered.push(format!("    {field}: {name}\n"));
+        };
+        put("Channels", about, channels);
+        if has_labels {
+            put("Labels", "What is addressed to users and devices under each label.", labels);
         }
-        text.push_str("}\n\ndeclare module 'tidings' {\n  interface Register {\n    channels: Channels\n  }\n}\n");
+        let registered = registered.concat();
+        let _ = write!(text, "declare module 'tidings' {{\n  interface Register {{\n{registered}  }}\n}}\n");
         Ok(text)
     }
 
@@ -316,6 +348,16 @@ mod tests {
         );
         assert!(text.contains("  [channel: `note:${string}:of:${string}`]: Erased | NoteEvent\n"), "{text}");
         assert!(text.contains("What somebody wrote."), "{text}");
+    }
+
+    #[test]
+    fn labels_are_a_map_of_their_own_and_channels_are_then_channels_only() {
+        let text = notes().label::<Erased>().to_typescript().unwrap();
+        let labels = text.split_once("export interface Labels {\n").unwrap().1;
+        assert!(labels.starts_with("  [channel: `note:${string}:of:${string}`]: Erased\n}\n"), "{text}");
+        assert!(text.contains("    channels: Channels\n    labels: Labels\n"), "{text}");
+        let text = Channels::new("make types").label::<Erased>().to_typescript().unwrap();
+        assert!(text.contains("export interface Channels {\n}\n"), "{text}");
     }
 
     #[test]

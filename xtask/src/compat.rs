@@ -14,7 +14,7 @@ use crate::house::House;
 use crate::steps::Steps;
 
 /// The published crates, in the order in which they are published.
-pub(crate) const CRATES: [&str; 3] = ["protocol", "server", "client-wasm"];
+pub(crate) const CRATES: [&str; 5] = ["protocol", "server", "engines/postgres", "engines/redis", "client-wasm"];
 /// All features that are for others.
 const FEATURES: &str =
     "tidings/conformance,tidings/forward,tidings/jwt,tidings/sqlite,tidings/typescript,tidings-protocol/serde";
@@ -61,8 +61,18 @@ fn targets(house: &House, steps: &mut Steps) -> Result<()> {
     install.args(["target", "add"]).args(TARGETS);
     steps.run("targets: install", install)?;
     for target in TARGETS {
-        let mut check =
-            house.cargo(&["check", "--locked", "-p", "tidings", "-p", "tidings-client", "--features", FEATURES]);
+        let mut check = house.cargo(&[
+            "check",
+            "--locked",
+            "-p",
+            "tidings",
+            "-p",
+            "tidings-client",
+            "-p",
+            "tidings-postgres",
+            "--features",
+            FEATURES,
+        ]);
         check.args(["--lib", "--target", target]);
         // What is checked is our Rust. SQLite's C needs a compiler for each system; this one says yes to everything.
         let name = target.replace('-', "_");
@@ -112,8 +122,10 @@ pub(crate) fn copy(house: &House) -> Result<PathBuf> {
     let files = house.command("git").args(["ls-files", "-z", "--"]).args(CRATES).output().context("starting git")?;
     ensure!(files.status.success(), "git cannot list the files");
     let files = String::from_utf8(files.stdout)?;
-    let is_published =
-        |file: &&str| !["examples", "tests", "benches"].iter().any(|part| file.split('/').nth(1) == Some(part));
+    let is_published = |file: &&str| {
+        let within = CRATES.iter().find_map(|name| file.strip_prefix(name)?.strip_prefix('/')).unwrap_or(file);
+        !["examples/", "tests/", "benches/"].iter().any(|folder| within.starts_with(folder))
+    };
     for file in files.split('\0').filter(|file| !file.is_empty()).filter(is_published) {
         let to = folder.join(file);
         fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;

@@ -178,8 +178,10 @@ mod tests {
 
     #[test]
     fn whatever_passes_says_when_to_come_back() {
+        // Read as the test runs: it compiles from the published crate, too, which does not have it.
+        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol/fixtures/problems.json");
         let all: Vec<serde_json::Value> =
-            serde_json::from_str(include_str!("../../../protocol/fixtures/problems.json")).unwrap();
+            serde_json::from_str(&std::fs::read_to_string(fixture).expect("a file of the repository")).unwrap();
         assert!(all.len() > 20);
         for code in all.iter().filter_map(|problem| Code::parse(problem["code"].as_str()?)) {
             let response = Refusal::from(code).into_response();
