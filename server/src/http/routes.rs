@@ -64,7 +64,7 @@ impl Routes {
         Self { gate, publish: false, latency: false, body_bytes: 4 << 20, cors: Cors::default() }
     }
 
-    /// Mounts `POST /publish` as well, for identities with publishing grants ([`Identity::allow_publish`]).
+    /// Mounts `POST /publish` as well, for identities with publishing grants ([`Identity::allow_publish`](crate::auth::Identity::allow_publish)).
     pub fn publish(mut self) -> Self {
         self.publish = true;
         self
