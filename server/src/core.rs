@@ -293,7 +293,7 @@ impl Core {
             link.woken.store(true, Ordering::Release);
             self.reseat(link, &state);
         }
-        let step = self.with_news(link, &state, step);
+        let step = self.with_news(link, &state, step, max_bytes);
         link.shown_seq.store(state.position().seq, Ordering::Relaxed);
         link.shown_behind.store(state.is_behind(), Ordering::Relaxed);
         if state.is_behind() || state.has_ended() || holds_others {

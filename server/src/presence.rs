@@ -19,7 +19,7 @@ mod tests;
 mod watch;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, Ordering},
@@ -86,6 +86,8 @@ struct Seat {
     views: Vec<(Pattern, Told)>,
     /// Rooms that it may watch no longer, until it is said.
     ended: Vec<Pattern>,
+    /// The frames of who is there in one room that it has not taken yet.
+    rest: VecDeque<Bytes>,
     /// The latest call about what it watches.
     revision: Option<u64>,
     wake: Weak<dyn Wake>,
@@ -108,19 +110,10 @@ enum Due {
 /// What a watcher is told of one room.
 #[derive(Debug, Clone)]
 pub(crate) enum News {
-    Here(Vec<Member>, Bytes),
+    /// All who are there, and the frames that say so, one after the other.
+    Here(Vec<Member>, Arc<[Bytes]>),
     Moved(Arc<room::Moved>),
     Ended(Bytes),
-}
-
-impl News {
-    /// As a stream says it.
-    pub(crate) fn into_frame(self) -> Bytes {
-        match self {
-            Self::Here(_, frame) | Self::Ended(frame) => frame,
-            Self::Moved(moved) => moved.frame.clone(),
-        }
-    }
 }
 
 impl Presence {
@@ -152,6 +145,7 @@ impl Presence {
             silent: false,
             views: Vec::new(),
             ended: Vec::new(),
+            rest: VecDeque::new(),
             revision: None,
             wake,
         };
@@ -226,6 +220,7 @@ impl Presence {
         }
         seat.revision = Some(revision);
         seat.ended.clear();
+        seat.rest.clear();
         let views = rooms.iter().map(|room| (room.clone(), Told::Nothing)).collect();
         let before = std::mem::replace(&mut seat.views, views);
         for (room, _) in before.iter().filter(|(room, _)| !rooms.contains(room)) {
@@ -255,7 +250,7 @@ impl Presence {
         }
     }
 
-    /// What a seat has not been told yet, in order.
+    /// What a seat has not been told yet, in order, for the backend itself.
     pub(crate) fn take(&self, id: SeatId) -> Vec<News> {
         let mut state = self.state.lock();
         let State { seats, rooms, .. } = &mut *state;
@@ -266,10 +261,46 @@ impl Presence {
             .collect();
         for (name, told) in &mut seat.views {
             if let Some(room) = rooms.get_mut(name) {
-                room.tell(name, told, &mut news);
+                room.tell(name, told, true, &mut news);
             }
         }
         news
+    }
+
+    /// What a stream has not been told yet, in frames and in order, about so many bytes at most; and whether there is more. What is left
+    /// is a place in the news of each room, and the frames of one room at most, which its watchers share: a stream that is not read
+    /// holds no lists.
+    pub(crate) fn take_frames(&self, id: SeatId, max_bytes: usize) -> (Vec<Bytes>, bool) {
+        let mut state = self.state.lock();
+        let State { seats, rooms, .. } = &mut *state;
+        let Some(seat) = seats.get_mut(&id) else { return (Vec::new(), false) };
+        let (mut frames, mut bytes) = (Vec::new(), 0);
+        for room in std::mem::take(&mut seat.ended) {
+            seat.rest.push_back(json_frame(Some(Frame::NAME), None, &Frame::ended(room, RejectCode::Forbidden)));
+        }
+        let mut views = seat.views.iter_mut();
+        loop {
+            while bytes < max_bytes
+                && let Some(frame) = seat.rest.pop_front()
+            {
+                bytes += frame.len();
+                frames.push(frame);
+            }
+            if !seat.rest.is_empty() {
+                return (frames, true);
+            }
+            let Some((name, told)) = views.next() else { return (frames, false) };
+            let Some(room) = rooms.get_mut(name) else { continue };
+            let mut news = Vec::new();
+            room.tell(name, told, false, &mut news);
+            for one in news {
+                match one {
+                    News::Here(_, here) => seat.rest.extend(here.iter().cloned()),
+                    News::Moved(moved) => seat.rest.push_back(moved.frame.clone()),
+                    News::Ended(frame) => seat.rest.push_back(frame),
+                }
+            }
+        }
     }
 
     /// Who is in a room, sorted.

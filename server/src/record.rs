@@ -56,14 +56,19 @@ pub struct Entry {
     pub payload: Box<RawValue>,
 }
 
-/// What one user of an audience takes beside the letters of the id: here, and in the window's index.
+/// What one user of an audience takes beside the letters of the id.
 const BYTES_OF_A_USER: usize = 64;
+/// What the allocator takes for each piece of memory, beside the piece.
+pub(crate) const BYTES_OF_A_PIECE: usize = 16;
 
 impl Entry {
-    /// About how many bytes it takes in memory: its payload, and those whom it is addressed to. (All else of it is small, and who
-    /// counts entries bounds it.)
+    /// About how many bytes it takes in memory, with all that belongs to it.
     pub(crate) fn weight(&self) -> usize {
-        self.payload.get().len() + self.audience_bytes()
+        // Each text has two counters before it.
+        let text = |text: &str| text.len() + 16 + BYTES_OF_A_PIECE;
+        let own = size_of::<Self>() + 16 + BYTES_OF_A_PIECE;
+        let texts = text(self.key.as_str()) + text(self.channel.as_str()) + text(self.event_type.as_str());
+        own + texts + self.payload.get().len() + BYTES_OF_A_PIECE + self.audience_bytes()
     }
 
     /// About how many bytes those take whom it is addressed to, who may be very many.

@@ -12,7 +12,7 @@ use tidings_protocol::Cursor;
 
 use crate::{
     frame::Frame,
-    record::{Audience, Entry, Record},
+    record::{Audience, BYTES_OF_A_PIECE, Entry, Record},
     routing::{self, KeyMap, KeyRef, filed},
 };
 
@@ -30,9 +30,11 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// About how many bytes it takes.
+    /// About how many bytes it takes, without the index.
     pub(crate) fn weight(&self) -> usize {
-        self.frame.get().map_or(self.entry.payload.get().len(), Frame::len) + self.entry.audience_bytes()
+        let frame = self.frame.get().map_or(0, |frame| frame.len() + 2 * BYTES_OF_A_PIECE);
+        // A queue that has grown has room for half as many again, on average.
+        size_of::<Self>() * 3 / 2 + self.entry.weight() + frame
     }
 
     /// Its frame, if it was encoded.
@@ -49,12 +51,27 @@ pub(crate) struct Segment {
     records: VecDeque<Sent>,
     /// For each key, the numbers of the records filed under it, ascending.
     index: KeyMap<VecDeque<u64>>,
+    /// About how many bytes the index takes.
+    index_bytes: usize,
+}
+
+/// What a key takes in the index beside its letters: its text's counters, its place in the map (of which an eighth at least is free, and
+/// half after it has grown), and a queue that has room for four numbers.
+const BYTES_OF_A_KEY: usize = 16 + BYTES_OF_A_PIECE + 48 * 3 / 2 + 32 + BYTES_OF_A_PIECE;
+/// What a record takes in the queue of each of its keys, once that is longer.
+const BYTES_OF_A_NUMBER: usize = 12;
+/// So many numbers are in what a key takes.
+const NUMBERS_OF_A_KEY: usize = 4;
+
+/// What the queue of a key takes of the index with so many numbers, beside the letters of the key.
+fn index_bytes(numbers: usize) -> usize {
+    if numbers == 0 { 0 } else { BYTES_OF_A_KEY + numbers.saturating_sub(NUMBERS_OF_A_KEY) * BYTES_OF_A_NUMBER }
 }
 
 impl Segment {
     /// Nothing yet, after `base`.
     pub(crate) fn new(base: Cursor) -> Self {
-        Self { base, records: VecDeque::new(), index: KeyMap::default() }
+        Self { base, records: VecDeque::new(), index: KeyMap::default(), index_bytes: 0 }
     }
 
     /// What was read after a cursor: as far as the numbers follow one another.
@@ -84,7 +101,7 @@ impl Segment {
 
     /// About how many bytes its records take, beside what each takes.
     pub(crate) fn weight(&self) -> usize {
-        self.records.iter().map(Sent::weight).sum()
+        self.records.iter().map(Sent::weight).sum::<usize>() + self.index_bytes
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -125,7 +142,13 @@ impl Segment {
 
     /// Appends the next record, perhaps encoded already.
     pub(crate) fn push(&mut self, record: &Record, frame: Option<Bytes>) {
-        filed(&record.entry, |key| self.index.or_default(key).push_back(record.seq));
+        filed(&record.entry, |key| {
+            let numbers = self.index.or_default(key);
+            numbers.push_back(record.seq);
+            let before = numbers.len() - 1;
+            self.index_bytes +=
+                index_bytes(before + 1) - index_bytes(before) + if before == 0 { key.1.len() } else { 0 };
+        });
         let frame = frame.map_or_else(OnceLock::new, |frame| OnceLock::from(Frame::from(frame)));
         self.records.push_back(Sent { tag: record.tag, entry: record.entry.clone(), frame });
     }
@@ -137,7 +160,10 @@ impl Segment {
         filed(&front.entry, |key| {
             // A record filed twice under one key (a user named twice) empties it in the first round.
             let Some(filed) = self.index.get_mut(key) else { return };
-            filed.pop_front();
+            if filed.pop_front().is_some() {
+                let left = filed.len();
+                self.index_bytes -= index_bytes(left + 1) - index_bytes(left) + if left == 0 { key.1.len() } else { 0 };
+            }
             if filed.is_empty() {
                 self.index.remove(key);
             }
@@ -195,8 +221,13 @@ impl Segment {
         })
     }
 
+    /// About how many bytes the index takes.
+    pub(crate) fn index_bytes(&self) -> usize {
+        self.index_bytes
+    }
+
     #[cfg(test)]
     pub(crate) fn indexes_nothing(&self) -> bool {
-        self.index.is_empty()
+        self.index.is_empty() && self.index_bytes == 0
     }
 }

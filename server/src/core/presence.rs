@@ -10,7 +10,7 @@ use tidings_protocol::{Pattern, frame::Member};
 use super::{Core, Link};
 use crate::{
     connection::{Connection, Names, Step},
-    presence::{News, Presence, SeatId, Wake},
+    presence::{Presence, SeatId, Wake},
 };
 
 /// A stream's seat.
@@ -75,19 +75,28 @@ impl Core {
 
     /// Adds the news of who came and left to a step that writes, or makes one of them. They are about the present and carry
     /// no position, so that it is all the same between which records they stand.
-    pub(super) fn with_news(&self, link: &Link, state: &Connection, step: Step) -> Step {
+    /// They take about as much room as is left of `max_bytes`; the rest comes with the next step.
+    pub(super) fn with_news(&self, link: &Link, state: &Connection, step: Step, max_bytes: usize) -> Step {
         let Some((presence, place)) = self.seated(link) else { return step };
         if state.has_ended() || matches!(step, Step::Read { .. }) || !place.news.swap(false, Ordering::AcqRel) {
             return step;
         }
-        let mut news = presence.take(place.seat).into_iter().map(News::into_frame).peekable();
+        let taken = match &step {
+            Step::Write(frames) => frames.iter().map(bytes::Bytes::len).sum(),
+            _ => 0,
+        };
+        let (news, is_more) = presence.take_frames(place.seat, max_bytes.saturating_sub(taken));
+        if is_more {
+            place.news.store(true, Ordering::Release);
+            link.due.store(true, Ordering::Release);
+        }
         match step {
             Step::Write(mut frames) => {
                 frames.extend(news);
                 Step::Write(frames)
             }
-            step if news.peek().is_none() => step,
-            _ => Step::Write(news.collect()),
+            step if news.is_empty() => step,
+            _ => Step::Write(news),
         }
     }
 

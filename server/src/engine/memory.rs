@@ -69,7 +69,7 @@ impl MemoryBuilder {
         self
     }
 
-    /// At most this many bytes, of payloads and of the users whom events are addressed to. Defaults to 64 MiB.
+    /// At most this many bytes, with all that an event takes in memory. Defaults to 64 MiB.
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.retention.bytes = bytes as u64;
         self
@@ -135,6 +135,11 @@ struct Log {
     /// From the first trimming on.
     clock: Option<AgeClock>,
     closed: bool,
+}
+
+/// What an event takes here: itself, its place in the queue, and its key with its receipt, in a queue and a map that may have just grown.
+fn weight(entry: &Entry) -> u64 {
+    (entry.weight() + (size_of::<Record>() + size_of::<(Key, Receipt)>() + 1) * 2) as u64
 }
 
 impl Memory {
@@ -216,7 +221,7 @@ impl Log {
         let record = Record { seq: self.last() + 1, tag: fastrand::u32(1..), entry };
         let cursor = Cursor { epoch: self.epoch, seq: record.seq, tag: record.tag };
         let receipt = Receipt { cursor, duplicate: false };
-        self.bytes += record.entry.weight() as u64;
+        self.bytes += weight(&record.entry);
         self.keys.insert(record.entry.key.clone(), receipt);
         self.records.push_back(record);
         receipt
@@ -248,13 +253,13 @@ impl Log {
 
     /// Whether so much has come since the last trimming that the next one should not be waited for.
     fn overflows(&self) -> bool {
-        let eighth = |bound: u64| bound.saturating_add(bound / 8);
-        self.records.len() as u64 > eighth(self.retention.records) || self.bytes > eighth(self.retention.bytes)
+        let and_more = |bound: u64| bound.saturating_add(bound / 32);
+        self.records.len() as u64 > and_more(self.retention.records) || self.bytes > and_more(self.retention.bytes)
     }
 
     fn remove_front(&mut self) {
         let Some(front) = self.records.pop_front() else { return };
-        self.bytes -= front.entry.weight() as u64;
+        self.bytes -= weight(&front.entry);
         self.keys.remove(&front.entry.key);
         self.base = Place { seq: front.seq, tag: front.tag };
         self.summary.fold(front.seq, front.tag, front.entry.routing_keys());

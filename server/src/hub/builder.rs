@@ -81,8 +81,7 @@ impl HubBuilder {
         self
     }
 
-    /// The most bytes of records kept in memory: encoded frames, and the users whom they are addressed to. Defaults to
-    /// 64 MiB.
+    /// The most bytes of records kept in memory, with all that a record takes there and in the index. Defaults to 64 MiB.
     pub fn window_bytes(mut self, bytes: usize) -> Self {
         self.config.window_bytes = bytes;
         self

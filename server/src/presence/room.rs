@@ -15,6 +15,11 @@ use tidings_protocol::{
 use super::{News, SeatId};
 use crate::record::json_frame;
 
+/// A frame holds about so many bytes of members at most, as an event may: what is more is told by further frames.
+const FRAME_BYTES: usize = 64 << 10;
+/// What a member takes in JSON beside the letters of its ids.
+const MEMBER_BYTES: usize = 32;
+
 /// So many bytes of news are kept for those who read slowly; after that, all who are there is less to read.
 const RECENT_BYTES: usize = 64 << 10;
 
@@ -29,8 +34,8 @@ pub(super) struct Room {
     /// The last of them, encoded once for all who watch.
     recent: VecDeque<Arc<Moved>>,
     recent_bytes: usize,
-    /// All who are there, encoded, as of `revision`.
-    here: Option<Bytes>,
+    /// All who are there, encoded, as of `revision`: the first frame says who is there, the others who came beside them.
+    here: Option<Arc<[Bytes]>>,
     /// There are news of which the watchers do not know.
     ring: bool,
 }
@@ -126,18 +131,27 @@ impl Room {
             return;
         }
         let (join, leave) = (Vec::from_iter(join), Vec::from_iter(leave));
-        let frame = Frame::moved(name.clone(), join.clone(), leave.clone());
-        let frame = json_frame(Some(Frame::NAME), None, &frame);
-        self.recent_bytes += frame.len();
-        self.recent.push_back(Arc::new(Moved { join, leave, frame }));
+        let parts = if bytes(&join) + bytes(&leave) <= FRAME_BYTES {
+            vec![(join, leave)]
+        } else {
+            let left = chunks(leave.into_iter()).map(|leave| (Vec::new(), leave));
+            chunks(join.into_iter()).map(|join| (join, Vec::new())).chain(left).collect()
+        };
+        for (index, (join, leave)) in parts.into_iter().enumerate() {
+            // The first has its number already.
+            self.revision += u64::from(index > 0);
+            let frame = moved_frame(name, &join, &leave);
+            self.recent_bytes += frame.len();
+            self.recent.push_back(Arc::new(Moved { join, leave, frame }));
+        }
         while self.recent_bytes > RECENT_BYTES {
             let Some(oldest) = self.recent.pop_front() else { break };
             self.recent_bytes -= oldest.frame.len();
         }
     }
 
-    /// What a watcher has not been told.
-    pub(super) fn tell(&mut self, name: &Pattern, told: &mut Told, news: &mut Vec<News>) {
+    /// What a watcher has not been told; with a list of all who are there, if it wants one beside the frames.
+    pub(super) fn tell(&mut self, name: &Pattern, told: &mut Told, is_listed: bool, news: &mut Vec<News>) {
         let behind = match *told {
             Told::UpTo(revision) => usize::try_from(self.revision - revision).ok(),
             Told::Nothing => None,
@@ -147,12 +161,45 @@ impl Room {
             None => {
                 // News in the making are in it already, and must not be told again.
                 self.publish(name);
-                let members = self.here();
-                let encode = || json_frame(Some(Frame::NAME), None, &Frame::here(name.clone(), members.clone()));
-                let frame = self.here.get_or_insert_with(encode).clone();
-                news.push(News::Here(members, frame));
+                let members = &self.members;
+                let frames = self.here.get_or_insert_with(|| here_frames(name, members.keys().cloned())).clone();
+                let listed = if is_listed { self.here() } else { Vec::new() };
+                news.push(News::Here(listed, frames));
             }
         }
         *told = Told::UpTo(self.revision);
     }
+}
+
+fn bytes_of(member: &Member) -> usize {
+    MEMBER_BYTES + member.user_id.as_str().len() + member.device_id.as_ref().map_or(0, |device| device.as_str().len())
+}
+
+fn bytes(members: &[Member]) -> usize {
+    members.iter().map(bytes_of).sum()
+}
+
+/// Members in lists that one frame each may hold.
+fn chunks(members: impl Iterator<Item = Member>) -> impl Iterator<Item = Vec<Member>> {
+    let mut members = members.peekable();
+    std::iter::from_fn(move || {
+        let mut chunk = Vec::new();
+        let mut bytes = 0;
+        while let Some(member) = members.next_if(|member| chunk.is_empty() || bytes + bytes_of(member) <= FRAME_BYTES) {
+            bytes += bytes_of(&member);
+            chunk.push(member);
+        }
+        (!chunk.is_empty()).then_some(chunk)
+    })
+}
+
+fn moved_frame(name: &Pattern, join: &[Member], leave: &[Member]) -> Bytes {
+    json_frame(Some(Frame::NAME), None, &Frame::moved(name.clone(), join.to_vec(), leave.to_vec()))
+}
+
+fn here_frames(name: &Pattern, members: impl Iterator<Item = Member>) -> Arc<[Bytes]> {
+    let mut chunks = chunks(members);
+    let first = Frame::here(name.clone(), chunks.next().unwrap_or_default());
+    let first = json_frame(Some(Frame::NAME), None, &first);
+    std::iter::once(first).chain(chunks.map(|join| moved_frame(name, &join, &[]))).collect()
 }

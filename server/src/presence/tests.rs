@@ -7,6 +7,8 @@ use std::{
 
 use tidings_protocol::{DeviceId, UserId};
 
+use bytes::Bytes;
+
 use super::*;
 
 /// How often somebody was told that there are news.
@@ -307,4 +309,38 @@ fn the_driver_is_woken_by_changes_and_told_when_time_is_up() {
     house.presence.stand_up(seat, 100);
     assert!(house.presence.poll_changed(&cx).is_ready());
     assert_eq!(house.presence.next_due(), Some(100 + GRACE));
+}
+
+#[test]
+fn no_frame_is_larger_than_an_event_and_what_is_not_taken_is_not_held() {
+    let house = house();
+    let user = "u".repeat(100);
+    let watcher = house.watcher(&["*", "room:1"]);
+    assert_eq!(house.presence.take_frames(watcher, usize::MAX).0.len(), 2, "nobody, twice");
+    // They come at once.
+    for number in 0..2_000 {
+        house.sit(&format!("{user}{number}"), &["room:1"], 0);
+    }
+    house.presence.announce(0);
+    let largest = |frames: &[Bytes]| frames.iter().map(Bytes::len).max().unwrap_or_default();
+    let late = house.watcher(&["*", "room:1"]);
+    for seat in [watcher, late] {
+        let (mut taken, mut times) = (Vec::new(), 0);
+        loop {
+            let (frames, is_more) = house.presence.take_frames(seat, 64 << 10);
+            assert!(largest(&frames) <= 80 << 10, "{}", largest(&frames));
+            assert!(frames.iter().map(Bytes::len).sum::<usize>() <= 144 << 10);
+            taken.extend(frames);
+            times += 1;
+            if !is_more {
+                break;
+            }
+        }
+        assert!(times > 3, "{times}");
+        let text = String::from_utf8(taken.concat()).unwrap();
+        assert_eq!(text.matches(&user).count(), 4_000, "each of them in each of the rooms, once");
+        assert!(house.presence.take_frames(seat, 1).0.is_empty());
+    }
+    let state = house.presence.state.lock();
+    assert!(state.seats.values().all(|seat| seat.rest.is_empty()));
 }
