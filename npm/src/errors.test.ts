@@ -17,12 +17,11 @@ test('every code of the server is known here, and none that it does not have', (
   expect([...SERVER_CODES].sort()).toEqual([...said].sort())
 })
 
-const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-const [, table = ''] = /^## Errors$(.*?)^## /ms.exec(readme) ?? []
-/** The codes that the README explains. */
+const table = readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8')
+/** The codes that the page explains. */
 const explained = [...table.matchAll(/^\| (`[^|]*)\|/gm)].flatMap(([, codes]) => [...codes!.matchAll(/`(\w+)`/g)].map(([, code]) => code!))
 
-test('the README says of every code what to do', () => {
+test('the page on errors says of every code what to do', () => {
   for (const code of said) expect(explained).toContain(code)
 })
 

@@ -25,6 +25,7 @@ export const SERVER_CODES = [
   'tooManyConnections',
   'tooManyRequests',
   'headersTooLarge',
+  'serverError',
   'full',
   'unavailable',
   'unknown',
