@@ -100,11 +100,12 @@ impl Kept {
         }
     }
 
-    /// Whether a command that was given later, by the clock, takes back this one, which is pending: whoever gave it knew of this one,
-    /// or gave it at the same time.
+    /// Whether a command that was given later takes back this one, which is pending: whoever gave it knew of this one. Of two in one
+    /// millisecond the keys tell, which are UUIDs of version 7; a revocation right after a restoration must stand.
     fn is_taken_back_by(&self, later: &Self) -> bool {
         let same_user = self.control.user == later.control.user;
-        same_user && self.at.0 <= later.at.0 && self.is_undone_by(&later.control.order)
+        let is_later = (self.at.0, self.key.as_str()) < (later.at.0, later.key.as_str());
+        same_user && is_later && self.is_undone_by(&later.control.order)
     }
 
     /// What it becomes with an earlier one about the same subject: a revocation ends when the later of the two does.
