@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -11,9 +11,11 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Runs a program, and kills it when nobody writes to the pipe any more: that is when this process has let go of it, or is gone. The shell
-/// says the child's number first.
-const GUARD: &str =
-    r#""$@" </dev/null >&2 & child=$!; echo $child; cat >/dev/null; kill -KILL $child 2>/dev/null; wait $child"#;
+/// says the child's number first. A process that is gone without a word has left the child's directory, which goes then; what the
+/// child has started may write to it for a moment longer.
+const GUARD: &str = r#"folder=$1; shift; "$@" </dev/null >&2 & child=$!; echo $child
+read -r word; kill -KILL $child 2>/dev/null; wait $child
+[ "$word" = keep ] || rm -rf "$folder" 2>/dev/null || { sleep 1; rm -rf "$folder"; }"#;
 
 #[derive(Debug)]
 pub(crate) struct Guarded {
@@ -22,11 +24,11 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    /// Starts the program with its arguments; what it says goes to the end of a file.
-    pub(crate) fn start(command: &[String], libraries: Option<&Path>, log: &Path) -> Result<Self> {
-        let log = File::options().create(true).append(true).open(log)?;
+    /// Starts the program with its arguments; what it says goes to the end of the file `log` in its directory.
+    pub(crate) fn start(command: &[String], libraries: Option<&Path>, folder: &Path) -> Result<Self> {
+        let log = File::options().create(true).append(true).open(folder.join("log"))?;
         let mut guard = Command::new("sh");
-        guard.args(["-c", GUARD, "sh"]).args(command);
+        guard.args(["-c", GUARD, "sh"]).arg(folder).args(command);
         guard.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         if let Some(libraries) = libraries {
             guard.env("LD_LIBRARY_PATH", libraries);
@@ -57,7 +59,10 @@ impl Guarded {
     }
 
     fn close(&mut self) {
-        drop(self.guard.stdin.take());
+        // The directory is this process's own, which removes it itself, or starts the program in it again.
+        if let Some(mut pipe) = self.guard.stdin.take() {
+            let _ = pipe.write_all(b"keep\n");
+        }
         let _ = self.guard.wait();
     }
 }

@@ -179,14 +179,14 @@ impl Postgres {
             .programs
             .command("postgres", &["-D", &data, "-p", &port, "-h", "127.0.0.1", "-k", "", "-c", "max_connections=200"]);
         let started = Instant::now();
-        *running = Some(Guarded::start(&command, self.programs.libraries.as_deref(), &log)?);
+        *running = Some(Guarded::start(&command, self.programs.libraries.as_deref(), self.directory.path())?);
         while !self.is_ready() {
             if started.elapsed() > PATIENCE {
                 bail!("PostgreSQL did not start: {}", fs::read_to_string(&log).unwrap_or_default());
             }
             // A process that was killed may still hold its memory, and then the next one ends at once.
             if running.as_ref().is_some_and(Guarded::has_ended) {
-                *running = Some(Guarded::start(&command, self.programs.libraries.as_deref(), &log)?);
+                *running = Some(Guarded::start(&command, self.programs.libraries.as_deref(), self.directory.path())?);
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -128,7 +128,7 @@ impl Redis {
         command.extend(self.settings.iter().cloned());
         let log = self.directory.path().join("log");
         let started = Instant::now();
-        *running = Some(Guarded::start(&command, self.libraries.as_deref(), &log)?);
+        *running = Some(Guarded::start(&command, self.libraries.as_deref(), self.directory.path())?);
         while !self.is_ready() {
             if started.elapsed() > PATIENCE || running.as_ref().is_some_and(Guarded::has_ended) {
                 bail!("Redis did not start: {}", fs::read_to_string(&log).unwrap_or_default());
