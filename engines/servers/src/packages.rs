@@ -19,7 +19,9 @@ pub(crate) fn unpacked(name: &str, program: &str, packages: impl FnOnce() -> Res
     // Unpacked beside its place, so that what is in its place is whole.
     fs::create_dir_all(&tools)?;
     let making = tempfile::Builder::new().prefix(&format!("{name}.")).tempdir_in(&tools)?;
-    run(Command::new("apt-get").current_dir(&making).args(["download", "-qq"]).args(&packages))
+    let download = || run(Command::new("apt-get").current_dir(&making).args(["download", "-qq"]).args(&packages));
+    download()
+        .or_else(|_| update().and_then(|()| download()))
         .context("a server for the tests comes from Debian's packages")?;
     for entry in fs::read_dir(&making)? {
         let package = entry?.path();
@@ -40,11 +42,21 @@ pub(crate) fn unpacked(name: &str, program: &str, packages: impl FnOnce() -> Res
 
 /// The packages that a package needs, one step deep, whose names begin so.
 pub(crate) fn needed(package: &str, prefix: &str) -> Result<Vec<String>> {
-    let output = Command::new("apt-cache").args(["depends", package]).output().context("apt-cache")?;
+    let ask = || Command::new("apt-cache").args(["depends", package]).output().context("apt-cache");
+    let mut output = ask()?;
+    if !output.status.success() {
+        update()?;
+        output = ask()?;
+    }
     ensure!(output.status.success(), "apt-cache knows no package {package}");
     let text = String::from_utf8(output.stdout)?;
     let names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
     Ok(names.filter(|name| name.starts_with(prefix)).map(str::to_owned).collect())
+}
+
+/// Fetches the lists of packages, which a machine that is new does not have, or has too old ones of.
+fn update() -> Result<()> {
+    run(Command::new("apt-get").args(["update", "-qq"]))
 }
 
 /// Where the libraries of unpacked packages are, for `LD_LIBRARY_PATH`.
