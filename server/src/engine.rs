@@ -11,7 +11,7 @@
 //! | `page` | what reads and tails yield, and why they cannot |
 //! | `summary` | routing keys, and when each was used last in the part of the log that has left |
 //! | `retention` | how old a record is, whatever the wall clock says |
-//! | `server_clock` | deadlines by the clock of a log's server |
+//! | `server_clock`, `group_commit`, `paged_tail` | what engines share whose log is on a server: deadlines by its clock, appends in one call, a tail of pages |
 //! | `metadata` | the small map |
 //!
 //! What every engine promises:
@@ -42,9 +42,11 @@
 mod bounds;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod group_commit;
 mod memory;
 mod metadata;
 mod page;
+mod paged_tail;
 mod retention;
 mod server_clock;
 #[cfg(feature = "sqlite")]
@@ -56,9 +58,11 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 pub use bounds::{Bounds, Limit, Limits, Receipt, Remembers, Trim};
 use futures_util::stream::BoxStream;
+pub use group_commit::{CommitError, Committer, GroupCommit, GroupedAppend};
 pub use memory::{Memory, MemoryBuilder};
 pub use metadata::Metadata;
 pub use page::{AppendError, Batch, EngineError, Location, ReadError, Source};
+pub use paged_tail::{Pages, paged_tail};
 pub use retention::{AgeClock, Retention};
 pub use server_clock::ServerClock;
 #[cfg(feature = "sqlite")]

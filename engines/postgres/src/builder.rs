@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tidings::engine::{Retention, Source};
+use tidings::engine::{GroupCommit, Retention, Source};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_postgres::{
     Config,
@@ -16,11 +16,10 @@ use crate::{
     log::Log,
     schema,
     session::{Access, Session},
-    tls, writer,
+    tls,
+    writer::Writer,
 };
 
-/// How many appends queue at most; further ones wait before they hand anything over.
-const QUEUE: usize = 1_024;
 /// How long connecting may take, for each address of the server.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long a notice of our own may take that shows that the connection keeps its session.
@@ -114,12 +113,9 @@ impl PostgresBuilder {
         let row = session.client.query_one("SELECT last, clock FROM log", &[]).await.map_err(OpenError::server)?;
         let number = |index| u64::try_from(row.get::<_, i64>(index)).unwrap_or_default();
         let log = Arc::new(Log::new(access.clone(), self.settings.clone(), number(0), number(1)));
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        let tasks = vec![
-            tokio::spawn(writer::write(Arc::downgrade(&log), access, queue)).abort_handle(),
-            tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle(),
-        ];
-        Ok(Postgres { handle: Arc::new(Handle { builder: self, log, jobs, tasks }) })
+        let (appends, committing) = GroupCommit::start(Writer::new(Arc::downgrade(&log), access));
+        let tasks = vec![committing, tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle()];
+        Ok(Postgres { handle: Arc::new(Handle { builder: self, log, appends, tasks }) })
     }
 
     fn access(&self) -> Result<Access, OpenError> {

@@ -14,8 +14,8 @@
 //! |---|---|
 //! | `builder`, `schema`, `error` | settings, opening and what is refused then; the tables and functions; what can go wrong |
 //! | `session`, `tls` | a connection with its prepared statements; encryption |
-//! | `writer` | group commit |
-//! | `listener`, `tail` | how a handle learns that the log has grown; following the log |
+//! | `writer` | appends, a group of them in one call |
+//! | `listener` | how a handle learns that the log has grown |
 //! | `log`, `metadata` | reading, trimming; the map beside the log |
 //!
 //! The README says what is guaranteed after which fault, what is refused when a log is opened, and how to back it up.
@@ -28,17 +28,10 @@ mod log;
 mod metadata;
 mod schema;
 mod session;
-mod tail;
 mod tls;
 mod writer;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 pub use builder::PostgresBuilder;
@@ -46,18 +39,14 @@ pub use error::{OpenError, OpenErrorKind};
 use log::Log;
 use tidings::{
     engine::{
-        AppendError, Bounds, Engine, EngineError, Limit, Limits, Location, Metadata, ReadError, Receipt, RoutingKey,
-        Tail, Trim,
+        AppendError, Bounds, Engine, EngineError, GroupCommit, Limit, Limits, Location, Metadata, ReadError, Receipt,
+        RoutingKey, Tail, Trim, paged_tail,
     },
     record::{Entry, Record},
 };
 use tidings_protocol::Cursor;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::AbortHandle,
-    time::{Instant, timeout},
-};
-use writer::{Job, Late, Stored};
+use tokio::task::AbortHandle;
+use writer::Writer;
 
 /// A log in one schema of a PostgreSQL database. Any number of handles, in one process or on many machines, may use one log at the same
 /// time; clones are one handle.
@@ -69,7 +58,7 @@ pub struct Postgres {
 struct Handle {
     builder: PostgresBuilder,
     log: Arc<Log>,
-    jobs: mpsc::Sender<Job>,
+    appends: GroupCommit<Writer>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -127,33 +116,11 @@ impl Postgres {
 #[async_trait]
 impl Engine for Postgres {
     async fn append(&self, entries: Vec<Arc<Entry>>, deadline: Duration) -> Result<Vec<Receipt>, AppendError> {
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let began = Instant::now();
-        let until = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(1 << 30));
-        // Here and not in the writer, whose time everybody shares.
-        let entries = entries.iter().map(|entry| Stored::from(&**entry)).collect();
-        let claimed = Arc::new(AtomicBool::new(false));
-        let (reply, answer) = oneshot::channel();
-        let job = Job { entries, deadline: until, claimed: claimed.clone(), reply };
-        let outcome = tokio::time::timeout_at(until, async {
-            self.handle.jobs.send(job).await.ok()?;
-            answer.await.ok()
-        });
-        match outcome.await {
-            Ok(Some(outcome)) => outcome,
-            // Whoever is first decides: what the writer has not sent it never will.
-            failed => {
-                let is_certain = !claimed.swap(true, Ordering::AcqRel);
-                let source = if failed.is_err() { Late.into() } else { log::closed().0 };
-                Err(if is_certain { AppendError::Refused(source) } else { AppendError::Unknown(source) })
-            }
-        }
+        self.handle.appends.append(&entries, deadline).await
     }
 
     fn tail(&self, after: Cursor) -> Tail {
-        tail::tail(&self.handle.log, after)
+        paged_tail(&self.handle.log, after)
     }
 
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
@@ -185,16 +152,12 @@ impl Engine for Postgres {
     }
 
     fn limits(&self) -> Limits {
-        Limits::default().batch(writer::GROUP_ENTRIES).entry_bytes(writer::GROUP_BYTES)
+        GroupCommit::<Writer>::limits()
     }
 
     async fn close(&self) {
         // What was handed over before is finished, as far as the server lets it be.
-        let (reply, answer) = oneshot::channel();
-        let last = Job { entries: Vec::new(), deadline: Instant::now(), claimed: Arc::default(), reply };
-        if self.handle.jobs.send(last).await.is_ok() {
-            let _ = timeout(log::DEADLINE, answer).await;
-        }
+        self.handle.appends.finish(log::DEADLINE).await;
         self.handle.end();
         self.handle.log.disconnect().await;
     }

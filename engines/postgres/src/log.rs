@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::Mutex;
 use tidings::{
-    engine::{AgeClock, Bounds, EngineError, Limit, Location, ReadError, RoutingKey, Trim},
+    engine::{AgeClock, Bounds, EngineError, Limit, Location, Pages, ReadError, RoutingKey, Trim},
     record::{Entry, Record},
 };
 use tidings_protocol::Cursor;
@@ -87,6 +87,16 @@ fn location(epoch: u32, first: u64, last: u64, tag: Option<u32>, cursor: Cursor)
         None => Location::Forgotten,
         Some(_) if cursor.seq < first - 1 => Location::Trimmed,
         Some(_) => Location::Held,
+    }
+}
+
+impl Pages for Log {
+    fn grown(&self) -> watch::Receiver<u64> {
+        self.grown.subscribe()
+    }
+
+    async fn tail_page(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
+        self.page(after, limit, TAIL_DEADLINE).await
     }
 }
 

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use redis::{Client, ConnectionAddr, IntoConnectionInfo};
-use tidings::engine::{Retention, Source};
-use tokio::{sync::mpsc, time::timeout};
+use tidings::engine::{GroupCommit, Retention, Source};
+use tokio::time::timeout;
 
 use crate::{
     Handle, Redis,
@@ -13,13 +13,11 @@ use crate::{
     listener,
     log::Log,
     peers::Reach,
-    writer,
+    writer::Writer,
 };
 
 /// The version of what the keys hold.
 pub(crate) const VERSION: u32 = 1;
-/// How many appends queue at most; further ones wait before they hand anything over.
-const QUEUE: usize = 1_024;
 /// How long the looks at a server may take, when it is opened.
 const OPENING: Duration = Duration::from_secs(10);
 
@@ -120,12 +118,9 @@ impl RedisBuilder {
             return Err(OpenError::new(OpenErrorKind::Newer, Source::from(found)));
         }
         let reach = Arc::new(Reach::new(log.client.clone(), &self.settings.name));
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        let tasks = vec![
-            tokio::spawn(writer::write(Arc::downgrade(&log), queue)).abort_handle(),
-            tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle(),
-        ];
-        Ok(Redis { handle: Arc::new(Handle { builder: self, log, reach, jobs, tasks }) })
+        let (appends, committing) = GroupCommit::start(Writer::new(Arc::downgrade(&log)));
+        let tasks = vec![committing, tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle()];
+        Ok(Redis { handle: Arc::new(Handle { builder: self, log, reach, appends, tasks }) })
     }
 
     fn client(&self) -> Result<Client, OpenError> {

@@ -14,8 +14,8 @@
 //! |---|---|
 //! | `builder`, `error` | settings, opening and what is refused then; what can go wrong |
 //! | `link` | a connection that is made when it is needed, and the scripts |
-//! | `writer` | group commit |
-//! | `listener`, `tail` | how a handle learns that the log has grown; following the log |
+//! | `writer` | appends, a group of them in one call |
+//! | `listener` | how a handle learns that the log has grown |
 //! | `peers`, `sealed` | how hubs reach each other; messages that only one handle can read |
 //! | `log`, `metadata` | reading, trimming; the map beside the log |
 //!
@@ -31,16 +31,9 @@ mod log;
 mod metadata;
 mod peers;
 mod sealed;
-mod tail;
 mod writer;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 pub use builder::RedisBuilder;
@@ -49,19 +42,15 @@ use log::Log;
 use peers::Reach;
 use tidings::{
     engine::{
-        AppendError, Bounds, Engine, EngineError, Limit, Limits, Location, Metadata, ReadError, Receipt, RoutingKey,
-        Tail, Trim,
+        AppendError, Bounds, Engine, EngineError, GroupCommit, Limit, Limits, Location, Metadata, ReadError, Receipt,
+        RoutingKey, Tail, Trim, paged_tail,
     },
     peers::Peers,
     record::{Entry, Record},
 };
 use tidings_protocol::Cursor;
-use tokio::{
-    sync::{mpsc, oneshot},
-    task::AbortHandle,
-    time::{Instant, timeout},
-};
-use writer::{Job, Late, Stored};
+use tokio::task::AbortHandle;
+use writer::Writer;
 
 /// A log in a few keys of a Redis server. Any number of handles, in one process or on many machines, may use one log at the same time;
 /// clones are one handle.
@@ -74,7 +63,7 @@ struct Handle {
     builder: RedisBuilder,
     log: Arc<Log>,
     reach: Arc<Reach>,
-    jobs: mpsc::Sender<Job>,
+    appends: GroupCommit<Writer>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -130,33 +119,11 @@ impl Redis {
 #[async_trait]
 impl Engine for Redis {
     async fn append(&self, entries: Vec<Arc<Entry>>, deadline: Duration) -> Result<Vec<Receipt>, AppendError> {
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let began = Instant::now();
-        let until = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(1 << 30));
-        // Here and not in the writer, whose time everybody shares.
-        let entries = entries.iter().map(|entry| Stored::from(&**entry)).collect();
-        let claimed = Arc::new(AtomicBool::new(false));
-        let (reply, answer) = oneshot::channel();
-        let job = Job { entries, deadline: until, claimed: claimed.clone(), reply };
-        let outcome = tokio::time::timeout_at(until, async {
-            self.handle.jobs.send(job).await.ok()?;
-            answer.await.ok()
-        });
-        match outcome.await {
-            Ok(Some(outcome)) => outcome,
-            // Whoever is first decides: what the writer has not sent it never will.
-            failed => {
-                let is_certain = !claimed.swap(true, Ordering::AcqRel);
-                let source = if failed.is_err() { Late.into() } else { log::closed().0 };
-                Err(if is_certain { AppendError::Refused(source) } else { AppendError::Unknown(source) })
-            }
-        }
+        self.handle.appends.append(&entries, deadline).await
     }
 
     fn tail(&self, after: Cursor) -> Tail {
-        tail::tail(&self.handle.log, after)
+        paged_tail(&self.handle.log, after)
     }
 
     async fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
@@ -192,16 +159,12 @@ impl Engine for Redis {
     }
 
     fn limits(&self) -> Limits {
-        Limits::default().batch(writer::GROUP_ENTRIES).entry_bytes(writer::GROUP_BYTES)
+        GroupCommit::<Writer>::limits()
     }
 
     async fn close(&self) {
         // What was handed over before is finished, as far as the server lets it be.
-        let (reply, answer) = oneshot::channel();
-        let last = Job { entries: Vec::new(), deadline: Instant::now(), claimed: Arc::default(), reply };
-        if self.handle.jobs.send(last).await.is_ok() {
-            let _ = timeout(log::DEADLINE, answer).await;
-        }
+        self.handle.appends.finish(log::DEADLINE).await;
         self.handle.end();
         self.handle.log.disconnect().await;
     }

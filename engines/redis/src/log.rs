@@ -11,7 +11,7 @@ use std::{
 use parking_lot::Mutex;
 use redis::{Client, FromRedisValue, ScriptInvocation};
 use tidings::{
-    engine::{AgeClock, Bounds, EngineError, Limit, Location, ReadError, RoutingKey, Trim},
+    engine::{AgeClock, Bounds, EngineError, Limit, Location, Pages, ReadError, RoutingKey, Trim},
     record::{Entry, Record},
 };
 use tidings_protocol::Cursor;
@@ -106,6 +106,16 @@ fn location(log: &Bounds, tag: Option<u32>, cursor: Cursor) -> Location {
         None => Location::Forgotten,
         Some(_) if cursor.seq < log.first - 1 => Location::Trimmed,
         Some(_) => Location::Held,
+    }
+}
+
+impl Pages for Log {
+    fn grown(&self) -> watch::Receiver<u64> {
+        self.grown.subscribe()
+    }
+
+    async fn tail_page(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
+        self.page(after, limit, TAIL_DEADLINE).await
     }
 }
 
