@@ -1,5 +1,8 @@
 // From source and the built Wasm client to `dist/`: the client, its engine, both in one, and the bindings, each as ESM and CommonJS,
-// each with its types.
+// each with its types and source map. What throws and warns has an ESM of its own in `dist/development`, which bundlers and Node take under
+// the condition `development`: it alone explains errors and warns, so that no page carries those texts to its users.
+//
+// Code is left readable, for an application's bundler minifies it. `inline.js` is minified, since pages load it as it is.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -30,10 +33,10 @@ const shrunkGlue = {
 const INLINED = 'TIDINGS_WASM'
 const text = packed(bytes)
 const entries = [
-  { entry: 'index' },
+  { entry: 'index', explains: true },
   // Loaded by the one before.
   { entry: 'engine', wasm: text },
-  { entry: 'inline', wasm: text },
+  { entry: 'inline', wasm: text, explains: true },
   // These are given a client, so they bring none.
   { entry: 'react' },
   { entry: 'vue' },
@@ -42,43 +45,48 @@ const entries = [
   { entry: 'offline' },
 ]
 /** How the engine is reached: by `import()`, or by a `require` when it is needed; from the one file, at once. */
-const chunk = (entry, ext) => ({
+const chunk = (entry, path) => ({
   name: 'chunk',
   setup({ onResolve }) {
-    onResolve({ filter: /^\.\/engine\.ts$/ }, ({ kind }) => (kind === 'dynamic-import' ? { path: `./engine.${ext}`, external: true } : undefined))
+    onResolve({ filter: /^\.\/engine\.ts$/ }, ({ kind }) => (kind === 'dynamic-import' ? { path, external: true } : undefined))
     if (entry === 'inline') onResolve({ filter: /^\.\/chunk\.ts$/ }, () => ({ path: join(here, 'src/chunk-inline.ts') }))
   },
 })
-/** A script that is asked for again has a URL that no bundler knows. esbuild leaves out the comments that say so. */
-function tellBundlers(file) {
-  const text = readFileSync(file, 'utf8')
-  const told = text.replace(/\bimport\((?=`)/, 'import(/*webpackIgnore:true*//*@vite-ignore*/')
-  if (told === text) throw new Error(`${file} does not import what its URL says`)
-  writeFileSync(file, told)
+/** A script that is asked for again has a URL that no bundler knows, so a comment in the code has to say that it is none of theirs. */
+function checkRetry(file) {
+  if (/\bimport\(\s*\/\* webpackIgnore: true \*\/\s*\/\* @vite-ignore \*\//.test(readFileSync(file, 'utf8'))) return
+  throw new Error(`${file} lacks the comments that keep bundlers from the URL of a chunk that is asked for again`)
 }
 const { peerDependencies } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'))
-for (const { entry, wasm = '' } of entries) {
-  for (const [format, ext] of [['esm', 'js'], ['cjs', 'cjs']]) {
+for (const { entry, wasm = '', explains = false } of entries) {
+  // Tests and servers load CommonJS, where size counts for little: so it explains, too.
+  const outputs = [
+    { format: 'esm', file: `${entry}.js`, engine: './engine.js', development: false },
+    { format: 'cjs', file: `${entry}.cjs`, engine: './engine.cjs', development: true },
+  ]
+  if (explains) outputs.push({ format: 'esm', file: `development/${entry}.js`, engine: '../engine.js', development: true })
+  for (const { format, file, engine, development } of outputs) {
     await build({
       absWorkingDir: here,
       entryPoints: [`src/${entry}.ts`],
-      outfile: join(dist, `${entry}.${ext}`),
+      outfile: join(dist, file),
       bundle: true,
       external: Object.keys(peerDependencies),
       format,
       // The oldest browsers that the README names.
       target: ['chrome96', 'firefox90', 'safari15'],
-      minify: true,
+      minify: file === 'inline.js',
+      sourcemap: true,
       legalComments: 'none',
       // The text of the Wasm stands at the end, where gzip, which writes thousands of bytes with the same code, writes little else
       // with that of a text like no other.
-      define: { WASM: wasm ? INLINED : '""', UNPACKER: JSON.stringify(unpacker()), RETRIES: String(format === 'esm') },
+      define: { WASM: wasm ? INLINED : '""', UNPACKER: JSON.stringify(unpacker()), RETRIES: String(format === 'esm'), DEVELOPMENT: String(development) },
       // `import()` fails in Jest.
       supported: { 'dynamic-import': format === 'esm' },
       footer: wasm ? { js: `var ${INLINED}=${JSON.stringify(wasm)};` } : {},
-      plugins: [shrunkGlue, chunk(entry, ext)],
+      plugins: [shrunkGlue, chunk(entry, engine)],
     })
-    if (entry === 'index' && format === 'esm') tellBundlers(join(dist, `${entry}.${ext}`))
+    if (entry === 'index' && format === 'esm') checkRetry(join(dist, file))
   }
 }
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')

@@ -1,7 +1,9 @@
-// What a browser loads: raw, gzip and brotli, and of what the Wasm is made. Fails above the budget.
+// What a browser loads, minified as an application's bundler does it: raw, gzip and brotli, and of what the Wasm is made. Fails above the
+// budget.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
+import { transformSync } from 'esbuild'
 import { trapping } from './shrink.mjs'
 import { sizeByCrate } from './size-by-crate.mjs'
 
@@ -10,14 +12,15 @@ import { sizeByCrate } from './size-by-crate.mjs'
  * is what is reached, so that nothing grows unseen. (48.7 before a tab's stream could be another tab's: frames are written for it as well.)
  */
 const FIRST_BUDGET = 5
-const BUDGET = 54.8
+const BUDGET = 54.2
 /** KB of gzip of what a binding adds. */
 const BINDING_BUDGET = 1.5
 
 const kb = (bytes) => (bytes / 1000).toFixed(1).padStart(7)
 console.log(`${'KB'.padEnd(14)}    raw   gzip brotli`)
 const weigh = (name) => {
-  const bytes = readFileSync(join(import.meta.dirname, 'dist', name))
+  const code = readFileSync(join(import.meta.dirname, 'dist', name), 'utf8').replace(/\n\/\/# sourceMappingURL=.*\n?$/, '')
+  const bytes = Buffer.from(transformSync(code, { minify: true, format: 'esm', legalComments: 'none', target: ['chrome96', 'firefox90', 'safari15'] }).code)
   const gzip = gzipSync(bytes, { level: 9 }).length
   console.log(name.padEnd(12), kb(bytes.length), kb(gzip), kb(brotliCompressSync(bytes).length))
   return gzip

@@ -9,7 +9,7 @@ const page = '{src,test}/**/*.page.test.{ts,tsx}'
 
 export default defineConfig({
   // The sources see the real Wasm where the build would have put it.
-  define: { WASM: JSON.stringify(packedWasm()), UNPACKER: JSON.stringify(unpacker()), RETRIES: 'true' },
+  define: { WASM: JSON.stringify(packedWasm()), UNPACKER: JSON.stringify(unpacker()), RETRIES: 'true', DEVELOPMENT: 'true' },
   plugins: [
     svelte({ configFile: false }),
     vue(),

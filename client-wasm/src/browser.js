@@ -170,7 +170,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     // Not by the client's own clock, which may be hours ahead.
     const wait = delay(headers.get('retry-after'), headers.get('date'))
     // What serves the page answers to any address with it, as development servers do: then our server is elsewhere.
-    const page = ok && /^text\/html\b/.test(headers.get('content-type')) && { code: 'notFound', detail: `${url.split('?')[0]} answers with a web page` }
+    const page = ok && /^text\/html *(;|$)/i.test(headers.get('content-type')) && { code: 'notFound', detail: `${url.split('?')[0]} answers with a web page` }
     // A proxy's page, say, is no JSON: then the status has to do.
     return lines({ ...page, ...object(await response.text()), status, retryAfterMs: wait }, ANSWERED)
   }
@@ -180,7 +180,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     const { signal } = own
     const response = await request(url, { signal }, { accept: 'text/event-stream' }).catch(() => undefined)
     if (source !== own) return
-    if (response?.status !== 200 || !/^text\/event-stream\b/.test(response.headers.get('content-type'))) {
+    if (response?.status !== 200 || !/^text\/event-stream *(;|$)/i.test(response.headers.get('content-type'))) {
       const text = response && (await summary(response).catch(() => undefined))
       if (source === own) tell(REFUSED, 0, text)
       return

@@ -1,5 +1,5 @@
 import { Tidings } from './client.ts'
-import { TidingsError } from './errors.ts'
+import { failure } from './failures.ts'
 import type { TidingsOptions } from './types.ts'
 
 let options: TidingsOptions = {}
@@ -22,7 +22,7 @@ export function getTidings(): Tidings {
  */
 export function configureTidings(chosen: TidingsOptions): void {
   if (app && text(chosen) === text(options)) return app.adopt(chosen)
-  if (app) throw new TidingsError('alreadyConfigured', { remedy: 'call configureTidings() before the first getTidings()' })
+  if (app) throw failure('alreadyConfigured')
   options = chosen
 }
 

@@ -1,8 +1,8 @@
 /** What the bindings of all frameworks share. They know no framework, and load no client: that comes from the application. */
 import type { ChannelOptions, Handlers, HandlersByType } from './channels.ts'
 import type { maps, TidingsClient } from './contract.ts'
-import { TidingsError, type TidingsErrorCode } from './errors.ts'
-import type { ConnectionSnapshot, GapHandler, Member, Presence, Stop, TidingsEvent, Verb } from './types.ts'
+import { TidingsError } from './errors.ts'
+import type { ConnectionSnapshot, GapHandler, Member, Presence, ReadyOptions, Stop, SubscriptionState, TidingsEvent, Verb } from './types.ts'
 
 /** A client of whatever types: what is said of them is checked at the hooks. */
 export interface AnyTidings extends Omit<TidingsClient, 'subscribe' | 'on' | 'presence' | typeof maps> {
@@ -13,6 +13,9 @@ export interface AnyTidings extends Omit<TidingsClient, 'subscribe' | 'on' | 'pr
 
 /** The connection as a server renders it, and as the browser has to render it once more to take that over. */
 export const IDLE: ConnectionSnapshot = { state: 'idle', attempt: 0 }
+
+/** Where a subscription stands of which the server has said nothing yet. */
+export const standing = (channel: string | null): SubscriptionState => ({ status: channel === null ? 'paused' : 'pending', error: undefined })
 
 /** The error of a hook that finds no client. */
 export function noProvider(remedy: string): TidingsError {
@@ -26,6 +29,8 @@ export interface Wanted extends ChannelOptions {
   handler?: Handlers<TidingsEvent>
   /** With `presence`, in place of a handler: who is there. */
   seen?: (here: readonly Member[]) => void
+  /** Where it stands, whenever that changes. */
+  stands?: (state: SubscriptionState) => void
   /** The user has logged out: what is shown is not the next one's. */
   forget?: () => void
 }
@@ -77,29 +82,33 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
     if (typeof handler === 'function') handler(event)
     else if (handler && Object.hasOwn(handler, event.type)) handler[event.type]?.(event)
   }
-  const onRefused = (code: TidingsErrorCode): void => wanted().onRefused?.(code)
   const forget = (): void => wanted().forget?.()
+  const options: ReadyOptions = {
+    onReady: () => wanted().onReady?.(),
+    onStatus: (status, error) => {
+      const { channel: still, stands, onRefused } = wanted()
+      if (still !== channel) return
+      stands?.({ status, error })
+      // Else it is about the connection.
+      if (error?.channel === channel) onRefused?.(error.code)
+    },
+  }
   return lasting(tidings, (first) => {
     if (verb === 'presence') {
-      return tidings.presence(channel, ({ here }: Presence) => {
+      const seen = ({ here }: Presence): void => {
         if (wanted().channel === channel) wanted().seen?.(here)
-      })
+      }
+      return tidings.presence(channel, seen, options)
     }
-    if (verb === 'on') return tidings.on(channel, handle)
+    if (verb === 'on') return tidings.on(channel, handle, options)
     const place = heard.get(channel)
     // Another cursor is that of other data, which holds what was heard before it. And after a `reset()` none is ours.
     const from = !first ? undefined : since !== undefined && place?.since === since ? place.cursor : since
-    const stop = tidings.subscribe(channel, handle, {
+    return tidings.subscribe(channel, handle, {
       ...(from !== undefined && { since: from }),
       onGap: (...gap: Parameters<GapHandler>) => wanted().onGap?.(...gap),
-      onReady: () => wanted().onReady?.(),
-      onRevoked: onRefused,
+      ...options,
     })
-    stop.ready.catch((error: TidingsError) => {
-      // Else it is about the connection, or we have ended it.
-      if (error.channel === channel && error.code !== 'stopped') onRefused(error.code)
-    })
-    return stop
   }, forget)
 }
 

@@ -1,5 +1,5 @@
 import type { TidingsErrorCode } from './errors.ts'
-import type { EventHandler, GapHandler, ReadyOptions, Stop, SubscribeOptions, TidingsEvent } from './types.ts'
+import type { EventHandler, GapHandler, Member, ReadyOptions, Stop, SubscribeOptions, SubscriptionState, TidingsEvent } from './types.ts'
 
 /**
  * Where an application registers the type of each of its channels, which `subscribe` hears, and of each of its labels, under which
@@ -107,5 +107,14 @@ export interface ChannelOptions {
   onRefused?: ((code: TidingsErrorCode) => void) | undefined
 }
 
-/** What `useLatest` keeps. */
-export type LatestOn<C, Asked extends string> = EventOn<C, Asked> | undefined
+/** What `useLatest` returns. */
+export interface Latest<E extends TidingsEvent> extends SubscriptionState {
+  /** The last event that the channel brought while the component listened to it; `undefined` before the first. */
+  readonly event: E | undefined
+}
+
+/** What `usePresence` returns. */
+export interface PresenceState extends SubscriptionState {
+  /** Everyone who is there; `undefined` until it is known. */
+  readonly here: readonly Member[] | undefined
+}

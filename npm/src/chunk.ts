@@ -1,5 +1,5 @@
 /** Loads the engine, a chunk of its own. */
-import { failure, learnRemedies } from './failures.ts'
+import { failure } from './failures.ts'
 
 export type Chunk = typeof import('./engine.ts')
 
@@ -13,20 +13,13 @@ let failures = 0
 
 /** Resolves when it is there. Rejects with a {@link TidingsError} `chunkFailed`; the next call tries again. */
 export function loadChunk(): Promise<Chunk> {
-  return (loading ??= bring().then(
-    (chunk) => {
-      learnRemedies(chunk.remedyOf)
-      return chunk
-    },
-    (cause: unknown) => {
-      loading = undefined
-      failures++
-      // Chromium and Firefox say which script it was; and a browser that keeps the failure (Firefox does) would never ask for it again.
-      url ??= /https?:\/\/[^\s'"]+/.exec(String(cause))?.[0]
-      const remedy = "nothing while it is tried again; else serve the package's chunk, and allow it in script-src"
-      throw failure('chunkFailed', { detail: String(cause), remedy, cause })
-    },
-  ))
+  return (loading ??= bring().catch((cause: unknown) => {
+    loading = undefined
+    failures++
+    // Chromium and Firefox say which script it was; and a browser that keeps the failure (Firefox does) would never ask for it again.
+    url ??= /https?:\/\/[^\s'"]+/.exec(String(cause))?.[0]
+    throw failure('chunkFailed', { detail: String(cause), cause })
+  }))
 }
 
 const bring = (): Promise<Chunk> =>

@@ -26,6 +26,10 @@ import type {
   TidingsRequestInit,
   Verb,
 } from './types.ts'
+import { begins, ends, listens } from './warnings.ts'
+
+/** Whether this is the development build, which explains and warns. By the build. */
+declare const DEVELOPMENT: boolean
 
 /** Without these no engine can be made. */
 const NEEDED = ['TextEncoder', 'TextDecoder', 'MessageChannel', 'WebAssembly']
@@ -101,8 +105,8 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
    *
    * @returns a function that ends it
    */
-  readonly on = ((label: string, handler: EventHandler, { onReady }: ReadyOptions = {}) =>
-    this.#listen('on', label, handler, present({ onReady }))) as On<L>
+  readonly on = ((label: string, handler: EventHandler, { onReady, onStatus }: ReadyOptions = {}) =>
+    this.#listen('on', label, handler, { onReady, onStatus })) as On<L>
 
   /**
    * Tells who is online on a channel: at first everyone who is there, and then who comes and who goes. Of a pattern
@@ -113,8 +117,8 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
    *
    * @returns a function that ends it
    */
-  readonly presence = (channel: ChannelOf<C>, handler: PresenceHandler): Stop =>
-    this.#listen('presence', channel, handler as never, {})
+  readonly presence = (channel: ChannelOf<C>, handler: PresenceHandler, { onReady, onStatus }: ReadyOptions = {}): Stop =>
+    this.#listen('presence', channel, handler as never, { onReady, onStatus })
 
   /** Where the connection stands. */
   get state(): ConnectionState {
@@ -202,6 +206,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
   readonly disconnect = (): void => {
     this.#asked = false
     this.#off = true
+    if (DEVELOPMENT) ends(this)
     if (this.#call(({ client }) => client.disconnect())) return
     this.#leave()
     this.#show({ state: 'closed', attempt: 0 })
@@ -214,6 +219,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
   readonly reset = (): void => {
     const engine = this.#engine
     this.#leave()
+    if (DEVELOPMENT) ends(this)
     if (engine && !engine.guard.ended) {
       // What it tells is nobody's any more.
       engine.client.disconnect()
@@ -258,6 +264,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     }
     const listener = new Listener(host, verb, channel, handler, options)
     this.#listeners.add(listener)
+    if (DEVELOPMENT) listens(channel, [...this.#listeners].filter((one) => one.channel === channel).length)
     if (this.#failure) listener.fail(this.#failure)
     // Our caller may be in the midst of rendering, so nobody is told anything before it is through.
     else if (!this.#call((engine) => listener.begin(engine))) queueMicrotask(() => this.#use())
@@ -287,6 +294,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
   async #start(): Promise<void> {
     const run = ++this.#run
     this.#retry = undefined
+    if (DEVELOPMENT) begins(this, this.#options.url ?? '/api/events')
     this.#show({ state: 'connecting', attempt: this.#failures })
     try {
       const [chunk, deviceId] = await this.#load()
@@ -309,8 +317,8 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
   #load(): Promise<[chunk: Chunk, deviceId: string]> {
     const missing = NEEDED.find((name) => (globalThis as Record<string, unknown>)[name] === undefined)
     if (missing) {
-      const remedy = `give this environment a ${missing}; docs/runtimes.md says how`
-      return Promise.reject(failure('unsupported', { detail: `there is no ${missing} here`, remedy }))
+      const detail = `there is no ${missing} here`
+      return Promise.reject(failure('unsupported', { detail, ...(DEVELOPMENT && { remedy: `give this environment a ${missing}; docs/runtimes.md says how` }) }))
     }
     const chunk = loadChunk().then((chunk) => chunk.compile().then(() => chunk))
     return Promise.all([chunk, this.#options.deviceId ?? this.#agree()])

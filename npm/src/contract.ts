@@ -6,6 +6,7 @@ import type {
   GapHandler,
   IdentityHeaders,
   PresenceHandler,
+  ReadyOptions,
   Stop,
   TidingsRequestInit,
 } from './types.ts'
@@ -27,7 +28,7 @@ export interface TidingsClient<C extends object = RegisteredChannels, L extends 
   /** See {@link Tidings.on}. */
   readonly on: On<L>
   /** See {@link Tidings.presence}. */
-  readonly presence: (channel: ChannelOf<C>, handler: PresenceHandler) => Stop
+  readonly presence: (channel: ChannelOf<C>, handler: PresenceHandler, options?: ReadyOptions) => Stop
   /** Where the connection stands. */
   readonly state: ConnectionState
   /** The server's name for the stream, while `open`. */

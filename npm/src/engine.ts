@@ -11,7 +11,6 @@ import { Guard } from './guard.ts'
 import { roster } from './presence.ts'
 import { unpack } from './unpack.js'
 
-export { remedyOf } from './remedies.ts'
 export type { ClientOptions as EngineOptions, ErrorReport } from '../../client-wasm/pkg/tidings_client.js'
 
 declare module '../../client-wasm/pkg/tidings_client.js' {
@@ -51,7 +50,6 @@ export function compile(): Promise<WebAssembly.Module> {
 }
 
 async function compiled(): Promise<WebAssembly.Module> {
-  if (typeof WebAssembly !== 'object') throw coded('wasmBlocked', 'this browser has WebAssembly switched off')
   return WebAssembly.compile(unpack(UNPACKER, WASM))
 }
 

@@ -2,10 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { fixture } from '../test/fixtures.ts'
 import { SERVER_CODES } from './errors.ts'
-import { failure, learnRemedies } from './failures.ts'
-import { remedyOf } from './remedies.ts'
-
-learnRemedies(remedyOf)
+import { failure } from './failures.ts'
 
 const words = fixture<{ rejectCodes: string[]; closingReasons: string[] }>('words')
 const problems = fixture<{ code: string }[]>('problems')
@@ -26,7 +23,7 @@ test('the page on errors says of every code what to do', () => {
 })
 
 // Those are thrown by what knows better, with a remedy of its own.
-const apart = ['noProvider', 'alreadyConfigured', 'noOfflineQueue', 'userUnknown']
+const apart = ['noProvider', 'userUnknown']
 
 test.each(explained.filter((code) => !apart.includes(code)))('%s carries its remedy, and no link', (code) => {
   const { message, remedy } = failure(code)

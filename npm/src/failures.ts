@@ -1,17 +1,14 @@
-/** The client's errors, each with its remedy as soon as the engine, which knows them, has loaded. */
+/** The client's errors, each with its remedy in the development build. */
 import { TidingsError, type TidingsErrorCode, type TidingsErrorDetails } from './errors.ts'
 import { present } from './present.ts'
+import { remedyOf } from './remedies.ts'
 
-let remedyOf: (code: string) => string | undefined = () => undefined
-
-/** The engine is there. */
-export function learnRemedies(known: typeof remedyOf): void {
-  remedyOf = known
-}
+/** Whether this is the development build, which explains and warns. By the build. */
+declare const DEVELOPMENT: boolean
 
 /** An error of the client's. */
 export function failure(code: TidingsErrorCode, details: TidingsErrorDetails = {}): TidingsError {
-  return new TidingsError(code, { ...present({ remedy: remedyOf(code) }), ...details })
+  return new TidingsError(code, DEVELOPMENT ? { ...present({ remedy: remedyOf(code) }), ...details } : details)
 }
 
 /** What the engine throws is an `Error` with a `code`. */

@@ -1,4 +1,4 @@
-import { TidingsError } from './errors.ts'
+import { failure } from './failures.ts'
 import type { FetchInput, FetchRequest, FetchResponse } from './platform.ts'
 import type { IdentityHeaders, TidingsRequestInit } from './types.ts'
 
@@ -20,7 +20,7 @@ export async function identifiedFetch(
     init.headers = headers
   }
   if (offline !== 'queue') return fetch(input, init)
-  if (!sender) throw new TidingsError('noOfflineQueue', { remedy: 'call queueOffline(tidings) of tidings/offline where the app starts' })
+  if (!sender) throw failure('noOfflineQueue')
   const request = new Request(input, init)
   return ['GET', 'HEAD'].includes(request.method) ? fetch(request) : sender(request)
 }

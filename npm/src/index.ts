@@ -39,6 +39,8 @@ export type {
   ReconnectOptions,
   Stop,
   SubscribeOptions,
+  SubscriptionState,
+  SubscriptionStatus,
   TidingsEvent,
   TidingsOptions,
   TidingsRequestInit,

@@ -30,6 +30,8 @@ export class Listener {
   #stopped = false
   /** The server has confirmed it. */
   #confirmed = false
+  /** The server gives it at present. */
+  #active = false
   /**
    * It has heard everything up to this cursor. Kept before the handler is called, so that whatever befalls the engine then, the next
    * one begins just behind.
@@ -77,6 +79,8 @@ export class Listener {
   /** It will not become ready, unless it has. */
   fail(error: TidingsError): void {
     this.#reject(error)
+    // Not from inside the call that brought us here, as `ready`.
+    queueMicrotask(() => this.#confirmed || this.#stopped || this.#options.onStatus?.('failed', error))
   }
 
   /** Listens by this engine, from where it stands. */
@@ -128,12 +132,15 @@ export class Listener {
 
   #settled(code: string | undefined, cursor: string): void {
     const { channel } = this
-    const { onReady, onRevoked } = this.#options
+    const { onReady, onRevoked, onStatus } = this.#options
+    const failed = (code: string): TidingsError => failure(code, { detail: this.#detail, channel })
     if (code && this.#confirmed) {
       this.#host.log(`revoked ${channel}`)
-      return onRevoked?.(code)
+      this.#active = false
+      onRevoked?.(code)
+      return onStatus?.('failed', failed(code))
     }
-    if (code) return this.fail(failure(code, { detail: this.#detail, channel }))
+    if (code) return this.fail(failed(code))
     this.#host.log(`${{ on: 'hearing', presence: 'seeing', subscribe: 'subscribed' }[this.verb]} ${channel}`)
     if (cursor && (this.floor === undefined || isAfter(cursor, this.floor))) this.floor = cursor
     this.#resolve()
@@ -147,6 +154,9 @@ export class Listener {
       this.#options.onGap?.(channels, 'internal', addressed)
       this.#host.gap(channels, 'internal', addressed)
     }
+    const again = this.#active
+    this.#active = true
+    if (!again) onStatus?.('active')
     if (first) onReady?.()
   }
 }

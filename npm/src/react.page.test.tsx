@@ -39,8 +39,9 @@ const Hear: FunctionComponent<{ channel: string | null; heard: (payload: unknown
 
 describe('usePresence', () => {
   const Who: FunctionComponent<{ channel: string | null }> = ({ channel }) => {
-    const members = usePresence(channel)
-    return members === undefined ? 'unknown' : members.map(({ userId }) => userId).join(' ') || 'nobody'
+    const { here, status, error } = usePresence(channel)
+    if (status === 'failed') return `${status}: ${error?.code}`
+    return here === undefined ? 'unknown' : here.map(({ userId }) => userId).join(' ') || 'nobody'
   }
   const told = (data: object): Promise<void> => act(async () => browser.stream.frame('presence', data))
   const [ana, bob] = ['ana', 'bob'].map((userId) => ({ userId, deviceId: null }))
@@ -80,7 +81,7 @@ describe('usePresence of another channel', () => {
   test('is unknown from its first rendering on', async () => {
     const shown: string[] = []
     const Who: FunctionComponent<{ channel: string }> = ({ channel }) => {
-      shown.push(`${channel}: ${usePresence(channel)?.map(({ userId }) => userId).join(' ') ?? 'unknown'}`)
+      shown.push(`${channel}: ${usePresence(channel).here?.map(({ userId }) => userId).join(' ') ?? 'unknown'}`)
       return null
     }
     await render(<Who channel="room:1" />)
@@ -350,7 +351,7 @@ describe('useEvents', () => {
 
 describe('useLatest', () => {
   const Latest: FunctionComponent<{ channel: string | null }> = ({ channel }) => {
-    const latest: TidingsEvent<number> | undefined = useLatest<number>(channel)
+    const latest: TidingsEvent<number> | undefined = useLatest<number>(channel).event
     return <i>{latest ? `${latest.channel} ${latest.payload}` : 'none'}</i>
   }
 

@@ -28,10 +28,10 @@ import {
   type FunctionComponent,
   type ReactNode,
 } from 'react'
-import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
-import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels, RegisteredLabels } from './channels.ts'
+import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, standing, type Wanted } from './binding.ts'
+import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, Latest, PresenceState, RegisteredChannels, RegisteredLabels } from './channels.ts'
 import type { TidingsClient } from './contract.ts'
-import type { ConnectionSnapshot, Member, TidingsEvent, Verb } from './types.ts'
+import type { ConnectionSnapshot, Member, SubscriptionState, TidingsEvent, Verb } from './types.ts'
 
 const Context = createContext<AnyTidings | null>(null)
 
@@ -50,77 +50,89 @@ export function useTidings(): TidingsClient {
   return client as TidingsClient
 }
 
-function useListener(verb: Verb, wanted: Wanted): void {
+/** What a hook shows, as long as neither its client nor its channel is another one. */
+interface Shown<T> extends SubscriptionState {
+  readonly tidings: TidingsClient
+  readonly channel: string | null
+  readonly value: T | undefined
+}
+
+function useListener<T>(verb: Verb, wanting: (show: (value: T) => void) => Wanted): Shown<T> {
   const tidings = useTidings()
+  const [kept, keep] = useState<Shown<T>>()
+  const show = (value: T): void => change({ value })
+  const wanted = wanting(show)
+  const { channel } = wanted
+  const isOurs = (shown: Shown<T> | undefined): shown is Shown<T> => shown?.tidings === tidings && shown.channel === channel
+  const unknown: Shown<T> = { tidings, channel, value: undefined, ...standing(channel) }
+  const change = (part: Partial<Shown<T>>): void => keep((before) => ({ ...(isOurs(before) ? before : unknown), ...part }))
+  const forget = (): void => keep(undefined)
   const current = useRef(wanted)
   const heard = useRef<Heard>(new Map())
   // As soon as it is on the page and before any event can come; never for a rendering that is thrown away; and kept up
   // while a suspended tree is hidden, as the subscription is.
   useInsertionEffect(() => {
-    current.current = wanted
+    current.current = { ...wanted, stands: change, forget }
   })
-  useEffect(() => listen(tidings, verb, () => current.current, heard.current), [tidings, verb, wanted.channel])
+  useEffect(() => listen(tidings, verb, () => current.current, heard.current), [tidings, verb, channel])
+  // What was shown before a pause is not shown again after it.
+  useEffect(() => forget, [tidings, channel])
+  return isOurs(kept) ? kept : unknown
 }
 
 /** {@link useChannel}. */
 export type UseChannel<C = RegisteredChannels> = string extends keyof C
-  ? <T = C[keyof C & string]>(channel: string | null, handler: Handlers<TidingsEvent<T>>, options?: ChannelOptions) => void
-  : <K extends ChannelOf<C>>(channel: K | null, handler: Handlers<EventOn<C, K>>, options?: ChannelOptions) => void
+  ? <T = C[keyof C & string]>(channel: string | null, handler: Handlers<TidingsEvent<T>>, options?: ChannelOptions) => SubscriptionState
+  : <K extends ChannelOf<C>>(channel: K | null, handler: Handlers<EventOn<C, K>>, options?: ChannelOptions) => SubscriptionState
 
 /**
  * Hears a channel, or all that a pattern matches, while mounted; `null` pauses. The handler, or one for each type of event,
  * is always that of the latest rendering, and need not be memoised.
  */
-export const useChannel = ((channel: string | null, handler: Handlers<TidingsEvent>, options?: ChannelOptions): void =>
-  useListener('subscribe', { channel, handler, ...options })) as UseChannel
+export const useChannel = ((channel: string | null, handler: Handlers<TidingsEvent>, options?: ChannelOptions): SubscriptionState => {
+  const { status, error } = useListener('subscribe', () => ({ channel, handler, ...options }))
+  return { status, error }
+}) as UseChannel
 
 /** {@link useEvents}. */
 export type UseEvents<L = RegisteredLabels> = string extends keyof L
   ? {
-      <T = L[keyof L & string]>(label: string | null, handler: Handlers<TidingsEvent<T>>): void
-      <T = L[keyof L & string]>(handlers: HandlersByType<TidingsEvent<T>>): void
+      <T = L[keyof L & string]>(label: string | null, handler: Handlers<TidingsEvent<T>>): SubscriptionState
+      <T = L[keyof L & string]>(handlers: HandlersByType<TidingsEvent<T>>): SubscriptionState
     }
   : {
-      <K extends ChannelOf<L>>(label: K | null, handler: Handlers<EventOn<L, K>>): void
-      (handlers: HandlersByType<EventOn<L, '*'>>): void
+      <K extends ChannelOf<L>>(label: K | null, handler: Handlers<EventOn<L, K>>): SubscriptionState
+      (handlers: HandlersByType<EventOn<L, '*'>>): SubscriptionState
     }
 
 /**
  * Hears what the server addresses to this user or device, while mounted: by label or pattern (`null` pauses), or by type of
  * event whatever the label.
  */
-export const useEvents = ((label: string | null | HandlersByType<TidingsEvent>, given?: Handlers<TidingsEvent>): void => {
+export const useEvents = ((label: string | null | HandlersByType<TidingsEvent>, given?: Handlers<TidingsEvent>): SubscriptionState => {
   const [channel, handler] = labelled(label, given)
-  useListener('on', { channel, handler })
+  const { status, error } = useListener('on', () => ({ channel, handler }))
+  return { status, error }
 }) as UseEvents
 
 /** {@link useLatest}. */
 export type UseLatest<C = RegisteredChannels> = string extends keyof C
-  ? <T = C[keyof C & string]>(channel: string | null, options?: ChannelOptions) => TidingsEvent<T> | undefined
-  : <K extends ChannelOf<C>>(channel: K | null, options?: ChannelOptions) => LatestOn<C, K>
+  ? <T = C[keyof C & string]>(channel: string | null, options?: ChannelOptions) => Latest<TidingsEvent<T>>
+  : <K extends ChannelOf<C>>(channel: K | null, options?: ChannelOptions) => Latest<EventOn<C, K>>
 
-/** The last event that a channel brought while this component listened to it; `undefined` before the first. */
-export const useLatest = ((channel: string | null, options?: ChannelOptions) => {
-  const [latest, setLatest] = useState<{ channel: string | null; event: TidingsEvent }>()
-  const forget = (): void => setLatest(undefined)
-  useListener('subscribe', { channel, handler: (event) => setLatest({ channel, event }), forget, ...options })
-  // What was heard before a pause is not shown again after it.
-  useEffect(() => forget, [channel])
-  return latest?.channel === channel ? latest.event : undefined
+/** The last event that a channel brought while this component listened to it. */
+export const useLatest = ((channel: string | null, options?: ChannelOptions): Latest<TidingsEvent> => {
+  const { status, error, value: event } = useListener<TidingsEvent>('subscribe', (handler) => ({ channel, handler, ...options }))
+  return { event, status, error }
 }) as UseLatest
 
 /**
- * Who is online on a channel, or on all in a pattern (`*`: everyone); `undefined` until it is known. `null` pauses. It needs a
- * presence grant, which hearing the channel does not include; and seeing it is not being on it.
+ * Who is online on a channel, or on all in a pattern (`*`: everyone). `null` pauses. It needs a presence grant, which hearing the
+ * channel does not include: without it, `status` is `failed`. And seeing a channel is not being on it.
  */
-export function usePresence(channel: ChannelOf<RegisteredChannels> | null): readonly Member[] | undefined {
-  const tidings = useTidings()
-  const [seen, setSeen] = useState<{ tidings: TidingsClient; channel: string | null; here: readonly Member[] }>()
-  useListener('presence', { channel, seen: (here) => setSeen({ tidings, channel, here }), forget: () => setSeen(undefined) })
-  // What was seen before a pause is not shown again after it.
-  useEffect(() => () => setSeen(undefined), [tidings, channel])
-  // Nor, in the rendering that comes before that effect, for who is in another room.
-  return seen?.tidings === tidings && seen.channel === channel ? seen.here : undefined
+export function usePresence(channel: ChannelOf<RegisteredChannels> | null): PresenceState {
+  const { status, error, value: here } = useListener<readonly Member[]>('presence', (seen) => ({ channel, seen }))
+  return { here, status, error }
 }
 
 /** The connection, and what one may do about it. */

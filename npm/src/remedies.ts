@@ -1,10 +1,12 @@
-/** What to do about each failure. With the engine, for it is the engine that fails; the README says more. */
+/** What to do about each failure, for the development build; `docs/errors.md` says it for every other. */
 const REMEDIES = `wasmBlocked|allow 'wasm-unsafe-eval' in the page's script-src
 wasmFailed|report it, with \`cause\`; connect() tries again
 chunkFailed|nothing while it is tried again; else serve the package's chunk, and allow it in script-src
 unsupported|in a page nothing: this browser is too old; on a server call connect(), if it is to listen there
 malformedChannel|bring foreign ids in by segment()
 malformedId malformedUrl|correct the option
+alreadyConfigured|call configureTidings() before the first getTidings()
+noOfflineQueue|call queueOffline(tidings) of tidings/offline where the app starts
 presenceOff|build the server's hub with presence
 handlerError|repair the handler: see \`cause\`
 stopped|nothing: it was stopped before it was confirmed

@@ -16,7 +16,7 @@ const props = { channel: 'a', heard: (): void => {}, since: '1f.40.1' }
 
 function ReactProbe(): React.ReactNode {
   const { state, attempt } = useConnection()
-  const latest = useLatest<number>('a')
+  const { event: latest } = useLatest<number>('a')
   useChannel('a', props.heard, { since: props.since })
   useEvents('timer', props.heard)
   useEvents({ changed: props.heard })

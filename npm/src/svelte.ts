@@ -17,10 +17,10 @@
 import { getContext, onMount, setContext, untrack } from 'svelte'
 import { createSubscriber } from 'svelte/reactivity'
 import { toStore } from 'svelte/store'
-import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
-import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels, RegisteredLabels } from './channels.ts'
+import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, standing, type Wanted } from './binding.ts'
+import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, Latest, PresenceState, RegisteredChannels, RegisteredLabels } from './channels.ts'
 import type { TidingsClient } from './contract.ts'
-import type { ConnectionSnapshot, Member, TidingsEvent, Verb } from './types.ts'
+import type { ConnectionSnapshot, Member, SubscriptionState, TidingsEvent, Verb } from './types.ts'
 
 const KEY = Symbol('tidings')
 
@@ -55,17 +55,36 @@ function signal(): { read: () => void; changed: () => void } {
   return { read, changed: () => tell?.() }
 }
 
-function useListener(verb: Verb, given: () => Wanted, changed?: () => void): void {
+function useListener<T, Name extends string>(
+  verb: Verb,
+  wanting: (show: (value: T) => void) => Wanted,
+  name = '' as Name,
+): SubscriptionState & { readonly [N in Name]: T | undefined } {
   const tidings = useTidings()
   const heard: Heard = new Map()
-  const wanted = (): Wanted => ({ ...given(), ...(changed && { forget: () => changed() }) })
+  const { read: track, changed } = signal()
+  let value: T | undefined
+  let settled: SubscriptionState | undefined
+  const show = (shown: T): void => {
+    value = shown
+    changed()
+  }
+  const stands = (state?: SubscriptionState): void => {
+    settled = state
+    changed()
+  }
+  const forget = (): void => {
+    value = undefined
+    stands()
+  }
+  const wanted = (): Wanted => ({ ...wanting(show), stands, forget })
   onMount(() => {
     let stop: (() => void) | undefined
     let begun = false
     // A store of what the runes say now: it follows them outside compiled code, where there is no `$effect`.
     const end = toStore(() => wanted().channel).subscribe(() =>
       untrack(() => {
-        if (begun) changed?.()
+        if (begun) forget()
         begun = true
         stop?.()
         stop = listen(tidings, verb, wanted, heard)
@@ -76,6 +95,19 @@ function useListener(verb: Verb, given: () => Wanted, changed?: () => void): voi
       stop?.()
     }
   })
+  const state = (): SubscriptionState => (track(), settled ?? standing(wanted().channel))
+  return {
+    get [name]() {
+      track()
+      return value
+    },
+    get status() {
+      return state().status
+    },
+    get error() {
+      return state().error
+    },
+  } as ReturnType<typeof useListener<T, Name>>
 }
 
 /** {@link useChannel}. */
@@ -84,25 +116,25 @@ export type UseChannel<C = RegisteredChannels> = string extends keyof C
       channel: MaybeGetter<string | null>,
       handler: Handlers<TidingsEvent<T>>,
       options?: MaybeGetter<ChannelOptions>,
-    ) => void
-  : <K extends ChannelOf<C>>(channel: MaybeGetter<K | null>, handler: Handlers<EventOn<C, K>>, options?: MaybeGetter<ChannelOptions>) => void
+    ) => SubscriptionState
+  : <K extends ChannelOf<C>>(channel: MaybeGetter<K | null>, handler: Handlers<EventOn<C, K>>, options?: MaybeGetter<ChannelOptions>) => SubscriptionState
 
 /** Hears a channel, or all that a pattern matches, while mounted; `null` pauses. With one handler, or one for each type. */
 export const useChannel = ((
   channel: MaybeGetter<string | null>,
   handler: Handlers<TidingsEvent>,
   options?: MaybeGetter<ChannelOptions>,
-): void => useListener('subscribe', () => ({ channel: read(channel), handler, ...read(options) }))) as UseChannel
+): SubscriptionState => useListener('subscribe', () => ({ channel: read(channel), handler, ...read(options) }))) as UseChannel
 
 /** {@link useEvents}. */
 export type UseEvents<L = RegisteredLabels> = string extends keyof L
   ? {
-      <T = L[keyof L & string]>(label: MaybeGetter<string | null>, handler: Handlers<TidingsEvent<T>>): void
-      <T = L[keyof L & string]>(handlers: HandlersByType<TidingsEvent<T>>): void
+      <T = L[keyof L & string]>(label: MaybeGetter<string | null>, handler: Handlers<TidingsEvent<T>>): SubscriptionState
+      <T = L[keyof L & string]>(handlers: HandlersByType<TidingsEvent<T>>): SubscriptionState
     }
   : {
-      <K extends ChannelOf<L>>(label: MaybeGetter<K | null>, handler: Handlers<EventOn<L, K>>): void
-      (handlers: HandlersByType<EventOn<L, '*'>>): void
+      <K extends ChannelOf<L>>(label: MaybeGetter<K | null>, handler: Handlers<EventOn<L, K>>): SubscriptionState
+      (handlers: HandlersByType<EventOn<L, '*'>>): SubscriptionState
     }
 
 /**
@@ -112,56 +144,27 @@ export type UseEvents<L = RegisteredLabels> = string extends keyof L
 export const useEvents = ((
   label: MaybeGetter<string | null> | HandlersByType<TidingsEvent>,
   given?: Handlers<TidingsEvent>,
-): void => {
+): SubscriptionState => {
   const [channel, handler] = labelled(label, given)
-  useListener('on', () => ({ channel: read(channel), handler }))
+  return useListener('on', () => ({ channel: read(channel), handler }))
 }) as UseEvents
 
 /** {@link useLatest}. */
 export type UseLatest<C = RegisteredChannels> = string extends keyof C
-  ? <T = C[keyof C & string]>(
-      channel: MaybeGetter<string | null>,
-      options?: MaybeGetter<ChannelOptions>,
-    ) => { readonly current: TidingsEvent<T> | undefined }
-  : <K extends ChannelOf<C>>(channel: MaybeGetter<K | null>, options?: MaybeGetter<ChannelOptions>) => { readonly current: LatestOn<C, K> }
+  ? <T = C[keyof C & string]>(channel: MaybeGetter<string | null>, options?: MaybeGetter<ChannelOptions>) => Latest<TidingsEvent<T>>
+  : <K extends ChannelOf<C>>(channel: MaybeGetter<K | null>, options?: MaybeGetter<ChannelOptions>) => Latest<EventOn<C, K>>
 
-/** The last event that a channel brought while this component listened to it; `undefined` before the first. */
-export const useLatest = ((channel: MaybeGetter<string | null>, options?: MaybeGetter<ChannelOptions>) => {
-  let latest: TidingsEvent | undefined
-  const { read: track, changed } = signal()
-  const set = (event?: TidingsEvent): void => {
-    latest = event
-    changed()
-  }
-  useListener('subscribe', () => ({ channel: read(channel), handler: set, ...read(options) }), set)
-  return {
-    get current() {
-      track()
-      return latest
-    },
-  }
+/** The last event that a channel brought while this component listened to it. Read it whole, as `latest.event`. */
+export const useLatest = ((channel: MaybeGetter<string | null>, options?: MaybeGetter<ChannelOptions>): Latest<TidingsEvent> => {
+  return useListener<TidingsEvent, 'event'>('subscribe', (handler) => ({ channel: read(channel), handler, ...read(options) }), 'event')
 }) as UseLatest
 
 /**
- * Who is online on a channel, or on all in a pattern (`*`: everyone); `undefined` until it is known. `null` pauses. It needs a
- * presence grant, which hearing the channel does not include; and seeing it is not being on it.
+ * Who is online on a channel, or on all in a pattern (`*`: everyone). `null` pauses. It needs a presence grant, which hearing the
+ * channel does not include: without it, `status` is `failed`. And seeing a channel is not being on it. Read it whole, as `room.here`.
  */
-export function usePresence(
-  channel: MaybeGetter<ChannelOf<RegisteredChannels> | null>,
-): { readonly current: readonly Member[] | undefined } {
-  let members: readonly Member[] | undefined
-  const { read: track, changed } = signal()
-  const seen = (here?: readonly Member[]): void => {
-    members = here
-    changed()
-  }
-  useListener('presence', () => ({ channel: read(channel), seen }), seen)
-  return {
-    get current() {
-      track()
-      return members
-    },
-  }
+export function usePresence(channel: MaybeGetter<ChannelOf<RegisteredChannels> | null>): PresenceState {
+  return useListener<readonly Member[], 'here'>('presence', (seen) => ({ channel: read(channel), seen }), 'here')
 }
 
 /** The connection, and what one may do about it. Read it whole, as `connection.state`: destructured it would stand still. */

@@ -12,7 +12,7 @@ class FakeStream {
 
   constructor(readonly call: Call) {
     const body = new ReadableStream<Uint8Array>({ start: (controller) => void (this.#controller = controller) })
-    this.response = new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+    this.response = new Response(body, { headers: { 'content-type': contentType } })
     call.signal.addEventListener('abort', () => {
       this.closed = true
       this.#controller.error(new DOMException('aborted', 'AbortError'))
@@ -42,6 +42,8 @@ function frame(channel: string, seq: number, payload: unknown, more = {}): strin
   return `id: ${cursor}\ndata: ${JSON.stringify({ channel, type: 't', ...more, timestamp: '', payload })}\n\n`
 }
 
+/** What the server says that its streams are. */
+let contentType: string
 const streams: FakeStream[] = []
 const errors: TidingsError[] = []
 const gaps: unknown[] = []
@@ -51,6 +53,7 @@ let tidings: Tidings
 beforeEach(() => {
   streams.length = errors.length = gaps.length = 0
   refusal = undefined
+  contentType = 'text/event-stream'
   const answer = (call: Call): Response => {
     if (call.headers.get('accept') !== 'text/event-stream') return Response.json({ accepted: call.body.channels ?? [], rejected: [] })
     if (refusal) return refusal()
@@ -93,6 +96,22 @@ test('an event has its `id` as its cursor', async () => {
   // One with an exclusion is read in another way.
   await stream.send(frame('a', 45, 1, { except: { userId: 'somebody else', deviceId: 'd' } }))
   expect(cursors).toEqual(['1f.43.c0de', '1f.44.c0de', '1f.45.c0de'])
+})
+
+describe('a stream is known by its media type', () => {
+  test.each(['TEXT/Event-Stream', 'text/event-stream;charset=utf-8', 'text/event-stream ; charset="utf-8"'])('%s is one', async (type) => {
+    contentType = type
+    await open()
+    expect(tidings.state).toBe('open')
+  })
+
+  test.each(['text/event-streaming', 'text/event-stream-x', 'text/event-stream+json', 'application/text/event-stream', ''])('%s is none', async (type) => {
+    refusal = () => new Response('id: 1f.42.9ab3\nevent: connected\ndata: {}\n\n', { headers: { 'content-type': type } })
+    make()
+    tidings.connect()
+    await settle()
+    expect(errors[0]).toMatchObject({ code: 'network', willRetry: true })
+  })
 })
 
 describe('which one', () => {

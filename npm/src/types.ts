@@ -91,13 +91,34 @@ export type GapReason = 'malformed' | 'epoch' | 'trimmed' | 'diverged' | 'refuse
  */
 export type GapHandler = (channels: readonly string[] | null, reason: GapReason, addressed: boolean) => void
 
-/** Options of {@link Tidings.on}. */
+/**
+ * Where one subscription stands.
+ *
+ * - `paused`: its channel is `null`
+ * - `pending`: the server has not answered yet
+ * - `active`: the server has confirmed it, and nothing is missed. It stays so over reconnects
+ * - `failed`: the server refuses it or has taken it away, or the client has given up before it was confirmed; `error` says why. It becomes
+ *   `active` where the server gives it later
+ */
+export type SubscriptionStatus = 'paused' | 'pending' | 'active' | 'failed'
+
+/** Where one subscription stands, and why it failed. Every hook returns it. */
+export interface SubscriptionState {
+  /** Where it stands. */
+  readonly status: SubscriptionStatus
+  /** While `failed`: why. */
+  readonly error: TidingsError | undefined
+}
+
+/** Options of {@link Tidings.on} and {@link Tidings.presence}. */
 export interface ReadyOptions {
   /**
    * Called once, when `stop.ready` resolves: nothing is missed from here on, so fetch what the events change now. Unlike `ready`,
    * which is rejected when the client gives up, also if that is only after a `connect()`.
    */
   onReady?: (() => void) | undefined
+  /** Called whenever it becomes `active` or `failed`, then with the error; see {@link SubscriptionStatus}. */
+  onStatus?: ((status: 'active' | 'failed', error?: TidingsError) => void) | undefined
 }
 
 /** Options of {@link Tidings.subscribe}. */

@@ -29,10 +29,10 @@ import {
   type ObjectPlugin,
   type ShallowRef,
 } from 'vue'
-import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, type Wanted } from './binding.ts'
-import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, LatestOn, RegisteredChannels, RegisteredLabels } from './channels.ts'
+import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, standing, type Wanted } from './binding.ts'
+import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, Latest, PresenceState, RegisteredChannels, RegisteredLabels } from './channels.ts'
 import type { TidingsClient } from './contract.ts'
-import type { ConnectionSnapshot, Member, TidingsEvent, Verb } from './types.ts'
+import type { ConnectionSnapshot, Member, SubscriptionState, TidingsEvent, Verb } from './types.ts'
 
 const KEY: InjectionKey<AnyTidings> = Symbol('tidings')
 
@@ -59,15 +59,22 @@ function whenMounted(begin: () => void): void {
   else begin()
 }
 
-function useListener(verb: Verb, given: () => Wanted, changed?: () => void): void {
+/** What a hook returns: each property as a ref. */
+export type Refs<S> = { readonly [K in keyof S]: Readonly<ShallowRef<S[K]>> }
+
+function useListener<T>(verb: Verb, wanting: (show: (value: T) => void) => Wanted): Refs<SubscriptionState & { value: T | undefined }> {
   const tidings = useTidings()
   const heard: Heard = new Map()
-  const wanted = (): Wanted => ({ ...given(), ...(changed && { forget: changed }) })
+  const value = shallowRef<T>()
+  const settled = shallowRef<SubscriptionState>()
+  const show = (shown: T): void => void (value.value = shown)
+  const forget = (): void => void (value.value = settled.value = undefined)
+  const wanted = (): Wanted => ({ ...wanting(show), stands: (state) => (settled.value = state), forget })
   whenMounted(() =>
     watch(
       () => wanted().channel,
       (_, before, onCleanup) => {
-        if (before !== undefined) changed?.()
+        if (before !== undefined) forget()
         const stop = listen(tidings, verb, wanted, heard)
         if (stop) onCleanup(stop)
       },
@@ -75,6 +82,8 @@ function useListener(verb: Verb, given: () => Wanted, changed?: () => void): voi
       { immediate: true, flush: 'sync' },
     ),
   )
+  const state = computed(() => settled.value ?? standing(wanted().channel))
+  return { value, status: computed(() => state.value.status), error: computed(() => state.value.error) }
 }
 
 /** {@link useChannel}. */
@@ -83,29 +92,32 @@ export type UseChannel<C = RegisteredChannels> = string extends keyof C
       channel: MaybeRefOrGetter<string | null>,
       handler: Handlers<TidingsEvent<T>>,
       options?: MaybeRefOrGetter<ChannelOptions>,
-    ) => void
+    ) => Refs<SubscriptionState>
   : <K extends ChannelOf<C>>(
       channel: MaybeRefOrGetter<K | null>,
       handler: Handlers<EventOn<C, K>>,
       options?: MaybeRefOrGetter<ChannelOptions>,
-    ) => void
+    ) => Refs<SubscriptionState>
 
 /** Hears a channel, or all that a pattern matches, while mounted; `null` pauses. With one handler, or one for each type. */
 export const useChannel = ((
   channel: MaybeRefOrGetter<string | null>,
   handler: Handlers<TidingsEvent>,
   options?: MaybeRefOrGetter<ChannelOptions>,
-): void => useListener('subscribe', () => ({ channel: toValue(channel), handler, ...toValue(options) }))) as UseChannel
+): Refs<SubscriptionState> => {
+  const { status, error } = useListener('subscribe', () => ({ channel: toValue(channel), handler, ...toValue(options) }))
+  return { status, error }
+}) as UseChannel
 
 /** {@link useEvents}. */
 export type UseEvents<L = RegisteredLabels> = string extends keyof L
   ? {
-      <T = L[keyof L & string]>(label: MaybeRefOrGetter<string | null>, handler: Handlers<TidingsEvent<T>>): void
-      <T = L[keyof L & string]>(handlers: HandlersByType<TidingsEvent<T>>): void
+      <T = L[keyof L & string]>(label: MaybeRefOrGetter<string | null>, handler: Handlers<TidingsEvent<T>>): Refs<SubscriptionState>
+      <T = L[keyof L & string]>(handlers: HandlersByType<TidingsEvent<T>>): Refs<SubscriptionState>
     }
   : {
-      <K extends ChannelOf<L>>(label: MaybeRefOrGetter<K | null>, handler: Handlers<EventOn<L, K>>): void
-      (handlers: HandlersByType<EventOn<L, '*'>>): void
+      <K extends ChannelOf<L>>(label: MaybeRefOrGetter<K | null>, handler: Handlers<EventOn<L, K>>): Refs<SubscriptionState>
+      (handlers: HandlersByType<EventOn<L, '*'>>): Refs<SubscriptionState>
     }
 
 /**
@@ -115,9 +127,10 @@ export type UseEvents<L = RegisteredLabels> = string extends keyof L
 export const useEvents = ((
   label: MaybeRefOrGetter<string | null> | HandlersByType<TidingsEvent>,
   given?: Handlers<TidingsEvent>,
-): void => {
+): Refs<SubscriptionState> => {
   const [channel, handler] = labelled(label, given)
-  useListener('on', () => ({ channel: toValue(channel), handler }))
+  const { status, error } = useListener('on', () => ({ channel: toValue(channel), handler }))
+  return { status, error }
 }) as UseEvents
 
 /** {@link useLatest}. */
@@ -125,37 +138,32 @@ export type UseLatest<C = RegisteredChannels> = string extends keyof C
   ? <T = C[keyof C & string]>(
       channel: MaybeRefOrGetter<string | null>,
       options?: MaybeRefOrGetter<ChannelOptions>,
-    ) => Readonly<ShallowRef<TidingsEvent<T> | undefined>>
+    ) => Refs<Latest<TidingsEvent<T>>>
   : <K extends ChannelOf<C>>(
       channel: MaybeRefOrGetter<K | null>,
       options?: MaybeRefOrGetter<ChannelOptions>,
-    ) => Readonly<ShallowRef<LatestOn<C, K>>>
+    ) => Refs<Latest<EventOn<C, K>>>
 
-/** The last event that a channel brought while this component listened to it; `undefined` before the first. */
-export const useLatest = ((channel: MaybeRefOrGetter<string | null>, options?: MaybeRefOrGetter<ChannelOptions>) => {
-  const latest = shallowRef<TidingsEvent>()
-  useListener(
-    'subscribe',
-    () => ({ channel: toValue(channel), handler: (event) => (latest.value = event), ...toValue(options) }),
-    () => (latest.value = undefined),
-  )
-  return shallowReadonly(latest)
+/** The last event that a channel brought while this component listened to it. */
+export const useLatest = ((
+  channel: MaybeRefOrGetter<string | null>,
+  options?: MaybeRefOrGetter<ChannelOptions>,
+): Refs<Latest<TidingsEvent>> => {
+  const { value, ...state } = useListener<TidingsEvent>('subscribe', (handler) => ({
+    channel: toValue(channel),
+    handler,
+    ...toValue(options),
+  }))
+  return { event: shallowReadonly(value), ...state }
 }) as UseLatest
 
 /**
- * Who is online on a channel, or on all in a pattern (`*`: everyone); `undefined` until it is known. `null` pauses. It needs a
- * presence grant, which hearing the channel does not include; and seeing it is not being on it.
+ * Who is online on a channel, or on all in a pattern (`*`: everyone). `null` pauses. It needs a presence grant, which hearing the
+ * channel does not include: without it, `status` is `failed`. And seeing a channel is not being on it.
  */
-export function usePresence(
-  channel: MaybeRefOrGetter<ChannelOf<RegisteredChannels> | null>,
-): Readonly<ShallowRef<readonly Member[] | undefined>> {
-  const members = shallowRef<readonly Member[]>()
-  useListener(
-    'presence',
-    () => ({ channel: toValue(channel), seen: (here) => (members.value = here) }),
-    () => (members.value = undefined),
-  )
-  return shallowReadonly(members)
+export function usePresence(channel: MaybeRefOrGetter<ChannelOf<RegisteredChannels> | null>): Refs<PresenceState> {
+  const { value, ...state } = useListener<readonly Member[]>('presence', (seen) => ({ channel: toValue(channel), seen }))
+  return { here: shallowReadonly(value), ...state }
 }
 
 /** The connection, and what one may do about it. */

@@ -13,9 +13,9 @@ export function InReact(): void {
   react.useChannel('timer:u1', (event: TidingsEvent<Timer>) => event.payload.id.toFixed())
   react.useChannel<Timer>('timer:u1', { started: ({ payload }) => payload.id.toFixed() })
   react.useEvents<Timer>('timer', ({ payload }) => payload.id.toFixed())
-  react.useLatest<Timer>('timer:u1')?.payload.id.toFixed()
+  react.useLatest<Timer>('timer:u1').event?.payload.id.toFixed()
   // @ts-expect-error a payload of no declared type is unknown
-  react.useLatest('timer:u1')?.payload.id
+  react.useLatest('timer:u1').event?.payload.id
   // @ts-expect-error neither a channel nor a pause
   react.useChannel(undefined, () => {})
 }
@@ -23,15 +23,15 @@ export function InReact(): void {
 export function inVue(): void {
   vue.useChannel<Timer>(() => null, ({ payload }) => payload.id.toFixed())
   vue.useEvents<Timer>({ started: ({ payload }) => payload.id.toFixed() })
-  vue.useLatest<Timer>('timer:u1').value?.payload.id.toFixed()
+  vue.useLatest<Timer>('timer:u1').event.value?.payload.id.toFixed()
   // @ts-expect-error it is told, not set
-  vue.useLatest<Timer>('timer:u1').value = undefined
+  vue.useLatest<Timer>('timer:u1').event.value = undefined
 }
 
 export function inSvelte(): void {
   svelte.useChannel<Timer>(() => null, ({ payload }) => payload.id.toFixed())
   svelte.useEvents<Timer>({ started: ({ payload }) => payload.id.toFixed() })
-  svelte.useLatest<Timer>('timer:u1').current?.payload.id.toFixed()
+  svelte.useLatest<Timer>('timer:u1').event?.payload.id.toFixed()
   // @ts-expect-error it is told, not set
   svelte.useConnection().state = 'open'
 }

@@ -47,7 +47,10 @@ test('holds what it exports, both licences, and no more', () => {
   const described = ['app', 'binding', 'channels', 'client', 'contract', 'errors', 'fetch', 'index', 'inline', 'offline', 'platform', 'query', 'react', 'refresh', 'segment', 'svelte', 'types', 'vue']
   const types = described.flatMap((name) => [`${name}.d.cts`, `${name}.d.ts`])
   const code = ['engine', 'index', 'inline', 'offline', 'query', 'react', 'svelte', 'vue'].flatMap((name) => [`${name}.cjs`, `${name}.js`])
-  expect(readdirSync(join(installed, 'dist')).sort()).toEqual([...code, ...types].sort())
+  const development = ['index.js', 'inline.js']
+  const withMaps = (files: string[]): string[] => files.flatMap((file) => [file, `${file}.map`])
+  expect(readdirSync(join(installed, 'dist')).sort()).toEqual([...withMaps(code), ...types, 'development'].sort())
+  expect(readdirSync(join(installed, 'dist/development')).sort()).toEqual(withMaps(development).sort())
 })
 
 const client = ['Tidings', 'TidingsError', 'configureTidings', 'getTidings', 'segment']
@@ -84,6 +87,30 @@ test.each([
   }
 })
 
+test.each(['tidings', 'tidings/inline'])('%s explains its errors under the condition `development`, and only there', (entry) => {
+  writeFileSync(
+    join(app, 'explain.mjs'),
+    `import { Tidings } from '${entry}'
+    globalThis.WebAssembly = undefined
+    const error = await new Promise((onError) => new Tidings({ onError }).connect())
+    console.log(JSON.stringify({ code: error.code, detail: error.detail, remedy: error.remedy ?? null }))`,
+  )
+  const said = { code: 'unsupported', detail: 'there is no WebAssembly here' }
+  expect(JSON.parse(node('explain.mjs'))).toEqual({ ...said, remedy: null })
+  expect(JSON.parse(node('--conditions=development', 'explain.mjs'))).toEqual({ ...said, remedy: expect.stringContaining('docs/runtimes.md') })
+})
+
+test('the ESM is readable, and its source maps lead to the sources', () => {
+  for (const name of ['engine.js', 'react.js', 'vue.js', 'svelte.js', 'query.js', 'offline.js']) {
+    const code = readFileSync(join(installed, 'dist', name), 'utf8')
+    expect(code.split('\n').length, name).toBeGreaterThan(50)
+    expect(code).toMatch(/\n\/\/# sourceMappingURL=\w+\.js\.map\n$/)
+    const { sources, sourcesContent } = JSON.parse(readFileSync(join(installed, 'dist', `${name}.map`), 'utf8')) as Record<string, string[]>
+    expect(sources).toContain(`../src/${name.replace('.js', '.ts')}`)
+    expect(sourcesContent!.every((content) => content.length > 0), name).toBe(true)
+  }
+})
+
 test('the Wasm asks no more of a browser than the README says', () => {
   const optimizer = join(dirname(require.resolve('binaryen/package.json')), 'bin/wasm-opt')
   // Each of them is in Chrome 96, Firefox 90 and Safari 15; another one makes the file invalid here.
@@ -96,7 +123,7 @@ test('the Wasm asks no more of a browser than the README says', () => {
 
 test('the React binding says that it is for client components', () => {
   for (const name of ['react.js', 'react.cjs']) {
-    expect(readFileSync(join(installed, 'dist', name), 'utf8')).toMatch(/^("use strict";)?"use client";/)
+    expect(readFileSync(join(installed, 'dist', name), 'utf8')).toMatch(/^("use strict";\s*)?"use client";/)
   }
 })
 

@@ -1,7 +1,7 @@
 // What holds for the binding of every framework, told by a component that uses all its hooks.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Tidings } from '../src/index.ts'
-import { browser, settle, stubBrowser } from './browser.ts'
+import { type Answer, browser, settle, stubBrowser } from './browser.ts'
 
 /** What the component is given. */
 export interface ProbeProps {
@@ -261,6 +261,72 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     expect(text()).toBe('open 0 n1.1 none')
     const calls = browser.calls.map(({ url, body }) => [url.split('/').at(-1), body.channels])
     expect(calls).toEqual([['presence', ['room:7']], ['presence', ['room:8']], ['presence', []]])
+  })
+
+  test('each hook says where its subscription stands', async () => {
+    const stands = (): (string | undefined)[] => {
+      const { channel, latest, label, presence } = target.querySelector('s')!.dataset
+      return [channel, latest, label, presence].map((text) => text?.trim())
+    }
+    const shown = show({ label: null, watch: 'room:7' })
+    await settle()
+    expect(stands()).toEqual(['pending', 'pending', 'paused', 'pending'])
+    shown.change({ label: 'timer' })
+    browser.stream.open({ aliveMs: 30_000 })
+    await settle()
+    expect(stands()).toEqual(['active', 'active', 'active', 'active'])
+
+    browser.stream.frame('revoked', { channels: ['a'], code: 'forbidden' })
+    await settle()
+    expect(stands()).toEqual(['failed forbidden', 'failed forbidden', 'active', 'active'])
+
+    shown.change({ channel: null, watch: null })
+    await settle()
+    expect(stands()).toEqual(['paused', 'paused', 'active', 'paused'])
+    shown.change({ channel: 'not a channel' })
+    await settle()
+    expect(stands()).toEqual(['failed malformedChannel', 'failed malformedChannel', 'active', 'paused'])
+
+    tidings.reset()
+    shown.change({ channel: 'b' })
+    await settle()
+    expect(stands()).toEqual(['pending', 'pending', 'pending', 'paused'])
+  })
+
+  test('presence that the server refuses says so, and becomes active where a later stream gives it', async () => {
+    let refuses = true
+    const answer: Answer = ({ url, body }) =>
+      refuses && url.endsWith('/presence')
+        ? Response.json({ accepted: [], rejected: [{ channel: 'room:7', code: 'forbidden' }] })
+        : Response.json({ accepted: body.channels ?? [], rejected: [] })
+    stubBrowser({ answer })
+    const presence = (): string => target.querySelector('s')!.dataset.presence!.trim()
+    show({ watch: 'room:7' })
+    await settle()
+    browser.stream.open({ aliveMs: 30_000 })
+    await settle()
+    expect(presence()).toBe('failed forbidden')
+    refuses = false
+    browser.stream.fail()
+    await settle()
+    await press(0)
+    await settle()
+    browser.stream.open({ aliveMs: 30_000 })
+    await settle()
+    expect(presence()).toBe('active')
+  })
+
+  test('what was taken away and comes back is active again', async () => {
+    show()
+    await open()
+    browser.stream.frame('revoked', { channels: ['a'], code: 'forbidden' })
+    await settle()
+    browser.stream.fail()
+    await settle()
+    await press(0)
+    await open()
+    await confirm()
+    expect(target.querySelector('s')!.dataset.channel).toBe('active ')
   })
 
   test('a gap of the channel is told', async () => {

@@ -1,6 +1,6 @@
 // What an application writes that has registered the types of its channels, compiled as consumer.ts is: what is wrong must
 // not compile, what is right must.
-import { getTidings, segment, Tidings, type ChannelOf, type EventOn, type TidingsClient, type TidingsEvent, type TidingsOptions } from 'tidings'
+import { getTidings, segment, Tidings, type ChannelOf, type EventOn, type SubscriptionState, type TidingsClient, type TidingsEvent, type TidingsOptions } from 'tidings'
 import { queueOffline } from 'tidings/offline'
 import { QueryClient } from '@tanstack/query-core'
 import { QueryClient as ReactQueryClient } from '@tanstack/react-query'
@@ -94,12 +94,12 @@ export function InReact(): void {
   react.useChannel('timer:1', { started: ({ payload }) => payload.name.trim() })
   react.useEvents('note', ({ payload }) => payload.trim())
   react.useEvents('reminder:*', { stopped: ({ payload }) => payload.at.trim() })
-  react.useLatest('news')?.payload.trim()
+  react.useLatest('news').event?.payload.trim()
   // Whatever the label: `note`, of which no types are told, may bring one of this type as well.
   react.useEvents({ stopped: ({ payload }) => payload satisfies null | string | object })
   react.useConnection().state satisfies string
   react.useTidings().subscribe('news', () => {})
-  react.usePresence('timer:*')?.map(({ userId }) => userId.trim())
+  react.usePresence('timer:*').here?.map(({ userId }) => userId.trim())
   // @ts-expect-error no such channel
   react.usePresence('tiemr:1')
   // @ts-expect-error no such channel
@@ -113,7 +113,7 @@ export function InReact(): void {
   // @ts-expect-error no such type of event
   react.useEvents('reminder:*', { strated: () => {} })
   // @ts-expect-error the payload is a string
-  react.useLatest('news')?.payload.id
+  react.useLatest('news').event?.payload.id
 }
 
 export function inVue(): void {
@@ -123,9 +123,9 @@ export function inVue(): void {
   )
   vue.useChannel(ref<'news' | null>(null), ({ payload }) => payload.trim())
   vue.useEvents('reminder:*', { stopped: ({ payload }) => payload.at.trim() })
-  vue.useLatest('news').value?.payload.trim()
+  vue.useLatest('news').event.value?.payload.trim()
   vue.useConnection().state.value satisfies string
-  vue.usePresence(() => (id ? 'news' : null)).value?.map(({ userId }) => userId.trim())
+  vue.usePresence(() => (id ? 'news' : null)).here.value?.map(({ userId }) => userId.trim())
   // @ts-expect-error no such channel
   vue.usePresence('nwes')
   // @ts-expect-error no such type of event on this channel
@@ -139,7 +139,7 @@ export function inVue(): void {
   // @ts-expect-error no such label
   vue.useEvents('nwes', () => {})
   // @ts-expect-error the payload is a string
-  vue.useLatest('news').value?.payload.id
+  vue.useLatest('news').event.value?.payload.id
 }
 
 export function inSvelte(): void {
@@ -150,9 +150,9 @@ export function inSvelte(): void {
   )
   svelte.useChannel(null, () => {})
   svelte.useEvents('reminder:*', { stopped: ({ payload }) => payload.at.trim() })
-  svelte.useLatest('news').current?.payload.trim()
+  svelte.useLatest('news').event?.payload.trim()
   svelte.useConnection().state satisfies string
-  svelte.usePresence(() => (id ? 'news' : null)).current?.map(({ userId }) => userId.trim())
+  svelte.usePresence(() => (id ? 'news' : null)).here?.map(({ userId }) => userId.trim())
   // @ts-expect-error no such channel
   svelte.usePresence('nwes')
   // @ts-expect-error no such type of event on this channel
@@ -166,8 +166,38 @@ export function inSvelte(): void {
   // @ts-expect-error no such label
   svelte.useEvents('nwes', () => {})
   // @ts-expect-error the payload is a string
-  svelte.useLatest('news').current?.payload.id
+  svelte.useLatest('news').event?.payload.id
 }
+
+// Every hook of every binding says where it stands, in one shape.
+export function stands(): void {
+  const inReact: SubscriptionState[] = [
+    react.useChannel('news', () => {}),
+    react.useEvents('note', () => {}),
+    react.useLatest('news'),
+    react.usePresence('news'),
+  ]
+  const inSvelte: SubscriptionState[] = [
+    svelte.useChannel('news', () => {}),
+    svelte.useEvents('note', () => {}),
+    svelte.useLatest('news'),
+    svelte.usePresence('news'),
+  ]
+  const inVue: vue.Refs<SubscriptionState>[] = [
+    vue.useChannel('news', () => {}),
+    vue.useEvents('note', () => {}),
+    vue.useLatest('news'),
+    vue.usePresence('news'),
+  ]
+  const all = [...inReact, ...inSvelte, ...inVue.map(({ status, error }) => ({ status: status.value, error: error.value }))]
+  for (const { status, error } of all) {
+    status satisfies 'paused' | 'pending' | 'active' | 'failed'
+    error?.code.trim()
+  }
+  // @ts-expect-error it is told, not set
+  inVue[0]!.status.value = 'active'
+}
+tidings.presence('news', () => {}, { onStatus: (status, error) => [status satisfies 'active' | 'failed', error?.code] })
 
 export const synced: () => void = syncQueries(tidings, new QueryClient(), {
   channels: {

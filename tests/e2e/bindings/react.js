@@ -5,8 +5,8 @@ import { client } from './client.js'
 
 function Note() {
   const { state } = useConnection()
-  const latest = useLatest('note:42')
-  return createElement('p', null, `${state} ${latest?.payload ?? 'none'}`)
+  const { event } = useLatest('note:42')
+  return createElement('p', null, `${state} ${event?.payload ?? 'none'}`)
 }
 
 const root = createRoot(document.body)

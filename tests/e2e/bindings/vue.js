@@ -5,8 +5,8 @@ import { client } from './client.js'
 const app = createApp({
   setup() {
     const { state } = useConnection()
-    const latest = useLatest('note:42')
-    return () => h('p', `${state.value} ${latest.value?.payload ?? 'none'}`)
+    const { event } = useLatest('note:42')
+    return () => h('p', `${state.value} ${event.value?.payload ?? 'none'}`)
   },
 })
 app.use(TidingsPlugin, { client }).mount(document.body)

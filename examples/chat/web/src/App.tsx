@@ -10,8 +10,8 @@ export function App({ user }: { user: string }) {
   const [thread, setThread] = useState<Thread>()
   // Whoever has the app open is on this channel, and so is online.
   useChannel('people', () => {})
-  const present = usePresence('people') ?? []
-  const online = new Set(present.map(({ userId }) => userId))
+  const { here = [] } = usePresence('people')
+  const online = new Set(here.map(({ userId }) => userId))
   return (
     <div className="columns side-first">
       <div className="stack">

@@ -9,6 +9,6 @@ export const Route = createFileRoute('/')({ component: Note, loader: () => takeC
 
 function Note() {
   const { state } = useConnection()
-  const latest = useLatest('note:42', { since: Route.useLoaderData() })
-  return <p>{`${state} ${latest?.payload ?? 'none'}`}</p>
+  const { event } = useLatest('note:42', { since: Route.useLoaderData() })
+  return <p>{`${state} ${event?.payload ?? 'none'}`}</p>
 }
