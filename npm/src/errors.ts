@@ -27,6 +27,7 @@ export const SERVER_CODES = [
   'headersTooLarge',
   'serverError',
   'full',
+  'overloaded',
   'unavailable',
   'unknown',
   'tooManyChannels',

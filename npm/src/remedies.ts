@@ -15,7 +15,7 @@ network|nothing while it is tried again; else check the option \`url\`, and prox
 cors originNotAllowed|list this page's origin in the server's Routes::cors
 silent|nothing; if it comes back often, tell the proxy not to buffer
 buffered|tell the proxy not to buffer
-unavailable full requestTimeout unknown serverError|nothing: it is tried again
+unavailable full overloaded requestTimeout unknown serverError|nothing: it is tried again
 credentialsMissing credentialsRevoked unauthorized expired revoked|log in again, then connect()
 credentialsExpired credentialsNotYetValid|give a fresh token; compare the clocks
 credentialsMalformed credentialsInvalid credentialsUnknownKey credentialsWrongAudience credentialsWrongIssuer|compare the token with the keys, audience and issuer of the server's Jwt

@@ -62,6 +62,8 @@ crate::frame::words! {
         ServerError = "serverError",
         /// 503: the server holds as many streams as it may; `Retry-After` says when to try again.
         Full = "full",
+        /// 503: the event was not stored, because too much waits to be stored; `Retry-After` says when to publish it again.
+        Overloaded = "overloaded",
         /// 503: the event was not stored; publish it again.
         Unavailable = "unavailable",
         /// 504: it is not known whether the event was stored; publish it again with the same key.
@@ -94,7 +96,7 @@ impl Code {
             Self::TooManyConnections | Self::TooManyRequests => 429,
             Self::HeadersTooLarge => 431,
             Self::ServerError | Self::Other => 500,
-            Self::Full | Self::Unavailable => 503,
+            Self::Full | Self::Overloaded | Self::Unavailable => 503,
             Self::Unknown => 504,
         }
     }
@@ -129,6 +131,7 @@ impl Code {
             Self::HeadersTooLarge => "The headers are too large",
             Self::ServerError => "The server made a mistake",
             Self::Full => "The server is full",
+            Self::Overloaded => "Too much waits to be stored",
             Self::TooManyRequests => "Called too often",
             Self::Unavailable => "Not stored; try again",
             Self::Unknown => "Not known whether stored; try again with the same key",

@@ -7,6 +7,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `backlog` | how many bytes of appends wait for a log
 //! | `bounds` | where a log begins and ends, what a read may take, what an engine can and remembers |
 //! | `page` | what reads and tails yield, and why they cannot |
 //! | `summary` | routing keys, and when each was used last in the part of the log that has left |
@@ -20,7 +21,7 @@
 //!    an append that finds the log far beyond its bounds, where nothing else bounds what the log takes between two calls of `trim`
 //!    (`Memory` does so from an eighth on, because a loop of publishes would fill the machine's memory within a second).
 //! 2. **Acknowledgement.** An append that was acknowledged is in the log. One that was [refused](AppendError::Refused) is not and
-//!    never will be. Of one whose future was dropped, or that failed as [`Unknown`](AppendError::Unknown), nothing is known: the
+//!    never will be, nor is one that found the engine [overloaded](AppendError::Overloaded). Of one whose future was dropped, or that failed as [`Unknown`](AppendError::Unknown), nothing is known: the
 //!    same keys may be appended again. What would be stored after the append's deadline is not stored, or is void for every
 //!    reader alike.
 //! 3. **Idempotency.** An entry whose key the log knows is not stored again; its receipt is the first one's, marked `duplicate`.
@@ -39,6 +40,7 @@
 //!    written together with the removal. What the bounds of the summary leave out counts as moved.
 //! 9. **Versions.** An entry of a newer version of Tidings is a [void](crate::record::Audience::Void) record, never an error.
 
+mod backlog;
 mod bounds;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -93,7 +95,7 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`AppendError`]: refused, or unknown.
+    /// [`AppendError`]: refused, overloaded, or unknown.
     async fn append(&self, entries: Vec<Arc<Entry>>, deadline: Duration) -> Result<Vec<Receipt>, AppendError>;
 
     /// The records after `after`, in order, in batches, without end. The first batch comes at once, empty if need be, and says that

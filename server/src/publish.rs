@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Why a publish was not acknowledged. As the error of a handler it answers with a problem document (RFC 9457): 400 or 413 for what
-/// the caller sent, 503 where the event was not stored, 504 where that is not known, 500 for a mistake of the program.
+/// the caller sent, 503, with `Retry-After`, where the event was not stored, 504 where that is not known, 500 for a mistake of the program.
 ///
 /// ```
 /// use axum::extract::State;
@@ -38,6 +38,10 @@ pub enum PublishError {
     /// The engine did not store it. Publish it again later.
     #[error("the event was not stored")]
     Refused(#[source] engine::Source),
+    /// Nothing was stored, because so much waits for the engine's disk, or its server, already that the hub keeps no more. Publish it
+    /// again in a moment, or publish less.
+    #[error("the event was not stored: too much waits for the engine")]
+    Overloaded,
     /// Whether it was stored is not known. Publish it again **with the same key** ([`Event::key`]).
     #[error("it is not known whether the event was stored")]
     Unknown(#[source] engine::Source),
@@ -130,7 +134,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`PublishError`]: invalid, refused, or unknown (retry with the same key).
+    /// [`PublishError`]: invalid, refused, overloaded, or unknown (retry with the same key).
     pub async fn publish(&self, event: Event) -> Result<Receipt, PublishError> {
         self.append_one(event, Audience::Channel).await
     }
@@ -248,6 +252,7 @@ impl Hub {
         let (outcome, result) = match self.engine().append(entries, self.config().publish_deadline).await {
             Ok(receipts) => (Outcome::Acknowledged, Ok(receipts)),
             Err(AppendError::Refused(source)) => (Outcome::Refused, Err(PublishError::Refused(source))),
+            Err(AppendError::Overloaded) => (Outcome::Refused, Err(PublishError::Overloaded)),
             Err(AppendError::Unknown(source)) => (Outcome::Unknown, Err(PublishError::Unknown(source))),
         };
         let meter = &self.core().meter;

@@ -15,7 +15,10 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{AppendError, Limits, Receipt, Source};
+use super::{
+    AppendError, Limits, Receipt, Source,
+    backlog::{BACKLOG_BYTES, Backlog, Waiting},
+};
 use crate::record::Entry;
 
 /// A call takes no further append once it has so many entries, so that the first waits no longer than some tens of milliseconds for the
@@ -62,6 +65,8 @@ pub struct GroupedAppend<S> {
     /// Set by whoever is first: the task, which sends them, or the caller, who waits no longer.
     claimed: Arc<AtomicBool>,
     reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
+    /// Its room in the queue, which it gives back however it ends.
+    waiting: Option<Waiting>,
 }
 
 impl<S> GroupedAppend<S> {
@@ -109,13 +114,14 @@ struct Late;
 /// call waits for a disk, appends queue, and the next call takes them all.
 pub struct GroupCommit<C: Committer> {
     queue: mpsc::Sender<GroupedAppend<C::Stored>>,
+    backlog: Arc<Backlog>,
 }
 
 impl<C: Committer> GroupCommit<C> {
     /// Starts the task, which works until this is dropped or it is aborted. Call it inside a tokio runtime.
     pub fn start(committer: C) -> (Self, AbortHandle) {
         let (queue, appends) = mpsc::channel(QUEUE);
-        (Self { queue }, tokio::spawn(work(committer, appends)).abort_handle())
+        (Self { queue, backlog: Backlog::new(BACKLOG_BYTES) }, tokio::spawn(work(committer, appends)).abort_handle())
     }
 
     /// As far as one append may go.
@@ -128,17 +134,18 @@ impl<C: Committer> GroupCommit<C> {
     ///
     /// # Errors
     ///
-    /// [`AppendError`].
+    /// [`AppendError`]; `Overloaded` where more than 64 MiB of appends wait for the server already.
     pub async fn append(&self, entries: &[Arc<Entry>], deadline: Duration) -> Result<Vec<Receipt>, AppendError> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
         let began = Instant::now();
+        let waiting = Some(self.backlog.admit(entries)?);
         let deadline = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(1 << 30));
         let entries = entries.iter().map(|entry| C::Stored::from(entry)).collect();
         let claimed = Arc::new(AtomicBool::new(false));
         let (reply, answer) = oneshot::channel();
-        let append = GroupedAppend { entries, deadline, claimed: claimed.clone(), reply };
+        let append = GroupedAppend { entries, deadline, claimed: claimed.clone(), reply, waiting };
         let outcome = timeout_at(deadline, async {
             self.queue.send(append).await.ok()?;
             answer.await.ok()
@@ -157,7 +164,13 @@ impl<C: Committer> GroupCommit<C> {
     /// Waits for what was handed over before, but no longer than this.
     pub async fn finish(&self, within: Duration) {
         let (reply, answer) = oneshot::channel();
-        let last = GroupedAppend { entries: Vec::new(), deadline: Instant::now(), claimed: Arc::default(), reply };
+        let last = GroupedAppend {
+            entries: Vec::new(),
+            deadline: Instant::now(),
+            claimed: Arc::default(),
+            reply,
+            waiting: None,
+        };
         if self.queue.send(last).await.is_ok() {
             let _ = timeout(within, answer).await;
         }
@@ -194,6 +207,7 @@ async fn work<C: Committer>(mut committer: C, mut queue: mpsc::Receiver<GroupedA
                     committer.disconnect();
                 }
                 for append in group {
+                    drop(append.waiting);
                     let answer = if append.entries.is_empty() { Ok(Vec::new()) } else { Err(error.tell()) };
                     let _ = append.reply.send(answer);
                 }
@@ -206,6 +220,7 @@ async fn work<C: Committer>(mut committer: C, mut queue: mpsc::Receiver<GroupedA
         let mut receipts = receipts.into_iter();
         for append in group {
             let own: Option<Vec<_>> = receipts.by_ref().take(append.entries.len()).collect();
+            drop(append.waiting);
             // A caller that was dropped does not listen; what it appended stays.
             let _ = append.reply.send(own.ok_or_else(|| AppendError::Refused(Late.into())));
         }

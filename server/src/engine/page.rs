@@ -78,6 +78,9 @@ pub enum AppendError {
     /// Nothing was stored, nor will be.
     #[error("the engine refused the append")]
     Refused(#[source] Source),
+    /// Nothing was stored, nor will be: so much waits for the log already that the engine keeps no more. Append again in a moment.
+    #[error("too much waits for the log")]
+    Overloaded,
     /// It may have been stored; append again with the same keys.
     #[error("the engine did not say whether it stored the append")]
     Unknown(#[source] Source),

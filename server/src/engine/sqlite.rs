@@ -59,6 +59,7 @@ use writer::{Append, Job, Late, Writer};
 
 use super::{
     AppendError, Bounds, Engine, EngineError, Limit, Location, Metadata, ReadError, Receipt, RoutingKey, Tail, Trim,
+    backlog::Backlog,
 };
 use crate::record::{Entry, Record};
 
@@ -94,6 +95,10 @@ const QUEUE: usize = 1_024;
 ///
 /// Appends fail as [`AppendError::Refused`], reading goes on, and the next append after there is room succeeds. Where even
 /// the fsync failed, it is [`AppendError::Unknown`].
+///
+/// # When events come faster than the disk takes them
+///
+/// Appends wait in a queue, up to [`SqliteBuilder::backlog_bytes`]; further ones are [`AppendError::Overloaded`], at once.
 ///
 /// # What damage does
 ///
@@ -146,6 +151,7 @@ struct Handle {
     /// Taken when it is dropped, which ends the writer.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    backlog: Arc<Backlog>,
     shared: Arc<Shared>,
 }
 
@@ -174,7 +180,7 @@ impl Sqlite {
         &self.handle.shared
     }
 
-    fn start(writer: Writer) -> std::io::Result<Self> {
+    fn start(writer: Writer, backlog_bytes: usize) -> std::io::Result<Self> {
         let shared = writer.shared.clone();
         let (jobs, queue) = mpsc::channel(QUEUE);
         // Told however the thread ends, and after it has let go of everything.
@@ -184,7 +190,8 @@ impl Sqlite {
             writer.run(queue);
         };
         let writer = std::thread::Builder::new().name("tidings-sqlite".into()).spawn(work)?;
-        Ok(Self { handle: Arc::new(Handle { jobs: Some(jobs), writer: Mutex::new(Some(writer)), shared }) })
+        let (jobs, writer, backlog) = (Some(jobs), Mutex::new(Some(writer)), Backlog::new(backlog_bytes));
+        Ok(Self { handle: Arc::new(Handle { jobs, writer, backlog, shared }) })
     }
 
     /// Hands the writer a job, when there is room in the queue.
@@ -235,13 +242,14 @@ impl Engine for Sqlite {
             return Ok(Vec::new());
         }
         let began = Instant::now();
+        let waiting = self.handle.backlog.admit(&entries)?;
         // Here and not in the writer, whose time everybody shares.
         let entries = entries.into_iter().map(Stored::from).collect();
         let (reply, answer) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
         // A deadline that cannot be counted is none.
         let until = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(1 << 32));
-        let append = Append { entries, deadline: until, claimed: claimed.clone(), is_ours: false, reply };
+        let append = Append { entries, deadline: until, claimed: claimed.clone(), is_ours: false, reply, waiting };
         let outcome = timeout(deadline.saturating_sub(began.elapsed()), async {
             self.submit(Job::Append(append)).await.ok()?;
             answer.await.ok()

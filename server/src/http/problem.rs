@@ -120,6 +120,7 @@ impl From<PublishError> for Refusal {
             PublishError::Invalid(Invalid::Channel(_)) => Code::MalformedChannel,
             PublishError::Invalid(Invalid::TooManyChannels { .. }) => Code::TooMany,
             PublishError::Refused(_) => Code::Unavailable,
+            PublishError::Overloaded => Code::Overloaded,
             PublishError::Unknown(_) => Code::Unknown,
         };
         if matches!(error, PublishError::Refused(_) | PublishError::Unknown(_)) {
@@ -169,6 +170,7 @@ mod tests {
         assert_eq!(status(Invalid::PayloadTooLarge { bytes: 2, limit: 1 }.into()), 413);
         assert_eq!(status(tidings_protocol::IdError::Empty.into()), 400);
         assert_eq!(status(PublishError::Refused("the disk is full".into())), 503);
+        assert_eq!(status(PublishError::Overloaded), 503);
         assert_eq!(status(PublishError::Unknown("it broke off".into())), 504);
         assert_eq!(AuthError::Missing.into_response().status(), 401);
         assert_eq!(EngineError("the disk is gone".into()).into_response().status(), 503);

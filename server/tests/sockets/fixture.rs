@@ -1,6 +1,7 @@
 //! A hub behind a real socket, and its clients.
 
 mod answer;
+mod canary;
 mod client;
 mod held;
 mod stream;
@@ -15,7 +16,7 @@ use tidings::{
 };
 use tokio::{net::TcpListener, task::AbortHandle};
 
-pub(crate) use self::{answer::Answer, client::Client, held::Held, stream::Stream};
+pub(crate) use self::{answer::Answer, canary::Canary, client::Client, held::Held, stream::Stream};
 
 /// A hub and a server for it, until dropped.
 pub(crate) struct Fixture {
@@ -81,6 +82,11 @@ impl Fixture {
     /// A stream of a user, its greeting read.
     pub(crate) async fn stream(&self, user: &str, query: &[(&str, &str)]) -> Stream {
         self.client(user).stream(query).await
+    }
+
+    /// A stream of somebody whom an attack does not concern.
+    pub(crate) async fn canary(&self) -> Canary {
+        Canary::new(&self.hub, self.address).await
     }
 
     /// Publishes `payload` to a channel.

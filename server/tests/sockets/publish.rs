@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidings::engine::Memory;
+use tidings::engine::{Memory, Sqlite};
+use tokio::task::JoinSet;
 
 use crate::fixture::{Answer, Fixture, Held, event};
 
@@ -84,6 +85,35 @@ async fn an_engine_that_stores_nothing_is_told_without_its_reasons_and_streams_s
     assert_eq!(fixture.hub.stats().publish_refused, 1);
     stream.hears("before").await;
     fixture.client("ana").get("/check", &[]).await.good();
+}
+
+#[tokio::test]
+async fn what_an_engine_has_no_room_for_is_told_to_come_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Sqlite::builder(directory.path().join("log")).backlog_bytes(1 << 10).open().unwrap();
+    let path = engine.path().to_owned();
+    let fixture = Fixture::with(|hub| hub.engine(engine)).await;
+    let mut canary = fixture.canary().await;
+    // Somebody else writes, so the disk takes nothing.
+    let outsider = rusqlite::Connection::open(path).unwrap();
+    outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let client = fixture.client("backend");
+    let mut both = JoinSet::new();
+    for _ in 0..2 {
+        let client = client.clone();
+        both.spawn(async move { client.post("/publish", said("x".repeat(4_000))).await });
+    }
+    let refused = both.join_next().await.unwrap().unwrap();
+    refused.is_problem(503, "overloaded");
+    assert_eq!(refused.headers["retry-after"], "1");
+    outsider.execute_batch("ROLLBACK").unwrap();
+    both.join_next().await.unwrap().unwrap().good();
+    client.post("/publish", said("stored")).await.good();
+    canary.lives().await;
+}
+
+fn said(payload: impl Into<Value>) -> Value {
+    json!({"channel": "news:1", "type": "said", "payload": payload.into()})
 }
 
 #[tokio::test]

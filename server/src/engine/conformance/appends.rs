@@ -145,7 +145,7 @@ pub async fn an_append_keeps_its_deadline(subject: &impl Subject) {
         let late = engine.append(vec![entry_with_key(&name, "1")], Duration::from_micros(round * 20));
         match soon("an append with a deadline", late).await {
             Ok(receipts) => assert!(expected.insert(receipts[0].cursor.seq), "{receipts:?}"),
-            Err(AppendError::Refused(_)) => refused.push(name),
+            Err(AppendError::Refused(_) | AppendError::Overloaded) => refused.push(name),
             Err(AppendError::Unknown(_)) => {
                 let again = append(engine, &[entry_with_key(&name, "1")]).await;
                 assert!(expected.insert(again[0].cursor.seq), "{again:?}");

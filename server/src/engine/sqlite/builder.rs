@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock::wall_clock_ms,
-    engine::{AgeClock, Retention},
+    engine::{AgeClock, Retention, backlog::BACKLOG_BYTES},
 };
 
 /// Settings of a [`Sqlite`] log, from [`Sqlite::builder`].
@@ -31,6 +31,7 @@ use crate::{
 pub struct SqliteBuilder {
     path: PathBuf,
     keeps: Keeps,
+    backlog_bytes: usize,
     /// The wall clock, other ones in tests.
     wall: fn() -> u64,
 }
@@ -39,7 +40,12 @@ impl SqliteBuilder {
     pub(super) fn new(path: PathBuf) -> Self {
         let week = Duration::from_secs(7 * 24 * 60 * 60);
         let retention = Retention { records: 10_000_000, bytes: 1 << 30, age: week };
-        Self { path, keeps: Keeps { retention, keys: 1_000_000, tags: 10_000_000 }, wall: wall_clock_ms }
+        Self {
+            path,
+            keeps: Keeps { retention, keys: 1_000_000, tags: 10_000_000 },
+            backlog_bytes: BACKLOG_BYTES,
+            wall: wall_clock_ms,
+        }
     }
 
     /// At most this many records. Defaults to 10,000,000.
@@ -78,6 +84,14 @@ impl SqliteBuilder {
         self
     }
 
+    /// About how many bytes of events, in memory, may wait for the disk. An append that finds no room is refused as
+    /// [`AppendError::Overloaded`](crate::engine::AppendError::Overloaded), and `POST /publish` answers 503 `overloaded` with
+    /// `Retry-After`; one that is larger than this is taken while no other waits. Defaults to 64 MiB.
+    pub fn backlog_bytes(mut self, bytes: usize) -> Self {
+        self.backlog_bytes = bytes;
+        self
+    }
+
     /// Takes the time from elsewhere.
     #[cfg(test)]
     pub(super) fn wall(mut self, wall: fn() -> u64) -> Self {
@@ -95,7 +109,7 @@ impl SqliteBuilder {
     /// [`OpenError`], at once: the file is in use, not ours, too new, damaged, or out of reach. Damaged records do not keep it from
     /// being opened; see [`Sqlite`].
     pub fn open(self) -> Result<Sqlite, OpenError> {
-        let Self { path, keeps, wall } = self;
+        let Self { path, keeps, backlog_bytes, wall } = self;
         let path = lock::resolve(&path).map_err(|error| OpenError::io(&path, error))?;
         let failed = |error| OpenError::sqlite(&path, error);
         // Looked at before anything is written beside it: it may belong to somebody else.
@@ -123,7 +137,7 @@ impl SqliteBuilder {
             let is_lost = summary::reset(&connection, &mut position.base).is_err();
             shared.has_no_summary.store(is_lost, std::sync::atomic::Ordering::Release);
         }
-        Sqlite::start(Writer {
+        let writer = Writer {
             connection,
             keeps,
             shared,
@@ -134,7 +148,7 @@ impl SqliteBuilder {
             checkpoint: Checkpoint::default(),
             appended: 0,
             header: Vec::new(),
-        })
-        .map_err(|error| OpenError::io(&path, error))
+        };
+        Sqlite::start(writer, backlog_bytes).map_err(|error| OpenError::io(&path, error))
     }
 }

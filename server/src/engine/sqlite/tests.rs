@@ -346,7 +346,8 @@ impl Unknown for Raw {
         let stored = Stored { entry, json: bytes.to_vec(), keys: Vec::new() };
         let (reply, answer) = oneshot::channel();
         let (deadline, claimed) = (Instant::now() + DEADLINE, Arc::default());
-        let append = Append { entries: vec![stored], deadline, claimed, is_ours: false, reply };
+        let waiting = Backlog::new(usize::MAX).admit(&[stored.entry.clone()]).unwrap();
+        let append = Append { entries: vec![stored], deadline, claimed, is_ours: false, reply, waiting };
         engine.submit(Job::Append(append)).await.unwrap();
         answer.await.unwrap().unwrap();
         // Not from memory, where it is what was handed over.

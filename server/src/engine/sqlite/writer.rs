@@ -28,7 +28,7 @@ use super::{
     trim::{self, Keeps},
 };
 use crate::{
-    engine::{AgeClock, AppendError, EngineError, Receipt, Trim},
+    engine::{AgeClock, AppendError, EngineError, Receipt, Trim, backlog::Waiting},
     record::Record,
 };
 
@@ -61,6 +61,8 @@ pub(super) struct Append {
     /// The writer was first.
     pub(super) is_ours: bool,
     pub(super) reply: oneshot::Sender<Outcome>,
+    /// Its room in the queue, which it gives back however it ends.
+    pub(super) waiting: Waiting,
 }
 
 /// What the writer is asked to do.
@@ -245,6 +247,7 @@ impl Writer {
         }
         self.shared.complain(failure.condition, &failure.error, "an append failed");
         for append in group {
+            drop(append.waiting);
             let _ = append.reply.send(Err(failure.tell()));
         }
     }
@@ -262,6 +265,8 @@ impl Writer {
         }
         self.position = Some(position);
         for (append, receipts) in group.into_iter().zip(receipts) {
+            // Before its caller can come with the next.
+            drop(append.waiting);
             // A caller that was dropped does not listen; what it appended stays.
             let _ = append.reply.send(receipts.ok_or_else(|| AppendError::Refused(Late.into())));
         }
