@@ -6,11 +6,13 @@
 //! | module | |
 //! |---|---|
 //! | `accept` | what a listener yields |
-//! | `connections` | all connections, and who has each |
-//! | `connection` | the task of one, from its accept to its end |
+//! | `connections`, `shared` | all connections, and who has each; what they share |
+//! | `connection`, `transport` | the task of one, from its accept to its end; what it runs on |
+//! | `http1`, `http2`, `service` | the two ways in which hyper serves one, and the router as it calls it |
+//! | `exchanges` | the requests of one that are being answered, and how many connections have none |
 //! | `handover` | which streams are taken over from hyper, and when |
 //! | `watched` | the I/O below hyper, which sees that the head has left |
-//! | `streaming`, `chunk` | a stream on a bare socket |
+//! | `stream`, `streaming`, `chunk` | a stream on a bare socket |
 //! | `resting`, `writer` | a stream that has nothing to write; a task that writes to many of them |
 //! | `cut` | streams of HTTP/2 that nothing can be written to |
 //! | `stall` | an end to peers that take no bytes |
@@ -20,10 +22,17 @@ mod chunk;
 mod connection;
 mod connections;
 mod cut;
+mod exchanges;
 mod handover;
+mod http1;
+mod http2;
 mod resting;
+mod service;
+mod shared;
 mod stall;
+mod stream;
 mod streaming;
+mod transport;
 mod watched;
 mod writer;
 
@@ -38,16 +47,13 @@ use std::{
 
 use axum::{Router, serve::Listener};
 use futures_util::future::BoxFuture;
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::TokioTimer;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, time::sleep};
 
 pub(super) use self::{accept::RetiresAt, handover::Endless};
 use self::{
     accept::{Accepted, Peer, accept},
-    connection::Shared,
     connections::Connections,
-    cut::Cutting,
+    shared::Shared,
 };
 use crate::complaints::Complaints;
 
@@ -55,11 +61,11 @@ use crate::complaints::Complaints;
 const BACKLOG: i32 = 4_096;
 /// See [`Serve::head_bytes`].
 const HEAD_BYTES: usize = 64 << 10;
-/// How often a peer of HTTP/2 is asked whether it is there, and how long it may take to say so.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often it is looked whether there is room for a connection again.
+const LOOK: Duration = Duration::from_millis(50);
 /// See [`Serve::send_buffer`].
 const SEND_BUFFER: usize = 16 << 10;
+
 /// Serves a router, over HTTP/1 and HTTP/2, on anything that is a [`Listener`] of axum: a `TcpListener`, a `UnixListener`, or one of
 /// yours that speaks TLS. Handlers find the peer's address as `ConnectInfo<SocketAddr>`, where it has one.
 ///
@@ -94,6 +100,7 @@ pub fn serve<L: Listener>(listener: L, router: Router) -> Serve<L> {
         head_timeout: Duration::from_secs(10),
         head_bytes: HEAD_BYTES,
         idle_timeout: Duration::from_secs(130),
+        idle_connections: None,
         stall: Duration::from_secs(60),
         send_buffer: SEND_BUFFER,
         shutdown: Box::pin(pending()),
@@ -110,6 +117,7 @@ pub struct Serve<L> {
     head_timeout: Duration,
     head_bytes: usize,
     idle_timeout: Duration,
+    idle_connections: Option<usize>,
     stall: Duration,
     send_buffer: usize,
     shutdown: BoxFuture<'static, ()>,
@@ -166,6 +174,15 @@ impl<L: Listener> Serve<L> {
         self
     }
 
+    /// How many connections may wait for a request at once, their first or a further one; streams, and whatever else is being answered, do
+    /// not count. Where there are more, those are closed that have waited for longest, but none that has waited for less than a second:
+    /// until then no further one is accepted. Defaults to a quarter of the descriptors that the process may open (`RLIMIT_NOFILE`), and
+    /// to 10,000 at most.
+    pub fn idle_connections(mut self, count: usize) -> Self {
+        self.idle_connections = Some(count.max(1));
+        self
+    }
+
     /// How long the peer of a stream may take no byte of what is waiting for it before it is dropped, one that has vanished without a word
     /// too (by `TCP_USER_TIMEOUT`, on Linux; a connection of HTTP/2 by pings, within 60 s). Other answers may be taken as slowly as one
     /// likes. Defaults to 60 s.
@@ -201,16 +218,10 @@ impl<L: Listener> Serve<L> {
             // Listening again on a listening socket only sets its backlog.
             socket2::SockRef::from(listener).listen(BACKLOG)?;
         }
-        let mut http1 = http1::Builder::new();
-        http1.timer(TokioTimer::new()).header_read_timeout(self.head_timeout).max_buf_size(self.head_bytes);
-        let mut http2 = http2::Builder::new(Cutting);
-        // Of a peer that has vanished.
-        http2.keep_alive_interval(Some(PING_INTERVAL)).keep_alive_timeout(PING_TIMEOUT);
-        http2.timer(TokioTimer::new()).max_header_list_size(u32::try_from(self.head_bytes).unwrap_or(u32::MAX));
         let shared = Arc::new(Shared {
             router: self.router,
-            http1,
-            http2,
+            http1: http1::builder(self.head_timeout, self.head_bytes),
+            http2: http2::builder(self.head_bytes),
             head_timeout: self.head_timeout,
             idle_timeout: self.idle_timeout,
             stall: self.stall,
@@ -218,11 +229,12 @@ impl<L: Listener> Serve<L> {
             stopping: watch::Sender::new(false),
         });
         let mut shutdown = pin!(self.shutdown);
-        let mut connections = Connections::new(shared.clone());
+        let mut connections = Connections::new(shared.clone(), self.idle_connections.unwrap_or_else(idle_connections));
         let complaints = Complaints::default();
         loop {
+            let has_room = connections.has_room();
             tokio::select! {
-                (accepted, address) = accept(&mut self.listener, &complaints) => {
+                (accepted, address) = accept(&mut self.listener, &complaints), if has_room => {
                     let peer = Peer::new(address, self.connection_age);
                     match accepted {
                         Accepted::Tcp(socket) => connections.add(socket, peer),
@@ -230,6 +242,7 @@ impl<L: Listener> Serve<L> {
                     }
                 }
                 () = connections.changed() => {}
+                () = sleep(LOOK), if !has_room => {}
                 () = &mut shutdown => break,
             }
         }
@@ -243,6 +256,19 @@ impl<L: Listener> Serve<L> {
         let _ = tokio::time::timeout(self.shutdown_timeout, all_ended).await;
         Ok(())
     }
+}
+
+/// A quarter of the descriptors that there are: the others are for streams, and for the application.
+fn idle_connections() -> usize {
+    const MOST: usize = 10_000;
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit};
+        let descriptors = getrlimit(Resource::Nofile).current.and_then(|count| usize::try_from(count).ok());
+        descriptors.map_or(MOST, |count| (count / 4).clamp(1, MOST))
+    }
+    #[cfg(not(unix))]
+    MOST
 }
 
 impl<L: Listener> IntoFuture for Serve<L> {

@@ -2,7 +2,7 @@
 
 use std::{future::IntoFuture, net::SocketAddr, process::Command, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{Router, routing::get, serve::ListenerExt};
 use serde_json::json;
 use tidings::{Hub, Routes, auth::Auth};
 use tokio::{
@@ -34,9 +34,8 @@ async fn flood(hub: &Hub) {
     }
 }
 
-#[tokio::test]
-async fn a_peer_of_http2_whose_window_stays_shut_is_dropped_and_its_other_streams_are_not() {
-    let fixture = Fixture::with(|hub| hub.heartbeat(Duration::from_millis(100)).stall_timeout(STALL)).await;
+/// Of two streams on one connection one has a window that stays shut.
+async fn shuts_a_window(fixture: Fixture) {
     let http = reqwest::Client::builder()
         .http2_prior_knowledge()
         .http2_initial_stream_window_size(1_024)
@@ -60,6 +59,18 @@ async fn a_peer_of_http2_whose_window_stays_shut_is_dropped_and_its_other_stream
     eventually(|| fixture.hub.connection_count("ana").unwrap() == 1).await;
     fixture.publish("news:2", "all the same").await;
     reading.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_peer_of_http2_whose_window_stays_shut_is_dropped_and_its_other_streams_are_not() {
+    shuts_a_window(Fixture::with(|hub| hub.heartbeat(Duration::from_millis(100)).stall_timeout(STALL)).await).await;
+}
+
+#[tokio::test]
+async fn under_another_server_nobody_is_there_by_a_stream_of_http2_whose_window_stays_shut() {
+    let settings = |hub: tidings::HubBuilder| hub.heartbeat(Duration::from_millis(100)).stall_timeout(STALL);
+    let serve = |listener, app: Router| axum::serve(listener, app).into_future();
+    shuts_a_window(Fixture::serving(settings, serve).await).await;
 }
 
 #[tokio::test]
@@ -103,16 +114,16 @@ async fn a_download_that_is_paused_for_longer_than_a_stream_may_is_not_cut() {
     server.abort();
 }
 
-/// The network goes down under a stream: no FIN, no RST. Run in a network of its own, see below.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes its network down: run by the test below"]
-async fn in_a_network_that_goes_down() {
+/// The network goes down under a stream: no FIN, no RST. Run in networks of their own, see below.
+async fn in_a_network_that_goes_down<F>(serve: impl FnOnce(TcpListener, Router, Duration) -> F)
+where
+    F: Future<Output = std::io::Result<()>> + Send + 'static,
+{
     let ip = |arguments: &[&str]| assert!(Command::new("ip").args(arguments).status().unwrap().success());
     ip(&["link", "set", "lo", "up"]);
     let settings = |hub: tidings::HubBuilder| hub.heartbeat(Duration::from_millis(200));
     let stall = Duration::from_secs(2);
-    let serve = move |listener, app: Router| tidings::serve(listener, app).stall_timeout(stall).into_future();
-    let fixture = Fixture::serving(settings, serve).await;
+    let fixture = Fixture::serving(settings, |listener, app| serve(listener, app, stall)).await;
     let _stream = open(fixture.address, "/api/events").await;
     assert!(fixture.hub.is_online("ana").unwrap());
     ip(&["link", "set", "lo", "down"]);
@@ -120,6 +131,28 @@ async fn in_a_network_that_goes_down() {
     eventually(|| !fixture.hub.is_online("ana").unwrap()).await;
     eprintln!("gone after {:?}; the stall timeout is {stall:?}", down.elapsed());
     assert!(down.elapsed() < 4 * stall);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes its network down: run by the test below"]
+async fn network_down_under_our_server() {
+    in_a_network_that_goes_down(|listener, app, stall| {
+        tidings::serve(listener, app).stall_timeout(stall).into_future()
+    })
+    .await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes its network down: run by the test below"]
+async fn network_down_under_another_server() {
+    in_a_network_that_goes_down(|listener, app, stall| {
+        let listener = listener.tap_io(move |socket| {
+            socket2::SockRef::from(&*socket).set_tcp_user_timeout(Some(stall)).unwrap();
+        });
+        axum::serve(listener, app).into_future()
+    })
+    .await;
 }
 
 /// By itself the kernel goes on for a quarter of an hour.
@@ -131,11 +164,15 @@ fn a_peer_that_vanished_is_gone_within_the_stall_timeout() {
         eprintln!("not tried: `unshare -rn` and `ip` are not here");
         return;
     }
-    let test = std::env::current_exe().unwrap();
-    let arguments = ["--exact", "gone::in_a_network_that_goes_down", "--ignored", "--nocapture"];
-    let output = Command::new("unshare").arg("-rn").arg(test).args(arguments).output().unwrap();
-    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    for server in ["our", "another"] {
+        let test = std::env::current_exe().unwrap();
+        let name = format!("gone::network_down_under_{server}_server");
+        let arguments = ["--exact", &name, "--ignored", "--nocapture"];
+        let output = Command::new("unshare").arg("-rn").arg(test).args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        eprintln!("under {server} server: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    }
 }
 
 #[tokio::test]

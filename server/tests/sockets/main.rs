@@ -11,6 +11,7 @@
 //! | `grants` | who may hear what |
 //! | `credentials` | ways in: tickets, tokens, an endpoint that is asked; and that none of them is ever shown |
 //! | `heartbeat` | what a quiet stream says |
+//! | `idle` | connections that wait for a request |
 //! | `subscribe` | channels of a live stream |
 //! | `resume` | cursors: gone on with, or told as gaps |
 //! | `resting` | streams that have no task of their own |
@@ -46,6 +47,7 @@ mod gone;
 mod grants;
 mod heads;
 mod heartbeat;
+mod idle;
 mod latency;
 mod limits;
 mod listeners;

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::connection::Transport;
+use super::transport::Transport;
 use crate::complaints::Complaints;
 
 /// How long to wait when the process is out of file descriptors.

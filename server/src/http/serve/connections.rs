@@ -1,28 +1,51 @@
 //! The connections of a server: each has a task of its own, except for streams at rest, which writers have.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpStream,
     runtime::Handle,
     sync::mpsc,
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, Id, JoinSet},
 };
 
 use super::{
     accept::Peer,
-    connection::{self, Ended, Shared, Transport},
+    connection::{self, Ended},
+    exchanges::{Exchanges, Idle},
+    shared::Shared,
+    stream::Stream,
+    transport::Transport,
     writer::{Left, Writer},
 };
+use crate::{clock::millis, complaints::Complaints};
 
 /// How many writers there are at most, and of how many threads each may have one to itself: the others do the rest.
 const WRITERS: usize = 8;
 const THREADS_A_WRITER: usize = 2;
+/// A connection that has waited for less than this is not closed for others: its request may be on its way.
+const GRACE: Duration = Duration::from_secs(1);
+/// So many parts of all that wait are closed at once, so that there is room for more than one.
+const PARTS: usize = 8;
+
+/// A connection that has a task.
+struct Slot {
+    exchanges: Arc<Exchanges>,
+    task: AbortHandle,
+    /// It has been told to end.
+    is_closing: bool,
+}
 
 /// Dropped with its server, and then they end too.
 pub(super) struct Connections {
     shared: Arc<Shared>,
     tasks: JoinSet<Ended<TcpStream>>,
+    slots: HashMap<Id, Slot>,
+    idle: Arc<Idle>,
+    /// How many may be idle at once.
+    idle_limit: usize,
+    closing: usize,
+    complaints: Complaints,
     writers: Vec<(Writer, AbortHandle)>,
     rounds: JoinSet<()>,
     /// How many streams the writers have.
@@ -34,42 +57,109 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, idle_limit: usize) -> Self {
         let (leaving, left) = mpsc::unbounded_channel();
         let mut rounds = JoinSet::new();
         let count = (Handle::current().metrics().num_workers() / THREADS_A_WRITER).clamp(1, WRITERS);
         let writers = (0..count).map(|_| start(&mut rounds, &leaving)).collect();
-        Self { shared, tasks: JoinSet::new(), writers, rounds, resting: 0, given: 0, leaving, left }
+        Self {
+            shared,
+            tasks: JoinSet::new(),
+            slots: HashMap::new(),
+            idle: Arc::default(),
+            idle_limit,
+            closing: 0,
+            complaints: Complaints::default(),
+            writers,
+            rounds,
+            resting: 0,
+            given: 0,
+            leaving,
+            left,
+        }
     }
 
     /// Serves one more.
     pub(super) fn add(&mut self, socket: TcpStream, peer: Peer) {
-        self.tasks.spawn(connection::serve(self.shared.clone(), socket, peer));
+        let exchanges = Exchanges::new(self.idle.clone());
+        self.spawn(exchanges.clone(), connection::serve(self.shared.clone(), socket, peer, exchanges));
     }
 
     /// Serves one more, whose streams cannot rest.
     pub(super) fn add_other<S: Transport>(&mut self, socket: S, peer: Peer) {
-        let serving = connection::serve(self.shared.clone(), socket, peer);
-        self.tasks.spawn(async move { serving.await.map(|_| None) });
+        let exchanges = Exchanges::new(self.idle.clone());
+        let serving = connection::serve(self.shared.clone(), socket, peer, exchanges.clone());
+        self.spawn(exchanges, async move { serving.await.map(|_| None) });
+    }
+
+    /// Goes on with a stream that does not rest.
+    fn go_on(&mut self, stream: Box<Stream<TcpStream>>) {
+        let exchanges = Exchanges::new(self.idle.clone());
+        self.spawn(exchanges.clone(), connection::go_on(self.shared.clone(), stream, exchanges));
+    }
+
+    fn spawn(&mut self, exchanges: Arc<Exchanges>, task: impl Future<Output = Ended<TcpStream>> + Send + 'static) {
+        let task = self.tasks.spawn(task);
+        self.slots.insert(task.id(), Slot { exchanges, task, is_closing: false });
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty() && self.resting == 0
     }
 
+    /// Whether another may be accepted. Where too many wait for a request, those that have waited for longest are closed; where none has
+    /// waited for long, there is no room for the moment.
+    pub(super) fn has_room(&mut self) -> bool {
+        if self.idle.count().saturating_sub(self.closing) < self.idle_limit {
+            return true;
+        }
+        let now = self.idle.now_ms();
+        let waiting = self.slots.values_mut().filter(|slot| !slot.is_closing);
+        let mut waiting: Vec<_> = waiting
+            .filter_map(|slot| Some((slot.exchanges.idle_since()?, slot)))
+            .filter(|(since, _)| now.saturating_sub(*since) >= millis(GRACE))
+            .collect();
+        waiting.sort_unstable_by_key(|(since, _)| *since);
+        waiting.truncate((self.idle_limit / PARTS).max(1));
+        for (_, slot) in &mut waiting {
+            slot.is_closing = true;
+            slot.task.abort();
+        }
+        self.closing += waiting.len();
+        let has_room = !waiting.is_empty();
+        if let Some(left_out) = self.complaints.due("idle connections") {
+            let limit = self.idle_limit;
+            tracing::warn!(
+                limit,
+                left_out,
+                "too many connections wait for a request; those that wait for longest are closed"
+            );
+        }
+        has_room
+    }
+
     /// Waits until one of them ends, begins to rest, or rests no longer, and sees to it.
     pub(super) async fn changed(&mut self) {
         tokio::select! {
-            Some(ended) = self.tasks.join_next() => match ended {
-                Ok(Ok(Some(stream))) => self.rest(*stream),
-                Ok(Err(error)) => tracing::debug!(error, "connection ended"),
-                Ok(Ok(None)) | Err(_) => {}
-            },
+            Some(ended) = self.tasks.join_next_with_id() => {
+                let (id, ended) = match ended {
+                    Ok((id, ended)) => (id, Some(ended)),
+                    // It was closed, or has panicked.
+                    Err(error) => (error.id(), None),
+                };
+                if self.slots.remove(&id).is_some_and(|slot| slot.is_closing) {
+                    self.closing -= 1;
+                }
+                match ended {
+                    Some(Ok(Some(stream))) => self.rest(*stream),
+                    Some(Err(error)) => tracing::debug!(error, "connection ended"),
+                    Some(Ok(None)) | None => {}
+                }
+            }
             Some(left) = self.left.recv() => {
                 self.resting -= 1;
                 if let Left::Unfinished(stream, unfinished) = left {
-                    let stream = connection::Stream::resume(stream, unfinished, &self.shared);
-                    self.tasks.spawn(connection::go_on(self.shared.clone(), Box::new(stream)));
+                    self.go_on(Box::new(Stream::resume(stream, unfinished, &self.shared)));
                 }
             }
             Some(_) = self.rounds.join_next() => {
@@ -83,16 +173,14 @@ impl Connections {
         }
     }
 
-    fn rest(&mut self, stream: connection::Stream<TcpStream>) {
+    fn rest(&mut self, stream: Stream<TcpStream>) {
         match stream.into_resting() {
             Ok(resting) => {
                 self.resting += 1;
                 self.given += 1;
                 self.writers[self.given % self.writers.len()].0.add(resting);
             }
-            Err(stream) => {
-                self.tasks.spawn(connection::go_on(self.shared.clone(), stream));
-            }
+            Err(stream) => self.go_on(stream),
         }
     }
 }

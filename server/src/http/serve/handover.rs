@@ -100,16 +100,20 @@ impl Handover {
         self.1.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps the body of a stream and returns the response with a stand-in; any other response as it is.
-    pub(super) fn offer(self: &Arc<Self>, terms: Terms, mut response: Response) -> Response {
+    /// Keeps the body of a stream and returns the response with a stand-in.
+    ///
+    /// # Errors
+    ///
+    /// Any other response, as it is.
+    pub(super) fn offer(self: &Arc<Self>, terms: Terms, mut response: Response) -> Result<Response, Response> {
         let Some(Endless(link)) = response.extensions_mut().remove::<Endless>().filter(|_| is_chunked(&response))
         else {
-            return response;
+            return Err(response);
         };
         let last = terms.last || says_close(response.headers());
         let (parts, body) = response.into_parts();
         *self.0.lock() = Stage::Offered(Taken { body, link, last });
-        Response::from_parts(parts, Body::new(Standin { handover: self.clone(), end: None }))
+        Ok(Response::from_parts(parts, Body::new(Standin { handover: self.clone(), end: None })))
     }
 
     /// The socket has taken all that there was, and that ended so.

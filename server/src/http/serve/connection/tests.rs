@@ -1,26 +1,40 @@
 //! Connections over pipes whose windows are as small as one byte, so that every write is cut everywhere.
 
-use std::sync::atomic::AtomicUsize;
+use std::{
+    pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering},
+    task::{Context, Poll},
+};
 
 use axum::{
+    Router,
+    body::Body,
     extract::Path,
     http::{HeaderMap, header},
     response::Response,
     routing::get,
 };
+use http::Request;
+use http_body::Frame;
 use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::{
-    io::{DuplexStream, ReadBuf, ReadHalf, WriteHalf, split},
-    sync::mpsc,
+    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, ReadHalf, WriteHalf, split},
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
 
 use super::*;
-use crate::http::serve::Endless;
+use crate::http::serve::{Endless, exchanges::Idle};
+
+mod falls_back;
+mod http2_peers;
+mod wrapped;
 
 const WINDOWS: [usize; 5] = [1, 2, 7, 64, 64 << 10];
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD: &str = "host: a\r\n\r\n";
 
 /// Our end of a pipe, which counts what is done with it.
@@ -123,13 +137,11 @@ impl Fixture {
         let router = Router::new()
             .route("/stream/{name}", get(stream.clone()).post(stream))
             .route("/hello/{name}", get(|Path(name): Path<String>| async move { format!("hello {name}") }));
-        let mut http1 = http1::Builder::new();
-        http1.timer(hyper_util::rt::TokioTimer::new());
         let shared = Arc::new(Shared {
             router: layer(router),
-            http1,
-            http2: http2::Builder::new(Cutting),
-            head_timeout: Duration::from_secs(10),
+            http1: http1::builder(HEAD_TIMEOUT, 64 << 10),
+            http2: http2::builder(64 << 10),
+            head_timeout: HEAD_TIMEOUT,
             idle_timeout: Duration::from_secs(30),
             stall: Duration::from_secs(60),
             send_buffer: 0,
@@ -138,7 +150,8 @@ impl Fixture {
         let (client, stream) = tokio::io::duplex(window);
         let count = Arc::new(Count::default());
         let pipe = Pipe { stream, count: count.clone() };
-        let serving = serve(shared.clone(), pipe, Peer::new(Some(([127, 0, 0, 1], 1).into()), None));
+        let peer = Peer::new(Some(([127, 0, 0, 1], 1).into()), None);
+        let serving = serve(shared.clone(), pipe, peer, Exchanges::new(Arc::new(Idle::default())));
         // It stands in the task of every stream: what is large in it stands in a box, across an await.
         assert!(size_of_val(&serving) <= 128, "{}", size_of_val(&serving));
         let serving = tokio::spawn(serving);
@@ -374,165 +387,4 @@ async fn a_stream_that_breaks_off_has_no_last_chunk() {
     stream.send(Ok("one")).unwrap();
     stream.send(Err("the engine is gone")).unwrap();
     assert_eq!(fixture.rest().await, "3\r\none\r\n");
-}
-
-/// What hyper keeps, and writes as it does under any other server.
-mod falls_back {
-    use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn for_http_1_0() {
-        let mut fixture = Fixture::new(7);
-        fixture.send(&format!("GET /stream/1 HTTP/1.0\r\n{HEAD}")).await;
-        assert!(!fixture.head().await.contains("transfer-encoding"));
-        fixture.stream().await.send(Ok("bare")).unwrap();
-        assert_eq!(fixture.rest().await, "bare");
-        assert_eq!(fixture.takeovers(), 0);
-    }
-
-    #[tokio::test]
-    async fn for_head() {
-        let mut fixture = Fixture::new(7);
-        fixture.send(&format!("HEAD /stream/1 HTTP/1.1\r\n{HEAD}")).await;
-        fixture.head().await;
-        fixture.stream().await.closed().await;
-        fixture.send(&format!("GET /hello/ana HTTP/1.1\r\n{HEAD}")).await;
-        fixture.head().await;
-        fixture.reads("hello ana").await;
-        assert_eq!(fixture.takeovers(), 0);
-    }
-
-    #[tokio::test]
-    async fn for_a_request_with_a_body() {
-        for method in ["GET", "POST"] {
-            let mut fixture = Fixture::new(7);
-            fixture.send(&format!("{method} /stream/1 HTTP/1.1\r\ncontent-length: 3\r\n{HEAD}x")).await;
-            fixture.head().await;
-            let stream = fixture.stream().await;
-            stream.send(Ok("one")).unwrap();
-            fixture.reads("3\r\none\r\n").await;
-            assert_eq!(fixture.takeovers(), 0, "{method}");
-        }
-    }
-
-    #[tokio::test]
-    async fn for_a_request_that_may_become_something_else() {
-        let mut fixture = Fixture::new(7);
-        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n{HEAD}")).await;
-        fixture.head().await;
-        fixture.stream().await.send(Ok("one")).unwrap();
-        fixture.reads("3\r\none\r\n0\r\n\r\n").await;
-        assert_eq!(fixture.takeovers(), 0);
-    }
-
-    #[tokio::test]
-    async fn for_a_response_of_a_known_length() {
-        let mut fixture = Fixture::new(7);
-        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\nx-length: 5\r\n{HEAD}")).await;
-        assert!(fixture.head().await.contains("\r\ncontent-length: 5\r\n"));
-        fixture.stream().await.send(Ok("whole")).unwrap();
-        fixture.reads("whole").await;
-        assert_eq!(fixture.takeovers(), 0);
-    }
-
-    #[tokio::test]
-    async fn for_an_encoded_response() {
-        let layer = CompressionLayer::new().compress_when(SizeAbove::new(0));
-        let mut fixture = Fixture::layered(7, |router| router.layer(layer));
-        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\naccept-encoding: gzip\r\n{HEAD}")).await;
-        assert!(fixture.head().await.contains("\r\ncontent-encoding: gzip\r\n"));
-        fixture.stream().await.send(Ok("one")).unwrap();
-        // The size of the first chunk, then the magic number of gzip.
-        while fixture.reader.read_u8().await.unwrap() != b'\n' {}
-        assert_eq!(fixture.reader.read_u16().await.unwrap(), 0x1f8b);
-        assert_eq!(fixture.takeovers(), 0);
-        // The same router, asked by who takes no gzip.
-        let layer = CompressionLayer::new().compress_when(SizeAbove::new(0));
-        let mut fixture = Fixture::layered(7, |router| router.layer(layer));
-        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
-        fixture.head().await;
-        fixture.stream().await.send(Ok("one")).unwrap();
-        fixture.reads("3\r\none\r\n0\r\n\r\n").await;
-        assert_eq!(fixture.takeovers(), 1);
-    }
-
-    #[tokio::test]
-    async fn for_http_2() {
-        for window in [7, 64 << 10] {
-            let Fixture { reader, writer, shared, serving, count, mut streams } = Fixture::new(window);
-            let io = TokioIo::new(reader.unsplit(writer));
-            let (mut sender, connection) =
-                hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), io).await.unwrap();
-            let connection = tokio::spawn(connection);
-            let request = |path: &str| Request::get(format!("http://a{path}")).body(Empty::<Bytes>::new()).unwrap();
-            let mut response = sender.send_request(request("/stream/1")).await.unwrap();
-            let stream = streams.recv().await.unwrap();
-            stream.send(Ok("one")).unwrap();
-            assert_eq!(response.frame().await.unwrap().unwrap().into_data().unwrap(), "one");
-            let hello = sender.send_request(request("/hello/ana")).await.unwrap();
-            assert_eq!(hello.collect().await.unwrap().to_bytes(), "hello ana");
-            shared.stopping.send_replace(true);
-            stream.send(Ok("two")).unwrap();
-            drop(stream);
-            assert_eq!(response.collect().await.unwrap().to_bytes(), "two");
-            // Whoever says goodbye last may find the pipe broken.
-            let (_, _) = (serving.await.unwrap(), connection.await.unwrap());
-            assert_eq!(count.taken.load(Ordering::Relaxed), 0, "window {window}");
-        }
-    }
-}
-
-/// A layer's body around a stream's is written through it.
-mod wrapped {
-    use super::*;
-
-    /// Doubles every frame, and says when it ends.
-    struct Doubling {
-        inner: Body,
-        ended: Arc<Mutex<Vec<&'static str>>>,
-    }
-
-    impl http_body::Body for Doubling {
-        type Data = Bytes;
-        type Error = axum::Error;
-
-        fn poll_frame(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-            let frame = Pin::new(&mut self.inner).poll_frame(cx);
-            if matches!(frame, Poll::Ready(None)) {
-                self.ended.lock().push("end");
-            }
-            frame.map_ok(|frame| frame.map_data(|data| [&*data, &*data].concat().into()))
-        }
-    }
-
-    impl Drop for Doubling {
-        fn drop(&mut self) {
-            self.ended.lock().push("dropped");
-        }
-    }
-
-    #[tokio::test]
-    async fn its_frames_and_its_end_pass_the_layer() {
-        let ended = Arc::new(Mutex::new(Vec::new()));
-        let seen = ended.clone();
-        let layer = tower::util::MapResponseLayer::new(move |response: Response| {
-            let ended = ended.clone();
-            response.map(|inner| Body::new(Doubling { inner, ended }))
-        });
-        let mut fixture = Fixture::layered(1, |router| router.layer(layer));
-        fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
-        fixture.head().await;
-        let stream = fixture.stream().await;
-        stream.send(Ok("one")).unwrap();
-        fixture.reads("6\r\noneone\r\n").await;
-        assert_eq!(*seen.lock(), [""; 0]);
-        drop(stream);
-        fixture.reads("0\r\n\r\n").await;
-        assert_eq!(*seen.lock(), ["end", "dropped"]);
-    }
 }

@@ -1,0 +1,65 @@
+//! The router as hyper calls it.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{Router, body::Body, extract::ConnectInfo};
+use http::Request;
+use hyper::{
+    body::Incoming,
+    service::{HttpService, service_fn},
+};
+use tower::ServiceExt;
+
+use super::{
+    accept::{Peer, RetiresAt},
+    cut,
+    exchanges::{Answering, Exchanges},
+    handover::{Endless, Handover, Terms},
+};
+
+/// Of one connection; without a handover it is one of HTTP/2.
+pub(super) fn service(
+    router: Router,
+    peer: Peer,
+    exchanges: Arc<Exchanges>,
+    handover: Option<Arc<Handover>>,
+) -> impl HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send> {
+    service_fn(move |request: Request<Incoming>| {
+        let exchange = exchanges.begin();
+        let mut request = request.map(Body::new);
+        if let Some(address) = peer.address {
+            request.extensions_mut().insert(ConnectInfo(address));
+        }
+        if let Some(at) = peer.retires {
+            request.extensions_mut().insert(RetiresAt(at));
+        }
+        let terms = handover.as_ref().and_then(|_| Terms::of(&request));
+        let handover = handover.clone();
+        let response = router.clone().oneshot(request);
+        async move {
+            let response = response.await?;
+            let endless = response.extensions().get::<Endless>();
+            let response = match (handover, terms) {
+                (Some(handover), terms) => {
+                    if endless.is_some() {
+                        handover.begin();
+                    }
+                    match terms {
+                        Some(terms) => match handover.offer(terms, response) {
+                            Ok(offered) => return Ok(offered),
+                            Err(response) => response,
+                        },
+                        None => response,
+                    }
+                }
+                (None, _) => {
+                    if let Some(Endless(Some(link))) = endless {
+                        cut::lend(link);
+                    }
+                    response
+                }
+            };
+            Ok(response.map(|body| Body::new(Answering { body, _exchange: exchange })))
+        }
+    })
+}

@@ -1,0 +1,108 @@
+//! A stream without hyper, while it has a task, and what is left of its connection when it has ended.
+
+use std::{future::poll_fn, io, pin::Pin, sync::Arc, task::Poll, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+
+use super::{
+    accept::Peer,
+    handover::Taken,
+    resting::{Resting, Unfinished},
+    shared::Shared,
+    stall::Stall,
+    streaming::Streaming,
+    transport::Transport,
+};
+use crate::core::Link;
+
+/// For how long a stream that has caught up has a task of its own: who reads slowly is soon behind again.
+const CAUGHT_UP: Duration = Duration::from_secs(1);
+
+/// A connection between two requests, and what has been read of the next one. In a box, because what stands in a task across an
+/// await counts for every stream.
+pub(super) struct Rest<S> {
+    pub(super) socket: Stall<S>,
+    pub(super) read: Bytes,
+}
+
+/// A stream without hyper.
+pub(super) struct Stream<S> {
+    streaming: Streaming<Stall<S>>,
+    /// Whose it is, if it is a hub's.
+    link: Option<Arc<Link>>,
+    pub(super) peer: Peer,
+    /// Whether its head says that the connection ends with it.
+    pub(super) last: bool,
+    /// Whether it has been behind.
+    was_behind: bool,
+}
+
+impl<S: Transport> Stream<S> {
+    /// What hyper has left; `early` is what it has read behind the request.
+    pub(super) fn new(socket: Stall<S>, taken: Taken, early: Vec<u8>, peer: Peer) -> Self {
+        let Taken { body, link, last } = taken;
+        if let Some(link) = &link {
+            link.set_own_clock();
+        }
+        Self { streaming: Streaming::new(socket, body, early), link, peer, last, was_behind: false }
+    }
+
+    pub(super) fn into_rest(self) -> Box<Rest<S>> {
+        let (mut socket, read) = self.streaming.into_parts();
+        socket.get_ref().end_stream();
+        socket.pause();
+        Box::new(Rest { socket, read })
+    }
+
+    /// Whether it could wait for more without a task: it has nothing to write, and no page of the log is on its way.
+    fn is_caught_up(&self) -> bool {
+        S::RESTS && self.streaming.is_caught_up() && !self.link.as_ref().is_some_and(|link| link.is_reading())
+    }
+
+    /// Writes until the stream has ended, or may rest. Returns whether it has ended.
+    pub(super) async fn write(&mut self) -> io::Result<bool> {
+        let mut caught_up: Option<Pin<Box<Sleep>>> = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(ended) = self.streaming.poll(cx) {
+                return Poll::Ready(ended.map(|()| true));
+            }
+            if !self.is_caught_up() {
+                self.was_behind = true;
+                caught_up = None;
+                return Poll::Pending;
+            }
+            if !self.was_behind {
+                return Poll::Ready(Ok(false));
+            }
+            let caught_up = caught_up.get_or_insert_with(|| Box::pin(sleep(CAUGHT_UP)));
+            caught_up.as_mut().poll(cx).map(|()| Ok(false))
+        })
+        .await
+    }
+}
+
+impl Stream<TcpStream> {
+    /// A stream that rests no longer.
+    pub(super) fn resume(resting: Resting, unfinished: Unfinished, shared: &Shared) -> Self {
+        let Resting { socket, body, link, peer, last, .. } = resting;
+        let Unfinished { chunk, early, has_ended } = unfinished;
+        let body = (!has_ended).then_some(body);
+        let streaming = Streaming::resume(Stall::begun(socket, shared.stall), body, chunk, early);
+        Self { streaming, link, peer, last, was_behind: true }
+    }
+
+    /// Itself if it has something to write.
+    pub(super) fn into_resting(self) -> Result<Resting, Box<Self>> {
+        let Self { streaming, link, peer, last, was_behind } = self;
+        match streaming.into_caught_up() {
+            Ok((socket, body)) => {
+                Ok(Resting { socket: socket.into_inner(), body, link, peer, last, is_listening: false })
+            }
+            Err(streaming) => Err(Box::new(Self { streaming, link, peer, last, was_behind })),
+        }
+    }
+}
