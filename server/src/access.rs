@@ -11,18 +11,21 @@
 //! | module | |
 //! |---|---|
 //! | `grant` | patterns in which `{user}` stands for who asks; all that one identity has |
+//! | `credentials` | whose credentials are judged, and how old they are |
 //! | `orders` | what the log's orders have left in force, for each user |
 //! | `authorize` | the one function that judges |
 //! | `kept` | the orders that stand, kept beside the log, which forgets |
 
 mod authorize;
+mod credentials;
 mod grant;
 mod kept;
 mod orders;
 
 pub use self::grant::Grant;
 pub(crate) use self::{
-    authorize::{Channels, Credentials, Decision, Issued, authorize},
+    authorize::{Channels, Decision, authorize},
+    credentials::{Credentials, Issued},
     grant::{Grants, Right},
     kept::{Pending, access_state, finish_pending},
     orders::{AccessState, Orders, Revocation, subscribed_after},

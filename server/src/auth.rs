@@ -36,6 +36,7 @@
 //! `examples/auth_*.rs` of this crate.
 
 mod combine;
+mod combined;
 mod error;
 mod extract;
 #[cfg(feature = "forward")]
@@ -59,7 +60,7 @@ pub use crate::access::Grant;
 use crate::access::Right;
 
 pub use self::{
-    combine::{Allow, AllowAmong, AllowIf, Or},
+    combined::{Allow, AllowAmong, AllowIf, Or},
     error::AuthError,
     extract::{FromExtractor, from_extractor},
     identity::Identity,

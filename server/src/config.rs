@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{hub::Hook, presence::PresenceSettings};
+use crate::presence::PresenceSettings;
 
 /// Settings of a hub, with the documented defaults. Set through [`HubBuilder`](crate::HubBuilder).
 #[derive(Clone)]
@@ -20,8 +20,6 @@ pub(crate) struct Config {
     pub(crate) publish_deadline: Duration,
     pub(crate) presence: Option<PresenceSettings>,
     pub(crate) revocation_life: Duration,
-    pub(crate) on_connect: Option<Hook>,
-    pub(crate) on_disconnect: Option<Hook>,
 }
 
 impl Default for Config {
@@ -40,8 +38,6 @@ impl Default for Config {
             publish_deadline: Duration::from_secs(15),
             presence: None,
             revocation_life: Duration::from_secs(24 * 3_600),
-            on_connect: None,
-            on_disconnect: None,
         }
     }
 }

@@ -13,18 +13,22 @@
 //! | `step`, `batch` | what passes between a connection and its driver, and what leaves in one write |
 //! | `live` | what is published while it is open, or was since its client left off |
 //! | `page` | the engine's log, where the window does not reach back |
-//! | `pending` | subscribe calls, and what they ask of the past |
-//! | `rights` | what it may receive, as orders in the log change it |
+//! | `subscribe`, `pending` | subscribe calls, and what they ask of the past |
+//! | `rights`, `authority` | what it may receive, as orders in the log change it, and by what right |
+//! | `rekeyed` | how what it looks up has changed |
 //! | `aside` | what few streams have, and most of those not for long |
 
 mod aside;
+mod authority;
 mod batch;
 mod live;
 mod names;
 mod page;
 mod pending;
+mod rekeyed;
 mod rights;
 mod step;
+mod subscribe;
 
 use bytes::Bytes;
 use tidings_protocol::{
@@ -35,10 +39,11 @@ use tidings_protocol::{
 
 use self::{aside::Aside, batch::Batch, page::Page, step::Flow};
 pub(crate) use self::{
+    authority::Authority,
     names::Names,
     page::{Concern, Fetched, Hole, Skip},
     pending::Since,
-    rights::{Authority, Rekeyed},
+    rekeyed::Rekeyed,
     step::{Ask, Step, View},
 };
 use crate::{
@@ -46,7 +51,7 @@ use crate::{
     engine::RoutingKey,
     meter::Written,
     record::json_frame,
-    routing::{self, KeyRef, Kind, RouteKey},
+    routing::{self, Kind, RouteKey, unique},
     window::Lineage,
 };
 
@@ -307,18 +312,4 @@ impl Connection {
         self.look_up(&channel);
         self.channels.push(channel);
     }
-}
-
-fn refs(keys: &[RouteKey]) -> impl Iterator<Item = KeyRef<'_>> + Clone {
-    keys.iter().map(|(kind, text)| (*kind, &**text))
-}
-
-fn unique<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let mut unique = Vec::new();
-    for item in items {
-        if !unique.contains(&item) {
-            unique.push(item);
-        }
-    }
-    unique
 }

@@ -9,7 +9,7 @@
 //!
 //! | module | |
 //! |---|---|
-//! | `link`, `registry`, `slots` | one open stream; all of them; those that look up a key |
+//! | `link`, `registry`, `streams`, `slots` | one open stream; the table of all, and what is asked of it; those that look up a key |
 //! | `opening` | how a stream comes to be, and how it is forgotten |
 //! | `subscriptions`, `access` | what open streams subscribe to; what credentials open, as calls ask for it |
 //! | `challenge` | which streams are read by nobody, where there is no place for another |
@@ -25,6 +25,7 @@ mod presence;
 mod registry;
 mod round;
 mod slots;
+mod streams;
 mod subscriptions;
 #[cfg(test)]
 mod tests;

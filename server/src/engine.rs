@@ -7,8 +7,9 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `backlog` | how many bytes of appends wait for a log
+//! | `backlog` | how many bytes of appends wait for a log |
 //! | `bounds` | where a log begins and ends, what a read may take, what an engine can and remembers |
+//! | `location` | what can be said of a cursor |
 //! | `page` | what reads and tails yield, and why they cannot |
 //! | `summary` | routing keys, and when each was used last in the part of the log that has left |
 //! | `retention` | how old a record is, whatever the wall clock says |
@@ -45,6 +46,7 @@ mod bounds;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod group_commit;
+mod location;
 mod memory;
 mod metadata;
 mod page;
@@ -61,9 +63,10 @@ use async_trait::async_trait;
 pub use bounds::{Bounds, Limit, Limits, Receipt, Remembers, Trim};
 use futures_util::stream::BoxStream;
 pub use group_commit::{CommitError, Committer, GroupCommit, GroupedAppend};
+pub use location::Location;
 pub use memory::{Memory, MemoryBuilder};
 pub use metadata::Metadata;
-pub use page::{AppendError, Batch, EngineError, Location, ReadError, Source};
+pub use page::{AppendError, Batch, EngineError, ReadError, Source};
 pub use paged_tail::{Pages, paged_tail};
 pub use retention::{AgeClock, Retention};
 pub use server_clock::ServerClock;

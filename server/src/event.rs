@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_protocol::{ChannelError, EventType, Except, IdError, Key, Pattern, Source};
 
-use crate::typed;
 #[cfg(doc)]
 use crate::{Origin, UserOrigin};
 
@@ -40,7 +39,12 @@ pub enum EventError {
 }
 
 fn placeholders(channel: &str) -> usize {
-    channel.split(':').filter(|part| typed::is_placeholder(part)).count()
+    channel.split(':').filter(|part| is_placeholder(part)).count()
+}
+
+/// Whether a segment of a channel's template stands for any id.
+pub(crate) fn is_placeholder(segment: &str) -> bool {
+    segment.len() > 2 && segment.starts_with('{') && segment.ends_with('}')
 }
 
 /// What an application publishes: a channel, a type, and a JSON payload.

@@ -19,7 +19,7 @@ mod address;
 mod admission;
 mod command;
 mod cors;
-pub(crate) mod forward;
+mod forward;
 mod gate;
 mod idempotency;
 mod latency;
@@ -35,6 +35,7 @@ mod routes;
 mod serve;
 mod stream;
 mod ticket;
+mod turns;
 
 pub use address::ClientAddress;
 pub use cors::{Cors, OriginError, check_origin};

@@ -6,19 +6,21 @@
 
 mod export;
 mod stats;
+mod timing;
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 pub(crate) use export::Exported;
-use metrics::{Histogram, histogram};
+use metrics::histogram;
 use parking_lot::Mutex;
 pub(crate) use stats::Gauges;
-pub use stats::{Stats, Timing};
+pub use stats::Stats;
 use tidings_protocol::{frame::GapReason, problem::Code};
+use timing::Stopwatch;
+pub use timing::Timing;
 
 /// How long the arrival of one record is looked for, before another is.
 const MARK_MS: u64 = 250;
@@ -68,45 +70,6 @@ impl Mark {
         if self.is_old(now_ms) && self.seq.load(Ordering::Relaxed) <= had && seq > had {
             self.at_ms.store(now_ms, Ordering::Relaxed);
             self.seq.store(seq, Ordering::Release);
-        }
-    }
-}
-
-/// How many, and how long together.
-#[derive(Debug)]
-struct Stopwatch {
-    count: AtomicU64,
-    micros: AtomicU64,
-    longest: AtomicU64,
-    shown: Histogram,
-    is_broken: AtomicBool,
-}
-
-impl Stopwatch {
-    fn new(shown: Histogram) -> Self {
-        let (count, micros, longest) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        Self { count, micros, longest, shown, is_broken: AtomicBool::new(false) }
-    }
-
-    fn add(&self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.micros.fetch_add(micros, Ordering::Relaxed);
-        self.longest.fetch_max(micros, Ordering::Relaxed);
-        // The recorder is the application's. Once it has panicked it is shown nothing more.
-        if !self.is_broken.load(Ordering::Relaxed)
-            && catch_unwind(AssertUnwindSafe(|| self.shown.record(time))).is_err()
-        {
-            self.is_broken.store(true, Ordering::Relaxed);
-            tracing::error!("the metrics recorder panicked; it is shown no more times");
-        }
-    }
-
-    fn timing(&self) -> Timing {
-        Timing {
-            count: self.count.load(Ordering::Relaxed),
-            total: Duration::from_micros(self.micros.load(Ordering::Relaxed)),
-            longest: Duration::from_micros(self.longest.load(Ordering::Relaxed)),
         }
     }
 }

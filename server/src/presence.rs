@@ -12,16 +12,19 @@
 //! ([`State::enter`], [`State::exit`]): another node's members would take seats here as its messages name them, and lose
 //! them when it falls silent.
 
+mod error;
+mod news;
 mod room;
 mod settings;
+mod state;
 #[cfg(test)]
 mod tests;
 mod watch;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     sync::{
-        Arc, Weak,
+        Weak,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -29,26 +32,23 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
-use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tidings_protocol::{
     Pattern,
     frame::{Member, Presence as Frame, RejectCode},
 };
 
-use self::room::{Room, Told};
+pub(crate) use self::news::{News, SeatId, Wake};
 pub use self::settings::PresenceSettings;
-pub use self::watch::{PresenceChange, PresenceError, PresenceWatch};
+pub use self::{
+    error::PresenceError,
+    watch::{PresenceChange, PresenceWatch},
+};
+use self::{
+    room::{Room, Told},
+    state::{Due, Seat, State},
+};
 use crate::{clock::millis, record::json_frame};
-
-/// The driver of a seat, which takes the news.
-pub(crate) trait Wake: Send + Sync {
-    /// There are news.
-    fn ring(&self);
-}
-
-/// The number of a seat; never used twice.
-pub(crate) type SeatId = u64;
 
 #[derive(Debug)]
 pub(crate) struct Presence {
@@ -60,60 +60,6 @@ pub(crate) struct Presence {
     state: Mutex<State>,
     changed: AtomicBool,
     driver: AtomicWaker,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    seats: HashMap<SeatId, Seat>,
-    rooms: HashMap<Pattern, Room>,
-    last_seat: SeatId,
-    /// Rooms with news that nobody was told.
-    dirty: BTreeSet<Pattern>,
-    /// What to look at, and when.
-    due: BTreeMap<u64, Vec<Due>>,
-}
-
-/// One stream, or one watch of the backend's.
-struct Seat {
-    /// `None`: it watches, and is not seen.
-    member: Option<Member>,
-    /// The rooms that its member is in because of it.
-    rooms: HashSet<Pattern>,
-    heard_ms: u64,
-    /// It was not heard of for too long: it is in no room now.
-    silent: bool,
-    /// The rooms that it watches, and how far it was told of each.
-    views: Vec<(Pattern, Told)>,
-    /// Rooms that it may watch no longer, until it is said.
-    ended: Vec<Pattern>,
-    /// The frames of who is there in one room that it has not taken yet.
-    rest: VecDeque<Bytes>,
-    /// The latest call about what it watches.
-    revision: Option<u64>,
-    wake: Weak<dyn Wake>,
-}
-
-impl std::fmt::Debug for Seat {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seat").field("member", &self.member).field("rooms", &self.rooms).finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug)]
-enum Due {
-    /// A seat may have been silent for too long.
-    Silence(SeatId),
-    /// A member may have been away for longer than the grace period.
-    Leave(Pattern, Member),
-}
-
-/// What a watcher is told of one room.
-#[derive(Debug, Clone)]
-pub(crate) enum News {
-    /// All who are there, and the frames that say so, one after the other.
-    Here(Vec<Member>, Arc<[Bytes]>),
-    Moved(Arc<room::Moved>),
-    Ended(Bytes),
 }
 
 impl Presence {
@@ -354,60 +300,6 @@ impl Presence {
     fn change(&self) {
         self.changed.store(true, Ordering::Release);
         self.driver.wake();
-    }
-}
-
-impl State {
-    /// One stream more of a member's is in a room.
-    fn enter(&mut self, name: &Pattern, member: &Member) {
-        self.rooms.entry(name.clone()).or_default().enter(member);
-        self.dirty.insert(name.clone());
-    }
-
-    /// One stream fewer. With the last one the member leaves: at once, or at this time unless another stream comes before.
-    fn exit(&mut self, name: &Pattern, member: &Member, until: Option<u64>) {
-        let Some(room) = self.rooms.get_mut(name) else { return };
-        if !room.exit(member, until) {
-            return;
-        }
-        match until {
-            Some(at) => self.due.entry(at).or_default().push(Due::Leave(name.clone(), member.clone())),
-            None => _ = self.dirty.insert(name.clone()),
-        }
-    }
-
-    fn unwatch(&mut self, name: &Pattern, id: SeatId) {
-        let Some(room) = self.rooms.get_mut(name) else { return };
-        room.watchers.remove(&id);
-        if room.is_deserted() {
-            self.rooms.remove(name);
-        }
-    }
-
-    /// Each was planned some time ago, and may have been overtaken.
-    fn look_at(&mut self, due: Due, now_ms: u64, silence_ms: u64) {
-        match due {
-            Due::Silence(id) => {
-                let Some(seat) = self.seats.get_mut(&id) else { return };
-                let end = seat.heard_ms.saturating_add(silence_ms);
-                if end > now_ms {
-                    self.due.entry(end).or_default().push(Due::Silence(id));
-                    return;
-                }
-                seat.silent = true;
-                let (member, rooms) = (seat.member.clone(), seat.rooms.clone());
-                for room in &rooms {
-                    if let Some(member) = &member {
-                        self.exit(room, member, None);
-                    }
-                }
-            }
-            Due::Leave(name, member) => {
-                if self.rooms.get_mut(&name).is_some_and(|room| room.expire(&member, now_ms)) {
-                    self.dirty.insert(name);
-                }
-            }
-        }
     }
 }
 

@@ -156,6 +156,22 @@ fn device_key(user: &UserId, device: &DeviceId) -> String {
     format!("{user}\0{device}")
 }
 
+/// Keys as they are looked up by.
+pub(crate) fn refs(keys: &[RouteKey]) -> impl Iterator<Item = KeyRef<'_>> + Clone {
+    keys.iter().map(|(kind, text)| (*kind, &**text))
+}
+
+/// Each once, in their order. They are few.
+pub(crate) fn unique<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut unique = Vec::new();
+    for item in items {
+        if !unique.contains(&item) {
+            unique.push(item);
+        }
+    }
+    unique
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

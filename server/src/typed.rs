@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidings_protocol::segment;
 
-use crate::event::{Event, EventError};
+use crate::event::{Event, EventError, is_placeholder};
 
 /// All that is published on one kind of channel, or under one label: an enum with a variant for each type of event.
 ///
@@ -101,11 +101,6 @@ fn filled_below(template: &str, ids: &[&str]) -> Option<String> {
         pattern.push(':');
     }
     None
-}
-
-/// Whether a segment of a channel's template stands for any id.
-pub(crate) fn is_placeholder(segment: &str) -> bool {
-    segment.len() > 2 && segment.starts_with('{') && segment.ends_with('}')
 }
 
 #[cfg(test)]

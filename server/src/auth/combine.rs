@@ -5,16 +5,7 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use tidings_protocol::Channel;
 
-use super::{Auth, AuthError, AuthRequest, Grant, Identity, identity::Way};
-use crate::access::Right;
-
-/// An [`Auth`] with one grant more, from [`Auth::allow`], [`Auth::allow_publish`] and [`Auth::allow_presence`].
-#[derive(Debug, Clone)]
-pub struct Allow<A> {
-    pub(super) auth: A,
-    pub(super) grant: Grant,
-    pub(super) right: Right,
-}
+use super::{Allow, AllowAmong, AllowIf, Auth, AuthError, AuthRequest, Identity, Or, identity::Way};
 
 #[async_trait]
 impl<A: Auth> Auth for Allow<A> {
@@ -25,13 +16,6 @@ impl<A: Auth> Auth for Allow<A> {
     async fn may_subscribe(&self, identity: &Identity, channels: &[Channel]) -> Result<Vec<Channel>, AuthError> {
         self.auth.may_subscribe(identity, channels).await
     }
-}
-
-/// An [`Auth`] that asks for what no grant covers, from [`Auth::allow_if`].
-#[derive(Debug, Clone)]
-pub struct AllowIf<A, F> {
-    pub(super) auth: A,
-    pub(super) may: F,
 }
 
 #[async_trait]
@@ -57,13 +41,6 @@ where
     }
 }
 
-/// An [`Auth`] that asks once for all that no grant covers, from [`Auth::allow_among`].
-#[derive(Debug, Clone)]
-pub struct AllowAmong<A, F> {
-    pub(super) auth: A,
-    pub(super) among: F,
-}
-
 #[async_trait]
 impl<A, F, Fut> Auth for AllowAmong<A, F>
 where
@@ -83,13 +60,6 @@ where
         }
         Ok(allowed)
     }
-}
-
-/// Two ways in, from [`Auth::or`].
-#[derive(Debug, Clone)]
-pub struct Or<A, B> {
-    pub(super) first: A,
-    pub(super) second: B,
 }
 
 #[async_trait]

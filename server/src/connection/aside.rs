@@ -5,7 +5,7 @@ use std::{collections::VecDeque, ops::Deref};
 use bytes::Bytes;
 use tidings_protocol::{Pattern, frame::Closing};
 
-use super::{page::Page, pending::Pending, rights::Rekeyed};
+use super::{page::Page, pending::Pending, rekeyed::Rekeyed};
 
 #[derive(Debug)]
 pub(super) struct Rare {

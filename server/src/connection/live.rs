@@ -1,15 +1,14 @@
 //! What is published while a stream is open, or was since its client left off.
 
-use tidings_protocol::frame::GapReason;
+use tidings_protocol::{Cursor, frame::GapReason};
 
 use super::{
     Connection,
     batch::Batch,
-    page::{Hole, parts},
-    refs,
+    page::{Fetched, Hole, parts},
     step::{Flow, View},
 };
-use crate::segment::Segment;
+use crate::{routing::refs, segment::Segment};
 
 impl Connection {
     /// Delivers what is live, up to the head.
@@ -76,5 +75,13 @@ impl Connection {
             }
         }
         true
+    }
+}
+
+impl Connection {
+    /// What was read after this position, where it is there. Another is of no use any more. It is taken out: what a connection does
+    /// not write at once it reads again, so that one that is not read holds no records.
+    pub(super) fn take_page(&mut self, after: Cursor) -> Option<Fetched> {
+        self.aside.take_from()?.page.take().filter(|page| page.after == after).map(|page| page.fetched)
     }
 }

@@ -10,10 +10,9 @@ use tidings_protocol::{
     frame::{Gap, GapReason},
 };
 
-use super::{Connection, refs};
 use crate::{
     engine::RoutingKey,
-    routing::{self, KeyRef, RouteKey},
+    routing::{self, KeyRef, RouteKey, refs},
     segment::Segment,
     window::Window,
 };
@@ -102,14 +101,6 @@ impl Concern {
 pub(super) struct Page {
     pub(super) after: Cursor,
     pub(super) fetched: Fetched,
-}
-
-impl Connection {
-    /// What was read after this position, where it is there. Another is of no use any more. It is taken out: what a connection does
-    /// not write at once it reads again, so that one that is not read holds no records.
-    pub(super) fn take_page(&mut self, after: Cursor) -> Option<Fetched> {
-        self.aside.take_from()?.page.take().filter(|page| page.after == after).map(|page| page.fetched)
-    }
 }
 
 /// Whether the engine's log is not the window's any more: they differ in the record before the window's first.

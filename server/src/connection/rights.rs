@@ -8,48 +8,12 @@ use tidings_protocol::{
     frame::{Closing, ClosingReason, RejectCode, Revoked, SERVER_REQUEST, Subscribed},
 };
 
-use super::{Batch, Connection, Names, View};
+use super::{Authority, Batch, Connection, Names, View};
 use crate::{
     access::{Channels, Issued, Orders, Revocation, authorize, subscribed_after},
     record::{Entry, Order, json_frame},
-    routing::{self, RouteKey},
+    routing::{self, unique},
 };
-
-/// By what right a stream receives its channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Authority {
-    /// When its credentials were issued.
-    pub(crate) issued: Issued,
-    /// Orders up to this number were looked at when its channels were judged, and do not count when it passes them.
-    pub(crate) as_of: u64,
-}
-
-/// How the keys have changed that a stream looks up. No key is in both.
-#[derive(Debug, Default)]
-pub(crate) struct Rekeyed {
-    pub(crate) added: Vec<RouteKey>,
-    pub(crate) dropped: Vec<RouteKey>,
-}
-
-impl Rekeyed {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.dropped.is_empty()
-    }
-
-    pub(super) fn add(&mut self, key: RouteKey) {
-        match self.dropped.iter().position(|dropped| *dropped == key) {
-            Some(index) => drop(self.dropped.swap_remove(index)),
-            None => self.added.push(key),
-        }
-    }
-
-    pub(super) fn drop(&mut self, key: RouteKey) {
-        match self.added.iter().position(|added| *added == key) {
-            Some(index) => drop(self.added.swap_remove(index)),
-            None => self.dropped.push(key),
-        }
-    }
-}
 
 impl Connection {
     /// Goes on by other rights, which it has to the channels allowed and not to those lost, and says so.
@@ -161,7 +125,7 @@ impl Connection {
         self.unsubscribe(&gone);
         let held = self.channels();
         let over = over.into_iter().filter(|channel| !held.contains(channel));
-        let mut channels = super::unique(gone.into_iter().chain(over));
+        let mut channels = unique(gone.into_iter().chain(over));
         channels.retain(|channel| !self.server_channels().contains(channel));
         if !channels.is_empty() {
             let revoked = Revoked { channels, addressed: false, code: RejectCode::Forbidden };
@@ -218,7 +182,7 @@ impl Connection {
     pub(super) fn rekey(&mut self) {
         let identity = self.keys.iter().filter(|(kind, _)| kind.is_identity()).cloned();
         let heard = self.channels.iter().chain(self.server_channels()).flat_map(routing::looked_up);
-        let keys = super::unique(identity.chain(heard));
+        let keys = unique(identity.chain(heard));
         for key in std::mem::replace(&mut self.keys, keys) {
             if !self.keys.contains(&key) {
                 self.aside.add_to().rekeyed.drop(key);

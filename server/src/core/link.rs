@@ -9,11 +9,19 @@ use futures_util::{future::AbortHandle, task::AtomicWaker};
 use parking_lot::Mutex;
 use tidings_protocol::ConnectionId;
 
-use super::presence::Place;
 use crate::{
     connection::{Connection, Names},
     connection_limits::{Permit, Scope},
+    presence::{SeatId, Wake},
 };
+
+/// A stream's seat.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) seat: SeatId,
+    /// There are news to take.
+    pub(super) news: AtomicBool,
+}
 
 /// One connection and what others may do to it without its lock.
 #[derive(Debug)]
@@ -134,5 +142,14 @@ impl Link {
     pub(super) fn wake(&self) {
         self.due.store(true, Ordering::Release);
         self.waker.wake();
+    }
+}
+
+impl Wake for Link {
+    fn ring(&self) {
+        if let Some(place) = self.place.get() {
+            place.news.store(true, Ordering::Release);
+        }
+        Self::wake(self);
     }
 }

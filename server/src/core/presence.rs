@@ -7,28 +7,11 @@ use std::sync::{
 
 use tidings_protocol::{Pattern, frame::Member};
 
-use super::{Core, Link};
+use super::{Core, Link, link::Place};
 use crate::{
     connection::{Connection, Names, Step},
-    presence::{Presence, SeatId, Wake},
+    presence::Presence,
 };
-
-/// A stream's seat.
-#[derive(Debug)]
-pub(super) struct Place {
-    seat: SeatId,
-    /// There are news to take.
-    news: AtomicBool,
-}
-
-impl Wake for Link {
-    fn ring(&self) {
-        if let Some(place) = self.place.get() {
-            place.news.store(true, Ordering::Release);
-        }
-        Self::wake(self);
-    }
-}
 
 impl Core {
     /// With presence, or without.

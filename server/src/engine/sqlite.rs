@@ -9,7 +9,8 @@
 //! | `writer`, `checkpoint` | the one thread that writes: group commit, and copying the write-ahead log into the file afterwards |
 //! | `log`, `trim` | appending to the end and trimming the front, as SQL |
 //! | `summary`, `tags` | what is kept of what has left |
-//! | `reader`, `snapshot`, `damage` | reading off the runtime's threads; the log at one moment; how far damage goes |
+//! | `reader`, `snapshot`, `page` | reading off the runtime's threads; the log at one moment; a page of it |
+//! | `damage`, `place` | how far damage goes; a damaged part |
 //! | `recent`, `tail` | the last records in memory; following the log |
 
 mod base;
@@ -20,6 +21,8 @@ mod error;
 mod files;
 mod lock;
 mod log;
+mod page;
+mod place;
 mod reader;
 mod recent;
 mod row;
@@ -156,20 +159,6 @@ struct Handle {
 }
 
 impl Sqlite {
-    /// Opens the log in this file with the default [retention](SqliteBuilder), or creates it.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`], at once: the file is in use, not ours, too new, damaged, or out of reach.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Self::builder(path).open()
-    }
-
-    /// Sets what is kept before opening.
-    pub fn builder(path: impl AsRef<Path>) -> SqliteBuilder {
-        SqliteBuilder::new(path.as_ref().to_owned())
-    }
-
     /// The file, by its absolute name.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -308,7 +297,7 @@ impl Engine for Sqlite {
         if is_damaged {
             let error = error::corrupt("the table \"summary\" is not what was written");
             self.shared().complain(
-                writer::CORRUPT,
+                error::CORRUPT,
                 &error,
                 "streams that resume from before the log's beginning are told `gap`",
             );

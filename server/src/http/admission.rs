@@ -1,9 +1,8 @@
 //! Whether there is a place for another stream. Where there is none, the living win: streams that nobody reads give theirs away.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::request::Parts;
-use parking_lot::Mutex;
 use tidings_protocol::{DeviceId, problem::Code};
 
 use super::{gate::Gate, problem::Refusal};
@@ -17,49 +16,6 @@ const FULL_RETRY: Duration = Duration::from_secs(10);
 /// So many streams are asked at once: those of clients that cannot answer, as plain `EventSource`s, lose no more than these for one that
 /// comes.
 const AT_ONCE: usize = 8;
-/// So many may wait for a place; the others are refused at once.
-const MOST_WAITING: usize = 16;
-
-/// Who waits for a place, by where there is none. One of them asks at a time.
-#[derive(Debug, Default)]
-pub(super) struct Turns(Arc<Mutex<HashMap<Scope, Turn>>>);
-
-#[derive(Debug, Default)]
-struct Turn {
-    waiting: usize,
-    asking: Arc<tokio::sync::Mutex<()>>,
-}
-
-/// One who waits, until dropped.
-struct Waiting {
-    turns: Arc<Mutex<HashMap<Scope, Turn>>>,
-    scope: Scope,
-}
-
-impl Turns {
-    fn wait(&self, scope: &Scope) -> Option<(Waiting, Arc<tokio::sync::Mutex<()>>)> {
-        let mut turns = self.0.lock();
-        let turn = turns.entry(scope.clone()).or_default();
-        if turn.waiting == MOST_WAITING {
-            return None;
-        }
-        turn.waiting += 1;
-        Some((Waiting { turns: self.0.clone(), scope: scope.clone() }, turn.asking.clone()))
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut turns = self.turns.lock();
-        if let Some(turn) = turns.get_mut(&self.scope) {
-            turn.waiting -= 1;
-            if turn.waiting == 0 {
-                turns.remove(&self.scope);
-            }
-        }
-    }
-}
-
 impl Gate {
     /// A place for a stream of somebody, on this device.
     pub(super) async fn admit(

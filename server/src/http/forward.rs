@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -26,6 +27,7 @@ use tower::ServiceExt;
 use super::problem::{Refusal, Refused};
 use crate::{
     Hub,
+    hub::Mounted,
     peers::{CallError, NodeId},
 };
 
@@ -50,7 +52,7 @@ const OF_A_CONNECTION: [HeaderName; 8] = [
 ];
 
 /// The routes of one mounting, for the calls of other nodes. It lives as long as the router that was made of it.
-pub(crate) struct Mounted {
+struct Mounting {
     router: Router,
 }
 
@@ -59,7 +61,7 @@ pub(crate) struct Mounted {
 pub(super) struct Forwarding {
     hub: Hub,
     /// Held, so that the hub finds it as long as these routes are there.
-    _mounted: Arc<Mounted>,
+    _mounted: Arc<dyn Mounted>,
     /// Which of the hub's mountings it is: nodes of one program have the same, in the same order.
     mount: usize,
 }
@@ -68,7 +70,7 @@ impl Forwarding {
     /// Lets other nodes call these routes; `None` where there are no other nodes.
     pub(super) fn new(hub: &Hub, router: Router) -> Option<Self> {
         hub.peers()?;
-        let mounted = Arc::new(Mounted { router });
+        let mounted: Arc<dyn Mounted> = Arc::new(Mounting { router });
         let mount = hub.mount(&mounted);
         Some(Self { hub: hub.clone(), _mounted: mounted, mount })
     }
@@ -171,7 +173,7 @@ fn answered(message: &[u8]) -> Option<Response> {
     Some(response)
 }
 
-impl Mounted {
+impl Mounting {
     /// Carries out a call of another node.
     async fn answer(&self, call: Call) -> Option<Answer> {
         let mut request = Request::builder().method(Method::POST).uri(&call.path).body(Body::from(call.body)).ok()?;
@@ -186,15 +188,14 @@ impl Mounted {
     }
 }
 
-/// Carries out what another node asks, by the mounting that `mounted` finds; no message where it is not understood.
-pub(crate) async fn respond(message: &[u8], mounted: impl FnOnce(usize) -> Option<Arc<Mounted>>) -> Bytes {
-    let answer = async {
+#[async_trait]
+impl Mounted for Mounting {
+    async fn respond(&self, mount: usize, message: &Bytes) -> Option<Bytes> {
         let call: Call = serde_json::from_slice(message).ok()?;
-        if call.v != VERSION || !FORWARDED.contains(&&*call.path) {
+        if call.v != VERSION || call.mount != mount || !FORWARDED.contains(&&*call.path) {
             return None;
         }
-        let answer = mounted(call.mount)?.answer(call).await?;
-        serde_json::to_vec(&answer).ok()
-    };
-    answer.await.unwrap_or_default().into()
+        let answer = self.answer(call).await?;
+        Some(serde_json::to_vec(&answer).ok()?.into())
+    }
 }

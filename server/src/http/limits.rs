@@ -12,9 +12,9 @@ use tidings_protocol::{ConnectionId, DeviceId, UserId, problem::Code};
 
 use super::{
     address::ClientAddress,
-    admission::Turns,
     problem::Refusal,
     rates::{Caller, HubClock, Rate, Rates},
+    turns::Turns,
 };
 use crate::{
     Hub,

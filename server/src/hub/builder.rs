@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::{ConnectionInfo, Hub, Inner, Shared, driver, follow, history::History, mounts};
+use super::{ConnectionInfo, Hook, Hub, Inner, driver, follow, history::History, mounts, shared::Shared};
 use crate::{
     clock::Clock,
     complaints::Complaints,
@@ -20,6 +20,15 @@ use crate::{
 pub struct HubBuilder {
     config: Config,
     engine: Option<Arc<dyn Engine>>,
+    on_connect: Option<Hook>,
+    on_disconnect: Option<Hook>,
+}
+
+impl Hub {
+    /// Sets up a hub.
+    pub fn builder() -> HubBuilder {
+        HubBuilder::default()
+    }
 }
 
 impl HubBuilder {
@@ -132,7 +141,7 @@ impl HubBuilder {
     /// # Ok(()) }
     /// ```
     pub fn on_connect(mut self, hook: impl Fn(&Hub, &ConnectionInfo) + Send + Sync + 'static) -> Self {
-        self.config.on_connect = Some(Arc::new(hook));
+        self.on_connect = Some(Arc::new(hook));
         self
     }
 
@@ -140,7 +149,7 @@ impl HubBuilder {
     /// [`on_connect`](Self::on_connect). A client that went away without a word has ended when that is noticed. What holds for
     /// `on_connect` holds here. Defaults to nothing.
     pub fn on_disconnect(mut self, hook: impl Fn(&Hub, &ConnectionInfo) + Send + Sync + 'static) -> Self {
-        self.config.on_disconnect = Some(Arc::new(hook));
+        self.on_disconnect = Some(Arc::new(hook));
         self
     }
 
@@ -174,6 +183,8 @@ impl HubBuilder {
             complaints: Complaints::default(),
         };
         let (node, mounts, peers) = (NodeId(fastrand::u32(..)), Arc::default(), engine.peers());
-        Ok(Inner { config: self.config, engine, shared: Arc::new(shared), node, mounts, peers, tasks: Vec::new() })
+        let (config, on_connect, on_disconnect) = (self.config, self.on_connect, self.on_disconnect);
+        let (shared, tasks) = (Arc::new(shared), Vec::new());
+        Ok(Inner { config, engine, shared, node, mounts, peers, on_connect, on_disconnect, tasks })
     }
 }

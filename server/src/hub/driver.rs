@@ -14,8 +14,9 @@ use tokio::{
 };
 
 use super::{
-    Shared, follow,
+    follow,
     pace::{self, Pace, Round},
+    shared::Shared,
 };
 use crate::{
     access,
@@ -31,6 +32,7 @@ const PRESENCE_HOLD: Duration = Duration::from_millis(50);
 const SHOW_INTERVAL: Duration = Duration::from_secs(1);
 /// How often revocations that are over are looked for. They refuse nobody: newer credentials are good all the time.
 const FORGET_INTERVAL: Duration = Duration::from_secs(3_600);
+
 /// Starts the tasks. They hold the shared part, never the hub, so that dropping the hub ends them.
 pub(super) fn spawn(shared: &Arc<Shared>, engine: &Arc<dyn Engine>, config: &Config) -> Vec<AbortHandle> {
     let tasks: [BoxFuture<'static, ()>; 7] = [

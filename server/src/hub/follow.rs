@@ -5,7 +5,6 @@
 //! what it missed; or it starts over in another one ([`Core::reset`]), and all streams are told.
 
 use std::{
-    future::Future,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -14,34 +13,23 @@ use futures_util::StreamExt;
 use tidings_protocol::{Cursor, frame::GapReason};
 use tokio::time::{sleep, timeout};
 
-use super::Shared;
+use super::{
+    patience::{REATTACH_DELAY, SILENCE, in_time},
+    shared::Shared,
+};
 use crate::{
     access,
     clock::{millis, wall_clock_ms},
     complaints::Complaints,
     config::Config,
     core::Core,
-    engine::{Batch, Engine, EngineError, Limit, Location, ReadError, TAIL_BEAT},
+    engine::{Batch, Engine, EngineError, Limit, Location, ReadError},
     presence::Presence,
     window::WindowBounds,
 };
 
-/// How long to wait before the engine is asked again after it failed.
-pub(super) const REATTACH_DELAY: Duration = Duration::from_millis(500);
-/// A tail that has said nothing for so long is dead.
-pub(super) const SILENCE: Duration = Duration::from_secs(5 * TAIL_BEAT.as_secs() / 2);
-/// How long any question to the engine may take.
-const DEADLINE: Duration = Duration::from_secs(10);
 /// How many records are read at once to fill the window.
 const PREFILL_PAGE: Limit = Limit { records: 10_000, bytes: 8 << 20 };
-
-/// The answer to a question, unless it takes too long.
-pub(super) async fn in_time<T, E: From<EngineError>>(question: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    match timeout(DEADLINE, question).await {
-        Ok(answer) => answer,
-        Err(elapsed) => Err(EngineError(elapsed.into()).into()),
-    }
-}
 
 /// A core whose window holds the end of the engine's log, as far as its bounds allow.
 pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Core, EngineError> {

@@ -11,23 +11,27 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use crate::{
-    http::forward::{self, Mounted},
-    peers::{NodeId, Peers, Responder},
-};
+use crate::peers::{NodeId, Peers, Responder};
 
 /// How long to wait before the next attempt to join.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The routes of one mounting, for the calls of other nodes.
+#[async_trait]
+pub(crate) trait Mounted: Send + Sync {
+    /// Carries out what another node asks of the mounting with this number; `None` where it asks another one, or is not understood.
+    async fn respond(&self, mount: usize, message: &Bytes) -> Option<Bytes>;
+}
+
 /// The routes of a hub, in the order in which they were mounted. A router that is gone answers nobody.
 #[derive(Default)]
 pub(super) struct Mounts {
-    mounted: Mutex<Vec<Weak<Mounted>>>,
+    mounted: Mutex<Vec<Weak<dyn Mounted>>>,
 }
 
 impl Mounts {
     /// Takes in the routes of one mounting; its number.
-    pub(super) fn add(&self, mounted: &Arc<Mounted>) -> usize {
+    pub(super) fn add(&self, mounted: &Arc<dyn Mounted>) -> usize {
         let mut all = self.mounted.lock();
         all.push(Arc::downgrade(mounted));
         all.len() - 1
@@ -37,7 +41,14 @@ impl Mounts {
 #[async_trait]
 impl Responder for Mounts {
     async fn respond(&self, message: Bytes) -> Bytes {
-        forward::respond(&message, |mount| self.mounted.lock().get(mount)?.upgrade()).await
+        let all: Vec<_> = self.mounted.lock().iter().map(Weak::upgrade).collect();
+        for (mount, mounted) in all.into_iter().enumerate() {
+            let Some(mounted) = mounted else { continue };
+            if let Some(answer) = mounted.respond(mount, &message).await {
+                return answer;
+            }
+        }
+        Bytes::new()
     }
 
     /// This version tells others nothing: what comes is of a newer one.

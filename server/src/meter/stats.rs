@@ -1,10 +1,10 @@
 //! A hub's figures in code.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
 use tidings_protocol::{Cursor, frame::GapReason, problem::Code};
 
-use super::{Meter, REASONS};
+use super::{Meter, REASONS, Timing};
 
 /// Figures of a hub, from [`Hub::stats`](crate::Hub::stats): gauges as they are now, and what was counted since it was built, on
 /// this node.
@@ -42,27 +42,6 @@ pub struct Stats {
     pub fan_out_time: Timing,
     /// What clients have reported ([`Routes::latency`](crate::Routes::latency)).
     pub delivery_time: Timing,
-}
-
-/// So many took so long.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Timing {
-    /// How many.
-    pub count: u64,
-    /// All together.
-    pub total: Duration,
-    /// The longest of them.
-    pub longest: Duration,
-}
-
-impl Timing {
-    /// What one took on average; zero where there was none.
-    #[must_use]
-    pub fn mean(&self) -> Duration {
-        let count = self.count.max(1);
-        Duration::from_nanos(u64::try_from(self.total.as_nanos() / u128::from(count)).unwrap_or(u64::MAX))
-    }
 }
 
 /// The gauges that the core knows.

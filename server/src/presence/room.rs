@@ -12,7 +12,7 @@ use tidings_protocol::{
     frame::{Member, Presence as Frame},
 };
 
-use super::{News, SeatId};
+use super::news::{Moved, News, SeatId};
 use crate::record::json_frame;
 
 /// A frame holds about so many bytes of members at most, as an event may: what is more is told by further frames.
@@ -45,14 +45,6 @@ struct Stay {
     streams: usize,
     /// The last stream has ended; another must come before this time.
     until: Option<u64>,
-}
-
-/// Who came and who left.
-#[derive(Debug)]
-pub(crate) struct Moved {
-    pub(crate) join: Vec<Member>,
-    pub(crate) leave: Vec<Member>,
-    pub(crate) frame: Bytes,
 }
 
 /// How far a watcher was told.

@@ -1,7 +1,10 @@
 //! Presence without a hub: time is a number, and a seat's news are asked for by hand.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 

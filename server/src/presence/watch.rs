@@ -13,7 +13,7 @@ use std::{
 use futures_util::{Stream, task::AtomicWaker};
 use tidings_protocol::{ChannelError, Pattern, frame::Member};
 
-use super::{News, Presence, SeatId, Wake};
+use super::{News, Presence, PresenceError, SeatId, Wake};
 use crate::Hub;
 
 /// Who comes and goes on a channel, told to the backend itself; from [`Hub::watch_presence`]. It keeps the hub running.
@@ -40,18 +40,6 @@ pub enum PresenceChange {
     },
 }
 
-/// Why nobody can be told who is online.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PresenceError {
-    /// The text is no channel or pattern.
-    #[error("not a channel: {0}")]
-    Channel(#[from] ChannelError),
-    /// The hub was built without [`presence`](crate::HubBuilder::presence).
-    #[error("the hub was built without presence")]
-    Off,
-}
-
 #[derive(Debug, Default)]
 struct Bell {
     rung: AtomicBool,
@@ -66,8 +54,33 @@ impl Wake for Bell {
     }
 }
 
+impl Hub {
+    /// Who comes and goes on a channel or in a pattern, as [`presence`](Self::presence) says it; for the backend itself.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use futures_util::StreamExt;
+    /// use tidings::{Hub, PresenceChange, PresenceSettings};
+    /// let hub = Hub::builder().presence(PresenceSettings::default()).build().await?;
+    /// let mut watch = hub.watch_presence("*")?;
+    /// assert_eq!(watch.next().await, Some(PresenceChange::Here(Vec::new())));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`presence`](Self::presence).
+    pub fn watch_presence<P>(&self, channel: P) -> Result<PresenceWatch, PresenceError>
+    where
+        P: TryInto<Pattern>,
+        ChannelError: From<P::Error>,
+    {
+        PresenceWatch::new(self, channel.try_into().map_err(ChannelError::from)?)
+    }
+}
+
 impl PresenceWatch {
-    pub(crate) fn new(hub: &Hub, channel: Pattern) -> Result<Self, PresenceError> {
+    fn new(hub: &Hub, channel: Pattern) -> Result<Self, PresenceError> {
         let presence = hub.core().presence().ok_or(PresenceError::Off)?;
         let bell = Arc::new(Bell::default());
         let wake = Arc::downgrade(&bell);

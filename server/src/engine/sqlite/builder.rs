@@ -1,6 +1,10 @@
 //! How much a log keeps, and its opening.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     Sqlite,
@@ -34,6 +38,22 @@ pub struct SqliteBuilder {
     backlog_bytes: usize,
     /// The wall clock, other ones in tests.
     wall: fn() -> u64,
+}
+
+impl Sqlite {
+    /// Opens the log in this file with the default [retention](SqliteBuilder), or creates it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], at once: the file is in use, not ours, too new, damaged, or out of reach.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Self::builder(path).open()
+    }
+
+    /// Sets what is kept before opening.
+    pub fn builder(path: impl AsRef<Path>) -> SqliteBuilder {
+        SqliteBuilder::new(path.as_ref().to_owned())
+    }
 }
 
 impl SqliteBuilder {

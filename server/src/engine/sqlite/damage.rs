@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tidings_protocol::Cursor;
 
-use super::{error::is_corrupt, row::Doubtful, shared::Place, snapshot::Snapshot};
+use super::{error::is_corrupt, place::Place, row::Doubtful, snapshot::Snapshot};
 use crate::record::Record;
 
 /// So many numbers are tried one after the other where SQLite cannot read; then in steps that double, which may pass over sound

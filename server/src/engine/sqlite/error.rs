@@ -44,6 +44,23 @@ pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
         || error.sqlite_error().is_some_and(is_bad_sector)
 }
 
+/// The condition of a database that is not what was written.
+pub(super) const CORRUPT: &str = "corrupt";
+
+/// What hinders, as far as log lines are counted by it.
+pub(super) fn condition(error: &rusqlite::Error) -> &'static str {
+    if is_corrupt(error) {
+        return CORRUPT;
+    }
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "full",
+        Some(ErrorCode::CannotOpen) => "cannot open",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "busy",
+        Some(ErrorCode::SystemIoFailure) => "input or output",
+        _ => "other",
+    }
+}
+
 /// What SQLite would say of damage that it did not find, but we did.
 pub(super) fn corrupt(what: impl Into<String>) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(what.into()))

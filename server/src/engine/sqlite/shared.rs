@@ -8,18 +8,20 @@ use std::{
 
 use parking_lot::Mutex;
 use tidings_protocol::Cursor;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::{
+    error::{self, CORRUPT},
     files::{Astray, Files},
+    page::Page,
+    place::Place,
     reader::Readers,
     recent::Recent,
-    snapshot::{Page, Snapshot},
-    writer::Trimmed,
+    snapshot::Snapshot,
 };
 use crate::{
     complaints::Complaints,
-    engine::{EngineError, Limit, ReadError, RoutingKey},
+    engine::{EngineError, Limit, ReadError, Trim},
     record::Record,
 };
 
@@ -29,6 +31,9 @@ const PLACES: usize = 1_000;
 pub(super) const REMEDY: &str = "stop the hub, look with `sqlite3 FILE 'PRAGMA integrity_check'`, and put a sound copy in place or keep the log as it is: \
      whoever may have missed something is told `gap`";
 
+/// Where a step of trimming is awaited.
+pub(super) type Trimmed = oneshot::Sender<Result<Trim, EngineError>>;
+
 /// Where the log ends.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct End {
@@ -36,15 +41,6 @@ pub(super) struct End {
     pub(super) cursor: Cursor,
     /// The writer has ended: nothing will come.
     pub(super) has_ended: bool,
-}
-
-/// A part of the log that cannot be read.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    /// Its last record, with the tag by which reading goes on after it.
-    pub(super) through: Cursor,
-    /// Whom it may concern, where that is known.
-    pub(super) keys: Option<Vec<RoutingKey>>,
 }
 
 #[derive(Debug)]
@@ -127,7 +123,7 @@ impl Shared {
         let read = self.readers.read(work).await;
         read.inspect_err(|error| {
             if let Some(error) = error.0.downcast_ref::<rusqlite::Error>() {
-                self.complain(super::writer::condition(error), error, "reading the log failed");
+                self.complain(error::condition(error), error, "reading the log failed");
             }
         })
     }
@@ -162,7 +158,7 @@ impl Shared {
     pub(super) fn complain(&self, condition: &'static str, error: &(dyn Error + 'static), what: &str) {
         let Some(left_out) = self.complaints.due(condition) else { return };
         let path = self.readers.path().display();
-        if condition == super::writer::CORRUPT {
+        if condition == CORRUPT {
             tracing::error!(file = %path, error, left_out, remedy = REMEDY, "{what}");
         } else {
             tracing::warn!(file = %path, error, left_out, "{what}");

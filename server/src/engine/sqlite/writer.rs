@@ -21,7 +21,7 @@ use super::{
     Shared,
     base::Base,
     checkpoint::Checkpoint,
-    error::is_corrupt,
+    error::{CORRUPT, condition, is_corrupt},
     files::Astray,
     lock::Lock,
     log::{Position, Stored},
@@ -47,8 +47,6 @@ const CLOCK_LAG: u64 = 60_000;
 
 /// What a caller is told.
 type Outcome = Result<Vec<Receipt>, AppendError>;
-/// Where a step of trimming is awaited.
-pub(super) type Trimmed = oneshot::Sender<Result<Trim, EngineError>>;
 
 /// One caller's entries: all or none.
 #[derive(Debug)]
@@ -104,23 +102,6 @@ impl From<rusqlite::Error> for Failure {
     /// Before the commit: the transaction is rolled back.
     fn from(error: rusqlite::Error) -> Self {
         Self { condition: condition(&error), error: Cause::Sqlite(Arc::new(error)), certain: true }
-    }
-}
-
-/// The condition of a database that is not what was written.
-pub(super) const CORRUPT: &str = "corrupt";
-
-/// What hinders, as far as log lines are counted by it.
-pub(super) fn condition(error: &rusqlite::Error) -> &'static str {
-    if is_corrupt(error) {
-        return CORRUPT;
-    }
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "full",
-        Some(ErrorCode::CannotOpen) => "cannot open",
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "busy",
-        Some(ErrorCode::SystemIoFailure) => "input or output",
-        _ => "other",
     }
 }
 

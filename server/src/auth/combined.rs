@@ -1,0 +1,33 @@
+//! What the combinators of [`Auth`](super::Auth) make.
+
+use super::Grant;
+use crate::access::Right;
+
+/// An [`Auth`] with one grant more, from [`Auth::allow`], [`Auth::allow_publish`] and [`Auth::allow_presence`].
+#[derive(Debug, Clone)]
+pub struct Allow<A> {
+    pub(super) auth: A,
+    pub(super) grant: Grant,
+    pub(super) right: Right,
+}
+
+/// An [`Auth`] that asks for what no grant covers, from [`Auth::allow_if`].
+#[derive(Debug, Clone)]
+pub struct AllowIf<A, F> {
+    pub(super) auth: A,
+    pub(super) may: F,
+}
+
+/// An [`Auth`] that asks once for all that no grant covers, from [`Auth::allow_among`].
+#[derive(Debug, Clone)]
+pub struct AllowAmong<A, F> {
+    pub(super) auth: A,
+    pub(super) among: F,
+}
+
+/// Two ways in, from [`Auth::or`].
+#[derive(Debug, Clone)]
+pub struct Or<A, B> {
+    pub(super) first: A,
+    pub(super) second: B,
+}

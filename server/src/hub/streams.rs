@@ -1,0 +1,249 @@
+//! Opening and closing streams, and what calls do about one.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tidings_protocol::{
+    ConnectionId, DeviceId, Pattern, UserId,
+    frame::{Connected, RejectCode, Rejected},
+    sse,
+};
+
+use super::{ConnectionInfo, Hook, Hub, shared::draining};
+use crate::{
+    access::Channels,
+    auth::Identity,
+    clock::{millis, wall_clock_ms},
+    connection::Names,
+    connection_limits::Permit,
+    core::{Link, Opening, ShutOut, Start, SubscribeCall},
+    record::json_frame,
+};
+
+impl Hub {
+    /// Opens a stream for somebody, whose grants were asked about the channels; others are rejected already.
+    pub(crate) fn open(
+        &self,
+        identity: &Identity,
+        names: Names,
+        channels: Channels,
+        rejected: Vec<Rejected>,
+        start: Start,
+        permit: Permit,
+    ) -> Arc<Link> {
+        let expires_in = identity.expires_in();
+        let id = self.connection_id();
+        let mut connected = Connected {
+            connection_id: id.clone(),
+            user_id: names.user.clone(),
+            device_id: names.device.clone(),
+            channels: Vec::new(),
+            rejected,
+            addressed: names.user.is_some(),
+            resumed: false,
+            heartbeat_ms: millis(self.config().heartbeat),
+            expires_in: expires_in.map(|left| left.as_secs()),
+            alive_ms: self.core().presence().map(|presence| presence.alive_ms),
+            timestamp: tidings_protocol::event::Timestamp(wall_clock_ms()),
+        };
+        let retry_ms = millis(self.config().retry);
+        let opening = Opening {
+            id,
+            names,
+            channels,
+            limit: self.config().channels_per_connection,
+            issued: identity.issued_ms(),
+            start,
+            permit: Some(permit),
+            is_bare: false,
+        };
+        let link = self.core().open(opening, self.now_ms(), |greeting| {
+            connected.resumed = greeting.resumed;
+            connected.channels = greeting.channels.to_vec();
+            connected.rejected.extend(not_subscribed(greeting.refused, greeting.beyond));
+            let id = greeting.id;
+            let mut greeting = String::new();
+            sse::retry(&mut greeting, retry_ms);
+            // In one block: in a block of its own some clients take the time for an empty message.
+            let connected = json_frame(Some(Connected::NAME), id.as_ref(), &connected);
+            [greeting.as_bytes(), &connected].concat().into()
+        });
+        link.expire_at(self.moment(expires_in));
+        link.trace(self.core().connections(), "connection registered");
+        // A drain that began meanwhile did not see this stream.
+        if self.is_draining() {
+            self.core().close_all(|_| draining());
+        }
+        self.call(self.inner.on_connect.as_ref(), &link);
+        link
+    }
+
+    /// Opens a stream for the backend itself, from the head on.
+    pub(crate) fn open_listener(&self, channels: Pattern) -> Arc<Link> {
+        let channels = Channels { granted: vec![channels], by_server: Vec::new() };
+        let identity = Identity::anonymous();
+        let link = self.open_bare(&identity, Names::default(), channels, Start::Head, None, |_, _| {});
+        link.trace(self.core().connections(), "listener registered");
+        link
+    }
+
+    /// Opens a stream without a greeting.
+    fn open_bare(
+        &self,
+        identity: &Identity,
+        names: Names,
+        channels: Channels,
+        start: Start,
+        permit: Option<Permit>,
+        refused: impl FnOnce(&[Pattern], &[Pattern]),
+    ) -> Arc<Link> {
+        let (id, issued) = (self.connection_id(), identity.issued_ms());
+        let limit = self.config().channels_per_connection;
+        let opening = Opening { id, names, channels, limit, issued, start, permit, is_bare: true };
+        let link = self.core().open(opening, self.now_ms(), |greeting| {
+            refused(greeting.refused, greeting.beyond);
+            Bytes::new()
+        });
+        link.expire_at(self.moment(identity.expires_in()));
+        if self.is_draining() {
+            self.core().close_all(|_| draining());
+        }
+        link
+    }
+
+    /// Opens a stream for one poll, as [`open`](Self::open); returns with it what it does not receive of its channels.
+    pub(crate) fn open_poll(
+        &self,
+        identity: &Identity,
+        names: Names,
+        channels: Channels,
+        start: Start,
+        permit: Permit,
+    ) -> (Arc<Link>, Vec<Rejected>) {
+        let mut rejected = Vec::new();
+        let refuse = |refused: &[Pattern], beyond: &[Pattern]| rejected.extend(not_subscribed(refused, beyond));
+        let link = self.open_bare(identity, names, channels, start, Some(permit), refuse);
+        (link, rejected)
+    }
+
+    /// A name that nobody guesses.
+    fn connection_id(&self) -> ConnectionId {
+        let mut random = [0_u8; 16];
+        getrandom::fill(&mut random).expect("the system's random source");
+        let id = format!("{:08x}.{:032x}", self.inner.node.0, u128::from_le_bytes(random));
+        ConnectionId::new(id).expect("hexadecimal digits and a dot are visible ASCII")
+    }
+
+    /// Waits for so long, by the driver's time.
+    pub(crate) async fn pause(&self, time: Duration) {
+        self.inner.shared.clock.pause(time).await;
+    }
+
+    /// The moment after this time, in the driver's milliseconds.
+    pub(crate) fn moment(&self, left: Option<Duration>) -> Option<u64> {
+        left.map(|left| self.now_ms().saturating_add(millis(left)))
+    }
+
+    /// Ends a stream no later than after this time, because it has been given something by credentials that end then.
+    pub(crate) fn expire_by(&self, link: &Link, left: Option<Duration>) {
+        if let Some(moment) = self.moment(left) {
+            link.expire_by(moment);
+        }
+    }
+
+    /// The client of a stream has been heard of.
+    pub(crate) fn heard(&self, link: &Link) {
+        if self.core().hear(link, self.now_ms()) {
+            self.inner.shared.answered.notify_waiters();
+        }
+    }
+
+    /// Asks whether somebody reads these streams, and ends those that do not answer in time. Returns as soon as one of them is gone, or
+    /// all have answered.
+    pub(crate) async fn challenge(&self, links: &[Arc<Link>], patience: Duration) {
+        links.iter().for_each(|link| self.core().challenge(link));
+        let shared = &self.inner.shared;
+        let over = tokio::time::sleep(patience);
+        tokio::pin!(over);
+        loop {
+            // Registered before it is looked.
+            let (answered, closed) = (shared.answered.notified(), shared.closed.notified());
+            let waits = links.iter().any(|link| link.is_challenged());
+            if !waits || links.iter().any(|link| !self.core().is_open(link)) {
+                return;
+            }
+            tokio::select! {
+                () = answered => {}
+                () = closed => {}
+                () = &mut over => break,
+            }
+        }
+        for link in links.iter().filter(|link| link.is_challenged()) {
+            link.trace(self.core().connections(), "nobody reads this connection; it ends");
+            self.core().end_unanswered(link);
+        }
+    }
+
+    /// Forgets a stream.
+    pub(crate) fn close(&self, link: &Arc<Link>) {
+        self.core().unseat(link, self.now_ms());
+        self.core().close(link);
+        self.inner.shared.closed.notify_waiters();
+        link.trace(self.core().connections(), "connection unregistered");
+        self.call(self.inner.on_disconnect.as_ref(), link);
+    }
+
+    /// Stops channels on a live stream.
+    pub(crate) fn unsubscribe_stream(&self, link: &Link, channels: &[Pattern]) {
+        tracing::debug!(connection = %link.id, ?channels, "unsubscribe");
+        self.core().unsubscribe(link, channels);
+    }
+
+    /// Asks for channels and addressed events on a live stream, for somebody whose grants were asked about them; returns the channels
+    /// that are refused, and whether addressed events were asked for in vain.
+    pub(crate) fn subscribe_stream(
+        &self,
+        identity: &Identity,
+        link: &Arc<Link>,
+        call: SubscribeCall,
+    ) -> Result<(Vec<Rejected>, bool), ShutOut> {
+        let channels: Vec<_> = call.channels.all().collect();
+        tracing::debug!(connection = %link.id, ?channels, addressed = call.addressed, "subscribe");
+        let limit = self.config().channels_per_connection;
+        let not = self.core().subscribe(link, call, identity.issued_ms(), limit)?;
+        Ok((not_subscribed(&not.refused, &not.beyond).collect(), not.addressed))
+    }
+
+    /// Calls a hook. It may do anything with the hub, for no lock is held; and a panic in it ends no stream.
+    fn call(&self, hook: Option<&Hook>, link: &Link) {
+        let Some(hook) = hook.filter(|_| link.has_hooks) else { return };
+        let info = ConnectionInfo {
+            connection_id: link.id.clone(),
+            user_id: link.names.user.clone(),
+            device_id: link.names.device.clone(),
+            session_id: link.names.session.clone(),
+        };
+        if catch_unwind(AssertUnwindSafe(|| hook(self, &info))).is_err() {
+            tracing::error!(connection = %link.id, "a connect or disconnect hook panicked");
+        }
+    }
+}
+
+/// What is rejected, because there is no right to it, or no room for it.
+fn not_subscribed(refused: &[Pattern], beyond: &[Pattern]) -> impl Iterator<Item = Rejected> {
+    let rejected = |code| move |channel: &Pattern| Rejected { channel: channel.clone(), code };
+    let beyond = beyond.iter().map(rejected(RejectCode::TooManyChannels));
+    refused.iter().map(rejected(RejectCode::Forbidden)).chain(beyond)
+}
+
+impl Link {
+    fn trace(&self, connections: usize, what: &'static str) {
+        let user = self.names.user.as_ref().map(UserId::as_str);
+        let device = self.names.device.as_ref().map(DeviceId::as_str);
+        tracing::info!(connection = %self.id, user, device, connections, "{what}");
+    }
+}
