@@ -22,7 +22,7 @@ fn main() {
     let client = Client::builder("/api/events")
         .on_state(|status| show(status.state.as_str()))
         .on_gap(|_| show("something may be missing: refetch"))
-        .on_error(|trouble| show(&trouble.code))
+        .on_error(|failure| show(&failure.code))
         .build();
 
     // Addressed to the user by the server; there is nothing to subscribe to.

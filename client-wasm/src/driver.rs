@@ -18,7 +18,7 @@ use crate::{
     browser::{self, Browser, Callback, batch::Batch, tabs, tabs::Tabs, whole},
     codec::{frames, signals},
     session::{
-        Access, Action, Config, Frame, HandlerId, Identity, Message, Relayed, Request, Session, State, Status, Trouble,
+        Access, Action, Config, Failure, Frame, HandlerId, Identity, Message, Relayed, Request, Session, State, Status,
         VERSION,
     },
     text::text_of,
@@ -39,8 +39,8 @@ pub(crate) trait Application: 'static {
     fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, addressed: bool, reason: &str);
     /// The connection's state has changed.
     fn state(&self, status: &Status);
-    /// Something went wrong, and what was thrown where that is the trouble.
-    fn error(&self, trouble: &Trouble, thrown: &JsValue);
+    /// Something went wrong, and what was thrown where that is the failure.
+    fn error(&self, failure: &Failure, thrown: &JsValue);
     /// All handlers are gone.
     #[cfg(feature = "typed")]
     fn clear(&self);
@@ -204,8 +204,8 @@ impl<A: Application> Driver<A> {
                 // Neither gets better by itself.
                 self.session.borrow_mut().disconnect();
                 let detail = Some(text.to_owned()).filter(|detail| !detail.is_empty());
-                let trouble = Trouble { code: "unsupported".into(), detail, ..Trouble::default() };
-                self.application.error(&trouble, value);
+                let failure = Failure { code: "unsupported".into(), detail, ..Failure::default() };
+                self.application.error(&failure, value);
             }
             signals::GARBLED => {
                 // It shows at least that the stream lives.
@@ -270,7 +270,7 @@ impl<A: Application> Driver<A> {
     /// Another tab has posted something. A frame that came with it is read as one of a stream.
     fn told(self: &Rc<Self>, now: u64, text: &str) {
         let Some(message) = Message::from_text(text) else { return };
-        let relayed = self.session.borrow_mut().told(now, message);
+        let relayed = self.session.borrow_mut().on_message(now, message);
         self.act();
         let Some(Relayed { id, calls }) = relayed else { return };
         if calls.is_empty() {
@@ -323,7 +323,7 @@ impl<A: Application> Driver<A> {
                     self.application.gap(Some(id), channels.as_deref(), addressed, &reason);
                 }
             }
-            Action::Error(trouble) => self.application.error(&trouble, &JsValue::UNDEFINED),
+            Action::Error(failure) => self.application.error(&failure, &JsValue::UNDEFINED),
             action => {
                 let Some(tabs) = &self.tabs else { return };
                 match action {

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 use crate::{
     codec::settings::Settings,
     driver::{Application, Driver, Means},
-    session::{Config, HandlerId, Identity, Status, Trouble},
+    session::{Config, Failure, HandlerId, Identity, Status},
 };
 
 /// 2.6 KB of gzip smaller than the default allocator.
@@ -154,8 +154,8 @@ impl Application for Listeners {
         self.state(state.as_str(), *attempt, retry_in_ms, connection_id.as_deref());
     }
 
-    fn error(&self, trouble: &Trouble, thrown: &JsValue) {
-        let Trouble { code, will_retry, status, detail, channel } = trouble;
+    fn error(&self, failure: &Failure, thrown: &JsValue) {
+        let Failure { code, will_retry, status, detail, channel } = failure;
         let channel = channel.as_ref().map(Pattern::as_str);
         self.error(code, *will_retry, status.unwrap_or(0), detail.as_deref(), channel, thrown);
     }

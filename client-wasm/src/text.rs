@@ -53,3 +53,30 @@ pub(crate) fn push_number(out: &mut String, number: u64, digits: &str) {
     let digit = usize::try_from(number % radix).unwrap_or_default();
     out.push_str(digits.get(digit..=digit).unwrap_or_default());
 }
+
+/// Adds what `tidings_protocol::segment` makes of a text, without its formatter.
+pub(crate) fn push_escaped(out: &mut String, id: &str) {
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || b"_.@~-".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(if byte < 16 { "%0" } else { "%" });
+            push_number(out, u64::from(byte), UPPER_HEX);
+        }
+    }
+}
+
+pub(crate) const HEX: &str = "0123456789abcdef";
+pub(crate) const BASE36: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
+const UPPER_HEX: &str = "0123456789ABCDEF";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_text_is_escaped_as_the_protocol_escapes_it() {
+        let every: String = (1..128_u8).map(char::from).collect();
+        let mut escaped = String::new();
+        super::push_escaped(&mut escaped, &every);
+        assert_eq!(escaped, tidings_protocol::segment(&every));
+    }
+}

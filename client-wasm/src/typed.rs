@@ -25,7 +25,7 @@ use crate::{
     backoff::Backoff,
     browser::{agreed_device_id, device_id, random_id, share},
     driver::{Driver, Means},
-    session::{Config, Identity, State, Status, Trouble},
+    session::{Config, Failure, Identity, State, Status},
 };
 
 /// What the application published, as it arrived.
@@ -191,9 +191,9 @@ impl Builder {
         self
     }
 
-    /// Called with every trouble, also those that are tried again. An event whose payload is not what its handler takes is
+    /// Called with every failure, also those that are tried again. An event whose payload is not what its handler takes is
     /// one, with the code `malformedPayload`.
-    pub fn on_error(mut self, callback: impl Fn(&Trouble) + 'static) -> Self {
+    pub fn on_error(mut self, callback: impl Fn(&Failure) + 'static) -> Self {
         self.listeners.on_error = Some(Rc::new(callback));
         self
     }
@@ -345,7 +345,7 @@ impl Client {
             Err(error) => {
                 if let Some(on_error) = &on_error {
                     let detail = Some(error.to_string());
-                    on_error(&Trouble { code: "malformedPayload".into(), detail, ..Trouble::default() });
+                    on_error(&Failure { code: "malformedPayload".into(), detail, ..Failure::default() });
                 }
             }
         })

@@ -152,7 +152,7 @@ mod typed {
             .reconnect(Backoff { base_ms: 0, ..Backoff::default() })
             .on_state(move |status| states.push(status.state.as_str()))
             .on_gap(move |gap| gaps.push(format!("gap {}", gap.reason)))
-            .on_error(move |trouble| errors.push(trouble.code.clone()))
+            .on_error(move |failure| errors.push(failure.code.clone()))
             .build()
     }
 

@@ -5,7 +5,7 @@ use super::{
     frames::{blank, fields, name},
     signals::FRAMES,
 };
-use crate::session::{Call, Frame, Message, State, Status, TabAsk, TabTell, Trouble};
+use crate::session::{Call, Failure, Frame, Message, State, Status, TabAsk, TabTell};
 
 impl Message {
     /// The text of the message: what kind it is, who says it, and what it says, each on a line.
@@ -53,7 +53,7 @@ fn kind(message: &Message) -> &'static str {
             TabTell::Answer { .. } => "answer",
             TabTell::Refused { .. } => "refused",
             TabTell::Status(_) => "status",
-            TabTell::Trouble(_) => "trouble",
+            TabTell::Failure(_) => "failure",
         },
     }
 }
@@ -88,7 +88,7 @@ fn blank_message(kind: &str) -> Option<Message> {
                 "answer" => TabTell::Answer { member: 0, number: 0, status: 0 },
                 "refused" => TabTell::Refused { member: 0, rejected: Vec::new() },
                 "status" => TabTell::Status(status()),
-                "trouble" => TabTell::Trouble(Trouble { will_retry: true, ..Trouble::default() }),
+                "failure" => TabTell::Failure(Failure { will_retry: true, ..Failure::default() }),
                 _ => return None,
             };
             return Some(Message::Tell { term: String::new(), number: 0, tell });
@@ -186,14 +186,14 @@ fn tell_fields(tell: &mut TabTell, port: &mut Port<'_>) {
             port.rejected("rejected", rejected);
         }
         TabTell::Status(status) => status_fields(status, port),
-        TabTell::Trouble(trouble) => {
-            let mut code = trouble.code.clone().into_owned();
+        TabTell::Failure(failure) => {
+            let mut code = failure.code.clone().into_owned();
             port.text("code", &mut code);
-            trouble.code = code.into();
-            let mut status = trouble.status.map(u64::from);
+            failure.code = code.into();
+            let mut status = failure.status.map(u64::from);
             port.some_number("status", &mut status);
-            trouble.status = status.and_then(|status| u16::try_from(status).ok());
-            port.some_text("detail", &mut trouble.detail);
+            failure.status = status.and_then(|status| u16::try_from(status).ok());
+            port.some_text("detail", &mut failure.detail);
         }
     }
 }
@@ -316,7 +316,7 @@ mod tests {
         tell(TabTell::Status(status));
         tell(TabTell::Status(open));
         let detail = Some("not now".to_owned());
-        tell(TabTell::Trouble(Trouble {
+        tell(TabTell::Failure(Failure {
             code: "full".into(),
             will_retry: true,
             status: Some(503),

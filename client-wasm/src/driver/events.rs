@@ -9,7 +9,7 @@ use super::{Application, Driver};
 use crate::{
     browser::{self, UNKNOWN, batch::Batch, whole},
     codec::{Port, frames, signals},
-    session::{Cursors, Frame, HandlerId, Hears, Route, Session, Trouble},
+    session::{Cursors, Failure, Frame, HandlerId, Hears, Route, Session},
 };
 
 impl<A: Application> Driver<A> {
@@ -167,8 +167,8 @@ impl<A: Application> Driver<A> {
 
     pub(super) fn garbled(&self, name: &str) {
         let detail = Some(name.to_owned());
-        let trouble = Trouble { code: "malformedFrame".into(), detail, ..Trouble::default() };
-        self.application.error(&trouble, &JsValue::UNDEFINED);
+        let failure = Failure { code: "malformedFrame".into(), detail, ..Failure::default() };
+        self.application.error(&failure, &JsValue::UNDEFINED);
     }
 
     /// Looks up who hears a record, for the browser to remember.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use tidings_protocol::Pattern;
 
-use super::{Cursors, Message};
+use super::{cursors::Cursors, sharing::Message};
 use crate::routes::HandlerId;
 
 /// Where the connection stands.
@@ -75,7 +75,7 @@ pub enum Action {
         handlers: Vec<HandlerId>,
     },
     /// Tell the application what went wrong.
-    Error(Trouble),
+    Error(Failure),
     /// Go among the other tabs: hold a lock by this tab's name, open the group's channel, and ask for its lock, once without
     /// waiting and then in the queue.
     Enter {
@@ -144,7 +144,7 @@ pub struct Status {
 
 /// Something went wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Failure {
     /// What, for programs: the server's own code where it gave one.
     pub code: Cow<'static, str>,
     /// Whether the session tries again by itself.
@@ -155,4 +155,11 @@ pub struct Trouble {
     pub detail: Option<String>,
     /// The channel that was refused.
     pub channel: Option<Pattern>,
+}
+
+impl Failure {
+    /// One of which nothing is known but what went wrong.
+    pub(super) fn of(code: Cow<'static, str>) -> Self {
+        Self { code, ..Self::default() }
+    }
 }

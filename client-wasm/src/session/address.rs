@@ -1,9 +1,12 @@
 //! URLs and bodies. By hand: they are few and short, and every formatter costs the browser a kilobyte.
 
-use tidings_protocol::{Cursor, Pattern};
+use tidings_protocol::Pattern;
 
-use super::{Cursors, message::Call};
-use crate::text::{DECIMAL, cut, push_number};
+use super::{
+    cursors::{Cursors, push_cursor},
+    sharing::Call,
+};
+use crate::text::{DECIMAL, cut, push_escaped, push_number};
 
 /// At most so many bytes of channels, escapes included, stand in a URL; proxies refuse lines that are much longer.
 const CHANNEL_BYTES: usize = 2_000;
@@ -74,7 +77,7 @@ impl Address {
         }
         if let Some(cursor) = cursor {
             add(&mut url, "lastEventId=");
-            push_cursors(&mut url, cursor);
+            cursor.push_to(&mut url);
         }
         let mut first = true;
         for seen in seen.iter().flat_map(Cursors::as_slice) {
@@ -86,7 +89,7 @@ impl Address {
             } else {
                 url.push(',');
             }
-            push_cursor(&mut url, seen);
+            push_cursor(&mut url, *seen);
         }
         if !ticket.is_empty() {
             add(&mut url, "ticket=");
@@ -148,7 +151,7 @@ pub(super) fn call_body(connection_id: &str, number: u32, call: &Call) -> (&'sta
     }
     if let Call::Subscribe { since: Some(since), .. } = call {
         body.push_str(",\"since\":\"");
-        push_cursors(&mut body, since);
+        since.push_to(&mut body);
         body.push('"');
     }
     body.push('}');
@@ -193,42 +196,6 @@ fn push_with(out: &mut String, text: &str, byte: u8, instead: &str) {
         rest = after;
     }
 }
-
-/// Adds what `tidings_protocol::segment` makes of a text, without its formatter.
-pub(super) fn push_escaped(out: &mut String, id: &str) {
-    for byte in id.bytes() {
-        if byte.is_ascii_alphanumeric() || b"_.@~-".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(if byte < 16 { "%0" } else { "%" });
-            push_number(out, u64::from(byte), UPPER_HEX);
-        }
-    }
-}
-
-/// Adds the cursors of a point, joined by commas.
-#[inline(never)]
-pub(super) fn push_cursors(out: &mut String, cursors: &Cursors) {
-    for (index, cursor) in cursors.as_slice().iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        push_cursor(out, cursor);
-    }
-}
-
-/// Adds what [`Cursor`] displays, without its formatter.
-fn push_cursor(out: &mut String, cursor: &Cursor) {
-    push_number(out, u64::from(cursor.epoch), BASE36);
-    out.push('.');
-    push_number(out, cursor.seq, BASE36);
-    out.push('.');
-    push_number(out, u64::from(cursor.tag), BASE36);
-}
-
-pub(super) const HEX: &str = "0123456789abcdef";
-const BASE36: &str = "0123456789abcdefghijklmnopqrstuvwxyz";
-const UPPER_HEX: &str = "0123456789ABCDEF";
 
 #[cfg(test)]
 mod tests {
@@ -284,19 +251,6 @@ mod tests {
         let long: Pattern = "c".repeat(200).parse().unwrap();
         while list(&mut channels, &long) {}
         assert!(channels.len() > CHANNEL_BYTES - 201 && channels.len() <= CHANNEL_BYTES);
-    }
-
-    #[test]
-    fn texts_are_those_of_the_protocol() {
-        for cursor in [Cursor { epoch: u32::MAX, seq: 0, tag: u32::MAX }, Cursor { epoch: 0, seq: u64::MAX, tag: 16 }] {
-            let mut text = String::new();
-            push_cursor(&mut text, &cursor);
-            assert_eq!(text, cursor.to_string());
-        }
-        let every: String = (1..128_u8).map(char::from).collect();
-        let mut escaped = String::new();
-        push_escaped(&mut escaped, &every);
-        assert_eq!(escaped, tidings_protocol::segment(&every));
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use tidings_protocol::{Cursor, CursorError};
 
+use crate::text::{BASE36, push_number};
+
 /// The most logs of one stream, as the protocol has it.
 const MOST: usize = 8;
 
@@ -84,14 +86,34 @@ impl Cursors {
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        super::address::push_cursors(&mut text, self);
+        self.push_to(&mut text);
         text
+    }
+
+    /// Adds the text.
+    #[inline(never)]
+    pub(super) fn push_to(&self, out: &mut String) {
+        for (index, cursor) in self.as_slice().iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            push_cursor(out, *cursor);
+        }
     }
 
     /// Whether both are points in the same logs.
     pub(super) fn is_of_same(&self, other: &Self) -> bool {
         self.length == other.length && self.as_slice().iter().all(|cursor| other.of(cursor.epoch).is_some())
     }
+}
+
+/// Adds what [`Cursor`] displays, without its formatter.
+pub(super) fn push_cursor(out: &mut String, cursor: Cursor) {
+    push_number(out, u64::from(cursor.epoch), BASE36);
+    out.push('.');
+    push_number(out, cursor.seq, BASE36);
+    out.push('.');
+    push_number(out, u64::from(cursor.tag), BASE36);
 }
 
 impl From<Cursor> for Cursors {
@@ -134,6 +156,13 @@ mod tests {
     fn what_was_given_is_what_is_sent_back() {
         for text in ["a.1.2", "a.1.2,b.0.0", "b.0.0,a.1.2", "1.1.1,2.1.1,3.1.1,4.1.1,5.1.1,6.1.1,7.1.1,8.1.1"] {
             assert_eq!(point(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_written_as_the_protocol_writes_it() {
+        for cursor in [Cursor { epoch: u32::MAX, seq: 0, tag: u32::MAX }, Cursor { epoch: 0, seq: u64::MAX, tag: 16 }] {
+            assert_eq!(Cursors::from(cursor).to_text(), cursor.to_string());
         }
     }
 

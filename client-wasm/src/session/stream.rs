@@ -1,220 +1,200 @@
-//! What the stream says: who is confirmed, what is delivered to whom, what may be missing. The rules are DESIGN's "Rules
-//! for resume".
+//! What the stream says: that it is there, what is confirmed, what may be missing, and events.
 
-use tidings_protocol::Pattern;
+use std::borrow::Cow;
 
-use super::{
-    Action, Connected, Cursors, Frame, Rejected, Session,
-    phase::{Attempt, Phase, Source, Stream},
-    subscription::{Known, Standing, Subscription, raise},
-};
+use super::{Connected, Exclusion, Frame, Session, connection::Phase, cursors::Cursors, ledger::Gap, sharing::TabTell};
 use crate::{
-    routes::{HandlerId, Hears},
-    text::small,
+    routes::{HandlerId, Route},
+    text::{small, text_of},
 };
 
 impl Session {
     /// A control frame of the stream.
     pub fn frame(&mut self, now: u64, frame: Frame) {
-        self.heard(now);
-        match (&self.phase, frame) {
-            (Phase::Connecting(_), Frame::Connected(connected)) => self.connected(now, connected),
-            (Phase::Open(_), Frame::Subscribed { request_id, channels, addressed, cursor }) => {
-                self.subscribed(now, &request_id, &channels, addressed, cursor);
-            }
-            (Phase::Open(_), Frame::Gap { channels: None, reason, id, .. }) => self.gap(now, reason, id),
-            (Phase::Open(_), Frame::Gap { channels: Some(channels), addressed, cursor, reason, request_id, .. }) => {
-                self.gap_on(now, (channels, addressed), cursor, reason, request_id.as_deref());
-            }
-            (Phase::Open(_), Frame::Heartbeat { id }) => {
-                self.advance(now, id);
-                self.post_place();
-            }
-            (Phase::Open(_), Frame::Revoked { channels, addressed, code }) => {
-                self.tell_frame(Frame::Revoked { channels: channels.clone(), addressed, code: code.clone() });
-                for channel in channels {
-                    self.taken(Rejected { channel, code: code.clone() });
-                }
-                if addressed {
-                    self.addressed_taken(&code);
+        let phase = self.connection.phase();
+        if !self.connection.is_open() && !matches!(phase, Phase::Connecting { .. }) {
+            return;
+        }
+        self.connection.heard(now);
+        match frame {
+            Frame::Closing { reason, retry_ms } => self.dismissed(now, reason, retry_ms),
+            Frame::Connected(connected) if !self.connection.is_open() => self.connected_to_server(now, &connected),
+            _ if !self.connection.is_open() => {}
+            Frame::Subscribed { request_id, channels, addressed, cursor } => {
+                let refused = self.ledger.subscribed(&request_id, &channels, addressed, cursor, &mut self.out);
+                // A tab that leads says so itself.
+                if self.connection.is_own() {
+                    refused.into_iter().for_each(|rejected| self.refuse(rejected));
                 }
                 self.sync_subscriptions(now);
             }
-            (Phase::Open(_), Frame::Unseen(rejected)) => self.refuse_sight(rejected),
-            (Phase::Open(_), Frame::Challenge) => self.say_alive(),
-            (Phase::Open(_) | Phase::Connecting(_), Frame::Closing { reason, retry_ms }) => {
-                self.dismissed(now, reason, retry_ms);
+            Frame::Gap { channels: None, reason, id, .. } => self.gap(now, reason, id),
+            Frame::Gap { channels: Some(channels), addressed, cursor, reason, request_id, .. } => {
+                self.gap_on(now, Gap { channels, addressed, cursor }, reason, request_id.as_deref());
             }
-            _ => {}
+            Frame::Heartbeat { id } => {
+                self.advance(now, id);
+                self.tell_cursor();
+            }
+            Frame::Revoked { channels, addressed, code } => {
+                self.tell_frame(Frame::Revoked { channels: channels.clone(), addressed, code: code.clone() });
+                self.revoke(now, channels, addressed, &code);
+            }
+            Frame::Unseen(rejected) => self.ledger.refuse_presence(rejected, &mut self.out),
+            Frame::Challenge => self.say_alive(),
+            Frame::Connected(_) | Frame::Other => {}
         }
     }
 
-    fn connected(&mut self, now: u64, connected: Connected) {
-        let before = std::mem::replace(&mut self.phase, Phase::Starting);
-        let Phase::Connecting(attempt) = before else { return };
-        if connected.heartbeat_ms > 0 {
-            self.heartbeat_ms = connected.heartbeat_ms;
-        }
-        let (source, id) = (Source::Server, connected.connection_id.clone());
-        let mut stream = Stream::new(now, source, id, self.heartbeat_ms, connected.alive_ms);
-        stream.awaits_gap = attempt.cursor.is_some() && !connected.resumed;
-        stream.calls.begin_with(&connected.channels);
-        self.measure(now, &stream.connection_id, connected.timestamp_ms);
-        self.user_id.clone_from(&connected.user_id);
+    fn connected_to_server(&mut self, now: u64, connected: &Connected) {
+        self.ledger.begin_stream(now, connected);
+        self.latency.begin(now, &connected.connection_id, connected.timestamp_ms, &mut self.random);
+        self.auth.set_user(connected.user_id.as_ref());
         if self.check_user(now) {
-            self.begin(now, stream, &attempt, connected);
+            self.begin(now, false, connected);
         }
     }
 
     /// A stream is there: the server's, or one of the tab that leads.
-    pub(super) fn begin(&mut self, now: u64, stream: Stream, attempt: &Attempt, connected: Connected) {
-        self.restarts = 0;
-        // What other tabs want does not begin where this page was rendered.
-        let begins = |one: &Subscription, from_page: bool| one.owner == 0 || !from_page;
-        let from_page = std::mem::take(&mut self.untried);
-        let awaits_gap = stream.awaits_gap;
-        self.enter(Phase::Open(stream));
+    pub(super) fn begin(&mut self, now: u64, led: bool, connected: &Connected) {
+        self.connection.set_heartbeat(connected.heartbeat_ms);
+        self.connection.set_id(connected.connection_id.clone());
+        self.connection.opened(now);
+        self.enter(Phase::Open { led });
         self.expires_in(now, connected.expires_in_ms);
-        if !awaits_gap {
+        if !self.ledger.awaits_gap() {
             self.advance(now, connected.id);
         }
-        if std::mem::take(&mut self.owes_gap) {
+        if self.ledger.take_owed_gap() {
             self.tell_gap("malformed".into());
         }
-
-        self.ask_again();
-        // All that was in the URL begins with the cursor that was in the URL, or else with the stream.
-        let start = attempt.cursor.or(connected.id);
-        let has_user = self.user_id.is_some();
-        let mut expelled = Vec::new();
-        let mut index = 0;
-        while let Some(subscription) = self.subscriptions.get_mut(index) {
-            index += 1;
-            let id = subscription.id;
-            match (subscription.hears, subscription.standing) {
-                (Hears::Channels, _) => {}
-                _ if Self::is_label(subscription) => continue,
-                // The stream may have begun after that: a call brings what lies between.
-                (Hears::Addressed, Standing::Pending { since: Some(since), .. })
-                    if has_user && attempt.cursor != Some(since) =>
-                {
-                    continue;
-                }
-                (Hears::Addressed, _) => {
-                    self.activate(id, None);
-                    continue;
-                }
-                (Hears::Presence, _) => continue,
-            }
-            let confirmed = connected.channels.contains(&subscription.pattern);
-            match subscription.standing {
-                Standing::Active if confirmed => self.activate(id, start),
-                Standing::Pending { since: None, .. } if confirmed && begins(subscription, from_page) => {
-                    self.activate(id, start);
-                }
-                // The server neither took nor refused it.
-                Standing::Active => {
-                    subscription.standing = Standing::Pending { since: attempt.cursor, call: None };
-                    subscription.heard(attempt.cursor);
-                    expelled.push(id);
-                }
-                Standing::Pending { since: None, .. }
-                    if begins(subscription, from_page) && attempt.asked.contains(&subscription.pattern) =>
-                {
-                    subscription.standing = Standing::Pending { since: attempt.cursor, call: None };
-                }
-                _ => {}
-            }
-        }
-        for rejected in connected.rejected {
-            self.refuse(rejected);
+        self.ledger.ask_again();
+        let has_user = self.auth.user_id().is_some();
+        let expelled = self.ledger.confirm_first(connected, has_user, &mut self.out);
+        for rejected in &connected.rejected {
+            self.refuse(rejected.clone());
         }
         // What was refused is gone by now.
-        expelled.into_iter().for_each(|id| self.expel(id));
-        self.post_renewed();
+        self.expel(expelled);
+        self.tell_renewed();
         self.sync_subscriptions(now);
         self.ask_presence();
         self.admit_waiting();
     }
 
-    /// A subscription hears all from here on, having heard all up to `mark`.
-    pub(super) fn activate(&mut self, id: HandlerId, mark: Option<Cursors>) {
-        let Some(subscription) = self.subscription(id) else { return };
-        let before = std::mem::replace(&mut subscription.standing, Standing::Active);
-        subscription.heard(mark);
-        if subscription.owner > 0 {
-            if before != Standing::Active {
-                self.confirmed_for_other(id);
-            }
+    /// The stream has brought all up to here.
+    pub(super) fn advance(&mut self, now: u64, id: Option<Cursors>) {
+        if id.is_none() {
             return;
         }
-        let known = std::mem::replace(&mut subscription.known, Known::Hears);
-        let hears = subscription.hears;
-        let reason = if std::mem::take(&mut subscription.owes_gap) {
-            "malformed"
-        } else if known == Known::Refused && hears != Hears::Presence {
-            // What was published while it was refused is not brought.
-            "refused"
-        } else {
-            ""
-        };
-        let channel = subscription.pattern.clone();
-        if known != Known::Hears {
-            self.actions.push(Action::Settled { handler: id, refusal: None });
+        if self.ledger.awaits_gap() {
+            // Every stream that does not resume says so itself, next after `connected`. Should one not, we do.
+            return self.gap(now, "unknown".to_owned(), id);
         }
-        if !reason.is_empty() {
-            let addressed = hears == Hears::Addressed;
-            let channels = Some(if addressed { Vec::new() } else { vec![channel] });
-            self.actions.push(Action::Gap {
-                channels,
-                addressed,
-                cursor: None,
-                reason: reason.into(),
-                handlers: vec![id],
-            });
-        }
+        self.ledger.advance(id);
     }
 
-    fn subscribed(
+    // ---- what may be missing ----
+
+    /// Anything may be missing, on all of the stream.
+    fn gap(&mut self, now: u64, reason: String, id: Option<Cursors>) {
+        self.ledger.start_over(id);
+        let (addressed, reason_told) = (true, reason.clone());
+        let frame = Frame::Gap { channels: None, addressed, cursor: None, reason: reason_told, request_id: None, id };
+        self.tell_frame(frame);
+        self.tell_gap(reason.into());
+        self.sync_subscriptions(now);
+        // Who came before it was known where the stream goes on.
+        self.admit_waiting();
+    }
+
+    fn tell_gap(&mut self, reason: Cow<'static, str>) {
+        let handlers = self.ledger.wanted();
+        self.out.gap(None, true, None, reason, handlers);
+    }
+
+    /// Something may be missing on some channels: in the past that a call asks for, or from here on.
+    fn gap_on(&mut self, now: u64, gap: Gap, reason: String, request_id: Option<&str>) {
+        let call = request_id.and_then(small);
+        let frame = |request_id| {
+            let Gap { channels, addressed, cursor } = gap.clone();
+            Frame::Gap { channels: Some(channels), addressed, cursor, reason: reason.clone(), request_id, id: None }
+        };
+        let told = self.ledger.gap(&gap, call);
+        if call.is_none() {
+            self.tell_frame(frame(None));
+        } else {
+            for (member, request) in &told.calls {
+                let frame = frame(Some(text_of(*request)));
+                self.tell(TabTell::Frame { member: Some(*member), frame }, false);
+            }
+        }
+        // Where it concerns tabs, it is told to the application of those alone.
+        if !told.handlers.is_empty() || told.calls.is_empty() && !self.connection.is_led() {
+            let Gap { channels, addressed, cursor } = gap;
+            self.out.gap(Some(channels), addressed, cursor, reason.into(), told.handlers);
+        }
+        self.sync_subscriptions(now);
+    }
+
+    // ---- events ----
+
+    /// An event of the stream, live or replayed. Adds those who hear it to `out`, in their order.
+    pub fn record(
+        &mut self,
+        now: u64,
+        route: Route,
+        cursor: Option<Cursors>,
+        except: Option<&Exclusion<'_>>,
+        out: &mut Vec<HandlerId>,
+    ) {
+        if !self.connection.is_open() {
+            return;
+        }
+        self.connection.heard(now);
+        self.advance(now, cursor);
+        let hidden = except.is_some_and(|except| self.hides(except));
+        let members = self.ledger.event(route, cursor, hidden, out);
+        self.relay_event(now, cursor, members);
+    }
+
+    /// An event of the past, for those who asked for it by this call. Adds those who hear it to `out`, in their order.
+    pub fn backfill(
         &mut self,
         now: u64,
         request_id: &str,
-        channels: &[Pattern],
-        addressed: bool,
+        route: Route,
         cursor: Option<Cursors>,
+        except: Option<&Exclusion<'_>>,
+        out: &mut Vec<HandlerId>,
     ) {
-        let Phase::Open(stream) = &mut self.phase else { return };
-        let is_of_server = matches!(stream.source, Source::Server);
-        stream.calls.confirmed_at = cursor;
-        // It names a record of the log like any other cursor: if the log should lose that record, and write another in
-        // its place, our marks would hide the new one. So the server is to check it when we come back.
-        raise(&mut self.seen, cursor);
-        let Some(call) = small(request_id) else {
-            // The server's own will.
-            stream.calls.given(channels);
-            return self.sync_subscriptions(now);
-        };
-        stream.calls.confirm(call, channels);
-        let mut index = 0;
-        while let Some(subscription) = self.subscriptions.get(index) {
-            index += 1;
-            let is_confirmed = match subscription.hears {
-                Hears::Addressed => addressed,
-                _ => channels.contains(&subscription.pattern),
-            };
-            if is_confirmed && subscription.awaits(call) {
-                self.activate(subscription.id, cursor);
-            }
+        if !self.connection.is_open() {
+            return;
         }
-        // What the call asked for and is not confirmed was refused; the answer that says so may be lost. Of the past that came for
-        // others it may have been given some, and nobody knows what else there was.
-        // (A tab that leads says so itself.)
-        let has_holes =
-            |one: &&Subscription| is_of_server && one.hears == Hears::Channels && one.awaits(call) && one.has_begun();
-        while let Some(one) = self.subscriptions.iter().find(has_holes) {
-            let rejected = Rejected { channel: one.pattern.clone(), code: "forbidden".into() };
-            self.refuse(rejected);
+        self.connection.heard(now);
+        let hidden = except.is_some_and(|except| self.hides(except));
+        let calls = self.ledger.backfill(small(request_id), route, cursor, hidden, out);
+        if !calls.is_empty() {
+            self.tell(TabTell::Backfill { calls }, true);
         }
-        self.sync_subscriptions(now);
+    }
+
+    /// Whether an event is hidden from this tab. The server hides it from streams that declare their session; one shared by
+    /// several tabs declares none, and there each tab asks for itself.
+    #[must_use]
+    pub fn hides(&self, except: &Exclusion<'_>) -> bool {
+        self.auth.user_id() == Some(except.user_id)
+            && (except.session_id == Some(&*self.identity.session_id)
+                || except.device_id == Some(&*self.identity.device_id))
+    }
+
+    /// Whether the event that is about to be handed to its handlers is one to measure: then [`Self::timed`] is to follow.
+    pub fn is_timed(&mut self) -> bool {
+        self.connection.is_open() && self.latency.draws(&mut self.random)
+    }
+
+    /// An event that the server accepted at this time, in milliseconds since 1970, is handed to its handlers now.
+    pub fn timed(&mut self, now: u64, accepted_at: u64) {
+        self.latency.time(now, accepted_at);
     }
 }

@@ -16,7 +16,7 @@ mod watchdog;
 
 use std::collections::VecDeque;
 
-use tidings_protocol::Cursor;
+use tidings_protocol::{Cursor, Pattern};
 
 use super::*;
 
@@ -233,9 +233,9 @@ impl Rig {
         sent.remove(0)
     }
 
-    fn troubles(&mut self) -> Vec<Trouble> {
+    fn failures(&mut self) -> Vec<Failure> {
         self.take(|action| match action {
-            Action::Error(trouble) => Some(trouble.clone()),
+            Action::Error(failure) => Some(failure.clone()),
             _ => None,
         })
     }

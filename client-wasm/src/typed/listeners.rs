@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 use super::{Gap, Refused};
 use crate::{
     driver::Application,
-    session::{HandlerId, Status, Trouble},
+    session::{Failure, HandlerId, Status},
 };
 
 pub(super) type OnEvent = Rc<dyn Fn(&JsValue)>;
@@ -16,8 +16,8 @@ pub(super) type OnGap = Rc<dyn Fn(Gap<'_>)>;
 pub(super) type OnSettled = Box<dyn FnOnce(Option<&str>)>;
 pub(super) type OnRevoked = Rc<dyn Fn(Refused)>;
 pub(super) type OnState = Box<dyn Fn(&Status)>;
-/// The application's callback for troubles; handlers of events tell it theirs.
-pub(super) type OnTrouble = Rc<dyn Fn(&Trouble)>;
+/// The application's callback for failures; handlers of events tell it theirs.
+pub(super) type OnFailure = Rc<dyn Fn(&Failure)>;
 
 /// The callbacks of one client.
 #[derive(Default)]
@@ -28,7 +28,7 @@ pub(super) struct Listeners {
     unsettled: RefCell<Vec<(HandlerId, OnSettled)>>,
     pub(super) on_state: Option<OnState>,
     pub(super) on_gap: Option<OnGap>,
-    pub(super) on_error: Option<OnTrouble>,
+    pub(super) on_error: Option<OnFailure>,
 }
 
 pub(super) struct Handler {
@@ -102,9 +102,9 @@ impl Application for Listeners {
         }
     }
 
-    fn error(&self, trouble: &Trouble, thrown: &JsValue) {
+    fn error(&self, failure: &Failure, thrown: &JsValue) {
         match &self.on_error {
-            Some(on_error) => on_error(trouble),
+            Some(on_error) => on_error(failure),
             None if !thrown.is_undefined() => web_sys::console::error_1(thrown),
             None => {}
         }
@@ -116,7 +116,7 @@ impl Application for Listeners {
     }
 
     fn broken(&self, cause: &JsValue) {
-        let trouble = Trouble { code: "internal".into(), detail: cause.as_string(), ..Trouble::default() };
-        self.error(&trouble, cause);
+        let failure = Failure { code: "internal".into(), detail: cause.as_string(), ..Failure::default() };
+        self.error(&failure, cause);
     }
 }

@@ -59,7 +59,7 @@ fn a_rejected_channel_is_refused_and_the_others_are_not() {
     rig.answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
     rig.subscribed(call, "c", 11);
     assert_eq!(rig.settled(), [(b, Some("tooManyChannels".into())), (c, None)]);
-    assert_eq!(rig.troubles()[0].code, "tooManyChannels");
+    assert_eq!(rig.failures()[0].code, "tooManyChannels");
 }
 
 /// A handler on `b` beside one on `a`, which the server refuses.
@@ -70,7 +70,7 @@ fn refused() -> (Rig, HandlerId) {
     let call = rig.sent_one().number;
     refuse(&mut rig, call);
     assert_eq!(rig.settled(), [(b, Some("forbidden".into()))]);
-    assert_eq!(rig.troubles().len(), 1);
+    assert_eq!(rig.failures().len(), 1);
     (rig, b)
 }
 
@@ -93,7 +93,7 @@ fn a_refused_channel_is_asked_for_once_on_each_stream_and_told_once_in_all() {
         refuse(&mut rig, call.number);
         assert!(rig.sent().is_empty());
     }
-    assert!(rig.settled().is_empty() && rig.troubles().is_empty() && rig.gaps().is_empty());
+    assert!(rig.settled().is_empty() && rig.failures().is_empty() && rig.gaps().is_empty());
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_call_that_failed_is_sent_again_under_its_number() {
         rig.settle();
         let first = rig.sent_one();
         rig.answer(first.number, &Answer { status, ..Answer::default() });
-        assert!(rig.troubles()[0].will_retry);
+        assert!(rig.failures()[0].will_retry);
         assert!(rig.sent().is_empty(), "not at once");
         rig.pass(1_000);
         assert_eq!(rig.sent_one(), first, "{status:?}");
@@ -355,8 +355,8 @@ fn what_left_before_it_was_confirmed_is_taken_back() {
 fn a_revoked_channel_is_told_and_no_longer_heard() {
     let mut rig = Rig::open("a b");
     rig.frame(Frame::Revoked { channels: patterns("a"), addressed: false, code: "forbidden".into() });
-    let trouble = rig.troubles().remove(0);
-    assert_eq!((&*trouble.code, trouble.channel.unwrap().as_str()), ("forbidden", "a"));
+    let failure = rig.failures().remove(0);
+    assert_eq!((&*failure.code, failure.channel.unwrap().as_str()), ("forbidden", "a"));
     assert_eq!(rig.record("a", 11), []);
     assert_eq!(channels_of(&rig.reopen()), "b");
 }
@@ -386,7 +386,7 @@ fn an_answer_that_comes_after_all_ends_the_wait_of_its_call() {
     rig.subscribe("b");
     rig.settle();
     let call = rig.sent_one().number;
-    rig.now += super::super::calls::CALL_MS;
+    rig.now += super::super::connection::CALL_MS;
     rig.session.wake(rig.now);
     rig.settle();
     rig.status(call, 200);

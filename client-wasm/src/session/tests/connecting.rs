@@ -45,10 +45,10 @@ fn connected_activates_what_it_lists_and_refuses_what_it_rejects() {
         ..Connected::default()
     }));
     assert_eq!(rig.settled(), [(good, None), (bad, Some("forbidden".into()))]);
-    let troubles = rig.troubles();
-    assert_eq!(troubles.len(), 1);
-    assert_eq!((&*troubles[0].code, troubles[0].channel.as_ref().unwrap().as_str()), ("forbidden", "b"));
-    assert!(!troubles[0].will_retry);
+    let failures = rig.failures();
+    assert_eq!(failures.len(), 1);
+    assert_eq!((&*failures[0].code, failures[0].channel.as_ref().unwrap().as_str()), ("forbidden", "b"));
+    assert!(!failures[0].will_retry);
     assert_eq!(rig.record("a", 11), [good]);
     assert_eq!(rig.record("b", 12), []);
 }

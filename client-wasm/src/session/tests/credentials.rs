@@ -106,8 +106,8 @@ fn a_token_that_fails_is_told_and_asked_for_again() {
     let mut rig = rig(Access::Ticket);
     let (.., number) = asked(&mut rig);
     rig.answer(number, &Answer { detail: Some("offline".into()), ..Answer::default() });
-    let trouble = rig.troubles().remove(0);
-    assert_eq!((&*trouble.code, trouble.will_retry, trouble.detail.as_deref()), ("tokenFailed", true, Some("offline")));
+    let failure = rig.failures().remove(0);
+    assert_eq!((&*failure.code, failure.will_retry, failure.detail.as_deref()), ("tokenFailed", true, Some("offline")));
     rig.pass(1_000);
     token(&mut rig, 200);
 }
@@ -117,7 +117,7 @@ fn a_token_that_never_comes_fails() {
     let mut rig = rig(Access::Ticket);
     rig.sent();
     rig.pass(30_000);
-    assert_eq!(rig.troubles()[0].code, "tokenFailed");
+    assert_eq!(rig.failures()[0].code, "tokenFailed");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_refused_token_is_asked_for_once_more_and_the_other_one_is_tried_at_once() {
     token(&mut rig, 200);
     let number = ticket(&mut rig);
     rig.answer(number, &refused(401));
-    assert!(rig.troubles().is_empty(), "it may be an old one that is still lying about");
+    assert!(rig.failures().is_empty(), "it may be an old one that is still lying about");
     token(&mut rig, 200);
     let number = ticket(&mut rig);
     give(&mut rig, number, "t");
@@ -143,8 +143,8 @@ fn a_token_that_is_refused_twice_brings_no_storm() {
         token(&mut rig, 200);
         let number = ticket(&mut rig);
         rig.answer(number, &refused(401));
-        let trouble = rig.troubles().remove(0);
-        let told = (&*trouble.code, trouble.status, trouble.will_retry);
+        let failure = rig.failures().remove(0);
+        let told = (&*failure.code, failure.status, failure.will_retry);
         assert_eq!(told, ("credentialsInvalid", Some(401), true), "attempt {attempt}");
         rig.session.online(rig.now);
         rig.pass(29_999);
@@ -166,7 +166,7 @@ fn the_same_token_is_not_shown_twice() {
     token(&mut rig, 304);
     assert!(rig.sent().is_empty());
     assert_eq!(
-        (&*rig.troubles().remove(0).code, rig.session.deadline()),
+        (&*rig.failures().remove(0).code, rig.session.deadline()),
         ("credentialsInvalid", Some(rig.now + 30_000))
     );
     rig.pass(30_000);
@@ -185,7 +185,7 @@ fn a_stream_that_shows_its_status_needs_no_diagnosis() {
     rig.session.refused(rig.now, &refused(429));
     rig.settle();
     assert!(rig.sent().is_empty());
-    assert_eq!((rig.troubles().remove(0).status, rig.statuses().last().unwrap().attempt), (Some(429), 1));
+    assert_eq!((rig.failures().remove(0).status, rig.statuses().last().unwrap().attempt), (Some(429), 1));
 }
 
 #[test]
@@ -215,9 +215,9 @@ fn no_answer_from_another_origin_is_probed_without_credentials() {
         rig.answer(check, &Answer::default());
         let (ask, url, probe) = asked(&mut rig);
         assert_eq!((ask, url.as_str()), (Ask::Probe, "/e/check?deviceId=d1"));
-        assert!(rig.troubles().is_empty());
+        assert!(rig.failures().is_empty());
         rig.answer(probe, &Answer { code: answer.map(str::to_owned), ..Answer::default() });
-        assert_eq!(rig.troubles()[0].code, code);
+        assert_eq!(rig.failures()[0].code, code);
         assert_eq!(rig.statuses().pop().unwrap().attempt, 1);
     }
 }
@@ -233,7 +233,7 @@ fn a_ticket_that_cors_hides_is_probed_as_well() {
     let (ask, _, probe) = asked(&mut rig);
     assert_eq!(ask, Ask::Probe);
     rig.answer(probe, &Answer { code: Some("cors".into()), ..Answer::default() });
-    assert_eq!(rig.troubles()[0].code, "cors");
+    assert_eq!(rig.failures()[0].code, "cors");
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn a_stream_is_refreshed_before_its_credentials_expire_and_goes_on() {
         rig.pass(9_000);
         assert_eq!(asked(&mut rig).0, Ask::Token, "and before the new ones expire");
         assert_eq!((rig.session.state(), rig.opened_any()), (State::Open, false));
-        assert!(rig.troubles().is_empty());
+        assert!(rig.failures().is_empty());
     }
 }
 
@@ -299,7 +299,7 @@ fn an_application_without_a_newer_token_is_asked_a_few_times_and_no_more() {
         }
     }
     assert!((2..=4).contains(&times), "{times}");
-    assert!(rig.troubles().is_empty(), "nothing is wrong");
+    assert!(rig.failures().is_empty(), "nothing is wrong");
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn a_refresh_that_fails_for_a_moment_is_tried_again_no_sooner_than_the_server_sa
         token(&mut rig, 200);
         let (.., number) = asked(&mut rig);
         rig.answer(number, answer);
-        (rig.session.deadline().unwrap() - rig.now, rig.troubles().remove(0).will_retry, rig.session.state())
+        (rig.session.deadline().unwrap() - rig.now, rig.failures().remove(0).will_retry, rig.session.state())
     };
     let unavailable = Answer { status: Some(503), retry_after_ms: Some(5_800), ..Answer::default() };
     assert_eq!(least(&unavailable), (5_800, true, State::Open));
@@ -328,7 +328,7 @@ fn credentials_that_a_refresh_does_not_accept_leave_the_stream_alone() {
     token(&mut rig, 200);
     let (.., number) = asked(&mut rig);
     rig.answer(number, &refused(403));
-    assert_eq!((&*rig.troubles().remove(0).code, rig.session.state()), ("credentialsInvalid", State::Open));
+    assert_eq!((&*rig.failures().remove(0).code, rig.session.state()), ("credentialsInvalid", State::Open));
     rig.pass(1_000);
     assert!(rig.sent().is_empty());
     assert_eq!(rig.record("a", 11).len(), 1);
@@ -355,7 +355,7 @@ fn a_call_that_is_refused_for_its_token_goes_again_with_another() {
     rig.settle();
     let call = rig.sent_one();
     rig.answer(call.number, &refused(401));
-    assert!(rig.troubles().is_empty());
+    assert!(rig.failures().is_empty());
     token(&mut rig, 200);
     let refresh = rig.sent_one();
     assert_eq!(refresh.url, "/e/refresh");
@@ -376,8 +376,8 @@ fn a_call_whose_other_token_is_refused_too_waits() {
     rig.pass(1_000);
     rig.sent_one();
     rig.answer(call, &refused(401));
-    let trouble = rig.troubles().remove(0);
-    assert_eq!((&*trouble.code, trouble.will_retry), ("credentialsInvalid", true));
+    let failure = rig.failures().remove(0);
+    assert_eq!((&*failure.code, failure.will_retry), ("credentialsInvalid", true));
     rig.pass(29_999);
     assert!(rig.sent().is_empty());
 }
@@ -391,26 +391,26 @@ fn what_is_revoked_after_it_was_confirmed_is_told_to_its_handler() {
     assert_eq!(rig.settled(), [(handler, None)]);
     rig.frame(Frame::Revoked { channels: patterns("a"), addressed: false, code: "forbidden".into() });
     assert_eq!(rig.settled(), [(handler, Some("forbidden".into()))]);
-    assert_eq!(rig.troubles()[0].channel, patterns("a").pop());
+    assert_eq!(rig.failures()[0].channel, patterns("a").pop());
     rig.frame(Frame::Revoked { channels: patterns("a"), addressed: false, code: "forbidden".into() });
-    assert!(rig.settled().is_empty() && rig.troubles().is_empty());
+    assert!(rig.settled().is_empty() && rig.failures().is_empty());
 }
 
 #[test]
 fn what_is_lost_between_two_streams_is_told_to_its_handler_as_well() {
     let mut rig = Rig::open("a");
-    let handler = rig.session.subscriptions[0].id;
+    let handler = HandlerId(0);
     rig.reopen();
     let rejected = vec![Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }];
     rig.frame(Frame::Connected(Connected { id: Some(at(10)), resumed: true, rejected, ..Connected::default() }));
     assert_eq!(rig.settled(), [(handler, Some("forbidden".into()))]);
-    assert_eq!(rig.troubles().len(), 1);
+    assert_eq!(rig.failures().len(), 1);
 }
 
 #[test]
 fn fresh_credentials_bring_back_what_the_ones_before_did_not_cover() {
     let mut rig = open_for(Some(10_000));
-    let handler = rig.session.subscriptions[0].id;
+    let handler = HandlerId(0);
     rig.frame(Frame::Revoked { channels: patterns("a"), addressed: false, code: "forbidden".into() });
     assert_eq!(rig.settled(), [(handler, Some("forbidden".into()))]);
     rig.pass(9_000);
@@ -429,7 +429,7 @@ fn a_stream_that_was_replaced_does_not_come_back_by_itself() {
     let mut rig = Rig::open("a");
     rig.pass(6_000);
     rig.frame(Frame::Closing { reason: "replaced".into(), retry_ms: 0 });
-    let trouble = rig.troubles().remove(0);
-    assert_eq!((&*trouble.code, trouble.will_retry), ("replaced", false));
+    let failure = rig.failures().remove(0);
+    assert_eq!((&*failure.code, failure.will_retry), ("replaced", false));
     assert_eq!((rig.session.state(), rig.session.deadline()), (State::Closed, None));
 }

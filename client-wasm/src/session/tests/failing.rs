@@ -45,11 +45,11 @@ fn every_refusal_has_its_code_and_its_wait() {
     ] {
         let (mut rig, check) = failed();
         rig.answer(check, &Answer { status, ..answer.clone() });
-        let troubles = rig.troubles();
-        let [trouble] = &troubles[..] else { panic!("{status:?}: {troubles:?}") };
-        assert_eq!((&*trouble.code, trouble.will_retry), (code, true), "{status:?}");
-        assert_eq!(trouble.status, status.filter(|status| *status != 200));
-        assert_eq!(trouble.detail, answer.detail);
+        let failures = rig.failures();
+        let [failure] = &failures[..] else { panic!("{status:?}: {failures:?}") };
+        assert_eq!((&*failure.code, failure.will_retry), (code, true), "{status:?}");
+        assert_eq!(failure.status, status.filter(|status| *status != 200));
+        assert_eq!(failure.detail, answer.detail);
         assert!(waits.contains(&next_attempt(&rig)), "{status:?}: {}", next_attempt(&rig));
     }
 }
@@ -78,7 +78,7 @@ fn waits_grow_with_every_failure_and_are_told() {
 fn a_diagnosis_without_an_answer_ends_by_itself() {
     let (mut rig, _) = failed();
     rig.pass(10_000);
-    assert_eq!(rig.troubles()[0].code, "network");
+    assert_eq!(rig.failures()[0].code, "network");
     rig.pass(1_000);
     assert!(rig.opened_any());
 }
@@ -102,7 +102,7 @@ fn the_answer_to_an_old_diagnosis_changes_nothing() {
     rig.settle();
     rig.opened();
     rig.status(check, 401);
-    assert!(rig.troubles().is_empty());
+    assert!(rig.failures().is_empty());
     assert_eq!(rig.session.state(), State::Connecting);
 }
 
@@ -116,7 +116,7 @@ fn attempts_end_where_they_are_limited() {
         rig.fail();
         let check = rig.sent_one().number;
         rig.status(check, 503);
-        assert_eq!(rig.troubles()[0].will_retry, !last);
+        assert_eq!(rig.failures()[0].will_retry, !last);
         rig.pass(2_000);
     }
     assert_eq!((rig.session.state(), rig.session.deadline()), (State::Closed, None));
@@ -133,8 +133,8 @@ fn without_reconnect_one_failure_closes() {
     rig.connected("", 10, false);
     rig.fail();
     assert_eq!(rig.session.state(), State::Closed);
-    let trouble = rig.troubles().remove(0);
-    assert_eq!((&*trouble.code, trouble.will_retry), ("network", false));
+    let failure = rig.failures().remove(0);
+    assert_eq!((&*failure.code, failure.will_retry), ("network", false));
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn a_lost_stream_is_not_diagnosed() {
     let mut rig = Rig::open("a");
     rig.pass(10_000);
     rig.fail();
-    assert!(rig.sent().is_empty() && rig.troubles().is_empty());
+    assert!(rig.sent().is_empty() && rig.failures().is_empty());
     assert!(next_attempt(&rig) <= 1_000);
 }
 
@@ -200,7 +200,7 @@ fn a_closing_server_is_met_again_when_it_says() {
     rig.pass(6_000);
     rig.frame(Frame::Closing { reason: "drain".into(), retry_ms: 2_345 });
     assert_eq!(next_attempt(&rig), 2_345);
-    assert!(rig.troubles().is_empty());
+    assert!(rig.failures().is_empty());
     rig.pass(2_345);
     assert_eq!(parameter(&rig.opened(), "lastEventId"), Some(at(10).to_string()));
 }
@@ -210,8 +210,8 @@ fn a_server_that_closes_for_a_reason_of_ours_says_so() {
     let mut rig = Rig::open("a");
     rig.pass(6_000);
     rig.frame(Frame::Closing { reason: "expired".into(), retry_ms: 0 });
-    let trouble = rig.troubles().remove(0);
-    assert_eq!((&*trouble.code, trouble.will_retry), ("expired", true));
+    let failure = rig.failures().remove(0);
+    assert_eq!((&*failure.code, failure.will_retry), ("expired", true));
 }
 
 #[test]
@@ -266,9 +266,9 @@ fn a_stream_that_is_silent_while_the_server_answers_is_told_as_buffered_and_seld
         rig.pass(until - rig.now);
         let check = rig.sent_one().number;
         rig.status(check, 200);
-        let troubles = rig.troubles();
-        let [trouble] = &troubles[..] else { panic!("{troubles:?}") };
-        assert_eq!((&*trouble.code, trouble.will_retry), (code, true));
+        let failures = rig.failures();
+        let [failure] = &failures[..] else { panic!("{failures:?}") };
+        assert_eq!((&*failure.code, failure.will_retry), (code, true));
     }
     assert_eq!(next_attempt(&rig), 5 * 60_000);
     // Who looks at the page need not wait for that.

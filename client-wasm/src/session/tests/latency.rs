@@ -171,7 +171,7 @@ fn a_report_that_is_refused_is_the_streams_last_and_nobody_is_told() {
         let (number, _) = rig.reported();
         rig.status(number, status);
         assert!(!rig.event(0), "{status}");
-        assert!(rig.troubles().is_empty() && rig.session.state() == State::Open);
+        assert!(rig.failures().is_empty() && rig.session.state() == State::Open);
         rig.reopen();
         rig.connected_at(CONNECTED);
         assert!(rig.event(0), "the next stream may be another server's");

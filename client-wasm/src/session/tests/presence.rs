@@ -81,7 +81,7 @@ fn news_of_a_channel_come_to_who_asked_for_it_and_to_nobody_else() {
     for other in ["a:1", "b", "*"] {
         assert_eq!(rig.told(other), [], "{other}");
     }
-    assert_eq!(rig.session.cursor, Some(at(10)), "the position stays");
+    assert_eq!(rig.session.heard_up_to(HandlerId(u32::MAX)), at(10).to_string(), "the stream's cursor stays");
     assert_eq!(rig.record("a", 11), [], "records are for others");
 }
 
@@ -124,8 +124,8 @@ fn a_refusal_is_told_to_its_handlers_and_leaves_the_subscription_to_the_channel_
     let rejected = vec![Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }];
     rig.answer(presence, &Answer { status: Some(200), rejected, ..Answer::default() });
     assert_eq!(rig.settled(), [(seen, Some("forbidden".into()))]);
-    let trouble = rig.troubles().remove(0);
-    assert_eq!((&*trouble.code, trouble.channel), ("forbidden", "a".parse().ok()));
+    let failure = rig.failures().remove(0);
+    assert_eq!((&*failure.code, failure.channel), ("forbidden", "a".parse().ok()));
     assert_eq!(rig.record("a", 11), [heard]);
     assert!(rig.told("a").is_empty());
 
@@ -136,7 +136,7 @@ fn a_refusal_is_told_to_its_handlers_and_leaves_the_subscription_to_the_channel_
     let ended = Rejected { channel: "b".parse().unwrap(), code: "forbidden".into() };
     rig.frame(Frame::Unseen(ended));
     assert_eq!(rig.settled(), [(other, Some("forbidden".into()))], "it is told that it no longer does");
-    assert_eq!(rig.troubles()[0].channel, "b".parse().ok());
+    assert_eq!(rig.failures()[0].channel, "b".parse().ok());
     assert!(rig.told("b").is_empty());
     // The application may have got a grant meanwhile.
     rig.session.connect();
@@ -155,13 +155,13 @@ fn what_was_refused_is_asked_for_with_the_rest_on_the_next_stream() {
         ..Answer::default()
     };
     rig.answer(call, &refusal());
-    assert_eq!((rig.settled().len(), rig.troubles().len()), (1, 1));
+    assert_eq!((rig.settled().len(), rig.failures().len()), (1, 1));
     rig.reopen();
     rig.connected_with(ALIVE);
     let call = rig.sent_one();
     assert!(call.body.unwrap().ends_with(r#""channels":["a"]}"#));
     rig.answer(call.number, &refusal());
-    assert!(rig.settled().is_empty() && rig.troubles().is_empty(), "it was told before");
+    assert!(rig.settled().is_empty() && rig.failures().is_empty(), "it was told before");
     rig.reopen();
     rig.connected_with(ALIVE);
     let call = rig.sent_one().number;
@@ -177,7 +177,7 @@ fn a_server_without_presence_is_told_as_such_and_not_asked() {
     let id = rig.watch("a");
     assert!(rig.sent().is_empty());
     assert_eq!(rig.settled(), [(id, Some("presenceOff".into()))]);
-    assert_eq!(rig.troubles()[0].code, "presenceOff");
+    assert_eq!(rig.failures()[0].code, "presenceOff");
     rig.live(120_000);
     assert!(rig.sent().is_empty());
 }
@@ -189,7 +189,7 @@ fn a_call_that_failed_is_made_again_with_what_is_wanted_then() {
         rig.watch("a");
         let call = rig.sent_one().number;
         rig.answer(call, &Answer { status, ..Answer::default() });
-        assert!(rig.troubles()[0].will_retry);
+        assert!(rig.failures()[0].will_retry);
         rig.watch("b");
         assert!(rig.sent().is_empty());
         rig.live(30_000);
@@ -230,7 +230,7 @@ fn the_server_is_told_every_30_seconds_that_somebody_reads_the_stream() {
     assert_eq!((call.url.as_str(), call.body.as_deref()), ("/e/alive", Some(r#"{"connectionId":"n1"}"#)));
     // Whatever comes of it, the next one is due when it is due.
     rig.status(call.number, 503);
-    assert!(rig.troubles().is_empty());
+    assert!(rig.failures().is_empty());
     rig.live(30_000);
     let call = rig.sent_one().number;
     rig.status(call, 204);
@@ -298,11 +298,11 @@ fn converse(leader: &mut Rig, follower: &mut Rig) -> Vec<HandlerId> {
             return heard;
         }
         for message in up {
-            leader.session.told(leader.now, message);
+            leader.session.on_message(leader.now, message);
             leader.settle();
         }
         for message in down {
-            let relayed = follower.session.told(follower.now, message);
+            let relayed = follower.session.on_message(follower.now, message);
             follower.settle();
             if let Some(Relayed { calls, .. }) = relayed {
                 let (hears, channel, seq) = frames.pop_front().unwrap();
@@ -390,7 +390,7 @@ fn what_the_stream_tells_no_longer_is_told_to_the_tab_whose_it_was() {
     leader.frame(Frame::Unseen(Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }));
     converse(&mut leader, &mut follower);
     assert_eq!(follower.settled(), [(theirs, Some("forbidden".into()))]);
-    assert!(leader.troubles().is_empty());
+    assert!(leader.failures().is_empty());
 }
 
 #[test]

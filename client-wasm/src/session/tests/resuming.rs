@@ -178,7 +178,7 @@ fn a_confirmed_channel_that_is_rejected_on_resume_is_told() {
         rejected: vec![Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }],
         ..Connected::default()
     }));
-    assert_eq!(rig.troubles()[0].code, "forbidden");
+    assert_eq!(rig.failures()[0].code, "forbidden");
     assert_eq!(rig.record("a", 11), []);
 }
 

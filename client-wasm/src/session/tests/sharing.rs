@@ -142,7 +142,7 @@ impl House {
 
     fn tell(&mut self, tab: usize, (text, frame): &Posted) {
         let rig = &mut self.tabs[tab];
-        let relayed = rig.session.told(rig.now, Message::from_text(text).unwrap());
+        let relayed = rig.session.on_message(rig.now, Message::from_text(text).unwrap());
         rig.settle();
         if let Some(Relayed { calls, .. }) = relayed {
             let (hears, channel, seq) = frame.as_ref().unwrap();
@@ -351,8 +351,8 @@ fn a_refusal_reaches_the_tab_that_asked() {
     let id = house.subscribes(1, "secret");
     house.refuse(0, "secret");
     assert_eq!(house.tabs[1].settled(), [(id, Some("forbidden".to_owned()))]);
-    assert_eq!(house.tabs[1].troubles()[0].code, "forbidden");
-    assert!(house.tabs[0].troubles().is_empty() && house.tabs[0].settled().is_empty());
+    assert_eq!(house.tabs[1].failures()[0].code, "forbidden");
+    assert!(house.tabs[0].failures().is_empty() && house.tabs[0].settled().is_empty());
 }
 
 #[test]
@@ -367,10 +367,10 @@ fn what_another_tab_was_refused_is_asked_for_on_the_next_stream_and_told_where_i
         house.spread();
     };
     house.refuse(0, "secret");
-    assert_eq!((house.tabs[1].settled().len(), house.tabs[1].troubles().len()), (1, 1));
+    assert_eq!((house.tabs[1].settled().len(), house.tabs[1].failures().len()), (1, 1));
     next_stream(&mut house);
     house.refuse(0, "secret");
-    assert!(house.tabs[1].settled().is_empty() && house.tabs[1].troubles().is_empty(), "it was told before");
+    assert!(house.tabs[1].settled().is_empty() && house.tabs[1].failures().is_empty(), "it was told before");
     next_stream(&mut house);
     let call = house.tabs[0].sent_one().number;
     house.tabs[0].subscribed(call, "secret", 12);
@@ -842,7 +842,7 @@ fn a_call_that_the_leader_missed_is_made_again() {
     house.spread();
     let body = house.tabs[0].sent_one().body.unwrap();
     assert!(body.contains(r#""channels":["news"]"#), "{body}");
-    assert!(house.tabs[1].troubles().is_empty(), "it is nothing to tell the application");
+    assert!(house.tabs[1].failures().is_empty(), "it is nothing to tell the application");
 }
 
 #[test]
@@ -965,7 +965,7 @@ fn what_the_tabs_say_is_that_of_its_version() {
         "frame|T0.1|15||heartbeat|",
         "status|T0.1|16|connecting|1||",
         "status|T0.1|17|waiting|2|1738|",
-        "trouble|T0.1|18|unavailable|503|",
+        "failure|T0.1|18|unavailable|503|",
         "status|T0.1|19|connecting|2||",
         "status|T0.1|20|open|0||n1",
         "frame|T0.1|21||connected|1.c.c|n1|[|[|0|15000||0|0|ana",

@@ -9,8 +9,8 @@ fn silence_for_two_and_a_half_intervals_ends_the_stream() {
     assert_eq!(rig.session.state(), State::Open);
     rig.pass(1);
     assert_eq!(rig.session.state(), State::Waiting);
-    let trouble = rig.troubles().remove(0);
-    assert_eq!((&*trouble.code, trouble.will_retry), ("silent", true));
+    let failure = rig.failures().remove(0);
+    assert_eq!((&*failure.code, failure.will_retry), ("silent", true));
 }
 
 #[test]

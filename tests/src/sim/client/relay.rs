@@ -50,7 +50,7 @@ impl Client {
             }
         }
         let tell = tell.map(|(_, tell)| tell);
-        let relayed = self.session.told(now, message);
+        let relayed = self.session.on_message(now, message);
         for (ear, place) in confirmed {
             self.ears[ear].confirm(&log.truth, place.and_then(|at| log.truth.find(at)));
         }

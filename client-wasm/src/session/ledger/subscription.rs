@@ -2,26 +2,26 @@
 
 use tidings_protocol::Pattern;
 
-use super::Cursors;
+use super::super::cursors::Cursors;
 use crate::routes::{HandlerId, Hears};
 
-/// What a handler has heard of its channel, and what the session owes it.
+/// What a handler has heard of its channel, and what it is owed.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) id: HandlerId,
     /// Whose handler it is: this tab's own is 0, another's is the number that the hub gave it.
-    pub(super) owner: u32,
-    /// Of another tab's: the call by which it was asked for.
-    pub(super) request: u32,
+    pub(super) tab: u32,
+    /// Of another tab's: the call by which it was asked for there.
+    pub(super) remote_id: u32,
     pub(super) hears: Hears,
     pub(super) pattern: Pattern,
     pub(super) standing: Standing,
     pub(super) known: Known,
     /// Its `since` could not be read: the application is told of a gap as soon as it is active.
     pub(super) owes_gap: bool,
-    /// It has heard all up to here, so what comes again is dropped. Each subscription has a mark of its own: of two on one
+    /// It has heard all up to here, so what comes again is dropped. Each subscription has a cursor of its own: of two on one
     /// channel, one may be asking for a past that the other has long heard.
-    pub(super) mark: Option<Cursors>,
+    pub(super) heard_up_to: Option<Cursors>,
 }
 
 /// What the application was told of a handler last.
@@ -52,6 +52,18 @@ pub(super) enum Standing {
 }
 
 impl Subscription {
+    /// A handler of this tab that has just been made.
+    pub(super) fn new(id: HandlerId, hears: Hears, pattern: Pattern) -> Self {
+        let standing = Standing::Pending { since: None, call: None };
+        let known = Known::Nothing;
+        Self { id, tab: 0, remote_id: 0, hears, pattern, standing, known, owes_gap: false, heard_up_to: None }
+    }
+
+    /// Whether it is a handler of this tab.
+    pub(super) fn is_own(&self) -> bool {
+        self.tab == 0
+    }
+
     /// Whether it is a channel subscription that the server should know of.
     pub(super) fn is_wanted(&self) -> bool {
         self.hears == Hears::Channels && self.standing != Standing::Refused
@@ -62,16 +74,9 @@ impl Subscription {
         self.hears == Hears::Addressed && matches!(self.standing, Standing::Pending { since: Some(_), .. })
     }
 
-    /// Without a stream that goes on where the last one was it is to be brought what followed its mark.
-    pub(super) fn begin_from_mark(&mut self) {
-        if self.standing == Standing::Active && self.hears != Hears::Presence && self.mark.is_some() {
-            self.standing = Standing::Pending { since: self.mark, call: None };
-        }
-    }
-
     /// Whether it has been given something of the past that it waits for.
     pub(super) fn has_begun(&self) -> bool {
-        matches!(self.standing, Standing::Pending { since, .. } if self.mark != since)
+        matches!(self.standing, Standing::Pending { since, .. } if self.heard_up_to != since)
     }
 
     /// Whether it waits for this call.
@@ -79,40 +84,50 @@ impl Subscription {
         matches!(self.standing, Standing::Pending { call: Some(own), .. } if own == call)
     }
 
-    /// Whether it has not heard the record at this position.
-    pub(super) fn misses(&self, position: Option<Cursors>) -> bool {
-        match (self.mark, position) {
-            (Some(mark), Some(position)) => mark.misses(&position),
+    /// Whether it has not heard the event at this cursor.
+    pub(super) fn misses(&self, cursor: Option<Cursors>) -> bool {
+        match (self.heard_up_to, cursor) {
+            (Some(heard), Some(cursor)) => heard.misses(&cursor),
             _ => true,
         }
     }
 
-    /// It has heard all up to this position.
-    pub(super) fn heard(&mut self, position: Option<Cursors>) {
-        raise(&mut self.mark, position);
-    }
-}
-
-impl Subscription {
-    /// A handler of this tab that has just been made.
-    pub(super) fn new(id: HandlerId, hears: Hears, pattern: Pattern) -> Self {
-        let standing = Standing::Pending { since: None, call: None };
-        let known = Known::Nothing;
-        Self { id, owner: 0, request: 0, hears, pattern, standing, known, owes_gap: false, mark: None }
+    /// It has heard all up to this cursor.
+    pub(super) fn hear(&mut self, cursor: Option<Cursors>) {
+        raise(&mut self.heard_up_to, cursor);
     }
 
-    /// On a stream that begins somewhere else it is to be brought what followed its mark.
+    /// It is to hear all from this cursor on.
+    pub(super) fn await_from(&mut self, since: Option<Cursors>) {
+        self.standing = Standing::Pending { since, call: None };
+    }
+
+    /// What it asked for on this stream, and is not confirmed, is asked for again.
+    pub(super) fn forget_call(&mut self) {
+        if let Standing::Pending { call, .. } = &mut self.standing {
+            *call = None;
+        }
+    }
+
+    /// Without a stream that goes on where the last one was it is to be brought what followed what it has heard.
+    pub(super) fn begin_from_heard(&mut self) {
+        if self.standing == Standing::Active && self.hears != Hears::Presence && self.heard_up_to.is_some() {
+            self.await_from(self.heard_up_to);
+        }
+    }
+
+    /// On a stream that begins somewhere else it is to be brought what followed what it has heard.
     pub(super) fn begin_anew(&mut self) {
         let since = match self.standing {
             _ if self.hears == Hears::Presence => None,
-            // It has heard all up to its mark; the log must still have that place, so it is what is asked from.
-            Standing::Pending { since: since @ Some(_), .. } => self.mark.or(since),
-            Standing::Active => self.mark,
+            // It has heard all up to there; the log must still have that place, so it is what is asked from.
+            Standing::Pending { since: since @ Some(_), .. } => self.heard_up_to.or(since),
+            Standing::Active => self.heard_up_to,
             // Another leader has another stream.
             Standing::Pending { since: None, .. } | Standing::Refused => None,
         };
-        self.mark = since;
-        self.standing = Standing::Pending { since, call: None };
+        self.heard_up_to = since;
+        self.await_from(since);
     }
 }
 
@@ -122,9 +137,10 @@ pub(super) fn find(subscriptions: &mut [Subscription], id: HandlerId) -> Option<
     subscriptions.get_mut(index)
 }
 
-/// Moves a point forward, log by log. Cursors of another epoch cannot be compared; the newer word counts.
-pub(super) fn raise(mark: &mut Option<Cursors>, position: Option<Cursors>) {
-    if let Some(position) = position {
-        *mark = Some(mark.map_or(position, |mark| mark.joined(&position)));
+/// Moves a cursor forward, log by log. Cursors of another epoch cannot be compared; the newer word counts.
+#[inline(never)]
+pub(super) fn raise(cursor: &mut Option<Cursors>, newer: Option<Cursors>) {
+    if let Some(newer) = newer {
+        *cursor = Some(cursor.map_or(newer, |cursor| cursor.joined(&newer)));
     }
 }

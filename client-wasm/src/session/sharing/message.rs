@@ -3,7 +3,7 @@
 
 use tidings_protocol::Pattern;
 
-use super::{Cursors, Frame, Rejected, Status, Trouble};
+use super::super::{Cursors, Failure, Frame, Rejected, Status};
 
 /// The version of all this. It is in the name of the tabs' group: during a deploy pages of the app as it was and as it is are
 /// open side by side, and those that would misunderstand each other have a stream each. Raise it with every change.
@@ -163,5 +163,5 @@ pub enum TabTell {
     /// How the connection stands.
     Status(Status),
     /// What went wrong with it.
-    Trouble(Trouble),
+    Failure(Failure),
 }

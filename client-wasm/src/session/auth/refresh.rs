@@ -1,0 +1,68 @@
+//! Fresh credentials for a stream that is open.
+
+use super::super::{Ask, connection::CALL_MS};
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::session) enum Due {
+    Nothing,
+    /// To ask the application for a token.
+    Begin,
+    /// What was asked is given up.
+    GiveUp(Ask),
+}
+
+/// The refresh of one stream.
+#[derive(Debug, Default)]
+pub(in crate::session) struct Refresh {
+    /// When the credentials of now expire.
+    expires_at: Option<u64>,
+    /// When the next thing is due: to begin, or to give up what is under way.
+    due: Option<u64>,
+    /// What is under way.
+    asked: Option<(Ask, u32)>,
+}
+
+impl Refresh {
+    /// The credentials of the stream expire after this time, if ever. Cookies are renewed by whoever gave them.
+    pub(in crate::session) fn expires_in(&mut self, now: u64, ms: Option<u64>) {
+        *self = Self { expires_at: ms.map(|ms| now.saturating_add(ms)), ..Self::default() };
+    }
+
+    /// Plans the next refresh, `least` milliseconds from now at the soonest: in the last fifth of the time that is left, at most a
+    /// minute before its end, spread by 32 random bits so that clients that came together do not come together again. In the
+    /// last second it is too late: the stream ends, and the next one takes up where it stood.
+    pub(in crate::session) fn plan(&mut self, now: u64, least: u64, spread: u64) {
+        self.asked = None;
+        self.due = self.expires_at.and_then(|expires_at| {
+            let left = expires_at.saturating_sub(now);
+            let lead = (left / 5).min(60_000);
+            let wait = (left - lead + ((lead / 2 * spread) >> 32)).max(least);
+            (left >= 1_000 && wait < left).then(|| now.saturating_add(wait))
+        });
+    }
+
+    /// Somebody is asked by this request.
+    pub(in crate::session) fn asks(&mut self, now: u64, ask: Ask, number: u32) {
+        self.asked = Some((ask, number));
+        self.due = Some(now.saturating_add(CALL_MS));
+    }
+
+    pub(super) fn due(&self) -> Option<u64> {
+        self.due
+    }
+
+    /// Time has passed.
+    pub(in crate::session) fn wake(&self, now: u64) -> Due {
+        match self.asked {
+            _ if self.due.is_none_or(|due| now < due) => Due::Nothing,
+            Some((ask, _)) => Due::GiveUp(ask),
+            None => Due::Begin,
+        }
+    }
+
+    /// Whom this request asked, if it is the refresh's.
+    pub(in crate::session) fn asked(&self, number: u32) -> Option<Ask> {
+        self.asked.filter(|(_, asked)| *asked == number).map(|(ask, _)| ask)
+    }
+}

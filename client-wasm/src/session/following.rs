@@ -1,0 +1,133 @@
+//! What the tab that leads says to one that follows: frames of its stream, as a server's, and how it stands itself.
+
+use super::{
+    Answer, Connected, Frame, Session, Status,
+    connection::Phase,
+    sharing::{Heard, Leader, Message, TabTell},
+};
+
+/// A frame of the leader's stream that came along with a message, and is for handlers of this tab.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relayed {
+    /// Its `id:`; empty where it has none.
+    pub id: String,
+    /// Where it is of the past, the calls of this tab that asked for it: it is to be read once for each.
+    pub calls: Vec<u32>,
+}
+
+impl Session {
+    /// Another tab has posted something. Where the frame that came with it is for this tab, it is to be read like one of a stream.
+    pub fn on_message(&mut self, now: u64, message: Message) -> Option<Relayed> {
+        match message {
+            Message::Ask { tab, ask } => self.on_member_message(now, tab, ask),
+            Message::Tell { term, number, tell } if self.sharing.is_behind() => {
+                return self.on_leader_message(now, term, number, tell);
+            }
+            // What other leaders say is nothing to a leader; one that was robbed learns it from the browser.
+            Message::Tell { .. } => {}
+        }
+        None
+    }
+
+    fn on_leader_message(&mut self, now: u64, term: String, number: u32, tell: TabTell) -> Option<Relayed> {
+        let is_joining = matches!(self.connection.phase(), Phase::Joining { .. });
+        if !is_joining && !self.connection.is_led() {
+            return None;
+        }
+        let is_me = |tab: &String| self.sharing.is_me(tab);
+        match tell {
+            TabTell::Lead { tab } if tab.as_ref().is_none_or(is_me) => self.join(now, now),
+            TabTell::UserChanged => self.open(now),
+            TabTell::OtherUser { tab } if is_me(&tab) => self.split_by_user(now),
+            TabTell::Wait { tab, status } if is_joining && is_me(&tab) => self.wait_for_leader(now, status),
+            TabTell::Welcome { tab, attempt, member, status, frame } if is_me(&tab) => {
+                if self.sharing.is_latest(attempt)
+                    && let Frame::Connected(connected) = frame
+                {
+                    self.welcomed(now, Leader::new(term, member, number), status, &connected);
+                }
+            }
+            _ if is_joining => {}
+            tell => return self.on_frame_of_leader(now, &term, number, tell),
+        }
+        None
+    }
+
+    /// The leader has no stream yet.
+    fn wait_for_leader(&mut self, now: u64, status: Status) {
+        if let Phase::Joining { until, .. } = self.connection.phase() {
+            self.connection.set_phase(Phase::Joining { since: now, until });
+            self.set_status_of_leader(status);
+        }
+    }
+
+    fn set_status_of_leader(&mut self, status: Status) {
+        if self.sharing.set_status(&status) {
+            self.tell_status(status);
+        }
+    }
+
+    /// The stream is there.
+    fn welcomed(&mut self, now: u64, leader: Leader, status: Status, connected: &Connected) {
+        if self.connection.is_led() {
+            // Two tabs have answered: one that leads, and one that was robbed and does not know.
+            self.ledger.begin_anew();
+        }
+        self.sharing.joined(leader, status);
+        self.ledger.begin_led_stream(now, connected);
+        self.begin(now, true, connected);
+        self.tell_labels();
+    }
+
+    /// What is said on the stream.
+    fn on_frame_of_leader(&mut self, now: u64, term: &str, number: u32, tell: TabTell) -> Option<Relayed> {
+        let leader = self.sharing.leader()?;
+        let (heard, me) = (leader.hear(term, number), leader.member());
+        match heard {
+            Heard::Foreign => return None,
+            Heard::Hole => {
+                self.join(now, now);
+                return None;
+            }
+            Heard::Next => self.connection.heard_leader(now),
+        }
+        match tell {
+            TabTell::Event { id, members } => {
+                if members.contains(&me) {
+                    let id = id.map(|id| id.to_text()).unwrap_or_default();
+                    return Some(Relayed { id, calls: Vec::new() });
+                }
+                self.advance(now, id);
+            }
+            TabTell::Backfill { calls } => {
+                let calls: Vec<u32> =
+                    calls.into_iter().filter(|(member, _)| *member == me).map(|(_, call)| call).collect();
+                return (!calls.is_empty()).then_some(Relayed { id: String::new(), calls });
+            }
+            TabTell::Frame { member, frame } if member.is_none_or(|member| member == me) => match frame {
+                Frame::Connected(connected) => self.renewed(now, connected),
+                frame => self.frame(now, frame),
+            },
+            TabTell::Answer { member, number, status } if member == me => {
+                self.answer(now, number, &Answer { status: Some(status), ..Answer::default() });
+            }
+            TabTell::Refused { member, rejected } if member == me => {
+                rejected.into_iter().for_each(|rejected| self.refuse(rejected));
+                self.sync_subscriptions(now);
+            }
+            TabTell::Status(status) => self.set_status_of_leader(status),
+            TabTell::Failure(failure) => self.out.error(failure),
+            _ => {}
+        }
+        None
+    }
+
+    /// The leader's stream is another one, or its credentials are.
+    fn renewed(&mut self, now: u64, connected: Connected) {
+        self.connection.set_heartbeat(connected.heartbeat_ms);
+        self.connection.set_id(connected.connection_id);
+        self.ledger.set_alive(now, connected.alive_ms);
+        self.advance(now, connected.id);
+        self.ask_all_again(now);
+    }
+}

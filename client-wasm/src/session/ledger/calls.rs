@@ -1,0 +1,251 @@
+//! The calls of one stream: those that are under way, and what the server holds because of them.
+
+use tidings_protocol::Pattern;
+
+use super::super::{connection::CALL_MS, cursors::Cursors, sharing::Call};
+
+/// So long a call may still take where there is reason to doubt that it is answered.
+const DOUBTED_CALL_MS: u64 = 5_000;
+
+/// How long a call may take where another tab is called, which answers as soon as it has heard it.
+const TAB_CALL_MS: u64 = 5_000;
+
+/// The calls of one stream.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    under_way: Vec<CallUnderWay>,
+    /// The channels that the server holds, or may hold.
+    held: Vec<(Pattern, Hold)>,
+    /// Where the stream was when it confirmed the last of them. What comes from here on is later.
+    confirmed_at: Option<Cursors>,
+    /// What the server has given of its own will since it was last compared.
+    given: Vec<Pattern>,
+    failures: u32,
+    /// Nothing is sent before this time.
+    hold_until: Option<u64>,
+    /// The server said so.
+    is_told_to_wait: bool,
+}
+
+/// A call that has no answer.
+#[derive(Debug)]
+pub(super) struct CallUnderWay {
+    pub(super) number: u32,
+    pub(super) kind: Kind,
+    pub(super) channels: Vec<Pattern>,
+    /// It asks for addressed events as well.
+    pub(super) addressed: bool,
+    pub(super) since: Option<Cursors>,
+    progress: Progress,
+}
+
+impl CallUnderWay {
+    pub(super) fn new(number: u32, kind: Kind, channels: Vec<Pattern>, since: Option<Cursors>) -> Self {
+        Self { number, kind, channels, addressed: false, since, progress: Progress::Failed }
+    }
+
+    fn asks(&self) -> Call {
+        let channels = self.channels.clone();
+        match self.kind {
+            Kind::Subscribe => Call::Subscribe { channels, addressed: self.addressed, since: self.since },
+            Kind::Unsubscribe => Call::Unsubscribe { channels },
+        }
+    }
+}
+
+/// How a channel stands at the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Asked for, first by this call. The confirmation of an earlier one belongs to a subscription that has ended meanwhile.
+    Asked(u32),
+    /// Confirmed in the stream.
+    Confirmed,
+    /// An unsubscribe is under way, or was and nobody knows whether it arrived.
+    Leaving,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Subscribe,
+    Unsubscribe,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Sent; given up at this time.
+    Sent { until: u64 },
+    /// Nobody knows whether it arrived. It is sent again under its own number, so that a confirmation still counts.
+    Failed,
+}
+
+impl Calls {
+    // ---- what the server holds ----
+
+    /// The stream carries these from its start.
+    pub(super) fn begin_with(channels: &[Pattern]) -> Self {
+        let mut calls = Self::default();
+        channels.iter().for_each(|channel| calls.set(channel, Hold::Confirmed));
+        calls
+    }
+
+    /// The stream has confirmed these for a call, at this cursor. What was unsubscribed since that call, or asked for again, is not what
+    /// is confirmed: the confirmation was on its way then.
+    pub(super) fn confirm(&mut self, call: u32, channels: &[Pattern]) {
+        for channel in channels {
+            if matches!(self.get(channel), Some(Hold::Asked(first)) if call >= first) {
+                self.set(channel, Hold::Confirmed);
+            }
+        }
+    }
+
+    pub(super) fn confirmed_at(&self) -> Option<Cursors> {
+        self.confirmed_at
+    }
+
+    /// Something was confirmed at this cursor; or, without one, nothing was since the stream went on from somewhere else.
+    pub(super) fn set_confirmed_at(&mut self, cursor: Option<Cursors>) {
+        self.confirmed_at = cursor;
+    }
+
+    /// The server gives these, whoever asked for them. What was refused of them may be had now.
+    pub(super) fn give(&mut self, channels: &[Pattern]) {
+        self.given.extend_from_slice(channels);
+    }
+
+    pub(super) fn take_given(&mut self) -> Vec<Pattern> {
+        std::mem::take(&mut self.given)
+    }
+
+    fn set(&mut self, channel: &Pattern, hold: Hold) {
+        match self.held.iter_mut().find(|(held, _)| held == channel) {
+            Some(held) => held.1 = hold,
+            None => self.held.push((channel.clone(), hold)),
+        }
+    }
+
+    /// Whether the stream carries a channel from this cursor on, or from before it.
+    pub(super) fn carries_from(&self, channel: &Pattern, cursor: Option<Cursors>) -> bool {
+        let is_later = |confirmed: Cursors| cursor.is_none_or(|cursor| cursor.misses(&confirmed));
+        self.get(channel) == Some(Hold::Confirmed) && !self.confirmed_at.is_some_and(is_later)
+    }
+
+    pub(super) fn get(&self, channel: &Pattern) -> Option<Hold> {
+        self.held.iter().find(|(held, _)| held == channel).map(|(_, hold)| *hold)
+    }
+
+    pub(super) fn held(&self) -> impl Iterator<Item = &Pattern> {
+        self.held.iter().map(|(channel, _)| channel)
+    }
+
+    /// The server does not hold it.
+    pub(super) fn drop_channel(&mut self, channel: &Pattern) {
+        self.held.retain(|(held, _)| held != channel);
+    }
+
+    // ---- what is under way ----
+
+    /// Whether calls may be made: requests may overtake each other, so those before have to be answered, or given up for long enough.
+    pub(super) fn may_call(&self) -> bool {
+        self.hold_until.is_none() && self.under_way.iter().all(|call| call.progress == Progress::Failed)
+    }
+
+    /// Those that are to be made again.
+    pub(super) fn take_failed(&mut self) -> Vec<CallUnderWay> {
+        std::mem::take(&mut self.under_way)
+    }
+
+    /// This call is made now, to the server or to a tab: its number, and what it asks.
+    pub(super) fn make(&mut self, mut call: CallUnderWay, now: u64, led: bool) -> (u32, Call) {
+        for channel in &call.channels {
+            match call.kind {
+                Kind::Unsubscribe => self.set(channel, Hold::Leaving),
+                // What one handler has, another may be asking the past of.
+                Kind::Subscribe if self.get(channel).is_none() => self.set(channel, Hold::Asked(call.number)),
+                Kind::Subscribe => {}
+            }
+        }
+        // A tab answers at once, so that one which does not has not heard it.
+        call.progress = Progress::Sent { until: now.saturating_add(if led { TAB_CALL_MS } else { CALL_MS }) };
+        let made = (call.number, call.asks());
+        self.under_way.push(call);
+        made
+    }
+
+    /// Where a call stands among those under way.
+    pub(super) fn position(&self, number: u32) -> Option<usize> {
+        self.under_way.iter().position(|call| call.number == number)
+    }
+
+    /// One that has been under way for too long.
+    pub(super) fn late(&self, now: u64) -> Option<usize> {
+        self.under_way.iter().position(|call| matches!(call.progress, Progress::Sent { until } if now >= until))
+    }
+
+    /// A call was answered.
+    pub(super) fn arrived(&mut self, index: usize) {
+        self.failures = 0;
+        let call = self.under_way.remove(index);
+        if self.under_way.is_empty() {
+            // One that was given up, and answered after all.
+            self.hold_until = None;
+        }
+        if call.kind == Kind::Unsubscribe {
+            call.channels.iter().for_each(|channel| self.drop_channel(channel));
+        }
+    }
+
+    /// A call was wrong, and would be again: the channels that it asked for. None, where it was to leave them.
+    pub(super) fn refused(&mut self, index: usize) -> Option<Vec<Pattern>> {
+        let call = self.under_way.remove(index);
+        if call.kind == Kind::Unsubscribe {
+            call.channels.iter().for_each(|channel| self.drop_channel(channel));
+            return None;
+        }
+        Some(call.channels)
+    }
+
+    /// A call failed in a way that may pass: how many have, one after the other.
+    pub(super) fn failed(&mut self, index: usize) -> u32 {
+        if let Some(call) = self.under_way.get_mut(index) {
+            call.progress = Progress::Failed;
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.failures
+    }
+
+    /// Nothing is sent before this time, which the server has said or nobody.
+    pub(super) fn hold(&mut self, until: u64, is_told_to_wait: bool) {
+        self.hold_until = Some(until);
+        self.is_told_to_wait = is_told_to_wait;
+    }
+
+    /// Whether the time has come to make calls that failed.
+    pub(super) fn wake(&mut self, now: u64) -> bool {
+        let is_due = self.hold_until.is_some_and(|at| now >= at);
+        if is_due {
+            self.hold_until = None;
+        }
+        is_due
+    }
+
+    /// There is reason to doubt that what is under way is still answered: it is given up soon, and what waits to be tried again
+    /// is tried now.
+    pub(super) fn doubt(&mut self, now: u64, prompt: u64) {
+        for call in &mut self.under_way {
+            if let Progress::Sent { until } = &mut call.progress {
+                *until = (*until).min(now.saturating_add(DOUBTED_CALL_MS));
+            }
+        }
+        if !self.is_told_to_wait {
+            self.hold_until = self.hold_until.map(|until| until.min(prompt));
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<u64> {
+        let calls = self.under_way.iter().filter_map(|call| match call.progress {
+            Progress::Sent { until } => Some(until),
+            Progress::Failed => None,
+        });
+        calls.chain(self.hold_until).min()
+    }
+}

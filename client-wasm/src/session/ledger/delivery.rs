@@ -1,0 +1,71 @@
+//! Events, and who hears them.
+
+use super::{Cursors, Ledger, Standing, find, others::is_unasked, raise};
+use crate::routes::{HandlerId, Route};
+
+impl Ledger {
+    /// An event of the stream, live or replayed. Adds the handlers of this tab that hear it to `out`, in their order, unless it is hidden
+    /// from them; and returns the other tabs that do.
+    pub(in crate::session) fn event(
+        &mut self,
+        route: Route,
+        cursor: Option<Cursors>,
+        hidden: bool,
+        out: &mut Vec<HandlerId>,
+    ) -> Vec<u32> {
+        let mut tabs = Vec::new();
+        let Self { routes, subscriptions, .. } = self;
+        for id in routes.handlers(route) {
+            let Some(subscription) = find(subscriptions, *id) else { continue };
+            if subscription.standing != Standing::Active {
+                continue;
+            }
+            if subscription.is_own() {
+                // Other tabs look for themselves.
+                out.extend((!hidden && subscription.misses(cursor)).then_some(*id));
+            } else if !tabs.contains(&subscription.tab) {
+                tabs.push(subscription.tab);
+            }
+        }
+        tabs
+    }
+
+    /// An event of the past, for those who asked for it by this call. Adds the handlers of this tab that hear it to `out`, in their order;
+    /// and returns the other tabs that do, each with its own call.
+    pub(in crate::session) fn backfill(
+        &mut self,
+        call: Option<u32>,
+        route: Route,
+        cursor: Option<Cursors>,
+        hidden: bool,
+        out: &mut Vec<HandlerId>,
+    ) -> Vec<(u32, u32)> {
+        raise(&mut self.seen, cursor);
+        let mut calls = Vec::new();
+        let Some(call) = call else { return calls };
+        let Self { routes, subscriptions, .. } = self;
+        for id in routes.handlers(route) {
+            let Some(subscription) = find(subscriptions, *id) else { continue };
+            if !subscription.awaits(call) || !subscription.misses(cursor) {
+                continue;
+            }
+            subscription.hear(cursor);
+            let theirs = (subscription.tab, subscription.remote_id);
+            if subscription.is_own() {
+                out.extend((!hidden).then_some(*id));
+            } else if !calls.contains(&theirs) {
+                calls.push(theirs);
+            }
+        }
+        calls
+    }
+
+    /// Whether nobody hears what is found by this route, neither here nor in a tab that follows.
+    pub(in crate::session) fn is_unheard(&self, route: Route) -> bool {
+        let hears = |id: &HandlerId| {
+            let subscription = self.index_of(*id).ok().and_then(|index| self.subscriptions.get(index));
+            subscription.is_some_and(|one| !is_unasked(one))
+        };
+        !self.routes.handlers(route).iter().any(hears)
+    }
+}

@@ -1,0 +1,155 @@
+//! The leader as a small hub for the other tabs: whose streams there are.
+//!
+//! What a member asks for is asked of the server together with the leader's own, and stands in the ledger under the member's number.
+//! What the server brings is handed on as it came: events to those who asked for their channel, backfill to whose call it was, gaps to
+//! all whom they may concern. A member compares with its own floors, as it would on a stream of the server.
+//!
+//! The stream is nobody's but the leader's: a tab that is somewhere else, because it was away or another led until now, is
+//! brought what it missed by a call, addressed events too.
+
+use tidings_protocol::Pattern;
+
+use super::message::{Message, TabTell};
+
+/// How far the stream is, without an event for anybody, is handed on at most this often.
+const CURSOR_MS: u64 = 1_000;
+
+/// What a leader knows of the others.
+#[derive(Debug)]
+pub(in crate::session) struct Hub {
+    term: String,
+    /// How much it has said.
+    said: u32,
+    /// The cursor is said by this time, so that the others do not think that nobody leads.
+    beat_at: u64,
+    cursor_told_at: u64,
+    members: Vec<Member>,
+    numbers: u32,
+    /// Who asked before there was a stream.
+    waiting: Vec<Waiting>,
+    /// Calls of members about presence that are answered when the leader's own is.
+    presence_calls: Vec<(u32, u32)>,
+}
+
+/// A tab that follows.
+#[derive(Debug)]
+struct Member {
+    number: u32,
+    name: String,
+}
+
+/// A tab that asked for a stream.
+#[derive(Debug)]
+pub(in crate::session) struct Waiting {
+    pub(in crate::session) name: String,
+    pub(in crate::session) attempt: u32,
+    pub(in crate::session) user: String,
+    pub(in crate::session) channels: Vec<Pattern>,
+}
+
+impl Hub {
+    pub(super) fn new(term: String) -> Self {
+        Self {
+            term,
+            said: 0,
+            beat_at: 0,
+            cursor_told_at: 0,
+            members: Vec::new(),
+            numbers: 0,
+            waiting: Vec::new(),
+            presence_calls: Vec::new(),
+        }
+    }
+
+    /// The next thing to say.
+    pub(super) fn next(&mut self, tell: TabTell) -> Message {
+        self.said += 1;
+        Message::Tell { term: self.term.clone(), number: self.said, tell }
+    }
+
+    // ---- members ----
+
+    pub(in crate::session) fn has_members(&self) -> bool {
+        !self.members.is_empty()
+    }
+
+    /// The number of a tab that has a stream here.
+    pub(in crate::session) fn number_of(&self, tab: &str) -> Option<u32> {
+        self.members.iter().find(|member| member.name == tab).map(|member| member.number)
+    }
+
+    pub(in crate::session) fn name_of(&self, number: u32) -> Option<String> {
+        self.members.iter().find(|member| member.number == number).map(|member| member.name.clone())
+    }
+
+    /// A tab asks for a stream. What it asked before is void.
+    pub(in crate::session) fn wait(&mut self, waiting: Waiting) {
+        self.waiting.retain(|one| one.name != waiting.name);
+        self.waiting.push(waiting);
+    }
+
+    pub(in crate::session) fn is_waiting(&self, tab: &str) -> bool {
+        self.waiting.iter().any(|one| one.name == tab)
+    }
+
+    pub(in crate::session) fn take_waiting(&mut self) -> Vec<Waiting> {
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// A tab is given a stream: its number, and the one of the stream that it had.
+    pub(in crate::session) fn admit(&mut self, tab: &str) -> (u32, Option<u32>) {
+        let before = self.take_member(tab);
+        self.numbers += 1;
+        self.members.push(Member { number: self.numbers, name: tab.to_owned() });
+        (self.numbers, before)
+    }
+
+    /// A tab is gone: the number of the stream that it had.
+    pub(in crate::session) fn remove(&mut self, tab: &str) -> Option<u32> {
+        self.waiting.retain(|one| one.name != tab);
+        self.take_member(tab)
+    }
+
+    fn take_member(&mut self, tab: &str) -> Option<u32> {
+        let index = self.members.iter().position(|member| member.name == tab)?;
+        Some(self.members.remove(index).number)
+    }
+
+    pub(in crate::session) fn clear(&mut self) {
+        self.members.clear();
+        self.waiting.clear();
+    }
+
+    // ---- what is owed to them ----
+
+    /// A member's call about presence waits for the leader's own.
+    pub(in crate::session) fn await_presence(&mut self, member: u32, number: u32) {
+        self.presence_calls.push((member, number));
+    }
+
+    pub(in crate::session) fn take_presence_calls(&mut self) -> Vec<(u32, u32)> {
+        std::mem::take(&mut self.presence_calls)
+    }
+
+    pub(super) fn due(&self) -> Option<u64> {
+        self.has_members().then_some(self.beat_at)
+    }
+
+    /// Whether a sign of life is due.
+    pub(in crate::session) fn beat(&mut self, now: u64, heartbeat_ms: u64) -> bool {
+        let is_due = now >= self.beat_at;
+        if is_due {
+            self.beat_at = now.saturating_add(heartbeat_ms);
+        }
+        is_due
+    }
+
+    /// Whether it is time to say how far the stream is.
+    pub(in crate::session) fn tells_cursor(&mut self, now: u64) -> bool {
+        let is_due = now >= self.cursor_told_at.saturating_add(CURSOR_MS);
+        if is_due {
+            self.cursor_told_at = now;
+        }
+        is_due
+    }
+}
