@@ -15,7 +15,7 @@ use std::{
 
 use axum::Router;
 use tidings::{
-    Cursor, Event, Hub,
+    Cursor, Event, Hub, Limits, Rate, Routes,
     auth::{Auth, AuthError, AuthRequest, Identity},
     engine::Sqlite,
 };
@@ -43,8 +43,9 @@ async fn main() -> Result<(), Failure> {
         let identity = request.bearer().ok_or(AuthError::Missing).and_then(Identity::user);
         async move { identity }
     };
-    let limits = tidings::Limits::default().connections_per_user(10_000);
-    let routes = tidings::Routes::new(hub.clone(), auth.allow("*")?).limits(limits).into_router();
+    // All of them are one user's here.
+    let limits = Limits::default().connections_per_user(10_000).open_rate(Rate::per_second(10_000));
+    let routes = Routes::new(hub.clone(), auth.allow("*")?).limits(limits).into_router();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(tidings::serve(listener, Router::new().nest("/events", routes)).into_future());
@@ -148,6 +149,9 @@ impl Reader {
         let mut reader = Self { socket, buffer: Vec::new(), read: 0 };
         while !reader.find(b"event: connected") {
             reader.more().await?;
+            if !reader.buffer.starts_with(b"HTTP/1.1 200") && reader.buffer.starts_with(b"HTTP/1.1 ") {
+                return Err("the stream was refused".into());
+            }
         }
         Ok(reader)
     }
