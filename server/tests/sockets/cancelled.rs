@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use serde_json::json;
-use tidings::{PublishError, engine::Memory};
+use tidings::{Hub, PublishError, engine::Memory};
+use tokio::time::timeout;
 
 use crate::fixture::{Fixture, Held, Stream, event};
 
@@ -88,6 +89,14 @@ async fn at_the_deadline_it_is_unknown_and_a_retry_with_its_key_is_stored_once()
     let frame = stream.named("message").await;
     assert_eq!((&frame.data["payload"], frame.id), (&json!("once"), receipt.cursor.to_string()));
     stream.hears("sentinel").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_whose_engine_is_silent_about_its_metadata_is_not_waited_for_without_end() {
+    let engine = Held::new(Memory::default());
+    engine.metadata.shut();
+    let built = timeout(Duration::from_secs(60), Hub::builder().engine(engine).build()).await;
+    assert!(built.expect("building a hub has a deadline").is_err());
 }
 
 mod on_success {
