@@ -53,6 +53,7 @@ async function show() {
   const name = location.hash.slice(1)
   const app = apps[name]
   find('#stage').hidden = !app
+  find('#hint').hidden = !!app
   for (const link of document.querySelectorAll('nav a')) {
     if (link.hash === location.hash) link.setAttribute('aria-current', 'page')
     else link.removeAttribute('aria-current')

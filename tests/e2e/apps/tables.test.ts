@@ -136,6 +136,24 @@ test('a killed server brings the tables what was changed meanwhile', async ({ op
   for (const page of [ana, ben]) await expect(row(page, 'From elsewhere')).toBeVisible({ timeout: 15_000 })
 })
 
+test('offline and back: what two other devices changed meanwhile is there, without a reload', async ({ open, front }) => {
+  const [ana, phone, ben] = [await open('tables', 'ana'), await open('tables', 'ana'), await open('tables', 'ben')]
+  await course(ana, 'Knots', 2)
+  await expect(row(phone, 'Knots')).toBeVisible()
+  await mark(ana)
+  await ana.context().setOffline(true)
+  front.cut()
+  await expect(ana.getByTestId('state')).not.toHaveAttribute('data-state', 'open')
+  for (const page of [phone, ben]) await live(page)
+  await course(phone, 'From the phone', 1)
+  await course(ben, 'From Ben', 1)
+  await expect(row(ana, 'From Ben')).toHaveCount(0)
+  await ana.context().setOffline(false)
+  await live(ana)
+  for (const title of ['Knots', 'From the phone', 'From Ben']) await expect(row(ana, title)).toHaveCount(1)
+  expect(await isMarked(ana)).toBe(true)
+})
+
 test('a change between the first fetch and the confirmation is not missed', async ({ open, apps, front }) => {
   const ana = await open('tables', 'ana')
   await course(ana, 'Knots', 2)

@@ -107,8 +107,8 @@ interface Fixtures {
   front: Front
   /** Where the devices find the app: behind the front. */
   entry: string
-  /** A device of ana's: a browser profile of its own, logged in, connected and named. */
-  device: (name: string) => Promise<Tab>
+  /** A device of ana's, or of another user's: a browser profile of its own, logged in, connected and named. */
+  device: (name: string, user?: string) => Promise<Tab>
 }
 
 export const test = base.extend<Fixtures>({
@@ -125,11 +125,11 @@ export const test = base.extend<Fixtures>({
   entry: async ({ front }, use) => use(front.url),
   device: async ({ browser, entry }, use) => {
     const contexts: BrowserContext[] = []
-    await use(async (name) => {
+    await use(async (name, user = 'ana') => {
       const context = await browser.newContext()
       contexts.push(context)
       const tab = await Tab.open(context, entry)
-      await tab.login('ana')
+      await tab.login(user)
       await tab.page.waitForSelector('[data-testid=state][data-state=open]')
       await tab.rename(name)
       await tab.row(name).waitFor()

@@ -58,3 +58,23 @@ test('the list shows which devices are online, as they come and go', async ({ de
   await expect(desk.dot('Tablet')).toHaveAttribute('data-online', 'true')
   await expect(tablet.dot('Mobile')).toHaveAttribute('data-online', 'false')
 })
+
+test('a timer is on both devices of its user, and nothing of it reaches another user', async ({ device }) => {
+  const [desk, phone, bens] = [await device('Desk'), await device('Phone'), await device('Laptop', 'ben')]
+  await desk.start('Write the report')
+  await expect(phone.get('title')).toHaveText('Write the report')
+  // An event of ben's own comes after all that was published before it.
+  await bens.start('Read the mail')
+  await expect(bens.get('title')).toHaveText('Read the mail')
+  const another = await bens.sibling()
+  await expect(another.get('state')).toHaveAttribute('data-state', 'open')
+  await bens.get('stop').click()
+  await expect(another.get('activity')).toHaveText('Stopped in another tab')
+  // The two tabs share this one's stream: on it is what ben did, and not a word of ana's.
+  const frames = await bens.page.evaluate(() => received.map(({ data }) => data).join(' '))
+  expect(frames).toContain('Read the mail')
+  expect(frames).not.toContain('Write the report')
+  await expect(bens.row('Desk')).toHaveCount(0)
+  await expect(desk.row('Laptop')).toHaveCount(0)
+  await expect(phone.get('title')).toHaveText('Write the report')
+})

@@ -71,6 +71,23 @@ test('a 503 is shown as reconnecting; what was missed comes by replay when it is
   for (const tab of [desk, phone]) expect((await tab.shown()).gaps).toBe(0)
 })
 
+test('offline and back: what the other device did meanwhile comes by replay, without a reload', async ({ front, device }) => {
+  const [desk, phone] = [await device('Desk'), await device('Phone')]
+  await mark(phone)
+  await phone.page.context().setOffline(true)
+  front.cut()
+  await expect(phone.get('state')).not.toHaveAttribute('data-state', 'open')
+  await expect(desk.get('state')).toHaveAttribute('data-state', 'open')
+  await desk.start('While the phone was away')
+  await expect(desk.get('title')).toHaveText('While the phone was away')
+  await phone.page.context().setOffline(false)
+  await expect(phone.get('title')).toHaveText('While the phone was away')
+  await expect(phone.get('state')).toHaveAttribute('data-state', 'open')
+  expect(await phone.events('timer')).toEqual(['started'])
+  expect((await phone.shown()).gaps).toBe(0)
+  expect(await isMarked(phone)).toBe(true)
+})
+
 test('a 401 of the stream alone waits for the user, whose “Try now” goes on', async ({ front, device }) => {
   const desk = await device('Desk')
   front.refuse({ status: 401, code: 'credentialsExpired' })
