@@ -106,14 +106,14 @@ async fn forget(shared: Arc<Shared>, engine: Arc<dyn Engine>, deadline: Duration
     loop {
         tokio::time::sleep(FORGET_INTERVAL).await;
         shared.core.sweep(wall_clock_ms());
-        let finished = follow::in_time(access::finish_pending(&*engine, 2 * millis(deadline), deadline)).await;
+        let finished = patience::in_time(access::finish_pending(&*engine, 2 * millis(deadline), deadline)).await;
         if let Err(error) = finished {
             tracing::warn!(
                 error = &*error as &dyn std::error::Error,
                 "a command that was cancelled could not be finished"
             );
         }
-        if let Err(error) = follow::in_time(access::access_state(&*engine)).await {
+        if let Err(error) = patience::in_time(access::access_state(&*engine)).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "revocations that are over could not be removed");
         }
     }
