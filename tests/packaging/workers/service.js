@@ -1,0 +1,7 @@
+// In one file, for `import()` is forbidden here.
+import { Tidings } from './node_modules/tidings/dist/inline.js'
+import { listen } from './listen.js'
+
+addEventListener('install', () => skipWaiting())
+addEventListener('activate', (event) => event.waitUntil(clients.claim()))
+addEventListener('message', ({ source }) => listen(new Tidings({ url: '/api/events?user=ana' }), (text) => source.postMessage(text)))
