@@ -3,7 +3,7 @@
 //! - `house`: where things are: the folders of the repository, the target folder, the user's cache
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
-//! - `tools`, `crate_tool`, `browsers`, `apt`, `nchan`, `centrifugo`: install what is missing
+//! - `tools`, `crate_tool`, `browsers`, `apt`, `debian`, `nchan`, `centrifugo`: install what is missing
 //! - `build`, `demo`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `soak`, `package`, `compat`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
@@ -17,6 +17,7 @@ mod centrifugo;
 mod chaos;
 mod compat;
 mod crate_tool;
+mod debian;
 mod demo;
 mod fuzz;
 mod house;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use crate::apt;
 use crate::browsers::Browsers;
 use crate::build;
+use crate::debian;
 use crate::house::House;
 use crate::nchan::Nchan;
 use crate::steps::Steps;
@@ -16,6 +17,20 @@ use crate::tools;
 const TESTS: &str = "tests/packaging";
 /// What drives a WebKit, and shows it to nobody: programs, and Debian's packages of them.
 const WEBKIT: [(&str, &[&str]); 2] = [("WebKitWebDriver", &["webkit2gtk-driver"]), ("xvfb-run", &["xvfb", "xauth"])];
+
+/// Proxies, and those of their libraries that a small system lacks.
+const PROXIES: [&str; 10] = [
+    "apache2-bin",
+    "caddy",
+    "haproxy",
+    "libapr1",
+    "libaprutil1",
+    "libjemalloc2",
+    "liblua5.3-0",
+    "libopentracing-c-wrapper0",
+    "libopentracing1",
+    "varnish",
+];
 
 /// Builds the package, and packs it, or with `check` tries it everywhere.
 pub(crate) fn run(house: &House, steps: &mut Steps, check: bool, only: &[String]) -> Result<()> {
@@ -33,10 +48,12 @@ pub(crate) fn run(house: &House, steps: &mut Steps, check: bool, only: &[String]
     let test_tools = tools::for_testing(house, steps)?;
     build::servers(house, steps, &["hub"])?;
     let nginx = Nchan::find_or_unpack(house, steps)?.nginx;
+    let proxies = debian::unpack(house, steps, "proxies", &PROXIES)?;
     webkit(house, steps)?;
     let mut all = command(house, &test_tools.browsers, &["test", "--"])?;
     // The matrix is what one runs it for.
-    let status = all.args(only).env("NGINX_BIN", nginx).status().context("starting npm")?;
+    let status =
+        all.args(only).env("NGINX_BIN", nginx).env("TIDINGS_PROXIES_DIR", proxies).status().context("starting npm")?;
     ensure!(status.success(), "the package does not work everywhere ({status})");
     Ok(())
 }

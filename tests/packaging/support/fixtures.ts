@@ -15,6 +15,7 @@ import { type Page, test as base } from '@playwright/test'
 import { Front } from '../../e2e/support/front.ts'
 import { Hub } from '../../e2e/support/hub.ts'
 import { App } from './app.ts'
+import type { Noted } from './table.ts'
 import type { Service } from '../../e2e/support/service.ts'
 
 export { expect } from '@playwright/test'
@@ -33,7 +34,7 @@ interface Fixtures {
   /** Installs a fixture app, and notes the versions of these packages of it. */
   app: (name: string, ...packages: string[]) => Promise<App>
   /** Notes something in the test's row of the matrix. */
-  note: (column: 'with' | 'through' | 'after', text: string) => void
+  note: (column: Noted, text: string) => void
   /** Serves a folder, or what another server serves, and the hub below `/api/`, from one origin. */
   front: (page: string, headers?: Record<string, string>) => Promise<string>
   /** Starts a server of an app's, which ends with the test. */
