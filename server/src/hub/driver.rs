@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     follow,
     pace::{self, Pace, Round},
+    patience,
     shared::Shared,
 };
 use crate::{
