@@ -55,7 +55,7 @@
 //!     _ => None,
 //! });
 //! let url = opened.unwrap();
-//! assert!(url.starts_with("/api/events?channels=timer:u1&deviceId=d1&sessionId=s1&nonce="), "{url}");
+//! assert!(url.starts_with("/api/events?channels=timer:u1&deviceId=d1&sessionId=s1&protocol=2&nonce="), "{url}");
 //! # Ok::<(), tidings_protocol::ChannelError>(())
 //! ```
 

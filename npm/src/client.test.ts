@@ -173,7 +173,7 @@ describe('connecting', () => {
     expect(tidings.sessionId).not.toBe(sessionId)
     tidings.connect()
     await settle()
-    expect(browser.stream.query).toEqual({ deviceId, sessionId: tidings.sessionId, nonce: expect.any(String) })
+    expect(browser.stream.query).toEqual({ deviceId, sessionId: tidings.sessionId, protocol: '2', nonce: expect.any(String) })
   })
 
   test('options reach the stream', async () => {

@@ -4,6 +4,7 @@ export const SERVER_CODES = [
   'malformedChannel',
   'malformedCursor',
   'tooMany',
+  'unsupportedProtocol',
   'credentialsMissing',
   'credentialsMalformed',
   'credentialsInvalid',

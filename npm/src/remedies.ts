@@ -19,6 +19,7 @@ unavailable full overloaded requestTimeout unknown serverError|nothing: it is tr
 credentialsMissing credentialsRevoked unauthorized expired revoked|log in again, then connect()
 credentialsExpired credentialsNotYetValid|give a fresh token; compare the clocks
 credentialsMalformed credentialsInvalid credentialsUnknownKey credentialsWrongAudience credentialsWrongIssuer|compare the token with the keys, audience and issuer of the server's Jwt
+unsupportedProtocol|install the version of the package that fits the server's crate: both 0.1
 forbidden|grant it in the server's Auth
 tooManyChannels|subscribe to a pattern instead
 tooManyConnections tooManyRequests|use one client for the page, or raise the server's limit

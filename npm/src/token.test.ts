@@ -111,7 +111,7 @@ test('another origin that answers nobody but those who do not read is CORS', asy
     })
     await connect({ url: 'http://other.test/api/events', token: () => 'secret' })
     expect(errors).toMatchObject([{ code, willRetry: true }])
-    const url = `http://other.test/api/events/check?deviceId=${tidings.deviceId}`
+    const url = `http://other.test/api/events/check?deviceId=${tidings.deviceId}&protocol=2`
     expect(browser.calls.at(-1)).toMatchObject({ url, mode: 'no-cors' })
     expect(browser.calls.at(-1)?.headers.has('authorization')).toBe(false)
     tidings.reset()

@@ -176,6 +176,16 @@ test('a refused stream is not asked about, for it says why', async () => {
   expect(browser.calls).toHaveLength(1)
 })
 
+test('a server that speaks another edition of the protocol says so, with what to install', async () => {
+  refusal = () => Response.json({ code: 'unsupportedProtocol', detail: 'the client speaks edition 2, this server 3 (crate tidings 9.0.0)' }, { status: 400 })
+  make()
+  tidings.connect()
+  await settle()
+  expect(browser.calls[0]!.url).toContain('&protocol=2&')
+  expect(errors[0]).toMatchObject({ code: 'unsupportedProtocol', detail: expect.stringContaining('crate tidings 9.0.0'), willRetry: true })
+  expect(errors[0]!.remedy).toContain('install the version')
+})
+
 test('a date on which to come back is read beside the server’s own time', async () => {
   const now = Date.UTC(2001, 1, 1)
   const at = (ms: number) => new Date(now + ms).toUTCString()

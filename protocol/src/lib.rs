@@ -47,6 +47,9 @@ pub mod problem;
 pub mod specification {}
 pub mod sse;
 
+/// The edition of the protocol that this crate speaks. Another number is another protocol: what is added to one is optional to understand.
+pub const EDITION: u32 = 2;
+
 pub use channel::{Channel, ChannelError, Pattern, segment};
 pub use cursor::{Cursor, CursorError};
 pub use event::{Addressee, Except, Source};

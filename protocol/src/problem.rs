@@ -16,6 +16,8 @@ crate::frame::words! {
         MalformedCursor = "malformedCursor",
         /// 400: an array of events longer than allowed, or an audience of too many users.
         TooMany = "tooMany",
+        /// 400: the client speaks an edition of the protocol that the server does not; `detail` names both.
+        UnsupportedProtocol = "unsupportedProtocol",
         /// 401: no credentials.
         CredentialsMissing = "credentialsMissing",
         /// 401: something stands where credentials belong that cannot be read as such.
@@ -76,7 +78,11 @@ impl Code {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::Malformed | Self::MalformedChannel | Self::MalformedCursor | Self::TooMany => 400,
+            Self::Malformed
+            | Self::MalformedChannel
+            | Self::MalformedCursor
+            | Self::TooMany
+            | Self::UnsupportedProtocol => 400,
             Self::CredentialsMissing
             | Self::CredentialsMalformed
             | Self::CredentialsInvalid
@@ -109,6 +115,7 @@ impl Code {
             Self::MalformedChannel => "Not a channel",
             Self::MalformedCursor => "Not a cursor",
             Self::TooMany => "Too many at once",
+            Self::UnsupportedProtocol => "Another edition of the protocol is spoken here",
             Self::CredentialsMissing => "Credentials are missing",
             Self::CredentialsMalformed => "Credentials cannot be read",
             Self::CredentialsInvalid => "Credentials are not valid",

@@ -11,6 +11,10 @@ use crate::text::{DECIMAL, cut, push_escaped, push_number};
 /// At most so many bytes of channels, escapes included, stand in a URL; proxies refuse lines that are much longer.
 const CHANNEL_BYTES: usize = 2_000;
 
+/// The edition of the protocol that we speak, at the end of a URL.
+const PROTOCOL: &str = "&protocol=2";
+const _: () = assert!(tidings_protocol::EDITION == 2, "as in `PROTOCOL`, and in the URL of a stream");
+
 /// Where the server's router is mounted.
 #[derive(Debug)]
 pub(super) struct Address {
@@ -49,6 +53,7 @@ impl Address {
         url.push(if self.query.is_empty() { '?' } else { '&' });
         url.push_str("deviceId=");
         push_escaped(&mut url, device_id);
+        url.push_str(PROTOCOL);
         url
     }
 
@@ -209,8 +214,8 @@ mod tests {
             "https://x.org/api/events?user=ana&x=1&deviceId=d%2B1&sessionId=s1"
         );
         assert_eq!(address.below("subscribe"), "https://x.org/api/events/subscribe?user=ana&x=1");
-        assert_eq!(address.check("d+1"), "https://x.org/api/events/check?user=ana&x=1&deviceId=d%2B1");
-        assert_eq!(Address::new("/events/").check("d"), "/events/check?deviceId=d");
+        assert_eq!(address.check("d+1"), "https://x.org/api/events/check?user=ana&x=1&deviceId=d%2B1&protocol=2");
+        assert_eq!(Address::new("/events/").check("d"), "/events/check?deviceId=d&protocol=2");
         assert_eq!(Address::new("/events//").stream("", "d", None, &None, &None, ""), "/events?deviceId=d");
         assert_eq!(Address::new("/").stream("", "d", None, &None, &None, ""), "/?deviceId=d");
         assert_eq!(Address::new("/").below("subscribe"), "/subscribe");

@@ -56,8 +56,8 @@ impl Session {
         let session_id = (!self.sharing.is_on()).then_some(&*self.identity.session_id);
         let (cursor, seen) = self.ledger.cursors();
         let mut url = self.address.stream(&channels, &self.identity.device_id, session_id, cursor, seen, ticket);
-        // No cache may answer with a stream that it has stored: a service worker's would replay it.
-        add(&mut url, "nonce=");
+        // The server refuses an edition that it does not speak. And no cache may answer with a stream that it has stored: a service worker's would replay it.
+        add(&mut url, "protocol=2&nonce=");
         push_number(&mut url, self.nonces.up_to(u64::MAX), HEX);
         let until = now.saturating_add(silence_limit(self.connection.heartbeat_ms()));
         self.enter(Phase::Connecting { until });

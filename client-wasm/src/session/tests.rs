@@ -209,7 +209,7 @@ impl Rig {
         });
         let [url] = &urls[..] else { panic!("opened {urls:?}") };
         // What makes it another URL each time is nothing to compare.
-        let (url, nonce) = url.rsplit_once("nonce=").unwrap();
+        let (url, nonce) = url.rsplit_once("protocol=2&nonce=").unwrap();
         self.nonces.push(nonce.to_owned());
         url.trim_end_matches(['&', '?']).to_owned()
     }

@@ -4,8 +4,9 @@ use std::{collections::HashSet, sync::Arc};
 
 use http::request::Parts;
 use tidings_protocol::{
-    Channel, DeviceId, Pattern,
+    Channel, DeviceId, EDITION, Pattern,
     frame::{RejectCode, Rejected},
+    problem::Code,
 };
 
 use super::{limits::Limiter, problem::Refusal};
@@ -37,11 +38,14 @@ impl Gate {
 
     /// Who the request belongs to.
     pub(super) async fn identify(&self, parts: &Parts) -> Result<Identity, Refusal> {
+        speaks(parts)?;
         Ok(self.still_good(self.auth.authenticate(AuthRequest::new(parts.clone())).await?)?)
     }
 
     /// Who a stream's request belongs to, which may bring a ticket.
     pub(super) async fn identify_stream(&self, parts: &Parts) -> Result<Identity, Refusal> {
+        // Before a ticket is spent.
+        speaks(parts)?;
         match &self.tickets {
             Some(tickets) => match redeem(&**tickets, AuthRequest::new(parts.clone())).await {
                 Err(AuthError::Missing) => self.identify(parts).await,
@@ -145,6 +149,19 @@ fn single(channel: &Pattern) -> Option<Channel> {
 }
 
 /// Whom the request's ticket lets in; missing where there is none.
+/// Whether the client speaks our edition of the protocol, where it says which.
+fn speaks(parts: &Parts) -> Result<(), Refusal> {
+    let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let Some((_, edition)) = { query }.find(|(name, _)| name == "protocol") else { return Ok(()) };
+    if edition.parse() == Ok(EDITION) {
+        return Ok(());
+    }
+    let edition: String = edition.chars().take(20).collect();
+    let version = env!("CARGO_PKG_VERSION");
+    let detail = format!("the client speaks edition {edition}, this server {EDITION} (crate tidings {version})");
+    Err(Refusal::new(Code::UnsupportedProtocol, detail))
+}
+
 async fn redeem(store: &dyn TicketStore, request: AuthRequest) -> Result<Identity, AuthError> {
     let ticket: Ticket = request.query("ticket").ok_or(AuthError::Missing)?.parse()?;
     // A device id that is none is told as such where the query is read.

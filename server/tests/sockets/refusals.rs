@@ -60,6 +60,20 @@ mod opening_a_stream {
     }
 
     #[tokio::test]
+    async fn of_another_edition_of_the_protocol() {
+        let answer = opening(&[("protocol", "3"), ("token", "none")]).await;
+        answer.is_problem(400, "unsupportedProtocol");
+        for edition in ["", "two", "-2", &"9".repeat(1_000)] {
+            opening(&[("protocol", edition)]).await.is_problem(400, "unsupportedProtocol");
+        }
+        let check =
+            beside_a_stream(async |fixture| fixture.client("ana").get("/check", &[("protocol", "3")]).await).await;
+        check.is_problem(400, "unsupportedProtocol");
+        let fixture = Fixture::start().await;
+        fixture.stream("ana", &[("protocol", "2")]).await;
+    }
+
+    #[tokio::test]
     async fn a_malformed_session_id() {
         opening(&[("sessionId", "two words")]).await.is_problem(400, "malformed");
     }

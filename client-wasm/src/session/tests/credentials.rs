@@ -197,7 +197,7 @@ fn a_diagnosis_that_finds_the_token_bad_tries_another() {
     rig.opened();
     rig.fail();
     let (ask, url, number) = asked(&mut rig);
-    assert_eq!((ask, url.as_str()), (Ask::Server, "/e/check?deviceId=d1"));
+    assert_eq!((ask, url.as_str()), (Ask::Server, "/e/check?deviceId=d1&protocol=2"));
     rig.answer(number, &refused(401));
     token(&mut rig, 304);
     let status = rig.statuses().pop().unwrap();
@@ -214,7 +214,7 @@ fn no_answer_from_another_origin_is_probed_without_credentials() {
         let (.., check) = asked(&mut rig);
         rig.answer(check, &Answer::default());
         let (ask, url, probe) = asked(&mut rig);
-        assert_eq!((ask, url.as_str()), (Ask::Probe, "/e/check?deviceId=d1"));
+        assert_eq!((ask, url.as_str()), (Ask::Probe, "/e/check?deviceId=d1&protocol=2"));
         assert!(rig.failures().is_empty());
         rig.answer(probe, &Answer { code: answer.map(str::to_owned), ..Answer::default() });
         assert_eq!(rig.failures()[0].code, code);

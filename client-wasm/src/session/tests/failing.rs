@@ -10,7 +10,7 @@ fn failed() -> (Rig, u32) {
     rig.opened();
     rig.fail();
     let check = rig.sent_one();
-    assert_eq!((check.url.as_str(), &check.body), ("/e/check?deviceId=d1", &None));
+    assert_eq!((check.url.as_str(), &check.body), ("/e/check?deviceId=d1&protocol=2", &None));
     (rig, check.number)
 }
 
@@ -92,7 +92,7 @@ fn an_attempt_that_hears_nothing_fails() {
     rig.pass(37_499);
     assert!(rig.sent().is_empty());
     rig.pass(1);
-    assert_eq!(rig.sent_one().url, "/e/check?deviceId=d1");
+    assert_eq!(rig.sent_one().url, "/e/check?deviceId=d1&protocol=2");
 }
 
 #[test]

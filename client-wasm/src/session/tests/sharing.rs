@@ -73,7 +73,7 @@ impl House {
         rig.session.held(rig.now);
         rig.settle();
         let check = rig.sent_one();
-        assert_eq!(check.url, "/e/check?deviceId=d1");
+        assert_eq!(check.url, "/e/check?deviceId=d1&protocol=2");
         rig.answer(check.number, &Answer { status: Some(200), user_id: Some(user.into()), ..Answer::default() });
         self.spread();
     }
@@ -787,7 +787,7 @@ fn when_the_leaders_user_changes_all_say_anew_whose_they_are() {
     }));
     house.spread();
     let check = house.tabs[1].sent_one();
-    assert_eq!(check.url, "/e/check?deviceId=d1");
+    assert_eq!(check.url, "/e/check?deviceId=d1&protocol=2");
     let ana = Answer { status: Some(200), user_id: Some("ana".into()), ..Answer::default() };
     house.tabs[1].answer(check.number, &ana);
     house.spread();
