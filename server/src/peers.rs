@@ -1,18 +1,38 @@
 //! Between the hubs of one log: what one node asks of another, or tells all others.
 //!
 //! An engine whose log several hubs share provides it ([`Engine::peers`](crate::engine::Engine::peers)), so that an operator sets up
-//! nothing more. The hub uses it for calls about a stream that another node holds: the call is forwarded to that node, and answered by
-//! its own router.
+//! nothing more; [`HubBuilder::peers`](crate::HubBuilder::peers) takes another one, such as `HttpPeers`. The hub uses it for calls about a
+//! stream that another node holds: the call is forwarded to that node, and answered by its own router.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `mailbox`, `sealed` | how most of them work (feature `mailboxes`): a list of nodes, and messages that only one handle can read |
+//! | `http` | nodes that reach each other by HTTP (feature `http-peers`) |
+//! | `conformance` | the tests that each of them has to pass (feature `conformance`) |
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+#[cfg(feature = "http-peers")]
+mod http;
+#[cfg(feature = "mailboxes")]
+mod mailbox;
+#[cfg(feature = "mailboxes")]
+mod sealed;
 
 use std::{fmt, sync::Weak, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "http-peers")]
+pub use self::http::{HttpPeers, HttpPeersError};
+#[cfg(feature = "mailboxes")]
+pub use self::mailbox::{ANNOUNCE_INTERVAL, Inbox, Mailbox, Post};
 use crate::engine::Source;
 
 /// Names one hub among those of a log: a random number that it draws when it starts, and with which the ids of its streams begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeId(pub u32);
 
 impl NodeId {

@@ -13,6 +13,7 @@
 //! | `ledger` | what was published, acknowledged and heard; the check |
 //! | `proxy` | the network |
 //! | `hub` | the hub as a process |
+//! | `hubs` | several hubs of one log, in one process |
 //! | `faults` | what goes wrong, and when |
 //! | `publisher` | publishes, and tries again |
 //! | `client` | the client's real state machine over real sockets |
@@ -26,6 +27,8 @@ mod client;
 mod faults;
 mod habits;
 mod hub;
+#[cfg(test)]
+mod hubs;
 mod ledger;
 mod poller;
 mod proxy;

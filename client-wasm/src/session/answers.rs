@@ -125,7 +125,11 @@ impl Session {
                 self.sync_subscriptions(now);
             }
             // The server does not know the stream, so it is not the stream's server any more.
-            Some(404) => self.lose(now, None),
+            Some(404) => {
+                // Or it is one of several, of which calls reach any.
+                self.ledger.ask_in_url();
+                self.lose(now, None);
+            }
             // Another token may do, and is there when the call is tried again.
             Some(401) if self.auth.may_renew() => {
                 self.auth.renew();

@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tidings::engine::{GroupCommit, Retention, Source};
+use tidings::{
+    engine::{GroupCommit, Retention, Source},
+    peers::Mailbox,
+};
 use tokio::{sync::mpsc, time::timeout};
 use tokio_postgres::{
     Config,
@@ -14,6 +17,7 @@ use crate::{
     error::{OpenError, OpenErrorKind},
     listener,
     log::Log,
+    peers::Mail,
     schema,
     session::{Access, Session},
     tls,
@@ -113,9 +117,12 @@ impl PostgresBuilder {
         let row = session.client.query_one("SELECT last, clock FROM log", &[]).await.map_err(OpenError::server)?;
         let number = |index| u64::try_from(row.get::<_, i64>(index)).unwrap_or_default();
         let log = Arc::new(Log::new(access.clone(), self.settings.clone(), number(0), number(1)));
+        let mailbox = Arc::new(Mailbox::new(Mail::new(access.clone())));
         let (appends, committing) = GroupCommit::start(Writer::new(Arc::downgrade(&log), access));
-        let tasks = vec![committing, tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle()];
-        Ok(Postgres { handle: Arc::new(Handle { builder: self, log, appends, tasks }) })
+        let listening = tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle();
+        let receiving = tokio::spawn(mailbox.post().listen(mailbox.inbox())).abort_handle();
+        let tasks = vec![committing, listening, receiving];
+        Ok(Postgres { handle: Arc::new(Handle { builder: self, log, mailbox, appends, tasks }) })
     }
 
     fn access(&self) -> Result<Access, OpenError> {

@@ -16,6 +16,7 @@
 //! | `session`, `tls` | a connection with its prepared statements; encryption |
 //! | `writer` | appends, a group of them in one call |
 //! | `listener` | how a handle learns that the log has grown |
+//! | `peers` | how hubs reach each other |
 //! | `log`, `metadata` | reading, trimming; the map beside the log |
 //!
 //! The README says what is guaranteed after which fault, what is refused when a log is opened, and how to back it up.
@@ -26,6 +27,7 @@ mod error;
 mod listener;
 mod log;
 mod metadata;
+mod peers;
 mod schema;
 mod session;
 mod tls;
@@ -37,11 +39,13 @@ use async_trait::async_trait;
 pub use builder::PostgresBuilder;
 pub use error::{OpenError, OpenErrorKind};
 use log::Log;
+use peers::Mail;
 use tidings::{
     engine::{
         AppendError, Bounds, Engine, EngineError, GroupCommit, Limit, Limits, Location, Metadata, ReadError, Receipt,
         RoutingKey, Tail, Trim, paged_tail,
     },
+    peers::{Mailbox, Peers},
     record::{Entry, Record},
 };
 use tidings_protocol::Cursor;
@@ -58,6 +62,7 @@ pub struct Postgres {
 struct Handle {
     builder: PostgresBuilder,
     log: Arc<Log>,
+    mailbox: Arc<Mailbox<Mail>>,
     appends: GroupCommit<Writer>,
     tasks: Vec<AbortHandle>,
 }
@@ -151,6 +156,10 @@ impl Engine for Postgres {
         &*self.handle.log
     }
 
+    fn peers(&self) -> Option<Arc<dyn Peers>> {
+        Some(self.handle.mailbox.clone())
+    }
+
     fn limits(&self) -> Limits {
         GroupCommit::<Writer>::limits()
     }
@@ -159,6 +168,7 @@ impl Engine for Postgres {
         // What was handed over before is finished, as far as the server lets it be.
         self.handle.appends.finish(log::DEADLINE).await;
         self.handle.end();
+        self.handle.mailbox.post().close().await;
         self.handle.log.disconnect().await;
     }
 }

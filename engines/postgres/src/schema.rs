@@ -1,16 +1,16 @@
 //! The tables and functions of a log: made where they are not there, and refused where they are of something else.
 
-use tokio_postgres::{Client, error::SqlState};
+use tokio_postgres::{Client, Transaction, error::SqlState};
 
 use crate::error::{OpenError, OpenErrorKind};
 
-/// The version of the tables and functions in schema.sql.
-const VERSION: i32 = 1;
-const SQL: &str = include_str!("schema.sql");
+/// What makes each version of the tables and functions from the one before. A file that was released stays as it is: hubs of its version
+/// go on beside newer ones, so a step adds, and takes nothing away that they use.
+const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 /// A lock of the whole database while a schema is made, because two that make it at once would be in each other's way.
 const MAKING: i64 = 0x5464_6e67;
 
-/// Makes the log where it is not there, in one transaction. `search_path` names the schema.
+/// Makes the log where it is not there, and brings an older one up to date, in one transaction. `search_path` names the schema.
 pub(crate) async fn prepare(client: &mut Client, schema: &str) -> Result<(), OpenError> {
     let transaction = client.transaction().await.map_err(OpenError::server)?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING]).await.map_err(OpenError::server)?;
@@ -23,19 +23,31 @@ pub(crate) async fn prepare(client: &mut Client, schema: &str) -> Result<(), Ope
     let tables = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                   WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v')";
     let tables: i64 = transaction.query_one(tables, &[&schema]).await.map_err(OpenError::server)?.get(0);
-    if tables == 0 {
-        transaction.batch_execute(SQL).await.map_err(OpenError::server)?;
+    let version = if tables == 0 { 0 } else { version(&transaction).await? };
+    let done = usize::try_from(version).unwrap_or(usize::MAX);
+    let Some(steps) = STEPS.get(done..) else {
+        let found = format!("its version is {version}, this Tidings knows {}", STEPS.len());
+        return Err(OpenError::new(OpenErrorKind::Newer, Some(found.into())));
+    };
+    for step in steps {
+        transaction.batch_execute(step).await.map_err(OpenError::server)?;
+    }
+    let newest = i32::try_from(STEPS.len()).unwrap_or(i32::MAX);
+    if version == 0 {
         let epoch = i64::from(fastrand::u32(1..));
         let insert = "INSERT INTO log (version, epoch, clock) VALUES ($1, $2, now_ms())";
-        transaction.execute(insert, &[&VERSION, &epoch]).await.map_err(OpenError::server)?;
-        return transaction.commit().await.map_err(OpenError::server);
+        transaction.execute(insert, &[&newest, &epoch]).await.map_err(OpenError::server)?;
+    } else if !steps.is_empty() {
+        tracing::info!(schema, from = version, to = newest, "the tables of the log were brought up to date");
+        transaction.execute("UPDATE log SET version = $1", &[&newest]).await.map_err(OpenError::server)?;
     }
+    transaction.commit().await.map_err(OpenError::server)
+}
+
+/// The version of the tables that are there.
+async fn version(transaction: &Transaction<'_>) -> Result<i32, OpenError> {
     match transaction.query_opt("SELECT version FROM log", &[]).await {
-        Ok(Some(row)) if row.get::<_, i32>(0) == VERSION => Ok(()),
-        Ok(Some(row)) => {
-            let found = format!("its version is {}, this Tidings knows {VERSION}", row.get::<_, i32>(0));
-            Err(OpenError::new(OpenErrorKind::Newer, Some(found.into())))
-        }
+        Ok(Some(row)) => Ok(row.get(0)),
         Ok(None) => Err(OpenError::new(OpenErrorKind::Foreign, Some("its table `log` is empty".into()))),
         Err(error) if matches!(error.code(), Some(&SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN)) => {
             Err(OpenError::new(OpenErrorKind::Foreign, Some(error.into())))

@@ -185,3 +185,16 @@ async fn rows_that_are_missing_or_changed_are_told_as_damage() {
     let next = engine.append(vec![entry_on("room:1", "1")], Duration::from_secs(10)).await.unwrap();
     assert_eq!(next[0].cursor.seq, 11, "no number is used again");
 }
+
+/// As the first version made it.
+#[tokio::test]
+async fn tables_of_an_older_version_are_brought_up_to_date() {
+    let first = include_str!("../src/schema/1.sql");
+    sql(&format!("CREATE SCHEMA older; SET search_path TO older; {first} INSERT INTO log (version, epoch, clock) VALUES (1, 7, now_ms())")).await;
+    let engine = Postgres::builder(SERVER.url()).schema("older").open().await.unwrap();
+    assert_eq!(engine.bounds().await.unwrap().epoch, 7, "it is the same log");
+    let hub = Hub::builder().engine(engine).build().await.unwrap();
+    hub.publish(Event::new("news:1", "x", &1).unwrap()).await.unwrap();
+    let again = Postgres::builder(SERVER.url()).schema("older").open().await.unwrap();
+    assert_eq!(again.bounds().await.unwrap().last, 1);
+}

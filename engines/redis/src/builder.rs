@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use redis::{Client, ConnectionAddr, IntoConnectionInfo};
-use tidings::engine::{GroupCommit, Retention, Source};
+use tidings::{
+    engine::{GroupCommit, Retention, Source},
+    peers::Mailbox,
+};
 use tokio::time::timeout;
 
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
     link::{self, Failed},
     listener,
     log::Log,
-    peers::Reach,
+    peers::Channels,
     writer::Writer,
 };
 
@@ -117,10 +120,12 @@ impl RedisBuilder {
             let found = format!("its version is {version}, this Tidings knows {VERSION}");
             return Err(OpenError::new(OpenErrorKind::Newer, Source::from(found)));
         }
-        let reach = Arc::new(Reach::new(log.client.clone(), &self.settings.name));
+        let mailbox = Arc::new(Mailbox::new(Channels::new(log.client.clone(), &self.settings.name)));
         let (appends, committing) = GroupCommit::start(Writer::new(Arc::downgrade(&log)));
-        let tasks = vec![committing, tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle()];
-        Ok(Redis { handle: Arc::new(Handle { builder: self, log, reach, appends, tasks }) })
+        let listening = tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle();
+        let receiving = tokio::spawn(mailbox.post().listen(mailbox.inbox())).abort_handle();
+        let tasks = vec![committing, listening, receiving];
+        Ok(Redis { handle: Arc::new(Handle { builder: self, log, mailbox, appends, tasks }) })
     }
 
     fn client(&self) -> Result<Client, OpenError> {

@@ -16,7 +16,7 @@
 //! | `link` | a connection that is made when it is needed, and the scripts |
 //! | `writer` | appends, a group of them in one call |
 //! | `listener` | how a handle learns that the log has grown |
-//! | `peers`, `sealed` | how hubs reach each other; messages that only one handle can read |
+//! | `peers` | how hubs reach each other |
 //! | `log`, `metadata` | reading, trimming; the map beside the log |
 //!
 //! What has to be done in one piece is a script (`*.lua`), which Redis runs without anything in between. The README says what is
@@ -30,7 +30,6 @@ mod listener;
 mod log;
 mod metadata;
 mod peers;
-mod sealed;
 mod writer;
 
 use std::{sync::Arc, time::Duration};
@@ -39,13 +38,13 @@ use async_trait::async_trait;
 pub use builder::RedisBuilder;
 pub use error::{OpenError, OpenErrorKind};
 use log::Log;
-use peers::Reach;
+use peers::Channels;
 use tidings::{
     engine::{
         AppendError, Bounds, Engine, EngineError, GroupCommit, Limit, Limits, Location, Metadata, ReadError, Receipt,
         RoutingKey, Tail, Trim, paged_tail,
     },
-    peers::Peers,
+    peers::{Mailbox, Peers},
     record::{Entry, Record},
 };
 use tidings_protocol::Cursor;
@@ -62,7 +61,7 @@ pub struct Redis {
 struct Handle {
     builder: RedisBuilder,
     log: Arc<Log>,
-    reach: Arc<Reach>,
+    mailbox: Arc<Mailbox<Channels>>,
     appends: GroupCommit<Writer>,
     tasks: Vec<AbortHandle>,
 }
@@ -155,7 +154,7 @@ impl Engine for Redis {
     }
 
     fn peers(&self) -> Option<Arc<dyn Peers>> {
-        Some(self.handle.reach.clone())
+        Some(self.handle.mailbox.clone())
     }
 
     fn limits(&self) -> Limits {

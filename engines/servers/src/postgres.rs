@@ -117,6 +117,12 @@ impl Postgres {
         format!("postgres://tidings@127.0.0.1:{}/tidings", self.port)
     }
 
+    /// Where its files are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The port of 127.0.0.1 that it listens on.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -92,7 +92,8 @@ impl Kept {
 struct Call {
     v: u32,
     mount: usize,
-    path: String,
+    /// The path below the mounting, and the query.
+    target: String,
     headers: Vec<(String, Vec<u8>)>,
     peer: Option<SocketAddr>,
     body: String,
@@ -115,10 +116,11 @@ struct Named {
 
 /// Forwards a call whose stream is not here but on another node.
 pub(super) async fn forward(State(forwarding): State<Forwarding>, mut request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    if request.method() != Method::POST || !FORWARDED.contains(&&*path) {
+    if request.method() != Method::POST || !FORWARDED.contains(&request.uri().path()) {
         return next.run(request).await;
     }
+    // With its query, in which there may be credentials.
+    let target = request.uri().path_and_query().map_or_else(|| request.uri().path().to_owned(), ToString::to_string);
     let kept = Kept::default();
     request.extensions_mut().insert(kept.clone());
     let headers = texts(request.headers());
@@ -133,7 +135,7 @@ pub(super) async fn forward(State(forwarding): State<Forwarding>, mut request: R
         return response;
     }
     let Ok(body) = String::from_utf8(body.to_vec()) else { return response };
-    let call = Call { v: VERSION, mount, path, headers, peer, body };
+    let call = Call { v: VERSION, mount, target, headers, peer, body };
     let Ok(message) = serde_json::to_vec(&call) else { return response };
     match peers.call(node, message.into(), DEADLINE).await {
         Ok(answer) => answered(&answer).unwrap_or(response),
@@ -176,7 +178,7 @@ fn answered(message: &[u8]) -> Option<Response> {
 impl Mounting {
     /// Carries out a call of another node.
     async fn answer(&self, call: Call) -> Option<Answer> {
-        let mut request = Request::builder().method(Method::POST).uri(&call.path).body(Body::from(call.body)).ok()?;
+        let mut request = Request::builder().method(Method::POST).uri(&call.target).body(Body::from(call.body)).ok()?;
         *request.headers_mut() = headers(call.headers);
         if let Some(peer) = call.peer {
             request.extensions_mut().insert(ConnectInfo(peer));
@@ -192,7 +194,8 @@ impl Mounting {
 impl Mounted for Mounting {
     async fn respond(&self, mount: usize, message: &Bytes) -> Option<Bytes> {
         let call: Call = serde_json::from_slice(message).ok()?;
-        if call.v != VERSION || call.mount != mount || !FORWARDED.contains(&&*call.path) {
+        let (path, _) = call.target.split_once('?').unwrap_or((&call.target, ""));
+        if call.v != VERSION || call.mount != mount || !FORWARDED.contains(&path) {
             return None;
         }
         let answer = self.answer(call).await?;

@@ -10,7 +10,7 @@ use crate::{
     complaints::Complaints,
     config::Config,
     engine::{Engine, EngineError, Memory},
-    peers::NodeId,
+    peers::{NodeId, Peers},
     presence::PresenceSettings,
 };
 
@@ -20,6 +20,8 @@ use crate::{
 pub struct HubBuilder {
     config: Config,
     engine: Option<Arc<dyn Engine>>,
+    /// Where it is not the engine's.
+    peers: Option<Option<Arc<dyn Peers>>>,
     on_connect: Option<Hook>,
     on_disconnect: Option<Hook>,
 }
@@ -35,6 +37,14 @@ impl HubBuilder {
     /// What stores and orders the records. Defaults to [`Memory`], which forgets with the process.
     pub fn engine(mut self, engine: impl Engine) -> Self {
         self.engine = Some(Arc::new(engine));
+        self
+    }
+
+    /// How this hub reaches the others of its log; `None`: not at all, so that calls about a stream of another hub are answered as if it
+    /// was not there (404), and the client opens another stream, with its channels in the URL. Presence, and subscriptions from a cursor of
+    /// the past, need calls that arrive, so that without a way between hubs the balancer has to send a client to one hub. Defaults to the way that the [engine](Engine::peers) has.
+    pub fn peers(mut self, peers: Option<Arc<dyn Peers>>) -> Self {
+        self.peers = Some(peers);
         self
     }
 
@@ -182,7 +192,8 @@ impl HubBuilder {
             history: History::default(),
             complaints: Complaints::default(),
         };
-        let (node, mounts, peers) = (NodeId(fastrand::u32(..)), Arc::default(), engine.peers());
+        let peers = self.peers.unwrap_or_else(|| engine.peers());
+        let (node, mounts) = (NodeId(fastrand::u32(..)), Arc::default());
         let (config, on_connect, on_disconnect) = (self.config, self.on_connect, self.on_disconnect);
         let (shared, tasks) = (Arc::new(shared), Vec::new());
         Ok(Inner { config, engine, shared, node, mounts, peers, on_connect, on_disconnect, tasks })

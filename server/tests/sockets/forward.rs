@@ -2,7 +2,11 @@
 //! that holds it.
 
 use serde_json::json;
-use tidings::{PresenceSettings, engine::Memory};
+use tidings::{
+    PresenceSettings, Routes,
+    auth::{Auth, AuthError, AuthRequest, Identity},
+    engine::Memory,
+};
 
 use crate::fixture::{Fixture, Stream};
 
@@ -44,6 +48,24 @@ async fn every_other_call_about_a_stream_is_forwarded_too() {
     other.client("ana").post("/refresh", body).await.good();
 }
 
+/// Credentials may be in the query, where a client can set no header.
+#[tokio::test]
+async fn a_call_is_forwarded_with_its_query() {
+    let log = Memory::default();
+    let hub = async || {
+        let auth = |request: AuthRequest| async move {
+            Ok(Identity::user(request.query("access_token").ok_or(AuthError::Missing)?)?)
+        };
+        let auth = auth.allow("news:*").unwrap();
+        Fixture::mounting(|hub| hub.engine(log.clone()), |hub| Routes::new(hub, auth)).await
+    };
+    let (one, other) = (hub().await, hub().await);
+    let stream = one.client("").stream(&[("access_token", "ana")]).await;
+    let call = subscribe(&stream, "news:1");
+    other.client("").post("/subscribe", call.clone()).await.is_problem(401, "credentialsMissing");
+    other.client("").post("/subscribe?access_token=ana", call).await.good();
+}
+
 #[tokio::test]
 async fn rights_and_mistakes_are_answered_by_the_hub_that_holds_the_stream() {
     let (one, other) = two_hubs().await;
@@ -71,4 +93,30 @@ async fn a_stream_of_a_hub_that_is_gone_is_unknown() {
     other.client("ana").post("/subscribe", call).await.is_problem(404, "unknownConnection");
     let none = json!({"connectionId": "ffffffff.0", "requestId": "r1", "channels": ["news:1"]});
     other.client("ana").post("/subscribe", none).await.is_problem(404, "unknownConnection");
+}
+
+/// A client that reads slowly still has its stream while the hub drains; what it calls meanwhile at another hub is answered.
+#[tokio::test]
+async fn a_hub_that_drains_still_answers_calls_about_its_streams() {
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+    let log = Memory::default();
+    let draining =
+        tidings::Hub::builder().engine(log.clone()).presence(PresenceSettings::default()).build().await.unwrap();
+    let router: axum::Router = tidings::routes(draining.clone(), crate::fixture::auth());
+    let open = http::Request::get("/").header("authorization", "Bearer ana").body(axum::body::Body::empty()).unwrap();
+    let mut stream = router.clone().oneshot(open).await.unwrap().into_body();
+    let greeting = stream.frame().await.unwrap().unwrap().into_data().unwrap();
+    let greeting = String::from_utf8(greeting.to_vec()).unwrap();
+    let id = greeting.split("\"connectionId\":\"").nth(1).unwrap().split('"').next().unwrap();
+    let other = Fixture::with(|hub| hub.engine(log).presence(PresenceSettings::default())).await;
+    let drain = tokio::spawn(async move { draining.drain(std::time::Duration::from_secs(60)).await });
+    tokio::task::yield_now().await;
+    let call = json!({"connectionId": id});
+    assert_eq!(other.client("ana").post("/alive", call.clone()).await.status, 204);
+    other.client("ana").post("/refresh", call.clone()).await.good();
+    assert!(!drain.is_finished(), "its stream is there");
+    drop(stream);
+    drain.await.unwrap();
+    other.client("ana").post("/alive", call).await.is_problem(404, "unknownConnection");
 }

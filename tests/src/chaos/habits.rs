@@ -1,6 +1,6 @@
 //! What an application does with its client over time, at random: the same for native clients and for the page.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use fastrand::Rng;
 
@@ -29,6 +29,8 @@ pub(crate) struct Habits {
     rng: Rng,
     /// What every new page listens to, where that is not left to chance.
     first: Option<Interest>,
+    /// What it does, and then nothing more, where that is not left to chance.
+    script: Option<VecDeque<Deed>>,
 }
 
 /// An application listens to at least and to at most so much.
@@ -36,13 +38,20 @@ const LISTENS: std::ops::Range<usize> = 3..9;
 
 impl Habits {
     pub(crate) fn new(rng: Rng) -> Self {
-        Self { rng, first: None }
+        Self { rng, first: None, script: None }
     }
 
     /// Those of a page that listens to this.
     #[cfg(test)]
     pub(crate) fn listening_to(interest: Interest) -> Self {
-        Self { rng: Rng::with_seed(1), first: Some(interest) }
+        Self { rng: Rng::with_seed(1), first: Some(interest), script: Some(VecDeque::new()) }
+    }
+
+    /// And then does this, and nothing more.
+    #[cfg(test)]
+    pub(crate) fn then(mut self, deed: Deed) -> Self {
+        self.script.get_or_insert_default().push_back(deed);
+        self
     }
 
     /// How long until the next deed.
@@ -61,6 +70,9 @@ impl Habits {
 
     /// The next deed of an application that has so many handlers.
     pub(crate) fn deed(&mut self, listening: usize) -> Deed {
+        if let Some(script) = &mut self.script {
+            return script.pop_front().unwrap_or(Deed::Doze(Duration::ZERO));
+        }
         match self.rng.u8(..20) {
             0 => Deed::Reconnect,
             1 => Deed::Doze(Duration::from_millis(self.rng.u64(500..5_000))),

@@ -36,7 +36,9 @@ impl Ledger {
         let due = |subscription: &Subscription| match subscription.standing {
             Standing::Active => subscription.hears == Hears::Channels,
             Standing::Pending { since: None, .. } => {
-                subscription.hears == Hears::Channels && !resumes && (subscription.is_own() || cursor.is_none())
+                let is_new = !resumes && (subscription.is_own() || cursor.is_none());
+                let was_called_in_vain = subscription.in_url_at.is_some() && subscription.in_url_at == cursor;
+                subscription.hears == Hears::Channels && (is_new || was_called_in_vain)
             }
             _ => false,
         };
@@ -69,6 +71,17 @@ impl Ledger {
     /// The stream is gone. What was asked for on it and not confirmed is asked for again on the next.
     pub(in crate::session) fn leave_stream(&mut self) {
         self.subscriptions.iter_mut().for_each(Subscription::forget_call);
+    }
+
+    /// The stream was not found where a call arrived. What was asked for on it from now on goes into the next one's URL, because a call may
+    /// not find that one either: behind a balancer that sends calls to any of several servers, which do not reach each other, only what
+    /// is in the URL arrives where the stream is. What was asked for from the past has a `since` of its own, which only a call can say.
+    pub(in crate::session) fn ask_in_url(&mut self) {
+        for subscription in &mut self.subscriptions {
+            if matches!(subscription.standing, Standing::Pending { since: None, call: Some(_) }) {
+                subscription.in_url_at = self.cursor;
+            }
+        }
     }
 
     /// The server's stream is there.

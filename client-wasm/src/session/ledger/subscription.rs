@@ -17,6 +17,8 @@ pub(super) struct Subscription {
     pub(super) pattern: Pattern,
     pub(super) standing: Standing,
     pub(super) known: Known,
+    /// A call for it has found no stream: it stands in the URL of one that goes on from here, which is where it was asked for.
+    pub(super) in_url_at: Option<Cursors>,
     /// Its `since` could not be read: the application is told of a gap as soon as it is active.
     pub(super) owes_gap: bool,
     /// It has heard all up to here, so what comes again is dropped. Each subscription has a cursor of its own: of two on one
@@ -56,7 +58,18 @@ impl Subscription {
     pub(super) fn new(id: HandlerId, hears: Hears, pattern: Pattern) -> Self {
         let standing = Standing::Pending { since: None, call: None };
         let known = Known::Nothing;
-        Self { id, tab: 0, remote_id: 0, hears, pattern, standing, known, owes_gap: false, heard_up_to: None }
+        Self {
+            id,
+            tab: 0,
+            remote_id: 0,
+            hears,
+            pattern,
+            standing,
+            known,
+            in_url_at: None,
+            owes_gap: false,
+            heard_up_to: None,
+        }
     }
 
     /// Whether it is a handler of this tab.

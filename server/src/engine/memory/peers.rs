@@ -60,55 +60,12 @@ impl Peers for Members {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Answers with its name and what it was asked, unless it hangs.
-    struct Echo {
-        name: &'static str,
-        hangs: bool,
-        told: Mutex<Vec<Bytes>>,
-    }
-
-    #[async_trait]
-    impl Responder for Echo {
-        async fn respond(&self, message: Bytes) -> Bytes {
-            if self.hangs {
-                std::future::pending::<()>().await;
-            }
-            [self.name.as_bytes(), &*message].concat().into()
-        }
-
-        fn told(&self, message: Bytes) {
-            self.told.lock().push(message);
-        }
-    }
-
-    async fn joined(members: &Members, node: u32, name: &'static str, hangs: bool) -> Arc<Echo> {
-        let echo = Arc::new(Echo { name, hangs, told: Mutex::default() });
-        let responder: Arc<dyn Responder> = echo.clone();
-        members.join(NodeId(node), Arc::downgrade(&responder)).await.unwrap();
-        echo
-    }
+    use crate::peers::conformance;
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_is_answered_by_its_node_or_says_why_not() {
-        let members = Members::default();
-        let _one = joined(&members, 1, "one:", false).await;
-        let two = joined(&members, 2, "two:", false).await;
-        let _three = joined(&members, 3, "three:", true).await;
-        let call = |node| members.call(NodeId(node), Bytes::from("hello"), Duration::from_secs(2));
-        assert_eq!(call(2).await.unwrap(), "two:hello");
-        assert!(matches!(call(3).await, Err(CallError::Unanswered)));
-        assert!(matches!(call(4).await, Err(CallError::Gone)));
-        drop(two);
-        assert!(matches!(call(2).await, Err(CallError::Gone)), "it has left");
-    }
-
-    #[tokio::test]
-    async fn what_is_told_reaches_all_others() {
-        let members = Members::default();
-        let (one, two) = (joined(&members, 1, "", false).await, joined(&members, 2, "", false).await);
-        members.tell(NodeId(1), Bytes::from("news")).await.unwrap();
-        assert!(one.told.lock().is_empty());
-        assert_eq!(*two.told.lock(), [Bytes::from("news")]);
+    async fn every_promise_is_kept() {
+        let members = || -> Arc<dyn Peers> { Arc::new(Members::default()) };
+        let all = members();
+        conformance::check(all.clone(), all.clone(), all).await;
     }
 }

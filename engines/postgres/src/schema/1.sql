@@ -1,4 +1,4 @@
--- The tables and functions of one log, in the schema that `search_path` names. What changes here raises VERSION in schema.rs.
+-- The tables and functions of one log, in the schema that `search_path` names. What changes comes in a further file (see schema.rs).
 
 -- Its one row is where the log begins and ends. Whoever appends or trims holds its lock, so that the order of numbers is the order of
 -- commits, and nobody sees a record before the ones in front of it.

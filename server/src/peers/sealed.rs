@@ -4,33 +4,33 @@
 use crypto_box::{PublicKey, SecretKey, aead::OsRng};
 
 /// The key pair of one handle.
-pub(crate) struct Keys(SecretKey);
+pub(super) struct Keys(SecretKey);
 
 /// The public key of some handle.
 #[derive(Clone)]
-pub(crate) struct Key(PublicKey);
+pub(super) struct Key(PublicKey);
 
 impl Keys {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(SecretKey::generate(&mut OsRng))
     }
 
-    pub(crate) fn public(&self) -> [u8; 32] {
+    pub(super) fn public(&self) -> [u8; 32] {
         *self.0.public_key().as_bytes()
     }
 
     /// What was sealed for this handle.
-    pub(crate) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         self.0.unseal(sealed).ok()
     }
 }
 
 impl Key {
-    pub(crate) fn new(bytes: [u8; 32]) -> Self {
+    pub(super) fn new(bytes: [u8; 32]) -> Self {
         Self(PublicKey::from(bytes))
     }
 
-    pub(crate) fn seal(&self, message: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn seal(&self, message: &[u8]) -> Option<Vec<u8>> {
         self.0.seal(&mut OsRng, message).ok()
     }
 }

@@ -1,0 +1,67 @@
+//! Nodes that reach each other by HTTP.
+
+use std::{sync::Arc, time::Duration};
+
+use tidings::{
+    engine::Memory,
+    peers::{CallError, HttpPeers, HttpPeersError, NodeId, Peers, conformance},
+};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+const SECRET: &str = "sixteen letters or more";
+
+async fn node(log: &Memory, secret: &str) -> (Arc<HttpPeers>, JoinHandle<()>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/peers", listener.local_addr().unwrap());
+    let peers = Arc::new(HttpPeers::new(Arc::new(log.clone()), &url, secret).unwrap());
+    let app = axum::Router::new().nest("/peers", peers.routes());
+    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    (peers, server, url)
+}
+
+#[tokio::test]
+async fn every_promise_is_kept() {
+    let log = Memory::default();
+    let (one, two, three) = (node(&log, SECRET).await, node(&log, SECRET).await, node(&log, SECRET).await);
+    conformance::check(one.0, two.0, three.0).await;
+}
+
+#[tokio::test]
+async fn nobody_is_heard_who_does_not_know_the_secret() {
+    let log = Memory::default();
+    let (one, _one, url) = node(&log, SECRET).await;
+    let (other, _other, _) = node(&log, "another secret of theirs").await;
+    let _echo = conformance::Echo::join(&*one, 1, "one").await;
+    let answer = other.call(NodeId(1), "x".into(), Duration::from_secs(5)).await;
+    assert!(matches!(answer, Err(CallError::Down(_))), "{answer:?}");
+    for signature in ["", "00", "not hexadecimal", &"0".repeat(64)] {
+        let call = reqwest::Client::new().post(&url).header("tidings-signature", signature).body("x");
+        assert_eq!(call.send().await.unwrap().status(), 401, "{signature}");
+    }
+    assert_eq!(reqwest::Client::new().post(&url).body("x").send().await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn a_node_whose_server_is_gone_is_gone() {
+    let log = Memory::default();
+    let ((one, _one, _), (two, server, _)) = (node(&log, SECRET).await, node(&log, SECRET).await);
+    let _echo = conformance::Echo::join(&*two, 2, "two").await;
+    assert_eq!(conformance::call(&*one, 2, "hi").await.unwrap(), "two heard hi");
+    server.abort();
+    let _ = server.await;
+    let answer = one.call(NodeId(2), "x".into(), Duration::from_secs(5)).await;
+    // Its connection may have been in use still.
+    let again = one.call(NodeId(2), "x".into(), Duration::from_secs(5)).await;
+    assert!(matches!(answer, Err(CallError::Gone | CallError::Down(_))), "{answer:?}");
+    assert!(matches!(again, Err(CallError::Gone)), "{again:?}");
+}
+
+#[tokio::test]
+async fn settings_that_cannot_work_are_refused() {
+    let log: Arc<Memory> = Arc::default();
+    let made = |url, secret| HttpPeers::new(log.clone(), url, secret).map(drop);
+    assert_eq!(made("10.0.0.7:4101", SECRET), Err(HttpPeersError::Url));
+    assert_eq!(made("https://10.0.0.7/peers", SECRET), Err(HttpPeersError::Url));
+    assert_eq!(made("http://10.0.0.7:4101/peers", "short"), Err(HttpPeersError::Secret));
+    assert_eq!(made("http://10.0.0.7:4101/peers", SECRET), Ok(()));
+}

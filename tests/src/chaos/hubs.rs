@@ -1,0 +1,254 @@
+//! Three hubs of one log behind a balancer that knows no sessions, in one process but over real sockets.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use serde_json::{Value, json};
+use tidings::{
+    Routes,
+    auth::{Auth, AuthError, AuthRequest, Identity},
+    engine::{Engine, Memory},
+    peers::Peers,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+};
+
+use super::{
+    habits::Deed,
+    traffic::{Event, Interest, To},
+    *,
+};
+
+/// A hub and its address.
+struct Running {
+    hub: tidings::Hub,
+    address: SocketAddr,
+}
+
+/// A hub that lets in whoever brings a token, or says who it is.
+async fn hub(engine: impl Engine, peers: Option<Arc<dyn Peers>>) -> Running {
+    let builder = tidings::Hub::builder().heartbeat(Duration::from_millis(100));
+    let hub = builder.engine(engine).peers(peers).build().await.unwrap();
+    let auth = (|request: AuthRequest| async move {
+        let named = request.bearer().map(|_| "ana".to_owned());
+        let user = named.or_else(|| request.query("user").map(|user| user.to_string()));
+        Identity::user(user.ok_or(AuthError::Missing)?)
+    })
+    .allow("*")
+    .unwrap();
+    let app = axum::Router::new().nest("/api/events", Routes::new(hub.clone(), auth).into_router());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { tidings::serve(listener, app).await });
+    Running { hub, address }
+}
+
+/// Each connection goes to the next hub.
+async fn balanced(hubs: &[Running]) -> String {
+    let addresses: Vec<_> = hubs.iter().map(|hub| hub.address).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let next = AtomicUsize::new(0);
+        while let Ok((mut client, _)) = listener.accept().await {
+            let hub = addresses[next.fetch_add(1, Ordering::Relaxed) % addresses.len()];
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(hub).await?;
+                copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    url
+}
+
+/// All that passes between hubs and the server of the log, each direction of a connection by itself.
+#[derive(Clone, Default)]
+struct Recording(Arc<Mutex<Vec<Bytes>>>);
+
+/// What passed in one direction of one connection.
+type Bytes = Arc<Mutex<Vec<u8>>>;
+
+impl Recording {
+    /// The port before the server.
+    async fn before(&self, server: u16) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (port, recording) = (listener.local_addr().unwrap().port(), self.clone());
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (there, to_server) = TcpStream::connect(("127.0.0.1", server)).await.unwrap().into_split();
+                let (here, to_client) = client.into_split();
+                tokio::spawn(recording.clone().copy(here, to_server));
+                tokio::spawn(recording.clone().copy(there, to_client));
+            }
+        });
+        port
+    }
+
+    async fn copy(self, mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin) {
+        let recorded = Bytes::default();
+        self.0.lock().push(recorded.clone());
+        let mut buffer = vec![0; 64 << 10];
+        while let Ok(count @ 1..) = from.read(&mut buffer).await {
+            recorded.lock().extend_from_slice(&buffer[..count]);
+            if to.write_all(&buffer[..count]).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn holds(&self, text: &str) -> bool {
+        self.0.lock().iter().any(|recorded| holds(&recorded.lock(), text))
+    }
+}
+
+/// As text, or in hexadecimal digits, as PostgreSQL may write bytes.
+fn holds(bytes: &[u8], text: &str) -> bool {
+    let hexadecimal: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    [text.as_bytes(), hexadecimal.as_bytes()]
+        .iter()
+        .any(|needle| bytes.windows(needle.len()).any(|window| window == *needle))
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+async fn post(address: SocketAddr, path: &str, token: &str, body: &Value) -> (u16, Value) {
+    let request = reqwest::Client::new().post(format!("http://{address}/api/events{path}"));
+    let request = request.header("content-type", "application/json").bearer_auth(token).body(body.to_string());
+    let answer = request.send().await.unwrap();
+    let (status, body) = (answer.status().as_u16(), answer.bytes().await.unwrap());
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// What a stream has said so far, until it has said this.
+async fn until(stream: &mut reqwest::Response, heard: &mut String, text: &str) {
+    let reading = async {
+        while !heard.contains(text) {
+            heard.push_str(&String::from_utf8_lossy(&stream.chunk().await.unwrap().expect("the stream goes on")));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reading).await.unwrap_or_else(|_| panic!("{text} in {heard}"));
+}
+
+/// Three hubs of a log; what passes through the server, and what lies in its files.
+async fn credentials_rest_nowhere(hubs: [Running; 3], recording: &Recording, folder: &Path) {
+    const CANARY: &str = "canary-credential-7f3a9c51";
+    const MARK: &str = "marker-in-an-event-8d2b";
+    let [one, two, three] = &hubs;
+    let open = reqwest::Client::new().get(format!("http://{}/api/events", one.address)).bearer_auth(CANARY);
+    let (mut stream, mut heard) = (open.send().await.unwrap(), String::new());
+    until(&mut stream, &mut heard, "connectionId").await;
+    let (_, rest) = heard.split_once("\"connectionId\":\"").unwrap();
+    let id = rest.split('"').next().unwrap().to_owned();
+    for (number, other) in [two, three, two, three].into_iter().enumerate() {
+        let channel = format!("news:{number}");
+        let call = json!({"connectionId": id, "requestId": format!("r{number}"), "channels": [channel]});
+        let (status, answer) = post(other.address, "/subscribe", CANARY, &call).await;
+        assert_eq!((status, &answer["accepted"]), (200, &json!([channel])), "{answer}");
+        until(&mut stream, &mut heard, &format!("\"requestId\":\"r{number}\"")).await;
+        other.hub.publish(tidings::Event::new(&*channel, "x", &format!("{MARK}{number}")).unwrap()).await.unwrap();
+        until(&mut stream, &mut heard, &format!("{MARK}{number}")).await;
+        let here = json!({"connectionId": id});
+        assert_eq!(post(other.address, "/alive", CANARY, &here).await.0, 204);
+        assert_eq!(post(other.address, "/refresh", CANARY, &here).await.0, 200);
+        let gone = json!({"connectionId": id, "channels": [channel]});
+        assert!((200..300).contains(&post(other.address, "/unsubscribe", CANARY, &gone).await.0));
+    }
+    // What is looked for can be found: events do pass and rest.
+    assert!(recording.holds(MARK), "events pass through the server");
+    let in_files = |text| files(folder).iter().any(|file| holds(&std::fs::read(file).unwrap_or_default(), text));
+    assert!(in_files(MARK), "events are in the server's files");
+    assert!(!recording.holds(CANARY), "a credential passed in the clear");
+    assert!(!in_files(CANARY), "a credential lies in a file of the server");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_through_postgres_are_answered_and_leave_no_credential() {
+    let server = tidings_servers::Postgres::start().unwrap();
+    let recording = Recording::default();
+    let url = format!("postgres://tidings@127.0.0.1:{}/tidings", recording.before(server.port()).await);
+    let open = async || {
+        let engine = tidings_postgres::Postgres::open(&url).await.unwrap();
+        let peers = engine.peers();
+        hub(engine, peers).await
+    };
+    let hubs = [open().await, open().await, open().await];
+    credentials_rest_nowhere(hubs, &recording, server.directory()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_through_redis_are_answered_and_leave_no_credential() {
+    let server = tidings_servers::Redis::start().unwrap();
+    let recording = Recording::default();
+    let url = format!("redis://127.0.0.1:{}", recording.before(server.port()).await);
+    let open = async || {
+        let engine = tidings_redis::Redis::open(&url).await.unwrap();
+        let peers = engine.peers();
+        hub(engine, peers).await
+    };
+    let hubs = [open().await, open().await, open().await];
+    credentials_rest_nowhere(hubs, &recording, server.directory()).await;
+}
+
+/// A client behind a balancer subscribes while its stream is at one hub and its calls go to another; how often it had to connect again.
+async fn reconnects(has_peers: bool) -> u64 {
+    let log = Memory::default();
+    let peers = || has_peers.then(|| log.peers()).flatten();
+    let hubs = [hub(log.clone(), peers()).await, hub(log.clone(), peers()).await, hub(log.clone(), peers()).await];
+    let base = balanced(&hubs).await;
+    let shared = Shared::new();
+    let phase = watch::Sender::new(Phase::Chaos);
+    let interest = |pattern: &str| Interest { addressed: false, pattern: pattern.into() };
+    let habits = Habits::listening_to(interest("news:1"))
+        .then(Deed::Listen { interest: interest("news:2"), since: false })
+        .then(Deed::Listen { interest: interest("news:3"), since: false });
+    let client = Client::new(shared.clone(), Person::new("client".into(), 0), base, habits);
+    let client = tokio::spawn(client.run(phase.subscribe()));
+    let met = async |what: &str, is_so: &dyn Fn() -> bool| {
+        let wait = async {
+            while !is_so() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), wait).await.expect(what);
+    };
+    met("it subscribes", &|| shared.tally.get(Count::Subscribed) == 3).await;
+    met("all is confirmed", &|| shared.ledger.lock().outstanding() == 0).await;
+    let confirmed = shared.tally.get(Count::Reconnected);
+    for number in 0..30 {
+        let channel = format!("news:{}", 1 + number % 3);
+        let event = Event { channel: channel.clone(), to: To::Channel, except: None };
+        let id = shared.ledger.lock().publish(event);
+        let receipt =
+            hubs[number % 3].hub.publish(tidings::Event::new(&*channel, "chaos", &id).unwrap()).await.unwrap();
+        shared.ledger.lock().acknowledged(id, receipt.cursor, receipt.duplicate);
+        met("it arrives", &|| shared.ledger.lock().outstanding() == 0).await;
+    }
+    assert_eq!(shared.tally.get(Count::Reconnected), confirmed, "nothing more is to be said, and it stays where it is");
+    phase.send_replace(Phase::Over);
+    client.await.unwrap();
+    assert_eq!(shared.ledger.lock().audit(), []);
+    confirmed
+}
+
+#[tokio::test]
+async fn a_client_keeps_its_stream_where_hubs_reach_each_other() {
+    assert_eq!(reconnects(true).await, 0);
+}
+
+/// The new stream has the channel in its URL, so that nothing has to be said at the wrong hub again.
+#[tokio::test]
+async fn a_client_opens_one_stream_for_each_subscription_where_hubs_do_not_reach_each_other() {
+    assert!((1..=2).contains(&reconnects(false).await));
+}
