@@ -12,7 +12,7 @@ use crate::nchan::Nchan;
 use crate::stamp::Stamp;
 use crate::steps::Steps;
 
-const BETTER_SSE: &str = "bench/better-sse";
+const BETTER_SSE: &str = "tests/bench/better-sse";
 /// As `server/benches/hot_path` calls them, how many events one pass has, and how often it passes each.
 const STATIONS: [(&str, u64); 10] = [
     ("encode", 1),

@@ -9,7 +9,7 @@ use crate::stamp::Stamp;
 use crate::steps::Steps;
 use crate::tools;
 
-const FOLDER: &str = "bench/client";
+const FOLDER: &str = "tests/bench/client";
 
 pub(crate) fn run(house: &House, steps: &mut Steps, quick: bool, options: &[String]) -> Result<()> {
     let tools = tools::for_building(house, steps)?;
@@ -35,6 +35,6 @@ fn peers(house: &House, steps: &mut Steps) -> Result<()> {
     if stamp.is_fresh() {
         return Ok(());
     }
-    steps.run("npm ci bench/client", house.npm(FOLDER, &["ci", "--no-audit", "--no-fund"])?)?;
+    steps.run("npm ci tests/bench/client", house.npm(FOLDER, &["ci", "--no-audit", "--no-fund"])?)?;
     stamp.store()
 }

@@ -13,6 +13,8 @@ use crate::steps::Steps;
 
 const CARGO_FUZZ: &str = "0.13.2";
 const TARGETS: [&str; 5] = ["decoder", "channel", "cursor", "commands", "tokens"];
+/// Where the targets are.
+const FOLDER: &str = "tests/fuzz";
 /// For each target, where nothing is said.
 pub(crate) const SECONDS: &str = "60";
 
@@ -26,7 +28,7 @@ pub(crate) fn run(house: &House, steps: &mut Steps, seconds: &str, only: &[Strin
     let path = house::path_with(&folders)?;
     let fuzz = |arguments: &[&str]| {
         let mut command = house.cargo(&["fuzz"]);
-        command.args(arguments).env("PATH", &path).env("RUSTC_BOOTSTRAP", "1");
+        command.arg(arguments[0]).args(["--fuzz-dir", FOLDER]).args(&arguments[1..]).env("PATH", &path).env("RUSTC_BOOTSTRAP", "1");
         command
     };
     steps.run("fuzz build (minutes)", fuzz(&["build", "--sanitizer", "none"]))?;
@@ -34,9 +36,9 @@ pub(crate) fn run(house: &House, steps: &mut Steps, seconds: &str, only: &[Strin
     let mut rows = Vec::new();
     let mut failed = None;
     for target in TARGETS.into_iter().filter(|target| only.is_empty() || only.iter().any(|name| name == target)) {
-        let corpus = house.path("fuzz/corpus").join(target);
+        let corpus = house.path(FOLDER).join("corpus").join(target);
         fs::create_dir_all(&corpus)?;
-        let seeds = house.path("fuzz/seeds").join(target);
+        let seeds = house.path(FOLDER).join("seeds").join(target);
         let mut command = fuzz(&["run", "--sanitizer", "none", target]);
         command.args([&corpus, &seeds]).args(["--", "-print_final_stats=1", "-timeout=10", "-max_len=4096"]);
         command.arg(format!("-max_total_time={seconds}"));
@@ -59,7 +61,7 @@ fn row(target: &str, log: &str, good: bool) -> String {
     };
     // `#1234 DONE cov: 5 ft: 9 …`
     let coverage = log.lines().rev().find_map(|line| line.split_once(" cov: ")?.1.split(' ').next()).unwrap_or("?");
-    let findings = if good { "none" } else { "one; see its log, and fuzz/artifacts" };
+    let findings = if good { "none" } else { "one; see its log, and tests/fuzz/artifacts" };
     let (all, rate) = (stat("number_of_executed_units"), stat("average_exec_per_sec"));
     format!("{target:<10} {all:>14} {rate:>10} {coverage:>10}  {findings}")
 }

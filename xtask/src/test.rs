@@ -30,7 +30,6 @@ const RUST: &[&str] = &[
     "client-wasm",
     "examples",
     "tests",
-    "bench",
     "xtask",
 ];
 /// And of one that a browser or Node takes part in.
@@ -45,7 +44,6 @@ const ALL: &[&str] = &[
     "npm",
     "examples",
     "tests",
-    "bench",
     "xtask",
 ];
 

@@ -12,8 +12,8 @@ const files = {
   '/readers.js': ['text/javascript', () => readFileSync(join(here, 'readers.js'))],
   '/start': page('/start.js'),
   '/start.js': ['text/javascript', () => readFileSync(join(here, 'start.js'))],
-  '/tidings.js': ['text/javascript', () => readFileSync(join(here, '../../npm/dist/index.js'))],
-  '/engine.js': ['text/javascript', () => readFileSync(join(here, '../../npm/dist/engine.js'))],
+  '/tidings.js': ['text/javascript', () => readFileSync(join(here, '../../../npm/dist/index.js'))],
+  '/engine.js': ['text/javascript', () => readFileSync(join(here, '../../../npm/dist/engine.js'))],
   '/eventsource-parser.js': ['text/javascript', () => readFileSync(join(here, 'node_modules/eventsource-parser/dist/index.js'))],
 }
 
