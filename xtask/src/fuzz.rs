@@ -28,7 +28,12 @@ pub(crate) fn run(house: &House, steps: &mut Steps, seconds: &str, only: &[Strin
     let path = house::path_with(&folders)?;
     let fuzz = |arguments: &[&str]| {
         let mut command = house.cargo(&["fuzz"]);
-        command.arg(arguments[0]).args(["--fuzz-dir", FOLDER]).args(&arguments[1..]).env("PATH", &path).env("RUSTC_BOOTSTRAP", "1");
+        command
+            .arg(arguments[0])
+            .args(["--fuzz-dir", FOLDER])
+            .args(&arguments[1..])
+            .env("PATH", &path)
+            .env("RUSTC_BOOTSTRAP", "1");
         command
     };
     steps.run("fuzz build (minutes)", fuzz(&["build", "--sanitizer", "none"]))?;
