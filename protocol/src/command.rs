@@ -237,6 +237,12 @@ pub struct PresenceAnswer {
     pub channel: Pattern,
     /// Who is there, sorted.
     pub here: Vec<Member>,
+    /// How many servers were asked, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<usize>,
+    /// How many of them have answered: where it is less, others may be there too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<usize>,
 }
 
 /// Body of `POST {base}/alive`, which is answered 204: somebody still reads the stream.

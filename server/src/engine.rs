@@ -16,6 +16,10 @@
 //! | `server_clock`, `group_commit`, `paged_tail` | what engines share whose log is on a server: deadlines by its clock, appends in one call, a tail of pages |
 //! | `metadata` | the small map |
 //!
+//! The contract is made for logs of several servers, too. NATS JetStream fits it: a stream whose records carry a random tag in a header, an
+//! atomic batch for each append ([`Limits`] has its bounds), a consumer for each tail whose contiguity the engine checks, keys that are known for
+//! [as long as](Remembers) its window of duplicates, metadata asked of the leader, and [`Peers`](crate::peers::Peers) over its subjects.
+//!
 //! What every engine promises:
 //!
 //! 1. **Order.** `seq` runs from 1 without holes. Records are only ever removed **from the front**: by [`trim`](Engine::trim), and by

@@ -9,15 +9,17 @@
 //! | `orders` | commands about a user's streams |
 //! | `driver`, `follow`, `pace` | the tasks; following the engine's tail; how far rounds are apart |
 //! | `history`, `patience` | one read of the log for all who need it; how long the engine is waited for |
-//! | `mounts` | how other nodes reach this one |
+//! | `mounts`, `nodes`, `cluster` | how other nodes reach this one; which are there; what is true of all |
 
 mod builder;
+mod cluster;
 mod connection_info;
 mod driver;
 mod follow;
 mod health;
 mod history;
 mod mounts;
+mod nodes;
 mod online;
 mod orders;
 mod pace;
@@ -30,9 +32,10 @@ mod shared;
 pub mod simulation;
 mod streams;
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 pub use builder::HubBuilder;
+pub use cluster::{Cluster, Gathered, NodeStats};
 pub use connection_info::ConnectionInfo;
 pub(crate) use reader::Reader;
 pub(crate) use resume::Resume;
@@ -140,6 +143,6 @@ impl Hub {
     }
 
     pub(crate) fn is_draining(&self) -> bool {
-        self.inner.shared.draining.load(Ordering::Acquire)
+        self.inner.shared.is_draining()
     }
 }

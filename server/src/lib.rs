@@ -97,7 +97,7 @@ pub use self::{
         ClientAddress, Cors, Idempotency, IdempotencyKey, Idempotent, Limits, OriginError, Rate, Routes, Serve,
         check_origin, routes, serve,
     },
-    hub::{ConnectionInfo, Hub, HubBuilder},
+    hub::{Cluster, ConnectionInfo, Gathered, Hub, HubBuilder, NodeStats},
     listen::{Listener, Missed, Received},
     meter::{Stats, Timing},
     origin::{DEVICE_HEADER, Origin, SESSION_HEADER, UserOrigin},

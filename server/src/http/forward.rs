@@ -24,9 +24,13 @@ use serde::{Deserialize, Serialize};
 use tidings_protocol::problem::Code;
 use tower::ServiceExt;
 
-use super::problem::{Refusal, Refused};
+use super::{
+    gate::Gate,
+    problem::{Refusal, Refused},
+};
 use crate::{
     Hub,
+    auth::{HeldTicket, TicketError, TicketName, TicketStore},
     hub::Mounted,
     peers::{CallError, NodeId},
 };
@@ -54,6 +58,7 @@ const OF_A_CONNECTION: [HeaderName; 8] = [
 /// The routes of one mounting, for the calls of other nodes. It lives as long as the router that was made of it.
 struct Mounting {
     router: Router,
+    tickets: Option<Arc<dyn TicketStore>>,
 }
 
 /// What the layer needs.
@@ -68,10 +73,13 @@ pub(super) struct Forwarding {
 
 impl Forwarding {
     /// Lets other nodes call these routes; `None` where there are no other nodes.
-    pub(super) fn new(hub: &Hub, router: Router) -> Option<Self> {
+    pub(super) fn new(gate: &Gate, router: Router) -> Option<Self> {
+        let hub = &gate.hub;
         hub.peers()?;
-        let mounted: Arc<dyn Mounted> = Arc::new(Mounting { router });
+        let mounted: Arc<dyn Mounted> = Arc::new(Mounting { router, tickets: gate.tickets.clone() });
         let mount = hub.mount(&mounted);
+        // A router is made once of each gate.
+        let _ = gate.mount.set(mount);
         Some(Self { hub: hub.clone(), _mounted: mounted, mount })
     }
 }
@@ -106,6 +114,42 @@ struct Answer {
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
     body: String,
+}
+
+/// A ticket that another node has minted.
+#[derive(Serialize, Deserialize)]
+struct Take {
+    v: u32,
+    mount: usize,
+    ticket: TicketName,
+}
+
+/// What the node says that has minted it.
+#[derive(Serialize, Deserialize)]
+enum Taken {
+    Ticket(HeldTicket),
+    Unknown,
+    Expired,
+    Unavailable,
+}
+
+/// Takes a ticket at the node that minted it.
+pub(super) async fn take(hub: &Hub, mount: Option<usize>, ticket: TicketName) -> Result<HeldTicket, TicketError> {
+    let Some((peers, mount)) = hub.peers().zip(mount) else { return Err(TicketError::Unknown) };
+    let message = serde_json::to_vec(&Take { v: VERSION, mount, ticket });
+    let message = message.map_err(|error| TicketError::Unavailable(error.into()))?;
+    match peers.call(NodeId(ticket.node), message.into(), DEADLINE).await {
+        Ok(answer) => match serde_json::from_slice(&answer) {
+            Ok(Taken::Ticket(held)) => Ok(held),
+            Ok(Taken::Expired) => Err(TicketError::Expired),
+            Ok(Taken::Unavailable) => Err(TicketError::Unavailable("the other node's store of tickets".into())),
+            // One that does not understand has none.
+            Ok(Taken::Unknown) | Err(_) => Err(TicketError::Unknown),
+        },
+        // It has taken its tickets with it: the client gets another.
+        Err(CallError::Gone) => Err(TicketError::Unknown),
+        Err(error) => Err(TicketError::Unavailable(error.into())),
+    }
 }
 
 #[derive(Deserialize)]
@@ -193,6 +237,16 @@ impl Mounting {
 #[async_trait]
 impl Mounted for Mounting {
     async fn respond(&self, mount: usize, message: &Bytes) -> Option<Bytes> {
+        if let Ok(Take { v: VERSION, mount: asked, ticket }) = serde_json::from_slice(message) {
+            let store = self.tickets.as_ref().filter(|_| asked == mount)?;
+            let taken = match store.take(ticket).await {
+                Ok(held) => Taken::Ticket(held),
+                Err(TicketError::Unknown) => Taken::Unknown,
+                Err(TicketError::Expired) => Taken::Expired,
+                Err(_) => Taken::Unavailable,
+            };
+            return Some(serde_json::to_vec(&taken).ok()?.into());
+        }
         let call: Call = serde_json::from_slice(message).ok()?;
         let (path, _) = call.target.split_once('?').unwrap_or((&call.target, ""));
         if call.v != VERSION || call.mount != mount || !FORWARDED.contains(&path) {

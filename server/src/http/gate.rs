@@ -1,6 +1,9 @@
 //! What every call asks first: who is calling, and what their grants cover.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+};
 
 use http::request::Parts;
 use tidings_protocol::{
@@ -9,11 +12,11 @@ use tidings_protocol::{
     problem::Code,
 };
 
-use super::{limits::Limiter, problem::Refusal};
+use super::{forward, limits::Limiter, problem::Refusal};
 use crate::{
     Hub,
     access::{Channels, Right},
-    auth::{Auth, AuthError, AuthRequest, Identity, TicketStore, ticket::Ticket},
+    auth::{Auth, AuthError, AuthRequest, Identity, TicketError, TicketStore, ticket::Ticket},
     core::ShutOut,
 };
 
@@ -22,6 +25,8 @@ pub(super) struct Gate {
     pub(super) hub: Hub,
     auth: Arc<dyn Auth>,
     pub(super) tickets: Option<Arc<dyn TicketStore>>,
+    /// Which of the hub's mountings this is, where other nodes reach it.
+    pub(super) mount: Arc<OnceLock<usize>>,
     pub(super) limiter: Arc<Limiter>,
 }
 
@@ -33,7 +38,7 @@ impl From<ShutOut> for Refusal {
 
 impl Gate {
     pub(super) fn new(hub: Hub, auth: Arc<dyn Auth>, limiter: Arc<Limiter>) -> Self {
-        Self { hub, auth, tickets: None, limiter }
+        Self { hub, auth, tickets: None, mount: Arc::default(), limiter }
     }
 
     /// Who the request belongs to.
@@ -47,12 +52,28 @@ impl Gate {
         // Before a ticket is spent.
         speaks(parts)?;
         match &self.tickets {
-            Some(tickets) => match redeem(&**tickets, AuthRequest::new(parts.clone())).await {
+            Some(tickets) => match self.redeem(&**tickets, AuthRequest::new(parts.clone())).await {
                 Err(AuthError::Missing) => self.identify(parts).await,
                 known => Ok(self.still_good(known?)?),
             },
             None => self.identify(parts).await,
         }
+    }
+
+    /// Whom the request's ticket lets in; missing where there is none. A ticket is taken at the node that minted it, so that it is used
+    /// once.
+    async fn redeem(&self, store: &dyn TicketStore, request: AuthRequest) -> Result<Identity, AuthError> {
+        let ticket: Ticket = request.query("ticket").ok_or(AuthError::Missing)?.parse()?;
+        // A device id that is none is told as such where the query is read.
+        let device = request.query("deviceId").and_then(|device| DeviceId::new(device).ok());
+        let held = match store.take(ticket.name).await {
+            // A store that nodes share would have it.
+            Err(TicketError::Unknown) if ticket.name.node != self.hub.node() => {
+                forward::take(&self.hub, self.mount.get().copied(), ticket.name).await
+            }
+            taken => taken,
+        };
+        ticket.redeem(held?, device.as_ref())
     }
 
     /// Credentials that have not ended, by themselves or by [`Hub::disconnect`].
@@ -148,7 +169,6 @@ fn single(channel: &Pattern) -> Option<Channel> {
     channel.as_str().parse().ok()
 }
 
-/// Whom the request's ticket lets in; missing where there is none.
 /// Whether the client speaks our edition of the protocol, where it says which.
 fn speaks(parts: &Parts) -> Result<(), Refusal> {
     let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
@@ -160,11 +180,4 @@ fn speaks(parts: &Parts) -> Result<(), Refusal> {
     let version = env!("CARGO_PKG_VERSION");
     let detail = format!("the client speaks edition {edition}, this server {EDITION} (crate tidings {version})");
     Err(Refusal::new(Code::UnsupportedProtocol, detail))
-}
-
-async fn redeem(store: &dyn TicketStore, request: AuthRequest) -> Result<Identity, AuthError> {
-    let ticket: Ticket = request.query("ticket").ok_or(AuthError::Missing)?.parse()?;
-    // A device id that is none is told as such where the query is read.
-    let device = request.query("deviceId").and_then(|device| DeviceId::new(device).ok());
-    ticket.redeem(store.take(ticket.name).await?, device.as_ref())
 }

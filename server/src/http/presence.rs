@@ -44,8 +44,13 @@ pub(super) async fn here(State(gate): State<Gate>, request: Request) -> Result<R
         return Err(Refusal::new(Code::Forbidden, format!("no grant to see who is on {channel}")));
     }
     gate.limiter.look(&identity, &parts)?;
-    let here = gate.hub.core().presence().map(|presence| presence.here(&channel)).unwrap_or_default();
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(PresenceAnswer { channel, here })).into_response())
+    let here = gate.hub.cluster().presence(channel.clone()).await;
+    // It is on, or this route would not be there.
+    let here = here.map_err(|error| Refusal::new(Code::NotFound, error.to_string()))?;
+    let of_several = |count| (here.asked > 1).then_some(count);
+    let (asked, answered) = (of_several(here.asked), of_several(here.answered));
+    let answer = PresenceAnswer { channel, here: here.value, asked, answered };
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
 /// All of what a stream is to tell.

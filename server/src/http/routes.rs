@@ -154,7 +154,7 @@ impl Routes {
         let mut router = router
             .fallback(|| async { Refusal::from(Code::NotFound) })
             .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) });
-        if let Some(forwarding) = Forwarding::new(&hub, router.clone().with_state(self.gate.clone())) {
+        if let Some(forwarding) = Forwarding::new(&self.gate, router.clone().with_state(self.gate.clone())) {
             router = router.layer(from_fn_with_state(forwarding, forward));
         }
         let router = router

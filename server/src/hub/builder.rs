@@ -4,7 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::Notify, time::Instant};
 
-use super::{ConnectionInfo, Hook, Hub, Inner, driver, follow, history::History, mounts, shared::Shared};
+use super::{
+    ConnectionInfo, Hook, Hub, Inner, driver, follow,
+    history::History,
+    mounts::{self, Mounts},
+    nodes::Nodes,
+    shared::Shared,
+};
 use crate::{
     clock::Clock,
     complaints::Complaints,
@@ -174,6 +180,7 @@ impl HubBuilder {
         if let Some(peers) = &inner.peers {
             let joining = mounts::join(peers.clone(), inner.node, &inner.mounts);
             inner.tasks.extend(joining.await.map(|again| tokio::spawn(again).abort_handle()));
+            inner.tasks.push(tokio::spawn(driver::beat(inner.shared.clone(), peers.clone())).abort_handle());
         }
         Ok(Hub { inner: Arc::new(inner) })
     }
@@ -181,7 +188,9 @@ impl HubBuilder {
     /// A hub without its tasks.
     pub(super) async fn start(self, clock: Clock) -> Result<Inner, EngineError> {
         let engine = self.engine.unwrap_or_else(|| Arc::new(Memory::default()));
+        let node = NodeId(fastrand::u32(..));
         let shared = Shared {
+            node,
             core: follow::prefilled(&*engine, &self.config).await?,
             clock,
             applied: Notify::new(),
@@ -189,13 +198,16 @@ impl HubBuilder {
             answered: Notify::new(),
             draining: false.into(),
             tail_heard_ms: 0.into(),
+            stands_aside: false.into(),
+            nodes: Nodes::default(),
+            newcomer: Notify::new(),
             history: History::default(),
             complaints: Complaints::default(),
         };
         let peers = self.peers.unwrap_or_else(|| engine.peers());
-        let (node, mounts) = (NodeId(fastrand::u32(..)), Arc::default());
         let (config, on_connect, on_disconnect) = (self.config, self.on_connect, self.on_disconnect);
         let (shared, tasks) = (Arc::new(shared), Vec::new());
+        let mounts = Arc::new(Mounts::new(shared.clone()));
         Ok(Inner { config, engine, shared, node, mounts, peers, on_connect, on_disconnect, tasks })
     }
 }

@@ -10,11 +10,12 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     task::AbortHandle,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{
     follow,
+    nodes::BEAT_MS,
     pace::{self, Pace, Round},
     patience,
     shared::Shared,
@@ -25,6 +26,7 @@ use crate::{
     config::Config,
     engine::Engine,
     meter::Exported,
+    peers::Peers,
 };
 
 /// How long news of presence are collected before the next are told.
@@ -153,5 +155,28 @@ async fn announce(shared: Arc<Shared>) {
         }
         presence.announce(shared.clock.now_ms());
         tokio::time::sleep(PRESENCE_HOLD).await;
+    }
+}
+
+/// Tells the other nodes that this one is there, and sees whether it had better send its clients to them.
+pub(super) async fn beat(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
+    /// Nodes that come together hear of each other together.
+    const PAUSE: Duration = Duration::from_millis(100);
+    loop {
+        shared.step_aside_if_stalled();
+        if let Err(error) = peers.tell(shared.node, shared.beat()).await
+            && let Some(left_out) = shared.complaints.due("beat")
+        {
+            tracing::warn!(
+                left_out,
+                error = &error as &dyn std::error::Error,
+                "other nodes cannot be told that this one is there"
+            );
+        }
+        sleep(PAUSE).await;
+        tokio::select! {
+            () = sleep(Duration::from_millis(BEAT_MS) - PAUSE) => {}
+            () = shared.newcomer.notified() => {}
+        }
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
+use super::shared::Shared;
 use crate::peers::{NodeId, Peers, Responder};
 
 /// How long to wait before the next attempt to join.
@@ -24,12 +25,16 @@ pub(crate) trait Mounted: Send + Sync {
 }
 
 /// The routes of a hub, in the order in which they were mounted. A router that is gone answers nobody.
-#[derive(Default)]
 pub(super) struct Mounts {
+    shared: Arc<Shared>,
     mounted: Mutex<Vec<Weak<dyn Mounted>>>,
 }
 
 impl Mounts {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, mounted: Mutex::default() }
+    }
+
     /// Takes in the routes of one mounting; its number.
     pub(super) fn add(&self, mounted: &Arc<dyn Mounted>) -> usize {
         let mut all = self.mounted.lock();
@@ -41,6 +46,9 @@ impl Mounts {
 #[async_trait]
 impl Responder for Mounts {
     async fn respond(&self, message: Bytes) -> Bytes {
+        if let Some(answer) = self.shared.answer(&message) {
+            return answer;
+        }
         let all: Vec<_> = self.mounted.lock().iter().map(Weak::upgrade).collect();
         for (mount, mounted) in all.into_iter().enumerate() {
             let Some(mounted) = mounted else { continue };
@@ -51,8 +59,9 @@ impl Responder for Mounts {
         Bytes::new()
     }
 
-    /// This version tells others nothing: what comes is of a newer one.
-    fn told(&self, _: Bytes) {}
+    fn told(&self, message: Bytes) {
+        self.shared.told(&message);
+    }
 }
 
 /// Joins the other nodes. Where that fails, what is returned tries again until it succeeds.

@@ -5,6 +5,7 @@
 //! | `access` | who may receive, publish and watch what, while everything happens at once |
 //! | `stream` | how a stream begins, and that both servers carry it |
 //! | `audience` | who gets an event: channels, patterns, users, devices |
+//! | `cluster` | what is true of all hubs of a log |
 //! | `cross_site` | pages of other origins: what they may read, and command |
 //! | `exclusion` | from whom it is hidden |
 //! | `gone` | peers that take nothing or have vanished, and who is not gone; what is read of whom |
@@ -37,6 +38,7 @@
 mod access;
 mod audience;
 mod cancelled;
+mod cluster;
 mod credentials;
 mod cross_site;
 mod exclusion;

@@ -1,0 +1,101 @@
+//! Which other nodes of the log are there, by the beats that they send. Synchronous, and without a clock: time is passed in.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tidings_protocol::Cursor;
+
+use crate::peers::NodeId;
+
+/// How often a node tells all others that it is there,
+pub(super) const BEAT_MS: u64 = 2_000;
+/// and for how long it may be silent before it is taken for gone.
+const LEASE_MS: u64 = 8_000;
+
+/// What a node tells all others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Beat {
+    pub(super) node: NodeId,
+    /// Its version of Tidings, for whoever reads.
+    pub(super) version: String,
+    pub(super) connections: usize,
+    pub(super) head: Cursor,
+    /// Its tail is alive.
+    pub(super) is_following: bool,
+    pub(super) is_draining: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Nodes {
+    heard: Mutex<HashMap<NodeId, (u64, Beat)>>,
+}
+
+impl Nodes {
+    /// Takes a beat of another node. Whether it was not there before, so that it should hear of this one at once.
+    pub(super) fn hear(&self, beat: Beat, now_ms: u64) -> bool {
+        let mut heard = self.heard.lock();
+        heard.retain(|_, (at, _)| is_there(*at, now_ms));
+        heard.insert(beat.node, (now_ms, beat)).is_none()
+    }
+
+    /// The last beats of those that are there, by their names.
+    pub(super) fn there(&self, now_ms: u64) -> Vec<Beat> {
+        let heard = self.heard.lock();
+        let there = heard.values().filter(|(at, _)| is_there(*at, now_ms));
+        let mut there: Vec<_> = there.map(|(_, beat)| beat.clone()).collect();
+        there.sort_by_key(|beat| beat.node);
+        there
+    }
+
+    /// Whether another node shows that the log goes on beyond this place: it has said so within two beats.
+    pub(super) fn goes_on_elsewhere(&self, head: Cursor, now_ms: u64) -> bool {
+        let recent = |at: u64| now_ms.saturating_sub(at) <= 2 * BEAT_MS;
+        let is_beyond = |beat: &Beat| {
+            beat.is_following && !beat.is_draining && beat.head.epoch == head.epoch && beat.head.seq > head.seq
+        };
+        self.heard.lock().values().any(|(at, beat)| recent(*at) && is_beyond(beat))
+    }
+}
+
+fn is_there(at: u64, now_ms: u64) -> bool {
+    now_ms.saturating_sub(at) < LEASE_MS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn beat(node: u32, seq: u64) -> Beat {
+        let head = Cursor { epoch: 1, seq, tag: 0 };
+        let version = "0.1.0".to_owned();
+        Beat { node: NodeId(node), version, connections: 3, head, is_following: true, is_draining: false }
+    }
+
+    #[test]
+    fn a_node_that_is_silent_is_gone() {
+        let nodes = Nodes::default();
+        assert!(nodes.hear(beat(1, 5), 0));
+        assert!(!nodes.hear(beat(1, 6), 2_000), "it was there");
+        assert_eq!(nodes.there(9_999), [beat(1, 6)]);
+        assert_eq!(nodes.there(10_000), []);
+        assert!(nodes.hear(beat(1, 7), 10_000), "it is back");
+    }
+
+    #[test]
+    fn only_somebody_who_follows_the_log_further_shows_that_it_goes_on() {
+        let nodes = Nodes::default();
+        let here = Cursor { epoch: 1, seq: 5, tag: 0 };
+        nodes.hear(beat(1, 5), 0);
+        assert!(!nodes.goes_on_elsewhere(here, 0), "it stands there too");
+        nodes.hear(beat(1, 6), 0);
+        assert!(nodes.goes_on_elsewhere(here, 4_000));
+        assert!(!nodes.goes_on_elsewhere(here, 4_001), "it has not said so lately");
+        nodes.hear(Beat { is_following: false, ..beat(1, 6) }, 5_000);
+        assert!(!nodes.goes_on_elsewhere(here, 5_000));
+        nodes.hear(Beat { is_draining: true, ..beat(1, 6) }, 5_000);
+        assert!(!nodes.goes_on_elsewhere(here, 5_000));
+        assert!(!nodes.goes_on_elsewhere(Cursor { epoch: 2, ..here }, 5_000), "that is another log");
+    }
+}
