@@ -54,6 +54,15 @@ impl Backoff {
     }
 }
 
+/// Of two times at which something is due, if it is, the first.
+#[inline(never)]
+pub(crate) fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

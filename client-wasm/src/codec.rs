@@ -16,7 +16,7 @@ use tidings_protocol::Pattern;
 
 use crate::{
     session::{Cursors, Rejected},
-    text::{DECIMAL, cut, decimal, push_number, small},
+    text::{DECIMAL, cut, decimal, push_number, small, text_of},
 };
 
 /// Where the fields of a value go to, or come from.
@@ -152,10 +152,22 @@ impl<'a> Port<'a> {
     #[inline(never)]
     pub(crate) fn some_channels(&mut self, name: &'static str, value: &mut Option<Vec<Pattern>>) {
         match self.line(name) {
-            Line::Read(line) => *value = words(line).map(|words| words.filter_map(|word| word.parse().ok()).collect()),
+            Line::Read(line) => {
+                *value = Words::of(line).map(|mut words| {
+                    let mut channels = Vec::new();
+                    while let Some(word) = words.next() {
+                        if let Ok(channel) = word.parse() {
+                            channels.push(channel);
+                        }
+                    }
+                    channels
+                });
+            }
             Line::Write(out) => {
-                if let Some(channels) = value {
-                    push_list(out, &mut channels.iter().map(Pattern::as_str));
+                let Some(channels) = value else { return };
+                out.push('[');
+                for channel in channels {
+                    push_word(out, channel.as_str());
                 }
             }
         }
@@ -174,7 +186,7 @@ impl<'a> Port<'a> {
         match self.line(name) {
             Line::Read(line) => {
                 value.clear();
-                let Some(mut words) = words(line) else { return };
+                let Some(mut words) = Words::of(line) else { return };
                 while let (Some(channel), Some(code)) = (words.next(), words.next()) {
                     if let Ok(channel) = channel.parse() {
                         value.push(Rejected { channel, code: code.to_owned() });
@@ -182,7 +194,11 @@ impl<'a> Port<'a> {
                 }
             }
             Line::Write(out) => {
-                push_list(out, &mut value.iter().flat_map(|one| [one.channel.as_str(), &one.code]));
+                out.push('[');
+                for one in value {
+                    push_word(out, one.channel.as_str());
+                    push_word(out, &one.code);
+                }
             }
         }
     }
@@ -190,12 +206,17 @@ impl<'a> Port<'a> {
     #[inline(never)]
     pub(crate) fn numbers(&mut self, name: &'static str, value: &mut Vec<u32>) {
         match self.line(name) {
-            Line::Read(line) => *value = words(line).into_iter().flatten().filter_map(small).collect(),
+            Line::Read(line) => {
+                value.clear();
+                let Some(mut words) = Words::of(line) else { return };
+                while let Some(word) = words.next() {
+                    value.extend(small(word));
+                }
+            }
             Line::Write(out) => {
                 out.push('[');
                 for number in value {
-                    out.push(' ');
-                    push_number(out, u64::from(*number), DECIMAL);
+                    push_word(out, &text_of(*number));
                 }
             }
         }
@@ -210,23 +231,29 @@ impl<'a> Port<'a> {
     }
 }
 
-/// The words of a list; `None` where there is none.
-fn words(line: &str) -> Option<impl Iterator<Item = &str>> {
-    let rest = line.strip_prefix('[')?;
-    // Each has a space before it, but for the first of JavaScript's.
-    let mut rest = rest.strip_prefix(' ').unwrap_or(rest);
-    Some(std::iter::from_fn(move || {
-        let (word, after) = cut(rest, b' ');
-        let is_there = !rest.is_empty();
-        rest = after;
+/// The words of a list. No iterator of the standard library: each kind of those costs the browser what it takes to drop some of its
+/// items unseen, and the like.
+struct Words<'a>(&'a str);
+
+impl<'a> Words<'a> {
+    /// `None` where there is no list.
+    fn of(line: &'a str) -> Option<Self> {
+        let rest = line.strip_prefix('[')?;
+        // Each has a space before it, but for the first of JavaScript's.
+        Some(Self(rest.strip_prefix(' ').unwrap_or(rest)))
+    }
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'a str> {
+        let is_there = !self.0.is_empty();
+        let (word, after) = cut(self.0, b' ');
+        self.0 = after;
         is_there.then_some(word)
-    }))
+    }
 }
 
-fn push_list(out: &mut String, words: &mut dyn Iterator<Item = &str>) {
-    out.push('[');
-    for word in words {
-        out.push(' ');
-        out.push_str(word);
-    }
+#[inline(never)]
+fn push_word(out: &mut String, word: &str) {
+    out.push(' ');
+    out.push_str(word);
 }

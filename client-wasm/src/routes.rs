@@ -35,7 +35,7 @@ const REMEMBERED: usize = 4_096;
 #[derive(Debug, Default)]
 pub struct Routes {
     listeners: Vec<(HandlerId, Hears, Pattern)>,
-    found: Vec<Box<[HandlerId]>>,
+    found: Vec<Vec<HandlerId>>,
     /// The names under which they were found by [`Routes::look_up`], in order.
     names: Vec<(Box<[u8]>, Hears, Route)>,
     generation: u32,
@@ -78,16 +78,14 @@ impl Routes {
         if self.found.len() == REMEMBERED {
             self.forget();
         }
-        let handlers = match Pattern::from_ascii(channel) {
-            Ok(channel) => {
-                let heard = self
-                    .listeners
-                    .iter()
-                    .filter(|(_, kind, pattern)| *kind == hears && hears.is_met(pattern, &channel));
-                heard.map(|(id, ..)| *id).collect()
+        let mut handlers = Vec::new();
+        if let Ok(channel) = Pattern::from_ascii(channel) {
+            for (id, kind, pattern) in &self.listeners {
+                if *kind == hears && hears.is_met(pattern, &channel) {
+                    handlers.push(*id);
+                }
             }
-            Err(_) => Box::default(),
-        };
+        }
         self.found.push(handlers);
         Route(u32::try_from(self.found.len() - 1).unwrap_or(u32::MAX))
     }

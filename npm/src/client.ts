@@ -2,7 +2,6 @@ import { agreedDeviceId, deviceId, randomId } from '../../client-wasm/src/device
 import type { ChannelOf, LabelsOf, On, RegisteredChannels, Subscribe } from './channels.ts'
 import { type Chunk, loadChunk } from './chunk.ts'
 import type { maps, TidingsClient } from './contract.ts'
-import { earliest } from './cursors.ts'
 import type { Engine, EngineOptions, ErrorReport } from './engine.ts'
 import type { TidingsError } from './errors.ts'
 import { asError, failure } from './failures.ts'
@@ -299,7 +298,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     try {
       const [chunk, deviceId] = await this.#load()
       if (run !== this.#run) return
-      const engine = await chunk.start(this.#engineOptions(run, deviceId), (cause) => run === this.#run && this.#onBroken(cause))
+      const engine = await chunk.start(this.#engineOptions(run, deviceId, chunk), (cause) => run === this.#run && this.#onBroken(cause))
       if (!engine) return
       if (run !== this.#run) return engine.guard.end()
       this.#engine = engine
@@ -401,7 +400,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     return transport === 'auto' && connects && typeof EventSource === 'undefined' ? 'fetch' : transport
   }
 
-  #engineOptions(run: number, deviceId: string): EngineOptions {
+  #engineOptions(run: number, deviceId: string, { earliest }: Chunk): EngineOptions {
     const { url = '/api/events', reconnect, idleMs, since, credentials, token } = this.#options
     const transport = (this.#made = this.#transport())
     const { shareConnection, reportLatency, debug } = this.#options

@@ -7,10 +7,12 @@
  */
 import { bind } from '../../client-wasm/pkg/tidings_client.js'
 import type { Client, ClientOptions } from '../../client-wasm/pkg/tidings_client.js'
+import { isAfter } from './cursors.ts'
 import { Guard } from './guard.ts'
 import { roster } from './presence.ts'
 import { unpack } from './unpack.js'
 
+export { earliest } from './cursors.ts'
 export type { ClientOptions as EngineOptions, ErrorReport } from '../../client-wasm/pkg/tidings_client.js'
 
 declare module '../../client-wasm/pkg/tidings_client.js' {
@@ -32,6 +34,7 @@ export interface Engine {
   readonly guard: Guard
   /** Keeps the list of who is online for one handler. */
   readonly roster: typeof roster
+  readonly isAfter: typeof isAfter
 }
 
 let compiling: Promise<WebAssembly.Module> | undefined
@@ -69,7 +72,7 @@ export async function start(options: ClientOptions, onBroken: (cause: unknown) =
     await pause()
     const client = new Client(options)
     await pause()
-    return { client, guard, roster }
+    return { client, guard, roster, isAfter }
   } catch (cause) {
     if (guard.ended) return undefined
     guard.end()

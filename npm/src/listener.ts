@@ -1,4 +1,3 @@
-import { isAfter } from './cursors.ts'
 import type { Engine } from './engine.ts'
 import type { TidingsError } from './errors.ts'
 import { asError, failure } from './failures.ts'
@@ -27,6 +26,8 @@ export class Listener {
   #reject!: (error: TidingsError) => void
   #unsubscribe: (() => void) | undefined
   #roster: ReturnType<Engine['roster']> | undefined
+  /** The last engine's: without one there is nothing to compare. */
+  #isAfter!: Engine['isAfter']
   #stopped = false
   /** The server has confirmed it. */
   #confirmed = false
@@ -84,7 +85,8 @@ export class Listener {
   }
 
   /** Listens by this engine, from where it stands. */
-  begin({ client, guard, roster }: Engine): void {
+  begin({ client, guard, roster, isAfter }: Engine): void {
+    this.#isAfter = isAfter
     const settled = (code: string | undefined, cursor: string): void => this.#settled(code, cursor)
     const { since } = this.#options
     try {
@@ -120,7 +122,7 @@ export class Listener {
   }
 
   readonly #hear = (event: TidingsEvent): void => {
-    if (this.#known !== undefined && event.cursor && !isAfter(event.cursor, this.#known)) return
+    if (this.#known !== undefined && event.cursor && !this.#isAfter(event.cursor, this.#known)) return
     this.floor = event.cursor
     this.#handler(event)
   }
@@ -142,7 +144,7 @@ export class Listener {
     }
     if (code) return this.fail(failed(code))
     this.#host.log(`${{ on: 'hearing', presence: 'seeing', subscribe: 'subscribed' }[this.verb]} ${channel}`)
-    if (cursor && (this.floor === undefined || isAfter(cursor, this.floor))) this.floor = cursor
+    if (cursor && (this.floor === undefined || this.#isAfter(cursor, this.floor))) this.floor = cursor
     this.#resolve()
     if (this.#stopped) return
     const first = !this.#confirmed

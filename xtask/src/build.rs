@@ -9,10 +9,10 @@ use crate::stamp::Stamp;
 use crate::steps::Steps;
 use crate::tools::{self, BuildTools};
 
-/// How the Wasm client is compiled, beside its profile: less is inlined than for size alone, which makes it smaller; and its
-/// stack is 64 KiB instead of a MiB, of which a page that overflows it would not get far either. Constants lie behind the
-/// stack, so where they are becomes a shorter number.
-const WASM_FLAGS: &str = "-Cllvm-args=-inline-threshold=10 -Clink-arg=-zstack-size=65536";
+/// How the Wasm client is compiled, beside its profile: less is inlined than for size alone, and nothing is computed ahead on one of
+/// two ways that meet, both of which make it smaller; and its stack is 64 KiB instead of a MiB, of which a page that overflows it
+/// would not get far either. Constants lie behind the stack, so where they are becomes a shorter number.
+const WASM_FLAGS: &str = "-Cllvm-args=-inline-threshold=10 -Cllvm-args=-enable-pre=false -Clink-arg=-zstack-size=65536";
 
 /// The example apps: each has a front end in `examples/NAME/web`.
 const APPS: [&str; 5] = ["timers", "notes", "chat", "tables", "tasks"];

@@ -7,12 +7,35 @@ use super::{
 };
 use crate::session::{Call, Failure, Frame, Message, State, Status, TabAsk, TabTell};
 
+/// The kinds of messages, each by its place.
+const KINDS: [&str; 20] = [
+    "open",
+    "subscribe",
+    "unsubscribe",
+    "presence",
+    "alive",
+    "labels",
+    "probe",
+    "connect",
+    "lead",
+    "userChanged",
+    "otherUser",
+    "wait",
+    "welcome",
+    "frame",
+    "event",
+    "backfill",
+    "answer",
+    "refused",
+    "status",
+    "failure",
+];
+
 impl Message {
     /// The text of the message: what kind it is, who says it, and what it says, each on a line.
     #[must_use]
     pub fn into_text(mut self) -> String {
-        let mut port = Port::Write(String::new());
-        port.text("kind", &mut kind(&self).to_owned());
+        let mut port = Port::Write(KINDS.get(place(&self)).copied().unwrap_or_default().to_owned());
         message_fields(&mut self, &mut port);
         port.written()
     }
@@ -21,74 +44,74 @@ impl Message {
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let mut port = Port::Read(text);
-        let mut message = blank_message(port.read())?;
+        let kind = port.read();
+        let mut message = blank_message(KINDS.iter().position(|one| *one == kind)?)?;
         message_fields(&mut message, &mut port);
         Some(message)
     }
 }
 
-fn kind(message: &Message) -> &'static str {
+/// The place of its kind.
+fn place(message: &Message) -> usize {
     match message {
         Message::Ask { ask, .. } => match ask {
-            TabAsk::Open { .. } => "open",
+            TabAsk::Open { .. } => 0,
             TabAsk::Call { call, .. } => match call {
-                Call::Subscribe { .. } => "subscribe",
-                Call::Unsubscribe { .. } => "unsubscribe",
-                Call::Presence { .. } => "presence",
-                Call::Alive => "alive",
+                Call::Subscribe { .. } => 1,
+                Call::Unsubscribe { .. } => 2,
+                Call::Presence { .. } => 3,
+                Call::Alive => 4,
             },
-            TabAsk::Labels { .. } => "labels",
-            TabAsk::Probe { connect: false } => "probe",
-            TabAsk::Probe { connect: true } => "connect",
+            TabAsk::Labels { .. } => 5,
+            TabAsk::Probe { connect: false } => 6,
+            TabAsk::Probe { connect: true } => 7,
         },
         Message::Tell { tell, .. } => match tell {
-            TabTell::Lead { .. } => "lead",
-            TabTell::UserChanged => "userChanged",
-            TabTell::OtherUser { .. } => "otherUser",
-            TabTell::Wait { .. } => "wait",
-            TabTell::Welcome { .. } => "welcome",
-            TabTell::Frame { .. } => "frame",
-            TabTell::Event { .. } => "event",
-            TabTell::Backfill { .. } => "backfill",
-            TabTell::Answer { .. } => "answer",
-            TabTell::Refused { .. } => "refused",
-            TabTell::Status(_) => "status",
-            TabTell::Failure(_) => "failure",
+            TabTell::Lead { .. } => 8,
+            TabTell::UserChanged => 9,
+            TabTell::OtherUser { .. } => 10,
+            TabTell::Wait { .. } => 11,
+            TabTell::Welcome { .. } => 12,
+            TabTell::Frame { .. } => 13,
+            TabTell::Event { .. } => 14,
+            TabTell::Backfill { .. } => 15,
+            TabTell::Answer { .. } => 16,
+            TabTell::Refused { .. } => 17,
+            TabTell::Status(_) => 18,
+            TabTell::Failure(_) => 19,
         },
     }
 }
 
-/// A message of a kind, of which nothing has been read.
-fn blank_message(kind: &str) -> Option<Message> {
+/// A message of the kind at this place, of which nothing has been read.
+fn blank_message(place: usize) -> Option<Message> {
     let tab = String::new;
     let status = || Status { state: State::Connecting, attempt: 0, retry_in_ms: None, connection_id: None };
     let call = |call| TabAsk::Call { number: 0, call };
     let channels = Vec::new;
-    let ask = match kind {
-        "open" => TabAsk::Open { attempt: 0, user: String::new(), channels: channels() },
-        "subscribe" => call(Call::Subscribe { channels: channels(), addressed: false, since: None }),
-        "unsubscribe" => call(Call::Unsubscribe { channels: channels() }),
-        "presence" => call(Call::Presence { channels: channels() }),
-        "alive" => call(Call::Alive),
-        "labels" => TabAsk::Labels { labels: channels() },
-        "probe" => TabAsk::Probe { connect: false },
-        "connect" => TabAsk::Probe { connect: true },
+    let ask = match place {
+        0 => TabAsk::Open { attempt: 0, user: String::new(), channels: channels() },
+        1 => call(Call::Subscribe { channels: channels(), addressed: false, since: None }),
+        2 => call(Call::Unsubscribe { channels: channels() }),
+        3 => call(Call::Presence { channels: channels() }),
+        4 => call(Call::Alive),
+        5 => TabAsk::Labels { labels: channels() },
+        6 => TabAsk::Probe { connect: false },
+        7 => TabAsk::Probe { connect: true },
         _ => {
-            let tell = match kind {
-                "lead" => TabTell::Lead { tab: None },
-                "userChanged" => TabTell::UserChanged,
-                "otherUser" => TabTell::OtherUser { tab: tab() },
-                "wait" => TabTell::Wait { tab: tab(), status: status() },
-                "welcome" => {
-                    TabTell::Welcome { tab: tab(), attempt: 0, member: 0, status: status(), frame: Frame::Other }
-                }
-                "frame" => TabTell::Frame { member: None, frame: Frame::Other },
-                "event" => TabTell::Event { id: None, members: Vec::new() },
-                "backfill" => TabTell::Backfill { calls: Vec::new() },
-                "answer" => TabTell::Answer { member: 0, number: 0, status: 0 },
-                "refused" => TabTell::Refused { member: 0, rejected: Vec::new() },
-                "status" => TabTell::Status(status()),
-                "failure" => TabTell::Failure(Failure { will_retry: true, ..Failure::default() }),
+            let tell = match place {
+                8 => TabTell::Lead { tab: None },
+                9 => TabTell::UserChanged,
+                10 => TabTell::OtherUser { tab: tab() },
+                11 => TabTell::Wait { tab: tab(), status: status() },
+                12 => TabTell::Welcome { tab: tab(), attempt: 0, member: 0, status: status(), frame: Frame::Other },
+                13 => TabTell::Frame { member: None, frame: Frame::Other },
+                14 => TabTell::Event { id: None, members: Vec::new() },
+                15 => TabTell::Backfill { calls: Vec::new() },
+                16 => TabTell::Answer { member: 0, number: 0, status: 0 },
+                17 => TabTell::Refused { member: 0, rejected: Vec::new() },
+                18 => TabTell::Status(status()),
+                19 => TabTell::Failure(Failure { will_retry: true, ..Failure::default() }),
                 _ => return None,
             };
             return Some(Message::Tell { term: String::new(), number: 0, tell });
@@ -187,9 +210,7 @@ fn tell_fields(tell: &mut TabTell, port: &mut Port<'_>) {
         }
         TabTell::Status(status) => status_fields(status, port),
         TabTell::Failure(failure) => {
-            let mut code = failure.code.clone().into_owned();
-            port.text("code", &mut code);
-            failure.code = code.into();
+            port.text("code", &mut failure.code);
             let mut status = failure.status.map(u64::from);
             port.some_number("status", &mut status);
             failure.status = status.and_then(|status| u16::try_from(status).ok());

@@ -1,7 +1,5 @@
 //! What the session wants done, in this order.
 
-use std::borrow::Cow;
-
 use tidings_protocol::Pattern;
 
 use super::{cursors::Cursors, sharing::Message};
@@ -59,7 +57,7 @@ pub enum Action {
         /// Which.
         handler: HandlerId,
         /// Why it never will, or no longer.
-        refusal: Option<Cow<'static, str>>,
+        refusal: Option<String>,
     },
     /// Tell the application that it may have missed events.
     Gap {
@@ -70,7 +68,7 @@ pub enum Action {
         /// Beside a list: up to where, if that is known.
         cursor: Option<Cursors>,
         /// Why.
-        reason: Cow<'static, str>,
+        reason: String,
         /// The subscriptions that are meant.
         handlers: Vec<HandlerId>,
     },
@@ -146,7 +144,7 @@ pub struct Status {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failure {
     /// What, for programs: the server's own code where it gave one.
-    pub code: Cow<'static, str>,
+    pub code: String,
     /// Whether the session tries again by itself.
     pub will_retry: bool,
     /// The HTTP status of the answer.
@@ -159,7 +157,7 @@ pub struct Failure {
 
 impl Failure {
     /// One of which nothing is known but what went wrong.
-    pub(super) fn of(code: Cow<'static, str>) -> Self {
+    pub(super) fn of(code: String) -> Self {
         Self { code, ..Self::default() }
     }
 }

@@ -151,7 +151,7 @@ impl Session {
                     None => self.out.error(failure),
                     Some(channels) => {
                         for channel in channels {
-                            self.refuse(Rejected { channel, code: failure.code.clone().into_owned() });
+                            self.refuse(Rejected { channel, code: failure.code.clone() });
                         }
                     }
                 }

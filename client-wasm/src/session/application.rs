@@ -18,7 +18,7 @@ impl Session {
     pub fn on(&mut self, label: Pattern) -> HandlerId {
         let id = self.add(Hears::Addressed, label, None);
         if self.connection.is_open() {
-            self.ledger.activate(id, None, &mut self.out);
+            self.ledger.activate(id, &None, &mut self.out);
         }
         id
     }

@@ -20,7 +20,7 @@ impl Session {
                     self.make_call(number, call);
                 }
                 for id in there {
-                    self.ledger.activate(id, cursor, &mut self.out);
+                    self.ledger.activate(id, &cursor, &mut self.out);
                 }
             }
         }

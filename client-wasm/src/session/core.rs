@@ -102,7 +102,9 @@ impl Session {
         let status = self.status();
         // A wait is worth telling once more when its length is known.
         if status.state != self.told || status.retry_in_ms.is_some() {
-            self.tell_members(TabTell::Status(status.clone()));
+            if self.has_members() {
+                self.tell(TabTell::Status(status.clone()), false);
+            }
             self.tell_status(status);
         }
     }
@@ -185,9 +187,14 @@ impl Session {
     /// The same if there are any.
     #[inline(never)]
     pub(super) fn tell_members(&mut self, tell: TabTell) {
-        if self.sharing.hub().is_some_and(|hub| hub.has_members()) {
+        if self.has_members() {
             self.tell(tell, false);
         }
+    }
+
+    /// Whether tabs follow this one.
+    pub(super) fn has_members(&mut self) -> bool {
+        self.sharing.hub().is_some_and(|hub| hub.has_members())
     }
 
     /// Where the stream is, for those who follow it.

@@ -69,17 +69,16 @@ impl Cursors {
         other.as_slice().iter().any(|cursor| self.of(cursor.epoch).is_none_or(|own| own.seq < cursor.seq))
     }
 
-    /// The later of two points, log by log. Every point of a stream names all of its logs, so what the newer one does not name is no
+    /// Becomes the later of two points, log by log. Every point of a stream names all of its logs, so what the newer one does not name is no
     /// longer there.
-    #[must_use]
-    pub fn joined(&self, newer: &Self) -> Self {
-        let mut joined = *newer;
-        for cursor in joined.list.iter_mut().take(newer.length) {
+    pub fn raise(&mut self, newer: &Self) {
+        let mut raised = *newer;
+        for cursor in raised.list.iter_mut().take(newer.length) {
             if let Some(own) = self.of(cursor.epoch).filter(|own| own.seq >= cursor.seq) {
                 *cursor = own;
             }
         }
-        joined
+        *self = raised;
     }
 
     /// The text: the cursors, joined by commas.
@@ -200,7 +199,9 @@ mod tests {
             ("a.6.1,b.1.1", "b.3.1,a.5.1", "b.3.1,a.6.1"),
             ("a.6.1,b.1.1", "a.7.1,c.2.1", "a.7.1,c.2.1"),
         ] {
-            assert_eq!(point(mark).joined(&point(newer)).to_string(), joined);
+            let mut raised = point(mark);
+            raised.raise(&point(newer));
+            assert_eq!(raised.to_string(), joined);
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Streams that fail or end: finding out why, waiting, giving up.
 
-use std::borrow::Cow;
-
 use super::{
     Answer, Ask, Failure, Session,
     connection::{Connection, DIAGNOSIS_MS, Phase},
@@ -130,10 +128,10 @@ impl Session {
         self.leave();
         // Two streams that replace each other would go on for ever.
         if reason == "replaced" {
-            return self.give_up(Failure::of(Cow::Owned(reason)));
+            return self.give_up(Failure::of(reason));
         }
         // A drain is the server's business, as long as we may come back.
-        let failure = (reason != "drain").then(|| Failure::of(Cow::Owned(reason)));
+        let failure = (reason != "drain").then(|| Failure::of(reason));
         if self.connection.failures() == 0 && self.connection.retries() {
             self.wait(now, retry_ms, true, failure);
         } else {
@@ -173,18 +171,17 @@ pub(super) fn retry_after(answer: &Answer) -> u64 {
 
 /// What an answer that does not help says to the application.
 pub(super) fn failure_of(answer: &Answer) -> Failure {
-    let code = match (&answer.code, answer.status) {
-        (Some(code), _) => Cow::Owned(code.clone()),
-        (None, None) => "network".into(),
+    let code = match answer.status {
         // The server would have us, so it was the stream alone that failed.
-        (None, Some(200..=299)) => "network".into(),
-        (None, Some(401)) => "unauthorized".into(),
-        (None, Some(403)) => "forbidden".into(),
-        (None, Some(404)) => "notFound".into(),
-        (None, Some(429)) => "tooManyRequests".into(),
-        (None, Some(500..)) => "unavailable".into(),
-        (None, Some(_)) => "unexpected".into(),
+        None | Some(200..=299) => "network",
+        Some(401) => "unauthorized",
+        Some(403) => "forbidden",
+        Some(404) => "notFound",
+        Some(429) => "tooManyRequests",
+        Some(500..) => "unavailable",
+        Some(_) => "unexpected",
     };
+    let code = answer.code.as_deref().unwrap_or(code).to_owned();
     let status = answer.status.filter(|status| !(200..=299).contains(status));
     Failure { code, status, detail: answer.detail.clone(), ..Failure::default() }
 }

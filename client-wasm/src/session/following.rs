@@ -97,12 +97,16 @@ impl Session {
                     let id = id.map(|id| id.to_text()).unwrap_or_default();
                     return Some(Relayed { id, calls: Vec::new() });
                 }
-                self.advance(now, id);
+                self.advance(now, &id);
             }
             TabTell::Backfill { calls } => {
-                let calls: Vec<u32> =
-                    calls.into_iter().filter(|(member, _)| *member == me).map(|(_, call)| call).collect();
-                return (!calls.is_empty()).then_some(Relayed { id: String::new(), calls });
+                let mut own = Vec::new();
+                for (member, call) in calls {
+                    if member == me {
+                        own.push(call);
+                    }
+                }
+                return (!own.is_empty()).then_some(Relayed { id: String::new(), calls: own });
             }
             TabTell::Frame { member, frame } if member.is_none_or(|member| member == me) => match frame {
                 Frame::Connected(connected) => self.renewed(now, connected),
@@ -127,7 +131,7 @@ impl Session {
         self.connection.set_heartbeat(connected.heartbeat_ms);
         self.connection.set_id(connected.connection_id);
         self.ledger.set_alive(now, connected.alive_ms);
-        self.advance(now, connected.id);
+        self.advance(now, &connected.id);
         self.ask_all_again(now);
     }
 }

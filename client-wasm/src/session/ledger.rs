@@ -31,11 +31,14 @@ pub(super) use gaps::Gap;
 pub(super) use others::Outcome;
 
 use super::{cursors::Cursors, out::Out};
-use crate::routes::{HandlerId, Hears, Routes};
+use crate::{
+    backoff::sooner,
+    routes::{HandlerId, Hears, Routes},
+};
 use calls::Calls;
 use presence::Presence;
 use streams::Attempt;
-use subscription::{Known, Standing, Subscription, find, raise};
+use subscription::{Known, Standing, Subscription, find, raise, select};
 
 /// All handlers, and the one stream for them.
 #[derive(Debug)]
@@ -205,8 +208,8 @@ impl Ledger {
     }
 
     /// The stream has brought all up to here.
-    pub(super) fn advance(&mut self, id: Option<Cursors>) {
-        self.cursor = id;
+    pub(super) fn advance(&mut self, id: &Option<Cursors>) {
+        self.cursor = *id;
         raise(&mut self.seen, id);
     }
 
@@ -228,6 +231,6 @@ impl Ledger {
 
     /// When something of it is due.
     pub(super) fn due(&self) -> Option<u64> {
-        [self.calls.due(), self.presence.due()].into_iter().flatten().min()
+        sooner(self.calls.due(), self.presence.due())
     }
 }

@@ -61,9 +61,14 @@ impl Session {
         match call {
             Call::Subscribe { channels, addressed, since } => {
                 let is_open = self.connection.is_open();
-                let channels = channels.into_iter().map(|channel| (Hears::Channels, channel));
-                for heard in channels.chain(addressed.then(|| (Hears::Addressed, Pattern::all()))) {
-                    self.ledger.subscribe_other((member, number), heard, since, is_open, &mut self.out);
+                let mut subscribe = |hears, pattern| {
+                    self.ledger.subscribe_other((member, number), (hears, pattern), since, is_open, &mut self.out);
+                };
+                for channel in channels {
+                    subscribe(Hears::Channels, channel);
+                }
+                if addressed {
+                    subscribe(Hears::Addressed, Pattern::all());
                 }
             }
             Call::Unsubscribe { channels } => self.ledger.unsubscribe_other(member, &channels),

@@ -1,7 +1,5 @@
 //! What the session wants done: the one place at which actions are gathered, in the order in which they are to be carried out.
 
-use std::borrow::Cow;
-
 use tidings_protocol::Pattern;
 
 use super::{Action, Cursors, Failure, Message, Request, Status};
@@ -48,7 +46,7 @@ impl Out {
         self.push(Action::Error(failure));
     }
 
-    pub(super) fn settled(&mut self, handler: HandlerId, refusal: Option<Cow<'static, str>>) {
+    pub(super) fn settled(&mut self, handler: HandlerId, refusal: Option<String>) {
         self.push(Action::Settled { handler, refusal });
     }
 
@@ -58,7 +56,7 @@ impl Out {
         channels: Option<Vec<Pattern>>,
         addressed: bool,
         cursor: Option<Cursors>,
-        reason: Cow<'static, str>,
+        reason: String,
         handlers: Vec<HandlerId>,
     ) {
         self.push(Action::Gap { channels, addressed, cursor, reason, handlers });

@@ -33,39 +33,49 @@ impl Session {
 
     /// The stream goes on from here, perhaps for those whose credentials are others now.
     pub(super) fn tell_renewed(&mut self) {
-        if let Some(connected) = self.connected() {
+        if self.goes_on() && self.has_members() {
+            let connected = self.connected();
             self.tell_frame(Frame::Connected(connected));
         }
     }
 
-    /// The first frame of a member's stream, once the leader's own goes on.
-    fn connected(&self) -> Option<Connected> {
-        (self.connection.is_open() && !self.ledger.awaits_gap()).then(|| Connected {
+    /// Whether there is a stream, and it is known where it goes on.
+    fn goes_on(&self) -> bool {
+        self.connection.is_open() && !self.ledger.awaits_gap()
+    }
+
+    /// The first frame of a member's stream.
+    #[inline(never)]
+    fn connected(&self) -> Connected {
+        Connected {
             id: self.ledger.cursor(),
             connection_id: self.connection.id().to_owned(),
             user_id: self.auth.user_id().map(str::to_owned),
             heartbeat_ms: self.connection.heartbeat_ms(),
             alive_ms: self.ledger.alive_ms(),
             ..Connected::default()
-        })
+        }
     }
 
     /// Gives streams to those who wait, once there is one whose user is known.
     pub(super) fn admit_waiting(&mut self) {
-        let Some(connected) = self.connected() else { return };
+        if !self.goes_on() {
+            return;
+        }
         let Some(who) = self.sharing.who().map(str::to_owned) else { return };
         let Some(hub) = self.sharing.hub() else { return };
         for one in hub.take_waiting() {
             if one.user == who {
-                self.admit(one, connected.clone());
+                self.admit(one);
             } else {
                 self.tell(TabTell::OtherUser { tab: one.name }, false);
             }
         }
     }
 
-    fn admit(&mut self, one: Waiting, mut connected: Connected) {
+    fn admit(&mut self, one: Waiting) {
         let Waiting { name: tab, attempt, channels, .. } = one;
+        let mut connected = self.connected();
         let Some(hub) = self.sharing.hub() else { return };
         let (member, before) = hub.admit(&tab);
         if let Some(before) = before {

@@ -1,7 +1,5 @@
 //! What the stream says: that it is there, what is confirmed, what may be missing, and events.
 
-use std::borrow::Cow;
-
 use super::{Connected, Exclusion, Frame, Session, connection::Phase, cursors::Cursors, ledger::Gap, sharing::TabTell};
 use crate::{
     routes::{HandlerId, Route},
@@ -33,7 +31,7 @@ impl Session {
                 self.gap_on(now, Gap { channels, addressed, cursor }, reason, request_id.as_deref());
             }
             Frame::Heartbeat { id } => {
-                self.advance(now, id);
+                self.advance(now, &id);
                 self.tell_cursor();
             }
             Frame::Revoked { channels, addressed, code } => {
@@ -63,7 +61,7 @@ impl Session {
         self.enter(Phase::Open { led });
         self.expires_in(now, connected.expires_in_ms);
         if !self.ledger.awaits_gap() {
-            self.advance(now, connected.id);
+            self.advance(now, &connected.id);
         }
         if self.ledger.take_owed_gap() {
             self.tell_gap("malformed".into());
@@ -83,13 +81,13 @@ impl Session {
     }
 
     /// The stream has brought all up to here.
-    pub(super) fn advance(&mut self, now: u64, id: Option<Cursors>) {
+    pub(super) fn advance(&mut self, now: u64, id: &Option<Cursors>) {
         if id.is_none() {
             return;
         }
         if self.ledger.awaits_gap() {
             // Every stream that does not resume says so itself, next after `connected`. Should one not, we do.
-            return self.gap(now, "unknown".to_owned(), id);
+            return self.gap(now, "unknown".to_owned(), *id);
         }
         self.ledger.advance(id);
     }
@@ -102,13 +100,13 @@ impl Session {
         let (addressed, reason_told) = (true, reason.clone());
         let frame = Frame::Gap { channels: None, addressed, cursor: None, reason: reason_told, request_id: None, id };
         self.tell_frame(frame);
-        self.tell_gap(reason.into());
+        self.tell_gap(reason);
         self.sync_subscriptions(now);
         // Who came before it was known where the stream goes on.
         self.admit_waiting();
     }
 
-    fn tell_gap(&mut self, reason: Cow<'static, str>) {
+    fn tell_gap(&mut self, reason: String) {
         let handlers = self.ledger.wanted();
         self.out.gap(None, true, None, reason, handlers);
     }
@@ -132,7 +130,7 @@ impl Session {
         // Where it concerns tabs, it is told to the application of those alone.
         if !told.handlers.is_empty() || told.calls.is_empty() && !self.connection.is_led() {
             let Gap { channels, addressed, cursor } = gap;
-            self.out.gap(Some(channels), addressed, cursor, reason.into(), told.handlers);
+            self.out.gap(Some(channels), addressed, cursor, reason, told.handlers);
         }
         self.sync_subscriptions(now);
     }
@@ -152,9 +150,9 @@ impl Session {
             return;
         }
         self.connection.heard(now);
-        self.advance(now, cursor);
+        self.advance(now, &cursor);
         let hidden = except.is_some_and(|except| self.hides(except));
-        let members = self.ledger.event(route, cursor, hidden, out);
+        let members = self.ledger.event(route, &cursor, hidden, out);
         self.relay_event(now, cursor, members);
     }
 
@@ -173,7 +171,7 @@ impl Session {
         }
         self.connection.heard(now);
         let hidden = except.is_some_and(|except| self.hides(except));
-        let calls = self.ledger.backfill(small(request_id), route, cursor, hidden, out);
+        let calls = self.ledger.backfill(small(request_id), route, &cursor, hidden, out);
         if !calls.is_empty() {
             self.tell(TabTell::Backfill { calls }, true);
         }

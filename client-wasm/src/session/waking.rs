@@ -7,19 +7,18 @@ use super::{
     failing::failure_of,
     sharing::ANSWER_MS,
 };
+use crate::backoff::sooner;
 
 impl Session {
     /// When [`Self::wake`] is due.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let mut due =
-            [self.idle_at, self.sharing.hub_due(), self.connection.deadline(self.sharing.answer_by()), None, None];
+        let mut due = sooner(self.idle_at, self.sharing.hub_due());
+        due = sooner(due, self.connection.deadline(self.sharing.answer_by()));
         if self.connection.is_open() {
-            let [.., ledger, refresh] = &mut due;
-            *ledger = self.ledger.due();
-            *refresh = self.auth.refresh_due();
+            due = sooner(due, sooner(self.ledger.due(), self.auth.refresh_due()));
         }
-        due.into_iter().flatten().min()
+        due
     }
 
     /// Time has passed. It may be called early, or late, or for nothing.

@@ -4,6 +4,8 @@ use tidings_protocol::Pattern;
 
 use super::super::{connection::CALL_MS, cursors::Cursors, sharing::Call};
 
+use crate::backoff::sooner;
+
 /// So long a call may still take where there is reason to doubt that it is answered.
 const DOUBTED_CALL_MS: u64 = 5_000;
 
@@ -98,8 +100,8 @@ impl Calls {
         }
     }
 
-    pub(super) fn confirmed_at(&self) -> Option<Cursors> {
-        self.confirmed_at
+    pub(super) fn confirmed_at(&self) -> &Option<Cursors> {
+        &self.confirmed_at
     }
 
     /// Something was confirmed at this cursor; or, without one, nothing was since the stream went on from somewhere else.
@@ -124,17 +126,24 @@ impl Calls {
     }
 
     /// Whether the stream carries a channel from this cursor on, or from before it.
-    pub(super) fn carries_from(&self, channel: &Pattern, cursor: Option<Cursors>) -> bool {
-        let is_later = |confirmed: Cursors| cursor.is_none_or(|cursor| cursor.misses(&confirmed));
-        self.get(channel) == Some(Hold::Confirmed) && !self.confirmed_at.is_some_and(is_later)
+    pub(super) fn carries_from(&self, channel: &Pattern, cursor: &Option<Cursors>) -> bool {
+        let is_later = |confirmed: &Cursors| cursor.as_ref().is_none_or(|cursor| cursor.misses(confirmed));
+        self.get(channel) == Some(Hold::Confirmed) && !self.confirmed_at.as_ref().is_some_and(is_later)
     }
 
     pub(super) fn get(&self, channel: &Pattern) -> Option<Hold> {
         self.held.iter().find(|(held, _)| held == channel).map(|(_, hold)| *hold)
     }
 
-    pub(super) fn held(&self) -> impl Iterator<Item = &Pattern> {
-        self.held.iter().map(|(channel, _)| channel)
+    /// The channels that the server holds, or may hold, but for some.
+    pub(super) fn held_but(&self, which: &dyn Fn(&Pattern) -> bool) -> Vec<Pattern> {
+        let mut channels = Vec::new();
+        for (channel, _) in &self.held {
+            if !which(channel) {
+                channels.push(channel.clone());
+            }
+        }
+        channels
     }
 
     /// The server does not hold it.
@@ -242,10 +251,12 @@ impl Calls {
     }
 
     pub(super) fn due(&self) -> Option<u64> {
-        let calls = self.under_way.iter().filter_map(|call| match call.progress {
-            Progress::Sent { until } => Some(until),
-            Progress::Failed => None,
-        });
-        calls.chain(self.hold_until).min()
+        let mut due = self.hold_until;
+        for call in &self.under_way {
+            if let Progress::Sent { until } = call.progress {
+                due = sooner(due, Some(until));
+            }
+        }
+        due
     }
 }

@@ -6,9 +6,9 @@ use tidings_protocol::Pattern;
 
 use super::{
     super::sharing::Call,
-    Cursors, Ledger, Outcome, Standing,
+    Cursors, Ledger, Outcome, Standing, Subscription,
     calls::{CallUnderWay, Hold, Kind},
-    raise,
+    raise, select,
 };
 use crate::{
     backoff::{Backoff, Random},
@@ -39,16 +39,19 @@ impl Ledger {
             return Comparison::Lost;
         }
         // What the stream carries already needs no call, only to be told.
-        let is_there = |one: &&super::Subscription| {
+        let is_there = |one: &Subscription| {
             one.is_wanted()
                 && one.standing == (Standing::Pending { since: None, call: None })
                 && self.calls.get(&one.pattern) == Some(Hold::Confirmed)
         };
-        let there: Vec<HandlerId> = self.subscriptions.iter().filter(is_there).map(|one| one.id).collect();
-        let mut calls = self.failed_calls();
-        self.unsubscribe_calls(numbers, &mut calls);
-        self.subscribe_calls(numbers, &there, &mut calls);
-        let calls = calls.into_iter().map(|call| self.calls.make(call, now, led)).collect();
+        let there = select(&self.subscriptions, &is_there);
+        let mut due = self.failed_calls();
+        self.unsubscribe_calls(numbers, &mut due);
+        self.subscribe_calls(numbers, &there, &mut due);
+        let mut calls = Vec::new();
+        for call in due {
+            calls.push(self.calls.make(call, now, led));
+        }
         // That something was confirmed says where the stream is, as its cursor does.
         let mut cursor = self.cursor;
         raise(&mut cursor, self.calls.confirmed_at());
@@ -64,12 +67,12 @@ impl Ledger {
                 && one.hears == Hears::Channels
                 && channels.iter().any(|given| given.overlaps(&one.pattern))
             {
-                one.await_from(None);
+                one.await_from(&None);
             }
         }
         // A tab that is refused one of them by the answer to a call of before is to be told of that first.
         if !channels.is_empty() {
-            self.outcomes.push(Outcome::Given { channels, cursor: self.calls.confirmed_at() });
+            self.outcomes.push(Outcome::Given { channels, cursor: *self.calls.confirmed_at() });
         }
     }
 
@@ -91,7 +94,7 @@ impl Ledger {
     fn unsubscribe_calls(&self, numbers: &mut u32, calls: &mut Vec<CallUnderWay>) {
         let is_wanted =
             |channel: &Pattern| self.subscriptions.iter().any(|one| one.is_wanted() && one.pattern == *channel);
-        let unwanted: Vec<Pattern> = self.calls.held().filter(|channel| !is_wanted(channel)).cloned().collect();
+        let unwanted = self.calls.held_but(&is_wanted);
         if !unwanted.is_empty() {
             *numbers += 1;
             calls.push(CallUnderWay::new(*numbers, Kind::Unsubscribe, unwanted, None));

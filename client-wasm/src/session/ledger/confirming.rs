@@ -15,7 +15,7 @@ use crate::{
 
 impl Ledger {
     /// A subscription hears all from here on, having heard all up to the cursor.
-    pub(in crate::session) fn activate(&mut self, id: HandlerId, cursor: Option<Cursors>, out: &mut Out) {
+    pub(in crate::session) fn activate(&mut self, id: HandlerId, cursor: &Option<Cursors>, out: &mut Out) {
         let Some(subscription) = self.subscription(id) else { return };
         let before = std::mem::replace(&mut subscription.standing, Standing::Active);
         subscription.hear(cursor);
@@ -71,27 +71,29 @@ impl Ledger {
                     // The stream may have begun after its `since`: a call brings what lies between.
                     let is_before = matches!(subscription.standing, Standing::Pending { since: since @ Some(_), .. } if has_user && cursor != since);
                     if !is_label(subscription) && !is_before {
-                        self.activate(id, None, out);
+                        self.activate(id, &None, out);
                     }
                     continue;
                 }
             }
             let confirmed = connected.channels.contains(&subscription.pattern);
             match subscription.standing {
-                Standing::Active if confirmed => self.activate(id, start, out),
+                Standing::Active if confirmed => self.activate(id, &start, out),
                 Standing::Pending { since: None, .. } if confirmed && begins(subscription) => {
-                    self.activate(id, start, out);
+                    self.activate(id, &start, out);
                 }
                 // The server neither took nor refused it.
                 Standing::Active => {
-                    subscription.await_from(cursor);
-                    subscription.hear(cursor);
-                    expelled.extend((!subscription.is_own()).then_some(id));
+                    subscription.await_from(&cursor);
+                    subscription.hear(&cursor);
+                    if !subscription.is_own() {
+                        expelled.push(id);
+                    }
                 }
                 Standing::Pending { since: None, .. }
                     if begins(subscription) && asked.contains(&subscription.pattern) =>
                 {
-                    subscription.await_from(cursor);
+                    subscription.await_from(&cursor);
                 }
                 _ => {}
             }
@@ -112,7 +114,7 @@ impl Ledger {
         self.calls.set_confirmed_at(cursor);
         // It names an event of the log like any other cursor: if the log should lose that event, and write another in
         // its place, what was heard up to there would hide the new one. So the server is to check it when we come back.
-        raise(&mut self.seen, cursor);
+        raise(&mut self.seen, &cursor);
         let Some(call) = small(request_id) else {
             // The server's own will.
             self.calls.give(channels);
@@ -127,14 +129,18 @@ impl Ledger {
                 _ => channels.contains(&one.pattern),
             };
             if is_confirmed && one.awaits(call) {
-                self.activate(one.id, cursor, out);
+                self.activate(one.id, &cursor, out);
             }
         }
         // What the call asked for and is not confirmed was refused; the answer that says so may be lost. Of the past that came for
         // others it may have been given some, and nobody knows what else there was.
-        let has_holes =
-            self.subscriptions.iter().filter(|one| one.hears == Hears::Channels && one.awaits(call) && one.has_begun());
-        has_holes.map(|one| Rejected { channel: one.pattern.clone(), code: "forbidden".into() }).collect()
+        let mut refused = Vec::new();
+        for one in &self.subscriptions {
+            if one.hears == Hears::Channels && one.awaits(call) && one.has_begun() {
+                refused.push(Rejected { channel: one.pattern.clone(), code: "forbidden".into() });
+            }
+        }
+        refused
     }
 
     /// A tab asks, by a call of its own, for one channel, or for what was addressed to its user since.
@@ -156,11 +162,11 @@ impl Ledger {
         let goes_on = is_open
             && since.is_some()
             && since == self.settled_cursor()
-            && (hears == Hears::Addressed || self.calls.carries_from(&pattern, since));
+            && (hears == Hears::Addressed || self.calls.carries_from(&pattern, &since));
         let standing = Standing::Pending { since, call: None };
         let id = self.add_other((tab, call), (hears, pattern), standing, since);
         if goes_on {
-            self.activate(id, since, out);
+            self.activate(id, &since, out);
         }
     }
 }

@@ -9,7 +9,7 @@ impl Ledger {
     pub(in crate::session) fn event(
         &mut self,
         route: Route,
-        cursor: Option<Cursors>,
+        cursor: &Option<Cursors>,
         hidden: bool,
         out: &mut Vec<HandlerId>,
     ) -> Vec<u32> {
@@ -22,7 +22,9 @@ impl Ledger {
             }
             if subscription.is_own() {
                 // Other tabs look for themselves.
-                out.extend((!hidden && subscription.misses(cursor)).then_some(*id));
+                if !hidden && subscription.misses(cursor) {
+                    out.push(*id);
+                }
             } else if !tabs.contains(&subscription.tab) {
                 tabs.push(subscription.tab);
             }
@@ -36,7 +38,7 @@ impl Ledger {
         &mut self,
         call: Option<u32>,
         route: Route,
-        cursor: Option<Cursors>,
+        cursor: &Option<Cursors>,
         hidden: bool,
         out: &mut Vec<HandlerId>,
     ) -> Vec<(u32, u32)> {
@@ -52,7 +54,9 @@ impl Ledger {
             subscription.hear(cursor);
             let theirs = (subscription.tab, subscription.remote_id);
             if subscription.is_own() {
-                out.extend((!hidden).then_some(*id));
+                if !hidden {
+                    out.push(*id);
+                }
             } else if !calls.contains(&theirs) {
                 calls.push(theirs);
             }

@@ -2,7 +2,7 @@
 
 use tidings_protocol::Pattern;
 
-use super::{Cursors, Ledger, Standing, raise};
+use super::{Cursors, Ledger, Standing, raise, select};
 use crate::routes::{HandlerId, Hears};
 
 /// Something may be missing on these channels, and where it says so among the addressed events, up to a cursor.
@@ -44,7 +44,7 @@ impl Ledger {
 
     /// The handlers of this tab that a gap on all of the stream concerns.
     pub(in crate::session) fn wanted(&self) -> Vec<HandlerId> {
-        self.subscriptions.iter().filter(|one| one.is_wanted() && one.is_own()).map(|one| one.id).collect()
+        select(&self.subscriptions, &|one| one.is_wanted() && one.is_own())
     }
 
     /// Something may be missing on some channels: to those who asked for it by this call, or without one to all of them who have not
@@ -54,7 +54,7 @@ impl Ledger {
         if call.is_none() && up_to.is_some() {
             // The stream goes on from here, so it need not be told once more after a cut.
             self.cursor = up_to;
-            raise(&mut self.seen, up_to);
+            raise(&mut self.seen, &up_to);
         }
         let mut told = GapTold::default();
         for subscription in &mut self.subscriptions {
@@ -71,7 +71,7 @@ impl Ledger {
                 Some(call) => subscription.awaits(call),
                 None => subscription.standing == Standing::Active || up_to.is_none(),
             };
-            if is_meant && is_told && subscription.misses(up_to) {
+            if is_meant && is_told && subscription.misses(&up_to) {
                 // One that is not confirmed keeps its `since`, for nothing promises yet what follows the gap; but it may be that
                 // very place which the log has lost.
                 subscription.heard_up_to = up_to;

@@ -99,7 +99,7 @@ impl Ledger {
         }
         let mut cursor = one.heard_up_to.or(stream);
         if stream.zip(cursor).is_some_and(|(stream, cursor)| stream.is_of_same(&cursor)) {
-            raise(&mut cursor, stream);
+            raise(&mut cursor, &stream);
         }
         let pattern = one.pattern.clone();
         // One that stood before carries it as well.
@@ -109,7 +109,9 @@ impl Ledger {
                 && one.pattern == pattern
         });
         let channel = (hears == Hears::Channels).then_some(pattern);
-        self.doubles.extend(is_double.then_some(id));
+        if is_double {
+            self.doubles.push(id);
+        }
         self.outcomes.push(Outcome::Confirmed { tab, call, channel, cursor });
     }
 

@@ -1,7 +1,5 @@
 //! What the server will not have, or no longer, and when it is asked for again.
 
-use std::borrow::Cow;
-
 use super::{
     super::{Failure, Rejected, out::Out},
     Known, Ledger, Outcome, Standing, Subscription,
@@ -59,7 +57,7 @@ impl Ledger {
     pub(in crate::session) fn ask_again(&mut self) {
         for subscription in &mut self.subscriptions {
             if subscription.standing == Standing::Refused && subscription.is_own() {
-                subscription.await_from(None);
+                subscription.await_from(&None);
                 if subscription.hears == Hears::Presence {
                     self.presence.change();
                 }
@@ -79,7 +77,7 @@ impl Ledger {
             }
             // Should it come back on a stream that begins before this, for another tab's sake, it has heard all up to here.
             if subscription.standing == Standing::Active {
-                subscription.hear(cursor);
+                subscription.hear(&cursor);
             }
             subscription.standing = Standing::Refused;
             if !subscription.is_own() {
@@ -92,14 +90,14 @@ impl Ledger {
                 }
             } else if std::mem::replace(&mut subscription.known, Known::Refused) != Known::Refused {
                 told = true;
-                out.settled(subscription.id, Some(Cow::Owned(code.clone())));
+                out.settled(subscription.id, Some(code.clone()));
             }
         }
         if !others.is_empty() {
             self.remove_others(&|one| others.contains(&one.id));
         }
         if told {
-            out.error(Failure { code: Cow::Owned(code), channel: Some(channel), ..Failure::default() });
+            out.error(Failure { code, channel: Some(channel), ..Failure::default() });
         }
     }
 }

@@ -63,7 +63,7 @@ impl Ledger {
         while let Some(one) = self.subscriptions.get(index) {
             index += 1;
             if one.hears == Hears::Presence && one.standing == Standing::Active && one.known != Known::Hears {
-                self.activate(one.id, None, out);
+                self.activate(one.id, &None, out);
             }
         }
     }

@@ -54,9 +54,11 @@ impl Ledger {
         // What found no room is asked for by a call, from the cursor on; another tab does so itself.
         for subscription in self.subscriptions.iter_mut().filter(|_| cursor.is_some()) {
             if due(subscription) && !asked.contains(&subscription.pattern) {
-                subscription.await_from(cursor);
-                subscription.hear(cursor);
-                expelled.extend((!subscription.is_own()).then_some(subscription.id));
+                subscription.await_from(&cursor);
+                subscription.hear(&cursor);
+                if !subscription.is_own() {
+                    expelled.push(subscription.id);
+                }
             }
         }
         self.attempt = Attempt { asked, cursor, is_initial: self.is_initial };
@@ -134,7 +136,7 @@ impl Ledger {
         let cursor = self.cursor;
         for subscription in &mut self.subscriptions {
             if subscription.standing == Standing::Active {
-                subscription.hear(cursor);
+                subscription.hear(&cursor);
             }
             subscription.begin_anew();
         }
@@ -147,8 +149,8 @@ impl Ledger {
         let cursor = self.cursor.take();
         for subscription in self.subscriptions.iter_mut().filter(|one| one.hears != Hears::Presence) {
             if let Standing::Pending { since: None, .. } = subscription.standing {
-                subscription.await_from(cursor);
-                subscription.hear(cursor);
+                subscription.await_from(&cursor);
+                subscription.hear(&cursor);
             }
         }
     }

@@ -98,21 +98,21 @@ impl Subscription {
     }
 
     /// Whether it has not heard the event at this cursor.
-    pub(super) fn misses(&self, cursor: Option<Cursors>) -> bool {
-        match (self.heard_up_to, cursor) {
-            (Some(heard), Some(cursor)) => heard.misses(&cursor),
+    pub(super) fn misses(&self, cursor: &Option<Cursors>) -> bool {
+        match (&self.heard_up_to, cursor) {
+            (Some(heard), Some(cursor)) => heard.misses(cursor),
             _ => true,
         }
     }
 
     /// It has heard all up to this cursor.
-    pub(super) fn hear(&mut self, cursor: Option<Cursors>) {
+    pub(super) fn hear(&mut self, cursor: &Option<Cursors>) {
         raise(&mut self.heard_up_to, cursor);
     }
 
     /// It is to hear all from this cursor on.
-    pub(super) fn await_from(&mut self, since: Option<Cursors>) {
-        self.standing = Standing::Pending { since, call: None };
+    pub(super) fn await_from(&mut self, since: &Option<Cursors>) {
+        self.standing = Standing::Pending { since: *since, call: None };
     }
 
     /// What it asked for on this stream, and is not confirmed, is asked for again.
@@ -125,7 +125,8 @@ impl Subscription {
     /// Without a stream that goes on where the last one was it is to be brought what followed what it has heard.
     pub(super) fn begin_from_heard(&mut self) {
         if self.standing == Standing::Active && self.hears != Hears::Presence && self.heard_up_to.is_some() {
-            self.await_from(self.heard_up_to);
+            let since = self.heard_up_to;
+            self.await_from(&since);
         }
     }
 
@@ -140,7 +141,7 @@ impl Subscription {
             Standing::Pending { since: None, .. } | Standing::Refused => None,
         };
         self.heard_up_to = since;
-        self.await_from(since);
+        self.await_from(&since);
     }
 }
 
@@ -150,10 +151,25 @@ pub(super) fn find(subscriptions: &mut [Subscription], id: HandlerId) -> Option<
     subscriptions.get_mut(index)
 }
 
+/// The numbers of some of them. (Here and elsewhere loops stand where an iterator would do: each kind of iterator is downloaded.)
+#[inline(never)]
+pub(super) fn select(subscriptions: &[Subscription], which: &dyn Fn(&Subscription) -> bool) -> Vec<HandlerId> {
+    let mut ids = Vec::new();
+    for one in subscriptions {
+        if which(one) {
+            ids.push(one.id);
+        }
+    }
+    ids
+}
+
 /// Moves a cursor forward, log by log. Cursors of another epoch cannot be compared; the newer word counts.
 #[inline(never)]
-pub(super) fn raise(cursor: &mut Option<Cursors>, newer: Option<Cursors>) {
+pub(super) fn raise(cursor: &mut Option<Cursors>, newer: &Option<Cursors>) {
     if let Some(newer) = newer {
-        *cursor = Some(cursor.map_or(newer, |cursor| cursor.joined(&newer)));
+        match cursor {
+            Some(cursor) => cursor.raise(newer),
+            None => *cursor = Some(*newer),
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::super::{Cursors, Failure, Frame, Rejected, Status};
 /// The version of all this. It is in the name of the tabs' group: during a deploy pages of the app as it was and as it is are
 /// open side by side, and those that would misunderstand each other have a stream each. Raise it with every change.
 #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "groups are named in a browser"))]
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 
 /// One message. Every tab of the group hears it.
 #[derive(Debug, Clone, PartialEq, Eq)]
