@@ -78,6 +78,11 @@ fn wasm(house: &House, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
     stamp.store()
 }
 
+/// A debug build of an example server, which takes seconds where a release build takes minutes.
+pub(crate) fn debug_server(house: &House, steps: &mut Steps, name: &str) -> Result<()> {
+    steps.run(&format!("build {name} (debug)"), house.cargo(&["build", "--package", name]))
+}
+
 /// Release builds of the example servers.
 pub(crate) fn servers(house: &House, steps: &mut Steps, names: &[&str]) -> Result<()> {
     let mut arguments = vec!["build", "--release"];

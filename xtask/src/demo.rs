@@ -1,6 +1,7 @@
 //! The example apps on this machine, from nothing.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -12,22 +13,12 @@ use crate::tools;
 
 pub(crate) fn run(house: &House, steps: &mut Steps, port: u16) -> Result<()> {
     let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
-    // A taken port is told now, not after minutes of building.
-    drop(TcpListener::bind(address).with_context(|| format!("port {port} (choose one by --port)"))?);
-
+    check_free(address)?;
     let tools = tools::for_building(house, steps)?;
     build::web(house, steps, &tools)?;
     build::servers(house, steps, &["apps"])?;
 
-    let data = house.target("demo");
-    let mut server = Command::new(house.program("apps"));
-    server
-        .arg("--listen")
-        .arg(address.to_string())
-        .arg("--data")
-        .arg(data)
-        .arg("--examples")
-        .arg(house.path("examples"));
+    let server = server(house, &house.program("apps"), address);
 
     println!(
         "\nbuilt in {}. Open http://{address}: five apps, each shown to two identities side by side.\n\
@@ -35,6 +26,20 @@ pub(crate) fn run(house: &House, steps: &mut Steps, port: u16) -> Result<()> {
         steps::clock(steps.elapsed()),
     );
     become_it(server)
+}
+
+/// A taken port is told now, not after minutes of building.
+pub(crate) fn check_free(address: SocketAddrV4) -> Result<()> {
+    drop(TcpListener::bind(address).with_context(|| format!("port {} (choose one by --port)", address.port()))?);
+    Ok(())
+}
+
+/// The command that serves the apps. What users write is kept for the next time.
+pub(crate) fn server(house: &House, program: &Path, address: SocketAddrV4) -> Command {
+    let mut server = Command::new(program);
+    server.arg("--listen").arg(address.to_string());
+    server.arg("--data").arg(house.target("demo")).arg("--examples").arg(house.path("examples"));
+    server
 }
 
 /// The server takes this process's place, so that Ctrl-C and signals reach it and nothing else.

@@ -36,6 +36,11 @@ impl House {
         self.target("release").join(format!("{name}{}", env::consts::EXE_SUFFIX))
     }
 
+    /// A program built by `cargo build`.
+    pub(crate) fn debug_program(&self, name: &str) -> PathBuf {
+        self.target("debug").join(format!("{name}{}", env::consts::EXE_SUFFIX))
+    }
+
     pub(crate) fn logs(&self) -> PathBuf {
         self.target("xtask/logs")
     }

@@ -4,7 +4,7 @@
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
 //! - `tools`, `crate_tool`, `browsers`, `apt`, `debian`, `nchan`, `centrifugo`: install what is missing
-//! - `build`, `demo`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `soak`, `package`, `compat`, `size`: one command each
+//! - `build`, `demo`, `dev`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `soak`, `package`, `compat`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
 
@@ -19,6 +19,7 @@ mod compat;
 mod crate_tool;
 mod debian;
 mod demo;
+mod dev;
 mod fuzz;
 mod house;
 mod nchan;
@@ -45,6 +46,7 @@ The scripts of Tidings. What they need and does not come with rustup or Node, th
 Usage: cargo xtask <COMMAND>
 
   demo [--port 4000]   build everything and serve the example apps on 127.0.0.1
+  dev [--port 4000]    the same in debug builds, built again whenever a source changes
   test [--only server|client|npm|e2e]…
                        all checks and tests, in browsers too; what has passed before and has not changed since is not run again
   sim [--seeds 100000] [--from S]
@@ -74,6 +76,7 @@ const DEFAULT_PORT: u16 = 4000;
 
 enum Task {
     Demo { port: u16 },
+    Dev { port: u16 },
     Test { only: Vec<test::Part> },
     Sim { seeds: String, from: Option<String> },
     Chaos { minutes: String, seed: Option<String> },
@@ -104,6 +107,7 @@ fn run(task: Task) -> Result<()> {
     let mut steps = Steps::new(house.logs())?;
     match task {
         Task::Demo { port } => demo::run(&house, &mut steps, port),
+        Task::Dev { port } => dev::run(&house, &mut steps, port),
         Task::Test { only } => test::run(&house, &mut steps, &only),
         Task::Fuzz { seconds, only } => fuzz::run(&house, &mut steps, &seconds, &only),
         Task::Sim { seeds, from } => sim::run(&house, &mut steps, &seeds, from.as_deref()),
@@ -136,7 +140,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
     while let Some(argument) = arguments.next()? {
         match (argument, &mut task) {
             (Long("help") | Short('h'), _) => return Ok(Task::Help),
-            (Long("port"), Some(Task::Demo { port })) => *port = arguments.value()?.parse()?,
+            (Long("port"), Some(Task::Demo { port } | Task::Dev { port })) => *port = arguments.value()?.parse()?,
             (Long("only"), Some(Task::Test { only })) => only.push(test::Part::parse(&arguments.value()?.string()?)?),
             (Long("seeds"), Some(Task::Sim { seeds, .. })) => *seeds = arguments.value()?.string()?,
             (Long("from"), Some(Task::Sim { from, .. })) => *from = Some(arguments.value()?.string()?),
@@ -161,6 +165,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Value(name), None) => {
                 task = Some(match name.string()?.as_str() {
                     "demo" => Task::Demo { port: DEFAULT_PORT },
+                    "dev" => Task::Dev { port: DEFAULT_PORT },
                     "test" => Task::Test { only: Vec::new() },
                     "sim" => Task::Sim { seeds: sim::SEEDS.to_owned(), from: None },
                     "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },

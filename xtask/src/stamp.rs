@@ -59,7 +59,7 @@ fn toolchain(hasher: &mut DefaultHasher) {
 }
 
 fn digest(input: &Path, hasher: &mut DefaultHasher) -> Result<()> {
-    let kept = |entry: &DirEntry| entry.depth() == 0 || !is_written(entry.file_name());
+    let kept = |entry: &DirEntry| entry.depth() == 0 || is_source(entry.file_name());
     let entries = WalkDir::new(input).sort_by_file_name().into_iter();
     for entry in entries.filter_entry(kept) {
         let entry = entry.with_context(|| format!("listing {}", input.display()))?;
@@ -72,7 +72,8 @@ fn digest(input: &Path, hasher: &mut DefaultHasher) -> Result<()> {
     Ok(())
 }
 
-fn is_written(name: &OsStr) -> bool {
+/// Whether a file or folder of this name may be an input: no step writes it, and it is not hidden.
+pub(crate) fn is_source(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    name.starts_with('.') || WRITTEN.contains(&name.as_ref())
+    !name.starts_with('.') && !WRITTEN.contains(&name.as_ref())
 }

@@ -1,0 +1,89 @@
+//! The example apps while somebody works on them: what has changed is built again, and the server started again where it is another.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use walkdir::WalkDir;
+
+use crate::build;
+use crate::demo;
+use crate::house::House;
+use crate::stamp::is_source;
+use crate::steps::Steps;
+use crate::tools;
+
+/// What is looked at. Looking takes a few milliseconds, so a watcher of the system's, and the crate for it, would save nothing.
+const SOURCES: [&str; 8] =
+    ["Cargo.toml", "Cargo.lock", "client-wasm", "engines", "examples", "npm", "protocol", "server"];
+/// How often it is looked at.
+const PAUSE: Duration = Duration::from_millis(300);
+
+pub(crate) fn run(house: &House, steps: &mut Steps, port: u16) -> Result<()> {
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    demo::check_free(address)?;
+    let tools = tools::for_building(house, steps)?;
+    let program = house.debug_program("apps");
+    let mut server: Option<Server> = None;
+    loop {
+        // Taken first: what is edited during a build is built next.
+        let sources = sources(house);
+        let built = build::web(house, steps, &tools).and_then(|()| build::debug_server(house, steps, "apps"));
+        match built {
+            Ok(()) => {
+                let version = modified(&program);
+                if server.as_mut().is_none_or(|server| server.version != version || server.has_ended()) {
+                    // The one before has to end first: it has the log and the port.
+                    drop(server.take());
+                    server = Some(Server::start(demo::server(house, &program, address), version)?);
+                }
+                println!("\nhttp://{address} is up to date: reload the page. Ctrl-C ends it.\n");
+            }
+            Err(error) => println!("\nerror: {error:#}\nWaiting for a change.\n"),
+        }
+        while self::sources(house) == sources {
+            sleep(PAUSE);
+        }
+    }
+}
+
+/// The newest of the sources, and how many there are, so that one that is removed counts too.
+fn sources(house: &House) -> (usize, Option<SystemTime>) {
+    let files = SOURCES.iter().flat_map(|source| {
+        WalkDir::new(house.path(source))
+            .into_iter()
+            .filter_entry(|entry| entry.depth() == 0 || is_source(entry.file_name()))
+    });
+    let times = files.filter_map(|file| file.ok()?.metadata().ok()?.modified().ok());
+    times.fold((0, None), |(count, newest), time| (count + 1, newest.max(Some(time))))
+}
+
+fn modified(program: &Path) -> Option<SystemTime> {
+    program.metadata().ok()?.modified().ok()
+}
+
+struct Server {
+    process: Child,
+    /// When its program was built.
+    version: Option<SystemTime>,
+}
+
+impl Server {
+    fn start(mut command: Command, version: Option<SystemTime>) -> Result<Self> {
+        Ok(Self { process: command.spawn().context("starting the server")?, version })
+    }
+
+    fn has_ended(&mut self) -> bool {
+        !matches!(self.process.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
