@@ -2,7 +2,6 @@
 //! stream is open, and gives it back by dropping it.
 
 use std::{
-    collections::HashMap,
     hash::Hash,
     net::IpAddr,
     sync::{
@@ -11,6 +10,7 @@ use std::{
     },
 };
 
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tidings_protocol::{DeviceId, UserId};
 

@@ -14,7 +14,7 @@ use crate::steps::Steps;
 
 const BETTER_SSE: &str = "tests/bench/better-sse";
 /// As `server/benches/hot_path` calls them, how many events one pass has, and how often it passes each.
-const STATIONS: [(&str, u64); 10] = [
+const STATIONS: [(&str, u64); 11] = [
     ("encode", 1),
     ("decode", 64),
     ("append", 1),
@@ -23,6 +23,7 @@ const STATIONS: [(&str, u64); 10] = [
     ("match_one", 1),
     ("match_one_of_many", 1),
     ("gather", 1),
+    ("open", 1),
     ("append_shown", 1),
     ("gather_shown", 1),
 ];

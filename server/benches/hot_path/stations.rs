@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, Waker},
 };
@@ -9,14 +10,15 @@ use std::{
 use axum::{
     Router,
     body::{Body, Bytes, HttpBody},
-    http::Request,
+    extract::ConnectInfo,
+    http::{HeaderValue, Request},
 };
 use futures_util::FutureExt;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::value::RawValue;
 use tidings::{
-    Event, Hub, Routes,
-    auth::{Auth, AuthRequest, Identity},
+    Event, Hub, Limits, Rate, Routes,
+    auth::{Auth, AuthError, AuthRequest, Identity},
     simulation::{Node, Pulled},
 };
 use tidings_protocol::{
@@ -50,6 +52,8 @@ pub(crate) enum Station {
     MatchOneOfMany,
     /// A stream takes one event out of the window.
     Gather,
+    /// One stream is opened, by a router as an application nests it, takes its first frame, and ends.
+    Open,
     /// As `Append`, where an exporter shows the figures.
     AppendShown,
     /// As `Gather`, where an exporter shows the figures and this is an event whose way is timed.
@@ -58,7 +62,7 @@ pub(crate) enum Station {
 
 impl Station {
     /// Those with an exporter last: once it is there, it stays.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Encode,
         Self::Decode,
         Self::Append,
@@ -67,6 +71,7 @@ impl Station {
         Self::MatchOne,
         Self::MatchOneOfMany,
         Self::Gather,
+        Self::Open,
         Self::AppendShown,
         Self::GatherShown,
     ];
@@ -87,6 +92,7 @@ impl fmt::Display for Station {
             Self::MatchOne => "match_one",
             Self::MatchOneOfMany => "match_one_of_many",
             Self::Gather => "gather",
+            Self::Open => "open",
             Self::AppendShown => "append_shown",
             Self::GatherShown => "gather_shown",
         })
@@ -101,6 +107,8 @@ pub(crate) struct World {
     frame: EventFrame<Box<RawValue>>,
     chunk: String,
     event: Option<Event>,
+    app: Router,
+    request: Option<Request<Body>>,
     now_ms: u64,
 }
 
@@ -112,8 +120,11 @@ impl World {
         }
         let mut node = Node::boot(Hub::builder(), 0).expect("the memory engine answers");
         node.attach().expect("the memory engine answers");
-        let auth = |request: AuthRequest| async move { Identity::user(request.query("user").unwrap_or_default()) };
-        let router = Routes::new(node.hub().clone(), auth.allow("*").expect("a grant")).into_router();
+        // One user opens as many as there are.
+        let limits = Limits::default().open_rate(Rate::per_second(u32::MAX)).connections_per_user(usize::MAX);
+        let auth = |request: AuthRequest| async move { Identity::user(request.bearer().ok_or(AuthError::Missing)?) };
+        let routes = Routes::new(node.hub().clone(), auth.allow("*").expect("a grant")).limits(limits).into_router();
+        let router: Router = Router::new().nest("/api/events", routes);
         let streams = (0..station.streams()).map(|number| open(&router, number)).collect();
         let payload = RawValue::from_string(format!("{{\"text\":\"{}\"}}", "x".repeat(189))).expect("JSON");
         let frame = EventFrame {
@@ -128,7 +139,8 @@ impl World {
             payload: payload.clone(),
         };
         let chunk = encode(&frame).repeat(CHUNK);
-        let mut world = Self { node, streams, payload, frame, chunk, event: None, now_ms: 0 };
+        let mut world =
+            Self { node, streams, payload, frame, chunk, event: None, app: router, request: None, now_ms: 0 };
         world.drain();
         world
     }
@@ -137,6 +149,7 @@ impl World {
     pub(crate) fn prepare(&mut self, station: Station) {
         match station {
             Station::Encode | Station::Decode => {}
+            Station::Open => self.request = Some(request(7)),
             Station::Append | Station::AppendShown => {
                 self.settle();
                 self.event = Some(self.event());
@@ -188,6 +201,7 @@ impl World {
                 1
             }
             Station::Gather | Station::GatherShown => gather(&mut self.streams[0]),
+            Station::Open => gather(&mut answer(&self.app, self.request.take().expect("prepared"))),
         }
     }
 
@@ -215,8 +229,22 @@ impl World {
 }
 
 fn open(router: &Router, number: usize) -> Body {
-    let target = format!("/?user=u{number}&channels=bench,item:{number},list:{}", number % 100);
-    let request = Request::get(target).body(Body::empty()).expect("a request");
+    answer(router, request(number))
+}
+
+fn request(number: usize) -> Request<Body> {
+    let target = format!("/api/events?channels=bench,item:{number},list:{}", number % 100);
+    let mut request = Request::get(target).body(Body::empty()).expect("a request");
+    let headers = request.headers_mut();
+    for (name, value) in [("host", "localhost:4000"), ("accept", "text/event-stream"), ("user-agent", "bench")] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert("authorization", format!("Bearer u{number}").parse().expect("a header"));
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
+    request
+}
+
+fn answer(router: &Router, request: Request<Body>) -> Body {
     let response = router.clone().oneshot(request).now_or_never().expect("at once").expect("infallible");
     assert!(response.status().is_success(), "{}", response.status());
     response.into_body()

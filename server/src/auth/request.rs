@@ -24,6 +24,10 @@ impl AuthRequest {
         Self { parts: Arc::new(parts) }
     }
 
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
     /// The head itself.
     pub(super) fn into_parts(self) -> Parts {
         Arc::unwrap_or_clone(self.parts)

@@ -14,7 +14,7 @@ use tidings_protocol::{
 use super::{
     gate::Gate,
     problem::Refusal,
-    read::{SinceText, distinct, json},
+    read::{SinceText, distinct, json, split},
 };
 use crate::{
     auth::Identity,
@@ -43,7 +43,10 @@ struct Call {
     since: Option<SinceText>,
 }
 
-pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
+pub(super) async fn subscribe(
+    State(gate): State<Arc<Gate>>,
+    request: Request,
+) -> Result<Json<SubscribeAnswer>, Refusal> {
     let call = call(&gate, request).await?;
     let (channels, mut rejected) = gate.ask_grants(&call.identity, call.channels).await?;
     let mut accepted: Vec<_> = channels.all().cloned().collect();
@@ -62,7 +65,10 @@ pub(super) async fn subscribe(State(gate): State<Gate>, request: Request) -> Res
     Ok(Json(SubscribeAnswer { accepted, rejected, addressed: asks_addressed.then_some(!in_vain) }))
 }
 
-pub(super) async fn unsubscribe(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
+pub(super) async fn unsubscribe(
+    State(gate): State<Arc<Gate>>,
+    request: Request,
+) -> Result<Json<SubscribeAnswer>, Refusal> {
     let call = call(&gate, request).await?;
     if call.addressed {
         return Err(Refusal::new(Code::Malformed, "addressed: a stream always carries what is addressed to its user"));
@@ -73,9 +79,9 @@ pub(super) async fn unsubscribe(State(gate): State<Gate>, request: Request) -> R
 
 /// Reads the call and finds the stream, which must be the caller's own.
 async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
-    let (parts, body) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
-    let body: Body = json(gate, Request::from_parts(parts, body)).await?;
+    let (head, body) = split(request);
+    let identity = gate.identify(&head).await?;
+    let body: Body = json(gate, &head, body).await?;
     let channels = distinct(&body.channels)?;
     if channels.is_empty() && !body.addressed {
         return Err(Refusal::new(Code::Malformed, "channels: at least one, or `addressed`"));

@@ -76,6 +76,12 @@ impl Cors {
         (!self.origins.is_empty()).then_some(layer)
     }
 
+    /// Whether it is a command that no page may give in this way.
+    pub(super) fn refuses(&self, request: &Request) -> bool {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+        !reads && !self.may_command(request)
+    }
+
     /// Whether a page may command by what its visitor's browser adds of itself.
     fn may_command(&self, request: &Request) -> bool {
         let headers = request.headers();
@@ -127,8 +133,7 @@ fn is_own(origin: &HeaderValue, headers: &HeaderMap, uri: &Uri) -> bool {
 ///     .layer(from_fn_with_state(Cors::default(), check_origin)); // the page's own origin only
 /// ```
 pub async fn check_origin(State(cors): State<Cors>, request: Request, next: Next) -> Response {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !reads && !cors.may_command(&request) {
+    if cors.refuses(&request) {
         return Refusal::from(Code::OriginNotAllowed).into_response();
     }
     next.run(request).await

@@ -24,10 +24,7 @@ use serde::{Deserialize, Serialize};
 use tidings_protocol::problem::Code;
 use tower::ServiceExt;
 
-use super::{
-    gate::Gate,
-    problem::{Refusal, Refused},
-};
+use super::problem::{Refusal, Refused};
 use crate::{
     Hub,
     auth::{HeldTicket, TicketError, TicketName, TicketStore},
@@ -73,13 +70,17 @@ pub(super) struct Forwarding {
 
 impl Forwarding {
     /// Lets other nodes call these routes; `None` where there are no other nodes.
-    pub(super) fn new(gate: &Gate, router: Router) -> Option<Self> {
-        let hub = &gate.hub;
+    pub(super) fn new(
+        hub: &Hub,
+        tickets: Option<Arc<dyn TicketStore>>,
+        number: &OnceLock<usize>,
+        router: Router,
+    ) -> Option<Self> {
         hub.peers()?;
-        let mounted: Arc<dyn Mounted> = Arc::new(Mounting { router, tickets: gate.tickets.clone() });
+        let mounted: Arc<dyn Mounted> = Arc::new(Mounting { router, tickets });
         let mount = hub.mount(&mounted);
         // A router is made once of each gate.
-        let _ = gate.mount.set(mount);
+        let _ = number.set(mount);
         Some(Self { hub: hub.clone(), _mounted: mounted, mount })
     }
 }

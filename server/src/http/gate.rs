@@ -20,14 +20,24 @@ use crate::{
     core::ShutOut,
 };
 
-#[derive(Clone)]
+/// The largest body of `/publish`, unless set;
+const PUBLISH_BYTES: usize = 4 << 20;
+/// of any other call;
+const CALL_BYTES: usize = 256 << 10;
+/// or this for each channel that a stream may hold.
+const CHANNEL_BYTES: usize = 256;
+
+/// What the routes of one mounting share.
 pub(super) struct Gate {
     pub(super) hub: Hub,
     auth: Arc<dyn Auth>,
     pub(super) tickets: Option<Arc<dyn TicketStore>>,
     /// Which of the hub's mountings this is, where other nodes reach it.
-    pub(super) mount: Arc<OnceLock<usize>>,
-    pub(super) limiter: Arc<Limiter>,
+    pub(super) mount: OnceLock<usize>,
+    pub(super) limiter: Limiter,
+    /// The largest body of `/publish`, in bytes; and of any other call.
+    pub(super) publish_bytes: usize,
+    pub(super) call_bytes: usize,
 }
 
 impl From<ShutOut> for Refusal {
@@ -37,32 +47,42 @@ impl From<ShutOut> for Refusal {
 }
 
 impl Gate {
-    pub(super) fn new(hub: Hub, auth: Arc<dyn Auth>, limiter: Arc<Limiter>) -> Self {
-        Self { hub, auth, tickets: None, mount: Arc::default(), limiter }
+    pub(super) fn new(hub: Hub, auth: Arc<dyn Auth>, limiter: Limiter) -> Self {
+        let mut gate = Self { hub, auth, tickets: None, mount: OnceLock::new(), limiter, publish_bytes: 0, call_bytes: 0 };
+        gate.set_body_bytes(PUBLISH_BYTES);
+        gate
+    }
+
+    /// Sets the largest body of `/publish`. Other calls may have less: read, a list of channels takes ten times its bytes, and waits for
+    /// whoever is asked about them.
+    pub(super) fn set_body_bytes(&mut self, bytes: usize) {
+        let channels = self.hub.config().channels_per_connection;
+        self.publish_bytes = bytes;
+        self.call_bytes = channels.saturating_mul(CHANNEL_BYTES).max(CALL_BYTES).min(bytes);
     }
 
     /// Who the request belongs to.
-    pub(super) async fn identify(&self, parts: &Parts) -> Result<Identity, Refusal> {
-        speaks(parts)?;
-        Ok(self.still_good(self.auth.authenticate(AuthRequest::new(parts.clone())).await?)?)
+    pub(super) async fn identify(&self, head: &AuthRequest) -> Result<Identity, Refusal> {
+        speaks(head.parts())?;
+        Ok(self.still_good(self.auth.authenticate(head.clone()).await?)?)
     }
 
     /// Who a stream's request belongs to, which may bring a ticket.
-    pub(super) async fn identify_stream(&self, parts: &Parts) -> Result<Identity, Refusal> {
+    pub(super) async fn identify_stream(&self, head: &AuthRequest) -> Result<Identity, Refusal> {
         // Before a ticket is spent.
-        speaks(parts)?;
+        speaks(head.parts())?;
         match &self.tickets {
-            Some(tickets) => match self.redeem(&**tickets, AuthRequest::new(parts.clone())).await {
-                Err(AuthError::Missing) => self.identify(parts).await,
+            Some(tickets) => match self.redeem(&**tickets, head).await {
+                Err(AuthError::Missing) => self.identify(head).await,
                 known => Ok(self.still_good(known?)?),
             },
-            None => self.identify(parts).await,
+            None => self.identify(head).await,
         }
     }
 
     /// Whom the request's ticket lets in; missing where there is none. A ticket is taken at the node that minted it, so that it is used
     /// once.
-    async fn redeem(&self, store: &dyn TicketStore, request: AuthRequest) -> Result<Identity, AuthError> {
+    async fn redeem(&self, store: &dyn TicketStore, request: &AuthRequest) -> Result<Identity, AuthError> {
         let ticket: Ticket = request.query("ticket").ok_or(AuthError::Missing)?.parse()?;
         // A device id that is none is told as such where the query is read.
         let device = request.query("deviceId").and_then(|device| DeviceId::new(device).ok());

@@ -1,22 +1,26 @@
 //! `POST /latency`: how long events took to a client, as it has measured.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::extract::{Request, State};
 use http::StatusCode;
 use tidings_protocol::{command::LatencyRequest, problem::Code};
 
-use super::{gate::Gate, problem::Refusal, read::json};
+use super::{
+    gate::Gate,
+    problem::Refusal,
+    read::{json, split},
+};
 
 /// The most measurements of one call.
 const MOST: usize = 100;
 /// The longest that is believed: more is a clock that goes wrong.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-pub(super) async fn latency(State(gate): State<Gate>, request: Request) -> Result<StatusCode, Refusal> {
-    let (parts, body) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
-    let LatencyRequest { connection_id, ms } = json(&gate, Request::from_parts(parts, body)).await?;
+pub(super) async fn latency(State(gate): State<Arc<Gate>>, request: Request) -> Result<StatusCode, Refusal> {
+    let (head, body) = split(request);
+    let identity = gate.identify(&head).await?;
+    let LatencyRequest { connection_id, ms } = json(&gate, &head, body).await?;
     let user = identity.user_id();
     match gate.hub.core().find(&connection_id) {
         Some(link) if link.names.user.as_ref() == user => {}

@@ -2,12 +2,7 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
-use http::request::Parts;
+use http::{HeaderMap, Uri, request::Parts};
 use tidings_protocol::{ConnectionId, DeviceId, UserId, problem::Code};
 
 use super::{
@@ -192,6 +187,16 @@ impl Limiter {
         &self.limits
     }
 
+    /// By which code a head is refused that is too large, before anything else looks at it.
+    pub(super) fn refuses_head(&self, uri: &Uri, headers: &HeaderMap) -> Option<Code> {
+        let Limits { url_bytes, header_bytes, .. } = self.limits;
+        if uri.path_and_query().map_or(0, |url| url.as_str().len()) > url_bytes {
+            return Some(Code::UrlTooLong);
+        }
+        let bytes = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+        (bytes > header_bytes).then_some(Code::HeadersTooLarge)
+    }
+
     /// As whom a stream is counted.
     pub(super) fn holder(&self, identity: &Identity, device: Option<&DeviceId>, parts: &Parts) -> Holder {
         Holder { user: identity.user_id().cloned(), device: device.cloned(), address: self.limits.address.of(parts) }
@@ -238,17 +243,4 @@ impl Limiter {
             _ => Ok(()),
         }
     }
-}
-
-/// Refuses heads that are too large, before anything looks at them.
-pub(super) async fn check_head(State(limits): State<Limits>, request: Request, next: Next) -> Response {
-    let url = request.uri().path_and_query().map_or(0, |url| url.as_str().len());
-    if url > limits.url_bytes {
-        return Refusal::from(Code::UrlTooLong).into_response();
-    }
-    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
-    if headers > limits.header_bytes {
-        return Refusal::from(Code::HeadersTooLarge).into_response();
-    }
-    next.run(request).await
 }

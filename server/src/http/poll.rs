@@ -5,6 +5,7 @@ use std::{
     convert::Infallible,
     future::poll_fn,
     pin::{Pin, pin},
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -29,7 +30,7 @@ use tidings_protocol::{
 use super::{
     gate::Gate,
     problem::Refusal,
-    read::{SinceText, distinct, json, resume},
+    read::{SinceText, distinct, json, resume, split},
     stream::StreamBody,
 };
 use crate::{
@@ -77,11 +78,11 @@ struct Group {
     addressed: bool,
 }
 
-pub(super) async fn poll(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
-    let (parts, body) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
-    gate.limiter.poll(&identity, &parts)?;
-    let body: Body = json(&gate, Request::from_parts(parts.clone(), body)).await?;
+pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Result<Response, Refusal> {
+    let (head, body) = split(request);
+    let identity = gate.identify(&head).await?;
+    gate.limiter.poll(&identity, head.parts())?;
+    let body: Body = json(&gate, &head, body).await?;
     let malformed =
         |name: &str, error: &dyn std::fmt::Display| Refusal::new(Code::Malformed, format!("{name}: {error}"));
     let device = body.device_id.map(DeviceId::new).transpose().map_err(|error| malformed("deviceId", &error))?;
@@ -94,7 +95,7 @@ pub(super) async fn poll(State(gate): State<Gate>, request: Request) -> Result<R
     }
     gate.let_in(&identity, device.as_ref())?;
     // As long as it waits it is a stream among the others.
-    let permit = gate.admit(&identity, device.as_ref(), &parts).await?;
+    let permit = gate.admit(&identity, device.as_ref(), head.parts()).await?;
     let (asked, mut rejected) = gate.ask_grants(&identity, asked).await?;
 
     let has_past = |channel: &Pattern| groups.iter().any(|group| group.channels.contains(channel));

@@ -19,7 +19,7 @@ use tidings_protocol::{
 use super::{
     gate::Gate,
     problem::Refusal,
-    read::{distinct, json, malformed_channel},
+    read::{distinct, json, malformed_channel, split},
 };
 use crate::{access::Right, auth::Identity, core::Link};
 
@@ -33,17 +33,17 @@ struct Body {
 }
 
 /// Who is there now.
-pub(super) async fn here(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
-    let (parts, _) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
-    let query = parts.uri.query().unwrap_or_default();
+pub(super) async fn here(State(gate): State<Arc<Gate>>, request: Request) -> Result<Response, Refusal> {
+    let (head, _) = split(request);
+    let identity = gate.identify(&head).await?;
+    let query = head.uri().query().unwrap_or_default();
     let channel = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "channel").map(|(_, text)| text);
     let channel = channel.ok_or_else(|| Refusal::new(Code::Malformed, "channel: which? (`*` is everyone)"))?;
     let channel: Pattern = channel.parse().map_err(|error| malformed_channel(&channel, error))?;
     if !gate.refused(&identity, Right::WatchPresence, vec![channel.clone()])?.is_empty() {
         return Err(Refusal::new(Code::Forbidden, format!("no grant to see who is on {channel}")));
     }
-    gate.limiter.look(&identity, &parts)?;
+    gate.limiter.look(&identity, head.parts())?;
     let here = gate.hub.cluster().presence(channel.clone()).await;
     // It is on, or this route would not be there.
     let here = here.map_err(|error| Refusal::new(Code::NotFound, error.to_string()))?;
@@ -54,10 +54,10 @@ pub(super) async fn here(State(gate): State<Gate>, request: Request) -> Result<R
 }
 
 /// All of what a stream is to tell.
-pub(super) async fn watch(State(gate): State<Gate>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
-    let (parts, body) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
-    let Body { connection_id, revision, channels } = json(&gate, Request::from_parts(parts, body)).await?;
+pub(super) async fn watch(State(gate): State<Arc<Gate>>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
+    let (head, body) = split(request);
+    let identity = gate.identify(&head).await?;
+    let Body { connection_id, revision, channels } = json(&gate, &head, body).await?;
     let (mut accepted, mut rejected) = (Vec::new(), Vec::new());
     for channel in distinct(&channels)? {
         let code = if !identity.may(Right::WatchPresence, &channel) {
@@ -83,10 +83,10 @@ pub(super) async fn watch(State(gate): State<Gate>, request: Request) -> Result<
 }
 
 /// Somebody reads the stream.
-pub(super) async fn alive(State(gate): State<Gate>, request: Request) -> Result<StatusCode, Refusal> {
-    let (parts, body) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
-    let AliveRequest { connection_id } = json(&gate, Request::from_parts(parts, body)).await?;
+pub(super) async fn alive(State(gate): State<Arc<Gate>>, request: Request) -> Result<StatusCode, Refusal> {
+    let (head, body) = split(request);
+    let identity = gate.identify(&head).await?;
+    let AliveRequest { connection_id } = json(&gate, &head, body).await?;
     let link = own_stream(&gate, &identity, &connection_id)?;
     gate.hub.core().alive(&link, gate.hub.now_ms());
     Ok(StatusCode::NO_CONTENT)

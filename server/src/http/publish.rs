@@ -1,5 +1,7 @@
 //! `POST /publish`: one event or an array of them.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Request, State},
@@ -19,23 +21,26 @@ use uuid::Uuid;
 use super::{
     gate::Gate,
     problem::Refusal,
-    read::{json, malformed_channel},
+    read::{json_up_to, malformed_channel, split},
 };
 use crate::{Event, access::Right, auth::Identity, record::Audience};
 
 /// The whole array is validated before anything is stored.
-pub(super) async fn publish(State(gate): State<Gate>, request: Request) -> Result<Json<Vec<PublishAnswer>>, Refusal> {
-    let (parts, body) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
+pub(super) async fn publish(
+    State(gate): State<Arc<Gate>>,
+    request: Request,
+) -> Result<Json<Vec<PublishAnswer>>, Refusal> {
+    let (head, body) = split(request);
+    let identity = gate.identify(&head).await?;
     // Who may publish nothing has nothing read.
     if !identity.may_any(Right::Publish) {
         return Err(Refusal::new(Code::Forbidden, "no grant to publish"));
     }
-    let raw: Box<RawValue> = json(&gate, Request::from_parts(parts.clone(), body)).await?;
+    let raw: Box<RawValue> = json_up_to(gate.publish_bytes, &gate, &head, body).await?;
     // What an event takes once it is read is many times its text: first they are counted.
     let most = gate.hub.config().batch_events;
     let counted = Counted::read(&raw, most)?;
-    gate.limiter.publish(&identity, &parts, counted.0.len())?;
+    gate.limiter.publish(&identity, head.parts(), counted.0.len())?;
     let channels = counted.channels()?;
     if let Some(channel) = gate.refused(&identity, Right::Publish, channels.clone())?.first() {
         return Err(Refusal::new(Code::Forbidden, format!("no grant to publish to {channel}")));

@@ -2,36 +2,53 @@
 
 use std::collections::HashSet;
 
-use axum::extract::{FromRequest, Request, rejection::BytesRejection};
-use bytes::Bytes;
-use http::{StatusCode, header};
+use axum::{body::Body, extract::Request};
+use http::header;
 use serde::de::DeserializeOwned;
 use tidings_protocol::{ChannelError, Cursor, Pattern, frame::GapReason, problem::Code};
 use tokio::time::timeout;
 
-use super::{forward::Kept, gate::Gate, problem::Refusal};
-use crate::{Hub, core::Backfill, engine::EngineError, hub::Resume};
+use super::{
+    body::{Unread, whole},
+    forward::Kept,
+    gate::Gate,
+    problem::Refusal,
+};
+use crate::{Hub, auth::AuthRequest, core::Backfill, engine::EngineError, hub::Resume};
+
+/// The head of a request, and its body.
+pub(super) fn split(request: Request) -> (AuthRequest, Body) {
+    let (parts, body) = request.into_parts();
+    (AuthRequest::new(parts), body)
+}
+
+/// The body of a call as `T`, as large as calls may be.
+pub(super) async fn json<T: DeserializeOwned>(gate: &Gate, head: &AuthRequest, body: Body) -> Result<T, Refusal> {
+    json_up_to(gate.call_bytes, gate, head, body).await
+}
 
 /// The body as `T`. Only `application/json` is taken: a form posted from another site cannot have that type without the
 /// browser asking first, so cookies alone command nothing.
-pub(super) async fn json<T: DeserializeOwned>(gate: &Gate, request: Request) -> Result<T, Refusal> {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+pub(super) async fn json_up_to<T: DeserializeOwned>(
+    limit: usize,
+    gate: &Gate,
+    head: &AuthRequest,
+    body: Body,
+) -> Result<T, Refusal> {
+    let content_type = head.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(Code::UnsupportedMediaType.into());
     }
-    let kept = request.extensions().get::<Kept>().cloned();
-    let read = timeout(gate.limiter.limits().body_timeout, Bytes::from_request(request, &()));
-    let bytes = read.await.map_err(|_| Refusal::from(Code::RequestTimeout))?.map_err(|rejection| unread(&rejection))?;
-    if let Some(kept) = kept {
+    let read = timeout(gate.limiter.limits().body_timeout, whole(body, limit));
+    let bytes = read.await.map_err(|_| Refusal::from(Code::RequestTimeout))?.map_err(|unread| match unread {
+        Unread::TooLarge => Refusal::new(Code::TooLarge, format!("the body may have {limit} bytes")),
+        Unread::Broken(error) => Refusal::new(Code::Malformed, error.to_string()),
+    })?;
+    if let Some(kept) = head.extensions().get::<Kept>() {
         kept.keep(&bytes);
     }
     serde_json::from_slice(&bytes).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))
-}
-
-fn unread(rejection: &BytesRejection) -> Refusal {
-    let code = if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { Code::TooLarge } else { Code::Malformed };
-    Refusal::new(code, rejection.body_text())
 }
 
 /// Channels, each once and in their order. A body may hold very many.

@@ -1,5 +1,7 @@
 //! `POST /refresh`: fresh credentials for a live stream.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Request, State},
@@ -9,17 +11,21 @@ use tidings_protocol::{
     problem::Code,
 };
 
-use super::{gate::Gate, problem::Refusal, read::json};
+use super::{
+    gate::Gate,
+    problem::Refusal,
+    read::{json, split},
+};
 use crate::{
     access::{Channels, Right},
     auth::AuthError,
     core::{NotRefreshed, Refresh},
 };
 
-pub(super) async fn refresh(State(gate): State<Gate>, request: Request) -> Result<Json<RefreshAnswer>, Refusal> {
-    let (parts, body) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
-    let RefreshRequest { connection_id } = json(&gate, Request::from_parts(parts, body)).await?;
+pub(super) async fn refresh(State(gate): State<Arc<Gate>>, request: Request) -> Result<Json<RefreshAnswer>, Refusal> {
+    let (head, body) = split(request);
+    let identity = gate.identify(&head).await?;
+    let RefreshRequest { connection_id } = json(&gate, &head, body).await?;
     let core = gate.hub.core();
     let link = core.find(&connection_id).ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
     // Whoever knows the id has been told it: it is no secret from them that there is such a stream.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Request, State},
-    middleware::{from_fn_with_state, map_response_with_state},
+    extract::{Request, State},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -13,18 +13,21 @@ use tidings_protocol::{DeviceId, command::CheckAnswer, problem::Code};
 
 use super::{
     command,
-    cors::{Cors, check_origin},
+    cors::Cors,
     forward::{Forwarding, forward},
     gate::Gate,
+    guard::{Guard, guard},
     latency,
-    limits::{Limiter, Limits, check_head},
+    limits::{Limiter, Limits},
     poll, presence,
-    problem::{Refusal, Refused},
-    publish, refresh, stream, ticket,
+    problem::Refusal,
+    publish,
+    read::split,
+    refresh, stream, ticket,
 };
 use crate::{
     Hub,
-    auth::{Auth, AuthRequest, TicketStore},
+    auth::{Auth, TicketStore},
 };
 
 /// The routes of a hub, to nest into any axum router at a base path. `POST /publish` is not among them; see
@@ -47,21 +50,15 @@ pub struct Routes {
     gate: Gate,
     publish: bool,
     latency: bool,
-    body_bytes: usize,
     cors: Cors,
 }
-
-/// The largest body of a call that does not publish,
-const COMMAND_BYTES: usize = 256 << 10;
-/// or this for each channel that a stream may hold.
-const CHANNEL_BYTES: usize = 256;
 
 impl Routes {
     /// The routes of [`routes`].
     pub fn new(hub: Hub, auth: impl Auth) -> Self {
-        let limiter = Arc::new(Limiter::new(Limits::default(), &hub));
+        let limiter = Limiter::new(Limits::default(), &hub);
         let gate = Gate::new(hub, Arc::new(auth), limiter);
-        Self { gate, publish: false, latency: false, body_bytes: 4 << 20, cors: Cors::default() }
+        Self { gate, publish: false, latency: false, cors: Cors::default() }
     }
 
     /// Mounts `POST /publish` as well, for identities with publishing grants ([`Identity::allow_publish`](crate::auth::Identity::allow_publish)).
@@ -104,7 +101,7 @@ impl Routes {
 
     /// What a caller may use up. Defaults to [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
-        self.gate.limiter = Arc::new(Limiter::new(limits, &self.gate.hub));
+        self.gate.limiter = Limiter::new(limits, &self.gate.hub);
         self
     }
 
@@ -118,12 +115,13 @@ impl Routes {
     /// The largest request body, in bytes. Defaults to 4 MiB. It is that of `/publish`; other calls are read up to 256 KiB, or as
     /// many channels as a stream may hold.
     pub fn body_bytes(mut self, bytes: usize) -> Self {
-        self.body_bytes = bytes;
+        self.gate.set_body_bytes(bytes);
         self
     }
 
     /// The router.
     pub fn into_router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        let Self { gate, publish, latency, cors } = self;
         let mut router = Router::new()
             .route("/", get(stream::open).head(stream::head))
             .route("/check", get(check))
@@ -132,36 +130,28 @@ impl Routes {
             .route("/refresh", post(refresh::refresh))
             .route("/alive", post(presence::alive))
             .route("/poll", post(poll::poll));
-        if self.gate.tickets.is_some() {
+        if gate.tickets.is_some() {
             router = router.route("/ticket", post(ticket::mint));
         }
-        if self.gate.hub.core().presence().is_some() {
+        if gate.hub.core().presence().is_some() {
             router = router.route("/presence", get(presence::here).post(presence::watch));
         }
-        if self.latency {
+        if latency {
             router = router.route("/latency", post(latency::latency));
         }
-        // Read, a list of channels takes ten times its bytes, and waits for whoever is asked about them.
-        let channels = self.gate.hub.config().channels_per_connection;
-        let command_bytes = channels.saturating_mul(CHANNEL_BYTES).max(COMMAND_BYTES).min(self.body_bytes);
-        let mut router = router.layer(DefaultBodyLimit::max(command_bytes));
-        if self.publish {
-            let publish = post(publish::publish).layer(DefaultBodyLimit::max(self.body_bytes));
-            router = router.route("/publish", publish);
+        if publish {
+            router = router.route("/publish", post(publish::publish));
         }
-        let layer = self.cors.layer();
-        let hub = self.gate.hub.clone();
         let mut router = router
             .fallback(|| async { Refusal::from(Code::NotFound) })
             .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) });
-        if let Some(forwarding) = Forwarding::new(&self.gate, router.clone().with_state(self.gate.clone())) {
+        let gate = Arc::new(gate);
+        if let Some(forwarding) = Forwarding::new(&gate.hub, gate.tickets.clone(), &gate.mount, router.clone().with_state(gate.clone())) {
             router = router.layer(from_fn_with_state(forwarding, forward));
         }
-        let router = router
-            .layer(from_fn_with_state(self.gate.limiter.limits().clone(), check_head))
-            .layer(from_fn_with_state(self.cors, check_origin))
-            .layer(map_response_with_state(hub, count))
-            .with_state(self.gate);
+        let layer = cors.layer();
+        let guarding = Arc::new(Guard { gate: gate.clone(), cors });
+        let router = router.layer(from_fn_with_state(guarding, guard)).with_state(gate);
         // Outermost, so that refusals of every kind can be read by the page that they are for.
         match layer {
             Some(layer) => router.layer(layer),
@@ -170,25 +160,18 @@ impl Routes {
     }
 }
 
-async fn count(State(hub): State<Hub>, response: Response) -> Response {
-    if let Some(Refused(code)) = response.extensions().get() {
-        hub.core().meter.refused(*code);
-    }
-    response
-}
-
 /// `GET /check`: who the credentials belong to, or the problem with them, on the device that it names. A client whose stream was
 /// refused asks here, because `EventSource` shows neither status nor body.
-async fn check(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
-    let (parts, _) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
-    let device = AuthRequest::new(parts.clone()).query("deviceId").map(DeviceId::new).transpose();
+async fn check(State(gate): State<Arc<Gate>>, request: Request) -> Result<Response, Refusal> {
+    let (head, _) = split(request);
+    let identity = gate.identify(&head).await?;
+    let device = head.query("deviceId").map(DeviceId::new).transpose();
     let device = device.map_err(|error| Refusal::new(Code::Malformed, format!("deviceId: {error}")))?;
     gate.let_in(&identity, device.as_ref())?;
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
-    gate.has_room(&identity, device.as_ref(), &parts)?;
+    gate.has_room(&identity, device.as_ref(), head.parts())?;
     let answer = CheckAnswer { user_id: identity.user_id().cloned() };
     Ok(([(http::header::CACHE_CONTROL, "no-store")], axum::Json(answer)).into_response())
 }

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::{
     gate::Gate,
     problem::Refusal,
-    read::{malformed_channel, resume},
+    read::{malformed_channel, resume, split},
     serve::{Endless, RetiresAt},
 };
 use crate::{
@@ -40,22 +40,22 @@ pub(super) async fn head() -> Response {
 }
 
 /// Opens a stream for whoever the request belongs to.
-pub(super) async fn open(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
-    let (parts, _) = request.into_parts();
-    let identity = gate.identify_stream(&parts).await?;
-    let query = Query::parse(&parts.uri, &parts.headers)?;
+pub(super) async fn open(State(gate): State<Arc<Gate>>, request: Request) -> Result<Response, Refusal> {
+    let (head, _) = split(request);
+    let identity = gate.identify_stream(&head).await?;
+    let query = Query::parse(head.uri(), head.headers())?;
     if gate.hub.is_draining() {
         return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
     }
     gate.let_in(&identity, query.device.as_ref())?;
-    gate.limiter.open(&identity, &parts)?;
-    let permit = gate.admit(&identity, query.device.as_ref(), &parts).await?;
+    gate.limiter.open(&identity, head.parts())?;
+    let permit = gate.admit(&identity, query.device.as_ref(), head.parts()).await?;
     let (channels, rejected) = gate.ask_grants(&identity, query.channels).await?;
-    let hub = gate.hub;
+    let hub = gate.hub.clone();
     let start = hub.start(query.resume).await?;
     let names = Names { user: identity.user_id().cloned(), device: query.device, session: query.session };
     let link = hub.open(&identity, names, channels, rejected, start, permit);
-    if let Some(RetiresAt(at)) = parts.extensions.get() {
+    if let Some(RetiresAt(at)) = head.extensions().get() {
         link.retire_at(hub.now_ms().saturating_add(millis(at.duration_since(Instant::now()))));
     }
 

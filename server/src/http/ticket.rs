@@ -1,5 +1,7 @@
 //! `POST /ticket`.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Request, State},
@@ -11,16 +13,20 @@ use tidings_protocol::{
     problem::Code,
 };
 
-use super::{gate::Gate, problem::Refusal, read::json};
+use super::{
+    gate::Gate,
+    problem::Refusal,
+    read::{json, split},
+};
 use crate::auth::{
     AuthError, TicketError,
     ticket::{LIFETIME, Ticket},
 };
 
-pub(super) async fn mint(State(gate): State<Gate>, request: Request) -> Result<Response, Refusal> {
-    let (parts, body) = request.into_parts();
-    let identity = gate.identify(&parts).await?;
-    let TicketRequest { device_id } = json(&gate, Request::from_parts(parts, body)).await?;
+pub(super) async fn mint(State(gate): State<Arc<Gate>>, request: Request) -> Result<Response, Refusal> {
+    let (head, body) = split(request);
+    let identity = gate.identify(&head).await?;
+    let TicketRequest { device_id } = json(&gate, &head, body).await?;
     let Some(store) = &gate.tickets else { return Err(Code::NotFound.into()) };
     let (ticket, held) = Ticket::mint(gate.hub.node(), identity, device_id);
     store.keep(ticket.name, held, LIFETIME).await.map_err(|error| match error {

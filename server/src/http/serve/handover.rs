@@ -100,20 +100,16 @@ impl Handover {
         self.1.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps the body of a stream and returns the response with a stand-in.
-    ///
-    /// # Errors
-    ///
-    /// Any other response, as it is.
-    pub(super) fn offer(self: &Arc<Self>, terms: Terms, mut response: Response) -> Result<Response, Response> {
+    /// Keeps the body of a stream, and returns the response with a stand-in; any other response as it is. Whether it kept one.
+    pub(super) fn offer(self: &Arc<Self>, terms: Terms, mut response: Response) -> (Response, bool) {
         let Some(Endless(link)) = response.extensions_mut().remove::<Endless>().filter(|_| is_chunked(&response))
         else {
-            return Err(response);
+            return (response, false);
         };
         let last = terms.last || says_close(response.headers());
         let (parts, body) = response.into_parts();
         *self.0.lock() = Stage::Offered(Taken { body, link, last });
-        Ok(Response::from_parts(parts, Body::new(Standin { handover: self.clone(), end: None })))
+        (Response::from_parts(parts, Body::new(Standin { handover: self.clone(), end: None })), true)
     }
 
     /// The socket has taken all that there was, and that ended so.

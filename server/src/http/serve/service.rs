@@ -46,8 +46,9 @@ pub(super) fn service(
                     }
                     match terms {
                         Some(terms) => match handover.offer(terms, response) {
-                            Ok(offered) => return Ok(offered),
-                            Err(response) => response,
+                            // The stream is counted by itself, once it is taken over.
+                            (offered, true) => return Ok(offered),
+                            (response, false) => response,
                         },
                         None => response,
                     }

@@ -1,0 +1,41 @@
+//! What every request meets before its route, in one layer: each layer of a router takes some thousand instructions.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tidings_protocol::problem::Code;
+
+use super::{
+    cors::Cors,
+    gate::Gate,
+    problem::{Refusal, Refused},
+};
+
+/// What it takes to refuse a request for what its head is.
+pub(super) struct Guard {
+    pub(super) gate: Arc<Gate>,
+    pub(super) cors: Cors,
+}
+
+impl Guard {
+    fn refuses(&self, request: &Request) -> Option<Code> {
+        let too_large = self.gate.limiter.refuses_head(request.uri(), request.headers());
+        too_large.or_else(|| self.cors.refuses(request).then_some(Code::OriginNotAllowed))
+    }
+}
+
+/// Refuses heads that are too large, and commands of other sites' pages; counts what is refused, here or further on.
+pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let response = match guard.refuses(&request) {
+        Some(code) => Refusal::from(code).into_response(),
+        None => next.run(request).await,
+    };
+    if let Some(Refused(code)) = response.extensions().get() {
+        guard.gate.hub.core().meter.refused(*code);
+    }
+    response
+}
