@@ -12,15 +12,17 @@
 //! | `POST /latency` | `latency`, where mounted: what clients have measured |
 //! | `GET /check` | `routes`: authentication and limits only |
 //!
-//! Each of them lets callers in by `gate`, and reads what they bring by `read`. What callers may use up is in `limits`, where they come from
+//! Each of them lets callers in by `gate`, and reads what they bring by `read` and `body`. What all of them refuse stands in `guard`. What callers may use up is in `limits`, where they come from
 //! in `address`, and what pages of other origins may in `cors`. `idempotency` is a layer for the application's own handlers.
 
 mod address;
 mod admission;
+mod body;
 mod command;
 mod cors;
 mod forward;
 mod gate;
+mod guard;
 mod idempotency;
 mod latency;
 mod limits;

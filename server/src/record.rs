@@ -56,6 +56,9 @@ pub struct Entry {
     pub payload: Box<RawValue>,
 }
 
+/// Room for the JSON of most entries beside their payload and audience, so that writing one asks for memory once, and for no more than
+/// it takes.
+const ENTRY_BYTES: usize = 512;
 /// What one user of an audience takes beside the letters of the id.
 const BYTES_OF_A_USER: usize = 64;
 /// What the allocator takes for each piece of memory, beside the piece.
@@ -107,7 +110,11 @@ impl Entry {
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         // Serialising these types cannot fail: no maps with odd keys, no fallible Serialize inside.
-        serde_json::to_vec(self).unwrap_or_default()
+        let mut bytes = Vec::with_capacity(self.payload.get().len() + self.audience_bytes() + ENTRY_BYTES);
+        match serde_json::to_writer(&mut bytes, self) {
+            Ok(()) => bytes,
+            Err(_) => Vec::new(),
+        }
     }
 
     /// The command that it is, if it is none for streams.

@@ -162,10 +162,10 @@ impl Window {
         }
     }
 
-    /// About how many bytes it takes. What the allocator cannot give back because something beside it is in use is a twelfth of it.
+    /// About how many bytes it takes. What the allocator cannot give back because something beside it is in use is a seventh of it at most.
     fn taken(&self) -> usize {
         let bytes = self.bytes + self.segment.index_bytes();
-        bytes + bytes / 12
+        bytes + bytes / 7
     }
 
     fn trim_front(&mut self) {

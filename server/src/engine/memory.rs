@@ -227,6 +227,11 @@ impl Log {
         receipt
     }
 
+    /// About how many bytes it takes, with what the allocator cannot give back because something beside it is in use.
+    fn taken(&self) -> u64 {
+        self.bytes + self.bytes / 20
+    }
+
     /// Removes up to `most` records that are beyond the bounds.
     fn trim(&mut self, most: u64) -> Trim {
         let wall = wall_clock_ms();
@@ -246,7 +251,7 @@ impl Log {
     fn is_beyond(&self, oldest: u64) -> bool {
         self.records.front().is_some_and(|front| {
             self.records.len() as u64 > self.retention.records
-                || self.bytes > self.retention.bytes
+                || self.taken() > self.retention.bytes
                 || front.entry.timestamp.0 < oldest
         })
     }
@@ -254,7 +259,7 @@ impl Log {
     /// Whether so much has come since the last trimming that the next one should not be waited for.
     fn overflows(&self) -> bool {
         let and_more = |bound: u64| bound.saturating_add(bound / 32);
-        self.records.len() as u64 > and_more(self.retention.records) || self.bytes > and_more(self.retention.bytes)
+        self.records.len() as u64 > and_more(self.retention.records) || self.taken() > and_more(self.retention.bytes)
     }
 
     fn remove_front(&mut self) {

@@ -48,7 +48,8 @@ impl From<ShutOut> for Refusal {
 
 impl Gate {
     pub(super) fn new(hub: Hub, auth: Arc<dyn Auth>, limiter: Limiter) -> Self {
-        let mut gate = Self { hub, auth, tickets: None, mount: OnceLock::new(), limiter, publish_bytes: 0, call_bytes: 0 };
+        let mut gate =
+            Self { hub, auth, tickets: None, mount: OnceLock::new(), limiter, publish_bytes: 0, call_bytes: 0 };
         gate.set_body_bytes(PUBLISH_BYTES);
         gate
     }

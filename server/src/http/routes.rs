@@ -146,7 +146,9 @@ impl Routes {
             .fallback(|| async { Refusal::from(Code::NotFound) })
             .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) });
         let gate = Arc::new(gate);
-        if let Some(forwarding) = Forwarding::new(&gate.hub, gate.tickets.clone(), &gate.mount, router.clone().with_state(gate.clone())) {
+        if let Some(forwarding) =
+            Forwarding::new(&gate.hub, gate.tickets.clone(), &gate.mount, router.clone().with_state(gate.clone()))
+        {
             router = router.layer(from_fn_with_state(forwarding, forward));
         }
         let layer = cors.layer();

@@ -19,7 +19,8 @@ use crate::fixture::{Fixture, Held, Stream, event};
 /// Tokens are user ids; nobody says when they were issued, which is before everything.
 async fn fixture() -> Fixture {
     let auth = |request: AuthRequest| async move { Identity::user(request.bearer().ok_or(AuthError::Missing)?) };
-    let auth = auth.allow("room:*").unwrap().allow_publish("*").unwrap().allow_presence("*").unwrap();
+    let auth = auth.allow("room:*").unwrap().allow("news:canary").unwrap();
+    let auth = auth.allow_publish("*").unwrap().allow_presence("*").unwrap();
     let settings = |hub: tidings::HubBuilder| hub.presence(PresenceSettings::default());
     Fixture::mounting(settings, |hub| Routes::new(hub, auth).publish()).await
 }
@@ -31,6 +32,7 @@ fn message(channel: &str) -> Value {
 #[tokio::test]
 async fn what_is_revoked_is_revoked_from_publishing_too() {
     let fixture = fixture().await;
+    let mut canary = fixture.canary().await;
     let kim = fixture.client("kim");
     kim.post("/publish", message("room:1")).await.good();
     fixture.hub.revoke("kim", "room:1").await.unwrap();
@@ -47,6 +49,7 @@ async fn what_is_revoked_is_revoked_from_publishing_too() {
     let mut restored = fixture.stream("kim", &[]).await;
     restored.named("subscribed").await;
     kim.post("/publish", message("room:2")).await.good();
+    canary.lives().await;
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ async fn a_call_is_forwarded_with_its_query() {
     let log = Memory::default();
     let hub = async || {
         let auth = |request: AuthRequest| async move {
-            Ok(Identity::user(request.query("access_token").ok_or(AuthError::Missing)?)?)
+            Identity::user(request.query("access_token").ok_or(AuthError::Missing)?)
         };
         let auth = auth.allow("news:*").unwrap();
         Fixture::mounting(|hub| hub.engine(log.clone()), |hub| Routes::new(hub, auth)).await

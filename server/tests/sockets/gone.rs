@@ -80,13 +80,12 @@ async fn under_another_server_too_nobody_is_there_by_a_stream_whose_bytes_are_no
     };
     let serve = |listener, app: Router| axum::serve(listener, app).into_future();
     let fixture = Fixture::serving(settings, serve).await;
-    let mut canary = fixture.stream("bob", &[("channels", "news:2")]).await;
+    let mut canary = fixture.canary().await;
     let _stalled = open(fixture.address, "/api/events?channels=news:1").await;
     eventually(|| fixture.hub.is_online("ana").unwrap()).await;
     flood(&fixture.hub).await;
     eventually(|| !fixture.hub.is_online("ana").unwrap()).await;
-    fixture.publish("news:2", "all the same").await;
-    while canary.next().await.data["payload"] != "all the same" {}
+    canary.lives().await;
 }
 
 #[tokio::test]
@@ -176,33 +175,64 @@ fn a_peer_that_vanished_is_gone_within_the_stall_timeout() {
 }
 
 #[tokio::test]
+async fn who_says_more_than_a_few_heads_behind_a_streams_request_is_cut() {
+    const KEPT: usize = 8 << 10;
+    let fixture = Fixture::start().await;
+    let mut canary = fixture.canary().await;
+    // What is kept of one is answered when its stream has ended; it goes on.
+    let mut modest = open(fixture.address, "/api/events?channels=news:1").await;
+    modest.write_all(&vec![b'x'; KEPT / 2]).await.unwrap();
+    let mut talkative = open(fixture.address, "/api/events?channels=news:1").await;
+    eventually(|| fixture.hub.connection_count("ana").unwrap() == 2).await;
+    talkative.write_all(&vec![b'x'; 2 * KEPT]).await.unwrap();
+    eventually(|| fixture.hub.connection_count("ana").unwrap() == 1).await;
+    fixture.publish("news:1", "goes on").await;
+    let mut text = String::new();
+    while !text.contains("goes on") {
+        let mut some = [0; 1 << 10];
+        let count = modest.read(&mut some).await.unwrap();
+        assert!(count > 0, "cut: {text}");
+        text.push_str(&String::from_utf8_lossy(&some[..count]));
+    }
+    canary.lives().await;
+}
+
+#[tokio::test]
 async fn who_may_publish_nothing_has_nothing_read() {
     let auth = |_: tidings::auth::AuthRequest| async { tidings::auth::Identity::user("ana") };
+    let auth = auth.allow("news:canary").unwrap();
     let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth).publish()).await;
+    let mut canary = fixture.canary().await;
     let mut socket = TcpStream::connect(fixture.address).await.unwrap();
     let head = "POST /api/events/publish HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 4000000\r\n\r\n";
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut status = [0; 12];
     socket.read_exact(&mut status).await.unwrap();
     assert_eq!(&status, b"HTTP/1.1 403", "before a byte of the body has come");
+    canary.lives().await;
 }
 
 #[tokio::test]
 async fn events_are_counted_before_they_are_read() {
     let fixture = Fixture::mounting(|hub| hub.batch_events(10), |hub| Routes::new(hub, auth()).publish()).await;
+    let mut canary = fixture.canary().await;
     let many = format!("[{}1]", "1,".repeat(1_000_000));
     let answer = fixture.client("backend").post_text("/publish", "application/json", &many).await;
     answer.is_problem(400, "tooMany");
     let few = json!([{"channel": "news:1", "type": "t", "payload": 1}, 1]);
     fixture.client("backend").post("/publish", few).await.is_problem(400, "malformed");
+    canary.lives().await;
 }
 
 #[tokio::test]
 async fn anonymous_publishers_do_not_keep_each_others_events_out_by_a_key() {
     let auth = (|_: tidings::auth::AuthRequest| async { Ok(tidings::auth::Identity::anonymous()) })
         .allow_publish("chat:*")
+        .unwrap()
+        .allow("news:canary")
         .unwrap();
     let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth).publish()).await;
+    let mut canary = fixture.canary().await;
     let client = fixture.client("");
     let said = |payload: &str| json!({"channel": "chat:1", "type": "said", "payload": payload, "key": "k1"});
     let first = client.post("/publish", said("one")).await.good();
@@ -211,4 +241,5 @@ async fn anonymous_publishers_do_not_keep_each_others_events_out_by_a_key() {
     let is_duplicate = [&first, &second, &again].map(|answer| answer[0]["duplicate"] == true);
     assert_eq!(is_duplicate, [false, false, true]);
     assert_eq!(first[0]["cursor"], again[0]["cursor"]);
+    canary.lives().await;
 }

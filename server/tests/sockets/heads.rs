@@ -22,15 +22,14 @@ async fn fixture() -> Fixture {
 /// Sends these bytes and nothing more, and returns all that comes until the server closes, next to a stream that goes on.
 async fn answer_to(head: &[u8]) -> String {
     let fixture = fixture().await;
-    let mut bystander = fixture.stream("bob", &[("channels", "news:1")]).await;
+    let mut canary = fixture.canary().await;
     let mut socket = TcpStream::connect(fixture.address).await.unwrap();
     socket.write_all(head).await.unwrap();
     let mut answer = Vec::new();
     let closed = timeout(Duration::from_secs(20), socket.read_to_end(&mut answer)).await;
     // A reset is as good an end as any.
     let _ = closed.expect("the server closes");
-    fixture.publish("news:1", "goes on").await;
-    bystander.hears("goes on").await;
+    canary.lives().await;
     String::from_utf8_lossy(&answer).into_owned()
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     future::IntoFuture,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     net::SocketAddr,
     process::{Command, Stdio},
     time::Duration,
@@ -71,7 +71,7 @@ async fn those_that_wait_for_longest_give_way_to_those_that_come_and_streams_do_
 #[ignore = "run by the test below, with few descriptors"]
 async fn a_server_of_few_descriptors() {
     let fixture = Fixture::start().await;
-    println!("address {}", fixture.address);
+    writeln!(std::io::stdout(), "address {}", fixture.address).unwrap();
     tokio::task::spawn_blocking(|| std::io::stdin().lines().for_each(drop)).await.unwrap();
 }
 

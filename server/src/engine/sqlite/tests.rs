@@ -346,7 +346,7 @@ impl Unknown for Raw {
         let stored = Stored { entry, json: bytes.to_vec(), keys: Vec::new() };
         let (reply, answer) = oneshot::channel();
         let (deadline, claimed) = (Instant::now() + DEADLINE, Arc::default());
-        let waiting = Backlog::new(usize::MAX).admit(&[stored.entry.clone()]).unwrap();
+        let waiting = Backlog::new(usize::MAX).admit(std::slice::from_ref(&stored.entry)).unwrap();
         let append = Append { entries: vec![stored], deadline, claimed, is_ours: false, reply, waiting };
         engine.submit(Job::Append(append)).await.unwrap();
         answer.await.unwrap().unwrap();
