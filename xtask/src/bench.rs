@@ -1,6 +1,7 @@
 //! Tidings beside its peers, as figures: never a test, since they are those of one machine in one moment.
 
 use std::fs;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -87,8 +88,20 @@ fn better_sse(house: &House, steps: &mut Steps) -> Result<()> {
     stamp.store()
 }
 
-/// Callgrind on each station of the hot path, which says how many instructions one event takes there.
-pub(crate) fn instructions(house: &House, steps: &mut Steps) -> Result<()> {
+/// What each station took when that was last accepted, and the compiler that it was counted with.
+const ACCEPTED: &str = "server/benches/hot_path/instructions.txt";
+/// By how much a station may differ from that.
+const TOLERANCE: f64 = 0.03;
+
+/// `rustc 1.95.0 (hash date)`.
+fn compiler() -> Result<String> {
+    let output = Command::new("rustc").arg("--version").output().context("starting rustc")?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Callgrind on each station of the hot path, which says how many instructions one event takes there: beside what was accepted, and an error
+/// where one differs by more than the tolerance, be it to the better. With `accept` the table is written anew.
+pub(crate) fn instructions(house: &House, steps: &mut Steps, accept: bool) -> Result<()> {
     if which::which("valgrind").is_err() {
         apt::install(house, steps, "valgrind is", &["valgrind"])?;
     }
@@ -96,7 +109,16 @@ pub(crate) fn instructions(house: &House, steps: &mut Steps) -> Result<()> {
     fs::create_dir_all(&profiles).with_context(|| format!("creating {}", profiles.display()))?;
     let bench = ["bench", "--package", "tidings", "--features", "simulation", "--bench", "hot_path"];
     steps.run("build hot_path", house.cargo(&[&bench[..], &["--no-run"]].concat()))?;
-    println!("\n{:<18} {:>22}", "station", "instructions per event");
+    let accepted = fs::read_to_string(house.path(ACCEPTED)).with_context(|| format!("reading {ACCEPTED}"))?;
+    let compiler = compiler()?;
+    // Another compiler makes other instructions: then the figures are shown, and none is an error.
+    let is_same_compiler = accepted.lines().next() == Some(compiler.as_str());
+    let before = |station: &str| {
+        let row = accepted.lines().find_map(|line| line.strip_prefix(station)?.strip_prefix(' '));
+        row.and_then(|row| row.trim().parse::<u64>().ok())
+    };
+    let (mut table, mut differ) = (format!("{compiler}\n"), Vec::new());
+    println!("\n{:<18} {:>22} {:>12} {:>8}", "station", "instructions per event", "accepted", "ratio");
     for (station, events) in STATIONS {
         let profile = profiles.join(station);
         let runner = format!(
@@ -111,8 +133,31 @@ pub(crate) fn instructions(house: &House, steps: &mut Steps) -> Result<()> {
         let Some(collected) = collected.filter(|_| output.status.success()) else {
             bail!("callgrind did not count {station}:\n{said}");
         };
-        println!("{station:<18} {:>22}", collected / (TIMES * events));
+        let now = collected / (TIMES * events);
+        table.push_str(&format!("{station} {now}\n"));
+        let ratio = before(station).map(|before| now as f64 / before as f64);
+        let shown = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        println!(
+            "{station:<18} {now:>22} {:>12} {:>8}",
+            shown(before(station).map(|before| before.to_string())),
+            shown(ratio.map(|ratio| format!("{ratio:.3}")))
+        );
+        if ratio.is_none_or(|ratio| (ratio - 1.0).abs() > TOLERANCE) {
+            differ.push(station);
+        }
     }
     println!("\nwhere they are spent: callgrind_annotate {}/STATION", profiles.display());
+    if accept {
+        return fs::write(house.path(ACCEPTED), table).with_context(|| format!("writing {ACCEPTED}"));
+    }
+    if !is_same_compiler {
+        println!("counted by another compiler than the table ({compiler}), so nothing is compared");
+        return Ok(());
+    }
+    ensure!(
+        differ.is_empty(),
+        "{} differ from {ACCEPTED} by more than 3 %; where that is meant, `cargo xtask bench --instructions --accept` writes it anew",
+        differ.join(", ")
+    );
     Ok(())
 }

@@ -62,7 +62,9 @@ Usage: cargo xtask <COMMAND>
   soak [--minutes 60]  everything at once on a hub of each engine: its memory, files and latency, minute by minute
   bench --client [--quick] [--rounds 7] [--starts 30]
                        what an event and the start cost the browser, in Chromium: the client beside its peers
-  bench --instructions instructions of the hot path under callgrind, which a busy machine does not change
+  bench --instructions [--accept]
+                       instructions of the hot path under callgrind, which a busy machine does not change, beside those accepted last;
+                       an error where they differ by more than 3 %
   setup                only install what `demo` and `test` need
   build                the Wasm client, the npm package, the front end and the example servers
   package              the npm package as a tarball, in target/packaging
@@ -81,7 +83,7 @@ enum Task {
     Sim { seeds: String, from: Option<String> },
     Chaos { minutes: String, seed: Option<String> },
     Fuzz { seconds: String, only: Vec<String> },
-    Bench { quick: bool, instructions: bool, client: bool, options: Vec<String> },
+    Bench { quick: bool, instructions: bool, accept: bool, client: bool, options: Vec<String> },
     Soak { minutes: String },
     Setup,
     Build,
@@ -112,7 +114,7 @@ fn run(task: Task) -> Result<()> {
         Task::Fuzz { seconds, only } => fuzz::run(&house, &mut steps, &seconds, &only),
         Task::Sim { seeds, from } => sim::run(&house, &mut steps, &seeds, from.as_deref()),
         Task::Chaos { minutes, seed } => chaos::run(&house, &mut steps, &minutes, seed.as_deref()),
-        Task::Bench { instructions: true, .. } => bench::instructions(&house, &mut steps),
+        Task::Bench { instructions: true, accept, .. } => bench::instructions(&house, &mut steps, accept),
         Task::Bench { client: true, quick, options, .. } => bench_client::run(&house, &mut steps, quick, &options),
         Task::Bench { quick, options, .. } => bench::run(&house, &mut steps, quick, &options),
         Task::Soak { minutes } => soak::run(&house, &mut steps, &minutes),
@@ -153,6 +155,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("faults"), Some(Task::Bench { options, .. })) => options.push("--faults".to_owned()),
             (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
+            (Long("accept"), Some(Task::Bench { accept, .. })) => *accept = true,
             (
                 Long(name @ ("rounds" | "events" | "starts" | "only" | "scenario" | "peer" | "before")),
                 Some(Task::Bench { options, .. }),
@@ -170,7 +173,13 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "sim" => Task::Sim { seeds: sim::SEEDS.to_owned(), from: None },
                     "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },
                     "fuzz" => Task::Fuzz { seconds: fuzz::SECONDS.to_owned(), only: Vec::new() },
-                    "bench" => Task::Bench { quick: false, instructions: false, client: false, options: Vec::new() },
+                    "bench" => Task::Bench {
+                        quick: false,
+                        instructions: false,
+                        accept: false,
+                        client: false,
+                        options: Vec::new(),
+                    },
                     "soak" => Task::Soak { minutes: soak::MINUTES.to_owned() },
                     "setup" => Task::Setup,
                     "build" => Task::Build,
