@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
+import { notices } from './notices.mjs'
 import { shrink } from './shrink.mjs'
 import { unpacker } from './unpacker.mjs'
 import { glueFile, packed, wasmFile } from './wasm.mjs'
@@ -57,6 +58,7 @@ function checkRetry(file) {
   if (/\bimport\(\s*\/\* webpackIgnore: true \*\/\s*\/\* @vite-ignore \*\//.test(readFileSync(file, 'utf8'))) return
   throw new Error(`${file} lacks the comments that keep bundlers from the URL of a chunk that is asked for again`)
 }
+const inputs = new Set()
 const { peerDependencies } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'))
 for (const { entry, wasm = '', explains = false } of entries) {
   // Tests and servers load CommonJS, where size counts for little: so it explains, too.
@@ -66,7 +68,7 @@ for (const { entry, wasm = '', explains = false } of entries) {
   ]
   if (explains) outputs.push({ format: 'esm', file: `development/${entry}.js`, engine: '../engine.js', development: true })
   for (const { format, file, engine, development } of outputs) {
-    await build({
+    const { metafile } = await build({
       absWorkingDir: here,
       entryPoints: [`src/${entry}.ts`],
       outfile: join(dist, file),
@@ -77,6 +79,7 @@ for (const { entry, wasm = '', explains = false } of entries) {
       target: ['chrome96', 'firefox90', 'safari15'],
       minify: file === 'inline.js',
       sourcemap: true,
+      metafile: true,
       legalComments: 'none',
       // The text of the Wasm stands at the end, where gzip, which writes thousands of bytes with the same code, writes little else
       // with that of a text like no other.
@@ -86,9 +89,11 @@ for (const { entry, wasm = '', explains = false } of entries) {
       footer: wasm ? { js: `var ${INLINED}=${JSON.stringify(wasm)};` } : {},
       plugins: [shrunkGlue, chunk(entry, engine)],
     })
+    for (const input of Object.keys(metafile.inputs)) inputs.add(input)
     if (entry === 'index' && format === 'esm') checkRetry(join(dist, file))
   }
 }
+writeFileSync(join(dist, 'THIRD-PARTY-NOTICES.txt'), notices([...inputs]))
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
 execFileSync(process.execPath, [tsc, '--project', join(here, 'tsconfig.build.json')], { stdio: 'inherit' })
 // Of the types only what the entries lead to: the rest is nobody's business, and names files that the package lacks.

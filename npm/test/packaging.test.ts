@@ -49,8 +49,17 @@ test('holds what it exports, both licences, and no more', () => {
   const code = ['engine', 'index', 'inline', 'offline', 'query', 'react', 'svelte', 'vue'].flatMap((name) => [`${name}.cjs`, `${name}.js`])
   const development = ['index.js', 'inline.js']
   const withMaps = (files: string[]): string[] => files.flatMap((file) => [file, `${file}.map`])
-  expect(readdirSync(join(installed, 'dist')).sort()).toEqual([...withMaps(code), ...types, 'development'].sort())
+  expect(readdirSync(join(installed, 'dist')).sort()).toEqual([...withMaps(code), ...types, 'THIRD-PARTY-NOTICES.txt', 'development'].sort())
   expect(readdirSync(join(installed, 'dist/development')).sort()).toEqual(withMaps(development).sort())
+})
+
+test('the licences of all that others wrote are in it', () => {
+  const notices = readFileSync(join(installed, 'dist/THIRD-PARTY-NOTICES.txt'), 'utf8')
+  const named = [...notices.matchAll(/^(\S.*) \d+\.\d+\.\d+\S* \(.+\)$/gm)].map(([, name]) => name)
+  expect(named).toEqual(expect.arrayContaining(['idb', 'percent-encoding', "Rust's standard library", 'talc', 'wasm-bindgen']))
+  // Nothing of ours, and nothing that only builds.
+  expect(named.filter((name) => /tidings|wasm-bindgen-test|proptest|serde|jiff|esbuild/.test(name!))).toEqual([])
+  for (const part of notices.split(/^-{80}$/m)) expect(part).toMatch(/copyright|unlicense|permission/i)
 })
 
 const client = ['Tidings', 'TidingsError', 'configureTidings', 'getTidings', 'segment']

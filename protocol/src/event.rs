@@ -123,12 +123,19 @@ impl std::fmt::Display for Timestamp {
     }
 }
 
+/// A text is no moment in time.
+// Its own type, for jiff is below 1.0.
+#[derive(Debug, thiserror::Error)]
+#[error("not a time as RFC 3339 writes it")]
+#[cfg(feature = "serde")]
+pub struct TimestampError(#[source] jiff::Error);
+
 #[cfg(feature = "serde")]
 impl std::str::FromStr for Timestamp {
-    type Err = jiff::Error;
+    type Err = TimestampError;
 
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        let moment: jiff::Timestamp = text.parse()?;
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let moment: jiff::Timestamp = text.parse().map_err(TimestampError)?;
         Ok(Self(u64::try_from(moment.as_millisecond()).unwrap_or(0)))
     }
 }

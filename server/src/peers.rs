@@ -52,6 +52,7 @@ impl fmt::Display for NodeId {
 
 /// Why a node did not answer.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CallError {
     /// There is no such node, or not any more. The call was not carried out.
     #[error("there is no such node")]

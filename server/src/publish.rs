@@ -119,6 +119,7 @@ pub struct To<'h> {
 
 /// What came of [`Hub::on_success`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Published<T> {
     /// What the future returned.
     pub value: T,

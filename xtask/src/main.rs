@@ -4,7 +4,7 @@
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
 //! - `tools`, `crate_tool`, `browsers`, `apt`, `debian`, `nchan`, `centrifugo`: install what is missing
-//! - `build`, `demo`, `dev`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `soak`, `package`, `compat`, `size`: one command each
+//! - `build`, `demo`, `dev`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `soak`, `package`, `compat`, `release`, `size`: one command each
 //!
 //! A command of this program is compiled before it runs, so the dependencies are few and small.
 
@@ -24,6 +24,7 @@ mod fuzz;
 mod house;
 mod nchan;
 mod package;
+mod release;
 mod sim;
 mod size;
 mod soak;
@@ -71,6 +72,8 @@ Usage: cargo xtask <COMMAND>
   package --check [NAME]…
                        that tarball in every bundler, framework and proxy, in browsers, as a table
   compat               the crates with the lowest versions that they allow, on the oldest Rust, for other systems, and their docs
+  release [--dry-run]  the crates' tarballs in order, the npm tarball, the named Wasm, notes, checksums and the tag, in target/release-VERSION;
+                       each is checked, and published unless it is a dry run
   size                 raw, gzip and brotli size of the npm package's entry and Wasm
 ";
 
@@ -89,6 +92,7 @@ enum Task {
     Build,
     Package { check: bool, only: Vec<String> },
     Compat,
+    Release { dry: bool },
     Size,
     Help,
 }
@@ -122,6 +126,7 @@ fn run(task: Task) -> Result<()> {
         Task::Build => build::all(&house, &mut steps),
         Task::Package { check, only } => package::run(&house, &mut steps, check, &only),
         Task::Compat => compat::run(&house, &mut steps),
+        Task::Release { dry } => release::run(&house, &mut steps, dry),
         Task::Size => size::run(&house, &mut steps),
         Task::Help => {
             print!("{HELP}");
@@ -163,6 +168,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                 options.push(format!("--{name}"));
                 options.push(arguments.value()?.string()?);
             }
+            (Long("dry-run"), Some(Task::Release { dry })) => *dry = true,
             (Long("check"), Some(Task::Package { check, .. })) => *check = true,
             (Value(name), Some(Task::Package { check: true, only })) => only.push(name.string()?),
             (Value(name), None) => {
@@ -185,6 +191,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "build" => Task::Build,
                     "package" => Task::Package { check: false, only: Vec::new() },
                     "compat" => Task::Compat,
+                    "release" => Task::Release { dry: false },
                     "size" => Task::Size,
                     "help" => Task::Help,
                     other => bail!("there is no `cargo xtask {other}`; see `cargo xtask help`"),

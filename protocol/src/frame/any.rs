@@ -44,6 +44,7 @@ pub enum Frame {
 /// The data of a frame is not what its name promises.
 #[derive(Debug, thiserror::Error)]
 #[error("the data of a `{name}` frame could not be read")]
+#[non_exhaustive]
 pub struct FrameError {
     /// The SSE event name.
     pub name: &'static str,

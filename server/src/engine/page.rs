@@ -58,6 +58,7 @@ impl From<EngineError> for ReadError {
 
 /// Why an append was not acknowledged.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AppendError {
     /// Nothing was stored, nor will be.
     #[error("the engine refused the append")]
