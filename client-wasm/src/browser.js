@@ -14,7 +14,7 @@ const FLUSH = 16
 const ANSWER = 17
 const GARBLED = 18
 const UNSUPPORTED = 19
-const NEWS = 26
+const PRESENCE_UPDATE = 26
 const CHUNK = 27
 const REFUSED = 28
 const BROKEN = 29
@@ -39,7 +39,7 @@ const SETTINGS = 'deviceId sessionId since idleMs shareConnection reconnect base
 // ---- end of the table
 
 /** What a page in the background is told, by what that is the same as: it is about to stand still, or goes on. */
-const STANDING = { freeze: 'pagehide', resume: 'pageshow' }
+const FREEZE_AS_PAGE = { freeze: 'pagehide', resume: 'pageshow' }
 
 /** The longest delay of a timer; a longer one would wrap around and fire at once. */
 const LONGEST_MS = 0x7fffffff
@@ -89,7 +89,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
   const labels = new Map()
   const rooms = new Map()
 
-  const tell = (what, number = 0, text = '', value, now = performance.now()) => call(what, number, now, text, value)
+  const notify = (what, number = 0, text = '', value, now = performance.now()) => call(what, number, now, text, value)
   const broken = (cause) => call(BROKEN, 0, 0, '', cause)
   /** Whatever the browser calls: what it throws would end nowhere, and the client would stand still. */
   const guarded =
@@ -101,12 +101,12 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
         broken(cause)
       }
     }
-  const routes = (what, record) => (what === NEWS ? rooms : record.to === undefined ? channels : labels)
-  const tick = guarded(() => tell(TICK))
+  const routes = (what, record) => (what === PRESENCE_UPDATE ? rooms : record.to === undefined ? channels : labels)
+  const tick = guarded(() => notify(TICK))
 
   const hear = guarded(({ type, data, lastEventId, timeStamp }) => {
     const record = object(data)
-    if (!record) return tell(GARBLED, 0, type)
+    if (!record) return notify(GARBLED, 0, type)
     // The stream says it as the `id:`; the application, here and in other tabs, finds it in the event.
     record.cursor = lastEventId
     browser.frame = { type, data }
@@ -118,7 +118,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     const route = routes(what, record).get(channel)
     const more = route === undefined || requestId !== undefined || except !== undefined
     // Mostly the cursor is all that has to be known.
-    tell(
+    notify(
       what,
       route ?? UNKNOWN,
       more ? `${lines(record, EVENT)}\n${lines(except, EXCEPT)}` : line(cursor),
@@ -128,17 +128,17 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
   }
   const control = guarded(({ type, data, lastEventId, call }) => {
     const what = FRAMES.indexOf(type)
-    if (!FIELDS[type] && what !== BACKFILL) return tell(what, 0, lastEventId)
+    if (!FIELDS[type] && what !== BACKFILL) return notify(what, 0, lastEventId)
     const value = object(data)
     browser.frame = { type, data }
     // The tab that leads asked for it in its own name.
     if (call) value.requestId = call
     if (value && what === BACKFILL) heard(what, value)
-    else if (value && what === PRESENCE && value.code === undefined) heard(NEWS, value)
-    else if (!value || !tell(what, 0, `${lastEventId}\n${lines({ ...value, rejected: what === PRESENCE ? [value] : value.rejected, timestampMs: time(value) }, FIELDS[type])}`)) tell(GARBLED, 0, type)
+    else if (value && what === PRESENCE && value.code === undefined) heard(PRESENCE_UPDATE, value)
+    else if (!value || !notify(what, 0, `${lastEventId}\n${lines({ ...value, rejected: what === PRESENCE ? [value] : value.rejected, timestampMs: time(value) }, FIELDS[type])}`)) notify(GARBLED, 0, type)
   })
-  const befell = guarded(({ type, target }) => {
-    if (type !== 'visibilitychange' || !target.hidden) tell(ONLINE + WORLD.indexOf(STANDING[type] ?? type))
+  const onPageEvent = guarded(({ type, target }) => {
+    if (type !== 'visibilitychange' || !target.hidden) notify(ONLINE + WORLD.indexOf(FREEZE_AS_PAGE[type] ?? type))
   })
 
   const ask = async (whom, url, body) => {
@@ -182,15 +182,15 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     if (source !== own) return
     if (response?.status !== 200 || !/^text\/event-stream *(;|$)/i.test(response.headers.get('content-type'))) {
       const text = response && (await summary(response).catch(() => undefined))
-      if (source === own) tell(REFUSED, 0, text)
+      if (source === own) notify(REFUSED, 0, text)
       return
     }
     const reader = response.body.getReader()
     for (;;) {
       const { value } = await reader.read().catch(() => ({}))
       if (source !== own) return
-      if (!value) return tell(ERROR)
-      tell(CHUNK, value.length, '', value)
+      if (!value) return notify(ERROR)
+      notify(CHUNK, value.length, '', value)
     }
   }
 
@@ -216,7 +216,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
         listen('add')
       } catch (error) {
         // There is nothing to open a stream with, or it does not take the URL.
-        tell(UNSUPPORTED, 0, error?.message, error)
+        notify(UNSUPPORTED, 0, error?.message, error)
       }
     },
 
@@ -249,7 +249,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     send(whom, number, url, body) {
       ask(whom, url, body)
         .catch((error) => (whom === TOKEN ? lines({ detail: String(error) }, ANSWERED) : ''))
-        .then((text) => tell(ANSWER, number, text))
+        .then((text) => notify(ANSWER, number, text))
         .catch(broken)
     },
 
@@ -261,14 +261,14 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
 
     /** Calls at the end of the microtask, or when the device id is agreed on: no stream is opened before. */
     flush() {
-      if (!agreed) queueMicrotask(guarded(() => tell(FLUSH)))
+      if (!agreed) queueMicrotask(guarded(() => notify(FLUSH)))
     },
 
     /** Whether to hear what befalls the page. Where there is nothing to listen to (Node), it hears nothing. */
     listen(on) {
-      for (const name of [...WORLD, ...Object.keys(STANDING)]) {
-        const target = name === 'visibilitychange' || name in STANDING ? globalThis.document : globalThis
-        target?.[on ? 'addEventListener' : 'removeEventListener']?.(name, befell)
+      for (const name of [...WORLD, ...Object.keys(FREEZE_AS_PAGE)]) {
+        const target = name === 'visibilitychange' || name in FREEZE_AS_PAGE ? globalThis.document : globalThis
+        target?.[on ? 'addEventListener' : 'removeEventListener']?.(name, onPageEvent)
       }
     },
 
@@ -297,7 +297,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
   agreed
     ?.then((id) => {
       agreed = undefined
-      tell(FLUSH, 0, id)
+      notify(FLUSH, 0, id)
     })
     .catch(broken)
   return browser

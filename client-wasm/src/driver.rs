@@ -87,7 +87,7 @@ pub(crate) struct Driver<A> {
 
 /// What the client uses of the browser and the page.
 #[derive(Default)]
-pub(crate) struct Means {
+pub(crate) struct Environment {
     /// Where tabs have yet to agree on the device id, a promise of it; `undefined` where it is known.
     pub(crate) agreed: JsValue,
     /// A function that gives a token or a promise of one; `undefined` if there is none.
@@ -101,8 +101,8 @@ pub(crate) struct Means {
 }
 
 impl<A: Application> Driver<A> {
-    pub(crate) fn new(mut config: Config, identity: Identity, means: Means, application: A) -> Rc<Self> {
-        let Means { agreed, token, with_credentials, transport, debugs } = means;
+    pub(crate) fn new(mut config: Config, identity: Identity, environment: Environment, application: A) -> Rc<Self> {
+        let Environment { agreed, token, with_credentials, transport, debugs } = environment;
         let by_fetch = browser::by_fetch(&transport);
         config.cross_origin = browser::is_elsewhere(&config.url);
         config.share &= tabs::can_share();
@@ -195,7 +195,7 @@ impl<A: Application> Driver<A> {
 
     fn called(self: &Rc<Self>, signal: u32, number: u32, now: u64, text: &str, value: &JsValue) -> bool {
         match signal {
-            signals::RECORD | signals::BACKFILL | signals::NEWS => {
+            signals::RECORD | signals::BACKFILL | signals::PRESENCE_UPDATE => {
                 self.record(signal, number, now, text, value);
                 return true;
             }

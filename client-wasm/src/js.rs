@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     codec::settings::Settings,
-    driver::{Application, Driver, Means},
+    driver::{Application, Driver, Environment},
     session::{Config, Failure, HandlerId, Identity, Status},
 };
 
@@ -209,7 +209,7 @@ impl Client {
             latency: settings.latency,
             ..Config::new(settings.url)
         };
-        let means = Means {
+        let environment = Environment {
             with_credentials: settings.with_credentials,
             debugs: settings.debugs,
             token: options.token(),
@@ -217,7 +217,7 @@ impl Client {
             agreed: JsValue::UNDEFINED,
         };
         let identity = Identity { device_id: settings.device_id, session_id: settings.session_id };
-        Ok(Self { driver: Driver::new(config, identity, means, listeners(options)) })
+        Ok(Self { driver: Driver::new(config, identity, environment, listeners(options)) })
     }
 
     /// Hears channel events. Returns the handler's number, for `unsubscribe`. Throws an `Error` with the `code`

@@ -19,7 +19,7 @@ export function among(browser, call, version, url, withCredentials) {
   const lockOf = (tab) => `tidings tab ${tab}`
   let stay
 
-  const tell = (what, text = '') => {
+  const notify = (what, text = '') => {
     try {
       call(what, 0, performance.now(), text, undefined)
     } catch (cause) {
@@ -32,10 +32,10 @@ export function among(browser, call, version, url, withCredentials) {
     const granted = (lock) => {
       if (signal.aborted) return
       if (!lock) return otherwise()
-      tell(LOCKED)
+      notify(LOCKED)
       return left
     }
-    const failed = ({ name }) => signal.aborted || tell(name === 'AbortError' ? LOST : UNSHARED)
+    const failed = ({ name }) => signal.aborted || notify(name === 'AbortError' ? LOST : UNSHARED)
     navigator.locks.request(name, options, granted).catch(failed)
   }
 
@@ -57,7 +57,7 @@ export function among(browser, call, version, url, withCredentials) {
           // Any script of the origin may post to it.
           if (signal.aborted || typeof data?.text !== 'string') return
           browser.frame = data.frame ?? {}
-          tell(TOLD, data.text)
+          notify(TOLD, data.text)
         }
         signal.addEventListener('abort', () => channel.close())
         stay = { name, channel, end, queue, signal, left, watched: new Set() }
@@ -65,11 +65,11 @@ export function among(browser, call, version, url, withCredentials) {
         navigator.locks.request(lockOf(tab), () => (signal.aborted ? undefined : left)).catch(() => {})
         const here = stay
         ask(here, { ifAvailable: true }, () => {
-          tell(HELD)
+          notify(HELD)
           if (!signal.aborted) ask(here, { signal: queue.signal })
         })
       } catch {
-        queueMicrotask(() => tell(UNSHARED))
+        queueMicrotask(() => notify(UNSHARED))
       }
     },
 
@@ -92,7 +92,7 @@ export function among(browser, call, version, url, withCredentials) {
       watched.add(tab)
       const gone = () => {
         watched.delete(tab)
-        if (!signal.aborted) tell(GONE, tab)
+        if (!signal.aborted) notify(GONE, tab)
       }
       navigator.locks.request(lockOf(tab), { signal }, gone).catch(() => {})
     },

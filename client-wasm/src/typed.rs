@@ -24,7 +24,7 @@ use subscription::Ready;
 use crate::{
     backoff::Backoff,
     browser::{agreed_device_id, device_id, random_id, share},
-    driver::{Driver, Means},
+    driver::{Driver, Environment},
     session::{Config, Failure, Identity, State, Status},
 };
 
@@ -98,7 +98,7 @@ impl std::error::Error for Refused {}
 pub struct Builder {
     config: Config,
     device_id: Option<String>,
-    means: Means,
+    environment: Environment,
     listeners: Listeners,
 }
 
@@ -147,13 +147,13 @@ impl Builder {
 
     /// Send cookies to another origin as well. Defaults to the page's own origin only.
     pub fn with_credentials(mut self) -> Self {
-        self.means.with_credentials = true;
+        self.environment.with_credentials = true;
         self
     }
 
     /// Read streams by `fetch`, or by `EventSource`. Defaults to `fetch` where a browser can.
     pub fn by_fetch(mut self, by_fetch: bool) -> Self {
-        self.means.transport = if by_fetch { "fetch" } else { "eventsource" }.into();
+        self.environment.transport = if by_fetch { "fetch" } else { "eventsource" }.into();
         self
     }
 
@@ -175,7 +175,7 @@ impl Builder {
             };
             wasm_bindgen_futures::future_to_promise(settled).into()
         };
-        self.means.token = Closure::<dyn Fn() -> JsValue>::new(promise).into_js_value();
+        self.environment.token = Closure::<dyn Fn() -> JsValue>::new(promise).into_js_value();
         self
     }
 
@@ -201,12 +201,12 @@ impl Builder {
     /// The client. Nothing is connected before its first handler, or [`Client::connect`].
     #[must_use]
     pub fn build(self) -> Client {
-        let Self { config, device_id: given, mut means, listeners } = self;
+        let Self { config, device_id: given, mut environment, listeners } = self;
         if given.is_none() {
-            means.agreed = agreed_device_id();
+            environment.agreed = agreed_device_id();
         }
         let identity = Identity { device_id: given.unwrap_or_else(device_id), session_id: random_id() };
-        Client(Rc::new(Shared { driver: Driver::new(config, identity, means, listeners) }))
+        Client(Rc::new(Shared { driver: Driver::new(config, identity, environment, listeners) }))
     }
 }
 
@@ -234,7 +234,12 @@ impl Drop for Shared {
 impl Client {
     /// A client of the server whose router is mounted at this URL, absolute or relative to the page.
     pub fn builder(url: impl Into<String>) -> Builder {
-        Builder { config: Config::new(url), device_id: None, means: Means::default(), listeners: Listeners::default() }
+        Builder {
+            config: Config::new(url),
+            device_id: None,
+            environment: Environment::default(),
+            listeners: Listeners::default(),
+        }
     }
 
     /// Hears the events of a channel, or of all that a pattern matches.

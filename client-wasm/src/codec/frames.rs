@@ -21,7 +21,7 @@ pub(crate) fn control(name: u32, text: &str) -> Option<Frame> {
     let is_whole = match &frame {
         Frame::Connected(connected) => !connected.connection_id.is_empty(),
         Frame::Subscribed { request_id, .. } => !request_id.is_empty(),
-        Frame::Unseen(rejected) => !rejected.code.is_empty(),
+        Frame::PresenceRefused(rejected) => !rejected.code.is_empty(),
         _ => true,
     };
     is_whole.then_some(frame)
@@ -36,7 +36,7 @@ pub(crate) fn name(frame: &Frame) -> &'static str {
         Frame::Heartbeat { .. } => HEARTBEAT,
         Frame::Revoked { .. } => REVOKED,
         Frame::Closing { .. } => CLOSING,
-        Frame::Unseen(_) => PRESENCE,
+        Frame::PresenceRefused(_) => PRESENCE,
         Frame::Challenge => CHALLENGE,
         Frame::Other => u32::MAX,
     };
@@ -62,7 +62,7 @@ pub(crate) fn blank(name: u32) -> Frame {
         REVOKED => Frame::Revoked { channels: Vec::new(), addressed: false, code: String::new() },
         CLOSING => Frame::Closing { reason: String::new(), retry_ms: 0 },
         CHALLENGE => Frame::Challenge,
-        PRESENCE => Frame::Unseen(Rejected { channel: tidings_protocol::Pattern::all(), code: String::new() }),
+        PRESENCE => Frame::PresenceRefused(Rejected { channel: tidings_protocol::Pattern::all(), code: String::new() }),
         _ => Frame::Other,
     }
 }
@@ -99,7 +99,7 @@ pub(crate) fn fields(frame: &mut Frame, port: &mut Port<'_>) {
             port.truth("addressed", addressed);
             port.text("code", code);
         }
-        Frame::Unseen(rejected) => {
+        Frame::PresenceRefused(rejected) => {
             let mut list = vec![rejected.clone()];
             port.rejected("rejected", &mut list);
             if let Some(read) = list.pop() {

@@ -322,7 +322,7 @@ mod tests {
             Frame::Heartbeat { id },
             Frame::Heartbeat { id: None },
             Frame::Revoked { channels, addressed: false, code: "revoked".into() },
-            Frame::Unseen(rejected[0].clone()),
+            Frame::PresenceRefused(rejected[0].clone()),
             Frame::Closing { reason: "drain".into(), retry_ms: 7 },
         ];
         for frame in frames {

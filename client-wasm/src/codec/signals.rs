@@ -44,7 +44,7 @@ signals! {
     TOLD = 24,
     UNSHARED = 25,
     /// Who is online, or came, or left: heard as events are, by handlers of its own.
-    NEWS = 26,
+    PRESENCE_UPDATE = 26,
     /// Bytes of a stream that is read by `fetch`.
     CHUNK = 27,
     /// The server would not give a stream that was asked for by `fetch`.

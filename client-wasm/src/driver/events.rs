@@ -174,7 +174,7 @@ impl<A: Application> Driver<A> {
     /// Looks up who hears a record, for the browser to remember.
     fn find(&self, session: &mut Session, signal: u32, record: &JsValue, channel: &str, addressed: bool) -> Route {
         let hears = match signal {
-            signals::NEWS => Hears::Presence,
+            signals::PRESENCE_UPDATE => Hears::Presence,
             _ if addressed => Hears::Addressed,
             _ => Hears::Channels,
         };

@@ -54,7 +54,7 @@ pub enum Frame {
         code: String,
     },
     /// The stream no longer tells who is online on this channel, for this reason.
-    Unseen(Rejected),
+    PresenceRefused(Rejected),
     /// The server ends the stream.
     Closing {
         /// Why.

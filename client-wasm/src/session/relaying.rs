@@ -116,7 +116,7 @@ impl Session {
                     TabTell::Frame { member: Some(tab), frame }
                 }
                 Outcome::Refused { tab, is_presence: true, rejected } => {
-                    TabTell::Frame { member: Some(tab), frame: Frame::Unseen(rejected) }
+                    TabTell::Frame { member: Some(tab), frame: Frame::PresenceRefused(rejected) }
                 }
                 Outcome::Refused { tab, rejected, .. } => {
                     let mut refused: Vec<Rejected> = vec![rejected];

@@ -38,7 +38,7 @@ impl Session {
                 self.tell_frame(Frame::Revoked { channels: channels.clone(), addressed, code: code.clone() });
                 self.revoke(now, channels, addressed, &code);
             }
-            Frame::Unseen(rejected) => self.ledger.refuse_presence(rejected, &mut self.out),
+            Frame::PresenceRefused(rejected) => self.ledger.refuse_presence(rejected, &mut self.out),
             Frame::Challenge => self.say_alive(),
             Frame::Connected(_) | Frame::Other => {}
         }

@@ -136,7 +136,7 @@ fn a_refusal_is_told_to_its_handlers_and_leaves_the_subscription_to_the_channel_
     assert_eq!(rig.settled(), [(other, None)]);
     assert_eq!(rig.told("b"), [other]);
     let ended = Rejected { channel: "b".parse().unwrap(), code: "forbidden".into() };
-    rig.frame(Frame::Unseen(ended));
+    rig.frame(Frame::PresenceRefused(ended));
     assert_eq!(rig.settled(), [(other, Some("forbidden".into()))], "it is told that it no longer does");
     assert_eq!(rig.failures()[0].channel, "b".parse().ok());
     assert!(rig.told("b").is_empty());
@@ -292,7 +292,7 @@ fn what_the_stream_tells_no_longer_is_told_to_the_tab_whose_it_was() {
     leader.status(call, 200);
     converse(&mut leader, &mut follower);
     follower.settled();
-    leader.frame(Frame::Unseen(Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }));
+    leader.frame(Frame::PresenceRefused(Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }));
     converse(&mut leader, &mut follower);
     assert_eq!(follower.settled(), [(theirs, Some("forbidden".into()))]);
     assert!(leader.failures().is_empty());
