@@ -70,6 +70,8 @@ fn targets(house: &House, steps: &mut Steps) -> Result<()> {
             "tidings-client",
             "-p",
             "tidings-postgres",
+            "-p",
+            "tidings-redis",
             "--features",
             FEATURES,
         ]);
