@@ -13,6 +13,7 @@
 //! | `ledger` | what was published, acknowledged and heard; the check |
 //! | `proxy` | the network |
 //! | `hub` | the hub as a process |
+//! | `cluster` | several hubs as processes, behind a balancer, on a server |
 //! | `hubs` | several hubs of one log, in one process |
 //! | `faults` | what goes wrong, and when |
 //! | `publisher` | publishes, and tries again |
@@ -24,6 +25,7 @@
 
 mod browser;
 mod client;
+mod cluster;
 mod faults;
 mod habits;
 mod hub;
@@ -43,10 +45,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::{Context, Result};
 use browser::Browser;
 use client::Client;
+pub use cluster::Engine;
 use fastrand::Rng;
 use faults::Faults;
 use habits::Habits;
-use hub::Hub;
+use hub::{Hub, Log};
 use ledger::{Ledger, Violation};
 use parking_lot::Mutex;
 use poller::Poller;
@@ -64,9 +67,7 @@ use traffic::Person;
 const CLIENTS: usize = 50;
 /// And so many that poll.
 const POLLERS: usize = 4;
-const PUBLISHERS: usize = 6;
-/// A publisher's time from one request to the next, on the average. A request has two events, on the average.
-const PACE: Duration = Duration::from_millis(70);
+const LOAD: Load = Load { publishers: 6, pace: Duration::from_millis(70) };
 /// When all is well again, everybody has to have everything after this long.
 const PATIENCE: Duration = Duration::from_secs(45);
 /// One of so many event frames is swallowed, where any is.
@@ -81,6 +82,8 @@ pub struct Options {
     pub time: Duration,
     /// Decides what goes wrong and what is published; how threads and processes meet is left to chance.
     pub seed: u64,
+    /// Three hubs on this server's log, instead of one hub.
+    pub cluster: Option<Engine>,
     /// The hub's log is in SQLite and outlives it; else it is in memory, and each end of the hub justifies a gap.
     pub durable: bool,
     /// Whether a Chromium takes part.
@@ -98,6 +101,14 @@ pub struct Report {
     pub counts: String,
     /// What is wrong: lines to print.
     pub violations: Vec<String>,
+}
+
+/// How much is published.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    publishers: usize,
+    /// A publisher's time from one request to the next, on the average. A request has two events, on the average.
+    pace: Duration,
 }
 
 /// How far a run has come.
@@ -129,6 +140,14 @@ impl Shared {
         Arc::new(Self { ledger: Mutex::new(Ledger::new()), tally: Arc::default() })
     }
 
+    /// How it went, after the end.
+    fn report(&self) -> Report {
+        let ledger = self.ledger.lock();
+        let violations = ledger.audit().iter().map(ToString::to_string).collect();
+        let counts = format!("{}{:<28} {:>9}\n", self.tally, "  justified, over handlers", ledger.justified_gaps());
+        Report { counts, violations }
+    }
+
     /// Somebody did what must not be done.
     fn behaviour(&self, who: &str, what: String) {
         self.ledger.lock().violated(Violation::Behaviour { who: who.to_owned(), what });
@@ -142,14 +161,17 @@ impl Shared {
 /// Where something of the machinery does not work: a program is missing, the hub does not start. What hub and clients do
 /// wrong is in the report.
 pub async fn run(options: Options) -> Result<Report> {
+    if let Some(engine) = options.cluster {
+        return cluster::run(options, engine).await;
+    }
     let mut rng = Rng::with_seed(options.seed);
     let shared = Shared::new();
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("hub.log");
-    let database = options.durable.then(|| folder.path().join("hub.db"));
-    let mut hub = Hub::start(options.hub, database, log, &mut rng).await?;
+    let engine = if options.durable { Log::Sqlite(folder.path().join("hub.db")) } else { Log::Memory };
+    let mut hub = Hub::start(options.hub, engine, log, &mut rng).await?;
     let proxy = Proxy::before(hub.address, rng.u64(..), shared.tally.clone()).await?;
-    let mut crowd = Crowd::gather(&shared, &proxy.url(), &mut rng, options.browser).await?;
+    let mut crowd = Crowd::gather(&shared, &proxy.url(), &mut rng, options.browser, LOAD).await?;
     if options.swallow {
         proxy.swallow_one_in(SWALLOWED);
     }
@@ -164,13 +186,11 @@ pub async fn run(options: Options) -> Result<Report> {
     for panic in hub.panics()? {
         shared.behaviour("hub", panic);
     }
-    let violations: Vec<_> = shared.ledger.lock().audit().iter().map(ToString::to_string).collect();
-    if !violations.is_empty() {
+    let report = shared.report();
+    if !report.violations.is_empty() {
         eprintln!("the hub's log and database are kept in {}", folder.keep().display());
     }
-    let justified = shared.ledger.lock().justified_gaps();
-    let counts = format!("{}{:<28} {justified:>9}\n", shared.tally, "  justified, over handlers");
-    Ok(Report { counts, violations })
+    Ok(report)
 }
 
 /// All publishers and clients.
@@ -181,7 +201,7 @@ struct Crowd {
 }
 
 impl Crowd {
-    async fn gather(shared: &Arc<Shared>, base: &str, rng: &mut Rng, browser: bool) -> Result<Self> {
+    async fn gather(shared: &Arc<Shared>, base: &str, rng: &mut Rng, browser: bool, load: Load) -> Result<Self> {
         let phase = watch::Sender::new(Phase::Chaos);
         let people: Vec<_> = (0..CLIENTS).map(|number| Person::new(format!("client {number}"), number)).collect();
         let mut clients = JoinSet::new();
@@ -213,8 +233,8 @@ impl Crowd {
         }
         let mut publishers = JoinSet::new();
         let people = Arc::new(people);
-        for _ in 0..PUBLISHERS {
-            let publisher = Publisher::new(shared.clone(), base, rng.fork(), PACE, people.clone());
+        for _ in 0..load.publishers {
+            let publisher = Publisher::new(shared.clone(), base, rng.fork(), load.pace, people.clone());
             publishers.spawn(publisher.run(phase.subscribe()));
         }
         Ok(Self { phase, publishers, clients })

@@ -1,4 +1,4 @@
-//! Real processes and a network that fails: the hub on SQLite, native clients and a Chromium.
+//! Real processes and a network that fails: the hub on SQLite, native clients and a Chromium; or three hubs on a server's log.
 
 use std::process::Command;
 
@@ -12,14 +12,17 @@ use crate::tools;
 
 /// How long things go wrong in `cargo xtask test`.
 pub(crate) const MINUTES: &str = "2";
+/// And with three hubs on each of these.
+pub(crate) const CLUSTER_MINUTES: &str = "1";
+pub(crate) const SERVERS: [&str; 2] = ["postgres", "redis"];
 
-pub(crate) fn run(house: &House, steps: &mut Steps, minutes: &str, seed: Option<&str>) -> Result<()> {
+pub(crate) fn run(house: &House, steps: &mut Steps, minutes: &str, seed: Option<&str>, engine: &str) -> Result<()> {
     let build_tools = tools::for_building(house, steps)?;
     let test_tools = tools::for_testing(house, steps)?;
     build::package(house, steps, &build_tools)?;
     build::servers(house, steps, &["hub"])?;
     build(house, steps)?;
-    let mut chaos = command(house, &test_tools.browsers, minutes);
+    let mut chaos = command(house, &test_tools.browsers, minutes, engine);
     if let Some(seed) = seed {
         chaos.args(["--seed", seed]);
     }
@@ -34,10 +37,10 @@ pub(crate) fn build(house: &House, steps: &mut Steps) -> Result<()> {
 }
 
 /// A run with everybody taking part.
-pub(crate) fn command(house: &House, browsers: &Browsers, minutes: &str) -> Command {
+pub(crate) fn command(house: &House, browsers: &Browsers, minutes: &str, engine: &str) -> Command {
     let mut command = house.command(house.program("chaos"));
     command
-        .args(["--minutes", minutes, "--browser"])
+        .args(["--minutes", minutes, "--engine", engine, "--browser"])
         .env("TIDINGS_HUB_BIN", house.program("hub"))
         .env("CHROME_BIN", &browsers.chrome);
     command

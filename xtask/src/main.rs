@@ -53,8 +53,9 @@ Usage: cargo xtask <COMMAND>
   sim [--seeds 100000] [--from S]
                        let everything go wrong under a real hub and client in one process, and check what each heard;
                        without S from a seed that the clock draws and the run prints
-  chaos [--minutes 2] [--seed S]
-                       kill and stop a hub under real clients, and check what each of them got
+  chaos [--minutes 2] [--seed S] [--engine sqlite|postgres|redis]
+                       kill and stop a hub under real clients, and check what each of them got; on postgres or redis three
+                       hubs, behind nginx, and the server too
   fuzz [--seconds 60] [TARGET]…
                        feed what comes from outside with inputs that libFuzzer invents, for so long each
   bench [--quick] [--rounds 3] [--only NAME]… [--scenario NAME]… [--peer mercure=PATH] [--before HUB]
@@ -84,7 +85,7 @@ enum Task {
     Dev { port: u16 },
     Test { only: Vec<test::Part> },
     Sim { seeds: String, from: Option<String> },
-    Chaos { minutes: String, seed: Option<String> },
+    Chaos { minutes: String, seed: Option<String>, engine: String },
     Fuzz { seconds: String, only: Vec<String> },
     Bench { quick: bool, instructions: bool, accept: bool, client: bool, options: Vec<String> },
     Soak { minutes: String },
@@ -117,7 +118,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test { only } => test::run(&house, &mut steps, &only),
         Task::Fuzz { seconds, only } => fuzz::run(&house, &mut steps, &seconds, &only),
         Task::Sim { seeds, from } => sim::run(&house, &mut steps, &seeds, from.as_deref()),
-        Task::Chaos { minutes, seed } => chaos::run(&house, &mut steps, &minutes, seed.as_deref()),
+        Task::Chaos { minutes, seed, engine } => chaos::run(&house, &mut steps, &minutes, seed.as_deref(), &engine),
         Task::Bench { instructions: true, accept, .. } => bench::instructions(&house, &mut steps, accept),
         Task::Bench { client: true, quick, options, .. } => bench_client::run(&house, &mut steps, quick, &options),
         Task::Bench { quick, options, .. } => bench::run(&house, &mut steps, quick, &options),
@@ -153,6 +154,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("from"), Some(Task::Sim { from, .. })) => *from = Some(arguments.value()?.string()?),
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
             (Long("minutes"), Some(Task::Soak { minutes })) => *minutes = arguments.value()?.string()?,
+            (Long("engine"), Some(Task::Chaos { engine, .. })) => *engine = arguments.value()?.string()?,
             (Long("seed"), Some(Task::Chaos { seed, .. })) => *seed = Some(arguments.value()?.string()?),
             (Long("seconds"), Some(Task::Fuzz { seconds, .. })) => *seconds = arguments.value()?.string()?,
             (Value(name), Some(Task::Fuzz { only, .. })) => only.push(name.string()?),
@@ -177,7 +179,9 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "dev" => Task::Dev { port: DEFAULT_PORT },
                     "test" => Task::Test { only: Vec::new() },
                     "sim" => Task::Sim { seeds: sim::SEEDS.to_owned(), from: None },
-                    "chaos" => Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None },
+                    "chaos" => {
+                        Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None, engine: "sqlite".to_owned() }
+                    }
                     "fuzz" => Task::Fuzz { seconds: fuzz::SECONDS.to_owned(), only: Vec::new() },
                     "bench" => Task::Bench {
                         quick: false,

@@ -117,7 +117,13 @@ fn all(house: &House, steps: &mut Steps, parts: &[Part]) -> Result<()> {
     check(house, steps, &format!("sim, {} seeds", sim::SEEDS), RUST, sim)?;
     chaos::build(house, steps)?;
     let name = format!("chaos, {} minutes", chaos::MINUTES);
-    check(house, steps, &name, ALL, chaos::command(house, &test_tools.browsers, chaos::MINUTES))
+    check(house, steps, &name, ALL, chaos::command(house, &test_tools.browsers, chaos::MINUTES, "sqlite"))?;
+    for engine in chaos::SERVERS {
+        let minutes = chaos::CLUSTER_MINUTES;
+        let name = format!("chaos, three hubs on {engine}, {minutes} minute");
+        check(house, steps, &name, ALL, chaos::command(house, &test_tools.browsers, minutes, engine))?;
+    }
+    Ok(())
 }
 
 /// Runs a check, unless it has passed with these inputs before.

@@ -8,6 +8,8 @@ use super::{
 
 /// A server may ask for more patience than this, and gets no more.
 const RETRY_AFTER_MS: u64 = 300_000;
+/// Doubled with each failure, the wait after a stream that was silent while the server answered: 20 s after the second one.
+const BUFFERED_MS: u64 = 5_000;
 
 impl Session {
     /// The stream failed or ended.
@@ -91,7 +93,8 @@ impl Session {
         let least = match answer.status {
             // New credentials are the user's to bring, and `connect` asks at once.
             Some(401 | 403) => self.connection.longest_wait(),
-            _ if is_buffered => RETRY_AFTER_MS,
+            // Not so few at first: of several servers one may hang, and another one have answered.
+            _ if is_buffered => (BUFFERED_MS << self.connection.failures().min(8)).min(RETRY_AFTER_MS),
             _ => retry_after(answer),
         };
         // A server that is away may be back for somebody who looks; one that has had enough of us has not.

@@ -46,7 +46,10 @@ impl Guarded {
 
     /// Whether the program has ended by itself.
     pub(crate) fn has_ended(&self) -> bool {
-        rustix::process::test_kill_process(self.pid).is_err()
+        // What has ended is there until its parent, the shell, looks.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero())).unwrap_or_default();
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        state == Some('Z') || rustix::process::test_kill_process(self.pid).is_err()
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {

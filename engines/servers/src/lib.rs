@@ -1,4 +1,4 @@
-//! Real servers for tests: PostgreSQL and Redis, in seconds, without installing anything.
+//! Real servers for tests: PostgreSQL, Redis, and nginx before hubs, in seconds, without installing anything.
 //!
 //! A server that this machine has is used; else Debian's packages are downloaded and unpacked below the user's cache
 //! (`~/.cache/tidings/tools`, or below `XDG_CACHE_HOME`). Each server listens on a free port of 127.0.0.1, keeps its data in a
@@ -16,13 +16,15 @@
 //! |---|---|
 //! | `packages` | finds or unpacks programs |
 //! | `guarded` | a child that ends with this process |
-//! | `postgres`, `redis` | the servers |
+//! | `postgres`, `redis`, `nginx` | the servers |
 
 mod guarded;
+mod nginx;
 mod packages;
 mod postgres;
 mod redis;
 
+pub use nginx::Nginx;
 pub use postgres::Postgres;
 pub use redis::Redis;
 

@@ -140,6 +140,23 @@ impl Postgres {
         Ok(())
     }
 
+    /// Ends it as its operator does (SIGINT, which ends connections), and returns when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn terminate(&self) -> Result<()> {
+        let mut running = self.running.lock().expect("no panic");
+        let server = running.take().context("the server does not run")?;
+        server.signal(Signal::INT)?;
+        let asked = Instant::now();
+        while !server.has_ended() && asked.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        server.end();
+        Ok(())
+    }
+
     /// Stops all of it (SIGSTOP): nothing answers, and no connection breaks.
     ///
     /// # Errors

@@ -91,6 +91,23 @@ impl Redis {
         Ok(())
     }
 
+    /// Ends it as its operator does (SIGTERM), and returns when it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it does not run.
+    pub fn terminate(&self) -> Result<()> {
+        let mut running = self.running.lock().expect("no panic");
+        let server = running.take().context("the server does not run")?;
+        server.signal(Signal::TERM)?;
+        let asked = Instant::now();
+        while !server.has_ended() && asked.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        server.end();
+        Ok(())
+    }
+
     /// Stops it (SIGSTOP): nothing answers, and no connection breaks.
     ///
     /// # Errors

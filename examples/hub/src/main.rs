@@ -21,12 +21,15 @@ use tidings::{
     auth::{Auth, AuthRequest, Identity, Jwt, JwtKey, MemoryTickets},
     engine::Sqlite,
 };
+use tidings_postgres::Postgres;
+use tidings_redis::Redis;
 
 const USAGE: &str = "\
 hub [options]: the smallest backend that embeds Tidings, at /api/events
 
   --listen ADDRESS              where; 127.0.0.1:4100 unless given, and :0 for any free port
-  --engine memory|sqlite:PATH   where events are kept; in memory unless given
+  --engine memory|sqlite:PATH|postgres://…|redis://…
+                                where events are kept; in memory unless given. Any number of hubs may share a server
   --heartbeat-ms MS             how often a quiet stream is written to; 15000 unless given
   --presence GRACE_MS,ALIVE_MS  knows who is online: who has left counts so long, clients say that they read so often
   --jwt SECRET                  events are for those who bring a token (HS256; grants in its claim `tidings`); the backend
@@ -37,11 +40,12 @@ hub [options]: the smallest backend that embeds Tidings, at /api/events
   --plain                       served by axum::serve instead of tidings::serve
   --help                        this
 
-GET /cursor says where the log is now, for pages that are rendered on a server. RUST_LOG=info tells what happens.";
+GET /cursor says where the log is now, for pages that are rendered on a server; GET /health is 503 where it cannot do its work. RUST_LOG=info tells what happens.";
 
 /// What the command line asks for.
 struct Options {
     listen: String,
+    engine: String,
     hub: HubBuilder,
     jwt: Option<Jwt>,
     metrics: bool,
@@ -54,6 +58,7 @@ impl Options {
     fn read(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Self>> {
         let mut options = Self {
             listen: String::from("127.0.0.1:4100"),
+            engine: String::from("memory"),
             hub: Hub::builder(),
             jwt: None,
             metrics: false,
@@ -67,11 +72,10 @@ impl Options {
                     options.hub = options.hub.heartbeat(Duration::from_millis(arguments.value()?.parse()?));
                 }
                 lexopt::Arg::Long("engine") => {
-                    let engine = arguments.value()?.string()?;
-                    match engine.split_once(':') {
-                        Some(("sqlite", path)) => options.hub = options.hub.engine(Sqlite::open(path)?),
-                        _ => anyhow::ensure!(engine == "memory", "--engine memory|sqlite:PATH"),
-                    }
+                    options.engine = arguments.value()?.string()?;
+                    let known = ["sqlite:", "postgres://", "postgresql://", "redis://", "rediss://"];
+                    let is_known = options.engine == "memory" || known.iter().any(|it| options.engine.starts_with(it));
+                    anyhow::ensure!(is_known, "--engine memory|sqlite:PATH|postgres://…|redis://…");
                 }
                 lexopt::Arg::Long("presence") => {
                     let times = arguments.value()?.string()?;
@@ -122,10 +126,11 @@ async fn main() -> ExitCode {
 }
 
 #[allow(clippy::print_stdout, reason = "whoever started it waits for the address")]
-async fn run(Options { listen, hub: builder, jwt, metrics, backend, plain }: Options) -> anyhow::Result<()> {
+async fn run(Options { listen, engine, hub: builder, jwt, metrics, backend, plain }: Options) -> anyhow::Result<()> {
     // Before the hub, whose first figures it is to see.
     let prometheus = if metrics { Some(prometheus()?) } else { None };
-    let hub = builder.build().await?;
+    let hub = with_engine(builder, &engine).await?.build().await?;
+    let health = hub.clone();
     let log = hub.clone();
     let auth = (|request: AuthRequest| async move {
         let identity = request.query("user").map_or_else(|| Ok(Identity::anonymous()), Identity::user)?;
@@ -148,6 +153,7 @@ async fn run(Options { listen, hub: builder, jwt, metrics, backend, plain }: Opt
     };
 
     let app = app.route("/cursor", axum::routing::get(move || async move { log.cursor().to_string() }));
+    let app = app.route("/health", axum::routing::get(move || async move { healthy(&health) }));
     let app = match prometheus {
         None => app,
         Some(page) => app.route("/metrics", axum::routing::get(move || async move { page.render() })),
@@ -167,9 +173,24 @@ async fn run(Options { listen, hub: builder, jwt, metrics, backend, plain }: Opt
     Ok(())
 }
 
+/// A hub whose events are kept there.
+async fn with_engine(builder: HubBuilder, engine: &str) -> anyhow::Result<HubBuilder> {
+    Ok(match engine.split_once(':') {
+        Some(("sqlite", path)) => builder.engine(Sqlite::open(path)?),
+        Some(("postgres" | "postgresql", _)) => builder.engine(Postgres::open(engine).await?),
+        Some(("redis" | "rediss", _)) => builder.engine(Redis::open(engine).await?),
+        _ => builder,
+    })
+}
+
 /// Lets a user hear channels, whatever the token grants.
 async fn give(State(hub): State<Hub>, Path((user, channels)): Path<(String, String)>) -> (StatusCode, String) {
     done(hub.subscribe(user, channels.as_str()).await)
+}
+
+/// For a balancer, which sends nobody to a hub that cannot do its work.
+fn healthy(hub: &Hub) -> StatusCode {
+    if hub.is_healthy() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 /// Takes back what was given.

@@ -5,14 +5,16 @@ use std::{env, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use lexopt::prelude::*;
-use tests::chaos::{self, Options};
+use tests::chaos::{self, Engine, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// So many violations are printed; a thousand more say nothing new.
 const SHOWN: usize = 40;
 
 const HELP: &str = "\
-Usage: chaos [--minutes 2] [--seed S] [--engine sqlite|memory] [--browser] [--swallow]
+Usage: chaos [--minutes 2] [--seed S] [--engine sqlite|memory|postgres|redis] [--browser] [--swallow]
+
+On postgres or redis, which it starts, three hubs share the log, behind an nginx that knows no sessions.
 
 With --swallow the network loses frames without a trace, which must be found.
 
@@ -58,17 +60,19 @@ async fn asked_to_end() {
 
 fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>> {
     let (mut minutes, mut seed, mut durable) = (2.0, fastrand::u64(..1_000_000_000), true);
-    let (mut browser, mut swallow) = (false, false);
+    let (mut browser, mut swallow, mut cluster) = (false, false, None);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("help") | Short('h') => return Ok(None),
             Long("minutes") => minutes = arguments.value()?.parse()?,
             Long("seed") => seed = arguments.value()?.parse()?,
             Long("engine") => {
-                durable = arguments.value()?.parse_with(|name| match name {
-                    "sqlite" => Ok(true),
-                    "memory" => Ok(false),
-                    _ => Err("sqlite or memory"),
+                (durable, cluster) = arguments.value()?.parse_with(|name| match name {
+                    "sqlite" => Ok((true, None)),
+                    "memory" => Ok((false, None)),
+                    "postgres" => Ok((true, Some(Engine::Postgres))),
+                    "redis" => Ok((true, Some(Engine::Redis))),
+                    _ => Err("sqlite, memory, postgres or redis"),
                 })?;
             }
             Long("browser") => browser = true,
@@ -77,7 +81,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Option<Options>> {
         }
     }
     let time = Duration::try_from_secs_f64(minutes * 60.0).context("--minutes")?;
-    Ok(Some(Options { time, seed, durable, browser, swallow, hub: hub()? }))
+    Ok(Some(Options { time, seed, cluster, durable, browser, swallow, hub: hub()? }))
 }
 
 fn hub() -> Result<PathBuf> {

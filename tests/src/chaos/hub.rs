@@ -25,43 +25,58 @@ const END: Duration = Duration::from_secs(8);
 /// get that very port for its own end, be connected to itself, and keep the hub from listening there.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 
+/// Where a hub's log is.
+#[derive(Debug, Clone)]
+pub(crate) enum Log {
+    /// In its memory, with which it ends.
+    Memory,
+    Sqlite(PathBuf),
+    /// On a server with this URL.
+    Server(String),
+}
+
+impl Log {
+    /// As the hub's command line takes it.
+    fn argument(&self) -> String {
+        match self {
+            Self::Memory => "memory".to_owned(),
+            Self::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Self::Server(url) => url.clone(),
+        }
+    }
+}
+
 pub(crate) struct Hub {
     program: PathBuf,
     pub(crate) address: SocketAddr,
-    /// Its log; without, that is in memory and ends with it.
-    database: Option<PathBuf>,
-    /// Beside the database, over all lives of the hub.
+    engine: Log,
+    /// What it has said, over all its lives.
     log: PathBuf,
     child: Child,
 }
 
 impl Hub {
     /// Starts it on a free port.
-    pub(crate) async fn start(
-        program: PathBuf,
-        database: Option<PathBuf>,
-        log: PathBuf,
-        rng: &mut fastrand::Rng,
-    ) -> Result<Self> {
+    pub(crate) async fn start(program: PathBuf, engine: Log, log: PathBuf, rng: &mut fastrand::Rng) -> Result<Self> {
         ensure!(program.exists(), "{} is missing: cargo build --release -p hub", program.display());
         let address = free_address(rng)?;
-        let child = spawn(&program, address, database.as_deref(), &log).await?;
-        Ok(Self { program, address, database, log, child })
+        let child = spawn(&program, address, &engine, &log).await?;
+        Ok(Self { program, address, engine, log, child })
     }
 
     /// Starts it again, on the same port and with the same log.
     pub(crate) async fn restart(&mut self) -> Result<()> {
-        self.child = spawn(&self.program, self.address, self.database.as_deref(), &self.log).await?;
+        self.child = spawn(&self.program, self.address, &self.engine, &self.log).await?;
         Ok(())
     }
 
     pub(crate) fn is_durable(&self) -> bool {
-        self.database.is_some()
+        !matches!(self.engine, Log::Memory)
     }
 
     /// Deletes the database of a hub that has ended, with the files that SQLite keeps beside it; whether there is one.
     pub(crate) fn wipe(&self) -> Result<bool> {
-        let Some(database) = &self.database else { return Ok(false) };
+        let Log::Sqlite(database) = &self.engine else { return Ok(false) };
         for suffix in ["", "-wal", "-shm"] {
             let mut file = database.clone().into_os_string();
             file.push(suffix);
@@ -129,11 +144,10 @@ fn free_address(rng: &mut fastrand::Rng) -> Result<SocketAddr> {
     tries.find(|address| TcpListener::bind(address).is_ok()).context("no free port")
 }
 
-async fn spawn(program: &Path, address: SocketAddr, database: Option<&Path>, log: &Path) -> Result<Child> {
-    let engine = database.map_or_else(|| "memory".to_owned(), |path| format!("sqlite:{}", path.display()));
+async fn spawn(program: &Path, address: SocketAddr, engine: &Log, log: &Path) -> Result<Child> {
     let stderr = File::options().create(true).append(true).open(log)?;
     let mut child = Command::new(program)
-        .args(["--listen", &address.to_string(), "--heartbeat-ms", "1000", "--engine", &engine])
+        .args(["--listen", &address.to_string(), "--heartbeat-ms", "1000", "--engine", &engine.argument()])
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

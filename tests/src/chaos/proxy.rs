@@ -52,6 +52,10 @@ impl Proxy {
         Ok(Self { address, shared })
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -46,6 +46,9 @@ counts! {
     Terminations: "faults: hub SIGTERM",
     Stops: "faults: hub SIGSTOP",
     Wipes: "faults: database lost",
+    ServerKills: "faults: server SIGKILL",
+    ServerTerminations: "faults: server SIGTERM",
+    ServerStops: "faults: server SIGSTOP",
     Swallowed: "faults: frame swallowed",
 }
 

@@ -258,7 +258,9 @@ fn a_stream_that_is_silent_while_the_server_answers_is_told_as_buffered_and_seld
     rig.subscribe("a");
     rig.settle();
     // Once it may have been a request that was lost.
-    for code in ["network", "buffered"] {
+    for (code, wait) in
+        [("network", None), ("buffered", Some(20_000)), ("buffered", Some(40_000)), ("buffered", Some(80_000))]
+    {
         while !rig.opened_any() {
             rig.pass(100);
         }
@@ -269,8 +271,9 @@ fn a_stream_that_is_silent_while_the_server_answers_is_told_as_buffered_and_seld
         let failures = rig.failures();
         let [failure] = &failures[..] else { panic!("{failures:?}") };
         assert_eq!((&*failure.code, failure.will_retry), (code, true));
+        // Of several servers one may hang and another one have answered, so that the first waits are short.
+        assert!(wait.is_none_or(|wait| next_attempt(&rig) == wait), "{wait:?}: {}", next_attempt(&rig));
     }
-    assert_eq!(next_attempt(&rig), 5 * 60_000);
     // Who looks at the page need not wait for that.
     rig.session.visible(rig.now);
     assert!(next_attempt(&rig) <= 500);

@@ -1,0 +1,97 @@
+//! A balancer.
+
+use std::{
+    fmt::Write,
+    fs,
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use tempfile::TempDir;
+
+use crate::{free_port, guarded::Guarded, packages};
+
+/// How long it may take to start.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An nginx that sends each request to the next of several servers, as it comes: no sessions, no buffers.
+#[derive(Debug)]
+pub struct Nginx {
+    directory: TempDir,
+    port: u16,
+    _running: Mutex<Guarded>,
+}
+
+impl Nginx {
+    /// Starts one before these.
+    ///
+    /// # Errors
+    ///
+    /// When there is no nginx and none can be downloaded, or it does not start.
+    pub fn before(servers: &[SocketAddr]) -> Result<Self> {
+        let installed = Path::new("/usr/sbin/nginx");
+        let program = if installed.exists() {
+            installed.to_owned()
+        } else {
+            packages::unpacked("nginx", "usr/sbin/nginx", || Ok(vec!["nginx".to_owned()]))?.join("usr/sbin/nginx")
+        };
+        let directory = tempfile::Builder::new().prefix("tidings-nginx-").tempdir()?;
+        let (folder, port) = (directory.path(), free_port()?);
+        let mut upstream = String::new();
+        for server in servers {
+            writeln!(upstream, "server {server} max_fails=0;")?;
+        }
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+        let temporary: String =
+            temporary.map(|name| format!("{name}_temp_path {};\n", folder.join(name).display())).concat();
+        let configuration = format!(
+            "daemon off; master_process off; error_log stderr; pid {pid};
+             events {{ worker_connections 8192; }}
+             http {{
+                 access_log off; {temporary}
+                 upstream hubs {{ {upstream} }}
+                 server {{
+                     listen 127.0.0.1:{port};
+                     client_max_body_size 8m;
+                     location / {{
+                         proxy_pass http://hubs;
+                         proxy_http_version 1.1;
+                         proxy_set_header Connection '';
+                         proxy_buffering off;
+                         proxy_read_timeout 1h;
+                         proxy_connect_timeout 2s;
+                     }}
+                 }}
+             }}",
+            pid = folder.join("pid").display(),
+        );
+        let file = folder.join("nginx.conf");
+        fs::write(&file, configuration)?;
+        let words = [program.as_path(), "-e".as_ref(), "stderr".as_ref(), "-c".as_ref(), &file]
+            .map(|word| word.display().to_string());
+        let running = Guarded::start(&words, None, folder)?;
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if running.has_ended() || started.elapsed() > PATIENCE {
+                bail!("nginx did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(Self { directory, port, _running: Mutex::new(running) })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where its log is.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
