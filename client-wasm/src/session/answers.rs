@@ -51,7 +51,7 @@ impl Session {
 
     /// The server says whose the credentials are.
     pub(super) fn verified(&mut self, now: u64, answer: &Answer) {
-        if !matches!(answer.status, Some(200..=299)) {
+        if !answer.is_success() {
             return self.refused(now, answer);
         }
         self.connection.forget_failures();
@@ -71,7 +71,7 @@ impl Session {
             }
             // The application has no other yet.
             (Ask::Token, Some(_)) => self.plan_refresh(now, 0),
-            (_, Some(200)) => {
+            (_, Some(_)) if answer.is_success() => {
                 self.expires_in(now, answer.expires_in_ms);
                 // They may cover what those before did not.
                 self.ask_all_again(now);
@@ -93,7 +93,7 @@ impl Session {
             // The server does not know the stream, so it is not the stream's server any more.
             Some(404) => self.lose(now, None),
             _ if !asks => {}
-            Some(200..=299) => {
+            Some(_) if answer.is_success() => {
                 self.ledger.presence_arrived();
                 for rejected in &answer.rejected {
                     self.ledger.refuse_presence(rejected.clone(), &mut self.out);
@@ -101,7 +101,7 @@ impl Session {
                 self.ledger.activate_presence(&mut self.out);
                 self.ask_presence();
             }
-            None | Some(401 | 408 | 425 | 429 | 500..) => {
+            None | Some(200..=299 | 401 | 408 | 425 | 429 | 500..) => {
                 self.ledger.put_presence_off();
                 self.out.error(Failure { will_retry: true, ..failure_of(answer) });
             }
@@ -117,7 +117,7 @@ impl Session {
     fn call_answered(&mut self, now: u64, number: u32, answer: &Answer) {
         let Some(index) = self.ledger.call_under_way(number) else { return };
         match answer.status {
-            Some(200..=299) => {
+            Some(_) if answer.is_success() => {
                 self.ledger.call_arrived(index);
                 for rejected in &answer.rejected {
                     self.refuse(rejected.clone());
@@ -136,7 +136,7 @@ impl Session {
                 self.call_failed(now, index, 0, false, None);
                 self.refresh(now);
             }
-            None | Some(401 | 408 | 425 | 429 | 500..) => {
+            None | Some(200..=299 | 401 | 408 | 425 | 429 | 500..) => {
                 let least = match answer.status {
                     Some(401) => self.connection.backoff_of_calls().cap_ms,
                     _ => retry_after(answer),

@@ -133,3 +133,11 @@ pub struct Answer {
     /// In the answer to a check: whose credentials they are; `None` for an anonymous user's.
     pub user_id: Option<String>,
 }
+
+impl Answer {
+    /// The server has done what it was asked. What answers in its place with a page of its own (a captive portal, a development server)
+    /// says 200 too, and has a code.
+    pub(super) fn is_success(&self) -> bool {
+        matches!(self.status, Some(200..=299)) && self.code.is_none()
+    }
+}

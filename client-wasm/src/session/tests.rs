@@ -25,6 +25,11 @@ fn at(seq: u64) -> Cursors {
     Cursor { epoch: 1, seq, tag: u32::try_from(seq).unwrap() }.into()
 }
 
+/// A page of somebody who answers in the server's place, as the shell tells it.
+fn web_page() -> Answer {
+    Answer { status: Some(200), code: Some("notFound".into()), ..Answer::default() }
+}
+
 /// Channels and patterns, separated by spaces.
 fn patterns(text: &str) -> Vec<Pattern> {
     text.split_whitespace().map(|one| one.parse().unwrap()).collect()

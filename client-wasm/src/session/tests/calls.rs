@@ -40,6 +40,21 @@ fn the_answer_alone_activates_nothing() {
 }
 
 #[test]
+fn a_web_page_in_place_of_the_answer_confirms_nothing_and_the_call_is_made_again() {
+    let mut rig = Rig::open("a");
+    let id = rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    rig.answer(call, &web_page());
+    assert_eq!(rig.failures().iter().map(|one| (&*one.code, one.will_retry)).collect::<Vec<_>>(), [("notFound", true)]);
+    rig.pass(1_000);
+    let call = rig.sent_one().number;
+    rig.status(call, 200);
+    rig.subscribed(call, "b", 11);
+    assert_eq!(rig.settled(), [(id, None)]);
+}
+
+#[test]
 fn the_stream_may_confirm_before_the_answer_comes() {
     let mut rig = Rig::open("a");
     let id = rig.subscribe("b");

@@ -75,6 +75,21 @@ fn one_that_missed_a_word_says_where_it_is_and_gets_it_again() {
 }
 
 #[test]
+fn a_web_page_in_place_of_the_answer_says_nothing_of_the_user() {
+    let mut browser = Browser::open(1);
+    browser.join(Browser::new(2));
+    browser.enter(1);
+    let rig = &mut browser.tabs[1];
+    rig.session.held(rig.now);
+    rig.settle();
+    let check = rig.sent_one().number;
+    rig.answer(check, &web_page());
+    assert_eq!(rig.failures().iter().map(|one| &*one.code).collect::<Vec<_>>(), ["notFound"]);
+    assert_eq!(rig.session.state(), State::Waiting);
+    assert!(browser.posted(1).is_empty(), "nobody is asked for a stream as nobody in particular");
+}
+
+#[test]
 fn only_the_answer_to_the_last_time_it_said_where_it_is_counts() {
     let mut browser = Browser::open(1);
     browser.join(Browser::new(2));
