@@ -27,6 +27,12 @@ export function among(browser, call, version, url, withCredentials) {
     }
   }
 
+  /** There are none of these here after all; what there was of them is given back. */
+  const unshare = () => {
+    tabs.exit()
+    notify(UNSHARED)
+  }
+
   /** Asks for a lock, to be held for as long as the tab stays; the end comes early if another tab steals it. */
   const ask = ({ name, signal, left }, options, otherwise) => {
     const granted = (lock) => {
@@ -35,7 +41,7 @@ export function among(browser, call, version, url, withCredentials) {
       notify(LOCKED)
       return left
     }
-    const failed = ({ name }) => signal.aborted || notify(name === 'AbortError' ? LOST : UNSHARED)
+    const failed = ({ name }) => signal.aborted || (name === 'AbortError' ? notify(LOST) : unshare())
     navigator.locks.request(name, options, granted).catch(failed)
   }
 
@@ -62,14 +68,14 @@ export function among(browser, call, version, url, withCredentials) {
         signal.addEventListener('abort', () => channel.close())
         stay = { name, channel, end, queue, signal, left, watched: new Set() }
         // By this one the others know that the tab is there, however it goes.
-        navigator.locks.request(lockOf(tab), () => (signal.aborted ? undefined : left)).catch(() => {})
+        navigator.locks.request(lockOf(tab), { signal }, () => left).catch(() => {})
         const here = stay
         ask(here, { ifAvailable: true }, () => {
           notify(HELD)
           if (!signal.aborted) ask(here, { signal: queue.signal })
         })
       } catch {
-        queueMicrotask(() => notify(UNSHARED))
+        queueMicrotask(unshare)
       }
     },
 

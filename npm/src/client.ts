@@ -1,4 +1,5 @@
 import { agreedDeviceId, deviceId, randomId } from '../../client-wasm/src/device.js'
+import { attempt } from './attempt.ts'
 import type { ChannelOf, LabelsOf, On, RegisteredChannels, Subscribe } from './channels.ts'
 import { type Chunk, loadChunk } from './chunk.ts'
 import type { maps, TidingsClient } from './contract.ts'
@@ -195,6 +196,8 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
       engine.guard.end()
       for (const listener of this.#listeners) listener.abandon()
     }
+    // Before the engine says so, which may break by it.
+    if (this.#engine && ['idle', 'closed'].includes(this.state)) this.#onState('connecting', 0)
     if (this.#call(({ client }) => client.connect())) return
     this.#failures = 0
     if (this.#retry) this.#retry.now()
@@ -219,9 +222,9 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     const engine = this.#engine
     this.#leave()
     if (DEVELOPMENT) ends(this)
-    if (engine && !engine.guard.ended) {
+    if (engine) {
       // What it tells is nobody's any more.
-      engine.client.disconnect()
+      attempt(engine, () => engine.client.disconnect())
       engine.guard.end()
     }
     for (const listener of [...this.#listeners]) listener.end()
@@ -274,12 +277,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
   #call(run: (engine: Engine) => void): boolean {
     const engine = this.#engine
     if (!engine || engine.guard.ended) return false
-    try {
-      run(engine)
-    } catch (cause) {
-      // One that has just been given up is told, and another one made.
-      if (!engine.guard.ended) throw cause
-    }
+    attempt(engine, () => run(engine))
     return true
   }
 
@@ -363,7 +361,8 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
 
   /** The engine has been given up. Another one goes on where each listener stands. */
   #onBroken(cause: unknown): void {
-    const idle = ['idle', 'closed'].includes(this.state)
+    // A handler's coming is told by the engine alone.
+    const idle = this.state === 'closed' || (this.state === 'idle' && this.#listeners.size === 0)
     this.#leave()
     this.#fresh &&= this.state === 'connecting'
     for (const listener of this.#listeners) listener.abandon()
@@ -374,6 +373,8 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     if (!willRetry) return this.#giveUp(error)
     this.#connection.set({ ...this.getSnapshot(), lastError: error })
     this.#tell(error)
+    // It may have broken before it could tell that it was disconnected.
+    if (this.#off) return this.#show({ state: 'closed', attempt: 0, lastError: error })
     if (idle) return
     // It was connected, for whatever reason.
     this.#asked = true

@@ -11,9 +11,9 @@ export function failure(code: TidingsErrorCode, details: TidingsErrorDetails = {
   return new TidingsError(code, DEVELOPMENT ? { ...present({ remedy: remedyOf(code) }), ...details } : details)
 }
 
-/** What the engine throws is an `Error` with a `code`. */
+/** What the engine throws is an `Error` with a `code`. That of a browser's own exceptions is a number, and says nothing. */
 export function asError(cause: unknown, channel?: string): TidingsError {
   if (cause instanceof TidingsError) return cause
-  const { code = 'internal', message: detail } = (cause ?? {}) as { code?: string; message?: string }
-  return failure(code, { ...present({ detail, channel }), cause })
+  const { code, message: detail } = (cause ?? {}) as { code?: unknown; message?: string }
+  return failure(typeof code === 'string' ? code : 'internal', { ...present({ detail, channel }), cause })
 }

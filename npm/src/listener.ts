@@ -1,3 +1,4 @@
+import { attempt } from './attempt.ts'
 import type { Engine } from './engine.ts'
 import type { TidingsError } from './errors.ts'
 import { asError, failure } from './failures.ts'
@@ -85,18 +86,18 @@ export class Listener {
   }
 
   /** Listens by this engine, from where it stands. */
-  begin({ client, guard, roster, isAfter }: Engine): void {
+  begin(engine: Engine): void {
+    const { client, guard, roster, isAfter } = engine
     this.#isAfter = isAfter
     const settled = (code: string | undefined, cursor: string): void => this.#settled(code, cursor)
-    const { since } = this.#options
+    // Once it has been confirmed, what it was made with is long behind it.
+    const since = this.#confirmed ? undefined : this.#options.since
     try {
       const number =
         this.verb === 'subscribe' ? client.subscribe(this.channel, this.#hear, settled, this.#gap, this.floor ?? since)
         : this.verb === 'on' ? client.on(this.channel, this.#hear, settled)
         : client.presence(this.channel, (this.#roster ??= roster(this.#handler as never)), settled)
-      this.#unsubscribe = () => {
-        if (!guard.ended) client.unsubscribe(number)
-      }
+      this.#unsubscribe = () => attempt(engine, () => client.unsubscribe(number))
     } catch (cause) {
       // If it has been given up, there is another one soon.
       if (guard.ended) return
