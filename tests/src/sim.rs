@@ -17,6 +17,7 @@
 //! | 9 | [`shrink()`] | a schedule that fails, with all taken out that it can fail without |
 //! | 10 | [`Campaign`] | many schedules, on all cores |
 //! | 11 | [`Kept`] | schedules that once broke the promise, as lists of steps in `regressions/` |
+//! | 12 | `shell` | the same world around the client as it is shipped, its Wasm and its JavaScript in Node |
 
 mod campaign;
 mod client;
@@ -31,6 +32,7 @@ mod profile;
 mod sabotage;
 mod scene;
 mod schedule;
+mod shell;
 mod shown;
 mod shrink;
 mod station;
@@ -44,6 +46,7 @@ mod world;
 pub use campaign::{Campaign, Failure};
 pub use kept::Kept;
 pub use sabotage::Sabotage;
+pub use shell::{ShellCampaign, ShellFailure, ShellSabotage, ShellTally, told};
 pub use shrink::{Shrunk, shrink};
 pub use tally::Tally;
 

@@ -50,9 +50,10 @@ Usage: cargo xtask <COMMAND>
   dev [--port 4000]    the same in debug builds, built again whenever a source changes
   test [--only server|client|npm|e2e]…
                        all checks and tests, in browsers too; what has passed before and has not changed since is not run again
-  sim [--seeds 100000] [--from S]
+  sim [--shell] [--seeds 100000] [--from S]
                        let everything go wrong under a real hub and client in one process, and check what each heard;
-                       without S from a seed that the clock draws and the run prints
+                       without S from a seed that the clock draws and the run prints; with --shell (10000 seeds) the client is
+                       the npm package as it is built, on the fake globals of pages in Node
   chaos [--minutes 2] [--seed S] [--engine sqlite|postgres|redis]
                        kill and stop a hub under real clients, and check what each of them got; on postgres or redis three
                        hubs, behind nginx, and the server too
@@ -84,7 +85,7 @@ enum Task {
     Demo { port: u16 },
     Dev { port: u16 },
     Test { only: Vec<test::Part> },
-    Sim { seeds: String, from: Option<String> },
+    Sim { shell: bool, seeds: Option<String>, from: Option<String> },
     Chaos { minutes: String, seed: Option<String>, engine: String },
     Fuzz { seconds: String, only: Vec<String> },
     Bench { quick: bool, instructions: bool, accept: bool, client: bool, options: Vec<String> },
@@ -117,7 +118,7 @@ fn run(task: Task) -> Result<()> {
         Task::Dev { port } => dev::run(&house, &mut steps, port),
         Task::Test { only } => test::run(&house, &mut steps, &only),
         Task::Fuzz { seconds, only } => fuzz::run(&house, &mut steps, &seconds, &only),
-        Task::Sim { seeds, from } => sim::run(&house, &mut steps, &seeds, from.as_deref()),
+        Task::Sim { shell, seeds, from } => sim::run(&house, &mut steps, shell, seeds.as_deref(), from.as_deref()),
         Task::Chaos { minutes, seed, engine } => chaos::run(&house, &mut steps, &minutes, seed.as_deref(), &engine),
         Task::Bench { instructions: true, accept, .. } => bench::instructions(&house, &mut steps, accept),
         Task::Bench { client: true, quick, options, .. } => bench_client::run(&house, &mut steps, quick, &options),
@@ -150,7 +151,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("help") | Short('h'), _) => return Ok(Task::Help),
             (Long("port"), Some(Task::Demo { port } | Task::Dev { port })) => *port = arguments.value()?.parse()?,
             (Long("only"), Some(Task::Test { only })) => only.push(test::Part::parse(&arguments.value()?.string()?)?),
-            (Long("seeds"), Some(Task::Sim { seeds, .. })) => *seeds = arguments.value()?.string()?,
+            (Long("shell"), Some(Task::Sim { shell, .. })) => *shell = true,
+            (Long("seeds"), Some(Task::Sim { seeds, .. })) => *seeds = Some(arguments.value()?.string()?),
             (Long("from"), Some(Task::Sim { from, .. })) => *from = Some(arguments.value()?.string()?),
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
             (Long("minutes"), Some(Task::Soak { minutes })) => *minutes = arguments.value()?.string()?,
@@ -178,7 +180,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "demo" => Task::Demo { port: DEFAULT_PORT },
                     "dev" => Task::Dev { port: DEFAULT_PORT },
                     "test" => Task::Test { only: Vec::new() },
-                    "sim" => Task::Sim { seeds: sim::SEEDS.to_owned(), from: None },
+                    "sim" => Task::Sim { shell: false, seeds: None, from: None },
                     "chaos" => {
                         Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None, engine: "sqlite".to_owned() }
                     }

@@ -1,18 +1,35 @@
-//! The simulation: the real hub and client under every fault, many times over, in one process.
+//! The simulation: the real hub and client under every fault, many times over, in one process; or, for the shell, the npm package as it
+//! is built, in a Node of its own.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::build;
 use crate::house::House;
 use crate::steps::Steps;
+use crate::tools;
 
 /// How many schedules `cargo xtask test` runs.
 pub(crate) const SEEDS: &str = "100000";
+/// How many of the shell's.
+pub(crate) const SHELL_SEEDS: &str = "10000";
 
-pub(crate) fn run(house: &House, steps: &mut Steps, seeds: &str, from: Option<&str>) -> Result<()> {
+pub(crate) fn run(
+    house: &House,
+    steps: &mut Steps,
+    shell: bool,
+    seeds: Option<&str>,
+    from: Option<&str>,
+) -> Result<()> {
     build(house, steps)?;
-    let mut sim = command(house, seeds);
+    let mut sim = if shell {
+        let tools = tools::for_building(house, steps)?;
+        build::package(house, steps, &tools)?;
+        shell_command(house, seeds.unwrap_or(SHELL_SEEDS))
+    } else {
+        command(house, seeds.unwrap_or(SEEDS))
+    };
     if let Some(from) = from {
         sim.args(["--from", from]);
     }
@@ -29,5 +46,11 @@ pub(crate) fn build(house: &House, steps: &mut Steps) -> Result<()> {
 pub(crate) fn command(house: &House, seeds: &str) -> Command {
     let mut command = house.command(house.program("sim"));
     command.args(["--seeds", seeds]);
+    command
+}
+
+pub(crate) fn shell_command(house: &House, seeds: &str) -> Command {
+    let mut command = command(house, seeds);
+    command.arg("--shell");
     command
 }

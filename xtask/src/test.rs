@@ -115,6 +115,9 @@ fn all(house: &House, steps: &mut Steps, parts: &[Part]) -> Result<()> {
     let mut sim = sim::command(house, sim::SEEDS);
     sim.args(["--from", "0"]);
     check(house, steps, &format!("sim, {} seeds", sim::SEEDS), RUST, sim)?;
+    let mut shell = sim::shell_command(house, sim::SHELL_SEEDS);
+    shell.args(["--from", "0"]);
+    check(house, steps, &format!("sim --shell, {} seeds", sim::SHELL_SEEDS), ALL, shell)?;
     chaos::build(house, steps)?;
     let name = format!("chaos, {} minutes", chaos::MINUTES);
     check(house, steps, &name, ALL, chaos::command(house, &test_tools.browsers, chaos::MINUTES, "sqlite"))?;

@@ -1,7 +1,8 @@
-//! Runs the simulation: `sim [--seeds N] [--from S] [--budget B] [--sabotage NAME] [--keep FOLDER] | --replay FILE`. Prints what
+//! Runs the simulation: `sim [--shell] [--seeds N] [--from S] [--budget B] [--sabotage NAME] [--keep FOLDER] | --replay FILE`. Prints what
 //! happened and what was broken; then, for each sabotage, how many of up to B schedules caught it. With `--keep` the steps of each
 //! failure, cut down, are written to a file in that folder; `--replay` runs such a file and prints what happens. The first seed is
-//! drawn from the clock unless it is given, so that no run looks where another has.
+//! drawn from the clock unless it is given, so that no run looks where another has. With `--shell` the client is the npm package as it
+//! is built, in Node.
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
 use std::{
@@ -14,7 +15,9 @@ use std::{
 
 use anyhow::Context;
 use lexopt::prelude::*;
-use tests::sim::{Campaign, Failure, Kept, Sabotage, Tally, shrink};
+use tests::sim::{
+    Campaign, Failure, Kept, Sabotage, ShellCampaign, ShellFailure, ShellSabotage, ShellTally, Tally, shrink, told,
+};
 
 /// How many failures of a rule are shown; the first one is shrunk too.
 const SHOWN: usize = 3;
@@ -22,15 +25,22 @@ const SHOWN: usize = 3;
 const CAUGHT: usize = 10;
 /// How many schedules may try to catch a sabotage.
 const BUDGET: u64 = 20_000;
+/// The same of the shell, where a schedule takes ten times as long.
+const SHELL_CAUGHT: usize = 2;
+const SHELL_BUDGET: u64 = 4_000;
+/// So many schedules are run twice, to see whether they do the same.
+const REPEATED: u64 = 100;
 /// So many schedules are few.
 const FEW: u64 = 1_000;
 
 fn main() -> anyhow::Result<ExitCode> {
     let (mut seeds, mut from, mut budget, mut only) = (1_000, None, None, None);
     let (mut keep, mut replayed): (Option<PathBuf>, Option<PathBuf>) = (None, None);
+    let mut shell = false;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
+            Long("shell") => shell = true,
             Long("seeds") => seeds = arguments.value()?.parse()?,
             Long("from") => from = Some(arguments.value()?.parse()?),
             Long("budget") => budget = Some(arguments.value()?.parse()?),
@@ -45,6 +55,9 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     // What was looked at once is not looked at again.
     let from = from.unwrap_or_else(fresh);
+    if shell {
+        return shell_simulation(from, seeds, budget, only.as_deref());
+    }
     // Whoever looks at a few does not ask how good the judges are.
     let budget = budget.unwrap_or(if seeds < FEW { 0 } else { BUDGET });
     if let Some(name) = only {
@@ -69,6 +82,77 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if failures.is_empty() && !missed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The shell's schedules, and then each fault put back.
+fn shell_simulation(from: u64, seeds: u64, budget: Option<u64>, only: Option<&str>) -> anyhow::Result<ExitCode> {
+    let budget = budget.unwrap_or(if seeds < FEW { 0 } else { SHELL_BUDGET });
+    let sabotages = ShellSabotage::ALL.into_iter();
+    if let Some(name) = only {
+        let sabotage = sabotages.clone().find(|sabotage| sabotage.name() == name);
+        let sabotage = sabotage.with_context(|| format!("no fault of the shell is called {name:?}"))?;
+        show_shell(&sabotaged_shell(sabotage, from, budget), Some(sabotage));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let started = Instant::now();
+    println!("seeds {from} to {}", from + seeds.saturating_sub(1));
+    let campaign = ShellCampaign { from, seeds, sabotage: None, enough: usize::MAX };
+    let (tally, trace, failures) = campaign.run();
+    println!("in {:.1} s, trace {trace:016x}", started.elapsed().as_secs_f64());
+    let some = ShellCampaign { seeds: seeds.min(REPEATED), ..campaign };
+    let repeats = some.run().1 == some.run().1;
+    if !repeats {
+        println!("the same seeds do not say the same to pages twice: {from} to {}", from + some.seeds - 1);
+    }
+    report_shell(&tally);
+    println!("violations: {}", failures.len());
+    show_shell(&failures, None);
+    let mut missed = Vec::new();
+    if budget > 0 {
+        missed.extend(sabotages.filter(|sabotage| sabotaged_shell(*sabotage, from, budget).is_empty()));
+    }
+    if !missed.is_empty() {
+        println!("not caught: {}", missed.iter().map(|one| one.name()).collect::<Vec<_>>().join(", "));
+    }
+    Ok(if failures.is_empty() && missed.is_empty() && repeats { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn report_shell(tally: &ShellTally) {
+    println!("schedules {}, pages {}, of those that may share {}", tally.schedules, tally.pages, tally.sharing);
+    println!("published {}, streams {}, heard {}", tally.published, tally.streams, tally.heard);
+    println!(
+        "commands to pages {}, messages between tabs {}, leads stolen {}",
+        tally.commands, tally.posts, tally.steals
+    );
+    report_faults(&tally.faults, tally.schedules);
+    let gaps = tally.gaps.iter().map(|(reason, (told, needless))| format!("{reason} {told} ({needless})"));
+    report_gaps("handlers", gaps);
+}
+
+fn sabotaged_shell(sabotage: ShellSabotage, from: u64, budget: u64) -> Vec<ShellFailure> {
+    let campaign = ShellCampaign { from, seeds: budget, sabotage: Some(sabotage), enough: SHELL_CAUGHT };
+    let (tally, _, failures) = campaign.run();
+    println!("sabotage: {:<48} caught by {:>3} of {:>5}", sabotage.name(), failures.len(), tally.schedules);
+    failures
+}
+
+fn show_shell(failures: &[ShellFailure], sabotage: Option<ShellSabotage>) {
+    let mut rules: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for failure in failures {
+        rules.entry(failure.rule).or_default().push(failure);
+    }
+    for (rule, failures) in rules {
+        println!("\n{rule}: {} schedules", failures.len());
+        for failure in failures.iter().take(SHOWN) {
+            println!("seed {}: {}", failure.seed, failure.detail);
+        }
+        if let (Some(failure), None) = (failures.first(), sabotage) {
+            println!("again: cargo xtask sim --shell --seeds 1 --from {}", failure.seed);
+        }
+        if let Some(told) = failures.first().and_then(|failure| told(failure.seed, sabotage)) {
+            println!("shrunk:\n{told}");
+        }
+    }
+}
+
 /// The first seed of a run, from the clock: so far from the last run's that the two have none in common.
 fn fresh() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -80,15 +164,21 @@ fn report(tally: &Tally) {
     println!("published {}, streams {}, heard {}", tally.published, tally.streams, tally.heard);
     println!("heard by another tab's stream {}, handovers {}", tally.relayed, tally.handovers);
     println!("polls {}, heard by them {}", tally.polls, tally.polled);
-    let faults = tally.faults.iter().map(|(kind, count)| format!("{kind} {count}"));
-    let per_schedule = tally.faults.values().sum::<u64>() as f64 / tally.schedules.max(1) as f64;
-    println!("faults: {per_schedule:.1} a schedule: {}", faults.collect::<Vec<_>>().join(", "));
+    report_faults(&tally.faults, tally.schedules);
     let needless = |reason| tally.needless.get(reason).copied().unwrap_or_default();
     let gaps = tally.gaps.iter().map(|(reason, count)| format!("{reason} {count} ({})", needless(reason)));
-    println!(
-        "gaps, and those of them that were told to tabs that had missed nothing: {}",
-        gaps.collect::<Vec<_>>().join(", ")
-    );
+    report_gaps("tabs", gaps);
+}
+
+fn report_faults(faults: &BTreeMap<&'static str, u64>, schedules: u64) {
+    let told = faults.iter().map(|(kind, count)| format!("{kind} {count}"));
+    let per_schedule = faults.values().sum::<u64>() as f64 / schedules.max(1) as f64;
+    println!("faults: {per_schedule:.1} a schedule: {}", told.collect::<Vec<_>>().join(", "));
+}
+
+fn report_gaps(whom: &str, gaps: impl Iterator<Item = String>) {
+    let gaps = gaps.collect::<Vec<_>>().join(", ");
+    println!("gaps, and those of them that were told to {whom} that had missed nothing: {gaps}");
 }
 
 /// Writes the steps of each failure to a file of their own.

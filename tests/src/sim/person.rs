@@ -120,6 +120,7 @@ pub(super) struct Publication {
     topic: Topic,
     hide: Hide,
     bytes: usize,
+    text: &'static str,
 }
 
 /// The number of topics.
@@ -127,7 +128,12 @@ pub(super) const TOPIC_COUNT: usize = TOPICS.len();
 
 impl Publication {
     pub(super) fn new(number: usize, topic: usize, hide: Hide, bytes: usize) -> Self {
-        Self { number, topic: TOPICS[topic % TOPIC_COUNT], hide, bytes }
+        Self { number, topic: TOPICS[topic % TOPIC_COUNT], hide, bytes, text: "x" }
+    }
+
+    /// The same, saying this instead of nothing in particular.
+    pub(super) fn saying(self, text: &'static str) -> Self {
+        Self { text, bytes: 1, ..self }
     }
 
     fn event(&self) -> Event {
@@ -136,7 +142,7 @@ impl Publication {
                 label
             }
         };
-        let payload = (self.number, "x".repeat(self.bytes));
+        let payload = (self.number, self.text.repeat(self.bytes));
         let event = Event::new(label, "t", &payload).and_then(|event| event.key(format!("k{}", self.number)));
         let event = event.expect("a good event");
         let of = |person: &Person| person.origin().of(&UserId::new(person.user).expect("a user id"));

@@ -69,6 +69,11 @@ impl Truth {
         (number < self.stored.len()).then_some(Place(number))
     }
 
+    /// The places that were stored after `from`, up to `to`.
+    pub(super) fn places(&self, from: Place, to: Place) -> impl Iterator<Item = Place> + use<> {
+        (from.0 + 1..=to.0).map(Place)
+    }
+
     pub(super) fn find(&self, at: Cursor) -> Option<Place> {
         self.by_cursor.get(&at).copied()
     }

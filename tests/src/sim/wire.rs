@@ -28,7 +28,13 @@ use super::{
 
 /// Set when the body wants to be polled: one that the hub forgets to wake stays silent, as it would on a real server.
 #[derive(Debug)]
-struct Woken(AtomicBool);
+pub(super) struct Woken(pub(super) AtomicBool);
+
+impl Woken {
+    pub(super) fn new() -> Self {
+        Self(AtomicBool::new(true))
+    }
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
@@ -88,7 +94,7 @@ impl Wire {
     pub(super) fn new(body: Body, node: usize, resets: u32) -> Self {
         Self {
             body: Some(body),
-            woken: Arc::new(Woken(AtomicBool::new(true))),
+            woken: Arc::new(Woken::new()),
             under_way: BytesMut::new(),
             decoder: Decoder::new(),
             silent: false,

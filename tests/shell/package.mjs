@@ -1,0 +1,64 @@
+// The package as it is shipped, `npm/dist`: its files are compiled once, and evaluated anew for each page with that page's globals in
+// place of Node's.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { compileFunction } from 'node:vm'
+import { patched } from './sabotages.mjs'
+
+const dist = join(import.meta.dirname, '../../npm/dist')
+const texts = Object.fromEntries(['index', 'engine'].map((name) => [name, readFileSync(join(dist, `${name}.js`), 'utf8')]))
+
+/** The globals that a page has of its own. What a page lacks is `undefined` in it, whatever Node has. */
+export const GLOBALS = [
+  'globalThis', 'window', 'self', 'document', 'location', 'navigator', 'origin', 'localStorage', 'sessionStorage', 'fetch', 'Response', 'EventSource',
+  'BroadcastChannel', 'MessageChannel', 'setTimeout', 'clearTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'performance', 'crypto', 'Date',
+  'Math', 'console', 'WebAssembly', 'URL', 'TextDecoder', 'TextEncoder', 'addEventListener', 'removeEventListener', 'process', 'require',
+]
+
+/** A module as a function of its page's globals, and of its `import()`. */
+function compiled(name, text) {
+  const exported = /^export ?\{([^}]*)\};?$/m.exec(text)
+  if (!exported) throw new Error(`${name}.js exports nothing`)
+  const names = exported[1].split(',').map((one) => {
+    const [local, known = local] = one.trim().split(' as ')
+    return `${known}:${local}`
+  })
+  // What comes after the exports stays: the text of the Wasm.
+  const body = `${text.replace(exported[0], '').replace(/\bimport\(/g, '__import(')}\n;return {${names.join(',')}}`
+  return compileFunction(body, [...GLOBALS, '__import'], { filename: `${name}.js` })
+}
+
+const loaded = new Map()
+
+/** The modules with what is sabotaged in them. */
+export async function load(sabotage = '') {
+  let modules = loaded.get(sabotage)
+  if (!modules) {
+    modules = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, compiled(name, patched(sabotage, name, text))]))
+    loaded.set(sabotage, modules)
+  }
+  return modules
+}
+
+/** Compiled when it is first used, by whichever page. */
+let wasm
+/** Room for the packed Wasm, which nobody unpacks a second time. */
+let room
+
+/** A page's WebAssembly. It compiles once for all pages, and at once, so that how busy the machine is decides nothing. */
+export const webAssembly = {
+  async compile(bytes) {
+    return (wasm ??= new WebAssembly.Module(bytes))
+  },
+  async instantiate(module, imports) {
+    return new WebAssembly.Instance(module, imports)
+  },
+  Module: WebAssembly.Module,
+  Instance: class {
+    constructor(module) {
+      if (!wasm) return new WebAssembly.Instance(module)
+      room ??= new ArrayBuffer(1 << 20)
+      this.exports = { memory: { buffer: room, grow() {} }, run: () => 0 }
+    }
+  },
+}

@@ -1,0 +1,120 @@
+//! Many schedules, on all cores, each core with a Node of its own.
+
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use super::{host::Host, op::Op, sabotage::ShellSabotage, schedule::Schedule, tally::ShellTally, world::World};
+use crate::sim::{ear::Violation, journal::Journal, with_clock};
+
+/// Seeds to run, and what is wrong meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub struct ShellCampaign {
+    /// The first seed.
+    pub from: u64,
+    /// How many.
+    pub seeds: u64,
+    /// Which fault is put back, if any.
+    pub sabotage: Option<ShellSabotage>,
+    /// So many failures are enough.
+    pub enough: usize,
+}
+
+/// A schedule that broke the promise.
+#[derive(Debug, Clone)]
+pub struct ShellFailure {
+    /// Its seed.
+    pub seed: u64,
+    /// The rule it broke.
+    pub rule: &'static str,
+    /// How.
+    pub detail: String,
+}
+
+impl ShellCampaign {
+    /// Runs them, all or until there are enough failures; returns the counts, a hash of all that was said to pages and by them, and
+    /// the failures, by seed.
+    ///
+    /// # Panics
+    ///
+    /// Node cannot be started, or ends.
+    #[must_use]
+    pub fn run(self) -> (ShellTally, u64, Vec<ShellFailure>) {
+        let next = AtomicU64::new(self.from);
+        let failed = AtomicUsize::new(0);
+        let results = Mutex::new((ShellTally::default(), 0, Vec::new()));
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let threads = threads.min(usize::try_from(self.seeds.div_ceil(8)).unwrap_or(1).max(1));
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let mut host = Host::start();
+                    with_clock(|| {
+                        loop {
+                            let seed = next.fetch_add(1, Ordering::Relaxed);
+                            if seed >= self.from + self.seeds || failed.load(Ordering::Relaxed) >= self.enough {
+                                break;
+                            }
+                            let (counts, result) =
+                                run(&mut host, &Schedule::of(seed), self.sabotage, Journal::default());
+                            let mut results = results.lock().expect("no thread panicked");
+                            results.0.add(&counts);
+                            results.1 ^= host.trace;
+                            if let Err(Violation { rule, detail }) = result {
+                                failed.fetch_add(1, Ordering::Relaxed);
+                                results.2.push(ShellFailure { seed, rule, detail });
+                            }
+                        }
+                    });
+                });
+            }
+        });
+        let (tally, trace, mut failures) = results.into_inner().expect("no thread panicked");
+        failures.sort_by_key(|failure| failure.seed);
+        (tally, trace, failures)
+    }
+}
+
+fn run(
+    host: &mut Host,
+    schedule: &Schedule,
+    sabotage: Option<ShellSabotage>,
+    journal: Journal,
+) -> (ShellTally, Result<(), Violation>) {
+    fastrand::seed(schedule.seed);
+    World::run(host, schedule, sabotage, journal)
+}
+
+/// The shortest schedule found that breaks the same rule as this seed's does, if it breaks one: its steps, what happened, and how it
+/// ends.
+#[must_use]
+pub fn told(seed: u64, sabotage: Option<ShellSabotage>) -> Option<String> {
+    let mut host = Host::start();
+    with_clock(|| {
+        let mut schedule = Schedule::of(seed);
+        let rule = run(&mut host, &schedule, sabotage, Journal::default()).1.err()?.rule;
+        let mut part = schedule.ops.len().div_ceil(2);
+        while part > 0 {
+            let mut at = 0;
+            while at < schedule.ops.len() {
+                let mut ops: Vec<Op> = schedule.ops.clone();
+                ops.drain(at..(at + part).min(ops.len()));
+                let shorter = Schedule { ops, ..schedule.clone() };
+                let same = run(&mut host, &shorter, sabotage, Journal::default()).1;
+                if same.is_err_and(|violation| violation.rule == rule) {
+                    schedule = shorter;
+                } else {
+                    at += part;
+                }
+            }
+            part /= 2;
+        }
+        let journal = Journal::kept();
+        let violation = run(&mut host, &schedule, sabotage, journal.clone()).1.err()?;
+        let lines = journal.lines().iter().map(|line| format!("      | {line}\n")).collect::<String>();
+        let Schedule { hub, pages, nudge, stays_frozen, .. } = &schedule;
+        let setup = format!("{hub:?}\n  {pages:?}\n  {nudge:?}, stays frozen: {stays_frozen}");
+        Some(format!("  {setup}\n{lines}      broken: {}: {}", violation.rule, violation.detail))
+    })
+}

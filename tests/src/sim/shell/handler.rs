@@ -1,0 +1,153 @@
+//! The judge of one handler, who knows only what an application can know: when it was told that it hears, what it heard, and which gaps it
+//! was told of. The log of these schedules loses nothing but what is trimmed, so that the order of places is that of the log.
+
+use std::collections::BTreeSet;
+
+use tidings::record::{Audience, Entry};
+use tidings_client::routes::Hears;
+use tidings_protocol::Pattern;
+
+use crate::sim::{
+    ear::Violation,
+    person::is_granted,
+    truth::{Place, Truth},
+};
+
+/// Who hears.
+#[derive(Debug, Clone)]
+pub(super) struct Listener {
+    pub(super) user: &'static str,
+    /// Where the page's device is known by a name that events are sent to.
+    pub(super) device: Option<&'static str>,
+    pub(super) session: String,
+}
+
+impl Listener {
+    /// Whether a handler of this kind and pattern is to hear the record.
+    fn hears(&self, hears: Hears, pattern: &Pattern, entry: &Entry) -> bool {
+        let is_device = |device: &str| self.device == Some(device);
+        let kind = match &entry.audience {
+            Audience::Channel => Hears::Channels,
+            Audience::Users(users) if users.iter().any(|user| user.as_str() == self.user) => Hears::Addressed,
+            Audience::Device(user, device) if user.as_str() == self.user && is_device(device.as_str()) => {
+                Hears::Addressed
+            }
+            _ => return false,
+        };
+        let hidden = entry.except.as_ref().is_some_and(|except| {
+            let session = except.session_id.as_ref().is_some_and(|session| session.as_str() == self.session);
+            let device = except.device_id.as_ref().is_some_and(|device| is_device(device.as_str()));
+            except.user_id.as_str() == self.user && (session || device)
+        });
+        kind == hears && pattern.overlaps(&entry.channel) && !hidden
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Handler {
+    pub(super) listener: Listener,
+    pub(super) hears: Hears,
+    pub(super) pattern: Pattern,
+    /// It was made with a text that is no cursor, and is to be told so by a gap.
+    pub(super) is_owed_gap: bool,
+    pub(super) is_ready: bool,
+    pub(super) is_refused: bool,
+    /// Something on the way refused it, for now.
+    pub(super) is_put_off: bool,
+    /// It was ended.
+    pub(super) is_gone: bool,
+    /// It is to hear all that comes after this.
+    from: Option<Place>,
+    /// But for what comes up to here, by a gap that it was told of.
+    excused: Option<Place>,
+    last: Option<Place>,
+    heard: BTreeSet<Place>,
+}
+
+impl Handler {
+    pub(super) fn new(listener: Listener, hears: Hears, pattern: Pattern, since: Option<Place>) -> Self {
+        Self {
+            listener,
+            hears,
+            pattern,
+            is_owed_gap: false,
+            is_ready: false,
+            is_refused: false,
+            is_put_off: false,
+            is_gone: false,
+            from: since,
+            excused: None,
+            last: None,
+            heard: BTreeSet::new(),
+        }
+    }
+
+    /// It was told that nothing is missed from here on.
+    pub(super) fn ready(&mut self, tip: Place) {
+        self.is_ready = true;
+        self.is_put_off = false;
+        self.from = self.from.or(Some(tip));
+    }
+
+    pub(super) fn hear(&mut self, truth: &Truth, place: Place) -> Result<(), Violation> {
+        let stored = truth.get(place);
+        let Self { pattern, listener, .. } = &*self;
+        let is_meant = stored.entry.as_deref().is_some_and(|entry| listener.hears(self.hears, pattern, entry));
+        // Until its refusal has come, its call may bring what it asked for together with others.
+        if !self.is_gone && is_meant && self.hears == Hears::Channels && !is_granted(pattern) {
+            return Ok(());
+        }
+        if self.is_gone || self.is_refused || !is_meant {
+            return Err(Violation::new("hears only what is for it", format!("{pattern} got {}", stored.at)));
+        }
+        if self.last.is_some_and(|last| last >= place) || self.excused.is_none() && self.heard.contains(&place) {
+            return Err(Violation::new("once and in order", format!("{pattern} got {}", stored.at)));
+        }
+        // Whatever it begins with, there is no hole after it.
+        self.from = self.from.or(Some(place));
+        self.last = Some(place);
+        self.heard.insert(place);
+        Ok(())
+    }
+
+    /// It was told that it may have missed something up to now. Says whether it had.
+    pub(super) fn gap(&mut self, truth: &Truth, tip: Place) -> bool {
+        let had_missed = !self.is_ready || self.is_owed_gap || self.missing(truth, tip).is_some();
+        self.excused = Some(tip);
+        self.last = None;
+        had_missed
+    }
+
+    /// Something that it was to hear up to here, and did not.
+    pub(super) fn missing(&self, truth: &Truth, tip: Place) -> Option<Place> {
+        if self.is_gone || self.is_refused {
+            return None;
+        }
+        let from = self.from?.max(self.excused.unwrap_or(self.from?));
+        truth.places(from, tip).find(|place| {
+            let is_meant = |entry: &Entry| self.listener.hears(self.hears, &self.pattern, entry);
+            !self.heard.contains(place) && truth.get(*place).entry.as_deref().is_some_and(is_meant)
+        })
+    }
+
+    /// Whether it has been told how it stands, and all that it is to know.
+    pub(super) fn is_well(&self, truth: &Truth, tip: Place) -> bool {
+        self.is_gone
+            || self.is_refused
+            || self.is_put_off
+            || self.is_ready && !self.is_owed_gap && self.missing(truth, tip).is_none()
+    }
+
+    pub(super) fn finish(&self, truth: &Truth, tip: Place) -> Result<(), Violation> {
+        let Self { pattern, listener: Listener { user, session, .. }, .. } = self;
+        let of = format!("{pattern} of {user} ({session})");
+        if self.is_well(truth, tip) {
+            return Ok(());
+        }
+        Err(match self.missing(truth, tip) {
+            _ if !self.is_ready => Violation::new("confirmed in the end", of),
+            Some(place) => Violation::new("nothing is lost", format!("{of} did not get {}", truth.get(place).at)),
+            None => Violation::new("told that its cursor is none", of),
+        })
+    }
+}

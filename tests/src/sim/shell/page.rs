@@ -1,0 +1,134 @@
+//! A page, as the world knows it: what is under way for it, and what its application was told.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::{
+    handler::{Handler, Listener},
+    op::Kind,
+    stream::Stream,
+};
+
+/// A request that a page has sent.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) id: u32,
+    pub(super) url: String,
+    pub(super) method: String,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Option<String>,
+    /// Of a stream; by `EventSource` or not.
+    pub(super) stream: Option<bool>,
+    /// On its way back.
+    pub(super) answer: Option<Answer>,
+}
+
+/// A lock that a page has asked for.
+#[derive(Debug)]
+pub(super) struct Lock {
+    pub(super) name: String,
+    /// It has it, or can stop waiting for it: by the standard nobody can for one that is stolen, or to be had at once or not at all.
+    pub(super) is_its_own: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: BTreeMap<&'static str, String>,
+    pub(super) text: String,
+    pub(super) breaks: bool,
+}
+
+pub(super) struct Page {
+    /// Under which Node knows it.
+    pub(super) id: u32,
+    pub(super) kind: Kind,
+    /// Whose browser it is in.
+    pub(super) browser: &'static str,
+    pub(super) listener: Listener,
+    /// How far its clock is ahead.
+    pub(super) ahead_ms: u64,
+    /// Nothing runs in it.
+    pub(super) is_frozen: bool,
+    /// In the back/forward cache.
+    pub(super) is_cached: bool,
+    pub(super) is_hidden: bool,
+    pub(super) holds_timers: bool,
+    pub(super) scripts: VecDeque<u32>,
+    pub(super) tasks: VecDeque<u32>,
+    /// When each timer is due.
+    pub(super) timers: BTreeMap<u32, u64>,
+    pub(super) requests: Vec<Request>,
+    pub(super) streams: Vec<Stream>,
+    /// The locks that it holds or waits for; and the names of the channels that are open.
+    pub(super) locks: BTreeMap<u32, Lock>,
+    pub(super) channels: BTreeMap<u32, String>,
+    pub(super) handlers: BTreeMap<u32, Handler>,
+    pub(super) state: String,
+    /// Something was done that is reason enough to load the engine.
+    pub(super) is_used: bool,
+    /// `disconnect()` was called.
+    pub(super) is_off: bool,
+    /// The code of an error after which nothing is tried again.
+    pub(super) final_error: Option<String>,
+    /// The application was told `internal`.
+    pub(super) was_broken: bool,
+    pub(super) was_denied: bool,
+    /// It may wait for as long as a proxy said.
+    pub(super) was_put_off: bool,
+}
+
+impl Page {
+    pub(super) fn new(id: u32, kind: Kind, browser: &'static str, listener: Listener, ahead_ms: u64) -> Self {
+        Self {
+            id,
+            kind,
+            browser,
+            listener,
+            ahead_ms,
+            is_frozen: false,
+            is_cached: false,
+            is_hidden: false,
+            holds_timers: false,
+            scripts: VecDeque::new(),
+            tasks: VecDeque::new(),
+            timers: BTreeMap::new(),
+            requests: Vec::new(),
+            streams: Vec::new(),
+            locks: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            handlers: BTreeMap::new(),
+            state: "idle".to_owned(),
+            is_used: false,
+            is_off: false,
+            final_error: None,
+            was_broken: false,
+            was_denied: false,
+            was_put_off: false,
+        }
+    }
+
+    /// Whether scripts run in it.
+    pub(super) fn runs(&self) -> bool {
+        !self.is_frozen && !self.is_cached
+    }
+
+    /// Of the handlers that were not ended, one.
+    pub(super) fn handler(&self, which: usize) -> Option<u32> {
+        let live: Vec<_> = self.handlers.iter().filter(|(_, handler)| !handler.is_gone).map(|(id, _)| *id).collect();
+        live.get(which.checked_rem(live.len())?).copied()
+    }
+
+    pub(super) fn has_handlers(&self) -> bool {
+        self.handlers.values().any(|handler| !handler.is_gone)
+    }
+
+    /// What a client that is at rest still holds on to, if anything.
+    pub(super) fn holds(&self) -> Option<String> {
+        let request = self.requests.iter().find(|request| request.stream.is_some()).map(|request| &request.url);
+        let stream = self.streams.first().map(|_| "a stream".to_owned());
+        // Tabs agree on a device id also where nobody connects.
+        let is_kept = |lock: &&Lock| lock.is_its_own && !lock.name.starts_with("tidings device");
+        let lock = self.locks.values().find(is_kept).map(|lock| &lock.name);
+        stream.or(request.or(lock).or(self.channels.values().next()).cloned())
+    }
+}

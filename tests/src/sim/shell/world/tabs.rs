@@ -1,0 +1,551 @@
+//! What tabs do, and what befalls them.
+
+use tidings_client::routes::Hears;
+use tidings_protocol::Cursor;
+
+use super::World;
+use crate::sim::{
+    ear::Violation,
+    person::{LABELS, PATTERNS, PEOPLE, is_granted},
+    shell::{
+        browser::Word,
+        handler::{Handler, Listener},
+        op::{Fate, Kind, Op, Since},
+        page::{Lock, Page, Request},
+        protocol::{Act, Call, Command, Does, Opening, Options, Reconnect, Seed},
+        sabotage::ShellSabotage,
+    },
+};
+
+/// What an application's page may find broken.
+pub(in crate::sim::shell) const GLOBALS: [&str; 9] = [
+    "fetch",
+    "EventSource",
+    "locks",
+    "BroadcastChannel",
+    "postMessage",
+    "setTimeout",
+    "performance.now",
+    "TextDecoder",
+    "addEventListener",
+];
+
+impl World<'_> {
+    /// The page that a tab is about to have.
+    pub(super) fn opening(&mut self, tab: usize, kind: Kind) -> Page {
+        let (user, browser) = PEOPLE[tab];
+        self.opened += 1;
+        // What the first page finds stored, all find.
+        let is_new = *self.is_new.entry(browser).or_insert(kind.is_new);
+        let device = (!kind.refuses_storage && !is_new).then_some(browser);
+        let listener = Listener { user, device, session: String::new() };
+        Page::new(self.opened, kind, browser, listener, 1_000_000 * tab as u64)
+    }
+
+    /// Opens it.
+    pub(super) fn open(&mut self, tab: usize) -> Result<(), Violation> {
+        let page = &self.pages[tab];
+        let kind = page.kind;
+        let lacks = [(kind.lacks_locks, "locks"), (kind.lacks_channels, "BroadcastChannel")];
+        let opening = Opening {
+            seed: Seed { at: (u64::from(page.id) << 16 | self.schedule.seed & 0xffff).to_string() },
+            device: page.browser,
+            stored_device: (!self.is_new[page.browser]).then_some(page.browser),
+            refuses_storage: kind.refuses_storage,
+            lacks: lacks.into_iter().filter_map(|(lacks, what)| lacks.then_some(what)).collect(),
+            srcdoc: kind.srcdoc,
+            options: Options {
+                as_app: kind.as_app,
+                token: kind.by_token.then_some(page.listener.user),
+                url: if kind.misled { "http://app.test:undefined/e" } else { "/e" },
+                transport: if kind.by_source { "eventsource" } else { "auto" },
+                share_connection: kind.shares,
+                reconnect: Reconnect { base_ms: 50, cap_ms: 1_000 },
+            },
+        };
+        self.tally.pages += 1;
+        self.tally.sharing += u64::from(kind.shares);
+        self.tell(tab, &Command::Open(Box::new(opening)))
+    }
+
+    fn reload(&mut self, tab: usize, kind: Kind) -> Result<(), Violation> {
+        self.tell(tab, &Command::Close)?;
+        let page = self.opening(tab, kind);
+        let old = std::mem::replace(&mut self.pages[tab], page);
+        self.browser(tab).leave(old.id);
+        self.open(tab)
+    }
+
+    fn browser(&mut self, tab: usize) -> &mut crate::sim::shell::browser::Browser {
+        self.browsers.entry(self.pages[tab].browser).or_default()
+    }
+
+    pub(super) fn step_of_tab(&mut self, op: Op) -> Result<(), Violation> {
+        let tabs = self.pages.len();
+        match op {
+            Op::Reload { tab, kind } => self.reload(tab % tabs, kind),
+            Op::Exchange { tab, node } => self.exchange(tab % tabs, node).map(drop),
+            Op::Script { tab, comes } => self.script(tab % tabs, comes).map(drop),
+            Op::Task { tab } => self.task(tab % tabs).map(drop),
+            Op::Request { tab, which, node, fate } => {
+                let count = self.pages[tab % tabs].requests.len();
+                self.request(tab % tabs, which % count.max(1), node, fate).map(drop)
+            }
+            Op::RefuseUnsubscribe { tab } => {
+                let requests = &self.pages[tab % tabs].requests;
+                let refused = requests.iter().position(|one| one.url.contains("/unsubscribe") && one.answer.is_none());
+                refused.map_or(Ok(()), |which| self.request(tab % tabs, which, 0, Fate::Forbidden).map(drop))
+            }
+            Op::Read { tab, bytes } => self.read(tab % tabs, bytes).map(drop),
+            Op::Cut { tab, cut } => self.cut(tab % tabs, cut),
+            Op::Hear { tab, words } => self.hear(tab % tabs, words).map(drop),
+            Op::Miss { tab } => {
+                let id = self.pages[tab % tabs].id;
+                if self.browser(tab % tabs).lose(id) {
+                    self.tally.fault("message between tabs lost");
+                }
+                Ok(())
+            }
+            Op::Deny { tab } => {
+                let id = self.pages[tab % tabs].id;
+                if self.browser(tab % tabs).deny(id) {
+                    self.tally.fault("lock never granted");
+                    self.pages[tab % tabs].was_denied = true;
+                }
+                Ok(())
+            }
+            Op::Throws { tab, what, times } => {
+                let what = GLOBALS[what % GLOBALS.len()];
+                self.tell(tab % tabs, &Command::Throws { what, times })
+            }
+            Op::Freeze { tab } => {
+                self.tally.fault("page stands still");
+                self.pages[tab % tabs].is_frozen = true;
+                Ok(())
+            }
+            Op::Thaw { tab } => {
+                self.pages[tab % tabs].is_frozen = false;
+                Ok(())
+            }
+            Op::HoldTimers { tab } => {
+                self.tally.fault("timers held back");
+                self.pages[tab % tabs].holds_timers = true;
+                Ok(())
+            }
+            op if self.pages[tab_of(&op) % tabs].runs() || matches!(op, Op::PageShow { .. }) => {
+                self.step_of_running(op)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What happens in a page that runs.
+    fn step_of_running(&mut self, op: Op) -> Result<(), Violation> {
+        let tab = tab_of(&op) % self.pages.len();
+        match op {
+            Op::PageHide { .. } => {
+                self.tally.fault("page in the back/forward cache");
+                self.befalls(tab, "pagehide", None)?;
+                self.pages[tab].is_cached = true;
+                Ok(())
+            }
+            Op::PageShow { .. } if self.pages[tab].is_cached => {
+                self.pages[tab].is_cached = false;
+                self.befalls(tab, "pageshow", None)
+            }
+            Op::Hide { .. } => {
+                self.pages[tab].is_hidden = true;
+                self.befalls(tab, "visibilitychange", Some(true))
+            }
+            Op::Show { .. } => self.show(tab),
+            Op::Online { .. } => self.befalls(tab, "online", None),
+            op => self.step_of_application(tab, op),
+        }
+    }
+
+    pub(super) fn show(&mut self, tab: usize) -> Result<(), Violation> {
+        let page = &mut self.pages[tab];
+        (page.is_hidden, page.holds_timers) = (false, false);
+        self.befalls(tab, "visibilitychange", Some(false))
+    }
+
+    pub(super) fn befalls(&mut self, tab: usize, r#type: &'static str, hidden: Option<bool>) -> Result<(), Violation> {
+        if matches!(r#type, "online" | "visibilitychange") && self.is_deaf(tab) {
+            return Ok(());
+        }
+        self.tell(tab, &Command::Event { r#type, hidden, persisted: true })
+    }
+
+    /// Whether a sabotaged page does not react where something is awaited.
+    fn is_deaf(&self, tab: usize) -> bool {
+        let page = &self.pages[tab];
+        match self.sabotage {
+            Some(ShellSabotage::HangingAttempt) => page.state == "connecting",
+            Some(ShellSabotage::LongWait) => page.state == "waiting" && page.was_put_off,
+            Some(ShellSabotage::PatientForLock) => page.was_denied,
+            // It has another tab's stream.
+            Some(ShellSabotage::DeafFollower) => page.state == "open" && page.streams.is_empty(),
+            _ => false,
+        }
+    }
+
+    fn step_of_application(&mut self, tab: usize, op: Op) -> Result<(), Violation> {
+        let call = match op {
+            Op::Subscribe { pattern, since, acts, .. } => {
+                let (since, is_cursor) = self.since(since);
+                let channel = PATTERNS[pattern];
+                let handler = self.listen(tab, Hears::Channels, channel, since.filter(|_| is_cursor));
+                let text = since.map(|at| at.to_string()).or((!is_cursor).then(|| "gone".to_owned()));
+                if !is_cursor && let Some(handler) = self.pages[tab].handlers.get_mut(&handler) {
+                    handler.is_owed_gap = is_granted(&handler.pattern);
+                }
+                Call::Subscribe { handler, channel, since: text, acts }
+            }
+            Op::On { label, acts, .. } => {
+                let channel = LABELS[label];
+                Call::On { handler: self.listen(tab, Hears::Addressed, channel, None), channel, acts }
+            }
+            Op::Stop { which, .. } => {
+                let Some(handler) = self.pages[tab].handler(which) else { return Ok(()) };
+                Call::Stop { handler }
+            }
+            Op::Swap { which, pattern, .. } => {
+                let Some(stops) = self.pages[tab].handler(which) else { return Ok(()) };
+                let channel = PATTERNS[pattern];
+                Call::Swap { stops, handler: self.listen(tab, Hears::Channels, channel, None), channel }
+            }
+            Op::Connect { .. } => return self.connect(tab),
+            Op::Disconnect { .. } => Call::Disconnect,
+            Op::Reset { .. } => Call::Reset,
+            Op::Headers { .. } => Call::Headers,
+            Op::Preload { .. } => {
+                self.pages[tab].is_used = true;
+                Call::Preload
+            }
+            Op::Fetch { .. } => Call::Fetch,
+            Op::Configure { .. } if self.pages[tab].kind.as_app => Call::Configure,
+            _ => return Ok(()),
+        };
+        let is_disconnect = matches!(call, Call::Disconnect);
+        if is_disconnect {
+            self.pages[tab].is_off = true;
+        }
+        let ends = is_disconnect || matches!(call, Call::Reset);
+        self.tell(tab, &Command::Call(call))?;
+        if ends { self.lets_go(tab) } else { Ok(()) }
+    }
+
+    /// Whoever has ended holds nothing.
+    fn lets_go(&self, tab: usize) -> Result<(), Violation> {
+        match self.pages[tab].holds() {
+            Some(held) => Err(Violation::new("who has ended lets go of all", held)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn connect(&mut self, tab: usize) -> Result<(), Violation> {
+        if self.is_deaf(tab) {
+            return Ok(());
+        }
+        self.connects(tab);
+        self.tell(tab, &Command::Call(Call::Connect))
+    }
+
+    fn connects(&mut self, tab: usize) {
+        let page = &mut self.pages[tab];
+        (page.is_used, page.is_off, page.final_error) = (true, false, None);
+    }
+
+    fn listen(&mut self, tab: usize, hears: Hears, channel: &str, since: Option<Cursor>) -> u32 {
+        self.handlers += 1;
+        let since = since.and_then(|at| self.log.lock().truth.find(at));
+        let page = &mut self.pages[tab];
+        page.is_used |= !page.is_off;
+        let handler = Handler::new(page.listener.clone(), hears, super::super::parsed(channel), since);
+        page.handlers.insert(self.handlers, handler);
+        self.handlers
+    }
+
+    /// A cursor, and whether what is asked for is one.
+    fn since(&self, since: Since) -> (Option<Cursor>, bool) {
+        match since {
+            Since::Now => (None, true),
+            Since::Kept(which) => {
+                (which.checked_rem(self.kept.len()).and_then(|which| self.kept.get(which).copied()), true)
+            }
+            Since::Garbage => (None, false),
+        }
+    }
+
+    // ---- what a page did ----
+
+    pub(super) fn take(&mut self, tab: usize, does: Does) -> Result<(), Violation> {
+        let asked = |page: &Page, id: u32| (page.id, id);
+        let page = &mut self.pages[tab];
+        match does {
+            Does::Fetch { id, url, method, headers, body } => {
+                let is_stream = headers.get("accept").is_some_and(|accept| accept == "text/event-stream");
+                let stream = is_stream.then_some(false);
+                page.requests.push(Request { id, url, method, headers, body, stream, answer: None });
+            }
+            Does::Source { id, url } => {
+                let (method, headers) = ("GET".to_owned(), std::collections::BTreeMap::new());
+                page.requests.push(Request { id, url, method, headers, body: None, stream: Some(true), answer: None });
+            }
+            Does::Abort { id } => {
+                page.requests.retain(|request| request.id != id);
+                page.streams.retain(|stream| stream.id != id);
+            }
+            Does::Timer { id, ms } => {
+                // No browser's timer waits for less than it was told; what is no whole number is made one.
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+                let ms = ms.ceil() as u64;
+                let lost = self.sabotage == Some(ShellSabotage::PatientForLock) && page.was_denied;
+                if !lost {
+                    page.timers.insert(id, self.now + page.ahead_ms + ms);
+                }
+            }
+            Does::Clear { id } => drop(page.timers.remove(&id)),
+            Does::Task { id } => page.tasks.push_back(id),
+            Does::Import { id } if page.is_used => page.scripts.push_back(id),
+            Does::Import { .. } => {
+                return Err(Violation::new("the engine is loaded when it is used", format!("tab {tab}")));
+            }
+            Does::Lock { id, name, mode, if_available, steal } => {
+                let asked = asked(page, id);
+                self.tally.steals += u64::from(steal);
+                page.locks.insert(id, Lock { name: name.clone(), is_its_own: !steal && !if_available });
+                self.browser(tab).request(asked, name, mode, if_available, steal);
+            }
+            Does::Unlock { id } => {
+                page.locks.remove(&id);
+                let asked = asked(page, id);
+                self.browser(tab).release(asked);
+            }
+            Does::Query { id } => {
+                let asked = asked(page, id);
+                self.browser(tab).query(asked);
+            }
+            Does::Channel { id, name } => {
+                page.channels.insert(id, name.clone());
+                let asked = asked(page, id);
+                self.browser(tab).open_channel(asked, name);
+            }
+            Does::CloseChannel { id } => {
+                page.channels.remove(&id);
+                let asked = asked(page, id);
+                self.browser(tab).close_channel(asked);
+            }
+            Does::Post { id, data } => {
+                let asked = asked(page, id);
+                self.tally.posts += 1;
+                self.browser(tab).post(asked, &data);
+            }
+            does => return self.told(tab, does),
+        }
+        Ok(())
+    }
+
+    /// What an application was told, or did.
+    fn told(&mut self, tab: usize, does: Does) -> Result<(), Violation> {
+        let log = self.log.clone();
+        let log = log.lock();
+        let page = &mut self.pages[tab];
+        match does {
+            Does::Identity { session_id } => page.listener.session = session_id,
+            Does::Event { handler, cursor, n, p } => {
+                let place = usize::try_from(n).ok().and_then(|n| log.truth.numbered(n));
+                let stored = place.map(|place| log.truth.get(place));
+                let entry = stored.and_then(|stored| stored.entry.as_deref());
+                let text = entry.and_then(|entry| serde_json::from_str::<(usize, String)>(entry.payload.get()).ok());
+                if stored.is_none_or(|stored| stored.at.to_string() != cursor) || text.is_none_or(|(_, text)| text != p)
+                {
+                    return Err(Violation::new("what was published is what arrives", format!("{cursor} {n} {p:?}")));
+                }
+                self.tally.heard += 1;
+                let (Some(place), Some(handler)) = (place, page.handlers.get_mut(&handler)) else { return Ok(()) };
+                handler.hear(&log.truth, place)?;
+            }
+            Does::Ready { handler } => {
+                if let Some(handler) = page.handlers.get_mut(&handler) {
+                    if !is_granted(&handler.pattern) && handler.hears == Hears::Channels {
+                        return Err(Violation::new("what is not granted is refused", handler.pattern.to_string()));
+                    }
+                    handler.ready(log.tip());
+                }
+            }
+            Does::NotReady { handler, code } | Does::Revoked { handler, code } => {
+                let Some(handler) = page.handlers.get_mut(&handler) else { return Ok(()) };
+                let is_granted = is_granted(&handler.pattern) || handler.hears == Hears::Addressed;
+                handler.is_put_off |= self.was_refused;
+                if is_granted && !handler.is_gone && page.final_error.is_none() && !self.was_refused {
+                    let detail = format!("{}: {code}", handler.pattern);
+                    return Err(Violation::new("what is granted is not refused", detail));
+                }
+                // Who waits when all is given up hears again after `connect()`.
+                handler.is_refused |= !is_granted;
+            }
+            Does::HandlerGap { handler, reason } => {
+                self.may_gap(tab, &reason)?;
+                let page = &mut self.pages[tab];
+                if let Some(handler) = page.handlers.get_mut(&handler) {
+                    let needed = handler.gap(&log.truth, log.tip());
+                    handler.is_owed_gap &= reason != "malformed";
+                    self.tally.gap(&reason, needed);
+                }
+            }
+            Does::Gap { reason, addressed } => {
+                self.may_gap(tab, &reason)?;
+                let page = &mut self.pages[tab];
+                let hearers = page.handlers.values_mut().filter(|one| addressed && one.hears == Hears::Addressed);
+                for handler in hearers {
+                    let needed = handler.gap(&log.truth, log.tip());
+                    self.tally.gap(&reason, needed);
+                }
+            }
+            Does::State { state, code } => {
+                // What was told is told of the state that it is in from here on.
+                if state == "closed" && !page.is_off {
+                    page.final_error = page.final_error.take().or(code);
+                }
+                page.state = state;
+            }
+            Does::Error { code, will_retry, .. } => {
+                page.was_broken |= code == "internal";
+                if !will_retry && page.state == "closed" {
+                    page.final_error = Some(code);
+                }
+            }
+            Does::Acts { act } => match act {
+                Act::Throw => self.tally.fault("handler threw"),
+                Act::Disconnect => page.is_off = true,
+                Act::Connect => (page.is_used, page.is_off, page.final_error) = (true, false, None),
+                Act::Stop | Act::Reset => {}
+            },
+            Does::Stopped { handler } => {
+                if let Some(handler) = page.handlers.get_mut(&handler) {
+                    handler.is_gone = true;
+                }
+            }
+            Does::Reset => {
+                page.handlers.values_mut().for_each(|handler| handler.is_gone = true);
+                (page.is_used, page.is_off, page.final_error) = (false, false, None);
+            }
+            Does::Thrown { what } => {
+                let kinds = GLOBALS.iter().find(|one| **one == what);
+                self.tally.fault(kinds.copied().unwrap_or("something threw"));
+            }
+            Does::Threw { what, text } => {
+                return Err(Violation::new("nothing is thrown at its caller", format!("{what}: {text}")));
+            }
+            Does::Uncaught { text } => return Err(Violation::new("nothing is thrown that nobody catches", text)),
+            Does::Log => {}
+            does => panic!("the host does not work: {does:?}"),
+        }
+        Ok(())
+    }
+
+    fn may_gap(&self, tab: usize, reason: &str) -> Result<(), Violation> {
+        let page = &self.pages[tab];
+        let justified = match reason {
+            "internal" => page.was_broken,
+            "malformed" => page.handlers.values().any(|handler| handler.is_owed_gap),
+            "refused" => self.was_refused,
+            _ => self.has_trimmed,
+        };
+        if justified { Ok(()) } else { Err(Violation::new("a gap only where a fault could cause one", reason)) }
+    }
+
+    // ---- what befalls a page when nothing goes wrong ----
+
+    pub(super) fn script(&mut self, tab: usize, comes: bool) -> Result<bool, Violation> {
+        let page = &mut self.pages[tab];
+        if !page.runs() {
+            return Ok(false);
+        }
+        let Some(id) = page.scripts.pop_front() else { return Ok(false) };
+        if !comes {
+            self.tally.fault("the engine's script does not come");
+        }
+        self.tell(tab, &Command::Script { id, comes }).map(|()| true)
+    }
+
+    pub(super) fn task(&mut self, tab: usize) -> Result<bool, Violation> {
+        let page = &mut self.pages[tab];
+        if !page.runs() {
+            return Ok(false);
+        }
+        let Some(id) = page.tasks.pop_front() else { return Ok(false) };
+        self.tell(tab, &Command::Task { id }).map(|()| true)
+    }
+
+    /// The browser hands a page what it has for it.
+    pub(super) fn hear(&mut self, tab: usize, words: usize) -> Result<bool, Violation> {
+        let mut heard = false;
+        for _ in 0..words.min(1_000) {
+            let page = &self.pages[tab];
+            if !page.runs() {
+                break;
+            }
+            let id = page.id;
+            let Some(word) = self.browser(tab).next(id) else { break };
+            let command = match word {
+                Word::Lock { id, granted } => {
+                    let page = &mut self.pages[tab];
+                    if !granted {
+                        page.locks.remove(&id);
+                    } else if let Some(lock) = page.locks.get_mut(&id) {
+                        lock.is_its_own = true;
+                    }
+                    Command::Lock { id, granted }
+                }
+                Word::Stolen { id } => {
+                    self.pages[tab].locks.remove(&id);
+                    Command::Unlocked { id, name: "AbortError" }
+                }
+                Word::Message { id, data } => Command::Message { id, data },
+                Word::Held { id, names } => Command::Held { id, names },
+            };
+            self.tell(tab, &command)?;
+            heard = true;
+        }
+        Ok(heard)
+    }
+
+    /// All that is under way for a page arrives.
+    pub(super) fn exchange(&mut self, tab: usize, node: usize) -> Result<bool, Violation> {
+        let mut moved = self.script(tab, true)?;
+        while self.task(tab)? {
+            moved = true;
+        }
+        moved |= self.hear(tab, usize::MAX)?;
+        for _ in 0..self.pages[tab].requests.len() {
+            moved |= self.request(tab, 0, node, Fate::Arrives)?;
+        }
+        moved |= self.read(tab, usize::MAX)?;
+        Ok(moved)
+    }
+}
+
+/// Whose step it is.
+fn tab_of(op: &Op) -> usize {
+    match op {
+        Op::Subscribe { tab, .. }
+        | Op::On { tab, .. }
+        | Op::Stop { tab, .. }
+        | Op::Swap { tab, .. }
+        | Op::Connect { tab }
+        | Op::Disconnect { tab }
+        | Op::Reset { tab }
+        | Op::Headers { tab }
+        | Op::Preload { tab }
+        | Op::Fetch { tab }
+        | Op::Configure { tab }
+        | Op::PageHide { tab }
+        | Op::PageShow { tab }
+        | Op::Hide { tab }
+        | Op::Show { tab }
+        | Op::Online { tab } => *tab,
+        _ => 0,
+    }
+}
