@@ -130,7 +130,11 @@ impl Connection {
     /// Replaces texts by equal ones that are held elsewhere, and the room for more of them by none.
     pub(crate) fn share(&mut self, known: impl Fn(&RouteKey) -> Option<RouteKey>) {
         self.keys = self.keys.iter().map(|key| known(key).unwrap_or_else(|| key.clone())).collect();
-        let shared = |channel: &Pattern| known(&(Kind::Exact, channel.shared()))?.1.try_into().ok();
+        // A channel's text is that of its key.
+        let keys = &self.keys;
+        let held =
+            |channel: &Pattern| keys.iter().find(|(kind, text)| *kind == Kind::Exact && **text == *channel.as_str());
+        let shared = |channel: &Pattern| held(channel)?.1.clone().try_into().ok();
         self.channels =
             self.channels.iter().map(|channel| shared(channel).unwrap_or_else(|| channel.clone())).collect();
     }

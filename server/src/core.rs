@@ -4,8 +4,7 @@
 //! A record's way: [`Core::apply`] puts it into the window; [`Core::flush`] wakes the connections that look up one of its
 //! keys; each of them takes it from the window by [`Core::step`].
 //!
-//! Several calls hold more than one lock. Locks are taken in the order connection → window → registry → presence, and never held
-//! while a waker runs.
+//! Several calls hold more than one lock: in which order stands in [`ranked`](crate::ranked).
 //!
 //! | module | |
 //! |---|---|
@@ -38,7 +37,6 @@ use std::{
 };
 
 use hashbrown::HashMap;
-use parking_lot::{Mutex, RwLock};
 use tidings_protocol::{
     Cursor,
     frame::{Closing, ClosingReason, GapReason},
@@ -58,6 +56,7 @@ use crate::{
     engine::{Batch, RoutingKey},
     meter::{Gauges, Meter, Stats},
     presence::Presence,
+    ranked::{self, RankedMutex, RankedRwLock},
     window::{Dirty, Lineage, Window, WindowBounds},
 };
 
@@ -74,9 +73,9 @@ pub(crate) struct Broken {
 
 #[derive(Debug)]
 pub(crate) struct Core {
-    window: RwLock<Window>,
-    registry: Mutex<Registry>,
-    late: Mutex<Late>,
+    window: RankedRwLock<Window, { ranked::WINDOW }>,
+    registry: RankedMutex<Registry, { ranked::REGISTRY }>,
+    late: RankedMutex<Late, { ranked::LATE }>,
     round: Round,
     presence: Option<Presence>,
     pub(crate) meter: Meter,
@@ -87,11 +86,11 @@ impl Core {
     pub(crate) fn new(base: Cursor, bounds: WindowBounds, access: AccessState) -> Self {
         let mut window = Window::new(base, bounds);
         *window.access_mut() = access;
-        let window = RwLock::new(window);
+        let window = RankedRwLock::new(window);
         Self {
             window,
-            registry: Mutex::default(),
-            late: Mutex::default(),
+            registry: RankedMutex::default(),
+            late: RankedMutex::default(),
             round: Round::default(),
             presence: None,
             meter: Meter::new(),

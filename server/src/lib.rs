@@ -77,6 +77,7 @@ mod origin;
 pub mod peers;
 mod presence;
 mod publish;
+mod ranked;
 pub mod record;
 mod routing;
 mod segment;

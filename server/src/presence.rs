@@ -32,7 +32,6 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
-use parking_lot::Mutex;
 use tidings_protocol::{
     Pattern,
     frame::{Member, Presence as Frame, RejectCode},
@@ -48,7 +47,11 @@ use self::{
     room::{Room, Told},
     state::{Due, Seat, State},
 };
-use crate::{clock::millis, record::json_frame};
+use crate::{
+    clock::millis,
+    ranked::{self, RankedMutex},
+    record::json_frame,
+};
 
 #[derive(Debug)]
 pub(crate) struct Presence {
@@ -57,7 +60,7 @@ pub(crate) struct Presence {
     pub(crate) alive_ms: u64,
     /// A stream that was not heard of for longer does not count.
     silence_ms: u64,
-    state: Mutex<State>,
+    state: RankedMutex<State, { ranked::PRESENCE }>,
     changed: AtomicBool,
     driver: AtomicWaker,
 }
@@ -70,7 +73,7 @@ impl Presence {
             alive_ms,
             // Two calls and some delay: browsers let the timers of hidden pages fire once a minute.
             silence_ms: alive_ms.saturating_mul(5) / 2,
-            state: Mutex::default(),
+            state: RankedMutex::default(),
             changed: AtomicBool::new(false),
             driver: AtomicWaker::new(),
         }

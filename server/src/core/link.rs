@@ -6,13 +6,13 @@ use std::sync::{
 };
 
 use futures_util::{future::AbortHandle, task::AtomicWaker};
-use parking_lot::Mutex;
 use tidings_protocol::ConnectionId;
 
 use crate::{
     connection::{Connection, Names},
     connection_limits::{Permit, Scope},
     presence::{SeatId, Wake},
+    ranked::{self, RankedMutex},
 };
 
 /// A stream's seat.
@@ -29,7 +29,7 @@ pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) names: Names,
     pub(super) slot: usize,
-    pub(super) state: Mutex<Connection>,
+    pub(super) state: RankedMutex<Connection, { ranked::CONNECTION }>,
     /// A matching record may have come since the last step.
     pub(super) woken: AtomicBool,
     pub(super) heartbeat_due: AtomicBool,

@@ -6,7 +6,6 @@ use std::sync::{
 };
 
 use futures_util::task::AtomicWaker;
-use parking_lot::Mutex;
 use tidings_protocol::{ConnectionId, Cursor, Pattern, frame::GapReason};
 
 use super::{Core, Link};
@@ -14,6 +13,7 @@ use crate::{
     access::{Channels, Decision, Issued, authorize},
     connection::{Connection, Names, View},
     connection_limits::Permit,
+    ranked::RankedMutex,
     window::{Lineage, Window},
 };
 
@@ -100,7 +100,7 @@ impl Core {
             id,
             names,
             slot,
-            state: Mutex::new(connection),
+            state: RankedMutex::new(connection),
             woken: AtomicBool::new(true),
             heartbeat_due: AtomicBool::new(false),
             diverged: AtomicBool::new(false),

@@ -73,7 +73,7 @@ impl Hub {
             [greeting.as_bytes(), &connected].concat().into()
         });
         link.expire_at(self.moment(expires_in));
-        link.trace(self.core().connections(), "connection registered");
+        link.trace(self, "connection registered");
         // A drain that began meanwhile did not see this stream.
         if self.is_draining() {
             self.core().close_all(|_| draining());
@@ -87,7 +87,7 @@ impl Hub {
         let channels = Channels { granted: vec![channels], by_server: Vec::new() };
         let identity = Identity::anonymous();
         let link = self.open_bare(&identity, Names::default(), channels, Start::Head, None, |_, _| {});
-        link.trace(self.core().connections(), "listener registered");
+        link.trace(self, "listener registered");
         link
     }
 
@@ -134,7 +134,10 @@ impl Hub {
     fn connection_id(&self) -> ConnectionId {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).expect("the system's random source");
-        let id = format!("{:08x}.{:032x}", self.inner.node.0, u128::from_le_bytes(random));
+        let mut id = String::with_capacity(41);
+        hexadecimal(&mut id, &self.inner.node.0.to_be_bytes());
+        id.push('.');
+        hexadecimal(&mut id, &random);
         ConnectionId::new(id).expect("hexadecimal digits and a dot are visible ASCII")
     }
 
@@ -183,7 +186,7 @@ impl Hub {
             }
         }
         for link in links.iter().filter(|link| link.is_challenged()) {
-            link.trace(self.core().connections(), "nobody reads this connection; it ends");
+            link.trace(self, "nobody reads this connection; it ends");
             self.core().end_unanswered(link);
         }
     }
@@ -193,7 +196,7 @@ impl Hub {
         self.core().unseat(link, self.now_ms());
         self.core().close(link);
         self.inner.shared.closed.notify_waiters();
-        link.trace(self.core().connections(), "connection unregistered");
+        link.trace(self, "connection unregistered");
         self.call(self.inner.on_disconnect.as_ref(), link);
     }
 
@@ -233,6 +236,14 @@ impl Hub {
     }
 }
 
+/// Two digits for each byte: `format!` takes ten times as long, for every stream.
+fn hexadecimal(text: &mut String, bytes: &[u8]) {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    for byte in bytes {
+        text.extend([DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+}
+
 /// What is rejected, because there is no right to it, or no room for it.
 fn not_subscribed(refused: &[Pattern], beyond: &[Pattern]) -> impl Iterator<Item = Rejected> {
     let rejected = |code| move |channel: &Pattern| Rejected { channel: channel.clone(), code };
@@ -241,7 +252,12 @@ fn not_subscribed(refused: &[Pattern], beyond: &[Pattern]) -> impl Iterator<Item
 }
 
 impl Link {
-    fn trace(&self, connections: usize, what: &'static str) {
+    fn trace(&self, hub: &Hub, what: &'static str) {
+        // Counted only where somebody reads it: it takes the lock of all streams.
+        if !tracing::enabled!(tracing::Level::INFO) {
+            return;
+        }
+        let connections = hub.core().connections();
         let user = self.names.user.as_ref().map(UserId::as_str);
         let device = self.names.device.as_ref().map(DeviceId::as_str);
         tracing::info!(connection = %self.id, user, device, connections, "{what}");
