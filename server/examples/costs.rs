@@ -24,7 +24,7 @@ use tokio::{
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is measured, of how many, and what it is called.
-const COSTS: [(&str, usize, &str); 11] = [
+const COSTS: [(&str, usize, &str); 13] = [
     ("stream", 5_000, "a stream at rest with three channels, on tidings::serve"),
     ("axum", 2_000, "the same under axum::serve"),
     ("http2", 2_000, "the same over HTTP/2, 100 on a connection"),
@@ -36,6 +36,8 @@ const COSTS: [(&str, usize, &str); 11] = [
     ("record", 50_000, "a record of 100 bytes in the window, on one channel"),
     ("records", 50_000, "the same, each on a channel of its own"),
     ("memory", 50_000, "the same in engine::Memory, on one channel"),
+    ("fills", 200_000, "what a full hub grows by over 400,000 publishes (not each)"),
+    ("stays", 600_000, "the same after 600,000 publishes"),
 ];
 
 #[tokio::main]
@@ -90,18 +92,15 @@ async fn measure(name: &str, count: usize) -> Result<(), Error> {
         }
         "record" | "records" | "memory" => {
             let before = resident();
-            let payload = "x".repeat(98);
-            for batch in 0..count / 500 {
-                let channel = |number: usize| {
-                    if name == "records" { format!("item:{batch}:{number}") } else { "item:1:1".to_owned() }
-                };
-                let events = (0..500).map(|number| Event::new(channel(number), "changed", &payload));
-                let last = hub.publish_all(events.collect::<Result<Vec<_>, _>>()?).await?;
-                while last.last().is_some_and(|last| hub.cursor().seq < last.cursor.seq) {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            }
+            publish(&hub, name == "records", 0..count / 500).await?;
             (before, count)
+        }
+        "fills" | "stays" => {
+            let hub = Hub::builder().build().await?;
+            publish(&hub, true, 0..count / 500).await?;
+            let before = resident();
+            publish(&hub, true, count / 500..count / 500 + 800).await?;
+            (before, 1)
         }
         _ => {
             let auth =
@@ -122,6 +121,20 @@ async fn measure(name: &str, count: usize) -> Result<(), Error> {
         }
     };
     println!("{}", resident().saturating_sub(before) / parts);
+    Ok(())
+}
+
+/// Batches of 500 events of 100 bytes, each on a channel of its own where they are spread; the hub has taken each before the next.
+async fn publish(hub: &Hub, is_spread: bool, batches: std::ops::Range<usize>) -> Result<(), Error> {
+    let payload = "x".repeat(98);
+    for batch in batches {
+        let channel = |number: usize| if is_spread { format!("item:{batch}:{number}") } else { "item:1:1".to_owned() };
+        let events = (0..500).map(|number| Event::new(channel(number), "changed", &payload));
+        let last = hub.publish_all(events.collect::<Result<Vec<_>, _>>()?).await?;
+        while last.last().is_some_and(|last| hub.cursor().seq < last.cursor.seq) {
+            tokio::task::yield_now().await;
+        }
+    }
     Ok(())
 }
 

@@ -151,7 +151,8 @@ async fn the_memory_engine_takes_what_it_is_set_to() {
     within(set, grown(before), &format!("engine::Memory of 64 MiB, {shape}"));
 }
 
-/// Records are made by one thread and freed by another, which leaves holes; they are used again.
+/// Records are made by one thread and freed by another, which leaves holes; they are used again. What grows meanwhile is the summary of what
+/// has left: here the tags of 262,144 records, for there is one channel.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by itself, above"]
 async fn what_is_published_and_leaves_again_takes_no_more_and_more() {
@@ -159,14 +160,11 @@ async fn what_is_published_and_leaves_again_takes_no_more_and_more() {
     let engine = Memory::builder().records(usize::MAX).bytes(set).build();
     let hub = Hub::builder().engine(engine.clone()).window_bytes(set).window_records(usize::MAX).build();
     let hub = hub.await.unwrap();
-    fill(&hub, &engine, 100, true, 3 * set).await;
+    fill(&hub, &engine, 100, false, 3 * set).await;
     let full = resident();
-    fill(&hub, &engine, 100, true, 6 * set).await;
-    let twice = grown(full);
-    fill(&hub, &engine, 100, true, 6 * set).await;
-    eprintln!("after 3, 9 and 15 windows: +{} and +{} KiB", twice >> 10, grown(full) >> 10);
-    // Both hold as much.
-    assert!(grown(full) <= 2 * set / 10, "{}", grown(full));
+    fill(&hub, &engine, 100, false, 9 * set).await;
+    eprintln!("after 3 and after 12 windows: +{} KiB", grown(full) >> 10);
+    assert!(grown(full) <= 3 * MIB, "{}", grown(full));
 }
 
 /// From the first batch of a process on, with all that it takes to publish.
