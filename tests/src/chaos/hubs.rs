@@ -252,3 +252,54 @@ async fn a_client_keeps_its_stream_where_hubs_reach_each_other() {
 async fn a_client_opens_one_stream_for_each_subscription_where_hubs_do_not_reach_each_other() {
     assert!((1..=2).contains(&reconnects(false).await));
 }
+
+/// The connections of one hub to its server carry nothing any more, and none of them breaks. It says so, and makes others by itself.
+async fn recovers_from_half_open_connections(
+    server: u16,
+    open: impl AsyncFn(u16) -> (Arc<dyn Engine>, Arc<dyn Engine>),
+) {
+    let shared = Shared::new();
+    let proxy = Proxy::before(([127, 0, 0, 1], server).into(), 1, shared.tally.clone()).await.unwrap();
+    let (behind, direct) = open(proxy.address().port()).await;
+    let build = async |engine| tidings::Hub::builder().engine(engine).build().await.unwrap();
+    let (one, other) = (build(behind).await, build(direct).await);
+    let until = async |what: &str, is_so: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !is_so() {
+            assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+            sleep(Duration::from_millis(20)).await;
+        }
+        began.elapsed()
+    };
+    until("it follows", &|| one.is_healthy()).await;
+    proxy.half_open(100);
+    let receipt = other.publish(tidings::Event::new("news:1", "x", &1).unwrap()).await.unwrap();
+    let caught_up = until("it recovers by itself", &|| one.cursor() == receipt.cursor).await;
+    assert!(caught_up < Duration::from_secs(10), "{caught_up:?}");
+    until("it says so", &|| one.is_healthy()).await;
+    let receipt = one.publish(tidings::Event::new("news:1", "x", &2).unwrap()).await.unwrap();
+    until("both have it", &|| other.cursor() == receipt.cursor && one.cursor() == receipt.cursor).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_recovers_from_half_open_connections_to_postgres() {
+    let server = tidings_servers::Postgres::start().unwrap();
+    let open = async |port: u16| {
+        let url = format!("postgres://tidings@127.0.0.1:{port}/tidings");
+        let behind = tidings_postgres::Postgres::open(url).await.unwrap();
+        let direct = tidings_postgres::Postgres::open(server.url()).await.unwrap();
+        (Arc::new(behind) as Arc<dyn Engine>, Arc::new(direct) as Arc<dyn Engine>)
+    };
+    recovers_from_half_open_connections(server.port(), open).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hub_recovers_from_half_open_connections_to_redis() {
+    let server = tidings_servers::Redis::start().unwrap();
+    let open = async |port: u16| {
+        let behind = tidings_redis::Redis::open(format!("redis://127.0.0.1:{port}")).await.unwrap();
+        let direct = tidings_redis::Redis::open(server.url()).await.unwrap();
+        (Arc::new(behind) as Arc<dyn Engine>, Arc::new(direct) as Arc<dyn Engine>)
+    };
+    recovers_from_half_open_connections(server.port(), open).await;
+}
