@@ -1,5 +1,5 @@
 // A page as its scripts see it. Every fake only passes on to the world what it was asked for, and the world says what comes of it and
-// when.
+// when. In one file: what a page has of each is known to the one that the world commands.
 import { GLOBALS, webAssembly } from './package.mjs'
 
 /** What is stored, by browser. */

@@ -1,4 +1,4 @@
-//! What tabs do, and what befalls them.
+//! What tabs do, and what befalls them. In one file, for each step that a tab takes is judged by what the page then says that it did.
 
 use tidings_client::routes::Hears;
 use tidings_protocol::Cursor;
