@@ -2,7 +2,7 @@
 //! record sees what stood when that record was applied.
 
 use hashbrown::HashMap;
-use tidings_protocol::{DeviceId, Pattern, UserId};
+use tidings_protocol::{Cursor, DeviceId, Pattern, UserId};
 
 use super::{Credentials, Issued};
 use crate::record::{Control, Order};
@@ -18,7 +18,7 @@ pub(crate) struct AccessState {
 
 #[derive(Debug, Clone)]
 struct Ahead {
-    seq: u64,
+    cursor: Cursor,
     user: UserId,
     revocation: Revocation,
 }
@@ -121,7 +121,7 @@ pub(crate) fn subscribed_after(mut subscribed: Vec<Pattern>, order: &Order) -> V
 impl AccessState {
     /// Takes the order of this number and time.
     pub(crate) fn apply(&mut self, control: &Control, seq: u64, at: u64) {
-        self.ahead.retain(|ahead| ahead.seq > seq);
+        self.ahead.retain(|ahead| ahead.cursor.seq > seq);
         let of_user = self.users.entry_ref(&control.user).or_default();
         of_user.subscribed = subscribed_after(std::mem::take(&mut of_user.subscribed), &control.order);
         match &control.order {
@@ -138,11 +138,16 @@ impl AccessState {
         }
     }
 
-    /// Takes note of an order that the log holds under this number, which lies further on than what was applied.
-    pub(crate) fn foresee(&mut self, control: &Control, seq: u64, at: u64) {
+    /// Takes note of an order that the log holds at this cursor, which lies further on than what was applied.
+    pub(crate) fn foresee(&mut self, control: &Control, cursor: Cursor, at: u64) {
         if let Some(revocation) = Revocation::of(&control.order, at) {
-            self.ahead.push(Ahead { seq, user: control.user.clone(), revocation });
+            self.ahead.push(Ahead { cursor, user: control.user.clone(), revocation });
         }
+    }
+
+    /// Where the orders stand that were foreseen and have not been applied.
+    pub(crate) fn foreseen(&self) -> Vec<Cursor> {
+        self.ahead.iter().map(|ahead| ahead.cursor).collect()
     }
 
     /// The orders about a user; none about somebody anonymous.
@@ -294,8 +299,10 @@ mod tests {
     fn what_the_log_has_acknowledged_is_revoked_before_it_is_read_and_nothing_else_is() {
         let mut state = AccessState::default();
         let control = |order| Control { user: ana(), order };
-        state.foresee(&control(revoke("a")), 7, 10);
-        state.foresee(&control(subscribe("b")), 8, 10);
+        let at = |seq| Cursor { epoch: 1, seq, tag: 9 };
+        state.foresee(&control(revoke("a")), at(7), 10);
+        state.foresee(&control(subscribe("b")), at(8), 10);
+        assert_eq!(state.foreseen(), [at(7)]);
         assert!(is_refused(&state, "a", Some(10)) && !is_refused(&state, "a", Some(11)));
         assert_eq!(state.subscribed(Some(&ana())), [], "streams are told where they pass it");
         // One before it, which would have undone it if it came later.

@@ -1,7 +1,7 @@
 //! Access, as calls ask for it: each judgement is made and acted upon with the window held, and with the stream held where it is about
 //! one, so that no order comes in between.
 
-use tidings_protocol::{Pattern, UserId};
+use tidings_protocol::{Cursor, Pattern, UserId};
 
 use super::{Core, Link, ShutOut};
 use crate::{
@@ -131,12 +131,17 @@ impl Core {
         self.window.read().access().subscribed(Some(user)).to_vec()
     }
 
-    /// Takes note of an order that the log has acknowledged under this number, if this node has not got there yet.
-    pub(crate) fn foresee(&self, control: &Control, seq: u64, at: u64) {
+    /// Takes note of an order that the log has acknowledged at this cursor, if this node has not got there yet.
+    pub(crate) fn foresee(&self, control: &Control, cursor: Cursor, at: u64) {
         let mut window = self.window.write();
-        if seq > window.head().seq {
-            window.access_mut().foresee(control, seq, at);
+        if cursor.seq > window.head().seq {
+            window.access_mut().foresee(control, cursor, at);
         }
+    }
+
+    /// Where orders stand that the log has acknowledged, and that this node has not read.
+    pub(crate) fn foreseen(&self) -> Vec<Cursor> {
+        self.window.read().access().foreseen()
     }
 
     /// Forgets revocations that are over at this time, in milliseconds since 1970.

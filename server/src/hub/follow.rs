@@ -88,7 +88,10 @@ pub(super) async fn take(
 ) -> Taken {
     let result = match item {
         Some(Ok(batch)) => match core.apply(&batch) {
-            Ok(()) => return Taken::Applied(batch.records.len()),
+            Ok(()) if !batch.records.is_empty() || !lacks_foreseen(core, engine).await => {
+                return Taken::Applied(batch.records.len());
+            }
+            Ok(()) => reset(core, engine, GapReason::Diverged).await,
             Err(broken) => {
                 if let Some(left_out) = complaints.due("order") {
                     tracing::error!(left_out, %broken, "the engine's tail does not go on where the window ends; attaching again");
@@ -118,6 +121,15 @@ pub(super) async fn take(
             Taken::Broken
         }
     }
+}
+
+/// Whether an order is not in the log any more that the log has acknowledged and this node has not read. Nothing else would show that: the node
+/// stands before all that was lost. Without this, what such an order revoked would stay revoked here, whatever comes to stand at lower
+/// numbers, until the log has grown to where the order stood.
+async fn lacks_foreseen(core: &Core, engine: &dyn Engine) -> bool {
+    let foreseen = core.foreseen();
+    let is_lost = |location: &Location| matches!(location, Location::Diverged | Location::Epoch);
+    !foreseen.is_empty() && in_time(engine.locate(&foreseen)).await.is_ok_and(|locations| locations.iter().any(is_lost))
 }
 
 /// Goes on further along in the same log.

@@ -381,9 +381,9 @@ impl Engine for Simulated {
     fn tail(&self, after: Cursor) -> Tail {
         let engine = self.clone();
         let generation = self.log.lock().generation;
-        let mut state = Some((after, true));
+        let mut state = Some(after);
         let tail = stream::poll_fn(move |_| {
-            let Some((after, is_first)) = state else { return Poll::Ready(None) };
+            let Some(after) = state else { return Poll::Ready(None) };
             let log = engine.log.lock();
             if log.out[engine.node] || log.generation != generation {
                 state = None;
@@ -401,11 +401,8 @@ impl Engine for Simulated {
                     return Poll::Ready(Some(Err(error)));
                 }
             };
-            if records.is_empty() && !is_first {
-                return Poll::Pending;
-            }
             let next = records.last().map_or(after, |last| Cursor { seq: last.seq, tag: last.tag, ..after });
-            state = Some((next, false));
+            state = Some(next);
             Poll::Ready(Some(Ok(Batch { after, records })))
         });
         tail.boxed()
