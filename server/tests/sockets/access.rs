@@ -132,6 +132,7 @@ async fn listen(mut stream: Stream) -> (usize, u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_reaches_eighty_users_after_they_were_revoked_however_much_happens_at_once() {
     let fixture = Arc::new(fixture().await);
+    let mut canary = fixture.canary().await;
     let mut users = tokio::task::JoinSet::new();
     for number in 0..USERS {
         let fixture = fixture.clone();
@@ -189,4 +190,5 @@ async fn nothing_reaches_eighty_users_after_they_were_revoked_however_much_happe
     eprintln!("{heard} events reached {} streams; after the revocation: {after}", USERS * STREAMS);
     assert!(heard > USERS * STREAMS);
     assert_eq!(after, 0);
+    canary.lives().await;
 }

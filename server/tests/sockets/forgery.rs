@@ -76,12 +76,14 @@ async fn arrives_whole(fixture: &Fixture, payload: &str, kind: &str, user: &str)
 fn no_text_forges_a_field_or_a_frame() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let fixture = runtime.block_on(Fixture::start());
+    let mut canary = runtime.block_on(fixture.canary());
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     let result = runner.run(&(text(), text(), text()), |(payload, kind, user)| {
         runtime.block_on(arrives_whole(&fixture, &payload, &kind, &user));
         Ok(())
     });
     result.unwrap();
+    runtime.block_on(canary.lives());
 }
 
 /// The next frames are these and nothing else, each of one `data:` line.
@@ -162,6 +164,7 @@ fn no_text_in_any_field_of_a_request_forges_a_field_or_a_frame() {
     let limits = Limits::default().subscribe_rate(Rate::per_second(1_000_000));
     let fixture =
         runtime.block_on(Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth()).publish().limits(limits)));
+    let mut canary = runtime.block_on(fixture.canary());
     let mut stream = runtime.block_on(fixture.stream("ana", &[]));
     stream.raw.clear();
     let stream = std::cell::RefCell::new(stream);
@@ -178,6 +181,7 @@ fn no_text_in_any_field_of_a_request_forges_a_field_or_a_frame() {
         Ok(())
     });
     result.unwrap();
+    runtime.block_on(canary.lives());
 }
 
 /// What stands between the tokens of a publisher's JSON is the publisher's too.

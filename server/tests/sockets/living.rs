@@ -87,6 +87,7 @@ async fn a_stream_that_takes_no_byte_gives_its_place_away_before_its_socket_is_g
 #[tokio::test]
 async fn a_plain_event_source_that_was_ended_comes_back_and_misses_nothing() {
     let fixture = fixture(|limits| limits.connections_per_user(4)).await;
+    let mut canary = fixture.canary().await;
     let client = fixture.client("ana");
     let mut plain = JoinSet::new();
     for _ in 0..4 {
@@ -100,6 +101,7 @@ async fn a_plain_event_source_that_was_ended_comes_back_and_misses_nothing() {
     let mut back = client.stream(&[("channels", "news:1"), ("lastEventId", &last)]).await;
     back.hears("meanwhile").await;
     drop(newcomer);
+    canary.lives().await;
 }
 
 #[tokio::test]
@@ -125,6 +127,7 @@ async fn the_limits_of_a_device_and_of_an_address_are_the_livings_too() {
 #[tokio::test]
 async fn no_more_than_a_few_wait_for_a_place() {
     let fixture = fixture(|limits| limits.connections_per_user(1).challenge_timeout(Duration::from_secs(60))).await;
+    let mut canary = fixture.canary().await;
     let client = fixture.client("ana");
     let _dead = tokio::spawn(swallow(client.stream(&[]).await));
     let mut waiting = JoinSet::new();
@@ -135,12 +138,14 @@ async fn no_more_than_a_few_wait_for_a_place() {
     for _ in 0..4 {
         waiting.join_next().await.unwrap().unwrap().is_problem(429, "tooManyConnections");
     }
+    canary.lives().await;
 }
 
 #[tokio::test]
 async fn opening_streams_has_a_rate() {
     let rate = tidings::Rate::per_second(1).burst(3);
     let fixture = fixture(|limits| limits.open_rate(rate)).await;
+    let mut canary = fixture.canary().await;
     for _ in 0..3 {
         fixture.client("ana").stream(&[]).await;
     }
@@ -150,4 +155,5 @@ async fn opening_streams_has_a_rate() {
         // Behind a proxy all may be of one address.
         fixture.client("anonymous").stream(&[]).await;
     }
+    canary.lives().await;
 }

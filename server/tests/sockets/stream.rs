@@ -42,6 +42,7 @@ async fn only_get_opens_one() {
         |hub| Routes::new(hub, auth()).cors(Cors::origins(["https://app.example"]).unwrap()),
     )
     .await;
+    let mut canary = fixture.canary().await;
     let head = fixture.client("ana").method(Method::HEAD, "?channels=news:1").await;
     assert_eq!((head.status, &head.headers["allow"]), (405, &"GET".parse().unwrap()));
     let preflight = fixture
@@ -51,7 +52,8 @@ async fn only_get_opens_one() {
         .method(Method::OPTIONS, "?channels=news:1")
         .await;
     assert_eq!(preflight.status, 200);
-    assert_eq!(fixture.hub.stats().connections, 0);
+    assert_eq!(fixture.hub.stats().connections, 1, "the canary's");
+    canary.lives().await;
     let plain = Fixture::start().await;
     plain.client("ana").method(Method::OPTIONS, "").await.is_problem(405, "methodNotAllowed");
     let counted = fixture.client("ana").header("origin", "https://app.example").stream(&[]).await;
