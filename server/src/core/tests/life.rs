@@ -122,3 +122,12 @@ fn a_stream_that_is_not_asked_for_what_is_due_is_forgotten_after_a_while_and_who
     house.core.close(&stalled);
     assert_eq!(house.core.connections(), 2, "it is forgotten once");
 }
+
+#[test]
+fn the_figures_are_had_without_the_lock_of_any_stream() {
+    let house = house(100);
+    let link = house.open(&["a"], Start::Head);
+    // Whoever took a stream's lock for them would panic here, by the order of locks.
+    let _held = link.state.lock();
+    assert_eq!(house.core.stats().connections, 1);
+}
