@@ -18,7 +18,7 @@
 //!
 //! The contract is made for logs of several servers, too. NATS JetStream fits it: a stream whose records carry a random tag in a header, an
 //! atomic batch for each append ([`Limits`] has its bounds), a consumer for each tail whose contiguity the engine checks, keys that are known for
-//! [as long as](Remembers) its window of duplicates, metadata asked of the leader, and [`Peers`](crate::peers::Peers) over its subjects.
+//! [as long as](Remembers) its window of duplicates, metadata asked of the leader, and [`Peers`] over its subjects.
 //!
 //! What every engine promises:
 //!

@@ -3,7 +3,7 @@
 use super::Grant;
 use crate::access::Right;
 
-/// An [`Auth`] with one grant more, from [`Auth::allow`], [`Auth::allow_publish`] and [`Auth::allow_presence`].
+/// An [`Auth`](super::Auth) with one grant more, from [`Auth::allow`](super::Auth::allow), [`Auth::allow_publish`](super::Auth::allow_publish) and [`Auth::allow_presence`](super::Auth::allow_presence).
 #[derive(Debug, Clone)]
 pub struct Allow<A> {
     pub(super) auth: A,
@@ -11,21 +11,21 @@ pub struct Allow<A> {
     pub(super) right: Right,
 }
 
-/// An [`Auth`] that asks for what no grant covers, from [`Auth::allow_if`].
+/// An [`Auth`](super::Auth) that asks for what no grant covers, from [`Auth::allow_if`](super::Auth::allow_if).
 #[derive(Debug, Clone)]
 pub struct AllowIf<A, F> {
     pub(super) auth: A,
     pub(super) may: F,
 }
 
-/// An [`Auth`] that asks once for all that no grant covers, from [`Auth::allow_among`].
+/// An [`Auth`](super::Auth) that asks once for all that no grant covers, from [`Auth::allow_among`](super::Auth::allow_among).
 #[derive(Debug, Clone)]
 pub struct AllowAmong<A, F> {
     pub(super) auth: A,
     pub(super) among: F,
 }
 
-/// Two ways in, from [`Auth::or`].
+/// Two ways in, from [`Auth::or`](super::Auth::or).
 #[derive(Debug, Clone)]
 pub struct Or<A, B> {
     pub(super) first: A,

@@ -22,7 +22,7 @@ pub struct Batch {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Records after the cursor have left the log, which was this one: [`Location::Trimmed`].
+    /// Records after the cursor have left the log, which was this one: [`Location::Trimmed`](super::Location::Trimmed).
     #[error("records up to {base} have left the log")]
     Trimmed {
         /// Right before the first record held.

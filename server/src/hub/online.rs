@@ -70,7 +70,7 @@ impl Hub {
     /// # Errors
     ///
     /// [`PresenceError`] when the text is no channel or pattern, or the hub was built without
-    /// [`presence`](HubBuilder::presence).
+    /// [`presence`](crate::HubBuilder::presence).
     pub fn presence<P>(&self, channel: P) -> Result<Vec<Member>, PresenceError>
     where
         P: TryInto<Pattern>,
