@@ -58,7 +58,7 @@ export const first_handlers_connect = (Client) =>
     await microtasks()
     const { url, withCredentials } = FakeEventSource.last
     const { nonce, ...asked } = parameters(url)
-    equal(asked, { x: '1', channels: 'timer:u1,chat:*', deviceId: 'd1', sessionId: 's1' })
+    equal(asked, { x: '1', channels: 'timer:u1,chat:*', deviceId: 'd1', sessionId: 's1', protocol: '2' })
     equal(/^[0-9a-f]+$/.test(nonce), true, 'a stream has a URL of its own:')
     equal(withCredentials, true)
     FakeEventSource.last.connected(['timer:u1', 'chat:*'])
@@ -279,7 +279,7 @@ export const a_failed_connect_is_diagnosed = (Client) =>
       FakeEventSource.last.fail()
       equal(FakeEventSource.last.closed, true)
       const check = await request()
-      equal([check.url, check.init.credentials, check.init.method], [`/e/check?deviceId=d1`, 'include', null])
+      equal([check.url, check.init.credentials, check.init.method], [`/e/check?deviceId=d1&protocol=2`, 'include', null])
       answer(check)
       await until(() => FakeEventSource.all.length > streams)
       equal(told.splice(0), [report])
