@@ -186,6 +186,11 @@ impl Connection {
         self.gap.get_or_insert(GapReason::Diverged);
     }
 
+    /// What it may receive has changed in another way than by an order that it passes.
+    pub(crate) fn judge_anew(&mut self) {
+        self.needs_reauthorize = true;
+    }
+
     /// Takes what [`Step::Read`] asked for.
     pub(crate) fn page(&mut self, after: Cursor, fetched: Fetched) {
         self.aside.add_to().page = Some(Page { after, fetched });

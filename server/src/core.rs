@@ -193,9 +193,13 @@ impl Core {
         cursors.collect()
     }
 
+    /// All streams.
+    fn all_links(&self) -> Vec<Arc<Link>> {
+        self.registry.lock().links.iter().map(|(_, link)| link.clone()).collect()
+    }
+
     fn wake_all(&self) {
-        let links: Vec<_> = self.registry.lock().links.iter().map(|(_, link)| link.clone()).collect();
-        for link in links {
+        for link in self.all_links() {
             link.woken.store(true, Ordering::Release);
             link.wake();
         }

@@ -5,7 +5,7 @@ use tidings_protocol::{Cursor, Pattern, UserId};
 
 use super::{Core, Link, ShutOut};
 use crate::{
-    access::{Channels, Credentials, Decision, Issued, authorize},
+    access::{AccessState, Channels, Credentials, Decision, Issued, authorize},
     connection::Authority,
     record::Control,
     window::Window,
@@ -142,6 +142,15 @@ impl Core {
     /// Where orders stand that the log has acknowledged, and that this node has not read.
     pub(crate) fn foreseen(&self) -> Vec<Cursor> {
         self.window.read().access().foreseen()
+    }
+
+    /// Takes this for what stands, and has each stream judged by it.
+    pub(crate) fn renew_access(&self, access: AccessState) {
+        *self.window.write().access_mut() = access;
+        for link in self.all_links() {
+            link.state.lock().judge_anew();
+        }
+        self.wake_all();
     }
 
     /// Forgets revocations that are over at this time, in milliseconds since 1970.

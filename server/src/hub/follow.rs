@@ -88,10 +88,10 @@ pub(super) async fn take(
 ) -> Taken {
     let result = match item {
         Some(Ok(batch)) => match core.apply(&batch) {
-            Ok(()) if !batch.records.is_empty() || !lacks_foreseen(core, engine).await => {
-                return Taken::Applied(batch.records.len());
+            Ok(()) if batch.records.is_empty() && lacks_foreseen(core, engine).await => {
+                renew_access(core, engine).await
             }
-            Ok(()) => reset(core, engine, GapReason::Diverged).await,
+            Ok(()) => return Taken::Applied(batch.records.len()),
             Err(broken) => {
                 if let Some(left_out) = complaints.due("order") {
                     tracing::error!(left_out, %broken, "the engine's tail does not go on where the window ends; attaching again");
@@ -130,6 +130,14 @@ async fn lacks_foreseen(core: &Core, engine: &dyn Engine) -> bool {
     let foreseen = core.foreseen();
     let is_lost = |location: &Location| matches!(location, Location::Diverged | Location::Epoch);
     !foreseen.is_empty() && in_time(engine.locate(&foreseen)).await.is_ok_and(|locations| locations.iter().any(is_lost))
+}
+
+/// Judges by what stands beside the log, where this node's own account of the orders is wrong. The window stays where it is, and nobody is told
+/// a gap: the node stands before all that was lost.
+async fn renew_access(core: &Core, engine: &dyn Engine) -> Result<(), EngineError> {
+    let state = in_time(access::access_state(engine)).await?;
+    core.renew_access(state);
+    Ok(())
 }
 
 /// Goes on further along in the same log.
