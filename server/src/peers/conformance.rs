@@ -122,6 +122,44 @@ pub async fn check(one: Arc<dyn Peers>, two: Arc<dyn Peers>, three: Arc<dyn Peer
     assert!(matches!(left, Err(CallError::Gone)), "it has left: {left:?}");
 }
 
+/// Two handles of one log, of which none has joined: once the second is closed, which `close` does, it is gone at once.
+///
+/// # Panics
+///
+/// Where it is not.
+pub async fn check_closed(one: Arc<dyn Peers>, two: Arc<dyn Peers>, close: impl Future<Output = ()>) {
+    let _echo = Echo::join(&*two, 2, "two").await;
+    assert_eq!(call(&*one, 2, "hi").await.expect("an answer"), "two heard hi");
+    close.await;
+    // A server ends the connections of a handle a moment later.
+    let deadline = Duration::from_millis(200);
+    let gone = async { while !matches!(one.call(NodeId(2), "x".into(), deadline).await, Err(CallError::Gone)) {} };
+    timeout(Duration::from_secs(5), gone).await.expect("it is gone");
+}
+
+/// Two handles of one log, of which none has joined: calls fail while the server is down, which `kill` sees to, and go on after `restart`.
+///
+/// # Panics
+///
+/// Where they do not.
+pub async fn check_killed(one: Arc<dyn Peers>, two: Arc<dyn Peers>, kill: impl FnOnce(), restart: impl FnOnce()) {
+    let _echo = Echo::join(&*two, 2, "two").await;
+    assert_eq!(call(&*one, 2, "hi").await.expect("an answer"), "two heard hi");
+    kill();
+    let down = one.call(NodeId(2), "x".into(), Duration::from_secs(2)).await;
+    assert!(matches!(down, Err(CallError::Down(_) | CallError::Unanswered)), "{down:?}");
+    restart();
+    let again = async {
+        loop {
+            match one.call(NodeId(2), "again".into(), Duration::from_secs(2)).await {
+                Ok(answer) => return answer,
+                Err(_) => sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    assert_eq!(timeout(PATIENCE, again).await.expect("in time"), "two heard again");
+}
+
 /// The third node is there, and does not answer.
 async fn unanswered(peers: &dyn Peers) {
     let told = async {
