@@ -27,6 +27,7 @@ mod journal;
 mod kept;
 mod op;
 mod person;
+mod pipe;
 mod poller;
 mod profile;
 mod sabotage;
@@ -46,7 +47,7 @@ mod world;
 pub use campaign::{Campaign, Failure};
 pub use kept::Kept;
 pub use sabotage::Sabotage;
-pub use shell::{ShellCampaign, ShellFailure, ShellSabotage, ShellTally, told};
+pub use shell::{ShellCampaign, ShellSabotage, ShellTally, told};
 pub use shrink::{Shrunk, shrink};
 pub use tally::Tally;
 

@@ -15,9 +15,7 @@ use std::{
 
 use anyhow::Context;
 use lexopt::prelude::*;
-use tests::sim::{
-    Campaign, Failure, Kept, Sabotage, ShellCampaign, ShellFailure, ShellSabotage, ShellTally, Tally, shrink, told,
-};
+use tests::sim::{Campaign, Failure, Kept, Sabotage, ShellCampaign, ShellSabotage, ShellTally, Tally, shrink, told};
 
 /// How many failures of a rule are shown; the first one is shrunk too.
 const SHOWN: usize = 3;
@@ -64,7 +62,7 @@ fn main() -> anyhow::Result<ExitCode> {
         let sabotage = Sabotage::ALL.into_iter().find(|sabotage| sabotage.name() == name);
         let sabotage = sabotage.with_context(|| format!("no sabotage is called {name:?}"))?;
         let (_, failures) = sabotaged(sabotage, from, budget);
-        show(&failures, Some(sabotage));
+        show(&failures, None, |seed| shrunk(seed, Some(sabotage)));
         return Ok(ExitCode::SUCCESS);
     }
 
@@ -74,7 +72,7 @@ fn main() -> anyhow::Result<ExitCode> {
     println!("in {:.1} s", started.elapsed().as_secs_f64());
     report(&tally);
     println!("violations: {}", failures.len());
-    show(&failures, None);
+    show(&failures, Some("cargo xtask sim"), |seed| shrunk(seed, None));
     if let Some(folder) = keep {
         keep_steps(&failures, &folder)?;
     }
@@ -89,7 +87,7 @@ fn shell_simulation(from: u64, seeds: u64, budget: Option<u64>, only: Option<&st
     if let Some(name) = only {
         let sabotage = sabotages.clone().find(|sabotage| sabotage.name() == name);
         let sabotage = sabotage.with_context(|| format!("no fault of the shell is called {name:?}"))?;
-        show_shell(&sabotaged_shell(sabotage, from, budget), Some(sabotage));
+        show(&sabotaged_shell(sabotage, from, budget), None, |seed| told(seed, Some(sabotage)));
         return Ok(ExitCode::SUCCESS);
     }
     let started = Instant::now();
@@ -104,7 +102,7 @@ fn shell_simulation(from: u64, seeds: u64, budget: Option<u64>, only: Option<&st
     }
     report_shell(&tally);
     println!("violations: {}", failures.len());
-    show_shell(&failures, None);
+    show(&failures, Some("cargo xtask sim --shell"), |seed| told(seed, None));
     let mut missed = Vec::new();
     if budget > 0 {
         missed.extend(sabotages.filter(|sabotage| sabotaged_shell(*sabotage, from, budget).is_empty()));
@@ -127,30 +125,11 @@ fn report_shell(tally: &ShellTally) {
     report_gaps("handlers", gaps);
 }
 
-fn sabotaged_shell(sabotage: ShellSabotage, from: u64, budget: u64) -> Vec<ShellFailure> {
+fn sabotaged_shell(sabotage: ShellSabotage, from: u64, budget: u64) -> Vec<Failure> {
     let campaign = ShellCampaign { from, seeds: budget, sabotage: Some(sabotage), enough: SHELL_CAUGHT };
     let (tally, _, failures) = campaign.run();
     println!("sabotage: {:<48} caught by {:>3} of {:>5}", sabotage.name(), failures.len(), tally.schedules);
     failures
-}
-
-fn show_shell(failures: &[ShellFailure], sabotage: Option<ShellSabotage>) {
-    let mut rules: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for failure in failures {
-        rules.entry(failure.rule).or_default().push(failure);
-    }
-    for (rule, failures) in rules {
-        println!("\n{rule}: {} schedules", failures.len());
-        for failure in failures.iter().take(SHOWN) {
-            println!("seed {}: {}", failure.seed, failure.detail);
-        }
-        if let (Some(failure), None) = (failures.first(), sabotage) {
-            println!("again: cargo xtask sim --shell --seeds 1 --from {}", failure.seed);
-        }
-        if let Some(told) = failures.first().and_then(|failure| told(failure.seed, sabotage)) {
-            println!("shrunk:\n{told}");
-        }
-    }
 }
 
 /// The first seed of a run, from the clock: so far from the last run's that the two have none in common.
@@ -220,7 +199,13 @@ fn judges_are_judged(from: u64, budget: u64) -> bool {
     missed.is_empty()
 }
 
-fn show(failures: &[Failure], sabotage: Option<Sabotage>) {
+fn shrunk(seed: u64, sabotage: Option<Sabotage>) -> Option<String> {
+    shrink(seed, sabotage).map(|shortest| shortest.told)
+}
+
+/// Some failures of each rule. `again` is the command that repeats one, before its seed, where that does; `shrunk` tells the shortest schedule
+/// that fails as the one of a seed does.
+fn show(failures: &[Failure], again: Option<&str>, shrunk: impl Fn(u64) -> Option<String>) {
     let mut rules: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for failure in failures {
         rules.entry(failure.rule).or_default().push(failure);
@@ -230,11 +215,12 @@ fn show(failures: &[Failure], sabotage: Option<Sabotage>) {
         for failure in failures.iter().take(SHOWN) {
             println!("seed {}: {}", failure.seed, failure.detail);
         }
-        if let (Some(failure), None) = (failures.first(), sabotage) {
-            println!("again: cargo xtask sim --seeds 1 --from {}", failure.seed);
+        let Some(first) = failures.first() else { continue };
+        if let Some(again) = again {
+            println!("again: {again} --seeds 1 --from {}", first.seed);
         }
-        if let Some(shortest) = failures.first().and_then(|failure| shrink(failure.seed, sabotage)) {
-            println!("shrunk:\n{}", shortest.told);
+        if let Some(told) = shrunk(first.seed) {
+            println!("shrunk:\n{told}");
         }
     }
 }

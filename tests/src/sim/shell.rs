@@ -30,7 +30,7 @@ mod stream;
 mod tally;
 mod world;
 
-pub use campaign::{ShellCampaign, ShellFailure, told};
+pub use campaign::{ShellCampaign, told};
 pub use sabotage::ShellSabotage;
 pub use tally::ShellTally;
 

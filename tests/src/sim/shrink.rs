@@ -20,33 +20,38 @@ pub fn shrink(seed: u64, sabotage: Option<Sabotage>) -> Option<Shrunk> {
 fn shortest(mut schedule: Schedule, sabotage: Option<Sabotage>) -> Option<Shrunk> {
     let fails = |schedule: &Schedule| run(schedule, sabotage, Journal::default()).1.err();
     let rule = fails(&schedule)?.rule;
-    let same = |ops: Vec<Op>, schedule: &Schedule| {
-        let shorter = Schedule { ops, ..schedule.clone() };
-        fails(&shorter).is_some_and(|violation| violation.rule == rule).then_some(shorter)
-    };
-    // Halves first, then ever smaller parts; again from the start until nothing more goes.
+    schedule.ops = shorten(schedule.ops.clone(), |ops: &[Op]| {
+        let shorter = Schedule { ops: ops.to_vec(), ..schedule.clone() };
+        fails(&shorter).is_some_and(|violation| violation.rule == rule)
+    });
+    let journal = Journal::kept();
+    let violation = run(&schedule, sabotage, journal.clone()).1.err()?;
+    Some(Shrunk { told: told(&schedule, &violation, &journal.lines()), kept: Kept::new(rule, schedule) })
+}
+
+/// What is left of these when all is taken out without which it still fails: halves first, then ever smaller parts; again from the start until
+/// nothing more goes.
+pub(super) fn shorten<T: Clone>(mut items: Vec<T>, mut still_fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
     loop {
-        let before = schedule.ops.len();
+        let before = items.len();
         let mut part = before.div_ceil(2);
         while part > 0 {
             let mut at = 0;
-            while at < schedule.ops.len() {
-                let mut ops = schedule.ops.clone();
-                ops.drain(at..(at + part).min(ops.len()));
-                match same(ops, &schedule) {
-                    Some(shorter) => schedule = shorter,
-                    None => at += part,
+            while at < items.len() {
+                let mut fewer = items.clone();
+                fewer.drain(at..(at + part).min(items.len()));
+                if still_fails(&fewer) {
+                    items = fewer;
+                } else {
+                    at += part;
                 }
             }
             part /= 2;
         }
-        if schedule.ops.len() == before {
-            break;
+        if items.len() == before {
+            return items;
         }
     }
-    let journal = Journal::kept();
-    let violation = run(&schedule, sabotage, journal.clone()).1.err()?;
-    Some(Shrunk { told: told(&schedule, &violation, &journal.lines()), kept: Kept::new(rule, schedule) })
 }
 
 fn told(schedule: &Schedule, violation: &Violation, lines: &[String]) -> String {

@@ -1,17 +1,7 @@
 //! The stream between a hub and a client: the hub's own body, polled when it asks to be, and the bytes under way.
 
-use std::{
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll, Wake, Waker},
-};
-
 use axum::body::Body;
-use bytes::{Buf, BytesMut};
-use http_body::Body as _;
+use bytes::BytesMut;
 use tidings::record::{Audience, Entry};
 use tidings_protocol::{
     Cursor, Pattern,
@@ -23,24 +13,9 @@ use super::{
     client::Teller,
     ear::Violation,
     engine::Log,
+    pipe::Pipe,
     truth::{Place, Stored},
 };
-
-/// Set when the body wants to be polled: one that the hub forgets to wake stays silent, as it would on a real server.
-#[derive(Debug)]
-pub(super) struct Woken(pub(super) AtomicBool);
-
-impl Woken {
-    pub(super) fn new() -> Self {
-        Self(AtomicBool::new(true))
-    }
-}
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Release);
-    }
-}
 
 /// One SSE event as the client reads it.
 #[derive(Debug, Clone)]
@@ -59,12 +34,8 @@ pub(super) struct Asked {
 }
 
 pub(super) struct Wire {
-    body: Option<Body>,
-    woken: Arc<Woken>,
-    under_way: BytesMut,
+    pipe: Pipe,
     decoder: Decoder,
-    /// Nothing arrives any more, and nobody says so.
-    pub(super) silent: bool,
     /// The client reads nothing for now.
     pub(super) stalled: bool,
     /// Where it was opened, and how often that node had had to start over.
@@ -93,11 +64,8 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(body: Body, node: usize, resets: u32) -> Self {
         Self {
-            body: Some(body),
-            woken: Arc::new(Woken::new()),
-            under_way: BytesMut::new(),
+            pipe: Pipe::new(body),
             decoder: Decoder::new(),
-            silent: false,
             stalled: false,
             node,
             resets,
@@ -115,44 +83,22 @@ impl Wire {
 
     /// The whole of an answer that is no stream has come.
     pub(super) fn receives(&mut self, body: Body) {
-        self.body = Some(body);
+        self.pipe.put(body);
         self.pump(usize::MAX, |bytes, out| out.extend_from_slice(bytes));
     }
 
     /// Lets the hub write, as far as the buffers in between take it; `tamper` sees every write. Returns whether it wrote.
-    pub(super) fn pump(&mut self, buffers: usize, mut tamper: impl FnMut(&[u8], &mut BytesMut)) -> bool {
-        let mut wrote = false;
-        while self.under_way.len() < buffers && self.woken.0.swap(false, Ordering::AcqRel) {
-            let Some(body) = &mut self.body else { break };
-            let waker = Waker::from(self.woken.clone());
-            match Pin::new(body).poll_frame(&mut Context::from_waker(&waker)) {
-                Poll::Pending => {}
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.woken.0.store(true, Ordering::Release);
-                    let Ok(bytes) = frame.into_data() else { continue };
-                    // Written into a line that nobody listens to.
-                    if !self.silent {
-                        tamper(&bytes, &mut self.under_way);
-                    }
-                    wrote = true;
-                }
-                Poll::Ready(Some(Err(_)) | None) => {
-                    self.body = None;
-                    wrote = true;
-                }
-            }
-        }
-        wrote
+    pub(super) fn pump(&mut self, buffers: usize, tamper: impl FnMut(&[u8], &mut BytesMut)) -> bool {
+        self.pipe.pump(buffers, tamper)
     }
 
     /// Reads up to so many bytes; a frame may end in the middle of them or go on after them.
     pub(super) fn read(&mut self, bytes: usize) -> Vec<Message> {
         let mut messages = Vec::new();
-        if self.silent || self.stalled {
+        if self.is_silent() || self.stalled {
             return messages;
         }
-        let count = bytes.min(self.under_way.len());
-        let read = self.decoder.push(&self.under_way[..count], |message| {
+        let read = self.decoder.push(&self.pipe.take(bytes), |message| {
             messages.push(Message {
                 event: message.event.to_owned(),
                 data: message.data.to_owned(),
@@ -160,27 +106,35 @@ impl Wire {
             });
         });
         read.expect("frames are short");
-        self.under_way.advance(count);
         messages
     }
 
+    /// Nothing arrives any more, and nobody says so.
+    pub(super) fn is_silent(&self) -> bool {
+        self.pipe.is_silent
+    }
+
+    pub(super) fn silence(&mut self) {
+        self.pipe.is_silent = true;
+    }
+
     pub(super) fn has_bytes(&self) -> bool {
-        !self.under_way.is_empty() && !self.silent && !self.stalled
+        self.pipe.has_bytes() && !self.is_silent() && !self.stalled
     }
 
     /// The server has ended it, and the client has read the last byte.
     pub(super) fn is_over(&self) -> bool {
-        self.body.is_none() && self.under_way.is_empty() && !self.silent
+        self.pipe.is_over()
     }
 
     /// The connection breaks: nothing after what is under way. Returns the server's end, which may live on unaware.
     pub(super) fn cut(&mut self) -> Option<Body> {
-        self.body.take()
+        self.pipe.cut()
     }
 
     /// The bytes under way are lost too.
     pub(super) fn discard(&mut self) {
-        self.under_way.clear();
+        self.pipe.discard();
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{host::Host, op::Op, sabotage::ShellSabotage, schedule::Schedule, tally::ShellTally, world::World};
-use crate::sim::{ear::Violation, journal::Journal, with_clock};
+use crate::sim::{Failure, ear::Violation, journal::Journal, shrink::shorten, with_clock};
 
 /// Seeds to run, and what is wrong meanwhile.
 #[derive(Debug, Clone, Copy)]
@@ -21,17 +21,6 @@ pub struct ShellCampaign {
     pub enough: usize,
 }
 
-/// A schedule that broke the promise.
-#[derive(Debug, Clone)]
-pub struct ShellFailure {
-    /// Its seed.
-    pub seed: u64,
-    /// The rule it broke.
-    pub rule: &'static str,
-    /// How.
-    pub detail: String,
-}
-
 impl ShellCampaign {
     /// Runs them, all or until there are enough failures; returns the counts, a hash of all that was said to pages and by them, and
     /// the failures, by seed.
@@ -40,7 +29,7 @@ impl ShellCampaign {
     ///
     /// Node cannot be started, or ends.
     #[must_use]
-    pub fn run(self) -> (ShellTally, u64, Vec<ShellFailure>) {
+    pub fn run(self) -> (ShellTally, u64, Vec<Failure>) {
         let next = AtomicU64::new(self.from);
         let failed = AtomicUsize::new(0);
         let results = Mutex::new((ShellTally::default(), 0, Vec::new()));
@@ -63,7 +52,7 @@ impl ShellCampaign {
                             results.1 ^= host.trace;
                             if let Err(Violation { rule, detail }) = result {
                                 failed.fetch_add(1, Ordering::Relaxed);
-                                results.2.push(ShellFailure { seed, rule, detail });
+                                results.2.push(Failure { seed, rule, detail });
                             }
                         }
                     });
@@ -94,22 +83,10 @@ pub fn told(seed: u64, sabotage: Option<ShellSabotage>) -> Option<String> {
     with_clock(|| {
         let mut schedule = Schedule::of(seed);
         let rule = run(&mut host, &schedule, sabotage, Journal::default()).1.err()?.rule;
-        let mut part = schedule.ops.len().div_ceil(2);
-        while part > 0 {
-            let mut at = 0;
-            while at < schedule.ops.len() {
-                let mut ops: Vec<Op> = schedule.ops.clone();
-                ops.drain(at..(at + part).min(ops.len()));
-                let shorter = Schedule { ops, ..schedule.clone() };
-                let same = run(&mut host, &shorter, sabotage, Journal::default()).1;
-                if same.is_err_and(|violation| violation.rule == rule) {
-                    schedule = shorter;
-                } else {
-                    at += part;
-                }
-            }
-            part /= 2;
-        }
+        schedule.ops = shorten(schedule.ops.clone(), |ops: &[Op]| {
+            let shorter = Schedule { ops: ops.to_vec(), ..schedule.clone() };
+            run(&mut host, &shorter, sabotage, Journal::default()).1.is_err_and(|violation| violation.rule == rule)
+        });
         let journal = Journal::kept();
         let violation = run(&mut host, &schedule, sabotage, journal.clone()).1.err()?;
         let lines = journal.lines().iter().map(|line| format!("      | {line}\n")).collect::<String>();

@@ -209,12 +209,12 @@ impl World {
             Cut::ClientUnaware => {
                 self.tally.fault("half-open");
                 wire.cut();
-                wire.silent = true;
+                wire.silence();
             }
             Cut::Silent => {
                 self.tally.fault("half-open");
                 wire.discard();
-                wire.silent = true;
+                wire.silence();
             }
         }
         Ok(())

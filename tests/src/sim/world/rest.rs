@@ -130,7 +130,7 @@ impl World {
             && self.pollers.iter().all(Poller::is_well)
             && self.clients.iter().all(|client| {
                 let told = client.ears.iter().all(|ear| ear.gone || ear.refused || ear.settled);
-                let live = client.wire.as_ref().map_or(client.session.follows(), |wire| !wire.silent);
+                let live = client.wire.as_ref().map_or(client.session.follows(), |wire| !wire.is_silent());
                 // A handler that was told that it hears may wait for its past anew, behind a call that has no answer yet.
                 client.is_open() && live && client.calls.is_empty() && told && !client.session.has_pending()
             })
