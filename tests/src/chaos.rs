@@ -180,17 +180,23 @@ pub async fn run(options: Options) -> Result<Report> {
     faults.run(options.time).await?;
     crowd.settle(&shared).await?;
 
+    end(&mut hub, &shared).await?;
+    let report = shared.report();
+    if !report.violations.is_empty() {
+        eprintln!("the hub's log and database are kept in {}", folder.keep().display());
+    }
+    Ok(report)
+}
+
+/// Ends a hub, and notes what was wrong with the way it ended, and the panics that it logged.
+async fn end(hub: &mut Hub, shared: &Shared) -> Result<()> {
     if let Some(wrong) = hub.terminate().await? {
         shared.behaviour("hub", wrong);
     }
     for panic in hub.panics()? {
         shared.behaviour("hub", panic);
     }
-    let report = shared.report();
-    if !report.violations.is_empty() {
-        eprintln!("the hub's log and database are kept in {}", folder.keep().display());
-    }
-    Ok(report)
+    Ok(())
 }
 
 /// All publishers and clients.

@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    Crowd, Load, Options, Report, SWALLOWED, Shared,
+    Crowd, Load, Options, Report, SWALLOWED, Shared, end,
     hub::{Hub, Log},
     proxy::Proxy,
     tally::Count,
@@ -162,12 +162,7 @@ pub(super) async fn run(options: Options, engine: Engine) -> Result<Report> {
     cluster.go_wrong(options.time).await?;
     crowd.settle(&shared).await?;
     for hub in &mut cluster.hubs {
-        if let Some(wrong) = hub.terminate().await? {
-            shared.behaviour("hub", wrong);
-        }
-        for panic in hub.panics()? {
-            shared.behaviour("hub", panic);
-        }
+        end(hub, &shared).await?;
     }
     let report = shared.report();
     if !report.violations.is_empty() {
