@@ -76,13 +76,25 @@ impl Browser {
     }
 
     fn verify(&mut self, tab: usize, user: &str) {
+        self.verify_unheard(tab, user);
+        self.spread();
+    }
+
+    /// The same, and what it posts then is not carried yet.
+    fn verify_unheard(&mut self, tab: usize, user: &str) {
+        let check = self.check(tab);
+        let answer = Answer { status: Some(200), user_id: Some(user.into()), ..Answer::default() };
+        self.tabs[tab].answer(check, &answer);
+    }
+
+    /// It is told that the lock is taken, and asks the server whose it is: the number of that request.
+    fn check(&mut self, tab: usize) -> u32 {
         let rig = &mut self.tabs[tab];
         rig.session.held(rig.now);
         rig.settle();
         let check = rig.sent_one();
         assert_eq!(check.url, "/e/check?deviceId=d1&protocol=2");
-        rig.answer(check.number, &Answer { status: Some(200), user_id: Some(user.into()), ..Answer::default() });
-        self.spread();
+        check.number
     }
 
     /// Somebody looks at the tab.

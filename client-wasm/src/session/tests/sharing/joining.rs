@@ -70,12 +70,8 @@ fn a_tab_that_comes_to_a_leader_that_does_not_answer_takes_the_lead_after_2_s() 
     let mut browser = Browser::open(1);
     browser.join(Browser::new(2));
     browser.enter(1);
-    let rig = &mut browser.tabs[1];
-    rig.session.held(rig.now);
-    rig.settle();
-    let check = rig.sent_one();
-    rig.answer(check.number, &Answer { status: Some(200), user_id: Some("ana".into()), ..Answer::default() });
-    rig.pass(1_999);
+    browser.verify_unheard(1, "ana");
+    browser.tabs[1].pass(1_999);
     assert!(!browser.stole(1));
     browser.tabs[1].pass(1);
     assert!(browser.stole(1));

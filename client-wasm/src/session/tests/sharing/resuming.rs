@@ -79,10 +79,8 @@ fn a_web_page_in_place_of_the_answer_says_nothing_of_the_user() {
     let mut browser = Browser::open(1);
     browser.join(Browser::new(2));
     browser.enter(1);
+    let check = browser.check(1);
     let rig = &mut browser.tabs[1];
-    rig.session.held(rig.now);
-    rig.settle();
-    let check = rig.sent_one().number;
     rig.answer(check, &web_page());
     assert_eq!(rig.failures().iter().map(|one| &*one.code).collect::<Vec<_>>(), ["notFound"]);
     assert_eq!(rig.session.state(), State::Waiting);
@@ -94,11 +92,7 @@ fn only_the_answer_to_the_last_time_it_said_where_it_is_counts() {
     let mut browser = Browser::open(1);
     browser.join(Browser::new(2));
     browser.enter(1);
-    let rig = &mut browser.tabs[1];
-    rig.session.held(rig.now);
-    rig.settle();
-    let check = rig.sent_one().number;
-    rig.answer(check, &Answer { status: Some(200), user_id: Some("ana".into()), ..Answer::default() });
+    browser.verify_unheard(1, "ana");
     let first = browser.posted(1);
     browser.tabs[1].pass(1_000);
     let second = browser.posted(1);
