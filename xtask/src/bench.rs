@@ -1,7 +1,6 @@
 //! Tidings beside its peers, as figures: never a test, since they are those of one machine in one moment.
 
 use std::fs;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -10,7 +9,7 @@ use crate::build;
 use crate::centrifugo;
 use crate::house::House;
 use crate::nchan::Nchan;
-use crate::stamp::Stamp;
+use crate::stamp::{self, Stamp};
 use crate::steps::Steps;
 
 const BETTER_SSE: &str = "tests/bench/better-sse";
@@ -93,12 +92,6 @@ const ACCEPTED: &str = "server/benches/hot_path/instructions.txt";
 /// By how much a station may differ from that.
 const TOLERANCE: f64 = 0.03;
 
-/// `rustc 1.95.0 (hash date)`.
-fn compiler() -> Result<String> {
-    let output = Command::new("rustc").arg("--version").output().context("starting rustc")?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
 /// Callgrind on each station of the hot path, which says how many instructions one event takes there: beside what was accepted, and an error
 /// where one differs by more than the tolerance, be it to the better. With `accept` the table is written anew.
 pub(crate) fn instructions(house: &House, steps: &mut Steps, accept: bool) -> Result<()> {
@@ -110,9 +103,9 @@ pub(crate) fn instructions(house: &House, steps: &mut Steps, accept: bool) -> Re
     let bench = ["bench", "--package", "tidings", "--features", "simulation", "--bench", "hot_path"];
     steps.run("build hot_path", house.cargo(&[&bench[..], &["--no-run"]].concat()))?;
     let accepted = fs::read_to_string(house.path(ACCEPTED)).with_context(|| format!("reading {ACCEPTED}"))?;
-    let compiler = compiler()?;
+    let compiler = stamp::compiler();
     // Another compiler makes other instructions: then the figures are shown, and none is an error.
-    let is_same_compiler = accepted.lines().next() == Some(compiler.as_str());
+    let is_same_compiler = accepted.lines().next() == Some(compiler);
     let before = |station: &str| {
         let row = accepted.lines().find_map(|line| line.strip_prefix(station)?.strip_prefix(' '));
         row.and_then(|row| row.trim().parse::<u64>().ok())

@@ -28,7 +28,8 @@ impl Stamp {
     pub(crate) fn of(house: &House, name: &str, inputs: &[&str], outputs: &[&str]) -> Result<Self> {
         let file = house.target("xtask/stamps").join(name);
         let mut hasher = DefaultHasher::new();
-        toolchain(&mut hasher);
+        // An input of everything.
+        compiler().hash(&mut hasher);
         for input in inputs {
             digest(&house.path(input), &mut hasher)?;
         }
@@ -51,11 +52,13 @@ impl Stamp {
     }
 }
 
-/// The compiler is an input of everything.
-fn toolchain(hasher: &mut DefaultHasher) {
-    static VERSION: OnceLock<Vec<u8>> = OnceLock::new();
-    let ask = || Command::new("rustc").arg("--version").output().map(|output| output.stdout).unwrap_or_default();
-    VERSION.get_or_init(ask).hash(hasher);
+/// `rustc 1.95.0 (hash date)`; empty where there is none.
+pub(crate) fn compiler() -> &'static str {
+    static VERSION: OnceLock<String> = OnceLock::new();
+    VERSION.get_or_init(|| {
+        let output = Command::new("rustc").arg("--version").output();
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+    })
 }
 
 fn digest(input: &Path, hasher: &mut DefaultHasher) -> Result<()> {
