@@ -162,10 +162,10 @@ impl Window {
         }
     }
 
-    /// About how many bytes it takes. What the allocator cannot give back because something beside it is in use is a seventh of it at most.
+    /// About how many bytes it takes. What the allocator cannot give back because something beside it is in use is a sixth of it at most.
     fn taken(&self) -> usize {
         let bytes = self.bytes + self.segment.index_bytes();
-        bytes + bytes / 7
+        bytes + bytes / 6
     }
 
     fn trim_front(&mut self) {
