@@ -12,7 +12,7 @@ use crate::{ConnectionId, Cursor, DeviceId, Pattern, RequestId, UserId};
 
 /// Declares an enum of words that travel as camelCase strings, the same in Rust, on the wire and in TypeScript.
 /// Each gets an `Other`, so that a newer writer's word does not make an older reader lose the whole frame.
-macro_rules! words {
+macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,7 +56,7 @@ macro_rules! words {
     };
 }
 #[cfg(feature = "serde")]
-pub(crate) use words;
+pub(crate) use string_enum;
 
 #[cfg(feature = "serde")]
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -64,7 +64,7 @@ pub(crate) fn is_false(value: &bool) -> bool {
     !value
 }
 
-words! {
+string_enum! {
     /// Why a stream may have missed events.
     GapReason {
         /// The cursor could not be read.
@@ -80,7 +80,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Why a channel was not accepted.
     RejectCode {
         /// No grant covers it.
@@ -90,7 +90,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Why the server ends a stream, and so whether its client comes back ([`Self::is_final`]).
     ClosingReason {
         /// The server shuts down, or the connection has had its time: come back, to whoever answers there.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The media type, RFC 9457 section 3.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
-crate::frame::words! {
+crate::frame::string_enum! {
     /// What went wrong, for programs. New codes may be added; the meaning of one never changes.
     Code {
         /// 400: the body, the query or a header could not be read; `detail` says where.

@@ -16,9 +16,8 @@
 //! | `subscribe`, `pending` | subscribe calls, and what they ask of the past |
 //! | `rights`, `authority` | what it may receive, as orders in the log change it, and by what right |
 //! | `rekeyed` | how what it looks up has changed |
-//! | `aside` | what few streams have, and most of those not for long |
+//! | `transient` | what few streams have, and most of those not for long |
 
-mod aside;
 mod authority;
 mod batch;
 mod live;
@@ -29,6 +28,7 @@ mod rekeyed;
 mod rights;
 mod step;
 mod subscribe;
+mod transient;
 
 use bytes::Bytes;
 use tidings_protocol::{
@@ -37,7 +37,6 @@ use tidings_protocol::{
     sse,
 };
 
-use self::{aside::Aside, batch::Batch, page::Page, step::Flow};
 pub(crate) use self::{
     authority::Authority,
     names::Names,
@@ -46,10 +45,11 @@ pub(crate) use self::{
     rekeyed::Rekeyed,
     step::{Ask, Step, View},
 };
+use self::{batch::Batch, page::Page, step::Flow, transient::TransientBox};
 use crate::{
     access::{Decision, Issued},
     engine::RoutingKey,
-    meter::Written,
+    metrics::Written,
     record::json_frame,
     routing::{self, Kind, RouteKey, unique},
     window::Lineage,
@@ -73,13 +73,13 @@ pub(crate) struct Connection {
     judged: bool,
     /// What to look up: the identity's keys, then the channels', each once.
     keys: Vec<RouteKey>,
-    aside: Aside,
+    transient: TransientBox,
     /// The last batch was cut short, so there is more without being woken.
     behind: bool,
     ended: bool,
 }
 
-/// There is one for each stream, and most are at rest: what only some have, and not for long, belongs [`aside`].
+/// There is one for each stream, and most streams are idle: state that only some have, and briefly, belongs in [`transient`].
 const _: () = assert!(size_of::<Connection>() <= 128);
 
 impl Connection {
@@ -108,14 +108,14 @@ impl Connection {
             server_as_of: authority.as_of,
             authority,
             judged: false,
-            aside: Aside::default(),
+            transient: TransientBox::default(),
             behind: false,
             ended: false,
         };
         connection.set_basis(&decision.channels);
-        let rare = connection.aside.add_to();
-        rare.greeting = Some(greeting);
-        rare.server_channels.extend_from_slice(subscribed);
+        let transient = connection.transient.get_or_insert();
+        transient.greeting = Some(greeting);
+        transient.server_channels.extend_from_slice(subscribed);
         if decision.is_shut_out {
             connection.dismiss();
         }
@@ -166,19 +166,19 @@ impl Connection {
 
     /// How what it looks up has changed, to be told once.
     pub(crate) fn take_rekeyed(&mut self) -> Rekeyed {
-        let rekeyed = self.aside.take_from().map(|rare| std::mem::take(&mut rare.rekeyed));
-        self.aside.tidy();
+        let rekeyed = self.transient.get_mut().map(|transient| std::mem::take(&mut transient.rekeyed));
+        self.transient.shrink();
         rekeyed.unwrap_or_default()
     }
 
     /// Ends the stream after one last frame.
     pub(crate) fn close(&mut self, closing: Closing) {
-        self.aside.add_to().closing.get_or_insert(closing);
+        self.transient.get_or_insert().closing.get_or_insert(closing);
     }
 
     /// Asks whether somebody reads it.
     pub(crate) fn challenge(&mut self) {
-        self.aside.add_to().challenge = true;
+        self.transient.get_or_insert().challenge = true;
     }
 
     /// The log turned out not to be the one the client had read.
@@ -187,24 +187,24 @@ impl Connection {
     }
 
     /// What it may receive has changed in another way than by an order that it passes.
-    pub(crate) fn judge_anew(&mut self) {
+    pub(crate) fn reauthorize_later(&mut self) {
         self.needs_reauthorize = true;
     }
 
     /// Takes what [`Step::Read`] asked for.
     pub(crate) fn page(&mut self, after: Cursor, fetched: Fetched) {
-        self.aside.add_to().page = Some(Page { after, fetched });
+        self.transient.get_or_insert().page = Some(Page { after, fetched });
     }
 
     /// The routing keys that it looks up, for what it asks of the past too.
     pub(crate) fn routing_keys(&self) -> Vec<RoutingKey> {
-        let asked = self.aside.pending.iter().flat_map(|pending| &pending.keys);
+        let asked = self.transient.pending.iter().flat_map(|pending| &pending.keys);
         unique(self.keys.iter().chain(asked).map(|(kind, text)| RoutingKey::of(*kind, text)))
     }
 
     /// Nothing up to `flushed` has woken this connection since its last step: if nothing was pending either, it stands there,
     /// however old its last event is and whatever of the log is gone by now.
-    pub(crate) fn settle(&mut self, lineage: Lineage, flushed: Cursor) {
+    pub(crate) fn advance_if_idle(&mut self, lineage: Lineage, flushed: Cursor) {
         if lineage == self.lineage && !self.behind && flushed.seq > self.position.seq {
             self.position = flushed;
         }
@@ -217,7 +217,7 @@ impl Connection {
         }
         let window = view.window;
         let mut batch = Batch::new(ask.max_bytes);
-        let greeting = self.aside.take_from().and_then(|rare| rare.greeting.take());
+        let greeting = self.transient.get_mut().and_then(|transient| transient.greeting.take());
         let is_first = greeting.is_some();
         // A poll is greeted by nothing, or each one would say anew what the server subscribes it to.
         let is_greeted = greeting.as_ref().is_some_and(|greeting| !greeting.is_empty());
@@ -238,7 +238,7 @@ impl Connection {
         if is_greeted {
             self.tell_server_channels(&mut batch);
         }
-        let revoked = self.aside.take_from().map(|rare| std::mem::take(&mut rare.revoked));
+        let revoked = self.transient.get_mut().map(|transient| std::mem::take(&mut transient.revoked));
         if let Some(channels) = revoked.filter(|channels| !channels.is_empty()) {
             let revoked = Revoked { channels, addressed: false, code: RejectCode::Forbidden };
             batch.push(json_frame(Some(Revoked::NAME), None, &revoked));
@@ -248,15 +248,15 @@ impl Connection {
             self.needs_reauthorize = false;
             self.reauthorize(view, &mut batch);
         }
-        let is_closing = self.aside.closing.is_some();
+        let is_closing = self.transient.closing.is_some();
         if !is_closing && !ask.woken {
-            self.settle(window.lineage(), window.flushed());
+            self.advance_if_idle(window.lineage(), window.flushed());
         }
         if !is_first && !self.behind {
             batch.live_from(self.position);
         }
         let flow = if is_closing { Flow::Done } else { self.live(view, &mut batch) };
-        if let Some(closing) = self.aside.take_from().and_then(|rare| rare.closing.take()) {
+        if let Some(closing) = self.transient.get_mut().and_then(|transient| transient.closing.take()) {
             batch.push(json_frame(Some(Closing::NAME), None, &closing));
             self.ended = true;
             return batch.into_step();
@@ -266,7 +266,7 @@ impl Connection {
             flow => flow,
         };
         self.behind = !matches!(flow, Flow::Done);
-        if self.aside.take_from().is_some_and(|rare| std::mem::take(&mut rare.challenge)) {
+        if self.transient.get_mut().is_some_and(|transient| std::mem::take(&mut transient.challenge)) {
             let mut challenge = String::new();
             sse::encode(&mut challenge, Some(CHALLENGE), None, "{}");
             batch.push(challenge.into());
@@ -287,10 +287,10 @@ impl Connection {
     /// Tells that anything may have been missed, on all of the stream, and goes on at the head.
     fn tell_gap(&mut self, view: View<'_>, reason: GapReason, batch: &mut Batch) {
         self.position = view.window.head();
-        if let Some(rare) = self.aside.take_from() {
-            rare.page = None;
+        if let Some(transient) = self.transient.get_mut() {
+            transient.page = None;
             // What they asked of the past is covered by this gap.
-            rare.pending.iter_mut().for_each(|pending| pending.since = Since::Now);
+            transient.pending.iter_mut().for_each(|pending| pending.since = Since::Now);
         }
         let gap = Gap { channels: None, addressed: false, cursor: None, reason, request_id: None };
         batch.push_gap(reason, json_frame(Some(Gap::NAME), Some(&self.position), &gap));

@@ -54,7 +54,7 @@ use crate::{
     access::AccessState,
     connection::{Ask, Fetched, Step, View},
     engine::{Batch, RoutingKey},
-    meter::{Gauges, Meter, Stats},
+    metrics::{Gauges, Metrics, Stats},
     presence::Presence,
     ranked::{self, RankedMutex, RankedRwLock},
     window::{Dirty, Lineage, Window, WindowBounds},
@@ -78,7 +78,7 @@ pub(crate) struct Core {
     late: RankedMutex<Late, { ranked::LATE }>,
     round: Round,
     presence: Option<Presence>,
-    pub(crate) meter: Meter,
+    pub(crate) metrics: Metrics,
 }
 
 impl Core {
@@ -93,7 +93,7 @@ impl Core {
             late: RankedMutex::default(),
             round: Round::default(),
             presence: None,
-            meter: Meter::new(),
+            metrics: Metrics::new(),
         }
     }
 
@@ -157,7 +157,7 @@ impl Core {
     pub(crate) fn reset(&self, base: Cursor, reason: GapReason, access: AccessState) {
         let mut window = self.window.write();
         window.reset(base, reason, access);
-        self.meter.forget_mark();
+        self.metrics.forget_probe();
         self.late.lock().clear();
         drop(window);
         self.wake_all();
@@ -169,7 +169,7 @@ impl Core {
     pub(crate) fn skip_to(&self, base: Cursor, access: AccessState, good: &HashSet<Cursor>) {
         let mut window = self.window.write();
         window.skip_to(base, access);
-        self.meter.forget_mark();
+        self.metrics.forget_probe();
         let mut late = self.late.lock();
         let passed: Vec<_> = late.keys().copied().filter(|seq| *seq <= base.seq).collect();
         for seq in passed {
@@ -225,7 +225,7 @@ impl Core {
             let mut state = link.state.lock();
             let first = !link.woken.swap(true, Ordering::AcqRel);
             if first {
-                state.settle(lineage, from);
+                state.advance_if_idle(lineage, from);
                 link.shown_seq.store(state.position().seq, Ordering::Relaxed);
             }
             first
@@ -304,7 +304,7 @@ impl Core {
             link.due.store(true, Ordering::Release);
         }
         if matches!(step, Step::Write(_)) {
-            self.meter.wrote(&written, state.position().seq, now_ms);
+            self.metrics.wrote(&written, state.position().seq, now_ms);
         }
         drop(state);
         if holds_others {
@@ -342,6 +342,6 @@ impl Core {
             }
         }
         drop(registry);
-        self.meter.stats(gauges)
+        self.metrics.stats(gauges)
     }
 }

@@ -51,7 +51,7 @@
 //! | 7 | `http` | a stream's body asks its connection for bytes; the POST calls; [`serve`] |
 //!
 //! Beside it, `access` decides who may receive, publish and watch what; `presence` knows who is online, from the streams that are
-//! open; `meter` counts.
+//! open; `metrics` counts.
 //!
 //! `window`, `routing`, `connection`, `presence` and `core` are synchronous and know no clock, socket or runtime. [`auth`] says
 //! who is asking. The words are those of the [protocol](tidings_protocol).
@@ -72,7 +72,7 @@ mod frame;
 mod http;
 mod hub;
 mod listen;
-mod meter;
+mod metrics;
 mod origin;
 pub mod peers;
 mod presence;
@@ -100,7 +100,7 @@ pub use self::{
     },
     hub::{Cluster, ConnectionInfo, Gathered, Hub, HubBuilder, NodeStats},
     listen::{Listener, Missed, Received},
-    meter::{Stats, Timing},
+    metrics::{Stats, Timing},
     origin::{DEVICE_HEADER, Origin, SESSION_HEADER, UserOrigin},
     presence::{PresenceChange, PresenceError, PresenceSettings, PresenceWatch},
     publish::{Invalid, PublishError, Published, To},

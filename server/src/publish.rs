@@ -9,7 +9,7 @@ use crate::{
     Event, EventError, Hub,
     clock::wall_clock_ms,
     engine::{self, AppendError, Receipt},
-    meter::Outcome,
+    metrics::Outcome,
     record::{Audience, Entry},
 };
 
@@ -256,11 +256,11 @@ impl Hub {
             Err(AppendError::Overloaded) => (Outcome::Refused, Err(PublishError::Overloaded)),
             Err(AppendError::Unknown(source)) => (Outcome::Unknown, Err(PublishError::Unknown(source))),
         };
-        let meter = &self.core().meter;
-        meter.published(events, outcome, started.elapsed());
+        let metrics = &self.core().metrics;
+        metrics.published(events, outcome, started.elapsed());
         let stored = |receipts: &Vec<Receipt>| receipts.iter().rev().find(|receipt| !receipt.duplicate).copied();
         if let Some(last) = result.as_ref().ok().and_then(stored) {
-            meter.acknowledged(last.cursor.seq, self.now_ms(), || self.core().head().seq);
+            metrics.acknowledged(last.cursor.seq, self.now_ms(), || self.core().head().seq);
         }
         result
     }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, bail};
 
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 
 /// Installs packages.
@@ -14,7 +14,7 @@ use crate::steps::Steps;
 ///
 /// Where this is not a machine with apt, or this user is neither root nor has sudo without a
 /// password: then the message says what to install by hand.
-pub(crate) fn install(house: &House, steps: &mut Steps, missing: &str, packages: &[&str]) -> Result<()> {
+pub(crate) fn install(repository: &Repository, steps: &mut Steps, missing: &str, packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
     if which::which("apt-get").is_err() {
         bail!("{missing} missing, and there is no apt-get here to install it with (Debian's packages: {list})");
@@ -24,7 +24,7 @@ pub(crate) fn install(house: &House, steps: &mut Steps, missing: &str, packages:
     };
     let apt = |arguments: &[&str]| {
         let mut words = prefix.iter().chain(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-        let mut command = house.command(words.next().copied().unwrap_or("env"));
+        let mut command = repository.command(words.next().copied().unwrap_or("env"));
         command.args(words).args(arguments);
         command
     };

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::apt;
 use crate::build;
 use crate::centrifugo;
-use crate::house::House;
 use crate::nchan::Nchan;
+use crate::repository::Repository;
 use crate::stamp::{self, Stamp};
 use crate::steps::Steps;
 
@@ -29,15 +29,15 @@ const STATIONS: [(&str, u64); 11] = [
 ];
 const TIMES: u64 = 1_000;
 
-pub(crate) fn run(house: &House, steps: &mut Steps, quick: bool, options: &[String]) -> Result<()> {
-    build::servers(house, steps, &["bench", "hub"])?;
-    let mut bench = house.command(house.program("bench"));
-    bench.arg("--hub").arg(house.program("hub"));
-    bench.arg("--axum").arg(house.program("bench-axum"));
-    bench.arg("--floor").arg(house.program("bench-floor"));
-    bench.arg("--out").arg(house.target("bench"));
+pub(crate) fn run(repository: &Repository, steps: &mut Steps, quick: bool, options: &[String]) -> Result<()> {
+    build::servers(repository, steps, &["bench", "hub"])?;
+    let mut bench = repository.command(repository.program("bench"));
+    bench.arg("--hub").arg(repository.program("hub"));
+    bench.arg("--axum").arg(repository.program("bench-axum"));
+    bench.arg("--floor").arg(repository.program("bench-floor"));
+    bench.arg("--out").arg(repository.target("bench"));
     // Without a peer the others are measured all the same, and the table says who is missing.
-    match Nchan::find_or_unpack(house, steps) {
+    match Nchan::find_or_unpack(repository, steps) {
         Ok(nchan) => {
             bench.arg("--nginx").arg(nchan.nginx).arg("--nchan").arg(nchan.module);
         }
@@ -45,7 +45,7 @@ pub(crate) fn run(house: &House, steps: &mut Steps, quick: bool, options: &[Stri
             bench.arg("--missing").arg(format!("nchan={error:#}"));
         }
     }
-    match centrifugo::find_or_build(house, steps) {
+    match centrifugo::find_or_build(repository, steps) {
         Ok(program) => {
             bench.arg("--peer").arg(format!("centrifugo={}", program.display()));
         }
@@ -57,9 +57,9 @@ pub(crate) fn run(house: &House, steps: &mut Steps, quick: bool, options: &[Stri
     if !options.iter().any(|option| option.starts_with("mercure=")) {
         bench.arg("--missing").arg("Mercure=give its Caddy build by --peer mercure=PATH");
     }
-    match better_sse(house, steps) {
+    match better_sse(repository, steps) {
         Ok(()) => {
-            bench.arg("--better-sse").arg(house.path(BETTER_SSE).join("server.mjs"));
+            bench.arg("--better-sse").arg(repository.path(BETTER_SSE).join("server.mjs"));
         }
         Err(error) => {
             bench.arg("--missing").arg(format!("better-sse={error:#}"));
@@ -73,17 +73,17 @@ pub(crate) fn run(house: &House, steps: &mut Steps, quick: bool, options: &[Stri
     Ok(())
 }
 
-/// `npm ci` where its lock file is not what is installed. Not in the workspace: nothing else of the house needs it.
-fn better_sse(house: &House, steps: &mut Steps) -> Result<()> {
+/// `npm ci` where its lock file is not what is installed. Not in the workspace: nothing else of the repository needs it.
+fn better_sse(repository: &Repository, steps: &mut Steps) -> Result<()> {
     ensure!(apt::succeeds("node".as_ref(), &["--version"]), "Node is not installed");
     let manifests = ["package.json", "package-lock.json"].map(|name| format!("{BETTER_SSE}/{name}"));
     let inputs: Vec<_> = manifests.iter().map(String::as_str).collect();
     let installed = format!("{BETTER_SSE}/node_modules/.package-lock.json");
-    let stamp = Stamp::of(house, "better-sse", &inputs, &[&installed])?;
+    let stamp = Stamp::of(repository, "better-sse", &inputs, &[&installed])?;
     if stamp.is_fresh() {
         return Ok(());
     }
-    steps.run("npm ci better-sse", house.npm(BETTER_SSE, &["ci", "--no-audit", "--no-fund"])?)?;
+    steps.run("npm ci better-sse", repository.npm(BETTER_SSE, &["ci", "--no-audit", "--no-fund"])?)?;
     stamp.store()
 }
 
@@ -94,15 +94,15 @@ const TOLERANCE: f64 = 0.03;
 
 /// Callgrind on each station of the hot path, which says how many instructions one event takes there: beside what was accepted, and an error
 /// where one differs by more than the tolerance, be it to the better. With `accept` the table is written anew.
-pub(crate) fn instructions(house: &House, steps: &mut Steps, accept: bool) -> Result<()> {
+pub(crate) fn instructions(repository: &Repository, steps: &mut Steps, accept: bool) -> Result<()> {
     if which::which("valgrind").is_err() {
-        apt::install(house, steps, "valgrind is", &["valgrind"])?;
+        apt::install(repository, steps, "valgrind is", &["valgrind"])?;
     }
-    let profiles = house.target("bench/callgrind");
+    let profiles = repository.target("bench/callgrind");
     fs::create_dir_all(&profiles).with_context(|| format!("creating {}", profiles.display()))?;
     let bench = ["bench", "--package", "tidings", "--features", "simulation", "--bench", "hot_path"];
-    steps.run("build hot_path", house.cargo(&[&bench[..], &["--no-run"]].concat()))?;
-    let accepted = fs::read_to_string(house.path(ACCEPTED)).with_context(|| format!("reading {ACCEPTED}"))?;
+    steps.run("build hot_path", repository.cargo(&[&bench[..], &["--no-run"]].concat()))?;
+    let accepted = fs::read_to_string(repository.path(ACCEPTED)).with_context(|| format!("reading {ACCEPTED}"))?;
     let compiler = stamp::compiler();
     // Another compiler makes other instructions: then the figures are shown, and none is an error.
     let is_same_compiler = accepted.lines().next() == Some(compiler);
@@ -119,7 +119,7 @@ pub(crate) fn instructions(house: &House, steps: &mut Steps, accept: bool) -> Re
              '--callgrind-out-file={}']",
             profile.display()
         );
-        let mut cargo = house.cargo(&["--config", &runner]);
+        let mut cargo = repository.cargo(&["--config", &runner]);
         let output = cargo.args(bench).args(["--", "--count", station]).output().context("starting cargo")?;
         let said = String::from_utf8_lossy(&output.stderr);
         let collected = said.lines().find_map(|line| line.split_once("Collected :")?.1.trim().parse::<u64>().ok());
@@ -141,7 +141,7 @@ pub(crate) fn instructions(house: &House, steps: &mut Steps, accept: bool) -> Re
     }
     println!("\nwhere they are spent: callgrind_annotate {}/STATION", profiles.display());
     if accept {
-        return fs::write(house.path(ACCEPTED), table).with_context(|| format!("writing {ACCEPTED}"));
+        return fs::write(repository.path(ACCEPTED), table).with_context(|| format!("writing {ACCEPTED}"));
     }
     if !is_same_compiler {
         println!("counted by another compiler than the table ({compiler}), so nothing is compared");

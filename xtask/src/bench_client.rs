@@ -4,20 +4,20 @@ use anyhow::{Context, Result, ensure};
 
 use crate::browsers::Browsers;
 use crate::build;
-use crate::house::House;
+use crate::repository::Repository;
 use crate::stamp::Stamp;
 use crate::steps::Steps;
 use crate::tools;
 
 const FOLDER: &str = "tests/bench/client";
 
-pub(crate) fn run(house: &House, steps: &mut Steps, quick: bool, options: &[String]) -> Result<()> {
-    let tools = tools::for_building(house, steps)?;
-    build::package(house, steps, &tools)?;
-    peers(house, steps)?;
-    let browsers = Browsers::find_or_install(house, steps)?;
-    let mut node = house.command("node");
-    node.arg(house.path(FOLDER).join("run.mjs")).arg(browsers.chrome);
+pub(crate) fn run(repository: &Repository, steps: &mut Steps, quick: bool, options: &[String]) -> Result<()> {
+    let tools = tools::for_building(repository, steps)?;
+    build::package(repository, steps, &tools)?;
+    peers(repository, steps)?;
+    let browsers = Browsers::find_or_install(repository, steps)?;
+    let mut node = repository.command("node");
+    node.arg(repository.path(FOLDER).join("run.mjs")).arg(browsers.chrome);
     if quick {
         node.args(["--rounds", "3", "--events", "20000", "--starts", "9"]);
     }
@@ -26,15 +26,15 @@ pub(crate) fn run(house: &House, steps: &mut Steps, quick: bool, options: &[Stri
     Ok(())
 }
 
-/// `npm ci` where its lock file is not what is installed. Not in the workspace: nothing else of the house needs it.
-fn peers(house: &House, steps: &mut Steps) -> Result<()> {
+/// `npm ci` where its lock file is not what is installed. Not in the workspace: nothing else of the repository needs it.
+fn peers(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let manifests = ["package.json", "package-lock.json"].map(|name| format!("{FOLDER}/{name}"));
     let inputs: Vec<_> = manifests.iter().map(String::as_str).collect();
     let installed = format!("{FOLDER}/node_modules/.package-lock.json");
-    let stamp = Stamp::of(house, "bench-client", &inputs, &[&installed])?;
+    let stamp = Stamp::of(repository, "bench-client", &inputs, &[&installed])?;
     if stamp.is_fresh() {
         return Ok(());
     }
-    steps.run("npm ci tests/bench/client", house.npm(FOLDER, &["ci", "--no-audit", "--no-fund"])?)?;
+    steps.run("npm ci tests/bench/client", repository.npm(FOLDER, &["ci", "--no-audit", "--no-fund"])?)?;
     stamp.store()
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::apt;
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 
 const CHROMES: [&str; 5] = [
@@ -29,13 +29,13 @@ pub(crate) struct Browsers {
 }
 
 impl Browsers {
-    pub(crate) fn find_or_install(house: &House, steps: &mut Steps) -> Result<Self> {
+    pub(crate) fn find_or_install(repository: &Repository, steps: &mut Steps) -> Result<Self> {
         let (missing, packages) = match Self::find()? {
             Ok(browsers) => return Ok(browsers),
             Err(missing) => missing,
         };
         let missing = missing.join(" and ");
-        apt::install(house, steps, &format!("{missing} are"), &packages)?;
+        apt::install(repository, steps, &format!("{missing} are"), &packages)?;
         Self::find()?.map_err(|_| {
             anyhow!("{missing} still do not start; install them, or set CHROME_BIN, CHROMEDRIVER and FIREFOX_BIN")
         })
@@ -64,8 +64,8 @@ impl Browsers {
 
     /// Writes the capabilities that `wasm-bindgen-test-runner` starts both browsers with.
     /// No sandbox, as Chromium has none for root; no network use of its own.
-    pub(crate) fn write_capabilities(&self, house: &House) -> Result<PathBuf> {
-        let path = house.target("xtask/webdriver.json");
+    pub(crate) fn write_capabilities(&self, repository: &Repository) -> Result<PathBuf> {
+        let path = repository.target("xtask/webdriver.json");
         let json = format!(
             r#"{{
   "goog:chromeOptions": {{

@@ -4,7 +4,7 @@
 
 use anyhow::{Result, ensure};
 
-use crate::house::House;
+use crate::repository::Repository;
 use crate::stamp::Stamp;
 use crate::steps::Steps;
 use crate::tools::{self, BuildTools};
@@ -17,77 +17,77 @@ const WASM_FLAGS: &str = "-Cllvm-args=-inline-threshold=10 -Cllvm-args=-enable-p
 /// The example apps: each has a front end in `examples/NAME/web`.
 const APPS: [&str; 5] = ["timers", "notes", "chat", "tables", "tasks"];
 
-pub(crate) fn all(house: &House, steps: &mut Steps) -> Result<()> {
-    let tools = tools::for_building(house, steps)?;
-    web(house, steps, &tools)?;
-    servers(house, steps, &["apps", "hub"])
+pub(crate) fn all(repository: &Repository, steps: &mut Steps) -> Result<()> {
+    let tools = tools::for_building(repository, steps)?;
+    web(repository, steps, &tools)?;
+    servers(repository, steps, &["apps", "hub"])
 }
 
 /// Everything that a browser loads.
-pub(crate) fn web(house: &House, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
-    package(house, steps, tools)?;
+pub(crate) fn web(repository: &Repository, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
+    package(repository, steps, tools)?;
     for app in APPS {
         let folder = format!("examples/{app}/web");
         let built = format!("{folder}/dist");
         let inputs = [folder.as_str(), "examples/shared/web", "npm/dist", "package-lock.json"];
-        let stamp = Stamp::of(house, &format!("{app}-web"), &inputs, &[built.as_str()])?;
+        let stamp = Stamp::of(repository, &format!("{app}-web"), &inputs, &[built.as_str()])?;
         let name = format!("{app} front end");
         if stamp.is_fresh() {
             steps.unchanged(&name);
             continue;
         }
-        steps.run(&name, house.npm(&folder, &["run", "build"])?)?;
+        steps.run(&name, repository.npm(&folder, &["run", "build"])?)?;
         stamp.store()?;
     }
     Ok(())
 }
 
 /// The npm package, with the Wasm client inside.
-pub(crate) fn package(house: &House, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
-    wasm(house, steps, tools)?;
+pub(crate) fn package(repository: &Repository, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
+    wasm(repository, steps, tools)?;
     // The facade asks in `device.js`, which is no part of what wasm-pack builds for it.
     let inputs = ["npm", "client-wasm/pkg", "client-wasm/src/device.js", "package-lock.json"];
-    let stamp = Stamp::of(house, "npm", &inputs, &["npm/dist"])?;
+    let stamp = Stamp::of(repository, "npm", &inputs, &["npm/dist"])?;
     let name = "npm package";
     if stamp.is_fresh() {
         steps.unchanged(name);
         return Ok(());
     }
-    steps.run(name, house.npm("npm", &["run", "build"])?)?;
+    steps.run(name, repository.npm("npm", &["run", "build"])?)?;
     stamp.store()
 }
 
-fn wasm(house: &House, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
+fn wasm(repository: &Repository, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
     let inputs = ["client-wasm", "protocol", "Cargo.toml", "Cargo.lock", "xtask/src/build.rs"];
-    let stamp = Stamp::of(house, "wasm", &inputs, &["client-wasm/pkg"])?;
+    let stamp = Stamp::of(repository, "wasm", &inputs, &["client-wasm/pkg"])?;
     let name = "Wasm client";
     if stamp.is_fresh() {
         steps.unchanged(name);
         return Ok(());
     }
     // wasm-pack in this mode goes on without wasm-opt, and nobody would notice.
-    let optimizer = house.path("node_modules/.bin/wasm-opt");
+    let optimizer = repository.path("node_modules/.bin/wasm-opt");
     ensure!(optimizer.exists(), "npm's package binaryen did not bring {}", optimizer.display());
     #[rustfmt::skip]
     let arguments = [
         "build", "client-wasm", "--mode", "no-install", "--target", "web", "--profile", "wasm-release",
     ];
-    let mut command = tools.wasm_pack(house, &arguments)?;
+    let mut command = tools.wasm_pack(repository, &arguments)?;
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", WASM_FLAGS);
     steps.run(name, command)?;
     stamp.store()
 }
 
 /// A debug build of an example server, which takes seconds where a release build takes minutes.
-pub(crate) fn debug_server(house: &House, steps: &mut Steps, name: &str) -> Result<()> {
-    steps.run(&format!("build {name} (debug)"), house.cargo(&["build", "--package", name]))
+pub(crate) fn debug_server(repository: &Repository, steps: &mut Steps, name: &str) -> Result<()> {
+    steps.run(&format!("build {name} (debug)"), repository.cargo(&["build", "--package", name]))
 }
 
 /// Release builds of the example servers.
-pub(crate) fn servers(house: &House, steps: &mut Steps, names: &[&str]) -> Result<()> {
+pub(crate) fn servers(repository: &Repository, steps: &mut Steps, names: &[&str]) -> Result<()> {
     let mut arguments = vec!["build", "--release"];
     for name in names {
         arguments.extend(["--package", name]);
     }
-    steps.run(&format!("build {}", names.join(" and ")), house.cargo(&arguments))
+    steps.run(&format!("build {}", names.join(" and ")), repository.cargo(&arguments))
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 
 const VERSION: &str = "6.9.1";
@@ -12,12 +12,12 @@ const VERSION: &str = "6.9.1";
 const GO: [&str; 2] = ["go", "/usr/local/go/bin/go"];
 
 /// The program.
-pub(crate) fn find_or_build(house: &House, steps: &mut Steps) -> Result<PathBuf> {
-    let folder = house.tools().join(format!("centrifugo-{VERSION}"));
+pub(crate) fn find_or_build(repository: &Repository, steps: &mut Steps) -> Result<PathBuf> {
+    let folder = repository.tools().join(format!("centrifugo-{VERSION}"));
     let program = folder.join("bin/centrifugo");
     if !program.exists() {
         let go = GO.into_iter().find_map(|name| which::which(name).ok()).context("Go is not installed")?;
-        let mut install = house.command(go);
+        let mut install = repository.command(go);
         install.env("GOBIN", folder.join("bin")).arg("install");
         install.arg(format!("github.com/centrifugal/centrifugo/v6@v{VERSION}"));
         steps.run("go install centrifugo (minutes, once)", install)?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::browsers::Browsers;
 use crate::build;
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 use crate::tools;
 
@@ -16,13 +16,19 @@ pub(crate) const MINUTES: &str = "2";
 pub(crate) const CLUSTER_MINUTES: &str = "1";
 pub(crate) const SERVERS: [&str; 2] = ["postgres", "redis"];
 
-pub(crate) fn run(house: &House, steps: &mut Steps, minutes: &str, seed: Option<&str>, engine: &str) -> Result<()> {
-    let build_tools = tools::for_building(house, steps)?;
-    let test_tools = tools::for_testing(house, steps)?;
-    build::package(house, steps, &build_tools)?;
-    build::servers(house, steps, &["hub"])?;
-    build(house, steps)?;
-    let mut chaos = command(house, &test_tools.browsers, minutes, engine);
+pub(crate) fn run(
+    repository: &Repository,
+    steps: &mut Steps,
+    minutes: &str,
+    seed: Option<&str>,
+    engine: &str,
+) -> Result<()> {
+    let build_tools = tools::for_building(repository, steps)?;
+    let test_tools = tools::for_testing(repository, steps)?;
+    build::package(repository, steps, &build_tools)?;
+    build::servers(repository, steps, &["hub"])?;
+    build(repository, steps)?;
+    let mut chaos = command(repository, &test_tools.browsers, minutes, engine);
     if let Some(seed) = seed {
         chaos.args(["--seed", seed]);
     }
@@ -32,16 +38,16 @@ pub(crate) fn run(house: &House, steps: &mut Steps, minutes: &str, seed: Option<
     Ok(())
 }
 
-pub(crate) fn build(house: &House, steps: &mut Steps) -> Result<()> {
-    steps.run("build chaos", house.cargo(&["build", "--release", "--package", "tests", "--bin", "chaos"]))
+pub(crate) fn build(repository: &Repository, steps: &mut Steps) -> Result<()> {
+    steps.run("build chaos", repository.cargo(&["build", "--release", "--package", "tests", "--bin", "chaos"]))
 }
 
 /// A run with everybody taking part.
-pub(crate) fn command(house: &House, browsers: &Browsers, minutes: &str, engine: &str) -> Command {
-    let mut command = house.command(house.program("chaos"));
+pub(crate) fn command(repository: &Repository, browsers: &Browsers, minutes: &str, engine: &str) -> Command {
+    let mut command = repository.command(repository.program("chaos"));
     command
         .args(["--minutes", minutes, "--engine", engine, "--browser"])
-        .env("TIDINGS_HUB_BIN", house.program("hub"))
+        .env("TIDINGS_HUB_BIN", repository.program("hub"))
         .env("CHROME_BIN", &browsers.chrome);
     command
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 
 /// The published crates, in the order in which they are published.
@@ -31,44 +31,44 @@ const TARGETS: [&str; 6] = [
     "aarch64-unknown-linux-gnu",
 ];
 
-pub(crate) fn run(house: &House, steps: &mut Steps) -> Result<()> {
-    lowest(house, steps)?;
-    oldest_rust(house, steps)?;
-    targets(house, steps)?;
-    docs(house, steps)?;
+pub(crate) fn run(repository: &Repository, steps: &mut Steps) -> Result<()> {
+    lowest(repository, steps)?;
+    oldest_rust(repository, steps)?;
+    targets(repository, steps)?;
+    docs(repository, steps)?;
     steps.summary();
     Ok(())
 }
 
-fn lowest(house: &House, steps: &mut Steps) -> Result<()> {
-    let folder = copy(house, &LOWEST)?;
-    let mut update = cargo(house, &folder, &["update", "-Z", "direct-minimal-versions"]);
+fn lowest(repository: &Repository, steps: &mut Steps) -> Result<()> {
+    let folder = copy(repository, &LOWEST)?;
+    let mut update = cargo(repository, &folder, &["update", "-Z", "direct-minimal-versions"]);
     // An unstable option of the stable cargo, which saves installing another one.
     steps.run("lowest versions: choose", bootstrapped(&mut update))?;
-    steps.run("lowest versions: check", check(house, &folder, &[], &[]))
+    steps.run("lowest versions: check", check(repository, &folder, &[], &[]))
 }
 
-fn oldest_rust(house: &House, steps: &mut Steps) -> Result<()> {
-    let folder = copy(house, &CRATES)?;
+fn oldest_rust(repository: &Repository, steps: &mut Steps) -> Result<()> {
+    let folder = copy(repository, &CRATES)?;
     let rust = oldest(&folder)?;
-    let mut install = house.command("rustup");
+    let mut install = repository.command("rustup");
     install.args(["toolchain", "install", &rust, "--profile", "minimal"]);
     steps.run(&format!("Rust {rust}: install"), install)?;
     // The resolver keeps to versions that the workspace's `rust-version` can compile.
-    steps.run(&format!("Rust {rust}: choose versions"), cargo(house, &folder, &["update"]))?;
+    steps.run(&format!("Rust {rust}: choose versions"), cargo(repository, &folder, &["update"]))?;
     steps.run(
         &format!("Rust {rust}: check"),
-        check(house, &folder, &[&format!("+{rust}")], &["-p", "tidings-postgres", "-p", "tidings-redis"]),
+        check(repository, &folder, &[&format!("+{rust}")], &["-p", "tidings-postgres", "-p", "tidings-redis"]),
     )
 }
 
-fn targets(house: &House, steps: &mut Steps) -> Result<()> {
-    let mut install = house.command("rustup");
+fn targets(repository: &Repository, steps: &mut Steps) -> Result<()> {
+    let mut install = repository.command("rustup");
     install.args(["target", "add"]).args(TARGETS);
     steps.run("targets: install", install)?;
-    let compiler = willing_compiler(house)?;
+    let compiler = willing_compiler(repository)?;
     for target in TARGETS {
-        let mut check = house.cargo(&[
+        let mut check = repository.cargo(&[
             "check",
             "--locked",
             "-p",
@@ -94,20 +94,21 @@ fn targets(house: &House, steps: &mut Steps) -> Result<()> {
 }
 
 /// A program that takes whatever a C compiler or archiver takes, and leaves an empty file where a library for Windows is to be.
-fn willing_compiler(house: &House) -> Result<PathBuf> {
+fn willing_compiler(repository: &Repository) -> Result<PathBuf> {
     let script = "#!/bin/sh\nfor argument; do\n  case $argument in [-/][oO][uU][tT]:*) : > \"${argument#?????}\" ;; esac\ndone\n";
-    let file = house.target("compat/cc");
-    fs::create_dir_all(house.target("compat"))?;
+    let file = repository.target("compat/cc");
+    fs::create_dir_all(repository.target("compat"))?;
     fs::write(&file, script)?;
-    let made = house.command("chmod").arg("+x").arg(&file).status().context("starting chmod")?;
+    let made = repository.command("chmod").arg("+x").arg(&file).status().context("starting chmod")?;
     ensure!(made.success(), "{} cannot be made a program", file.display());
     Ok(file)
 }
 
 /// As docs.rs builds it: on nightly, with the labels of features.
-fn docs(house: &House, steps: &mut Steps) -> Result<()> {
-    let mut doc = house.cargo(&["doc", "--no-deps", "-p", "tidings", "-p", "tidings-protocol", "--features", FEATURES]);
-    doc.env("RUSTDOCFLAGS", "--cfg docsrs -D warnings").env("CARGO_TARGET_DIR", house.target("compat/docs"));
+fn docs(repository: &Repository, steps: &mut Steps) -> Result<()> {
+    let mut doc =
+        repository.cargo(&["doc", "--no-deps", "-p", "tidings", "-p", "tidings-protocol", "--features", FEATURES]);
+    doc.env("RUSTDOCFLAGS", "--cfg docsrs -D warnings").env("CARGO_TARGET_DIR", repository.target("compat/docs"));
     steps.run("docs as on docs.rs", bootstrapped(&mut doc))
 }
 
@@ -116,16 +117,16 @@ fn bootstrapped(command: &mut Command) -> Command {
     std::mem::replace(command, Command::new(""))
 }
 
-fn cargo(house: &House, folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = house.cargo(arguments);
-    command.current_dir(folder).env("CARGO_TARGET_DIR", house.target("compat/target"));
+fn cargo(repository: &Repository, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = repository.cargo(arguments);
+    command.current_dir(folder).env("CARGO_TARGET_DIR", repository.target("compat/target"));
     command
 }
 
-fn check(house: &House, folder: &Path, toolchain: &[&str], more: &[&str]) -> Command {
+fn check(repository: &Repository, folder: &Path, toolchain: &[&str], more: &[&str]) -> Command {
     let arguments =
         ["check", "-p", "tidings", "-p", "tidings-protocol", "-p", "tidings-client", "--features", FEATURES];
-    cargo(house, folder, &[toolchain, &arguments, more].concat())
+    cargo(repository, folder, &[toolchain, &arguments, more].concat())
 }
 
 /// The `rust-version` of the workspace.
@@ -136,10 +137,11 @@ fn oldest(folder: &Path) -> Result<String> {
 }
 
 /// Published crates as a workspace of their own, without a lockfile.
-fn copy(house: &House, crates: &[&str]) -> Result<PathBuf> {
-    let folder = house.target("compat/crates");
+fn copy(repository: &Repository, crates: &[&str]) -> Result<PathBuf> {
+    let folder = repository.target("compat/crates");
     let _ = fs::remove_dir_all(&folder);
-    let files = house.command("git").args(["ls-files", "-z", "--"]).args(crates).output().context("starting git")?;
+    let files =
+        repository.command("git").args(["ls-files", "-z", "--"]).args(crates).output().context("starting git")?;
     ensure!(files.status.success(), "git cannot list the files");
     let files = String::from_utf8(files.stdout)?;
     let is_published = |file: &&str| {
@@ -149,14 +151,14 @@ fn copy(house: &House, crates: &[&str]) -> Result<PathBuf> {
     for file in files.split('\0').filter(|file| !file.is_empty()).filter(is_published) {
         let to = folder.join(file);
         fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
-        fs::copy(house.path(file), &to).with_context(|| format!("copying {file}"))?;
+        fs::copy(repository.path(file), &to).with_context(|| format!("copying {file}"))?;
     }
     for name in crates {
         let manifest = folder.join(name).join("Cargo.toml");
         let text = fs::read_to_string(&manifest)?;
         fs::write(&manifest, without(&text, &["dev-dependencies]", "[[example]]", "[[bench]]", "[[test]]"]))?;
     }
-    let root = fs::read_to_string(house.path("Cargo.toml"))?;
+    let root = fs::read_to_string(repository.path("Cargo.toml"))?;
     let members: Vec<_> = crates.iter().map(|name| format!("{name:?}")).collect();
     let is_members = |line: &str| line.starts_with("members = [");
     let line =

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 use crate::tools::output;
 
@@ -23,29 +23,29 @@ pub(crate) struct CrateTool {
 }
 
 impl CrateTool {
-    pub(crate) fn path(&self, house: &House, steps: &mut Steps) -> Result<PathBuf> {
-        Ok(match self.folder(house, steps)? {
+    pub(crate) fn path(&self, repository: &Repository, steps: &mut Steps) -> Result<PathBuf> {
+        Ok(match self.folder(repository, steps)? {
             Some(folder) => folder.join(self.file()),
             None => which::which(self.program)?,
         })
     }
 
     /// The folder that holds the program; `None` where PATH leads to the right version already.
-    pub(crate) fn folder(&self, house: &House, steps: &mut Steps) -> Result<Option<PathBuf>> {
+    pub(crate) fn folder(&self, repository: &Repository, steps: &mut Steps) -> Result<Option<PathBuf>> {
         if version_of(self.program).is_some_and(|version| version == self.version) {
             return Ok(None);
         }
-        let root = house.tools().join(format!("{}-{}", self.name, self.version));
+        let root = repository.tools().join(format!("{}-{}", self.name, self.version));
         let folder = root.join("bin");
         if !folder.join(self.file()).exists() {
             let step = format!("install {} {} (minutes)", self.name, self.version);
-            steps.run(&step, self.install(house, &root))?;
+            steps.run(&step, self.install(repository, &root))?;
         }
         Ok(Some(folder))
     }
 
-    fn install(&self, house: &House, root: &Path) -> Command {
-        let mut command = house.cargo(&["install", self.name, "--version", &self.version]);
+    fn install(&self, repository: &Repository, root: &Path) -> Command {
+        let mut command = repository.cargo(&["install", self.name, "--version", &self.version]);
         if self.locked {
             command.arg("--locked");
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 
 /// The folder that holds the files of these packages, below the paths that they have in a system. Their dependencies are not sought: name
@@ -14,25 +14,25 @@ use crate::steps::Steps;
 /// # Errors
 ///
 /// Where there is no apt-get, or it does not know one of the packages.
-pub(crate) fn unpack(house: &House, steps: &mut Steps, name: &str, packages: &[&str]) -> Result<PathBuf> {
-    let folder = house.tools().join(name);
+pub(crate) fn unpack(repository: &Repository, steps: &mut Steps, name: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = repository.tools().join(name);
     if folder.exists() {
         return Ok(folder);
     }
     ensure!(which::which("apt-get").is_ok(), "there is no apt-get here that would download {}", packages.join(" "));
     // Unpacked beside its place, so that what is in its place is whole.
-    let making = house.tools().join(format!("{name}.part"));
+    let making = repository.tools().join(format!("{name}.part"));
     if making.exists() {
         fs::remove_dir_all(&making)?;
     }
     fs::create_dir_all(&making)?;
-    let mut download = house.command("apt-get");
+    let mut download = repository.command("apt-get");
     download.current_dir(&making).arg("download").args(packages);
     steps.run(&format!("apt-get download {name}"), download)?;
     for entry in fs::read_dir(&making)? {
         let package = entry?.path();
         if package.extension().is_some_and(|extension| extension == "deb") {
-            let mut unpack = house.command("dpkg-deb");
+            let mut unpack = repository.command("dpkg-deb");
             unpack.arg("--extract").arg(&package).arg(&making);
             let file = package.file_name().context("a package has a name")?.to_string_lossy().into_owned();
             steps.run(&format!("unpack {file}"), unpack)?;

@@ -7,18 +7,18 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::build;
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::{self, Steps};
 use crate::tools;
 
-pub(crate) fn run(house: &House, steps: &mut Steps, port: u16) -> Result<()> {
+pub(crate) fn run(repository: &Repository, steps: &mut Steps, port: u16) -> Result<()> {
     let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
     check_free(address)?;
-    let tools = tools::for_building(house, steps)?;
-    build::web(house, steps, &tools)?;
-    build::servers(house, steps, &["apps"])?;
+    let tools = tools::for_building(repository, steps)?;
+    build::web(repository, steps, &tools)?;
+    build::servers(repository, steps, &["apps"])?;
 
-    let server = server(house, &house.program("apps"), address);
+    let server = server(repository, &repository.program("apps"), address);
 
     println!(
         "\nbuilt in {}. Open http://{address}: five apps, each shown to two identities side by side.\n\
@@ -35,10 +35,10 @@ pub(crate) fn check_free(address: SocketAddrV4) -> Result<()> {
 }
 
 /// The command that serves the apps. What users write is kept for the next time.
-pub(crate) fn server(house: &House, program: &Path, address: SocketAddrV4) -> Command {
+pub(crate) fn server(repository: &Repository, program: &Path, address: SocketAddrV4) -> Command {
     let mut server = Command::new(program);
     server.arg("--listen").arg(address.to_string());
-    server.arg("--data").arg(house.target("demo")).arg("--examples").arg(house.path("examples"));
+    server.arg("--data").arg(repository.target("demo")).arg("--examples").arg(repository.path("examples"));
     server
 }
 

@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 
 use crate::build;
 use crate::demo;
-use crate::house::House;
+use crate::repository::Repository;
 use crate::stamp::is_source;
 use crate::steps::Steps;
 use crate::tools;
@@ -22,38 +22,38 @@ const SOURCES: [&str; 8] =
 /// How often it is looked at.
 const PAUSE: Duration = Duration::from_millis(300);
 
-pub(crate) fn run(house: &House, steps: &mut Steps, port: u16) -> Result<()> {
+pub(crate) fn run(repository: &Repository, steps: &mut Steps, port: u16) -> Result<()> {
     let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
     demo::check_free(address)?;
-    let tools = tools::for_building(house, steps)?;
-    let program = house.debug_program("apps");
+    let tools = tools::for_building(repository, steps)?;
+    let program = repository.debug_program("apps");
     let mut server: Option<Server> = None;
     loop {
         // Taken first: what is edited during a build is built next.
-        let sources = sources(house);
-        let built = build::web(house, steps, &tools).and_then(|()| build::debug_server(house, steps, "apps"));
+        let sources = sources(repository);
+        let built = build::web(repository, steps, &tools).and_then(|()| build::debug_server(repository, steps, "apps"));
         match built {
             Ok(()) => {
                 let version = modified(&program);
                 if server.as_mut().is_none_or(|server| server.version != version || server.has_ended()) {
                     // The one before has to end first: it has the log and the port.
                     drop(server.take());
-                    server = Some(Server::start(demo::server(house, &program, address), version)?);
+                    server = Some(Server::start(demo::server(repository, &program, address), version)?);
                 }
                 println!("\nhttp://{address} is up to date: reload the page. Ctrl-C ends it.\n");
             }
             Err(error) => println!("\nerror: {error:#}\nWaiting for a change.\n"),
         }
-        while self::sources(house) == sources {
+        while self::sources(repository) == sources {
             sleep(PAUSE);
         }
     }
 }
 
 /// The newest of the sources, and how many there are, so that one that is removed counts too.
-fn sources(house: &House) -> (usize, Option<SystemTime>) {
+fn sources(repository: &Repository) -> (usize, Option<SystemTime>) {
     let files = SOURCES.iter().flat_map(|source| {
-        WalkDir::new(house.path(source))
+        WalkDir::new(repository.path(source))
             .into_iter()
             .filter_entry(|entry| entry.depth() == 0 || is_source(entry.file_name()))
     });

@@ -8,7 +8,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 
 use crate::crate_tool::CrateTool;
-use crate::house::{self, House};
+use crate::repository::{self, Repository};
 use crate::steps::Steps;
 
 const CARGO_FUZZ: &str = "0.13.2";
@@ -18,16 +18,16 @@ const FOLDER: &str = "tests/fuzz";
 /// For each target, where nothing is said.
 pub(crate) const SECONDS: &str = "60";
 
-pub(crate) fn run(house: &House, steps: &mut Steps, seconds: &str, only: &[String]) -> Result<()> {
+pub(crate) fn run(repository: &Repository, steps: &mut Steps, seconds: &str, only: &[String]) -> Result<()> {
     let seconds: u32 = seconds.parse().context("--seconds: a number")?;
     for name in only {
         ensure!(TARGETS.contains(&name.as_str()), "no target is called {name:?}; there are {}", TARGETS.join(", "));
     }
     let tool = CrateTool { name: "cargo-fuzz", program: "cargo-fuzz", version: CARGO_FUZZ.to_owned(), locked: true };
-    let folders: Vec<_> = tool.folder(house, steps)?.into_iter().collect();
-    let path = house::path_with(&folders)?;
+    let folders: Vec<_> = tool.folder(repository, steps)?.into_iter().collect();
+    let path = repository::path_with(&folders)?;
     let fuzz = |arguments: &[&str]| {
-        let mut command = house.cargo(&["fuzz"]);
+        let mut command = repository.cargo(&["fuzz"]);
         command
             .arg(arguments[0])
             .args(["--fuzz-dir", FOLDER])
@@ -41,9 +41,9 @@ pub(crate) fn run(house: &House, steps: &mut Steps, seconds: &str, only: &[Strin
     let mut rows = Vec::new();
     let mut failed = None;
     for target in TARGETS.into_iter().filter(|target| only.is_empty() || only.iter().any(|name| name == target)) {
-        let corpus = house.path(FOLDER).join("corpus").join(target);
+        let corpus = repository.path(FOLDER).join("corpus").join(target);
         fs::create_dir_all(&corpus)?;
-        let seeds = house.path(FOLDER).join("seeds").join(target);
+        let seeds = repository.path(FOLDER).join("seeds").join(target);
         let mut command = fuzz(&["run", "--sanitizer", "none", target]);
         command.args([&corpus, &seeds]).args(["--", "-print_final_stats=1", "-timeout=10", "-max_len=4096"]);
         command.arg(format!("-max_total_time={seconds}"));

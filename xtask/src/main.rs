@@ -1,6 +1,6 @@
-//! `cargo xtask …`: the only scripts of the house.
+//! `cargo xtask …`: the only scripts of the repository.
 //!
-//! - `house`: where things are: the folders of the repository, the target folder, the user's cache
+//! - `repository`: where things are: the folders of the repository, the target folder, the user's cache
 //! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
 //! - `tools`, `crate_tool`, `browsers`, `apt`, `debian`, `nchan`, `centrifugo`: install what is missing
@@ -21,10 +21,10 @@ mod debian;
 mod demo;
 mod dev;
 mod fuzz;
-mod house;
 mod nchan;
 mod package;
 mod release;
+mod repository;
 mod sim;
 mod size;
 mod soak;
@@ -38,7 +38,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use lexopt::prelude::*;
 
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 
 const HELP: &str = "\
@@ -111,25 +111,27 @@ fn main() -> ExitCode {
 }
 
 fn run(task: Task) -> Result<()> {
-    let house = House::find()?;
-    let mut steps = Steps::new(house.logs())?;
+    let repository = Repository::find()?;
+    let mut steps = Steps::new(repository.logs())?;
     match task {
-        Task::Demo { port } => demo::run(&house, &mut steps, port),
-        Task::Dev { port } => dev::run(&house, &mut steps, port),
-        Task::Test { only } => test::run(&house, &mut steps, &only),
-        Task::Fuzz { seconds, only } => fuzz::run(&house, &mut steps, &seconds, &only),
-        Task::Sim { shell, seeds, from } => sim::run(&house, &mut steps, shell, seeds.as_deref(), from.as_deref()),
-        Task::Chaos { minutes, seed, engine } => chaos::run(&house, &mut steps, &minutes, seed.as_deref(), &engine),
-        Task::Bench { instructions: true, accept, .. } => bench::instructions(&house, &mut steps, accept),
-        Task::Bench { client: true, quick, options, .. } => bench_client::run(&house, &mut steps, quick, &options),
-        Task::Bench { quick, options, .. } => bench::run(&house, &mut steps, quick, &options),
-        Task::Soak { minutes } => soak::run(&house, &mut steps, &minutes),
-        Task::Setup => setup(&house, &mut steps),
-        Task::Build => build::all(&house, &mut steps),
-        Task::Package { check, only } => package::run(&house, &mut steps, check, &only),
-        Task::Compat => compat::run(&house, &mut steps),
-        Task::Release { dry } => release::run(&house, &mut steps, dry),
-        Task::Size => size::run(&house, &mut steps),
+        Task::Demo { port } => demo::run(&repository, &mut steps, port),
+        Task::Dev { port } => dev::run(&repository, &mut steps, port),
+        Task::Test { only } => test::run(&repository, &mut steps, &only),
+        Task::Fuzz { seconds, only } => fuzz::run(&repository, &mut steps, &seconds, &only),
+        Task::Sim { shell, seeds, from } => sim::run(&repository, &mut steps, shell, seeds.as_deref(), from.as_deref()),
+        Task::Chaos { minutes, seed, engine } => {
+            chaos::run(&repository, &mut steps, &minutes, seed.as_deref(), &engine)
+        }
+        Task::Bench { instructions: true, accept, .. } => bench::instructions(&repository, &mut steps, accept),
+        Task::Bench { client: true, quick, options, .. } => bench_client::run(&repository, &mut steps, quick, &options),
+        Task::Bench { quick, options, .. } => bench::run(&repository, &mut steps, quick, &options),
+        Task::Soak { minutes } => soak::run(&repository, &mut steps, &minutes),
+        Task::Setup => setup(&repository, &mut steps),
+        Task::Build => build::all(&repository, &mut steps),
+        Task::Package { check, only } => package::run(&repository, &mut steps, check, &only),
+        Task::Compat => compat::run(&repository, &mut steps),
+        Task::Release { dry } => release::run(&repository, &mut steps, dry),
+        Task::Size => size::run(&repository, &mut steps),
         Task::Help => {
             print!("{HELP}");
             Ok(())
@@ -137,9 +139,9 @@ fn run(task: Task) -> Result<()> {
     }
 }
 
-fn setup(house: &House, steps: &mut Steps) -> Result<()> {
-    tools::for_building(house, steps)?;
-    tools::for_testing(house, steps)?;
+fn setup(repository: &Repository, steps: &mut Steps) -> Result<()> {
+    tools::for_building(repository, steps)?;
+    tools::for_testing(repository, steps)?;
     println!("everything is in place");
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::apt;
 use crate::debian;
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 
 const PACKAGES: [&str; 2] = ["nginx", "libnginx-mod-nchan"];
@@ -19,11 +19,11 @@ pub(crate) struct Nchan {
 }
 
 impl Nchan {
-    pub(crate) fn find_or_unpack(house: &House, steps: &mut Steps) -> Result<Self> {
+    pub(crate) fn find_or_unpack(repository: &Repository, steps: &mut Steps) -> Result<Self> {
         if let Some(installed) = Self::below(Path::new("/")) {
             return Ok(installed);
         }
-        let folder = debian::unpack(house, steps, "nchan", &PACKAGES)?;
+        let folder = debian::unpack(repository, steps, "nchan", &PACKAGES)?;
         let Some(unpacked) = Self::below(&folder) else { bail!("Debian's nginx does not start here") };
         Ok(unpacked)
     }

@@ -9,8 +9,8 @@ use crate::apt;
 use crate::browsers::Browsers;
 use crate::build;
 use crate::debian;
-use crate::house::House;
 use crate::nchan::Nchan;
+use crate::repository::Repository;
 use crate::steps::Steps;
 use crate::tools;
 
@@ -33,24 +33,24 @@ const PROXIES: [&str; 10] = [
 ];
 
 /// Builds the package, and packs it, or with `check` tries it everywhere.
-pub(crate) fn run(house: &House, steps: &mut Steps, check: bool, only: &[String]) -> Result<()> {
-    let build_tools = tools::for_building(house, steps)?;
-    build::package(house, steps, &build_tools)?;
+pub(crate) fn run(repository: &Repository, steps: &mut Steps, check: bool, only: &[String]) -> Result<()> {
+    let build_tools = tools::for_building(repository, steps)?;
+    build::package(repository, steps, &build_tools)?;
     if !check {
-        let folder = house.target("packaging");
+        let folder = repository.target("packaging");
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
-        let mut pack = house.npm("npm", &["pack", "--pack-destination"])?;
+        let mut pack = repository.npm("npm", &["pack", "--pack-destination"])?;
         let status = pack.arg(&folder).status().context("starting npm")?;
         ensure!(status.success(), "npm could not pack the package");
         println!("in {}", folder.display());
         return Ok(());
     }
-    let test_tools = tools::for_testing(house, steps)?;
-    build::servers(house, steps, &["hub"])?;
-    let nginx = Nchan::find_or_unpack(house, steps)?.nginx;
-    let proxies = debian::unpack(house, steps, "proxies", &PROXIES)?;
-    webkit(house, steps)?;
-    let mut all = command(house, &test_tools.browsers, &["test", "--"])?;
+    let test_tools = tools::for_testing(repository, steps)?;
+    build::servers(repository, steps, &["hub"])?;
+    let nginx = Nchan::find_or_unpack(repository, steps)?.nginx;
+    let proxies = debian::unpack(repository, steps, "proxies", &PROXIES)?;
+    webkit(repository, steps)?;
+    let mut all = command(repository, &test_tools.browsers, &["test", "--"])?;
     // The matrix is what one runs it for.
     let status =
         all.args(only).env("NGINX_BIN", nginx).env("TIDINGS_PROXIES_DIR", proxies).status().context("starting npm")?;
@@ -59,24 +59,24 @@ pub(crate) fn run(house: &House, steps: &mut Steps, check: bool, only: &[String]
 }
 
 /// What takes seconds, on a package and a hub that are built.
-pub(crate) fn fast(house: &House, browsers: &Browsers) -> Result<Command> {
-    command(house, browsers, &["test", "--", "--grep", "@fast"])
+pub(crate) fn fast(repository: &Repository, browsers: &Browsers) -> Result<Command> {
+    command(repository, browsers, &["test", "--", "--grep", "@fast"])
 }
 
-fn command(house: &House, browsers: &Browsers, arguments: &[&str]) -> Result<Command> {
-    let mut command = house.npm(TESTS, arguments)?;
+fn command(repository: &Repository, browsers: &Browsers, arguments: &[&str]) -> Result<Command> {
+    let mut command = repository.npm(TESTS, arguments)?;
     command
         .env("CI", "true")
-        .env("TIDINGS_HUB_BIN", house.program("hub"))
-        .env("TIDINGS_PACKAGING_DIR", house.target("packaging"))
+        .env("TIDINGS_HUB_BIN", repository.program("hub"))
+        .env("TIDINGS_PACKAGING_DIR", repository.target("packaging"))
         .env("CHROME_BIN", &browsers.chrome);
     Ok(command)
 }
 
-fn webkit(house: &House, steps: &mut Steps) -> Result<()> {
+fn webkit(repository: &Repository, steps: &mut Steps) -> Result<()> {
     for (program, packages) in WEBKIT {
         if which::which(program).is_err() {
-            apt::install(house, steps, &format!("{program} is"), packages)?;
+            apt::install(repository, steps, &format!("{program} is"), packages)?;
         }
     }
     Ok(())

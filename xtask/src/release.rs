@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 
 use crate::build;
 use crate::compat::CRATES;
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 use crate::tools;
 
@@ -20,22 +20,22 @@ const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 /// The features with which the unit tests are compiled.
 const FEATURES: &str = "tidings/conformance,tidings/forward,tidings/jwt,tidings/sqlite,tidings/typescript";
 
-pub(crate) fn run(house: &House, steps: &mut Steps, dry: bool) -> Result<()> {
-    let version = version(house)?;
-    let notes = notes(&fs::read_to_string(house.path("CHANGELOG.md"))?, &version, dry)?;
+pub(crate) fn run(repository: &Repository, steps: &mut Steps, dry: bool) -> Result<()> {
+    let version = version(repository)?;
+    let notes = notes(&fs::read_to_string(repository.path("CHANGELOG.md"))?, &version, dry)?;
     if !dry {
-        let status = house.command("git").args(["status", "--porcelain"]).output().context("starting git")?;
+        let status = repository.command("git").args(["status", "--porcelain"]).output().context("starting git")?;
         ensure!(status.stdout.is_empty(), "commit what has changed before a release");
     }
-    let folder = house.target(&format!("release-{version}"));
+    let folder = repository.target(&format!("release-{version}"));
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
 
-    let crates = crates(house, steps, &folder)?;
-    unit_tests(house, steps, &folder, &crates)?;
-    let package = package(house, steps, &folder, &version)?;
+    let crates = crates(repository, steps, &folder)?;
+    unit_tests(repository, steps, &folder, &crates)?;
+    let package = package(repository, steps, &folder, &version)?;
     fs::write(folder.join("RELEASE-NOTES.md"), notes)?;
-    checksums(house, &folder)?;
+    checksums(repository, &folder)?;
 
     println!("\nin {}:", folder.display());
     let mut files: Vec<_> = fs::read_dir(&folder)?.collect::<Result<_, _>>()?;
@@ -52,11 +52,11 @@ pub(crate) fn run(house: &House, steps: &mut Steps, dry: bool) -> Result<()> {
         steps.summary();
         return Ok(());
     }
-    steps.run("cargo publish --workspace", house.cargo(&["publish", "--workspace"]))?;
-    let mut publish = house.npm("npm", &["publish"])?;
+    steps.run("cargo publish --workspace", repository.cargo(&["publish", "--workspace"]))?;
+    let mut publish = repository.npm("npm", &["publish"])?;
     publish.arg(&package);
     steps.run("npm publish", publish)?;
-    let mut tagging = house.command("git");
+    let mut tagging = repository.command("git");
     tagging.args(["tag", "--annotate", &tag, "--message", &format!("Tidings {version}")]);
     steps.run(&format!("git tag {tag}"), tagging)?;
     println!("push the tag {tag}, and attach the files above to it");
@@ -64,10 +64,10 @@ pub(crate) fn run(house: &House, steps: &mut Steps, dry: bool) -> Result<()> {
 }
 
 /// The one version of crates and package.
-fn version(house: &House) -> Result<String> {
-    let root = fs::read_to_string(house.path("Cargo.toml"))?;
+fn version(repository: &Repository) -> Result<String> {
+    let root = fs::read_to_string(repository.path("Cargo.toml"))?;
     let version = quoted(&root, "version = \"").context("Cargo.toml has no version")?;
-    let package = fs::read_to_string(house.path("npm/package.json"))?;
+    let package = fs::read_to_string(repository.path("npm/package.json"))?;
     let other = quoted(&package, "\"version\": \"").context("npm/package.json has no version")?;
     ensure!(version == other, "Cargo.toml says {version}, npm/package.json says {other}");
     for line in root.lines().filter(|line| line.contains("path = \"") && line.contains("version = \"")) {
@@ -96,10 +96,10 @@ fn notes(changelog: &str, version: &str, dry: bool) -> Result<String> {
 }
 
 /// Packs all crates, builds each from its tarball, and looks into the tarballs. Their names, in order.
-fn crates(house: &House, steps: &mut Steps, folder: &Path) -> Result<Vec<String>> {
-    let target = house.target("release-check");
+fn crates(repository: &Repository, steps: &mut Steps, folder: &Path) -> Result<Vec<String>> {
+    let target = repository.target("release-check");
     forget(&target)?;
-    let mut publish = house.cargo(&["publish", "--dry-run", "--workspace", "--allow-dirty"]);
+    let mut publish = repository.cargo(&["publish", "--dry-run", "--workspace", "--allow-dirty"]);
     publish.env("CARGO_TARGET_DIR", &target);
     let name = "cargo publish --dry-run --workspace";
     steps.run(name, publish)?;
@@ -114,7 +114,7 @@ fn crates(house: &House, steps: &mut Steps, folder: &Path) -> Result<Vec<String>
         let tarball = packed.iter().find(is_meant).with_context(|| format!("cargo left no tarball of {name}"))?;
         let file = tarball.file_name().context("a tarball has a name")?;
         fs::copy(tarball, folder.join(file))?;
-        unpack(house, steps, tarball, &folder.join("crates"))?;
+        unpack(repository, steps, tarball, &folder.join("crates"))?;
     }
     for entry in fs::read_dir(folder.join("crates"))? {
         look_into(&entry?.path())?;
@@ -152,9 +152,9 @@ fn crate_name(tarball: &Path) -> Option<&str> {
     tarball.file_stem()?.to_str()?.rsplit_once('-').map(|(name, _)| name)
 }
 
-fn unpack(house: &House, steps: &mut Steps, tarball: &Path, into: &Path) -> Result<()> {
+fn unpack(repository: &Repository, steps: &mut Steps, tarball: &Path, into: &Path) -> Result<()> {
     fs::create_dir_all(into)?;
-    let mut tar = house.command("tar");
+    let mut tar = repository.command("tar");
     tar.arg("xzf").arg(tarball).arg("-C").arg(into);
     steps.run(&format!("unpack {}", tarball.file_name().unwrap_or_default().to_string_lossy()), tar)
 }
@@ -174,7 +174,7 @@ fn look_into(folder: &Path) -> Result<()> {
 }
 
 /// Compiles the unit tests of the crates from their tarballs. (Those with keys of the repository cannot run there: no private key is published.)
-fn unit_tests(house: &House, steps: &mut Steps, folder: &Path, crates: &[String]) -> Result<()> {
+fn unit_tests(repository: &Repository, steps: &mut Steps, folder: &Path, crates: &[String]) -> Result<()> {
     let folder = folder.join("crates");
     let mut members = Vec::new();
     let mut patches = String::new();
@@ -190,37 +190,37 @@ fn unit_tests(house: &House, steps: &mut Steps, folder: &Path, crates: &[String]
         members.join(", ")
     );
     fs::write(folder.join("Cargo.toml"), manifest)?;
-    fs::copy(house.path("Cargo.lock"), folder.join("Cargo.lock"))?;
-    let mut test = house.cargo(&["test", "--no-run", "--workspace", "--lib", "--features", FEATURES]);
-    test.current_dir(&folder).env("CARGO_TARGET_DIR", house.target("release-check"));
+    fs::copy(repository.path("Cargo.lock"), folder.join("Cargo.lock"))?;
+    let mut test = repository.cargo(&["test", "--no-run", "--workspace", "--lib", "--features", FEATURES]);
+    test.current_dir(&folder).env("CARGO_TARGET_DIR", repository.target("release-check"));
     steps.run("compile the unit tests, from the tarballs", test)
 }
 
 /// Packs the npm package, and keeps the Wasm with the names of its functions beside it: with it a trap's stack can be read.
-fn package(house: &House, steps: &mut Steps, folder: &Path, version: &str) -> Result<PathBuf> {
-    let tools = tools::for_building(house, steps)?;
-    build::package(house, steps, &tools)?;
-    let mut pack = house.npm("npm", &["pack", "--pack-destination"])?;
+fn package(repository: &Repository, steps: &mut Steps, folder: &Path, version: &str) -> Result<PathBuf> {
+    let tools = tools::for_building(repository, steps)?;
+    build::package(repository, steps, &tools)?;
+    let mut pack = repository.npm("npm", &["pack", "--pack-destination"])?;
     pack.arg(folder);
     steps.run("npm pack", pack)?;
     let tarball = folder.join(format!("tidings-{version}.tgz"));
     let unpacked = folder.join("npm");
-    unpack(house, steps, &tarball, &unpacked)?;
+    unpack(repository, steps, &tarball, &unpacked)?;
     look_into(&unpacked.join("package"))?;
     ensure!(unpacked.join("package/dist/THIRD-PARTY-NOTICES.txt").is_file(), "the npm package has no notices");
-    let mut named = house.npm("npm", &["run", "named-wasm", "--"])?;
+    let mut named = repository.npm("npm", &["run", "named-wasm", "--"])?;
     named.arg(folder.join(format!("tidings-{version}.named.wasm")));
     steps.run("the Wasm with its names", named)?;
     Ok(tarball)
 }
 
 /// `SHA256SUMS`, as `sha256sum --check` reads it.
-fn checksums(house: &House, folder: &Path) -> Result<()> {
+fn checksums(repository: &Repository, folder: &Path) -> Result<()> {
     let mut files: Vec<_> = fs::read_dir(folder)?.flatten().filter(|entry| entry.path().is_file()).collect();
     files.sort_by_key(fs::DirEntry::file_name);
     let code = "const { createHash } = require('node:crypto'); const { readFileSync } = require('node:fs');
         for (const file of process.argv.slice(1)) console.log(`${createHash('sha256').update(readFileSync(file)).digest('hex')}  ${file}`)";
-    let mut node = house.command("node");
+    let mut node = repository.command("node");
     node.current_dir(folder).args(["-e", code, "--"]).args(files.iter().map(fs::DirEntry::file_name));
     let output = node.output().context("starting node")?;
     ensure!(output.status.success(), "no checksums: {}", String::from_utf8_lossy(&output.stderr));

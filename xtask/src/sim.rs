@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::build;
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 use crate::tools;
 
@@ -16,19 +16,19 @@ pub(crate) const SEEDS: &str = "100000";
 pub(crate) const SHELL_SEEDS: &str = "10000";
 
 pub(crate) fn run(
-    house: &House,
+    repository: &Repository,
     steps: &mut Steps,
     shell: bool,
     seeds: Option<&str>,
     from: Option<&str>,
 ) -> Result<()> {
-    build(house, steps)?;
+    build(repository, steps)?;
     let mut sim = if shell {
-        let tools = tools::for_building(house, steps)?;
-        build::package(house, steps, &tools)?;
-        shell_command(house, seeds.unwrap_or(SHELL_SEEDS))
+        let tools = tools::for_building(repository, steps)?;
+        build::package(repository, steps, &tools)?;
+        shell_command(repository, seeds.unwrap_or(SHELL_SEEDS))
     } else {
-        command(house, seeds.unwrap_or(SEEDS))
+        command(repository, seeds.unwrap_or(SEEDS))
     };
     if let Some(from) = from {
         sim.args(["--from", from]);
@@ -39,18 +39,18 @@ pub(crate) fn run(
     Ok(())
 }
 
-pub(crate) fn build(house: &House, steps: &mut Steps) -> Result<()> {
-    steps.run("build sim", house.cargo(&["build", "--release", "--package", "tests", "--bin", "sim"]))
+pub(crate) fn build(repository: &Repository, steps: &mut Steps) -> Result<()> {
+    steps.run("build sim", repository.cargo(&["build", "--release", "--package", "tests", "--bin", "sim"]))
 }
 
-pub(crate) fn command(house: &House, seeds: &str) -> Command {
-    let mut command = house.command(house.program("sim"));
+pub(crate) fn command(repository: &Repository, seeds: &str) -> Command {
+    let mut command = repository.command(repository.program("sim"));
     command.args(["--seeds", seeds]);
     command
 }
 
-pub(crate) fn shell_command(house: &House, seeds: &str) -> Command {
-    let mut command = command(house, seeds);
+pub(crate) fn shell_command(repository: &Repository, seeds: &str) -> Command {
+    let mut command = command(repository, seeds);
     command.arg("--shell");
     command
 }

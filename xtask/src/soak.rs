@@ -3,16 +3,20 @@
 use anyhow::{Context, Result, ensure};
 
 use crate::build;
-use crate::house::House;
+use crate::repository::Repository;
 use crate::steps::Steps;
 
 /// How long, unless it is said.
 pub(crate) const MINUTES: &str = "60";
 
-pub(crate) fn run(house: &House, steps: &mut Steps, minutes: &str) -> Result<()> {
-    build::servers(house, steps, &["bench", "hub"])?;
-    let mut soak = house.command(house.program("soak"));
-    soak.arg("--hub").arg(house.program("hub")).arg("--out").arg(house.target("bench")).args(["--minutes", minutes]);
+pub(crate) fn run(repository: &Repository, steps: &mut Steps, minutes: &str) -> Result<()> {
+    build::servers(repository, steps, &["bench", "hub"])?;
+    let mut soak = repository.command(repository.program("soak"));
+    soak.arg("--hub")
+        .arg(repository.program("hub"))
+        .arg("--out")
+        .arg(repository.target("bench"))
+        .args(["--minutes", minutes]);
     let status = soak.status().context("starting the soak")?;
     ensure!(status.success(), "the soak has failed ({status})");
     Ok(())

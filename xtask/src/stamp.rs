@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::house::House;
+use crate::repository::Repository;
 
 /// Folders that steps write. As an input one is named itself, never found below another.
 const WRITTEN: [&str; 6] = ["node_modules", "dist", "pkg", "target", "test-results", "generated"];
@@ -25,17 +25,17 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     /// `inputs` and `outputs` are files or folders of the repository.
-    pub(crate) fn of(house: &House, name: &str, inputs: &[&str], outputs: &[&str]) -> Result<Self> {
-        let file = house.target("xtask/stamps").join(name);
+    pub(crate) fn of(repository: &Repository, name: &str, inputs: &[&str], outputs: &[&str]) -> Result<Self> {
+        let file = repository.target("xtask/stamps").join(name);
         let mut hasher = DefaultHasher::new();
         // An input of everything.
         compiler().hash(&mut hasher);
         for input in inputs {
-            digest(&house.path(input), &mut hasher)?;
+            digest(&repository.path(input), &mut hasher)?;
         }
         let digest = format!("{:016x}", hasher.finish());
         let fresh = fs::read_to_string(&file).is_ok_and(|stored| stored == digest)
-            && outputs.iter().all(|output| house.path(output).exists());
+            && outputs.iter().all(|output| repository.path(output).exists());
         Ok(Self { file, digest, fresh })
     }
 

@@ -10,8 +10,8 @@ use anyhow::{Result, bail};
 
 use crate::build;
 use crate::chaos;
-use crate::house::House;
 use crate::package;
+use crate::repository::Repository;
 use crate::sim;
 use crate::stamp::Stamp;
 use crate::steps::{self, Steps};
@@ -73,9 +73,9 @@ impl Part {
 }
 
 /// Runs all parts, or only some.
-pub(crate) fn run(house: &House, steps: &mut Steps, only: &[Part]) -> Result<()> {
+pub(crate) fn run(repository: &Repository, steps: &mut Steps, only: &[Part]) -> Result<()> {
     let parts = if only.is_empty() { &[Part::Server, Part::Client, Part::Npm, Part::EndToEnd] } else { only };
-    let result = all(house, steps, parts);
+    let result = all(repository, steps, parts);
     steps.summary();
     if result.is_ok() {
         let which = if only.is_empty() { "all tests" } else { "these tests" };
@@ -84,54 +84,54 @@ pub(crate) fn run(house: &House, steps: &mut Steps, only: &[Part]) -> Result<()>
     result
 }
 
-fn all(house: &House, steps: &mut Steps, parts: &[Part]) -> Result<()> {
+fn all(repository: &Repository, steps: &mut Steps, parts: &[Part]) -> Result<()> {
     let is_asked = |part: Part| parts.contains(&part);
-    let build_tools = tools::for_building(house, steps)?;
-    let test_tools = tools::for_testing(house, steps)?;
+    let build_tools = tools::for_building(repository, steps)?;
+    let test_tools = tools::for_testing(repository, steps)?;
     match (is_asked(Part::Server), is_asked(Part::Client)) {
-        (true, true) => rust(house, steps, &["--workspace"])?,
-        (true, false) => rust(house, steps, &["--workspace", "--exclude", "tidings-client"])?,
-        (false, true) => rust(house, steps, &["--package", "tidings-client"])?,
+        (true, true) => rust(repository, steps, &["--workspace"])?,
+        (true, false) => rust(repository, steps, &["--workspace", "--exclude", "tidings-client"])?,
+        (false, true) => rust(repository, steps, &["--package", "tidings-client"])?,
         (false, false) => {}
     }
     if is_asked(Part::Client) {
-        wasm_in_browsers(house, steps, &build_tools, &test_tools)?;
+        wasm_in_browsers(repository, steps, &build_tools, &test_tools)?;
     }
     if is_asked(Part::Npm) || is_asked(Part::EndToEnd) {
-        build::web(house, steps, &build_tools)?;
+        build::web(repository, steps, &build_tools)?;
     }
     if is_asked(Part::Npm) {
-        packages(house, steps)?;
+        packages(repository, steps)?;
     }
     if !is_asked(Part::EndToEnd) {
         return Ok(());
     }
-    build::servers(house, steps, &["apps", "hub"])?;
-    check(house, steps, "packaging, the fast part", ALL, package::fast(house, &test_tools.browsers)?)?;
-    end_to_end(house, steps, &test_tools)?;
-    sim::build(house, steps)?;
+    build::servers(repository, steps, &["apps", "hub"])?;
+    check(repository, steps, "packaging, the fast part", ALL, package::fast(repository, &test_tools.browsers)?)?;
+    end_to_end(repository, steps, &test_tools)?;
+    sim::build(repository, steps)?;
     // Fresh seeds say more, and `cargo xtask sim` draws them. Here they would let a change wait for a fault that is not its own, until
     // a million of them in a row have passed.
-    let mut sim = sim::command(house, sim::SEEDS);
+    let mut sim = sim::command(repository, sim::SEEDS);
     sim.args(["--from", "0"]);
-    check(house, steps, &format!("sim, {} seeds", sim::SEEDS), RUST, sim)?;
-    let mut shell = sim::shell_command(house, sim::SHELL_SEEDS);
+    check(repository, steps, &format!("sim, {} seeds", sim::SEEDS), RUST, sim)?;
+    let mut shell = sim::shell_command(repository, sim::SHELL_SEEDS);
     shell.args(["--from", "0"]);
-    check(house, steps, &format!("sim --shell, {} seeds", sim::SHELL_SEEDS), ALL, shell)?;
-    chaos::build(house, steps)?;
+    check(repository, steps, &format!("sim --shell, {} seeds", sim::SHELL_SEEDS), ALL, shell)?;
+    chaos::build(repository, steps)?;
     let name = format!("chaos, {} minutes", chaos::MINUTES);
-    check(house, steps, &name, ALL, chaos::command(house, &test_tools.browsers, chaos::MINUTES, "sqlite"))?;
+    check(repository, steps, &name, ALL, chaos::command(repository, &test_tools.browsers, chaos::MINUTES, "sqlite"))?;
     for engine in chaos::SERVERS {
         let minutes = chaos::CLUSTER_MINUTES;
         let name = format!("chaos, three hubs on {engine}, {minutes} minute");
-        check(house, steps, &name, ALL, chaos::command(house, &test_tools.browsers, minutes, engine))?;
+        check(repository, steps, &name, ALL, chaos::command(repository, &test_tools.browsers, minutes, engine))?;
     }
     Ok(())
 }
 
 /// Runs a check, unless it has passed with these inputs before.
-fn check(house: &House, steps: &mut Steps, name: &str, inputs: &[&str], command: Command) -> Result<()> {
-    let stamp = Stamp::of(house, &format!("test-{}", steps::slug(name)), inputs, &[])?;
+fn check(repository: &Repository, steps: &mut Steps, name: &str, inputs: &[&str], command: Command) -> Result<()> {
+    let stamp = Stamp::of(repository, &format!("test-{}", steps::slug(name)), inputs, &[])?;
     if stamp.is_fresh() && env::var_os("CI").is_none() {
         steps.unchanged(name);
         return Ok(());
@@ -140,11 +140,11 @@ fn check(house: &House, steps: &mut Steps, name: &str, inputs: &[&str], command:
     stamp.store()
 }
 
-fn rust(house: &House, steps: &mut Steps, packages: &[&str]) -> Result<()> {
+fn rust(repository: &Repository, steps: &mut Steps, packages: &[&str]) -> Result<()> {
     let which = packages.join(" ");
-    check(house, steps, "cargo fmt --all --check", RUST, house.cargo(&["fmt", "--all", "--check"]))?;
+    check(repository, steps, "cargo fmt --all --check", RUST, repository.cargo(&["fmt", "--all", "--check"]))?;
     let mut cargo =
-        |name: &str, arguments: &[&[&str]]| check(house, steps, name, RUST, house.cargo(&arguments.concat()));
+        |name: &str, arguments: &[&[&str]]| check(repository, steps, name, RUST, repository.cargo(&arguments.concat()));
     cargo(&format!("cargo clippy {which}"), &[&["clippy"], packages, &["--all-targets"], &DENY_WARNINGS])?;
     if !packages.contains(&"--exclude") {
         let clippy = ["clippy", "--package", "tidings-client", "--all-targets", "--target", WASM_TARGET];
@@ -152,47 +152,52 @@ fn rust(house: &House, steps: &mut Steps, packages: &[&str]) -> Result<()> {
         cargo("cargo clippy for Wasm, feature typed", &[&clippy, &["--features", "typed"], &DENY_WARNINGS])?;
     }
     cargo(&format!("cargo test {which}"), &[&["test"], packages])?;
-    let mut doc = house.cargo(&[&["doc"], packages, &["--no-deps"]].concat());
+    let mut doc = repository.cargo(&[&["doc"], packages, &["--no-deps"]].concat());
     doc.env("RUSTDOCFLAGS", "-Dwarnings");
-    check(house, steps, &format!("cargo doc {which}"), RUST, doc)
+    check(repository, steps, &format!("cargo doc {which}"), RUST, doc)
 }
 
-fn wasm_in_browsers(house: &House, steps: &mut Steps, build_tools: &BuildTools, test_tools: &TestTools) -> Result<()> {
-    let capabilities = test_tools.browsers.write_capabilities(house)?;
+fn wasm_in_browsers(
+    repository: &Repository,
+    steps: &mut Steps,
+    build_tools: &BuildTools,
+    test_tools: &TestTools,
+) -> Result<()> {
+    let capabilities = test_tools.browsers.write_capabilities(repository)?;
     let browsers = [
         ("--chrome", "--chromedriver", &test_tools.browsers.chromedriver),
         ("--firefox", "--geckodriver", &test_tools.geckodriver),
     ];
     for (browser, option, driver) in browsers {
         let arguments = ["test", "--mode", "no-install", "--headless", browser, option];
-        let mut command = build_tools.wasm_pack(house, &arguments)?;
+        let mut command = build_tools.wasm_pack(repository, &arguments)?;
         command
             .arg(driver)
             .args(["client-wasm", "--features", "typed"])
             .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
             // For all tests of a file together; the default of 20 s is short for a busy machine.
             .env("WASM_BINDGEN_TEST_TIMEOUT", "180");
-        check(house, steps, &format!("wasm-pack test {browser}"), RUST, command)?;
+        check(repository, steps, &format!("wasm-pack test {browser}"), RUST, command)?;
     }
     Ok(())
 }
 
-fn packages(house: &House, steps: &mut Steps) -> Result<()> {
+fn packages(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let types = ["run", "check", "--workspaces", "--if-present"];
-    check(house, steps, "npm run check", ALL, house.npm("", &types)?)?;
-    check(house, steps, "npm test", ALL, house.npm("npm", &["test"])?)
+    check(repository, steps, "npm run check", ALL, repository.npm("", &types)?)?;
+    check(repository, steps, "npm test", ALL, repository.npm("npm", &["test"])?)
 }
 
-fn end_to_end(house: &House, steps: &mut Steps, tools: &TestTools) -> Result<()> {
-    let mut command = house.npm("tests/e2e", &["test"])?;
+fn end_to_end(repository: &Repository, steps: &mut Steps, tools: &TestTools) -> Result<()> {
+    let mut command = repository.npm("tests/e2e", &["test"])?;
     command
         .env("CI", "true")
-        .env("TIDINGS_APPS_BIN", house.program("apps"))
-        .env("TIDINGS_HUB_BIN", house.program("hub"))
-        .env("TIDINGS_EXAMPLES", house.path("examples"))
+        .env("TIDINGS_APPS_BIN", repository.program("apps"))
+        .env("TIDINGS_HUB_BIN", repository.program("hub"))
+        .env("TIDINGS_EXAMPLES", repository.path("examples"))
         .env("CHROME_BIN", &tools.browsers.chrome)
         .env("CHROMEDRIVER", &tools.browsers.chromedriver)
         .env("FIREFOX_BIN", &tools.browsers.firefox)
         .env("GECKODRIVER", &tools.geckodriver);
-    check(house, steps, "end-to-end tests", ALL, command)
+    check(repository, steps, "end-to-end tests", ALL, command)
 }

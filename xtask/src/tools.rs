@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::apt;
 use crate::browsers::Browsers;
 use crate::crate_tool::CrateTool;
-use crate::house::{self, House};
+use crate::repository::{self, Repository};
 use crate::stamp::Stamp;
 use crate::steps::Steps;
 
@@ -31,11 +31,11 @@ pub(crate) struct TestTools {
     pub(crate) geckodriver: PathBuf,
 }
 
-pub(crate) fn for_building(house: &House, steps: &mut Steps) -> Result<BuildTools> {
+pub(crate) fn for_building(repository: &Repository, steps: &mut Steps) -> Result<BuildTools> {
     check_node()?;
-    check_c_compiler(house, steps)?;
-    wasm_target(house, steps)?;
-    let bindgen = locked_version(&fs::read_to_string(house.path("Cargo.lock"))?, "wasm-bindgen")?;
+    check_c_compiler(repository, steps)?;
+    wasm_target(repository, steps)?;
+    let bindgen = locked_version(&fs::read_to_string(repository.path("Cargo.lock"))?, "wasm-bindgen")?;
     let crates = [
         CrateTool { name: "wasm-pack", program: "wasm-pack", version: WASM_PACK.to_owned(), locked: true },
         CrateTool {
@@ -48,23 +48,23 @@ pub(crate) fn for_building(house: &House, steps: &mut Steps) -> Result<BuildTool
     ];
     let mut folders = Vec::new();
     for tool in &crates {
-        folders.extend(tool.folder(house, steps)?);
+        folders.extend(tool.folder(repository, steps)?);
     }
-    node_modules(house, steps)?;
+    node_modules(repository, steps)?;
     // wasm-opt
-    folders.push(house.path("node_modules/.bin"));
+    folders.push(repository.path("node_modules/.bin"));
     Ok(BuildTools { folders })
 }
 
-pub(crate) fn for_testing(house: &House, steps: &mut Steps) -> Result<TestTools> {
-    component(house, steps, "rustfmt", "fmt")?;
-    component(house, steps, "clippy", "clippy")?;
-    let browsers = Browsers::find_or_install(house, steps)?;
+pub(crate) fn for_testing(repository: &Repository, steps: &mut Steps) -> Result<TestTools> {
+    component(repository, steps, "rustfmt", "fmt")?;
+    component(repository, steps, "clippy", "clippy")?;
+    let browsers = Browsers::find_or_install(repository, steps)?;
     let geckodriver = match env::var_os("GECKODRIVER") {
         Some(path) => path.into(),
         None => {
             CrateTool { name: "geckodriver", program: "geckodriver", version: GECKODRIVER.to_owned(), locked: true }
-                .path(house, steps)?
+                .path(repository, steps)?
         }
     };
     Ok(TestTools { browsers, geckodriver })
@@ -72,54 +72,54 @@ pub(crate) fn for_testing(house: &House, steps: &mut Steps) -> Result<TestTools>
 
 impl BuildTools {
     /// wasm-pack, which finds the other tools on its PATH and so downloads nothing.
-    pub(crate) fn wasm_pack(&self, house: &House, arguments: &[&str]) -> Result<Command> {
-        let path = house::path_with(&self.folders)?;
-        let program = which::which_in("wasm-pack", Some(&path), house.path(""))?;
-        let mut command = house.command(program);
+    pub(crate) fn wasm_pack(&self, repository: &Repository, arguments: &[&str]) -> Result<Command> {
+        let path = repository::path_with(&self.folders)?;
+        let program = which::which_in("wasm-pack", Some(&path), repository.path(""))?;
+        let mut command = repository.command(program);
         command.env("PATH", path).args(arguments);
         Ok(command)
     }
 }
 
-/// `npm ci` for all npm packages of the house, when the lock file is not what is installed.
-fn node_modules(house: &House, steps: &mut Steps) -> Result<()> {
+/// `npm ci` for all npm packages of the repository, when the lock file is not what is installed.
+fn node_modules(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let manifests = ["package.json", "package-lock.json"];
     // npm writes this file last.
     let installed = ["node_modules/.package-lock.json"];
-    let stamp = Stamp::of(house, "node-modules", &manifests, &installed)?;
+    let stamp = Stamp::of(repository, "node-modules", &manifests, &installed)?;
     if stamp.is_fresh() {
         return Ok(());
     }
     // Building needs the development dependencies whatever NODE_ENV says.
-    let command = house.npm("", &["ci", "--include=dev", "--no-audit", "--no-fund"])?;
+    let command = repository.npm("", &["ci", "--include=dev", "--no-audit", "--no-fund"])?;
     steps.run("npm ci", command)?;
     stamp.store()
 }
 
-fn wasm_target(house: &House, steps: &mut Steps) -> Result<()> {
+fn wasm_target(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let output =
         output(Command::new("rustc").args(["--print", "sysroot"])).context("rustc does not say where its files are")?;
     let sysroot = PathBuf::from(String::from_utf8(output.stdout)?.trim_end());
     if sysroot.join("lib/rustlib").join(WASM_TARGET).is_dir() {
         return Ok(());
     }
-    rustup(house, steps, &["target", "add", WASM_TARGET])
+    rustup(repository, steps, &["target", "add", WASM_TARGET])
 }
 
-fn component(house: &House, steps: &mut Steps, name: &str, subcommand: &str) -> Result<()> {
+fn component(repository: &Repository, steps: &mut Steps, name: &str, subcommand: &str) -> Result<()> {
     // rustup leaves a proxy on PATH for a component that is not installed; only running it tells.
     if apt::succeeds(Path::new("cargo"), &[subcommand, "--version"]) {
         return Ok(());
     }
-    rustup(house, steps, &["component", "add", name])
+    rustup(repository, steps, &["component", "add", name])
 }
 
-fn rustup(house: &House, steps: &mut Steps, arguments: &[&str]) -> Result<()> {
+fn rustup(repository: &Repository, steps: &mut Steps, arguments: &[&str]) -> Result<()> {
     let line = format!("rustup {}", arguments.join(" "));
     if which::which("rustup").is_err() {
         bail!("rustup is missing (https://rustup.rs); it is needed for: {line}");
     }
-    let mut command = house.command("rustup");
+    let mut command = repository.command("rustup");
     command.args(arguments);
     steps.run(&line, command)
 }
@@ -137,12 +137,12 @@ fn check_node() -> Result<()> {
 }
 
 /// The example apps bring SQLite along as C source.
-fn check_c_compiler(house: &House, steps: &mut Steps) -> Result<()> {
+fn check_c_compiler(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let found = || env::var_os("CC").is_some() || which::which("cc").is_ok();
     if cfg!(windows) || found() {
         return Ok(());
     }
-    apt::install(house, steps, "a C compiler is", &["gcc", "libc6-dev"])
+    apt::install(repository, steps, "a C compiler is", &["gcc", "libc6-dev"])
 }
 
 pub(crate) fn output(command: &mut Command) -> Option<Output> {

@@ -145,7 +145,7 @@ impl Pending {
     }
 
     /// Keeps a command that stands in the log at this place, and removes what it leaves nothing of.
-    pub(crate) async fn settle(self, engine: &dyn Engine, cursor: Cursor) -> Result<(), EngineError> {
+    pub(crate) async fn confirm(self, engine: &dyn Engine, cursor: Cursor) -> Result<(), EngineError> {
         let metadata = engine.metadata();
         let kept = Kept { cursor: Some(cursor), ..self.kept };
         let own = kept.order(Location::Held);
@@ -247,7 +247,7 @@ pub(crate) async fn finish_pending(
         let entry = Entry::control_of(kept.key.clone(), kept.at, kept.control.clone());
         let receipts = engine.append(vec![Arc::new(entry)], deadline).await?;
         if let Some(receipt) = receipts.first() {
-            Pending { name, kept, value }.settle(engine, receipt.cursor).await?;
+            Pending { name, kept, value }.confirm(engine, receipt.cursor).await?;
         }
     }
     Ok(())

@@ -63,7 +63,7 @@ impl Revocation {
         issued.is_none_or(|issued| issued <= self.at)
     }
 
-    fn shuts_out(&self, credentials: Credentials<'_>) -> bool {
+    fn excludes(&self, credentials: Credentials<'_>) -> bool {
         let is_meant = match &self.what {
             What::Channels(_) => false,
             What::Device(device) => credentials.device == Some(device),
@@ -93,7 +93,7 @@ impl Orders<'_> {
     }
 
     pub(super) fn is_shut_out(&self, credentials: Credentials<'_>) -> bool {
-        self.revoked.iter().any(|revocation| revocation.shuts_out(credentials))
+        self.revoked.iter().any(|revocation| revocation.excludes(credentials))
     }
 
     /// Whether a channel or pattern is revoked, or some of it.

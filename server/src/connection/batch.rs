@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tidings_protocol::{Cursor, frame::GapReason};
 
 use super::step::Step;
-use crate::{frame::Frame, meter::Written};
+use crate::{frame::Frame, metrics::Written};
 
 /// Bytes collected for one write.
 pub(super) struct Batch {

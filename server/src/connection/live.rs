@@ -39,7 +39,7 @@ impl Connection {
             if !self.deliver(view, &segment, end, batch) {
                 return Flow::Full;
             }
-            if self.aside.closing.is_some() {
+            if self.transient.closing.is_some() {
                 return Flow::Done;
             }
         }
@@ -54,7 +54,7 @@ impl Connection {
     /// was ended by a command, with room left in the batch.
     fn deliver(&mut self, view: View<'_>, segment: &Segment, end: u64, batch: &mut Batch) -> bool {
         // Once more after each command, for it may have changed what to look up.
-        while self.position.seq < end && self.aside.closing.is_none() {
+        while self.position.seq < end && self.transient.closing.is_none() {
             let mut command = None;
             for (seq, sent) in segment.gather(refs(&self.keys), self.position.seq, end) {
                 if batch.is_full() {
@@ -70,7 +70,7 @@ impl Connection {
                 }
             }
             match command {
-                Some(command) => self.obey(view.names, &command, batch),
+                Some(command) => self.apply_order(view.names, &command, batch),
                 None => self.position = segment.cursor(end).unwrap_or(self.position),
             }
         }
@@ -82,6 +82,6 @@ impl Connection {
     /// What was read after this position, where it is there. Another is of no use any more. It is taken out: what a connection does
     /// not write at once it reads again, so that one that is not read holds no records.
     pub(super) fn take_page(&mut self, after: Cursor) -> Option<Fetched> {
-        self.aside.take_from()?.page.take().filter(|page| page.after == after).map(|page| page.fetched)
+        self.transient.get_mut()?.page.take().filter(|page| page.after == after).map(|page| page.fetched)
     }
 }

@@ -19,13 +19,13 @@ impl Connection {
     /// Goes on by other rights, which it has to the channels allowed and not to those lost, and says so.
     pub(crate) fn refresh(&mut self, authority: Authority, allowed: &Channels, mut lost: Vec<Pattern>) {
         self.authority = authority;
-        if let Some(rare) = self.aside.take_from() {
-            rare.pending.iter_mut().for_each(|pending| pending.authority = authority);
+        if let Some(transient) = self.transient.get_mut() {
+            transient.pending.iter_mut().for_each(|pending| pending.authority = authority);
         }
         self.set_basis(allowed);
         self.unsubscribe(&lost);
         lost.retain(|channel| !self.server_channels().contains(channel));
-        self.aside.add_to().revoked.append(&mut lost);
+        self.transient.get_or_insert().revoked.append(&mut lost);
     }
 
     /// It holds something by credentials of this time too: what is revoked from those is revoked from the stream.
@@ -34,7 +34,7 @@ impl Connection {
     }
 
     /// Obeys an order, if it is about this stream's user. The stream's position has just passed it.
-    pub(super) fn obey(&mut self, names: &Names, entry: &Entry, batch: &mut Batch) {
+    pub(super) fn apply_order(&mut self, names: &Names, entry: &Entry, batch: &mut Batch) {
         let user = names.user.as_ref();
         let Some(control) = entry.control().filter(|control| Some(&control.user) == user) else { return };
         let seq = self.position.seq;
@@ -52,26 +52,26 @@ impl Connection {
         };
         // What it holds by an order further on, by which it was judged when it asked, does not depend on this one.
         let depends = |channel: &Pattern| before.iter().any(|subscribed| subscribed.covers(channel));
-        self.judge(names, orders, depends, &after, batch);
+        self.reauthorize_by(names, orders, depends, &after, batch);
     }
 
     /// Judges everything anew by what stands at the node's head: orders may have been passed over.
     pub(super) fn reauthorize(&mut self, View { window, names }: View<'_>, batch: &mut Batch) {
         self.judged = true;
         let (access, user) = (window.access(), names.user.as_ref());
-        self.judge(names, |_| access.orders(user), |_| true, access.subscribed(user), batch);
+        self.reauthorize_by(names, |_| access.orders(user), |_| true, access.subscribed(user), batch);
         let as_of = window.head().seq;
         self.authority.as_of = as_of;
         self.server_as_of = as_of;
-        if let Some(rare) = self.aside.take_from() {
-            rare.pending.iter_mut().for_each(|pending| pending.authority.as_of = as_of);
+        if let Some(transient) = self.transient.get_mut() {
+            transient.pending.iter_mut().for_each(|pending| pending.authority.as_of = as_of);
         }
     }
 
     /// Judges what it holds and has asked for, by the orders that count for the authority of each, and of what it has by the server's
     /// subscriptions that which `depends` on the orders; goes on with what is allowed, and tells what it gets and what it loses.
     /// `subscribed` is what the server subscribes it to from here on.
-    fn judge<'o>(
+    fn reauthorize_by<'o>(
         &mut self,
         names: &Names,
         orders: impl Fn(Authority) -> Orders<'o>,
@@ -80,7 +80,7 @@ impl Connection {
         batch: &mut Batch,
     ) {
         let (mut by_server, mut gone, mut is_shut_out) = (Vec::new(), Vec::new(), false);
-        let pending = self.aside.pending.iter().map(|pending| (&pending.channels, pending.authority));
+        let pending = self.transient.pending.iter().map(|pending| (&pending.channels, pending.authority));
         for (channels, authority) in std::iter::once((&self.channels, self.authority)).chain(pending) {
             let mut requested = Channels::default();
             for channel in channels {
@@ -104,7 +104,7 @@ impl Connection {
         for channel in subscribed {
             self.add_server_channel(channel, batch);
         }
-        self.take_away(gone, subscribed, batch);
+        self.remove_channels(gone, subscribed, batch);
     }
 
     /// Ends the stream after one last frame.
@@ -113,14 +113,14 @@ impl Connection {
     }
 
     /// Stops what it asked for, and what the server no longer subscribes it to, and tells what it does not receive any more.
-    fn take_away(&mut self, gone: Vec<Pattern>, subscribed: &[Pattern], batch: &mut Batch) {
+    fn remove_channels(&mut self, gone: Vec<Pattern>, subscribed: &[Pattern], batch: &mut Batch) {
         let is_over = |channel: &&Pattern| !subscribed.contains(channel);
         let over: Vec<_> = self.server_channels().iter().filter(is_over).cloned().collect();
         if gone.is_empty() && over.is_empty() {
             return;
         }
-        if let Some(rare) = self.aside.take_from() {
-            rare.server_channels.retain(|channel| subscribed.contains(channel));
+        if let Some(transient) = self.transient.get_mut() {
+            transient.server_channels.retain(|channel| subscribed.contains(channel));
         }
         self.unsubscribe(&gone);
         let held = self.channels();
@@ -139,7 +139,7 @@ impl Connection {
             return;
         }
         self.look_up(channel);
-        self.aside.add_to().server_channels.push(channel.clone());
+        self.transient.get_or_insert().server_channels.push(channel.clone());
         self.confirm_server_channels(vec![channel.clone()], batch);
     }
 
@@ -152,22 +152,22 @@ impl Connection {
 
     /// What the server subscribes it to, as of its position.
     pub(super) fn server_channels(&self) -> &[Pattern] {
-        &self.aside.server_channels
+        &self.transient.server_channels
     }
 
     /// Whether it has asked for a channel, and has it only by a subscription of the server's.
     pub(super) fn is_by_server(&self, channel: &Pattern) -> bool {
-        self.aside.by_server.contains(channel)
+        self.transient.by_server.contains(channel)
     }
 
     /// Has what it has asked for by these rights from here on.
     pub(super) fn set_basis(&mut self, allowed: &Channels) {
-        if let Some(rare) = self.aside.take_from() {
-            rare.by_server.retain(|channel| !allowed.granted.contains(channel));
+        if let Some(transient) = self.transient.get_mut() {
+            transient.by_server.retain(|channel| !allowed.granted.contains(channel));
         }
         for channel in &allowed.by_server {
             if !self.is_by_server(channel) {
-                self.aside.add_to().by_server.push(channel.clone());
+                self.transient.get_or_insert().by_server.push(channel.clone());
             }
         }
     }
@@ -185,7 +185,7 @@ impl Connection {
         let keys = unique(identity.chain(heard));
         for key in std::mem::replace(&mut self.keys, keys) {
             if !self.keys.contains(&key) {
-                self.aside.add_to().rekeyed.drop(key);
+                self.transient.get_or_insert().rekeyed.drop(key);
             }
         }
     }
@@ -195,7 +195,7 @@ impl Connection {
         for key in routing::looked_up(channel) {
             if !self.keys.contains(&key) {
                 self.keys.push(key.clone());
-                self.aside.add_to().rekeyed.add(key);
+                self.transient.get_or_insert().rekeyed.add(key);
             }
         }
     }

@@ -26,7 +26,7 @@ impl Connection {
     /// room, for a call whose answer was lost is made again. What is not confirmed yet is bounded too, so that calls repeated on
     /// a stream that nobody reads do not pile up.
     pub(crate) fn admit(&self, channels: Vec<Pattern>, limit: usize) -> (Vec<Pattern>, Vec<Pattern>) {
-        let pending = || self.aside.pending.iter().flat_map(|pending| &pending.channels);
+        let pending = || self.transient.pending.iter().flat_map(|pending| &pending.channels);
         let held: HashSet<_> = self.channels.iter().chain(pending()).collect();
         let mut room = limit.saturating_sub(held.len());
         let mut unconfirmed = limit.saturating_sub(pending().count());
@@ -43,7 +43,7 @@ impl Connection {
 
     /// Whether a call about addressed events has room: on a stream of a user, and as many as `limit` may be unconfirmed.
     pub(crate) fn admits_addressed(&self, limit: usize) -> bool {
-        let unconfirmed = self.aside.pending.iter().filter(|pending| pending.addressed).count();
+        let unconfirmed = self.transient.pending.iter().filter(|pending| pending.addressed).count();
         unconfirmed < limit && self.keys.iter().any(|(kind, _)| kind.is_identity())
     }
 
@@ -66,7 +66,7 @@ impl Connection {
         self.set_basis(&Channels { granted, by_server });
         let keys = self.keys_of(&channels, addressed);
         let pending = Pending { request, channels, addressed, keys, since, authority };
-        self.aside.add_to().pending.push_back(pending);
+        self.transient.get_or_insert().pending.push_back(pending);
     }
 
     /// What a call looks up of the past.
@@ -80,15 +80,16 @@ impl Connection {
         // A call may name very many.
         let gone: HashSet<_> = channels.iter().collect();
         self.channels.retain(|channel| !gone.contains(channel));
-        let mut pending = self.aside.take_from().map(|rare| std::mem::take(&mut rare.pending)).unwrap_or_default();
+        let mut pending =
+            self.transient.get_mut().map(|transient| std::mem::take(&mut transient.pending)).unwrap_or_default();
         for pending in &mut pending {
             pending.channels.retain(|channel| !gone.contains(channel));
             pending.keys = self.keys_of(&pending.channels, pending.addressed);
         }
         pending.retain(|pending| pending.addressed || !pending.channels.is_empty());
-        if let Some(rare) = self.aside.take_from() {
-            rare.pending = pending;
-            rare.by_server.retain(|channel| !gone.contains(channel));
+        if let Some(transient) = self.transient.get_mut() {
+            transient.pending = pending;
+            transient.by_server.retain(|channel| !gone.contains(channel));
         }
         self.rekey();
     }
@@ -96,7 +97,7 @@ impl Connection {
     /// The channels that it holds or has asked for, each once.
     pub(crate) fn channels(&self) -> Vec<Pattern> {
         let mut channels = self.channels.clone();
-        for channel in self.aside.pending.iter().flat_map(|pending| &pending.channels) {
+        for channel in self.transient.pending.iter().flat_map(|pending| &pending.channels) {
             if !channels.contains(channel) {
                 channels.push(channel.clone());
             }
@@ -113,14 +114,14 @@ impl Connection {
         if is_ahead(self.position) {
             return Flow::Done;
         }
-        while let Some(mut pending) = self.aside.take_from().and_then(|rare| rare.pending.pop_front()) {
+        while let Some(mut pending) = self.transient.get_mut().and_then(|transient| transient.pending.pop_front()) {
             if matches!(pending.since, Since::After(since) if is_ahead(since)) {
-                self.aside.add_to().pending.push_front(pending);
+                self.transient.get_or_insert().pending.push_front(pending);
                 return Flow::Done;
             }
             let flow = self.backfill(view, &mut pending, batch);
             if !matches!(flow, Flow::Done) {
-                self.aside.add_to().pending.push_front(pending);
+                self.transient.get_or_insert().pending.push_front(pending);
                 return flow;
             }
             if let Since::Gap(reason) = pending.since {

@@ -35,7 +35,7 @@ pub(crate) enum NotRefreshed {
 impl Core {
     /// What credentials open of channels that nobody subscribes to by it: for publishing, and for watching who is there.
     pub(crate) fn authorize(&self, credentials: Credentials<'_>, channels: Vec<Pattern>) -> Decision {
-        judge(&self.window.read(), credentials, channels)
+        decide(&self.window.read(), credentials, channels)
     }
 
     /// Goes on with fresh credentials. The channels that they do not open are taken away, and the stream says so. Nothing filed from
@@ -95,7 +95,7 @@ impl Core {
         channels: Vec<Pattern>,
     ) -> Result<Vec<Pattern>, ShutOut> {
         let mut state = link.state.lock();
-        let decision = judge(&self.window.read(), link.names.credentials(issued), channels);
+        let decision = decide(&self.window.read(), link.names.credentials(issued), channels);
         if decision.is_shut_out {
             return Err(ShutOut);
         }
@@ -121,7 +121,7 @@ impl Core {
         let watched = self.watched(link);
         if !watched.is_empty() {
             let (granted, mut ended): (_, Vec<_>) = watched.into_iter().partition(&may_watch);
-            ended.extend(judge(window, credentials, granted).refused);
+            ended.extend(decide(window, credentials, granted).refused);
             self.end_watches(link, &ended);
         }
     }
@@ -148,7 +148,7 @@ impl Core {
     pub(crate) fn renew_access(&self, access: AccessState) {
         *self.window.write().access_mut() = access;
         for link in self.all_links() {
-            link.state.lock().judge_anew();
+            link.state.lock().reauthorize_later();
         }
         self.wake_all();
     }
@@ -159,7 +159,7 @@ impl Core {
     }
 }
 
-fn judge(window: &Window, credentials: Credentials<'_>, granted: Vec<Pattern>) -> Decision {
+fn decide(window: &Window, credentials: Credentials<'_>, granted: Vec<Pattern>) -> Decision {
     let orders = window.access().orders(credentials.user).without_subscriptions();
     authorize(&orders, credentials, Channels { granted, by_server: Vec::new() })
 }

@@ -30,7 +30,7 @@ use crate::{
 const MANY: usize = 1 << 20;
 
 /// A core, and all records that its log ever held.
-struct House {
+struct Fixture {
     core: Core,
     log: Vec<Record>,
     /// Records up to here are trimmed from the log.
@@ -45,13 +45,13 @@ fn at(seq: u64) -> Cursor {
     Cursor { epoch: 1, seq, tag: if seq == 0 { 0 } else { u32::try_from(seq).unwrap() + 1_000 } }
 }
 
-fn house(window_records: usize) -> House {
+fn fixture(window_records: usize) -> Fixture {
     let bounds = WindowBounds { records: window_records, bytes: usize::MAX, age_ms: u64::MAX };
     let core = Core::new(at(0), bounds, AccessState::default());
-    House { core, log: Vec::new(), trimmed: 0, forgotten: 0, damaged: None }
+    Fixture { core, log: Vec::new(), trimmed: 0, forgotten: 0, damaged: None }
 }
 
-impl House {
+impl Fixture {
     fn append(&mut self, entry: Entry) {
         let place = at(self.log.len() as u64 + 1);
         self.log.push(Record { seq: place.seq, tag: place.tag, entry: Arc::new(entry) });

@@ -20,7 +20,7 @@ pub(crate) enum Verdict {
 
 impl Core {
     /// What the window can say of a client's cursor.
-    pub(crate) fn judge(&self, cursor: Cursor) -> Verdict {
+    pub(crate) fn check_cursor(&self, cursor: Cursor) -> Verdict {
         let window = self.window.read();
         if cursor.epoch != window.epoch() {
             return Verdict::Gap(GapReason::Epoch);
@@ -33,7 +33,7 @@ impl Core {
     }
 
     /// What the engine's answer says of a client's cursor.
-    pub(crate) fn judge_by_engine(&self, cursor: Cursor, location: Location) -> Verdict {
+    pub(crate) fn check_by_engine(&self, cursor: Cursor, location: Location) -> Verdict {
         match location {
             // Its tag is checked again when this node has the record: what it will deliver counts.
             Location::Held if cursor.seq > self.head().seq => Verdict::Late,

@@ -51,7 +51,7 @@ pub(super) async fn subscribe(
     let (channels, mut rejected) = gate.ask_grants(&call.identity, call.channels).await?;
     let mut accepted: Vec<_> = channels.all().cloned().collect();
     let backfill = match call.since {
-        Some(since) => since.judge(&gate.hub).await?,
+        Some(since) => since.locate(&gate.hub).await?,
         None => gate.hub.backfill(None).await?,
     };
     let asks_addressed = call.addressed;

@@ -35,7 +35,7 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
         None => next.run(request).await,
     };
     if let Some(Refused(code)) = response.extensions().get() {
-        guard.gate.hub.core().meter.refused(*code);
+        guard.gate.hub.core().metrics.refused(*code);
     }
     response
 }

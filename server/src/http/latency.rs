@@ -33,7 +33,7 @@ pub(super) async fn latency(State(gate): State<Arc<Gate>>, request: Request) -> 
         return Err(Refusal::new(Code::TooMany, format!("ms: {} measurements; at most {MOST} are taken", ms.len())));
     }
     for ms in ms {
-        gate.hub.core().meter.delivered(Duration::from_millis(ms).min(LONGEST));
+        gate.hub.core().metrics.delivered(Duration::from_millis(ms).min(LONGEST));
     }
     Ok(StatusCode::NO_CONTENT)
 }

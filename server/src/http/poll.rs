@@ -108,7 +108,7 @@ pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Res
     let mut stream = StreamBody::new(hub.clone(), link.clone());
     rejected.extend(refused);
     for Group { since, channels, addressed } in groups {
-        let backfill = SinceText::parse(&since)?.judge(&hub).await?;
+        let backfill = SinceText::parse(&since)?.locate(&hub).await?;
         let channels = asked.only(|channel| channels.contains(channel));
         // The text of a cursor is one of a request.
         let request = RequestId::new(since).ok();

@@ -87,7 +87,7 @@ impl SinceText {
     }
 
     /// Whether and from where it can be served.
-    pub(super) async fn judge(self, hub: &Hub) -> Result<Backfill, EngineError> {
+    pub(super) async fn locate(self, hub: &Hub) -> Result<Backfill, EngineError> {
         match self {
             Self::From(cursor) => hub.backfill(Some(cursor)).await,
             Self::List => Ok(hub.no_backfill(GapReason::Malformed)),

@@ -49,7 +49,7 @@ use axum::{Router, serve::Listener};
 use futures_util::future::BoxFuture;
 use tokio::{net::TcpListener, sync::watch, time::sleep};
 
-pub(super) use self::{accept::RetiresAt, handover::Endless};
+pub(super) use self::{accept::RetiresAt, handover::TakeOver};
 use self::{
     accept::{Accepted, Peer, accept},
     connections::Connections,

@@ -22,7 +22,7 @@ use super::{
     gate::Gate,
     problem::Refusal,
     read::{malformed_channel, resume, split},
-    serve::{Endless, RetiresAt},
+    serve::{RetiresAt, TakeOver},
 };
 use crate::{
     Hub,
@@ -60,7 +60,7 @@ pub(super) async fn open(State(gate): State<Arc<Gate>>, request: Request) -> Res
     }
 
     let mut response = Response::new(Body::new(StreamBody::new(hub, link.clone())));
-    response.extensions_mut().insert(Endless(Some(link)));
+    response.extensions_mut().insert(TakeOver(Some(link)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE));
     // Proxies neither keep, compress nor hold back a stream: Next.js compresses without `no-transform`, nginx buffers without

@@ -25,7 +25,7 @@ use crate::{
     clock::{millis, wall_clock_ms},
     config::Config,
     engine::Engine,
-    meter::Exported,
+    metrics::Exported,
     peers::Peers,
 };
 
@@ -67,14 +67,14 @@ async fn flush(shared: Arc<Shared>) {
     loop {
         shared.applied.notified().await;
         let started = Instant::now();
-        let (head, delivered) = (shared.core.head().seq, shared.core.meter.deliveries());
+        let (head, delivered) = (shared.core.head().seq, shared.core.metrics.deliveries());
         let woken = shared.core.flush();
         // A stream that is not asked for so long has a client that takes nothing.
         let _ = timeout(pace::LONGEST, poll_fn(|cx| shared.core.poll_round(cx))).await;
         let round = Round {
             records: head.saturating_sub(flushed),
             woken,
-            deliveries: shared.core.meter.deliveries() - delivered,
+            deliveries: shared.core.metrics.deliveries() - delivered,
             took: started.elapsed(),
         };
         let hold = pace.hold(started - last, round);
@@ -95,7 +95,7 @@ async fn show(shared: Arc<Shared>) {
     }
     loop {
         // The recorder is the application's: what it does wrong is no reason to end the streams.
-        let told = catch_unwind(AssertUnwindSafe(|| exported.tell(&shared.core.stats())));
+        let told = catch_unwind(AssertUnwindSafe(|| exported.export(&shared.core.stats())));
         if told.is_err() {
             tracing::error!("the metrics recorder panicked; it is shown nothing more");
             return pending().await;

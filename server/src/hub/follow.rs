@@ -186,7 +186,7 @@ async fn follow_once(shared: &Shared, engine: &dyn Engine) -> Taken {
             Taken::Applied(records) => {
                 shared.tail_heard_ms.store(shared.clock.now_ms(), Ordering::Relaxed);
                 if records > 0 {
-                    shared.core.meter.applied(had, shared.core.head().seq, shared.clock.now_ms());
+                    shared.core.metrics.applied(had, shared.core.head().seq, shared.clock.now_ms());
                     shared.applied.notify_one();
                 }
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Hub;
-use crate::meter::Stats;
+use crate::metrics::Stats;
 
 impl Hub {
     /// The hub's figures right now, and what it has counted. Each call looks at every open stream.

@@ -174,8 +174,8 @@ impl Hub {
         };
         let receipt = receipt.ok_or_else(|| PublishError::Unknown("the engine returned no receipt".into()))?;
         self.core().foresee(&control, receipt.cursor, at.0);
-        let settled = pending.settle(&**self.engine(), receipt.cursor).await;
-        settled.map_err(|error| PublishError::Unknown(error.into()))?;
+        let confirmed = pending.confirm(&**self.engine(), receipt.cursor).await;
+        confirmed.map_err(|error| PublishError::Unknown(error.into()))?;
         Ok(receipt)
     }
 }

@@ -23,8 +23,8 @@ pub(crate) enum Resume {
 
 impl Hub {
     /// Judges clients' cursors, asking the engine once about all of which the window cannot tell.
-    async fn judge(&self, cursors: &[Cursor]) -> Result<Vec<Verdict>, EngineError> {
-        let mut verdicts: Vec<_> = cursors.iter().map(|cursor| self.core().judge(*cursor)).collect();
+    async fn check_cursors(&self, cursors: &[Cursor]) -> Result<Vec<Verdict>, EngineError> {
+        let mut verdicts: Vec<_> = cursors.iter().map(|cursor| self.core().check_cursor(*cursor)).collect();
         let mut asked: Vec<_> = Vec::new();
         for (cursor, verdict) in cursors.iter().zip(&verdicts) {
             if *verdict == Verdict::AskEngine && !asked.contains(cursor) {
@@ -38,7 +38,7 @@ impl Hub {
                     asked.iter().position(|asked| asked == cursor).filter(|_| *verdict == Verdict::AskEngine)
                 {
                     let location = locations.get(index).copied().unwrap_or(Location::Forgotten);
-                    *verdict = self.core().judge_by_engine(*cursor, location);
+                    *verdict = self.core().check_by_engine(*cursor, location);
                 }
             }
         }
@@ -57,7 +57,7 @@ impl Hub {
         // What was seen counts only where it says more than the cursor: it is further on, or of another history.
         let seen = seen.into_iter().filter(|seen| seen.epoch != cursor.epoch || seen.seq >= cursor.seq);
         let cursors: Vec<_> = std::iter::once(cursor).chain(seen).collect();
-        for (cursor, verdict) in cursors.iter().zip(self.judge(&cursors).await?) {
+        for (cursor, verdict) in cursors.iter().zip(self.check_cursors(&cursors).await?) {
             match verdict {
                 Verdict::Late => late.push(*cursor),
                 Verdict::Gap(reason) => return Ok(Start::Gap(reason)),
@@ -72,7 +72,7 @@ impl Hub {
         let lineage = self.core().lineage();
         let since = match since {
             None => Since::Now,
-            Some(cursor) => match self.judge(&[cursor]).await?.first() {
+            Some(cursor) => match self.check_cursors(&[cursor]).await?.first() {
                 Some(Verdict::Gap(reason)) => Since::Gap(*reason),
                 _ => Since::After(cursor),
             },

@@ -98,23 +98,23 @@ struct Client {
 }
 
 struct Run {
-    house: House,
+    fixture: Fixture,
     clients: [Option<Client>; STREAMS],
 }
 
 impl Run {
     fn orders(&self, up_to: usize) -> Vec<(u64, Order)> {
-        let records = self.house.log[..up_to].iter();
+        let records = self.fixture.log[..up_to].iter();
         records.filter_map(|record| Some((record.entry.timestamp.0, record.entry.control()?.order.clone()))).collect()
     }
 
     fn step(&mut self, index: usize, bytes: usize) {
         let Some(client) = self.clients[index].as_mut().filter(|client| !client.has_ended) else { return };
         loop {
-            match self.house.core.step(&client.link, bytes, 0) {
+            match self.fixture.core.step(&client.link, bytes, 0) {
                 Step::Write(frames) => client.said.extend(shorts(&frames)),
                 Step::Read { after } => {
-                    self.house.core.page(&client.link, after, self.house.fetch(&client.link, after));
+                    self.fixture.core.page(&client.link, after, self.fixture.fetch(&client.link, after));
                     continue;
                 }
                 Step::Idle => break,
@@ -131,22 +131,22 @@ impl Run {
 
     fn run(&mut self, op: Op) {
         let at = |indexes: Vec<usize>| indexes.into_iter().map(|index| CHANNELS[index].parse().unwrap()).collect();
-        let head = self.house.log.len();
+        let head = self.fixture.log.len();
         match op {
             Op::Order(order, time) => {
                 let control = Control { user: "ana".parse().unwrap(), order };
                 let audience = Audience::Control(control.clone());
-                self.house.append(Entry { audience, timestamp: Timestamp(time), ..entry("*", "control", "null") });
-                self.house.core.flush();
+                self.fixture.append(Entry { audience, timestamp: Timestamp(time), ..entry("*", "control", "null") });
+                self.fixture.core.flush();
             }
             Op::Publish(channel) => {
-                self.house.publish(&[CHANNELS[channel]]);
-                self.house.core.flush();
+                self.fixture.publish(&[CHANNELS[channel]]);
+                self.fixture.core.flush();
             }
             Op::Send(channel, issued) => {
                 let (ana, channel) = (UserId::new("ana").unwrap(), CHANNELS[channel].parse::<Pattern>().unwrap());
                 let credentials = crate::access::Credentials { user: Some(&ana), device: None, issued };
-                let decision = self.house.core.authorize(credentials, vec![channel.clone()]);
+                let decision = self.fixture.core.authorize(credentials, vec![channel.clone()]);
                 let is_let = !decision.is_shut_out && decision.refused.is_empty();
                 // Without the server's subscriptions, which let nobody publish.
                 let mut orders = self.orders(head);
@@ -155,13 +155,13 @@ impl Run {
             }
             Op::Open(index, issued, channels) => {
                 if let Some(before) = self.clients[index].take() {
-                    self.house.core.close(&before.link);
+                    self.fixture.core.close(&before.link);
                 }
                 let (on_laptop, channels): (_, Vec<Pattern>) = (index == 0, at(channels));
                 let device = on_laptop.then(|| "laptop".parse().unwrap());
                 let names = Names { user: Some("ana".parse().unwrap()), device, session: None };
                 let asked = Channels { granted: channels.clone(), by_server: Vec::new() };
-                let link = self.house.open_asking(names, issued, asked, Start::Head);
+                let link = self.fixture.open_asking(names, issued, asked, Start::Head);
                 let shown = vec![Shown { issued, as_of: head, granted: channels }];
                 self.clients[index] = Some(Client { link, on_laptop, shown, said: Vec::new(), has_ended: false });
             }
@@ -171,18 +171,18 @@ impl Run {
                 let (granted, by_server) = if is_granted { (channels, vec![]) } else { (vec![], channels) };
                 client.shown.push(Shown { issued, as_of: head, granted: granted.clone() });
                 let asked = call("r", Channels { granted, by_server }, Since::Now);
-                let _ = self.house.core.subscribe(&client.link, asked, issued, 100);
+                let _ = self.fixture.core.subscribe(&client.link, asked, issued, 100);
             }
             Op::Unsubscribe(index, channel) => {
                 let Some(client) = &self.clients[index] else { return };
-                self.house.core.unsubscribe(&client.link, &at(vec![channel]));
+                self.fixture.core.unsubscribe(&client.link, &at(vec![channel]));
             }
             Op::Refresh(index, issued, channels) => {
                 let Some(client) = &mut self.clients[index] else { return };
                 let granted: Vec<Pattern> = at(channels);
                 let (known, unknown) =
-                    self.house.core.channels(&client.link).into_iter().partition(|c| granted.contains(c));
-                let done = self.house.refresh(&client.link, issued, &Channels { granted: known, by_server: unknown });
+                    self.fixture.core.channels(&client.link).into_iter().partition(|c| granted.contains(c));
+                let done = self.fixture.refresh(&client.link, issued, &Channels { granted: known, by_server: unknown });
                 if done.is_ok() {
                     client.shown = vec![Shown { issued, as_of: head, granted }];
                 }
@@ -200,7 +200,7 @@ impl Run {
                 let channel: Pattern = channel.parse().unwrap();
                 let places = client.shown.iter().flat_map(|shown| [(shown, seq), (shown, seq.max(shown.as_of))]);
                 let is_open = places.into_iter().any(|(shown, up_to)| {
-                    let records = self.house.log[..up_to].iter();
+                    let records = self.fixture.log[..up_to].iter();
                     let order =
                         |record: &Record| Some((record.entry.timestamp.0, record.entry.control()?.order.clone()));
                     let orders: Vec<_> = records.filter_map(order).collect();
@@ -221,7 +221,7 @@ proptest! {
 
     #[test]
     fn nothing_reaches_whom_the_model_shuts_out(ops in proptest::collection::vec(op(), 1..40)) {
-        let mut run = Run { house: house(100), clients: [None, None, None] };
+        let mut run = Run { fixture: fixture(100), clients: [None, None, None] };
         for op in ops {
             run.run(op);
             run.check();
@@ -233,7 +233,7 @@ proptest! {
     /// The other half: who was never refused anything receives everything, and who is told of a loss has lost it.
     #[test]
     fn whom_the_model_lets_in_receives_everything(ops in proptest::collection::vec(op(), 1..40), issued in proptest::option::of(0..6_u64)) {
-        let mut run = Run { house: house(100), clients: [None, None, None] };
+        let mut run = Run { fixture: fixture(100), clients: [None, None, None] };
         run.run(Op::Open(1, issued, vec![0, 3]));
         let mut expected = Vec::new();
         let mut is_lost = [false; 2];
@@ -244,16 +244,16 @@ proptest! {
             }
             if let Op::Publish(channel) = op {
                 for (lost, held) in is_lost.iter().zip(["a:1", "b"]) {
-                    let by_server = may(&run.orders(run.house.log.len()), false, None, false, &held.parse().unwrap());
+                    let by_server = may(&run.orders(run.fixture.log.len()), false, None, false, &held.parse().unwrap());
                     let is_on = CHANNELS[channel].parse::<Pattern>().unwrap().overlaps(&held.parse().unwrap());
                     if is_on && (!lost || by_server) {
-                        expected.push(run.house.log.len() + 1);
+                        expected.push(run.fixture.log.len() + 1);
                         break;
                     }
                 }
             }
             run.run(op);
-            let orders = run.orders(run.house.log.len());
+            let orders = run.orders(run.fixture.log.len());
             for (lost, held) in is_lost.iter_mut().zip(["a:1", "b"]) {
                 // What was taken away once stays so.
                 *lost |= !may(&orders, false, issued, true, &held.parse().unwrap());

@@ -18,116 +18,116 @@ impl ArcWake for Count {
 
 #[test]
 fn a_stream_ends_with_its_credentials_and_carries_nothing_after() {
-    let mut house = house(100);
-    let link = house.open(&["a"], Start::Head);
+    let mut fixture = fixture(100);
+    let link = fixture.open(&["a"], Start::Head);
     link.expire_at(Some(1_000));
-    assert_eq!(house.said_at(&link, 998).len(), 1, "the greeting");
-    house.publish(&["a"]);
-    house.core.flush();
-    assert_eq!(house.said_at(&link, 999), ["1 a @1"]);
-    house.publish(&["a"]);
-    house.core.flush();
-    assert_eq!(house.said_at(&link, 1_000), ["closing expired"]);
-    assert!(matches!(house.core.step(&link, MANY, 1_001), Step::End));
+    assert_eq!(fixture.said_at(&link, 998).len(), 1, "the greeting");
+    fixture.publish(&["a"]);
+    fixture.core.flush();
+    assert_eq!(fixture.said_at(&link, 999), ["1 a @1"]);
+    fixture.publish(&["a"]);
+    fixture.core.flush();
+    assert_eq!(fixture.said_at(&link, 1_000), ["closing expired"]);
+    assert!(matches!(fixture.core.step(&link, MANY, 1_001), Step::End));
 }
 
 #[test]
 fn a_quiet_stream_is_woken_at_its_end() {
-    let house = house(100);
-    let link = house.open(&["a"], Start::Head);
+    let fixture = fixture(100);
+    let link = fixture.open(&["a"], Start::Head);
     link.expire_at(Some(1_000));
-    house.said_at(&link, 900);
+    fixture.said_at(&link, 900);
     let woken = Arc::new(Count::default());
     link.waker.register(&futures_util::task::waker(woken.clone()));
-    house.core.tick(999, 15_000);
+    fixture.core.tick(999, 15_000);
     assert_eq!(woken.0.load(Ordering::Relaxed), 0);
-    house.core.tick(1_000, 15_000);
+    fixture.core.tick(1_000, 15_000);
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
 }
 
 #[test]
 fn fresh_credentials_move_the_end_and_lose_nothing() {
-    let mut house = house(100);
-    let link = house.open(&["a"], Start::Head);
+    let mut fixture = fixture(100);
+    let link = fixture.open(&["a"], Start::Head);
     link.expire_at(Some(1_000));
-    house.said_at(&link, 900);
-    house.publish(&["a"]);
-    house.core.flush();
+    fixture.said_at(&link, 900);
+    fixture.publish(&["a"]);
+    fixture.core.flush();
     link.expire_at(Some(5_000));
-    house.publish(&["a"]);
-    house.core.flush();
-    assert_eq!(house.said_at(&link, 1_500), ["1 a @1", "2 a @2"]);
+    fixture.publish(&["a"]);
+    fixture.core.flush();
+    assert_eq!(fixture.said_at(&link, 1_500), ["1 a @1", "2 a @2"]);
     link.expire_at(None);
-    assert!(house.said_at(&link, 9_000).is_empty());
+    assert!(fixture.said_at(&link, 9_000).is_empty());
 }
 
 #[test]
 fn what_is_taken_away_is_told_and_heard_no_more_not_even_what_was_pending() {
-    let mut house = house(100);
-    let link = house.open(&["a", "b:*"], Start::Head);
-    house.said_at(&link, 0);
-    house.subscribe(&link, "r1", &["c", "d"], Since::Now);
-    assert_eq!(house.core.channels(&link), patterns(&["a", "b:*", "c", "d"]));
+    let mut fixture = fixture(100);
+    let link = fixture.open(&["a", "b:*"], Start::Head);
+    fixture.said_at(&link, 0);
+    fixture.subscribe(&link, "r1", &["c", "d"], Since::Now);
+    assert_eq!(fixture.core.channels(&link), patterns(&["a", "b:*", "c", "d"]));
     // Filed, but not taken yet: it is not his any more.
-    house.publish(&["b:1", "c"]);
-    house.core.flush();
+    fixture.publish(&["b:1", "c"]);
+    fixture.core.flush();
     let mut asked = Channels { granted: patterns(&["a", "d"]), by_server: patterns(&["b:*"]) };
-    let ungranted = house.refresh(&link, None, &asked);
+    let ungranted = fixture.refresh(&link, None, &asked);
     let expected = NotRefreshed::Ungranted(patterns(&["c"]));
     assert_eq!(ungranted, Err(expected), "it was asked for since the others were judged");
     asked.by_server.extend(patterns(&["c"]));
-    house.refresh(&link, None, &asked).unwrap();
-    house.publish(&["b:2", "a", "c"]);
-    house.core.flush();
-    let said = house.said_at(&link, 0);
+    fixture.refresh(&link, None, &asked).unwrap();
+    fixture.publish(&["b:2", "a", "c"]);
+    fixture.core.flush();
+    let said = fixture.said_at(&link, 0);
     assert_eq!(said, [r#"revoked ["b:*","c"] forbidden"#, "4 a @4", "subscribed r1 5"]);
-    house.publish(&["c", "d"]);
-    house.core.flush();
-    assert_eq!(house.said_at(&link, 0), ["7 d @7"]);
-    assert_eq!(house.core.channels(&link), patterns(&["a", "d"]));
+    fixture.publish(&["c", "d"]);
+    fixture.core.flush();
+    assert_eq!(fixture.said_at(&link, 0), ["7 d @7"]);
+    assert_eq!(fixture.core.channels(&link), patterns(&["a", "d"]));
 }
 
 #[test]
 fn figures_are_told_without_the_lock_of_any_stream() {
-    let mut house = house(100);
-    let link = house.open(&["a"], Start::Head);
-    house.hear(&link);
-    house.publish(&["b", "a", "a"]);
-    house.core.flush();
+    let mut fixture = fixture(100);
+    let link = fixture.open(&["a"], Start::Head);
+    fixture.hear(&link);
+    fixture.publish(&["b", "a", "a"]);
+    fixture.core.flush();
     let held = link.state.lock();
-    let stats = house.core.stats();
+    let stats = fixture.core.stats();
     drop(held);
     assert_eq!((stats.connections, stats.connections_behind, stats.lag), (1, 1, 3));
-    house.hear(&link);
-    assert_eq!(house.core.stats().connections_behind, 0);
+    fixture.hear(&link);
+    assert_eq!(fixture.core.stats().connections_behind, 0);
 }
 
 #[test]
 fn a_stream_that_is_not_asked_for_what_is_due_is_forgotten_after_a_while_and_who_asks_is_not() {
-    let mut house = house(100);
+    let mut fixture = fixture(100);
     let (idle, asked, stalled) =
-        (house.open(&["b"], Start::Head), house.open(&["a"], Start::Head), house.open(&["a"], Start::Head));
+        (fixture.open(&["b"], Start::Head), fixture.open(&["a"], Start::Head), fixture.open(&["a"], Start::Head));
     for link in [&idle, &asked, &stalled] {
-        house.hear(link);
+        fixture.hear(link);
     }
     for now_ms in [1_000, 30_000, 60_999] {
-        house.publish(&["a"]);
-        house.core.flush();
-        house.hear(&asked);
-        assert_eq!(house.core.drop_stalled(now_ms, 60_000), 0, "{now_ms}");
+        fixture.publish(&["a"]);
+        fixture.core.flush();
+        fixture.hear(&asked);
+        assert_eq!(fixture.core.drop_stalled(now_ms, 60_000), 0, "{now_ms}");
     }
-    assert_eq!(house.core.drop_stalled(61_000, 60_000), 1);
-    assert_eq!(house.core.connections(), 2);
-    assert_eq!(house.hear(&stalled), ["closing tooManyConnections"], "should its driver ask after all");
-    house.core.close(&stalled);
-    assert_eq!(house.core.connections(), 2, "it is forgotten once");
+    assert_eq!(fixture.core.drop_stalled(61_000, 60_000), 1);
+    assert_eq!(fixture.core.connections(), 2);
+    assert_eq!(fixture.hear(&stalled), ["closing tooManyConnections"], "should its driver ask after all");
+    fixture.core.close(&stalled);
+    assert_eq!(fixture.core.connections(), 2, "it is forgotten once");
 }
 
 #[test]
 fn the_figures_are_had_without_the_lock_of_any_stream() {
-    let house = house(100);
-    let link = house.open(&["a"], Start::Head);
+    let fixture = fixture(100);
+    let link = fixture.open(&["a"], Start::Head);
     // Whoever took a stream's lock for them would panic here, by the order of locks.
     let _held = link.state.lock();
-    assert_eq!(house.core.stats().connections, 1);
+    assert_eq!(fixture.core.stats().connections, 1);
 }

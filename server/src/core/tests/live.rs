@@ -4,26 +4,26 @@ use super::*;
 
 #[test]
 fn a_record_reaches_those_who_look_it_up_and_wakes_nobody_else() {
-    let mut house = house(100);
-    let a = house.open(&["a"], Start::Head);
-    let b = house.open(&["b"], Start::Head);
-    assert_eq!(house.hear(&a), ["connected @0"]);
-    assert_eq!(house.hear(&b), ["connected @0"]);
-    house.publish(&["a", "a"]);
-    assert_eq!(house.core.flush(), 1);
-    assert_eq!(house.hear(&a), ["1 a @1", "2 a @2"]);
-    assert!(house.hear(&b).is_empty());
+    let mut fixture = fixture(100);
+    let a = fixture.open(&["a"], Start::Head);
+    let b = fixture.open(&["b"], Start::Head);
+    assert_eq!(fixture.hear(&a), ["connected @0"]);
+    assert_eq!(fixture.hear(&b), ["connected @0"]);
+    fixture.publish(&["a", "a"]);
+    assert_eq!(fixture.core.flush(), 1);
+    assert_eq!(fixture.hear(&a), ["1 a @1", "2 a @2"]);
+    assert!(fixture.hear(&b).is_empty());
 }
 
 #[test]
 fn records_flushed_together_are_one_piece_and_the_same_for_all() {
-    let mut house = house(100);
-    let (a, b) = (house.open(&["a"], Start::Head), house.open(&["a"], Start::Head));
-    house.hear(&a);
-    house.hear(&b);
-    house.publish(&["a", "a"]);
-    house.core.flush();
-    let pieces = [&a, &b].map(|link| match house.core.step(link, MANY, 0) {
+    let mut fixture = fixture(100);
+    let (a, b) = (fixture.open(&["a"], Start::Head), fixture.open(&["a"], Start::Head));
+    fixture.hear(&a);
+    fixture.hear(&b);
+    fixture.publish(&["a", "a"]);
+    fixture.core.flush();
+    let pieces = [&a, &b].map(|link| match fixture.core.step(link, MANY, 0) {
         Step::Write(pieces) => pieces,
         step => panic!("{step:?}"),
     });
@@ -34,97 +34,97 @@ fn records_flushed_together_are_one_piece_and_the_same_for_all() {
 
 #[test]
 fn a_record_that_several_keys_match_is_sent_once() {
-    let mut house = house(100);
+    let mut fixture = fixture(100);
     let ana = Names { user: Some(UserId::new("ana").unwrap()), ..Names::default() };
-    let link = house.open_as(ana, &["a:1", "a:*", "*"], Start::Head);
-    house.publish(&["a:1", "a:*"]);
-    house.core.flush();
-    assert_eq!(house.hear(&link), ["connected @0", "1 a:1 @1", "2 a:* @2"]);
+    let link = fixture.open_as(ana, &["a:1", "a:*", "*"], Start::Head);
+    fixture.publish(&["a:1", "a:*"]);
+    fixture.core.flush();
+    assert_eq!(fixture.hear(&link), ["connected @0", "1 a:1 @1", "2 a:* @2"]);
 }
 
 #[test]
 fn a_user_addressed_record_reaches_only_that_user() {
-    let mut house = house(100);
+    let mut fixture = fixture(100);
     let named = |user: &str| Names { user: Some(UserId::new(user).unwrap()), ..Names::default() };
-    let ana = house.open_as(named("ana"), &[], Start::Head);
-    let bob = house.open_as(named("bob"), &["*"], Start::Head);
-    assert_eq!([house.hear(&ana), house.hear(&bob)], [["connected @0"], ["connected @0"]]);
+    let ana = fixture.open_as(named("ana"), &[], Start::Head);
+    let bob = fixture.open_as(named("bob"), &["*"], Start::Head);
+    assert_eq!([fixture.hear(&ana), fixture.hear(&bob)], [["connected @0"], ["connected @0"]]);
     let mut addressed = entry("note", "t", "1");
     addressed.audience = Audience::Users(vec![UserId::new("ana").unwrap()]);
-    house.append(addressed);
-    assert_eq!(house.core.flush(), 1);
-    assert_eq!(house.hear(&ana), ["1 note @1"]);
-    assert!(house.hear(&bob).is_empty());
+    fixture.append(addressed);
+    assert_eq!(fixture.core.flush(), 1);
+    assert_eq!(fixture.hear(&ana), ["1 note @1"]);
+    assert!(fixture.hear(&bob).is_empty());
 }
 
 #[test]
 fn a_quiet_stream_stands_at_the_nodes_head() {
-    let mut house = house(2);
-    let link = house.open(&["quiet"], Start::Head);
-    house.hear(&link);
-    house.publish(&["loud"; 10]);
-    house.core.flush();
-    house.core.tick(20_000, 15_000);
+    let mut fixture = fixture(2);
+    let link = fixture.open(&["quiet"], Start::Head);
+    fixture.hear(&link);
+    fixture.publish(&["loud"; 10]);
+    fixture.core.flush();
+    fixture.core.tick(20_000, 15_000);
     // Far more passed than the window holds, yet no page is read and nothing is missing.
-    assert_eq!(house.hear(&link), ["heartbeat @10"]);
+    assert_eq!(fixture.hear(&link), ["heartbeat @10"]);
 }
 
 #[test]
 fn a_heartbeat_never_overtakes_what_is_still_to_be_written() {
-    let mut house = house(100);
-    let link = house.open(&["a"], Start::Head);
-    house.hear(&link);
-    house.publish(&["a", "b"]);
-    house.core.tick(20_000, 15_000);
+    let mut fixture = fixture(100);
+    let link = fixture.open(&["a"], Start::Head);
+    fixture.hear(&link);
+    fixture.publish(&["a", "b"]);
+    fixture.core.tick(20_000, 15_000);
     // Not flushed yet: the connection was not woken for the record, only for the heartbeat.
-    assert_eq!(house.hear(&link), ["1 a @1"]);
+    assert_eq!(fixture.hear(&link), ["1 a @1"]);
 }
 
 #[test]
 fn a_batch_stops_at_its_size_and_goes_on_where_it_stopped() {
-    let mut house = house(100);
-    let link = house.open(&["a"], resume(0));
-    house.publish(&["a"; 5]);
-    assert_eq!(house.drain(&link, 1), ["connected @0", "1 a @1", "2 a @2", "3 a @3", "4 a @4", "5 a @5"]);
+    let mut fixture = fixture(100);
+    let link = fixture.open(&["a"], resume(0));
+    fixture.publish(&["a"; 5]);
+    assert_eq!(fixture.drain(&link, 1), ["connected @0", "1 a @1", "2 a @2", "3 a @3", "4 a @4", "5 a @5"]);
 }
 
 #[test]
 fn a_closing_stream_says_so_and_ends() {
-    let mut house = house(100);
-    let link = house.open(&["a"], Start::Head);
-    house.publish(&["a"]);
-    house.core.close_all(|_| Closing { reason: ClosingReason::Drain, retry_ms: 1 });
-    assert_eq!(house.hear(&link), ["connected @0", "closing drain"]);
-    assert!(matches!(house.core.step(&link, MANY, 0), Step::End));
+    let mut fixture = fixture(100);
+    let link = fixture.open(&["a"], Start::Head);
+    fixture.publish(&["a"]);
+    fixture.core.close_all(|_| Closing { reason: ClosingReason::Drain, retry_ms: 1 });
+    assert_eq!(fixture.hear(&link), ["connected @0", "closing drain"]);
+    assert!(matches!(fixture.core.step(&link, MANY, 0), Step::End));
 }
 
 #[test]
 fn a_closed_stream_leaves_nothing_behind() {
-    let mut house = house(100);
+    let mut fixture = fixture(100);
     let ana = Names { user: Some(UserId::new("ana").unwrap()), ..Names::default() };
-    let link = house.open_as(
+    let link = fixture.open_as(
         ana,
         &["a:b", "c:*"],
         Start::Resume { cursor: at(9), late: vec![at(9)], lineage: Lineage::default() },
     );
-    assert_eq!((house.core.connections(), house.core.stats().users), (1, 1));
-    house.core.close(&link);
-    assert_eq!((house.core.connections(), house.core.stats().users), (0, 0));
-    assert!(house.core.registry.lock().routes.is_empty() && house.core.late.lock().is_empty());
-    house.publish(&["a:b"]);
-    assert_eq!(house.core.flush(), 0);
+    assert_eq!((fixture.core.connections(), fixture.core.stats().users), (1, 1));
+    fixture.core.close(&link);
+    assert_eq!((fixture.core.connections(), fixture.core.stats().users), (0, 0));
+    assert!(fixture.core.registry.lock().routes.is_empty() && fixture.core.late.lock().is_empty());
+    fixture.publish(&["a:b"]);
+    assert_eq!(fixture.core.flush(), 0);
 }
 
 #[test]
 fn a_cursor_is_judged_down_to_the_record_before_the_first() {
-    let mut house = house(2);
-    house.publish(&["a"; 5]);
-    assert_eq!(house.core.judge(at(5)), Verdict::Good);
-    assert_eq!(house.core.judge(at(3)), Verdict::Good, "the record before the window's first");
-    assert_eq!(house.core.judge(at(2)), Verdict::AskEngine);
-    assert_eq!(house.core.judge(Cursor { tag: 1, ..at(4) }), Verdict::Gap(GapReason::Diverged));
-    assert_eq!(house.core.judge(Cursor { epoch: 2, ..at(4) }), Verdict::Gap(GapReason::Epoch));
-    let by_engine = |seq: u64, location| house.core.judge_by_engine(at(seq), location);
+    let mut fixture = fixture(2);
+    fixture.publish(&["a"; 5]);
+    assert_eq!(fixture.core.check_cursor(at(5)), Verdict::Good);
+    assert_eq!(fixture.core.check_cursor(at(3)), Verdict::Good, "the record before the window's first");
+    assert_eq!(fixture.core.check_cursor(at(2)), Verdict::AskEngine);
+    assert_eq!(fixture.core.check_cursor(Cursor { tag: 1, ..at(4) }), Verdict::Gap(GapReason::Diverged));
+    assert_eq!(fixture.core.check_cursor(Cursor { epoch: 2, ..at(4) }), Verdict::Gap(GapReason::Epoch));
+    let by_engine = |seq: u64, location| fixture.core.check_by_engine(at(seq), location);
     assert_eq!(by_engine(2, Location::Held), Verdict::Good);
     assert_eq!(by_engine(1, Location::Trimmed), Verdict::Good, "what has left since is told where it is read");
     assert_eq!(by_engine(1, Location::Forgotten), Verdict::Gap(GapReason::Trimmed));
@@ -134,16 +134,16 @@ fn a_cursor_is_judged_down_to_the_record_before_the_first() {
 
 #[test]
 fn a_call_about_a_stream_that_has_ended_touches_nobody_else() {
-    let mut house = house(100);
-    let gone = house.open(&["a"], Start::Head);
-    house.hear(&gone);
-    house.core.close(&gone);
+    let mut fixture = fixture(100);
+    let gone = fixture.open(&["a"], Start::Head);
+    fixture.hear(&gone);
+    fixture.core.close(&gone);
     // It takes the place of the other.
-    let next = house.open(&["a"], Start::Head);
-    house.hear(&next);
-    house.core.unsubscribe(&gone, &patterns(&["a"]));
-    house.refresh(&gone, None, &granted(&["a"])).unwrap();
-    house.publish(&["a"]);
-    assert_eq!(house.core.flush(), 1, "it is woken");
-    assert_eq!(house.hear(&next).len(), 1);
+    let next = fixture.open(&["a"], Start::Head);
+    fixture.hear(&next);
+    fixture.core.unsubscribe(&gone, &patterns(&["a"]));
+    fixture.refresh(&gone, None, &granted(&["a"])).unwrap();
+    fixture.publish(&["a"]);
+    assert_eq!(fixture.core.flush(), 1, "it is woken");
+    assert_eq!(fixture.hear(&next).len(), 1);
 }

@@ -4,260 +4,261 @@ use super::*;
 
 #[test]
 fn a_resumed_stream_goes_on_after_its_cursor() {
-    let mut house = house(100);
-    house.publish(&["a", "a", "b", "a"]);
-    let link = house.open(&["a"], resume(1));
-    assert_eq!(house.hear(&link), ["connected @1", "2 a @2", "4 a @4"]);
+    let mut fixture = fixture(100);
+    fixture.publish(&["a", "a", "b", "a"]);
+    let link = fixture.open(&["a"], resume(1));
+    assert_eq!(fixture.hear(&link), ["connected @1", "2 a @2", "4 a @4"]);
 }
 
 #[test]
 fn a_refused_cursor_is_kept_until_the_gap_was_told() {
-    let mut house = house(100);
-    house.publish(&["a", "a"]);
-    let link = house.open(&["a"], Start::Gap(GapReason::Epoch));
+    let mut fixture = fixture(100);
+    fixture.publish(&["a", "a"]);
+    let link = fixture.open(&["a"], Start::Gap(GapReason::Epoch));
     // Had `connected` an id, a client cut off right after it would resume there and never hear of the gap.
-    assert_eq!(house.hear(&link), ["connected", "gap null epoch @2"]);
+    assert_eq!(fixture.hear(&link), ["connected", "gap null epoch @2"]);
 }
 
 #[test]
 fn a_stream_ahead_of_its_node_hears_nothing_twice() {
-    let mut house = house(100);
-    house.publish(&["a"]);
-    let link = house.open(&["a"], Start::Resume { cursor: at(3), late: vec![at(3)], lineage: Lineage::default() });
-    house.publish(&["a", "a", "a"]);
-    house.core.flush();
-    assert_eq!(house.hear(&link), ["connected @3", "4 a @4"]);
+    let mut fixture = fixture(100);
+    fixture.publish(&["a"]);
+    let link = fixture.open(&["a"], Start::Resume { cursor: at(3), late: vec![at(3)], lineage: Lineage::default() });
+    fixture.publish(&["a", "a", "a"]);
+    fixture.core.flush();
+    assert_eq!(fixture.hear(&link), ["connected @3", "4 a @4"]);
 }
 
 #[test]
 fn a_late_tag_that_does_not_match_is_told_before_anything_after_it() {
-    let mut house = house(100);
+    let mut fixture = fixture(100);
     let strange = Cursor { tag: 7, ..at(2) };
-    let link = house.open(&["a"], Start::Resume { cursor: strange, late: vec![strange], lineage: Lineage::default() });
-    assert_eq!(house.hear(&link), ["connected @2"]);
-    house.publish(&["a", "a", "a"]);
-    house.core.flush();
-    assert_eq!(house.hear(&link), ["gap null diverged @3"]);
+    let link =
+        fixture.open(&["a"], Start::Resume { cursor: strange, late: vec![strange], lineage: Lineage::default() });
+    assert_eq!(fixture.hear(&link), ["connected @2"]);
+    fixture.publish(&["a", "a", "a"]);
+    fixture.core.flush();
+    assert_eq!(fixture.hear(&link), ["gap null diverged @3"]);
 }
 
 #[test]
 fn a_late_since_is_judged_when_the_node_gets_there_on_those_channels_only() {
     // With a window too small to hold it until then, too.
     for window in [1, 100] {
-        let mut house = house(window);
-        let link = house.open(&["b"], Start::Head);
+        let mut fixture = fixture(window);
+        let link = fixture.open(&["b"], Start::Head);
         let strange = Cursor { tag: 7, ..at(2) };
-        house.subscribe(&link, "r1", &["a"], Since::After(strange));
-        house.subscribe(&link, "r2", &["c"], Since::After(at(2)));
-        assert_eq!(house.hear(&link), ["connected @0"], "window of {window}");
-        house.publish(&["a", "b", "c"]);
-        house.core.flush();
+        fixture.subscribe(&link, "r1", &["a"], Since::After(strange));
+        fixture.subscribe(&link, "r2", &["c"], Since::After(at(2)));
+        assert_eq!(fixture.hear(&link), ["connected @0"], "window of {window}");
+        fixture.publish(&["a", "b", "c"]);
+        fixture.core.flush();
         let expected = ["2 b @2", r#"gap ["a"] diverged"#, "subscribed r1 3", "backfill r2 3 c", "subscribed r2 3"];
-        assert_eq!(house.hear(&link), expected, "window of {window}");
+        assert_eq!(fixture.hear(&link), expected, "window of {window}");
     }
 }
 
 #[test]
 fn a_past_that_ends_ahead_of_the_node_is_whole() {
-    let mut house = house(100);
-    let link = house.open(&["a"], Start::Resume { cursor: at(2), late: vec![at(2)], lineage: Lineage::default() });
-    house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
-    assert_eq!(house.hear(&link), ["connected @2"]);
-    house.publish(&["b", "b"]);
-    assert_eq!(house.hear(&link), ["backfill r1 1 b", "backfill r1 2 b", "subscribed r1 2"]);
+    let mut fixture = fixture(100);
+    let link = fixture.open(&["a"], Start::Resume { cursor: at(2), late: vec![at(2)], lineage: Lineage::default() });
+    fixture.subscribe(&link, "r1", &["b"], Since::After(at(0)));
+    assert_eq!(fixture.hear(&link), ["connected @2"]);
+    fixture.publish(&["b", "b"]);
+    assert_eq!(fixture.hear(&link), ["backfill r1 1 b", "backfill r1 2 b", "subscribed r1 2"]);
 }
 
 #[test]
 fn a_batch_that_passes_a_late_tag_and_leaves_the_window_is_no_divergence() {
-    let mut house = house(1);
-    let link = house.open(&["a"], Start::Resume { cursor: at(1), late: vec![at(1)], lineage: Lineage::default() });
-    house.hear(&link);
+    let mut fixture = fixture(1);
+    let link = fixture.open(&["a"], Start::Resume { cursor: at(1), late: vec![at(1)], lineage: Lineage::default() });
+    fixture.hear(&link);
     let records: Vec<_> =
         (1..=3).map(|seq| Record { seq, tag: at(seq).tag, entry: Arc::new(entry("a", "t", "1")) }).collect();
-    house.log = records;
-    house.apply_from(0);
-    house.core.flush();
-    assert_eq!(house.hear(&link), ["2 a @2", "3 a @3"]);
+    fixture.log = records;
+    fixture.apply_from(0);
+    fixture.core.flush();
+    assert_eq!(fixture.hear(&link), ["2 a @2", "3 a @3"]);
 }
 
 #[test]
 fn a_page_ends_where_the_window_begins() {
-    let mut house = house(1);
-    house.publish(&["a", "a"]);
+    let mut fixture = fixture(1);
+    fixture.publish(&["a", "a"]);
     // The engine has one more, which this node has not applied.
-    house.log.push(Record { seq: 3, tag: at(3).tag, entry: Arc::new(entry("a", "t", "1")) });
-    let link = house.open(&["a"], resume(0));
-    assert_eq!(house.hear(&link), ["connected @0", "1 a @1", "2 a @2"]);
+    fixture.log.push(Record { seq: 3, tag: at(3).tag, entry: Arc::new(entry("a", "t", "1")) });
+    let link = fixture.open(&["a"], resume(0));
+    assert_eq!(fixture.hear(&link), ["connected @0", "1 a @1", "2 a @2"]);
     // Nor does it serve what stands in the window: there, another log may have taken its place.
-    house.log[1] = Record { tag: 7, entry: Arc::new(entry("b", "t", "1")), ..house.log[1].clone() };
-    house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
-    assert_eq!(house.hear(&link), ["subscribed r1 2"]);
+    fixture.log[1] = Record { tag: 7, entry: Arc::new(entry("b", "t", "1")), ..fixture.log[1].clone() };
+    fixture.subscribe(&link, "r1", &["b"], Since::After(at(0)));
+    assert_eq!(fixture.hear(&link), ["subscribed r1 2"]);
 }
 
 #[test]
 fn what_a_page_holds_that_the_node_has_not_applied_is_not_written() {
-    let mut house = house(1);
-    house.publish(&["a"; 3]);
-    let link = house.open(&["a"], resume(0));
+    let mut fixture = fixture(1);
+    fixture.publish(&["a"; 3]);
+    let link = fixture.open(&["a"], resume(0));
     let beyond = Record { seq: 4, tag: 7, entry: Arc::new(entry("a", "t", "1")) };
-    let page: Vec<_> = house.log.iter().cloned().chain([beyond]).collect();
-    assert!(matches!(house.core.step(&link, MANY, 0), Step::Write(_)));
-    assert!(matches!(house.core.step(&link, MANY, 0), Step::Read { .. }));
-    house.core.page(&link, at(0), Ok(Arc::new(Segment::read(at(0), &page))));
-    assert_eq!(house.said_at(&link, 0), ["1 a @1", "2 a @2", "3 a @3"]);
+    let page: Vec<_> = fixture.log.iter().cloned().chain([beyond]).collect();
+    assert!(matches!(fixture.core.step(&link, MANY, 0), Step::Write(_)));
+    assert!(matches!(fixture.core.step(&link, MANY, 0), Step::Read { .. }));
+    fixture.core.page(&link, at(0), Ok(Arc::new(Segment::read(at(0), &page))));
+    assert_eq!(fixture.said_at(&link, 0), ["1 a @1", "2 a @2", "3 a @3"]);
     // The log lost what the node had not seen, and went on otherwise. No gap: the stream has heard nothing of it.
-    house.publish(&["a", "a"]);
-    house.core.flush();
-    assert_eq!(house.hear(&link), ["4 a @4", "5 a @5"]);
+    fixture.publish(&["a", "a"]);
+    fixture.core.flush();
+    assert_eq!(fixture.hear(&link), ["4 a @4", "5 a @5"]);
 }
 
 #[test]
 fn a_page_of_another_log_than_the_windows_is_a_gap() {
-    let mut house = house(1);
-    house.publish(&["a", "a"]);
-    house.log[0].tag = 7;
-    let link = house.open(&["a"], resume(0));
-    assert_eq!(house.hear(&link), ["connected @0", "gap null diverged @2"]);
-    house.subscribe(&link, "r1", &["b"], Since::After(at(0)));
-    assert_eq!(house.hear(&link), [r#"gap ["b"] diverged"#, "subscribed r1 2"]);
+    let mut fixture = fixture(1);
+    fixture.publish(&["a", "a"]);
+    fixture.log[0].tag = 7;
+    let link = fixture.open(&["a"], resume(0));
+    assert_eq!(fixture.hear(&link), ["connected @0", "gap null diverged @2"]);
+    fixture.subscribe(&link, "r1", &["b"], Since::After(at(0)));
+    assert_eq!(fixture.hear(&link), [r#"gap ["b"] diverged"#, "subscribed r1 2"]);
 }
 
 #[test]
 fn a_slow_stream_catches_up_from_the_log_and_then_from_the_window() {
-    let mut house = house(2);
-    let link = house.open(&["a"], Start::Head);
-    house.publish(&["a", "b", "a", "a", "b", "a"]);
-    house.core.flush();
-    assert_eq!(house.hear(&link), ["connected @0", "1 a @1", "3 a @3", "4 a @4", "6 a @6"]);
+    let mut fixture = fixture(2);
+    let link = fixture.open(&["a"], Start::Head);
+    fixture.publish(&["a", "b", "a", "a", "b", "a"]);
+    fixture.core.flush();
+    assert_eq!(fixture.hear(&link), ["connected @0", "1 a @1", "3 a @3", "4 a @4", "6 a @6"]);
 }
 
 #[test]
 fn a_slow_stream_is_told_what_was_trimmed_of_its_channels_and_hears_the_rest() {
-    let mut house = house(2);
+    let mut fixture = fixture(2);
     let ana = Names { user: Some(UserId::new("ana").unwrap()), ..Names::default() };
-    let link = house.open_as(ana, &["a", "b", "c:*"], Start::Head);
-    house.hear(&link);
-    house.publish(&["a", "a", "c:1", "b", "a", "a"]);
-    house.trimmed = 3;
-    house.core.flush();
-    assert_eq!(house.hear(&link), [r#"gap ["a","c:*"] trimmed"#, "4 b @4", "5 a @5", "6 a @6"]);
+    let link = fixture.open_as(ana, &["a", "b", "c:*"], Start::Head);
+    fixture.hear(&link);
+    fixture.publish(&["a", "a", "c:1", "b", "a", "a"]);
+    fixture.trimmed = 3;
+    fixture.core.flush();
+    assert_eq!(fixture.hear(&link), [r#"gap ["a","c:*"] trimmed"#, "4 b @4", "5 a @5", "6 a @6"]);
 }
 
 #[test]
 fn a_stream_of_which_nothing_was_trimmed_is_told_no_gap() {
-    let mut house = house(2);
-    house.publish(&["loud"; 9]);
-    house.publish(&["a"]);
-    house.trimmed = 8;
-    let link = house.open(&["a"], resume(1));
-    assert_eq!(house.hear(&link), ["connected @1", "10 a @10"]);
+    let mut fixture = fixture(2);
+    fixture.publish(&["loud"; 9]);
+    fixture.publish(&["a"]);
+    fixture.trimmed = 8;
+    let link = fixture.open(&["a"], resume(1));
+    assert_eq!(fixture.hear(&link), ["connected @1", "10 a @10"]);
 }
 
 #[test]
 fn a_stream_is_told_that_addressed_events_were_trimmed_beside_its_channels() {
-    let mut house = house(1);
-    house.append(addressed("ana"));
-    house.publish(&["a", "b", "b", "b"]);
-    house.trimmed = 3;
+    let mut fixture = fixture(1);
+    fixture.append(addressed("ana"));
+    fixture.publish(&["a", "b", "b", "b"]);
+    fixture.trimmed = 3;
     let open = |user: &str| {
         let names = Names { user: Some(UserId::new(user).unwrap()), ..Names::default() };
-        house.open_as(names, &["b"], resume(0))
+        fixture.open_as(names, &["b"], resume(0))
     };
-    assert_eq!(house.hear(&open("bob")), ["connected @0", r#"gap ["b"] trimmed"#, "4 b @4", "5 b @5"]);
-    assert_eq!(house.hear(&open("ana")), ["connected @0", r#"gap ["b"] addressed trimmed"#, "4 b @4", "5 b @5"]);
+    assert_eq!(fixture.hear(&open("bob")), ["connected @0", r#"gap ["b"] trimmed"#, "4 b @4", "5 b @5"]);
+    assert_eq!(fixture.hear(&open("ana")), ["connected @0", r#"gap ["b"] addressed trimmed"#, "4 b @4", "5 b @5"]);
 }
 
 #[test]
 fn a_stream_whose_place_the_log_has_forgotten_is_told_a_gap_on_all_of_it() {
-    let mut house = house(2);
-    let link = house.open(&["a"], Start::Head);
-    house.hear(&link);
-    house.publish(&["b"; 6]);
-    house.forgotten = 3;
-    house.core.skip_to(at(6), AccessState::default(), &HashSet::default());
-    assert_eq!(house.hear(&link), ["gap null trimmed @6"]);
-    house.publish(&["a"]);
-    house.core.flush();
-    assert_eq!(house.hear(&link), ["7 a @7"]);
+    let mut fixture = fixture(2);
+    let link = fixture.open(&["a"], Start::Head);
+    fixture.hear(&link);
+    fixture.publish(&["b"; 6]);
+    fixture.forgotten = 3;
+    fixture.core.skip_to(at(6), AccessState::default(), &HashSet::default());
+    assert_eq!(fixture.hear(&link), ["gap null trimmed @6"]);
+    fixture.publish(&["a"]);
+    fixture.core.flush();
+    assert_eq!(fixture.hear(&link), ["7 a @7"]);
 }
 
 #[test]
 fn what_is_damaged_is_told_between_what_stands_before_and_behind_it() {
     let keys = entry("a", "t", "1").routing_keys();
     for (known, others) in [(Some(keys.into_iter().collect()), vec![]), (None, vec![r#"gap ["b"] damaged"#])] {
-        let mut house = house(1);
-        house.publish(&["a", "a", "a", "a", "b"]);
-        house.damaged = Some((2, known.clone()));
+        let mut fixture = fixture(1);
+        fixture.publish(&["a", "a", "a", "a", "b"]);
+        fixture.damaged = Some((2, known.clone()));
         let concerned = r#"gap ["a"] damaged"#;
-        let link = house.open(&["a"], resume(0));
-        assert_eq!(house.hear(&link), ["connected @0", "1 a @1", concerned, "3 a @3", "4 a @4"]);
-        let other = house.open(&["b"], resume(0));
-        assert_eq!(house.hear(&other), [&["connected @0"], &others[..], &["5 b @5"]].concat());
-        let later = house.open(&["a"], resume(2));
-        assert_eq!(house.hear(&later), ["connected @2", "3 a @3", "4 a @4"], "who stands behind it misses nothing");
+        let link = fixture.open(&["a"], resume(0));
+        assert_eq!(fixture.hear(&link), ["connected @0", "1 a @1", concerned, "3 a @3", "4 a @4"]);
+        let other = fixture.open(&["b"], resume(0));
+        assert_eq!(fixture.hear(&other), [&["connected @0"], &others[..], &["5 b @5"]].concat());
+        let later = fixture.open(&["a"], resume(2));
+        assert_eq!(fixture.hear(&later), ["connected @2", "3 a @3", "4 a @4"], "who stands behind it misses nothing");
     }
 }
 
 #[test]
 fn a_past_with_a_damaged_part_is_a_gap_to_that_call_alone() {
-    let mut house = house(1);
-    house.publish(&["a", "a", "a"]);
-    house.damaged = Some((2, None));
-    let link = house.open(&["b"], Start::Head);
-    house.subscribe(&link, "r1", &["a"], Since::After(at(0)));
+    let mut fixture = fixture(1);
+    fixture.publish(&["a", "a", "a"]);
+    fixture.damaged = Some((2, None));
+    let link = fixture.open(&["b"], Start::Head);
+    fixture.subscribe(&link, "r1", &["a"], Since::After(at(0)));
     let expected = ["connected @3", "backfill r1 1 a", r#"gap ["a"] damaged"#, "backfill r1 3 a", "subscribed r1 3"];
-    assert_eq!(house.hear(&link), expected);
+    assert_eq!(fixture.hear(&link), expected);
 }
 
 #[test]
 fn a_node_that_skips_a_part_of_the_log_leaves_each_stream_to_find_out_what_it_missed() {
-    let mut house = house(100);
-    let (a, b) = (house.open(&["a"], Start::Head), house.open(&["b"], Start::Head));
-    house.hear(&a);
-    house.hear(&b);
+    let mut fixture = fixture(100);
+    let (a, b) = (fixture.open(&["a"], Start::Head), fixture.open(&["b"], Start::Head));
+    fixture.hear(&a);
+    fixture.hear(&b);
     // The log went on by these, and has trimmed the first of them before the node could read them.
     for channel in ["a", "b", "c", "a"] {
-        let place = at(house.log.len() as u64 + 1);
-        house.log.push(Record { seq: place.seq, tag: place.tag, entry: Arc::new(entry(channel, "t", "1")) });
+        let place = at(fixture.log.len() as u64 + 1);
+        fixture.log.push(Record { seq: place.seq, tag: place.tag, entry: Arc::new(entry(channel, "t", "1")) });
     }
-    house.trimmed = 1;
-    house.core.skip_to(at(3), AccessState::default(), &HashSet::default());
-    house.apply_from(3);
-    house.core.flush();
-    assert_eq!(house.hear(&a), [r#"gap ["a"] trimmed"#, "4 a @4"]);
-    assert_eq!(house.hear(&b), ["2 b @2"]);
+    fixture.trimmed = 1;
+    fixture.core.skip_to(at(3), AccessState::default(), &HashSet::default());
+    fixture.apply_from(3);
+    fixture.core.flush();
+    assert_eq!(fixture.hear(&a), [r#"gap ["a"] trimmed"#, "4 a @4"]);
+    assert_eq!(fixture.hear(&b), ["2 b @2"]);
 }
 
 #[test]
 fn a_tail_that_does_not_go_on_where_the_window_ends_is_refused() {
-    let mut house = house(100);
-    house.publish(&["a"]);
+    let mut fixture = fixture(100);
+    fixture.publish(&["a"]);
     let record = |seq: u64| Record { seq, tag: at(seq).tag, entry: Arc::new(entry("a", "t", "1")) };
     let refused = |after: Cursor, records: Vec<Record>| {
-        house.core.apply(&Batch { after, records }).unwrap_err();
-        assert_eq!(house.core.head(), at(1), "nothing was taken");
+        fixture.core.apply(&Batch { after, records }).unwrap_err();
+        assert_eq!(fixture.core.head(), at(1), "nothing was taken");
     };
     refused(at(2), vec![record(3)]);
     refused(Cursor { tag: 7, ..at(1) }, vec![record(2)]);
     refused(Cursor { epoch: 2, ..at(1) }, vec![record(2)]);
     refused(at(1), vec![record(2), record(4)]);
     refused(at(1), vec![record(1)]);
-    house.core.apply(&Batch { after: at(1), records: vec![record(2)] }).unwrap();
+    fixture.core.apply(&Batch { after: at(1), records: vec![record(2)] }).unwrap();
 }
 
 #[test]
 fn a_stream_that_waits_for_the_engine_still_says_its_heartbeat_and_its_end() {
-    let mut house = house(1);
-    house.publish(&["a", "a", "a"]);
-    let link = house.open(&["a"], resume(0));
-    let said = |house: &House| match house.core.step(&link, MANY, 20_000) {
+    let mut fixture = fixture(1);
+    fixture.publish(&["a", "a", "a"]);
+    let link = fixture.open(&["a"], resume(0));
+    let said = |fixture: &Fixture| match fixture.core.step(&link, MANY, 20_000) {
         Step::Write(frames) => shorts(&frames),
         Step::Read { .. } => vec!["read".to_owned()],
         step => panic!("{step:?}"),
     };
-    assert_eq!([said(&house), said(&house)], [["connected @0"], ["read"]]);
-    house.core.tick(40_000, 15_000);
-    assert_eq!([said(&house), said(&house)], [["heartbeat @0"], ["read"]]);
-    house.core.close_all(|_| Closing { reason: ClosingReason::Drain, retry_ms: 5 });
-    assert_eq!(said(&house), ["closing drain"]);
+    assert_eq!([said(&fixture), said(&fixture)], [["connected @0"], ["read"]]);
+    fixture.core.tick(40_000, 15_000);
+    assert_eq!([said(&fixture), said(&fixture)], [["heartbeat @0"], ["read"]]);
+    fixture.core.close_all(|_| Closing { reason: ClosingReason::Drain, retry_ms: 5 });
+    assert_eq!(said(&fixture), ["closing drain"]);
 }

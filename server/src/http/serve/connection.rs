@@ -12,11 +12,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::{
     accept::Peer,
     exchanges::Exchanges,
-    http1::{self, After},
+    http1::{self, Next},
     http2,
     shared::Shared,
     stall::{PREFACE, Stall},
-    stream::{Rest, Stream},
+    stream::{BufferedSocket, Stream},
     transport::Transport,
 };
 
@@ -29,7 +29,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(super) type Ended<S> = Result<Option<Box<Stream<S>>>, Error>;
 
 /// A connection of which is known what hyper has to know.
-struct Begun<S> {
+struct Accepted<S> {
     socket: Stall<S>,
     peer: Peer,
     exchanges: Arc<Exchanges>,
@@ -48,12 +48,13 @@ pub(super) fn serve<S: Transport>(
     let socket = Stall::new(socket, shared.head_timeout, shared.stall);
     let beginning = Box::pin(begin(shared.clone(), socket, peer, exchanges));
     async move {
-        let Some(Begun { socket, peer, exchanges, is_http2, read }) = beginning.await? else { return Ok(None) };
+        let Some(Accepted { socket, peer, exchanges, is_http2, read }) = beginning.await? else { return Ok(None) };
         if is_http2 {
             Box::pin(http2::serve(&shared, socket, read, peer, exchanges)).await?;
             return Ok(None);
         }
-        let after = Box::pin(http1::serve(&shared, Box::new(Rest { socket, read }), peer, exchanges.clone())).await?;
+        let after =
+            Box::pin(http1::serve(&shared, Box::new(BufferedSocket { socket, read }), peer, exchanges.clone())).await?;
         Box::pin(answer(shared, after, peer, exchanges)).await
     }
 }
@@ -65,13 +66,13 @@ pub(super) fn go_on<S: Transport>(
     exchanges: Arc<Exchanges>,
 ) -> impl Future<Output = Ended<S>> + Send {
     let peer = stream.peer;
-    answer(shared, After::Stream(stream), peer, exchanges)
+    answer(shared, Next::Stream(stream), peer, exchanges)
 }
 
 /// Sees to what hyper has left, and lets it serve the next requests, and so on.
 async fn answer<S: Transport>(
     shared: Arc<Shared>,
-    mut after: After<S>,
+    mut after: Next<S>,
     peer: Peer,
     exchanges: Arc<Exchanges>,
 ) -> Ended<S> {
@@ -79,8 +80,8 @@ async fn answer<S: Transport>(
     let (mut is_known, mut quiet) = (false, Duration::ZERO);
     loop {
         let (rest, ends) = match after {
-            After::End => return Ok(None),
-            After::Stream(mut stream) => {
+            Next::End => return Ok(None),
+            Next::Stream(mut stream) => {
                 let exchange = exchanges.begin();
                 let has_ended = Box::pin(stream.write()).await?;
                 if !has_ended {
@@ -91,7 +92,7 @@ async fn answer<S: Transport>(
                 let last = stream.last || shared.is_stopping() || peer.is_retired();
                 (stream.into_rest(), last)
             }
-            After::Quiet { rest, served } => {
+            Next::Quiet { rest, served } => {
                 is_known |= served;
                 quiet = if served { Duration::ZERO } else { quiet } + shared.head_timeout;
                 let over = !is_known || quiet >= shared.idle_timeout || shared.is_stopping() || peer.is_retired();
@@ -107,7 +108,7 @@ async fn answer<S: Transport>(
     }
 }
 
-async fn close<S: Transport>(mut rest: Box<Rest<S>>) -> io::Result<()> {
+async fn close<S: Transport>(mut rest: Box<BufferedSocket<S>>) -> io::Result<()> {
     rest.socket.shutdown().await
 }
 
@@ -117,7 +118,7 @@ async fn begin<S: Transport>(
     mut socket: Stall<S>,
     peer: Peer,
     exchanges: Arc<Exchanges>,
-) -> io::Result<Option<Begun<S>>> {
+) -> io::Result<Option<Accepted<S>>> {
     let mut bytes = [0; BEGIN_BYTES];
     let mut count = 0;
     let read = async {
@@ -134,7 +135,7 @@ async fn begin<S: Transport>(
         () = shared.stopped() => return Ok(None),
     }
     let read = Bytes::copy_from_slice(&bytes[..count]);
-    Ok(Some(Begun { socket, peer, exchanges, is_http2: read.starts_with(PREFACE), read }))
+    Ok(Some(Accepted { socket, peer, exchanges, is_http2: read.starts_with(PREFACE), read }))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! How a stream passes from hyper to us: hyper parses the request and writes the response's head, and asks for the body.
-//! There it meets a [`Standin`], which has nothing to say but what the body has at once, so that this leaves with the head; the
+//! There it meets a [`PlaceholderBody`], which has nothing to say but what the body has at once, so that this leaves with the head; the
 //! real body waits here until the I/O has seen the last byte of that leave. Then hyper, its buffers and the stand-in go, and what
 //! is left is a socket and a body.
 //!
@@ -29,25 +29,25 @@ use crate::core::Link;
 /// In a response's extensions: its body goes on until one of the two sides ends it, so a socket of its own is worth it. Whose stream
 /// it is says whether a page of the log is on its way.
 #[derive(Debug, Default, Clone)]
-pub(in crate::http) struct Endless(pub(in crate::http) Option<Arc<Link>>);
+pub(in crate::http) struct TakeOver(pub(in crate::http) Option<Arc<Link>>);
 
 /// Where one connection's handover stands. The service, the body, the I/O and the task of the connection share it.
 #[derive(Debug, Default)]
-pub(super) struct Handover(Mutex<Stage>, Begun);
+pub(super) struct Handover(Mutex<Stage>, BegunFlag);
 
 /// Whether what is written now is a stream, taken over or not.
-pub(super) type Begun = Arc<AtomicBool>;
+pub(super) type BegunFlag = Arc<AtomicBool>;
 
 #[derive(Debug, Default)]
 enum Stage {
     #[default]
     None,
     /// hyper has the head.
-    Offered(Taken),
+    Offered(TakenStream),
     /// hyper has what the body had at once, and has asked for more: all of that is in its buffers, or further. It ends so.
-    Asked(Taken, End),
+    Asked(TakenStream, End),
     /// The socket took the last byte of it.
-    Flushed(Taken),
+    Flushed(TakenStream),
 }
 
 /// The last bytes that hyper writes.
@@ -58,7 +58,7 @@ const HEAD_END: End = *b"\r\n\r\n";
 
 /// A stream that is ours now.
 #[derive(Debug)]
-pub(super) struct Taken {
+pub(super) struct TakenStream {
     pub(super) body: Body,
     /// Whose it is, if it is a hub's.
     pub(super) link: Option<Arc<Link>>,
@@ -68,11 +68,11 @@ pub(super) struct Taken {
 
 /// What must be known of a request if its answer may be taken over.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
+pub(super) struct TakeOverRules {
     last: bool,
 }
 
-impl Terms {
+impl TakeOverRules {
     /// `None` if hyper has to write the answer: where a body has no chunks (HTTP/1.0) or is none (HEAD), and where bytes of
     /// the request are still to come or the connection may become something else.
     pub(super) fn of(request: &Request) -> Option<Self> {
@@ -91,7 +91,7 @@ fn says_close(headers: &HeaderMap) -> bool {
 
 impl Handover {
     /// Whether what is written is a stream, from [`begin`](Self::begin) on.
-    pub(super) fn begun(&self) -> Begun {
+    pub(super) fn begun(&self) -> BegunFlag {
         self.1.clone()
     }
 
@@ -101,15 +101,15 @@ impl Handover {
     }
 
     /// Keeps the body of a stream, and returns the response with a stand-in; any other response as it is. Whether it kept one.
-    pub(super) fn offer(self: &Arc<Self>, terms: Terms, mut response: Response) -> (Response, bool) {
-        let Some(Endless(link)) = response.extensions_mut().remove::<Endless>().filter(|_| is_chunked(&response))
+    pub(super) fn offer(self: &Arc<Self>, terms: TakeOverRules, mut response: Response) -> (Response, bool) {
+        let Some(TakeOver(link)) = response.extensions_mut().remove::<TakeOver>().filter(|_| is_chunked(&response))
         else {
             return (response, false);
         };
         let last = terms.last || says_close(response.headers());
         let (parts, body) = response.into_parts();
-        *self.0.lock() = Stage::Offered(Taken { body, link, last });
-        (Response::from_parts(parts, Body::new(Standin { handover: self.clone(), end: None })), true)
+        *self.0.lock() = Stage::Offered(TakenStream { body, link, last });
+        (Response::from_parts(parts, Body::new(PlaceholderBody { handover: self.clone(), end: None })), true)
     }
 
     /// The socket has taken all that there was, and that ended so.
@@ -122,7 +122,7 @@ impl Handover {
     }
 
     /// The stream, once it is ready to be taken.
-    pub(super) fn take(&self) -> Option<Taken> {
+    pub(super) fn take(&self) -> Option<TakenStream> {
         let mut stage = self.0.lock();
         match std::mem::take(&mut *stage) {
             Stage::Flushed(taken) => Some(taken),
@@ -144,13 +144,13 @@ fn is_chunked(response: &Response) -> bool {
 }
 
 /// The body that hyper sees in place of one that is kept.
-struct Standin {
+struct PlaceholderBody {
     handover: Arc<Handover>,
     /// How the frame ends that was passed on to hyper.
     end: Option<End>,
 }
 
-impl http_body::Body for Standin {
+impl http_body::Body for PlaceholderBody {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -21,17 +21,17 @@ use super::{
     service::service,
     shared::Shared,
     stall::Stall,
-    stream::{Rest, Stream},
+    stream::{BufferedSocket, Stream},
     transport::Transport,
     watched::Watched,
 };
 
 /// What hyper leaves.
-pub(super) enum After<S> {
+pub(super) enum Next<S> {
     /// A stream that can go on without it.
     Stream(Box<Stream<S>>),
     /// A client that has said nothing for the time of a head, or has begun one within it; and whether it was served before.
-    Quiet { rest: Box<Rest<S>>, served: bool },
+    Quiet { rest: Box<BufferedSocket<S>>, served: bool },
     /// Nothing.
     End,
 }
@@ -48,11 +48,11 @@ pub(super) fn builder(head_timeout: Duration, head_bytes: usize) -> http1::Build
 /// who has been served may let it go by several times.
 pub(super) async fn serve<S: Transport>(
     shared: &Shared,
-    rest: Box<Rest<S>>,
+    rest: Box<BufferedSocket<S>>,
     peer: Peer,
     exchanges: Arc<Exchanges>,
-) -> hyper::Result<After<S>> {
-    let Rest { mut socket, read } = *rest;
+) -> hyper::Result<Next<S>> {
+    let BufferedSocket { mut socket, read } = *rest;
     let has_begun = !read.is_empty();
     exchanges.reset();
     let handover = Arc::new(Handover::default());
@@ -88,7 +88,7 @@ pub(super) async fn serve<S: Transport>(
             let read = Bytes::from([parts.read_buf, unread].concat());
             let served = exchanges.have_served();
             if read.is_empty() || served || !has_begun {
-                return Ok(After::Quiet { rest: Box::new(Rest { socket, read }), served });
+                return Ok(Next::Quiet { rest: Box::new(BufferedSocket { socket, read }), served });
             }
             refuse_late(socket).await;
             return Err(error);
@@ -96,12 +96,12 @@ pub(super) async fn serve<S: Transport>(
         ended => ended?,
     };
     // There are no parts of a connection that became something else, and that has ended for us.
-    let (Some(taken), Some(parts)) = (ended, connection.into_parts()) else { return Ok(After::End) };
+    let (Some(taken), Some(parts)) = (ended, connection.into_parts()) else { return Ok(Next::End) };
     let (mut socket, unread) = parts.io.into_inner().into_parts();
     socket.get_ref().begin_stream(shared.send_buffer, shared.stall);
     socket.resume();
     let early = [parts.read_buf, unread].concat();
-    Ok(After::Stream(Box::new(Stream::new(socket, taken, early, peer))))
+    Ok(Next::Stream(Box::new(Stream::new(socket, taken, early, peer))))
 }
 
 /// Says why to a client whose request head has begun and does not end; hyper would only close.

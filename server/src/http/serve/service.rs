@@ -14,7 +14,7 @@ use super::{
     accept::{Peer, RetiresAt},
     cut,
     exchanges::{Answering, Exchanges},
-    handover::{Endless, Handover, Terms},
+    handover::{Handover, TakeOver, TakeOverRules},
 };
 
 /// Of one connection; without a handover it is one of HTTP/2.
@@ -33,12 +33,12 @@ pub(super) fn service(
         if let Some(at) = peer.retires {
             request.extensions_mut().insert(RetiresAt(at));
         }
-        let terms = handover.as_ref().and_then(|_| Terms::of(&request));
+        let terms = handover.as_ref().and_then(|_| TakeOverRules::of(&request));
         let handover = handover.clone();
         let response = router.clone().oneshot(request);
         async move {
             let response = response.await?;
-            let endless = response.extensions().get::<Endless>();
+            let endless = response.extensions().get::<TakeOver>();
             let response = match (handover, terms) {
                 (Some(handover), terms) => {
                     if endless.is_some() {
@@ -54,7 +54,7 @@ pub(super) fn service(
                     }
                 }
                 (None, _) => {
-                    if let Some(Endless(Some(link))) = endless {
+                    if let Some(TakeOver(Some(link))) = endless {
                         cut::lend(link);
                     }
                     response

@@ -15,7 +15,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::handover::Begun;
+use super::handover::BegunFlag;
 
 /// How a client of HTTP/2 begins (RFC 9113, section 3.4), and no request of HTTP/1 does.
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -38,7 +38,7 @@ pub(super) struct Stall<S> {
 enum Clock {
     Runs,
     /// From when this is set on.
-    RunsFrom(Begun),
+    RunsFrom(BegunFlag),
     Stands,
 }
 
@@ -66,7 +66,7 @@ impl<S> Stall<S> {
     }
 
     /// The same until a stream begins.
-    pub(super) fn pause_until(&mut self, begun: Begun) {
+    pub(super) fn pause_until(&mut self, begun: BegunFlag) {
         (self.clock, self.waiting) = (Clock::RunsFrom(begun), None);
     }
 

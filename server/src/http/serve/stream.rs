@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     accept::Peer,
-    handover::Taken,
+    handover::TakenStream,
     resting::{Resting, Unfinished},
     shared::Shared,
     stall::Stall,
@@ -24,7 +24,7 @@ const CAUGHT_UP: Duration = Duration::from_secs(1);
 
 /// A connection between two requests, and what has been read of the next one. In a box, because what stands in a task across an
 /// await counts for every stream.
-pub(super) struct Rest<S> {
+pub(super) struct BufferedSocket<S> {
     pub(super) socket: Stall<S>,
     pub(super) read: Bytes,
 }
@@ -43,19 +43,19 @@ pub(super) struct Stream<S> {
 
 impl<S: Transport> Stream<S> {
     /// What hyper has left; `early` is what it has read behind the request.
-    pub(super) fn new(socket: Stall<S>, taken: Taken, early: Vec<u8>, peer: Peer) -> Self {
-        let Taken { body, link, last } = taken;
+    pub(super) fn new(socket: Stall<S>, taken: TakenStream, early: Vec<u8>, peer: Peer) -> Self {
+        let TakenStream { body, link, last } = taken;
         if let Some(link) = &link {
             link.set_own_clock();
         }
         Self { streaming: Streaming::new(socket, body, early), link, peer, last, was_behind: false }
     }
 
-    pub(super) fn into_rest(self) -> Box<Rest<S>> {
+    pub(super) fn into_rest(self) -> Box<BufferedSocket<S>> {
         let (mut socket, read) = self.streaming.into_parts();
         socket.get_ref().end_stream();
         socket.pause();
-        Box::new(Rest { socket, read })
+        Box::new(BufferedSocket { socket, read })
     }
 
     /// Whether it could wait for more without a task: it has nothing to write, and no page of the log is on its way.

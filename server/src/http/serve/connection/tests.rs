@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::http::serve::{Endless, exchanges::Idle};
+use crate::http::serve::{TakeOver, exchanges::Idle};
 
 mod falls_back;
 mod http2_peers;
@@ -128,7 +128,7 @@ impl Fixture {
             }
             opened.send(speaker).unwrap();
             let mut response = Response::new(Body::new(Spoken(words)));
-            response.extensions_mut().insert(Endless::default());
+            response.extensions_mut().insert(TakeOver::default());
             if let Some(length) = headers.get("x-length") {
                 response.headers_mut().insert(header::CONTENT_LENGTH, length.clone());
             }

@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-pub(crate) struct House {
+pub(crate) struct Repository {
     root: PathBuf,
     target: PathBuf,
     cache: PathBuf,
 }
 
-impl House {
+impl Repository {
     pub(crate) fn find() -> Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in a workspace")?.to_owned();
         // `join` keeps an absolute path as it is.

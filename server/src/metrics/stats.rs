@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use tidings_protocol::{Cursor, frame::GapReason, problem::Code};
 
-use super::{Meter, REASONS, Timing};
+use super::{Metrics, REASONS, Timing};
 
 /// Figures of a hub, from [`Hub::stats`](crate::Hub::stats): gauges as they are now, and what was counted since it was built, on
 /// this node.
@@ -54,7 +54,7 @@ pub(crate) struct Gauges {
     pub(crate) head: Cursor,
 }
 
-impl Meter {
+impl Metrics {
     /// Everything that is known.
     pub(crate) fn stats(&self, gauges: Gauges) -> Stats {
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use metrics::Histogram;
+use ::metrics::Histogram;
 
 /// So many took so long.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Timing {
 
 /// How many, and how long together.
 #[derive(Debug)]
-pub(super) struct Stopwatch {
+pub(super) struct Timer {
     count: AtomicU64,
     micros: AtomicU64,
     longest: AtomicU64,
@@ -39,7 +39,7 @@ pub(super) struct Stopwatch {
     is_broken: AtomicBool,
 }
 
-impl Stopwatch {
+impl Timer {
     pub(super) fn new(shown: Histogram) -> Self {
         let (count, micros, longest) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         Self { count, micros, longest, shown, is_broken: AtomicBool::new(false) }

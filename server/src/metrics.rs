@@ -13,13 +13,13 @@ use std::{
     time::Duration,
 };
 
+use ::metrics::histogram;
 pub(crate) use export::Exported;
-use metrics::histogram;
 use parking_lot::Mutex;
 pub(crate) use stats::Gauges;
 pub use stats::Stats;
 use tidings_protocol::{frame::GapReason, problem::Code};
-use timing::Stopwatch;
+use timing::Timer;
 pub use timing::Timing;
 
 /// How long the arrival of one record is looked for, before another is.
@@ -29,7 +29,7 @@ const MARK_MS: u64 = 250;
 const REASONS: [GapReason; 4] = [GapReason::Malformed, GapReason::Epoch, GapReason::Trimmed, GapReason::Diverged];
 
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub(crate) struct Metrics {
     published: AtomicU64,
     refused: AtomicU64,
     unknown: AtomicU64,
@@ -37,16 +37,16 @@ pub(crate) struct Meter {
     bytes: AtomicU64,
     gaps: [AtomicU64; REASONS.len()],
     refusals: Mutex<Vec<(Code, u64)>>,
-    publishing: Stopwatch,
-    fan_out: Stopwatch,
-    delivery: Stopwatch,
-    mark: Mark,
+    publishing: Timer,
+    fan_out: Timer,
+    delivery: Timer,
+    mark: Probe,
 }
 
 /// One record of the log at a time, whose way to its streams is timed: enough to know the spread, and nothing that each delivery
 /// would have to pay for.
 #[derive(Debug, Default)]
-struct Mark {
+struct Probe {
     seq: AtomicU64,
     /// When it was acknowledged here, or this node had it if that was earlier or elsewhere; in the driver's milliseconds.
     at_ms: AtomicU64,
@@ -54,7 +54,7 @@ struct Mark {
     setting: Mutex<()>,
 }
 
-impl Mark {
+impl Probe {
     fn is_old(&self, now_ms: u64) -> bool {
         let age_ms = now_ms.saturating_sub(self.at_ms.load(Ordering::Relaxed));
         age_ms >= MARK_MS || self.seq.load(Ordering::Relaxed) == 0
@@ -95,7 +95,7 @@ pub(crate) struct Written {
     pub(crate) gaps: Vec<GapReason>,
 }
 
-impl Meter {
+impl Metrics {
     /// Shows its times to the recorder that there is by now.
     pub(crate) fn new() -> Self {
         Self {
@@ -106,10 +106,10 @@ impl Meter {
             bytes: AtomicU64::new(0),
             gaps: Default::default(),
             refusals: Mutex::default(),
-            publishing: Stopwatch::new(histogram!("tidings_publish_seconds")),
-            fan_out: Stopwatch::new(histogram!("tidings_fan_out_seconds")),
-            delivery: Stopwatch::new(histogram!("tidings_delivery_seconds")),
-            mark: Mark::default(),
+            publishing: Timer::new(histogram!("tidings_publish_seconds")),
+            fan_out: Timer::new(histogram!("tidings_fan_out_seconds")),
+            delivery: Timer::new(histogram!("tidings_delivery_seconds")),
+            mark: Probe::default(),
         }
     }
 
@@ -144,7 +144,7 @@ impl Meter {
     }
 
     /// The log is another one.
-    pub(crate) fn forget_mark(&self) {
+    pub(crate) fn forget_probe(&self) {
         let _setting = self.mark.setting.lock();
         self.mark.seq.store(0, Ordering::Release);
     }
@@ -186,46 +186,46 @@ mod tests {
 
     #[test]
     fn what_a_stream_passes_by_writing_it_is_timed_once_for_each_mark() {
-        let meter = Meter::new();
+        let metrics = Metrics::new();
         let from = |from| Written { from, records: 1, bytes: 10, gaps: vec![GapReason::Trimmed] };
-        meter.applied(4, 5, 1_000);
-        meter.applied(5, 6, 1_100);
-        meter.wrote(&from(Some(4)), 6, 1_007);
-        meter.wrote(&from(Some(6)), 7, 1_200);
-        meter.wrote(&from(None), 7, 1_300);
-        meter.wrote(&Written { from: Some(4), ..Written::default() }, 6, 1_300);
-        meter.applied(7, 8, 1_250);
-        meter.wrote(&from(Some(7)), 8, 1_253);
-        let timing = meter.fan_out.timing();
+        metrics.applied(4, 5, 1_000);
+        metrics.applied(5, 6, 1_100);
+        metrics.wrote(&from(Some(4)), 6, 1_007);
+        metrics.wrote(&from(Some(6)), 7, 1_200);
+        metrics.wrote(&from(None), 7, 1_300);
+        metrics.wrote(&Written { from: Some(4), ..Written::default() }, 6, 1_300);
+        metrics.applied(7, 8, 1_250);
+        metrics.wrote(&from(Some(7)), 8, 1_253);
+        let timing = metrics.fan_out.timing();
         assert_eq!((timing.count, timing.total, timing.longest.as_millis()), (2, Duration::from_millis(10), 7));
-        assert_eq!(meter.deliveries.load(Ordering::Relaxed), 4);
-        assert_eq!(meter.gaps[2].load(Ordering::Relaxed), 4);
+        assert_eq!(metrics.deliveries.load(Ordering::Relaxed), 4);
+        assert_eq!(metrics.gaps[2].load(Ordering::Relaxed), 4);
     }
     #[test]
     fn a_record_is_timed_from_its_acknowledgement_however_late_the_node_gets_it() {
-        let meter = Meter::new();
+        let metrics = Metrics::new();
         let written = Written { from: Some(4), records: 1, ..Written::default() };
-        meter.acknowledged(5, 1_000, || 4);
+        metrics.acknowledged(5, 1_000, || 4);
         // Others are under way behind it, and it is not replaced by them before it has come.
-        meter.acknowledged(6, 1_300, || 4);
-        meter.applied(3, 4, 1_400);
-        meter.applied(4, 6, 1_400);
-        meter.wrote(&written, 6, 1_407);
-        assert_eq!(meter.fan_out.timing().total, Duration::from_millis(407));
+        metrics.acknowledged(6, 1_300, || 4);
+        metrics.applied(3, 4, 1_400);
+        metrics.applied(4, 6, 1_400);
+        metrics.wrote(&written, 6, 1_407);
+        assert_eq!(metrics.fan_out.timing().total, Duration::from_millis(407));
         // This one the node had before anybody was told that it was stored.
-        meter.applied(6, 7, 2_000);
-        meter.acknowledged(7, 2_300, || 7);
-        meter.wrote(&Written { from: Some(6), ..written.clone() }, 7, 2_301);
-        assert_eq!(meter.fan_out.timing().total, Duration::from_millis(407 + 301));
+        metrics.applied(6, 7, 2_000);
+        metrics.acknowledged(7, 2_300, || 7);
+        metrics.wrote(&Written { from: Some(6), ..written.clone() }, 7, 2_301);
+        assert_eq!(metrics.fan_out.timing().total, Duration::from_millis(407 + 301));
     }
 
     #[test]
     fn a_mark_of_another_log_stands_in_nobodys_way() {
-        let meter = Meter::new();
-        meter.acknowledged(1_000, 1_000, || 999);
-        meter.forget_mark();
-        meter.applied(0, 1, 2_000);
-        meter.wrote(&Written { from: Some(0), records: 1, ..Written::default() }, 1, 2_005);
-        assert_eq!(meter.fan_out.timing().total, Duration::from_millis(5));
+        let metrics = Metrics::new();
+        metrics.acknowledged(1_000, 1_000, || 999);
+        metrics.forget_probe();
+        metrics.applied(0, 1, 2_000);
+        metrics.wrote(&Written { from: Some(0), records: 1, ..Written::default() }, 1, 2_005);
+        assert_eq!(metrics.fan_out.timing().total, Duration::from_millis(5));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, hash::Hash};
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use tidings_protocol::{frame::GapReason, problem::Code};
 
 use super::Stats;
@@ -33,7 +33,7 @@ impl Exported {
     }
 
     /// Tells the figures of now. Times are told where they are taken.
-    pub(crate) fn tell(&mut self, stats: &Stats) {
+    pub(crate) fn export(&mut self, stats: &Stats) {
         let behind = stats.connections_behind.min(stats.connections);
         gauge!("tidings_connections", "state" => "live").set(figure(stats.connections - behind));
         gauge!("tidings_connections", "state" => "behind").set(figure(behind));
