@@ -12,28 +12,28 @@ use crate::{Origin, UserOrigin};
 #[non_exhaustive]
 pub enum EventError {
     /// The channel or pattern breaks the rules; foreign ids enter through [`segment`](crate::segment).
-    #[error("not a channel: {0}")]
+    #[error("the channel is not valid: {0}")]
     Channel(#[from] ChannelError),
     /// The type is empty, longer than 128 bytes, or holds control characters.
-    #[error("not an event type: {0}")]
+    #[error("the event type is not valid: {0}")]
     Type(#[source] IdError),
     /// The key is empty, longer than 128 bytes, or not visible ASCII.
-    #[error("not a key: {0}")]
+    #[error("the idempotency key is not valid: {0}")]
     Key(#[source] IdError),
     /// The payload's `Serialize` failed.
-    #[error("the payload does not serialize: {0}")]
+    #[error("the payload does not serialize as JSON: {0}")]
     Payload(#[from] serde_json::Error),
     /// A [`Typed`](crate::Typed) value does not serialize as `{"type": …, "payload": …}`.
     #[error(
-        "a typed event serializes as type and payload: derive it with #[serde(tag = \"type\", content = \"payload\")]"
+        "a typed event must serialize as type and payload: add #[serde(tag = \"type\", content = \"payload\")] to the enum"
     )]
     Untagged,
-    /// Not as many ids as the channel of a [`Typed`](crate::Typed) value has placeholders.
-    #[error("the channel {channel} takes {} ids, not {given}", placeholders(channel))]
+    /// The number of ids is not the number of placeholders in the channel of a [`Typed`](crate::Typed) value.
+    #[error("the channel {channel} takes {} ids, but {given} were passed", placeholders(channel))]
     Ids {
         /// The channel with its placeholders.
         channel: &'static str,
-        /// How many ids were given.
+        /// The number of ids that were passed.
         given: usize,
     },
 }
@@ -42,7 +42,7 @@ fn placeholders(channel: &str) -> usize {
     channel.split(':').filter(|part| is_placeholder(part)).count()
 }
 
-/// Whether a segment of a channel's template stands for any id.
+/// Whether a segment of a channel template is a placeholder such as `{user}`.
 pub(crate) fn is_placeholder(segment: &str) -> bool {
     segment.len() > 2 && segment.starts_with('{') && segment.ends_with('}')
 }
@@ -89,17 +89,18 @@ impl Event {
         })
     }
 
-    /// Names what caused it: a tab and a device ([`Origin`]), these with their user ([`UserOrigin`]), or any [`Source`]. Receivers
-    /// are told; nobody is left out (that is [`except`](Self::except)).
+    /// Names the cause of the event: a tab and a device ([`Origin`]), these with their user ([`UserOrigin`]), or any
+    /// [`Source`]. Receivers see it as `source`; it hides the event from nobody (that is [`except`](Self::except)).
+    /// Defaults to no source.
     pub fn caused_by(mut self, source: impl Into<Source>) -> Self {
         let source = source.into();
         self.source = (!source.is_empty()).then_some(source);
         self
     }
 
-    /// Hides it, live and on replay, from the **tab** that caused it ([`Origin::of`]), or from every tab of one device
-    /// ([`UserOrigin::device`]). Other tabs must still learn of the change, so the tab is what you want mostly. An origin that names
-    /// no tab hides nothing. The user comes from the backend's own authentication:
+    /// Hides the event, live and on replay, from the **tab** that caused it ([`Origin::of`]), or from every tab of one
+    /// device ([`UserOrigin::device`]). Usually hide it from the tab, because other tabs must still learn of the
+    /// change. An origin without a tab hides nothing. The user comes from the backend's own authentication:
     ///
     /// ```
     /// # use tidings::{Event, Origin, UserId};

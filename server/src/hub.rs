@@ -1,15 +1,15 @@
-//! The hub as its user holds it, and the tasks that drive the core: one reads the engine's tail, one wakes connections,
-//! one ticks.
+//! The hub as an application holds it, and the tasks that drive the core: one task reads the engine's tail, one wakes
+//! connections, one ticks.
 //!
 //! | module | |
 //! |---|---|
-//! | `builder`, `shared` | settings of a hub, and its start; what the hub and its tasks share |
-//! | `streams`, `resume`, `page`, `reader` | opening and closing streams; where one starts; reading the log for it; asking it for frames |
-//! | `online`, `health` | who is online on this node; figures, health and the end |
+//! | `builder`, `shared` | a hub's settings and start; the state that the hub shares with its tasks |
+//! | `streams`, `resume`, `page`, `reader` | opening and closing a stream; where it starts; reading the log for it; polling it for frames |
+//! | `online`, `health` | who is online on this node; figures, health and shutdown |
 //! | `orders` | commands about a user's streams |
-//! | `driver`, `follow`, `pace` | the tasks; following the engine's tail; how far rounds are apart |
-//! | `history`, `patience` | one read of the log for all who need it; how long the engine is waited for |
-//! | `mounts`, `nodes`, `cluster` | how other nodes reach this one; which are there; what is true of all |
+//! | `driver`, `follow`, `pace` | the tasks; following the engine's tail; the interval between rounds |
+//! | `history`, `patience` | one read of the log shared by all streams that need it; how long a call to the engine may take |
+//! | `mounts`, `nodes`, `cluster` | how other nodes reach this one; which nodes are alive; answers gathered from all nodes |
 
 mod builder;
 mod cluster;
@@ -50,8 +50,9 @@ use crate::{
     peers::{NodeId, Peers},
 };
 
-/// The handle of a hub: publish through it, ask it who is online, mount it with [`routes`](crate::routes). Cloning it is
-/// cheap, and all clones are one hub. Its tasks end when the last one is dropped.
+/// The handle of a hub. An application publishes through it, asks it who is online, and mounts it with
+/// [`routes`](crate::routes). Clones are cheap and refer to the same hub. The hub's tasks end when its last clone is
+/// dropped.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -71,9 +72,10 @@ struct Inner {
     config: Config,
     engine: Arc<dyn Engine>,
     shared: Arc<Shared>,
-    /// Names this node in connection ids.
+    /// This node's part of every connection id, by which other nodes find the node that holds a stream.
     node: NodeId,
-    /// What other nodes reach this one by; held, for they forget it when it is gone.
+    /// The routes by which other nodes reach this one. The hub keeps them alive, because other nodes forget a mounting
+    /// that was dropped.
     mounts: Arc<Mounts>,
     peers: Option<Arc<dyn Peers>>,
     on_connect: Option<Hook>,
@@ -81,7 +83,7 @@ struct Inner {
     tasks: Vec<tokio::task::AbortHandle>,
 }
 
-/// What an application wants called with each stream.
+/// A callback of the application for a stream that was opened or has ended.
 type Hook = Arc<dyn Fn(&Hub, &ConnectionInfo) + Send + Sync>;
 
 impl Drop for Inner {
@@ -99,8 +101,8 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// The last position that this node has: a server-rendered page takes it **first**, loads its data second, and passes
-    /// it to the client as `since`, which then misses nothing that changed in between.
+    /// The last cursor that this node has applied. A server-rendered page takes the cursor **first**, loads its data
+    /// second, and passes the cursor to the client as `since`; the client then misses no change made in between.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         self.core().head()
@@ -118,22 +120,22 @@ impl Hub {
         &self.inner.shared.core
     }
 
-    /// Names this node in the texts that it makes.
+    /// This node's id as the number that connection ids, tickets and similar texts begin with.
     pub(crate) fn node(&self) -> u32 {
         self.inner.node.0
     }
 
-    /// The name under which other nodes reach this one.
+    /// The id under which other nodes reach this one.
     pub(crate) fn node_id(&self) -> NodeId {
         self.inner.node
     }
 
-    /// The way to the other nodes of the log, where there is one.
+    /// The transport to the other nodes of the log; `None` where the hub has none.
     pub(crate) fn peers(&self) -> Option<&Arc<dyn Peers>> {
         self.inner.peers.as_ref()
     }
 
-    /// Lets other nodes call these routes; which of the hub's mountings they are.
+    /// Registers routes that other nodes may call. Returns the index of this mounting among the hub's mountings.
     pub(crate) fn mount(&self, mounted: &Arc<dyn Mounted>) -> usize {
         self.inner.mounts.add(mounted)
     }

@@ -11,7 +11,7 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let hub = Hub::builder().build().await?;
 //!
-//!     // Who is asking: any async closure over the request. Grants: `{user}` is the user's own id.
+//!     // Authentication is any async closure over the request. In a grant, `{user}` is the user's own id.
 //!     let auth = |request: AuthRequest| async move {
 //!         Identity::user(session_user(&request).await.ok_or(AuthError::Missing)?)
 //!     };
@@ -27,7 +27,7 @@
 //! }
 //!
 //! async fn start_timer(State(hub): State<Hub>, origin: Origin) -> Result<(), PublishError> {
-//!     let ana = UserId::new("ana")?; // whom your own authentication let in
+//!     let ana = UserId::new("ana")?; // the user whom your own authentication let in
 //!     // … write to the database first, then:
 //!     let origin = origin.of(&ana);
 //!     let event = Event::new("timer", "started", "tea")?.caused_by(&origin).except(&origin);
@@ -38,25 +38,25 @@
 //!
 //! # Map
 //!
-//! An event's way through the modules:
+//! An event passes through the modules in this order:
 //!
 //! | | module | does |
 //! |---|---|---|
-//! | 1 | [`Event`], `publish` | checks it and appends it to the engine's log |
-//! | 2 | [`engine`] | stores it, orders it, acknowledges it |
-//! | 3 | `hub` | the driver: reads the engine's tail, the only way into the window |
-//! | 4 | `window` | the recent records, a `segment` of the log: each encoded once, indexed by `routing` keys |
-//! | 5 | `core` | wakes the connections that look up one of its keys |
-//! | 6 | `connection` | a position in the log: takes what follows it, confirms subscriptions, tells gaps |
-//! | 7 | `http` | a stream's body asks its connection for bytes; the POST calls; [`serve`] |
+//! | 1 | [`Event`], `publish` | checks the event and appends it to the engine's log |
+//! | 2 | [`engine`] | stores, orders and acknowledges it |
+//! | 3 | `hub` | reads the engine's tail, the only way into the window |
+//! | 4 | `window` | keeps the recent records, a `segment` of the log: each encoded once, indexed by `routing` keys |
+//! | 5 | `core` | wakes the connections that look up one of the record's keys |
+//! | 6 | `connection` | is a position in the log: takes the records that follow it, confirms subscriptions, reports gaps |
+//! | 7 | `http` | writes a connection's frames to its response body; answers the POST calls; [`serve`] |
 //!
-//! Beside it, `access` decides who may receive, publish and watch what; `presence` knows who is online, from the streams that are
-//! open; `metrics` counts.
+//! Beside these modules, `access` decides who may receive, publish and watch which channels; `presence` knows who is
+//! online, from the open streams; `metrics` counts.
 //!
-//! `window`, `routing`, `connection`, `presence` and `core` are synchronous and know no clock, socket or runtime. [`auth`] says
-//! who is asking. The words are those of the [protocol](tidings_protocol).
+//! `window`, `routing`, `connection`, `presence` and `core` are synchronous and know no clock, socket or runtime.
+//! [`auth`] identifies the caller. The terms are those of the [protocol](tidings_protocol).
 #![deny(missing_docs)]
-#![cfg_attr(docsrs, feature(doc_cfg))] // says of each item which feature it needs
+#![cfg_attr(docsrs, feature(doc_cfg))] // shows on docs.rs which feature an item needs
 
 mod access;
 pub mod auth;

@@ -1,4 +1,4 @@
-//! Where a request came from: the tab and the device, by headers that the client adds.
+//! The origin of a request: the tab and the device, from headers that the client adds.
 
 use axum::{
     extract::FromRequestParts,
@@ -15,11 +15,11 @@ pub const DEVICE_HEADER: &str = "x-device-id";
 /// The header that names the tab.
 pub const SESSION_HEADER: &str = "x-session-id";
 
-/// The tab and device that a request came from, by its `X-Device-Id` and `X-Session-Id` headers, which the client's
-/// `tidings.fetch` and `tidings.headers()` add. Absent headers make an empty origin.
+/// The tab and device that a request came from, read from its `X-Device-Id` and `X-Session-Id` headers. The browser
+/// client's `tidings.fetch` and `tidings.headers()` add these headers. Without them the origin is empty.
 ///
-/// As an extractor it refuses a malformed header with a 400 problem. It proves nothing: what it names is only ever used
-/// together with a user whom the backend authenticated.
+/// As an extractor, `Origin` answers a malformed header with a 400 problem. The headers prove nothing: an origin is
+/// only ever used together with the user whom the backend authenticated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The browser profile.
@@ -33,7 +33,7 @@ impl Origin {
     ///
     /// # Errors
     ///
-    /// [`IdError`] when a header is there but no id: empty, over 128 bytes, or not visible ASCII.
+    /// [`IdError`] when a header is present but is not an id: it is empty, longer than 128 bytes, or not visible ASCII.
     pub fn from_headers(headers: &HeaderMap) -> Result<Self, IdError> {
         let text = |name| headers.get(name).map(|value| value.to_str().map_err(|_| IdError::Character)).transpose();
         Ok(Self {
@@ -42,7 +42,7 @@ impl Origin {
         })
     }
 
-    /// This origin as one of an authenticated user: what an exclusion needs.
+    /// This origin as one of an authenticated user. An exclusion needs the user.
     #[must_use]
     pub fn of(&self, user: &UserId) -> UserOrigin {
         UserOrigin { user: user.clone(), origin: self.clone() }
@@ -57,14 +57,14 @@ pub struct UserOrigin {
 }
 
 impl UserOrigin {
-    /// What hides an event from the tab; `None` where the origin names none. [`Event::except`](crate::Event::except) takes the
-    /// origin itself for it.
+    /// The exclusion that hides an event from this tab; `None` where the origin names no tab.
+    /// [`Event::except`](crate::Event::except) also accepts the origin itself.
     #[must_use]
     pub fn tab(&self) -> Option<Except> {
         Some(Except::tab(&self.user, self.origin.session_id.as_ref()?))
     }
 
-    /// What hides an event from every tab of the device; `None` where the origin names none.
+    /// The exclusion that hides an event from every tab of this device; `None` where the origin names no device.
     #[must_use]
     pub fn device(&self) -> Option<Except> {
         Some(Except::device(&self.user, self.origin.device_id.as_ref()?))
@@ -94,7 +94,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         Self::from_headers(&parts.headers).map_err(|error| {
-            let detail = format!("X-Device-Id or X-Session-Id: {error}");
+            let detail = format!("the header X-Device-Id or X-Session-Id is not an id: {error}");
             crate::http::problem::answer(&Problem::new(Code::Malformed).detail(detail)).into_response()
         })
     }

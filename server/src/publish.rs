@@ -1,5 +1,5 @@
-//! Publishing: to a channel, to users, to a device. An append to the engine's log and nothing else, so that a publish
-//! dropped at any await loses no acknowledged event and holds up nobody.
+//! Publishing to a channel, to users or to a device. A publish is one append to the engine's log and nothing else, so a
+//! publish that is dropped at any await loses no acknowledged event and delays no other.
 
 use std::{future::Future, sync::Arc};
 
@@ -13,8 +13,9 @@ use crate::{
     record::{Audience, Entry},
 };
 
-/// Why a publish was not acknowledged. As the error of a handler it answers with a problem document (RFC 9457): 400 or 413 for what
-/// the caller sent, 503, with `Retry-After`, where the event was not stored, 504 where that is not known, 500 for a mistake of the program.
+/// Why a publish was not acknowledged. As the error of a handler it answers with a problem document (RFC 9457): 400 or
+/// 413 for a mistake of the caller; 503 with `Retry-After` where the event was not stored; 504 where that is unknown;
+/// 500 for a mistake of the program.
 ///
 /// ```
 /// use axum::extract::State;
@@ -29,21 +30,20 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// There is no event: it could not be made.
+    /// The event could not be made.
     #[error(transparent)]
     Event(#[from] EventError),
-    /// The event breaks a rule or a limit. It was not stored, and will not be if published again.
+    /// The event breaks a rule or a limit. It was not stored, and publishing it again does not help.
     #[error("the event is not valid: {0}")]
     Invalid(#[from] Invalid),
-    /// The engine did not store it. Publish it again later.
-    #[error("the event was not stored")]
+    /// The engine did not store the event. Publish it again later.
+    #[error("the engine did not store the event; publish it again later")]
     Refused(#[source] engine::Source),
-    /// Nothing was stored, because so much waits for the engine's disk, or its server, already that the hub keeps no more. Publish it
-    /// again in a moment, or publish less.
-    #[error("the event was not stored: too much waits for the engine")]
+    /// The engine's queue is full, so nothing was stored. Publish the event again in a moment, or publish less.
+    #[error("the event was not stored, because the engine's queue is full; publish it again in a moment")]
     Overloaded,
-    /// Whether it was stored is not known. Publish it again **with the same key** ([`Event::key`]).
-    #[error("it is not known whether the event was stored")]
+    /// It is unknown whether the event was stored. Publish it again **with the same key** ([`Event::key`]).
+    #[error("it is unknown whether the event was stored; publish it again with the same key")]
     Unknown(#[source] engine::Source),
 }
 
@@ -52,47 +52,47 @@ pub enum PublishError {
 #[non_exhaustive]
 pub enum Invalid {
     /// The payload is larger than the hub allows.
-    #[error("the payload has {bytes} bytes; at most {limit} are allowed")]
+    #[error("the payload has {bytes} bytes; the hub allows at most {limit}")]
     PayloadTooLarge {
-        /// Its size as JSON.
+        /// The size of the payload as JSON.
         bytes: usize,
-        /// What the hub allows; 64 KiB unless set.
+        /// The hub's limit; 64 KiB unless set.
         limit: usize,
     },
-    /// More users are addressed than the hub allows.
-    #[error("the audience has {users} users; at most {limit} are allowed")]
+    /// The event is addressed to more users than the hub allows.
+    #[error("the audience has {users} users; the hub allows at most {limit}")]
     AudienceTooLarge {
-        /// How many there are.
+        /// The number of users.
         users: usize,
-        /// What the hub allows; 10,000 unless set.
+        /// The hub's limit; 10,000 unless set.
         limit: usize,
     },
-    /// More events are published at once than the hub, or its engine, allows.
-    #[error("{events} events at once; at most {limit} are allowed")]
+    /// One call publishes more events than the hub or its engine allows.
+    #[error("{events} events were published at once; at most {limit} are allowed")]
     TooManyEvents {
-        /// How many there are.
+        /// The number of events.
         events: usize,
-        /// What the hub allows; 1,000 unless set.
+        /// The limit; 1,000 unless set, or the engine's where that is lower.
         limit: usize,
     },
-    /// The event with all that belongs to it, its audience above all, is larger than the engine takes.
+    /// The event, with its audience and everything else that belongs to it, is larger than the engine takes.
     #[error("the event takes {bytes} bytes in the log; the engine takes at most {limit}")]
     EntryTooLarge {
-        /// Its size as the log holds it.
+        /// The size of the event in the log.
         bytes: usize,
-        /// What the [engine](crate::engine::Engine::limits) takes.
+        /// The limit of the [engine](crate::engine::Engine::limits).
         limit: usize,
     },
     /// A user or device id breaks the rules.
-    #[error("not an id: {0}")]
+    #[error("the id is not valid: {0}")]
     Id(#[from] IdError),
     /// A channel or pattern breaks the rules.
-    #[error("not a channel: {0}")]
+    #[error("the channel is not valid: {0}")]
     Channel(#[from] ChannelError),
-    /// The server has subscribed a user to as many channels as a stream may hold.
-    #[error("the user is subscribed to {limit} channels; that is as many as a stream may hold")]
+    /// The server has already subscribed the user to as many channels as a stream may carry.
+    #[error("the server has subscribed the user to {limit} channels already, which is as many as a stream may carry")]
     TooManyChannels {
-        /// What the hub allows; 100 unless set.
+        /// The hub's limit; 100 unless set.
         limit: usize,
     },
 }
@@ -109,7 +109,7 @@ impl From<ChannelError> for PublishError {
     }
 }
 
-/// Users or a device as an audience, from [`Hub::to_user`], [`Hub::to_users`] and [`Hub::to_device`].
+/// An audience of users or a device, from [`Hub::to_user`], [`Hub::to_users`] or [`Hub::to_device`].
 #[derive(Debug, Clone)]
 #[must_use = "call publish()"]
 pub struct To<'h> {
@@ -117,21 +117,22 @@ pub struct To<'h> {
     audience: Result<Audience, IdError>,
 }
 
-/// What came of [`Hub::on_success`].
+/// The result of [`Hub::on_success`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Published<T> {
-    /// What the future returned.
+    /// The value that the future returned.
     pub value: T,
-    /// What came of publishing the event.
+    /// The result of publishing the event.
     pub receipt: Result<Receipt, PublishError>,
 }
 
 impl Hub {
-    /// Publishes to the subscribers of the event's channel, or, on a pattern such as `chat:*`, of everything below it.
+    /// Publishes to the subscribers of the event's channel or, on a pattern such as `chat:*`, of every channel below
+    /// it.
     ///
-    /// It returns when the engine acknowledged the append. Dropping the future is safe: an event that was stored is
-    /// delivered, one that was not is not, and no other publish is touched.
+    /// The call returns when the engine has acknowledged the append. Dropping the future is safe: if the event was
+    /// stored it is delivered, otherwise it is not, and no other publish is affected.
     ///
     /// # Errors
     ///
@@ -149,7 +150,8 @@ impl Hub {
         self.append(events.into_iter().map(|event| (event, Audience::Channel)).collect()).await
     }
 
-    /// Addresses every stream of a user, whatever it subscribed to. An id that breaks the rules is told by `publish`.
+    /// Addresses every stream of a user, whatever it is subscribed to. The later `publish` reports an id that breaks
+    /// the rules.
     pub fn to_user<U>(&self, user: U) -> To<'_>
     where
         U: TryInto<UserId>,
@@ -158,7 +160,7 @@ impl Hub {
         self.to_users([user])
     }
 
-    /// Addresses every stream of each of these users.
+    /// Addresses every stream of each of these users. The later `publish` reports an id that breaks the rules.
     pub fn to_users<U>(&self, users: impl IntoIterator<Item = U>) -> To<'_>
     where
         U: TryInto<UserId>,
@@ -168,7 +170,7 @@ impl Hub {
         To { hub: self, audience: users.map(Audience::Users) }
     }
 
-    /// Addresses every stream of one device of a user.
+    /// Addresses every stream of one device of a user. The later `publish` reports an id that breaks the rules.
     pub fn to_device<U, D>(&self, user: U, device: D) -> To<'_>
     where
         U: TryInto<UserId>,
@@ -182,16 +184,15 @@ impl Hub {
         To { hub: self, audience }
     }
 
-    /// Awaits `future` and publishes `event` only when it is `Ok`: the change first, then the news of it.
+    /// Awaits `future` and publishes `event` only if the result is `Ok`, so that the event follows the change.
     ///
-    /// Once the future has succeeded, the publish goes on by itself even if the caller is cancelled (a client that hangs
-    /// up must not leave others without the news of a change that was made). The process dying in between is not
-    /// covered.
+    /// Once the future has succeeded, the publish continues even if the caller is cancelled: a client that hangs up
+    /// must not keep others from learning of a change that was made. The event is lost if the process dies in between.
     ///
     /// # Errors
     ///
-    /// The future's own. A failed publish does not undo the change, so it is not an error here but in
-    /// [`Published::receipt`].
+    /// The future's own error. A failed publish does not undo the change, so it is not an error of this call;
+    /// [`Published::receipt`] holds it.
     pub async fn on_success<T, E>(
         &self,
         event: Event,
@@ -231,7 +232,8 @@ impl Hub {
         let now = Timestamp(wall_clock_ms());
         let entries: Vec<_> =
             events.into_iter().map(|(event, audience)| Arc::new(entry(event, audience, now))).collect();
-        // Only where there is a limit: it takes writing each of them once more.
+        // The entries are measured only where the engine has a limit, because that means serializing each of them once
+        // more.
         if limits.entry_bytes < usize::MAX {
             for entry in &entries {
                 let bytes = entry.to_bytes().len();
@@ -243,13 +245,13 @@ impl Hub {
         self.append_checked(entries).await
     }
 
-    /// Appends what keeps all limits.
+    /// Appends entries that keep all limits.
     pub(crate) async fn append_checked(&self, entries: Vec<Arc<Entry>>) -> Result<Vec<Receipt>, PublishError> {
-        // An engine that never waits would let a loop of publishes keep its thread from whoever reads the tail, who may be in that
-        // thread's queue, until the log has trimmed what was not read yet.
+        // With an engine that never waits, a loop of publishes would keep its thread from the task that reads the tail,
+        // which may be in that thread's queue, until the log has trimmed records that were not read yet.
         tokio::task::consume_budget().await;
         let (events, started) = (entries.len(), std::time::Instant::now());
-        // The engine keeps the deadline: a timer of our own around it would only cost.
+        // The engine keeps the deadline; a second timer around the call would only cost.
         let (outcome, result) = match self.engine().append(entries, self.config().publish_deadline).await {
             Ok(receipts) => (Outcome::Acknowledged, Ok(receipts)),
             Err(AppendError::Refused(source)) => (Outcome::Refused, Err(PublishError::Refused(source))),
@@ -267,7 +269,7 @@ impl Hub {
 }
 
 impl To<'_> {
-    /// Publishes the event to this audience; its channel is a label to route by.
+    /// Publishes the event to this audience. Its channel is the label by which the client routes it.
     ///
     /// # Errors
     ///
@@ -284,7 +286,7 @@ fn entry(event: Event, audience: Audience, timestamp: Timestamp) -> Entry {
     Entry { key, timestamp, audience, channel, event_type, source, except, payload }
 }
 
-/// A key of our own: a UUIDv7, so that keys of one time stand together in an engine's index.
+/// A new idempotency key. It is a UUIDv7, so that keys of one time are neighbours in an engine's index.
 pub(crate) fn new_key() -> Key {
     Key::new(uuid::Uuid::now_v7().to_string()).expect("a UUID is 36 bytes of visible ASCII")
 }

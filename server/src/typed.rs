@@ -1,4 +1,4 @@
-//! Events whose Rust type says where they go and what they carry.
+//! Events whose Rust type says on which channel they go and what they carry.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use tidings_protocol::segment;
 
 use crate::event::{Event, EventError, is_placeholder};
 
-/// All that is published on one kind of channel, or under one label: an enum with a variant for each type of event.
+/// All events of one kind of channel, or under one label: an enum with a variant for each type of event.
 ///
-/// serde writes it as `type` and `payload`, so the enum is the only place that names them. With the feature `typescript`
-/// the front end's types are written from it: see the module `typescript`.
+/// serde writes the enum as `type` and `payload`, so no other place names them. With the feature `typescript`, the
+/// front end's types are generated from it: see the module `typescript`.
 ///
 /// ```
 /// use serde::Serialize;
@@ -33,7 +33,7 @@ use crate::event::{Event, EventError, is_placeholder};
 /// # Ok::<(), tidings::EventError>(())
 /// ```
 pub trait Typed: Serialize {
-    /// The channel or label, with `{a name}` in place of each segment that differs from event to event.
+    /// The channel or label, with a placeholder such as `{user}` for each segment that differs from event to event.
     const CHANNEL: &'static str;
 }
 
@@ -48,24 +48,25 @@ struct Tagged<'a> {
 }
 
 impl Event {
-    /// An event on the channel of its type, whose placeholders these ids take in order; each becomes one
+    /// An event on the channel of its type. The ids replace the placeholders in order; each id becomes one
     /// [`segment`](crate::segment).
     ///
     /// # Errors
     ///
-    /// [`EventError`] as for [`new`](Self::new); [`Ids`](EventError::Ids) when there are more or fewer ids than
-    /// placeholders; [`Untagged`](EventError::Untagged) when the value is not written as `type` and `payload`.
+    /// [`EventError`] as for [`new`](Self::new); [`Ids`](EventError::Ids) when the number of ids is not the number of
+    /// placeholders; [`Untagged`](EventError::Untagged) when the value does not serialize as `type` and `payload`.
     pub fn typed<E: Typed>(event: &E, ids: &[&str]) -> Result<Self, EventError> {
         let channel = filled(E::CHANNEL, ids).ok_or(EventError::Ids { channel: E::CHANNEL, given: ids.len() })?;
         typed_on(channel, event)
     }
 
-    /// An event on every channel of its type that begins with these ids: in place of the first placeholder that has none stands
-    /// `*`. Without ids, an event on `notification:{user}` goes to `notification:*`, and reaches the subscribers of each user's.
+    /// An event on every channel of its type that begins with these ids: `*` replaces the first placeholder without an
+    /// id. Without ids, an event on `notification:{user}` goes to `notification:*` and reaches the subscribers of every
+    /// user's channel.
     ///
     /// # Errors
     ///
-    /// As for [`typed`](Self::typed); [`Ids`](EventError::Ids) when the ids leave no placeholder over.
+    /// As for [`typed`](Self::typed); [`Ids`](EventError::Ids) when there is an id for every placeholder.
     pub fn typed_below<E: Typed>(event: &E, ids: &[&str]) -> Result<Self, EventError> {
         let pattern = filled_below(E::CHANNEL, ids).ok_or(EventError::Ids { channel: E::CHANNEL, given: ids.len() })?;
         typed_on(pattern, event)
@@ -88,7 +89,8 @@ fn filled(template: &str, ids: &[&str]) -> Option<String> {
     ids.next().is_none().then_some(channel)
 }
 
-/// A pattern: the channel up to the first placeholder for which there is no id, and `*`. `None` where there is one for each.
+/// The pattern that consists of the channel up to the first placeholder without an id, and `*`. `None` where every
+/// placeholder has an id.
 fn filled_below(template: &str, ids: &[&str]) -> Option<String> {
     let mut ids = ids.iter();
     let mut pattern = String::new();

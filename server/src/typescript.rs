@@ -1,8 +1,8 @@
-//! The front end's types, written from the Rust types of events, so that server and client cannot drift apart. (Feature
-//! `typescript`.)
+//! TypeScript types for the front end, generated from the Rust types of events, so that server and client cannot drift
+//! apart. (Feature `typescript`.)
 //!
-//! Derive `TS` of the crate [`ts_rs`] (version 12, a dependency of yours) on the enums that implement [`Typed`], and on what they carry. One program writes the file, and one test
-//! checks that it is current:
+//! Derive `TS` of the crate [`ts_rs`] (version 12, a dependency of your own) on the enums that implement [`Typed`], and
+//! on the types that they carry. One program writes the file, and one test checks that the file is current:
 //!
 //! ```
 //! use serde::Serialize;
@@ -45,13 +45,13 @@
 //! # Ok::<(), tidings::typescript::TypesError>(())
 //! ```
 //!
-//! Integers of 32 bits are `number`s there. Those of 64 bits and more lose digits in JavaScript beyond 2^53, so a field of them is
-//! refused by its name ([`TypesError::LargeInteger`]) until an attribute says what becomes of it: `#[ts(type = "number")]` promises
-//! that it stays below 2^53 (milliseconds since 1970 do), and `#[ts(type = "string")]` belongs to one that serde writes as a string
-//! (`#[serde(with = "…")]`).
+//! Integers of 32 bits become `number`. Integers of 64 bits and more lose digits in JavaScript beyond 2^53, so a field
+//! of such a type is refused by its name ([`TypesError::LargeInteger`]) until an attribute decides: `#[ts(type =
+//! "number")]` promises that the value stays below 2^53 (milliseconds since 1970 do), and `#[ts(type = "string")]`
+//! belongs to a field that serde writes as a string (`#[serde(with = "…")]`).
 //!
-//! Who would rather not depend on `ts-rs` derives [`TS`] from here, with
-//! `#[ts(crate = "tidings::typescript::ts_rs")]` on each type.
+//! To avoid the dependency on `ts-rs`, derive [`TS`] from this module, with `#[ts(crate =
+//! "tidings::typescript::ts_rs")]` on each type.
 
 mod declared;
 mod error;
@@ -74,7 +74,7 @@ use crate::{event::is_placeholder, typed::Typed};
 /// The types of the events on each channel, or under each label.
 type Map = BTreeMap<&'static str, BTreeSet<String>>;
 
-/// The channels and labels of an application and the types of their events, on their way to TypeScript.
+/// The channels and labels of an application with the types of their events, to be written as TypeScript.
 #[must_use = "types do nothing until they are written or checked"]
 pub struct Channels {
     command: String,
@@ -84,28 +84,31 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// None yet. `command` is what writes the file anew: the file says so, and so does a failed [`check`](Self::check).
+    /// No channels yet. `command` is the command that regenerates the file; the file names it, and so does a failed
+    /// [`check`](Self::check).
     pub fn new(command: impl Into<String>) -> Self {
         let (declared, channels, labels) = Default::default();
         Self { command: command.into(), declared, channels, labels }
     }
 
-    /// Adds the events of a channel, which clients subscribe to, with the types they need. Several may share a channel.
+    /// Adds the events of a channel, which clients subscribe to, and the types that they need. Several event types may
+    /// share a channel.
     pub fn channel<E: Typed + TS + 'static>(mut self) -> Self {
         let name = self.name::<E>();
         self.channels.entry(E::CHANNEL).or_default().insert(name);
         self.and::<E>()
     }
 
-    /// Adds the events that are addressed to users or devices under a label. Clients hear them by `on`; there is no channel of that
-    /// name to subscribe to. As soon as there is one label, `on` knows labels only, and `subscribe` channels only.
+    /// Adds the events that are addressed to users or devices under a label. Clients receive them by `on`; a label is
+    /// not a channel to subscribe to. As soon as there is one label, `on` accepts labels only, and `subscribe` channels
+    /// only.
     pub fn label<E: Typed + TS + 'static>(mut self) -> Self {
         let name = self.name::<E>();
         self.labels.entry(E::CHANNEL).or_default().insert(name);
         self.and::<E>()
     }
 
-    /// The name of a type of events, whose channel or label is looked at.
+    /// The name of an event type, after its channel or label was validated.
     fn name<E: Typed + TS + 'static>(&mut self) -> String {
         let sample: Vec<_> = E::CHANNEL.split(':').map(|part| if is_placeholder(part) { "id" } else { part }).collect();
         if let Err(error) = sample.join(":").parse::<Pattern>() {
@@ -141,7 +144,7 @@ impl Channels {
             text.push('\n');
         }
         let mut registered = vec![];
-        // Both where there are labels, so that a label is no channel.
+        // Both maps are written where there are labels, so that a label is not taken for a channel.
         let has_labels = !labels.is_empty();
         let about = if has_labels { "What each channel brings." } else { "What each channel and label brings." };
         let mut put = |name: &'static str, about: &str, map: Map| {
@@ -168,7 +171,7 @@ impl Channels {
     ///
     /// # Errors
     ///
-    /// Those of [`to_typescript`](Self::to_typescript), and [`TypesError::File`].
+    /// The errors of [`to_typescript`](Self::to_typescript), and [`TypesError::File`].
     pub fn write(self, path: impl AsRef<Path>) -> Result<(), TypesError> {
         let path = path.as_ref();
         let text = self.to_typescript()?;
@@ -178,23 +181,24 @@ impl Channels {
         fs::write(path, text).map_err(|error| TypesError::File { path: path.to_owned(), error })
     }
 
-    /// Whether the file is what the types make now. For a test.
+    /// Checks, for a test, that the file is what the types generate now.
     ///
     /// # Errors
     ///
-    /// [`TypesError::Stale`] where it is not; those of [`to_typescript`](Self::to_typescript); [`TypesError::File`].
+    /// [`TypesError::Stale`] where the file is not current; the errors of [`to_typescript`](Self::to_typescript);
+    /// [`TypesError::File`].
     pub fn check(self, path: impl AsRef<Path>) -> Result<(), TypesError> {
         let path = path.as_ref();
         let command = self.command.clone();
         let text = self.to_typescript()?;
         let present = fs::read_to_string(path).map_err(|error| TypesError::File { path: path.to_owned(), error })?;
-        // Git may have turned line ends into those of Windows.
+        // Git may have converted line ends to those of Windows.
         let current = present.replace("\r\n", "\n") == text;
         current.then_some(()).ok_or_else(|| TypesError::Stale { path: path.to_owned(), command })
     }
 }
 
-/// A channel as a member of an interface.
+/// A channel as the key of an interface member.
 fn key(channel: &str) -> String {
     if !channel.split(':').any(is_placeholder) {
         return format!("'{channel}'");
@@ -204,5 +208,5 @@ fn key(channel: &str) -> String {
 }
 
 #[cfg(test)]
-#[allow(dead_code, reason = "only the shape of these types is looked at")]
+#[allow(dead_code, reason = "the test uses only the shape of these types")]
 mod tests;

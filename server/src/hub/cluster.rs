@@ -1,4 +1,4 @@
-//! What is true of all nodes of a log: each is asked, and who does not answer in time is not waited for.
+//! Answers gathered from all nodes of a log. A node that does not answer in time is left out.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -15,39 +15,39 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// The version of the messages below.
 const VERSION: u32 = 1;
 
-/// What several nodes have said.
+/// The combined answer of several nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gathered<T> {
-    /// What is true as far as they have answered.
+    /// The combined value of the nodes that answered.
     pub value: T,
-    /// How many nodes there are, this one included.
+    /// The number of nodes that were asked, this one included.
     pub asked: usize,
-    /// How many of them have answered within 300 ms, this one included. Where it is less than `asked`, `value` may lack what the others
-    /// hold.
+    /// The number of nodes that answered within 300 ms, this one included. Where it is less than `asked`, `value` may
+    /// lack what the silent nodes hold.
     pub answered: usize,
 }
 
-/// One node of a log, as it has said.
+/// The figures of one node of a log, as that node reported them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct NodeStats {
-    /// Its name, with which the ids of its streams begin.
+    /// The node's id, with which the ids of its streams begin.
     pub node: NodeId,
-    /// Its version of Tidings.
+    /// The node's version of Tidings.
     pub version: String,
-    /// Open streams.
+    /// The number of open streams.
     pub connections: usize,
-    /// Users with at least one open stream there. One who has streams on two nodes counts on both.
+    /// The number of users with at least one open stream on the node. A user with streams on two nodes counts on both.
     pub users: usize,
-    /// The last record that it has.
+    /// The last record that the node has applied.
     pub head: Cursor,
-    /// Events published there that were acknowledged.
+    /// The number of events published on the node and acknowledged.
     pub published: u64,
-    /// Events handed to its streams.
+    /// The number of events handed to the node's streams.
     pub deliveries: u64,
-    /// Whether it can do its work ([`Hub::is_healthy`]).
+    /// Whether the node can do its work ([`Hub::is_healthy`]).
     pub is_healthy: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct Cluster {
     hub: Hub,
 }
 
-/// A message between nodes that is no forwarded call.
+/// A message between nodes other than a forwarded call.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Message {
@@ -85,7 +85,7 @@ fn decoded(message: &[u8]) -> Option<What> {
 }
 
 impl Shared {
-    /// What this node tells all others now.
+    /// The beat that this node sends to all others.
     pub(super) fn beat(&self) -> Bytes {
         encoded(What::Beat(Beat {
             node: self.node,
@@ -97,7 +97,8 @@ impl Shared {
         }))
     }
 
-    /// Takes what another node tells all. What is not understood is of a newer version.
+    /// Handles a beat of another node. A message that this version cannot read comes from a newer version and is
+    /// ignored.
     pub(super) fn told(&self, message: &[u8]) {
         if let Some(What::Beat(beat)) = decoded(message)
             && beat.node != self.node
@@ -107,7 +108,7 @@ impl Shared {
         }
     }
 
-    /// The answer to a question of another node; `None` where it is none, or not understood.
+    /// The answer to another node's question; `None` where the message is not a question, or is not understood.
     pub(super) fn answer(&self, message: &[u8]) -> Option<Bytes> {
         let json = match decoded(message)? {
             What::Beat(_) => return None,
@@ -144,8 +145,8 @@ impl Shared {
 }
 
 impl Hub {
-    /// All nodes of the log together, where the hub [reaches](crate::HubBuilder::peers) the others; else this one alone. They know of each
-    /// other by beats, which each sends every 2 s; one that was silent for 8 s is gone.
+    /// All nodes of the log, where the hub [reaches](crate::HubBuilder::peers) the others; otherwise this node alone.
+    /// Nodes know of each other by beats: each node sends one every 2 s, and counts as gone after 8 s of silence.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -153,7 +154,7 @@ impl Hub {
     /// let hub = Hub::builder().build().await?;
     /// let online = hub.cluster().is_online("ana").await?;
     /// if !online.value && online.answered == online.asked {
-    ///     println!("ana is nowhere");
+    ///     println!("ana is offline");
     /// }
     /// # Ok(()) }
     /// ```
@@ -164,11 +165,11 @@ impl Hub {
 }
 
 impl Cluster {
-    /// How many streams a user has open.
+    /// The number of streams that a user has open.
     ///
     /// # Errors
     ///
-    /// [`IdError`] when the text is no user id.
+    /// [`IdError`] when the text is not a user id.
     pub async fn connection_count<U>(&self, user: U) -> Result<Gathered<usize>, IdError>
     where
         U: TryInto<UserId>,
@@ -183,7 +184,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`IdError`] when the text is no user id.
+    /// [`IdError`] when the text is not a user id.
     pub async fn is_online<U>(&self, user: U) -> Result<Gathered<bool>, IdError>
     where
         U: TryInto<UserId>,
@@ -197,7 +198,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// [`IdError`] when the text is no user id.
+    /// [`IdError`] when the text is not a user id.
     pub async fn devices_online<U>(&self, user: U) -> Result<Gathered<Vec<DeviceId>>, IdError>
     where
         U: TryInto<UserId>,
@@ -208,11 +209,11 @@ impl Cluster {
         Ok(self.gather(own, What::Devices(user), union).await)
     }
 
-    /// Who is online on a channel, as [`Hub::presence`] says it of one node.
+    /// Who is online on a channel of the whole log; [`Hub::presence`] answers the same for one node.
     ///
     /// # Errors
     ///
-    /// [`PresenceError`] when the text is no channel or pattern, or the hub was built without
+    /// [`PresenceError`] when the text is not a channel or pattern, or the hub was built without
     /// [`presence`](crate::HubBuilder::presence).
     pub async fn presence<P>(&self, channel: P) -> Result<Gathered<Vec<Member>>, PresenceError>
     where
@@ -224,7 +225,7 @@ impl Cluster {
         Ok(self.gather(own, What::Presence(channel), union).await)
     }
 
-    /// The figures of each node that answers, by their names.
+    /// The figures of each node that answered, sorted by node id.
     pub async fn stats(&self) -> Gathered<Vec<NodeStats>> {
         let own = vec![self.shared().node_stats()];
         let with = |mut all: Vec<NodeStats>, one: NodeStats| {
@@ -240,7 +241,7 @@ impl Cluster {
         &self.hub.inner.shared
     }
 
-    /// Asks all other nodes, and adds what they answer to what is known here.
+    /// Asks all other nodes, and adds their answers to this node's own.
     async fn gather<T, A: DeserializeOwned>(&self, own: T, question: What, add: impl Fn(T, A) -> T) -> Gathered<T> {
         let (alone, there) = (Gathered { value: own, asked: 1, answered: 1 }, self.others());
         let Some(peers) = self.hub.peers().filter(|_| !there.is_empty()) else { return alone };

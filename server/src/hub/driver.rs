@@ -1,4 +1,4 @@
-//! The tasks around the core.
+//! The tasks that drive the core.
 
 use std::{
     future::{pending, poll_fn},
@@ -29,14 +29,15 @@ use crate::{
     peers::Peers,
 };
 
-/// How long news of presence are collected before the next are told.
+/// How long presence changes are collected before the next ones are sent.
 const PRESENCE_HOLD: Duration = Duration::from_millis(50);
-/// How old the figures may be that a recorder shows. (They are looked at every 15 s or so.)
+/// How old the exported metrics may be. (A recorder is usually scraped every 15 s or so.)
 const SHOW_INTERVAL: Duration = Duration::from_secs(1);
-/// How often revocations that are over are looked for. They refuse nobody: newer credentials are good all the time.
+/// How often expired revocations are removed. They refuse nobody meanwhile, because newer credentials are accepted all
+/// along.
 const FORGET_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// Starts the tasks. They hold the shared part, never the hub, so that dropping the hub ends them.
+/// Spawns the tasks. The tasks hold the shared state and never the hub, so that dropping the hub ends them.
 pub(super) fn spawn(shared: &Arc<Shared>, engine: &Arc<dyn Engine>, config: &Config) -> Vec<AbortHandle> {
     let tasks: [BoxFuture<'static, ()>; 7] = [
         follow::follow(shared.clone(), engine.clone()).boxed(),
@@ -50,17 +51,17 @@ pub(super) fn spawn(shared: &Arc<Shared>, engine: &Arc<dyn Engine>, config: &Con
     tasks.map(|task| tokio::spawn(supervise(task, shared.clone())).abort_handle()).into()
 }
 
-/// Runs a task of the hub. Should it panic, by a fault of the engine say, the hub ends its streams and opens no more: without the task they
-/// would stay open, and nothing would arrive on them.
+/// Runs one task of the hub. If the task panics, by a fault of the engine for example, the hub ends its streams and
+/// opens no more: otherwise the streams would stay open and receive nothing.
 async fn supervise(task: BoxFuture<'static, ()>, shared: Arc<Shared>) {
     if AssertUnwindSafe(task).catch_unwind().await.is_err() {
-        tracing::error!("a task of the hub panicked; its streams end, and it opens no more");
+        tracing::error!("a task of the hub panicked; the hub ends its streams and opens no more");
         shared.end_streams();
     }
 }
 
-/// Wakes connections, round by round: at once for the first record on an idle hub; what is applied during a round leaves with the
-/// next, and where rounds fill most of the time [`Pace`] keeps them apart.
+/// Wakes connections in rounds. The first record on an idle hub is sent at once; records applied during a round leave
+/// with the next one; where rounds would fill most of the time, [`Pace`] spaces them out.
 async fn flush(shared: Arc<Shared>) {
     let mut pace = Pace::default();
     let (mut flushed, mut last) = (shared.core.head().seq, Instant::now());
@@ -69,7 +70,7 @@ async fn flush(shared: Arc<Shared>) {
         let started = Instant::now();
         let (head, delivered) = (shared.core.head().seq, shared.core.metrics.deliveries());
         let woken = shared.core.flush();
-        // A stream that is not asked for so long has a client that takes nothing.
+        // A stream that is not polled for this long belongs to a client that does not read.
         let _ = timeout(pace::LONGEST, poll_fn(|cx| shared.core.poll_round(cx))).await;
         let round = Round {
             records: head.saturating_sub(flushed),
@@ -79,32 +80,32 @@ async fn flush(shared: Arc<Shared>) {
         };
         let hold = pace.hold(started - last, round);
         (flushed, last) = (head, started);
-        // What is shorter than that, no timer knows.
+        // A tokio timer has a resolution of 1 ms.
         if hold.saturating_sub(started.elapsed()) >= Duration::from_millis(1) {
             sleep_until(started + hold).await;
         }
     }
 }
 
-/// Shows the figures to whoever has installed a recorder.
+/// Exports the figures to the application's metrics recorder.
 async fn show(shared: Arc<Shared>) {
     let mut exported = Exported::default();
     if catch_unwind(Exported::describe).is_err() {
-        tracing::error!("the metrics recorder panicked; it is shown nothing");
+        tracing::error!("the metrics recorder panicked; the hub exports no metrics");
         return pending().await;
     }
     loop {
-        // The recorder is the application's: what it does wrong is no reason to end the streams.
+        // The recorder belongs to the application: its panic is no reason to end the streams.
         let told = catch_unwind(AssertUnwindSafe(|| exported.export(&shared.core.stats())));
         if told.is_err() {
-            tracing::error!("the metrics recorder panicked; it is shown nothing more");
+            tracing::error!("the metrics recorder panicked; the hub exports no more metrics");
             return pending().await;
         }
         tokio::time::sleep(SHOW_INTERVAL).await;
     }
 }
 
-/// Forgets revocations that are over, here and beside the log, and finishes commands that were cancelled half-way.
+/// Removes expired revocations, in memory and beside the log, and finishes commands that were cancelled half-way.
 async fn forget(shared: Arc<Shared>, engine: Arc<dyn Engine>, deadline: Duration) {
     loop {
         tokio::time::sleep(FORGET_INTERVAL).await;
@@ -113,16 +114,20 @@ async fn forget(shared: Arc<Shared>, engine: Arc<dyn Engine>, deadline: Duration
         if let Err(error) = finished {
             tracing::warn!(
                 error = &*error as &dyn std::error::Error,
-                "a command that was cancelled could not be finished"
+                "a command that was cancelled half-way could not be finished; trying again in an hour"
             );
         }
         if let Err(error) = patience::in_time(access::access_state(&*engine)).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "revocations that are over could not be removed");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "expired revocations could not be removed; trying again in an hour"
+            );
         }
     }
 }
 
-/// Makes heartbeats due, and gives up on streams whose clients take nothing. Looking eight times per interval keeps each within an eighth of it.
+/// Makes heartbeats due, and drops streams whose clients do not read. The task looks eight times per interval, so each
+/// heartbeat is at most an eighth of the interval late.
 async fn tick(shared: Arc<Shared>, heartbeat: Duration, stall: Duration) {
     let step = (heartbeat / 8).max(Duration::from_millis(1));
     let quiet = millis(heartbeat.saturating_sub(step));
@@ -132,13 +137,13 @@ async fn tick(shared: Arc<Shared>, heartbeat: Duration, stall: Duration) {
         shared.core.tick(now_ms, quiet);
         let stalled = shared.core.drop_stalled(now_ms, millis(stall));
         if stalled > 0 {
-            tracing::debug!(stalled, "streams took nothing of what was due for them");
+            tracing::debug!(stalled, "streams dropped whose clients did not read");
             shared.closed.notify_waiters();
         }
     }
 }
 
-/// Tells who comes and goes. The first change is told at once; those of the moment after it together.
+/// Sends presence changes. The first change is sent at once; changes within the moment after it are sent together.
 async fn announce(shared: Arc<Shared>) {
     let Some(presence) = shared.core.presence() else { return };
     loop {
@@ -158,9 +163,9 @@ async fn announce(shared: Arc<Shared>) {
     }
 }
 
-/// Tells the other nodes that this one is there, and sees whether it had better send its clients to them.
+/// Sends this node's beat to the other nodes, and checks whether this node should send its clients to them.
 pub(super) async fn beat(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
-    /// Nodes that come together hear of each other together.
+    /// Nodes that start together are answered together.
     const PAUSE: Duration = Duration::from_millis(100);
     loop {
         shared.step_aside_if_stalled();
@@ -170,7 +175,7 @@ pub(super) async fn beat(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
             tracing::warn!(
                 left_out,
                 error = &error as &dyn std::error::Error,
-                "other nodes cannot be told that this one is there"
+                "the beat could not be sent to the other nodes"
             );
         }
         sleep(PAUSE).await;

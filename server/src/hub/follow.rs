@@ -1,8 +1,9 @@
 //! Following the engine's tail into the window, which is the only way in.
 //!
-//! The hub believes no tail: each batch has to begin where the window ends, number by number and tag by tag. Where the tail says that
-//! it cannot go on from there, the window goes on further along in the same log ([`Core::skip_to`]), and each stream finds out by itself
-//! what it missed; or it starts over in another one ([`Core::reset`]), and all streams are told.
+//! The hub verifies every batch: it has to begin where the window ends, by number and by tag. Where the tail reports
+//! that it cannot continue from there, the window either continues further along in the same log ([`Core::skip_to`]),
+//! and each stream works out what it missed; or it starts over in another log ([`Core::reset`]), and every stream
+//! receives a gap.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -28,10 +29,10 @@ use crate::{
     window::WindowBounds,
 };
 
-/// How many records are read at once to fill the window.
+/// How many records one read takes to fill the window.
 const PREFILL_PAGE: Limit = Limit { records: 10_000, bytes: 8 << 20 };
 
-/// A core whose window holds the end of the engine's log, as far as its bounds allow.
+/// A core whose window holds the end of the engine's log, as far as the window's bounds allow.
 pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Core, EngineError> {
     let bounds = in_time(engine.bounds()).await?;
     let depth = u64::try_from(config.window_records).unwrap_or(u64::MAX);
@@ -41,7 +42,10 @@ pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Co
         WindowBounds { records: config.window_records, bytes: config.window_bytes, age_ms: millis(config.window_age) };
     let deadline = config.publish_deadline;
     if let Err(error) = in_time(access::finish_pending(engine, 2 * millis(deadline), deadline)).await {
-        tracing::warn!(error = &*error as &dyn std::error::Error, "a command that was cancelled could not be finished");
+        tracing::warn!(
+            error = &*error as &dyn std::error::Error,
+            "a command that was cancelled half-way could not be finished"
+        );
     }
     let state = in_time(access::access_state(engine)).await?;
     let core = Core::new(base, bounds, state).with_presence(config.presence.map(Presence::new));
@@ -49,7 +53,7 @@ pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Co
         let after = core.head();
         let records = match in_time(engine.read(after, PREFILL_PAGE)).await {
             Ok(records) if records.is_empty() => {
-                // Commands that the log still holds may be over.
+                // Commands that the log still holds may have expired.
                 core.sweep(wall_clock_ms());
                 return Ok(core);
             }
@@ -59,7 +63,7 @@ pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Co
                 skip_to(&core, engine, to).await?;
                 continue;
             }
-            // The log has changed since its bounds were asked for: the tail says how.
+            // The log has changed since its bounds were asked for. The tail will report how.
             Err(ReadError::Forgotten | ReadError::Diverged | ReadError::Epoch) => return Ok(core),
         };
         if core.apply(&Batch { after, records }).is_err() {
@@ -68,18 +72,18 @@ pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Co
     }
 }
 
-/// What came of what a tail yielded.
+/// The result of handling one item of the tail.
 #[derive(Debug)]
 pub(super) enum Taken {
-    /// So many records are in the window now.
+    /// This many records were added to the window.
     Applied(usize),
-    /// The window stands elsewhere now: attach again.
+    /// The window now stands elsewhere: attach to the tail again.
     Moved,
-    /// The tail broke: attach again, after a while.
+    /// The tail broke: attach again after a delay.
     Broken,
 }
 
-/// Takes what a tail yielded, or that it ended.
+/// Handles one item of the tail, or its end (`None`).
 pub(super) async fn take(
     core: &Core,
     engine: &dyn Engine,
@@ -123,38 +127,41 @@ pub(super) async fn take(
     }
 }
 
-/// Whether an order is not in the log any more that the log has acknowledged and this node has not read. Nothing else would show that: the node
-/// stands before all that was lost. Without this, what such an order revoked would stay revoked here, whatever comes to stand at lower
-/// numbers, until the log has grown to where the order stood.
+/// Whether the log has lost an order that it acknowledged and that this node has not read yet. Nothing else would show
+/// that, because this node's position lies before everything that was lost. Without this check, what such an order
+/// revoked would stay revoked on this node, whatever is appended at lower numbers, until the log has grown to the
+/// order's old position.
 async fn lacks_foreseen(core: &Core, engine: &dyn Engine) -> bool {
     let foreseen = core.foreseen();
     let is_lost = |location: &Location| matches!(location, Location::Diverged | Location::Epoch);
     !foreseen.is_empty() && in_time(engine.locate(&foreseen)).await.is_ok_and(|locations| locations.iter().any(is_lost))
 }
 
-/// Judges by what stands beside the log, where this node's own account of the orders is wrong. The window stays where it is, and nobody is told
-/// a gap: the node stands before all that was lost.
+/// Reloads the access state from the metadata beside the log, because this node's own state contains an order that the
+/// log has lost. The window stays where it is and no stream receives a gap, because this node's position lies before
+/// everything that was lost.
 async fn renew_access(core: &Core, engine: &dyn Engine) -> Result<(), EngineError> {
     let state = in_time(access::access_state(engine)).await?;
     core.renew_access(state);
     Ok(())
 }
 
-/// Goes on further along in the same log.
+/// Moves the window further along in the same log.
 async fn skip_to(core: &Core, engine: &dyn Engine, to: Cursor) -> Result<(), EngineError> {
-    // Asked after it is known where the log goes on, so that all that stood up to there has been kept before.
+    // The state is read after the new position is known, so it includes every order up to that position.
     let state = in_time(access::access_state(engine)).await?;
-    // What clients have seen in the part that this node never sees: the engine says whether that was this log.
+    // Clients may have seen records in the part that this node never reads. The engine says whether those records were
+    // of this log.
     let seen = core.late_up_to(to);
     let locations = if seen.is_empty() { Vec::new() } else { in_time(engine.locate(&seen)).await? };
     let good = |(_, location): &(Cursor, Location)| matches!(location, Location::Held | Location::Trimmed);
     let good = seen.into_iter().zip(locations).filter(good).map(|(cursor, _)| cursor).collect();
-    tracing::warn!(from = %core.head(), %to, "records of the log cannot be had; going on behind them");
+    tracing::warn!(from = %core.head(), %to, "records of the log are missing or damaged; continuing after them");
     core.skip_to(to, state, &good);
     Ok(())
 }
 
-/// Starts over at the end of what is the log now; every stream is told.
+/// Starts over at the end of the engine's present log. Every stream receives a gap.
 async fn reset(core: &Core, engine: &dyn Engine, reason: GapReason) -> Result<(), EngineError> {
     let to = in_time(engine.bounds()).await?.end();
     let state = in_time(access::access_state(engine)).await?;
@@ -195,7 +202,7 @@ async fn follow_once(shared: &Shared, engine: &dyn Engine) -> Taken {
     }
 }
 
-/// Removes from the log what the engine keeps no longer, for ever.
+/// Trims the engine's log to the engine's bounds, for ever.
 pub(super) async fn trim(engine: Arc<dyn Engine>) {
     const PAUSE: Duration = Duration::from_secs(1);
     loop {
@@ -203,7 +210,10 @@ pub(super) async fn trim(engine: Arc<dyn Engine>) {
             Ok(trim) if trim.more => {}
             Ok(_) => sleep(PAUSE).await,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the log could not be trimmed");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the log could not be trimmed; trying again in a minute"
+                );
                 sleep(60 * PAUSE).await;
             }
         }

@@ -1,8 +1,9 @@
-//! What streams read of the engine's log where the window does not reach back: one read for all that are at the same part of it.
+//! Reads of the engine's log for streams whose position lies before the window: one read serves all streams at the same
+//! part of the log.
 //!
-//! A storm of clients that come back from far away reads the log once, and not once each: whoever needs what is being read waits for
-//! it, and what was read is kept for a moment, indexed by routing keys, so that a stream for which a part holds nothing passes it
-//! without looking at its records.
+//! When many clients come back from far behind, the log is read once and not once per client. A stream that needs a
+//! page which is being read waits for that read. Pages are kept for a while, indexed by routing keys, so that a stream
+//! skips a page that holds nothing for it without looking at the records.
 
 use std::{
     collections::VecDeque,
@@ -25,17 +26,17 @@ use crate::{
     window::Lineage,
 };
 
-/// How much of the engine's log is read at once.
+/// How much of the engine's log one read takes.
 const PAGE: Limit = Limit { records: 1_000, bytes: 1 << 20 };
-/// About how many bytes are kept of what was read.
+/// About how many bytes of pages are kept.
 const KEPT_BYTES: usize = 16 << 20;
-/// About what a record takes beside its payload: its texts, its place in the index.
+/// About how many bytes a record takes beside its payload, for its texts and its place in the index.
 const BYTES_OF_A_RECORD: usize = 512;
 
-/// What a read came to, for all who wait for it.
+/// The outcome of a read, shared by all streams that wait for it.
 type Outcome = Result<Arc<Segment>, Arc<ReadError>>;
 
-/// A read on its way.
+/// A read in progress.
 #[derive(Clone)]
 struct Reading {
     number: u64,
@@ -46,7 +47,7 @@ struct Reading {
 #[derive(Default)]
 struct State {
     lineage: Lineage,
-    /// Latest use last.
+    /// The pages that are kept, least recently used first.
     kept: VecDeque<(usize, Arc<Segment>)>,
     bytes: usize,
     readings: Vec<Reading>,
@@ -59,14 +60,14 @@ pub(super) struct History {
 }
 
 impl State {
-    /// Forgets what was read of a log that is not the one any more.
+    /// Drops all pages when the log was replaced by another one.
     fn follow(&mut self, lineage: Lineage) {
         if !self.lineage.is_same_log(lineage) {
             *self = Self { lineage, ..Self::default() };
         }
     }
 
-    /// A segment that goes on after this cursor, and whether it holds the cursor's very record.
+    /// A kept page that continues after this cursor, where the page holds that very record (the tags match).
     fn find(&mut self, after: Cursor) -> Option<Arc<Segment>> {
         let follows = |segment: &Segment| {
             let is_within = segment.base().seq <= after.seq && after.seq < segment.last().seq;
@@ -90,8 +91,8 @@ impl State {
 }
 
 impl History {
-    /// What follows a cursor, as far as the node has applied it, which stands at `head` in this lineage. (What the node has not seen the
-    /// log may lose without the node's noticing; then it must not be kept.)
+    /// The records after a cursor, up to `head`, the last record that the node has applied in this lineage. (The log
+    /// may lose records that the node has not applied without the node noticing, so they must not be kept.)
     pub(super) async fn read(
         &self,
         engine: &Arc<dyn Engine>,
@@ -123,7 +124,7 @@ impl History {
             };
             let outcome = reading.outcome.await;
             let mut state = self.state.lock();
-            // The first who gets here: the others find it kept.
+            // The first stream to get here keeps the page; the others find it kept.
             let is_first = state.readings.iter().position(|other| other.number == reading.number);
             if let Some(index) = is_first {
                 state.readings.swap_remove(index);
@@ -136,7 +137,7 @@ impl History {
             if reading.after == after {
                 return outcome;
             }
-            // It may not have come as far as it might, or failed further up: then this one is asked for by itself.
+            // The read may have ended early, or failed further along. This stream then reads from its own cursor.
             has_waited = true;
         }
     }
@@ -176,7 +177,7 @@ mod tests {
         (Arc::new(engine), cursors)
     }
 
-    /// A node that has applied all.
+    /// The position of a node that has applied everything.
     fn node(cursors: &[Cursor]) -> (Cursor, Lineage) {
         (*cursors.last().unwrap(), Lineage::default())
     }

@@ -1,4 +1,4 @@
-//! How other nodes reach this one: by the routes that its hub is mounted with.
+//! How other nodes reach this one: through the routes that the hub is mounted with.
 
 use std::{
     future::Future,
@@ -14,17 +14,19 @@ use tokio::time::sleep;
 use super::shared::Shared;
 use crate::peers::{NodeId, Peers, Responder};
 
-/// How long to wait before the next attempt to join.
+/// The pause between two attempts to join.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The routes of one mounting, for the calls of other nodes.
+/// The routes of one mounting, callable by other nodes.
 #[async_trait]
 pub(crate) trait Mounted: Send + Sync {
-    /// Carries out what another node asks of the mounting with this number; `None` where it asks another one, or is not understood.
+    /// Carries out another node's call to the mounting with this index. Returns `None` where the index is another
+    /// mounting's, or the message is not understood.
     async fn respond(&self, mount: usize, message: &Bytes) -> Option<Bytes>;
 }
 
-/// The routes of a hub, in the order in which they were mounted. A router that is gone answers nobody.
+/// The mountings of a hub, in the order in which they were mounted. A mounting whose router was dropped answers no
+/// calls.
 pub(super) struct Mounts {
     shared: Arc<Shared>,
     mounted: Mutex<Vec<Weak<dyn Mounted>>>,
@@ -35,7 +37,7 @@ impl Mounts {
         Self { shared, mounted: Mutex::default() }
     }
 
-    /// Takes in the routes of one mounting; its number.
+    /// Adds a mounting, and returns its index.
     pub(super) fn add(&self, mounted: &Arc<dyn Mounted>) -> usize {
         let mut all = self.mounted.lock();
         all.push(Arc::downgrade(mounted));
@@ -64,7 +66,7 @@ impl Responder for Mounts {
     }
 }
 
-/// Joins the other nodes. Where that fails, what is returned tries again until it succeeds.
+/// Joins the other nodes. If that fails, the returned future tries again until it succeeds.
 pub(super) async fn join(
     peers: Arc<dyn Peers>,
     node: NodeId,
@@ -73,7 +75,7 @@ pub(super) async fn join(
     let responder: Arc<dyn Responder> = mounts.clone();
     let responder = Arc::downgrade(&responder);
     let error = peers.join(node, responder.clone()).await.err()?;
-    tracing::warn!(%node, error = &error as &dyn std::error::Error, "other nodes do not reach this one yet; trying again");
+    tracing::warn!(%node, error = &error as &dyn std::error::Error, "the other nodes cannot reach this one yet; trying again");
     Some(async move {
         while peers.join(node, responder.clone()).await.is_err() {
             sleep(PAUSE).await;

@@ -1,4 +1,5 @@
-//! Which other nodes of the log are there, by the beats that they send. Synchronous, and without a clock: time is passed in.
+//! The other nodes of the log that are alive, known by the beats that they send. Synchronous, and without a clock: time
+//! is passed in.
 
 use std::collections::HashMap;
 
@@ -8,21 +9,21 @@ use tidings_protocol::Cursor;
 
 use crate::peers::NodeId;
 
-/// How often a node tells all others that it is there,
+/// How often a node sends its beat to all others.
 pub(super) const BEAT_MS: u64 = 2_000;
-/// and for how long it may be silent before it is taken for gone.
+/// How long a node may be silent before it counts as gone.
 const LEASE_MS: u64 = 8_000;
 
-/// What a node tells all others.
+/// The message by which a node tells all others that it is alive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Beat {
     pub(super) node: NodeId,
-    /// Its version of Tidings, for whoever reads.
+    /// The node's version of Tidings, for people who read the figures.
     pub(super) version: String,
     pub(super) connections: usize,
     pub(super) head: Cursor,
-    /// Its tail is alive.
+    /// Whether the node's tail is alive.
     pub(super) is_following: bool,
     pub(super) is_draining: bool,
 }
@@ -33,14 +34,15 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    /// Takes a beat of another node. Whether it was not there before, so that it should hear of this one at once.
+    /// Records a beat of another node. Returns whether the node is new, so that this node should send its own beat at
+    /// once.
     pub(super) fn hear(&self, beat: Beat, now_ms: u64) -> bool {
         let mut heard = self.heard.lock();
         heard.retain(|_, (at, _)| is_there(*at, now_ms));
         heard.insert(beat.node, (now_ms, beat)).is_none()
     }
 
-    /// The last beats of those that are there, by their names.
+    /// The last beats of the nodes that are alive, by node id.
     pub(super) fn there(&self, now_ms: u64) -> Vec<Beat> {
         let heard = self.heard.lock();
         let there = heard.values().filter(|(at, _)| is_there(*at, now_ms));
@@ -49,7 +51,7 @@ impl Nodes {
         there
     }
 
-    /// Whether another node shows that the log goes on beyond this place: it has said so within two beats.
+    /// Whether another node has shown within the last two beats that the log goes on beyond this position.
     pub(super) fn goes_on_elsewhere(&self, head: Cursor, now_ms: u64) -> bool {
         let recent = |at: u64| now_ms.saturating_sub(at) <= 2 * BEAT_MS;
         let is_beyond = |beat: &Beat| {

@@ -6,11 +6,11 @@ use super::Hub;
 use crate::presence::PresenceError;
 
 impl Hub {
-    /// How many streams a user has open on this node.
+    /// The number of streams that a user has open on this node.
     ///
     /// # Errors
     ///
-    /// [`IdError`] when the text is no user id.
+    /// [`IdError`] when the text is not a user id.
     pub fn connection_count<U>(&self, user: U) -> Result<usize, IdError>
     where
         U: TryInto<UserId>,
@@ -25,7 +25,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`IdError`] when the text is no user id.
+    /// [`IdError`] when the text is not a user id.
     pub fn devices_online<U>(&self, user: U) -> Result<Vec<DeviceId>, IdError>
     where
         U: TryInto<UserId>,
@@ -38,7 +38,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`IdError`] when the text is no user id.
+    /// [`IdError`] when the text is not a user id.
     pub fn is_online<U>(&self, user: U) -> Result<bool, IdError>
     where
         U: TryInto<UserId>,
@@ -51,7 +51,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`IdError`] when a text is no user id, or no device id.
+    /// [`IdError`] when a text is not a user id, or not a device id.
     pub fn is_device_online<U, D>(&self, user: U, device: D) -> Result<bool, IdError>
     where
         U: TryInto<UserId>,
@@ -63,13 +63,14 @@ impl Hub {
         Ok(online)
     }
 
-    /// Who is online on a channel, on this node: the users who have a stream open that is subscribed to it, by device and
-    /// sorted. Of a pattern, who is on any channel in it; of `*`, everyone online, whatever they hear. Who has just left
-    /// counts for the [grace period](crate::PresenceSettings::grace), and who was not heard of for too long does not.
+    /// Who is online on a channel, on this node: the users with an open stream that is subscribed to it, by device,
+    /// sorted. For a pattern, the users online on any channel in it; for `*`, every user online, whatever their streams
+    /// are subscribed to. A user who has just left still counts for the [grace period](crate::PresenceSettings::grace);
+    /// a user whose client has been silent for too long does not count.
     ///
     /// # Errors
     ///
-    /// [`PresenceError`] when the text is no channel or pattern, or the hub was built without
+    /// [`PresenceError`] when the text is not a channel or pattern, or the hub was built without
     /// [`presence`](crate::HubBuilder::presence).
     pub fn presence<P>(&self, channel: P) -> Result<Vec<Member>, PresenceError>
     where

@@ -1,5 +1,5 @@
-//! Commands about a user's streams: they go into the log like events, and what they leave in force is kept beside it, so that it
-//! outlasts the log.
+//! Commands about a user's streams. A command goes into the log like an event; its lasting effect is kept beside the
+//! log, so that it outlasts the log.
 
 use std::sync::Arc;
 
@@ -15,16 +15,19 @@ use crate::{
 };
 
 impl Hub {
-    /// Takes channels away from a user: every stream of theirs, on every node, that hears something of `channels` is told
-    /// `revoked`, and **nothing that is published after this returned reaches it there**, also where the stream lags behind, or
-    /// resumes later. A pattern that overlaps them is taken away as a whole. Events addressed to the user are not on channels and
-    /// go on; [`disconnect`](Self::disconnect) ends those too.
+    /// Revokes a user's access to channels. Every stream of the user, on every node, that receives something of
+    /// `channels` is sent `revoked`, and **no event published after this call returned reaches it on these channels**,
+    /// even if the stream lags behind or resumes later. A subscribed pattern that overlaps `channels` is revoked as a
+    /// whole. Events addressed to the user are not on channels and continue; [`disconnect`](Self::disconnect) ends
+    /// those too.
     ///
-    /// Credentials issued before are refused these channels from now on, for publishing over HTTP and for watching who is there too, for 24 hours or what
-    /// [`revocation_life`](crate::HubBuilder::revocation_life) says, across restarts; **then it is forgotten**, so they must not
-    /// live longer. Which are older is told by [`Identity::issued_at`](crate::auth::Identity::issued_at), in tokens the claim
-    /// `iat`; those of which nobody says it count as older all that time, unless [`restore`](Self::restore) is called. Take the
-    /// user's grant away first, for newer credentials open what they grant, and so do older ones afterwards.
+    /// Credentials issued before this call are refused these channels from now on, also for publishing over HTTP and
+    /// for watching presence. That holds across restarts for 24 hours, or the
+    /// [`revocation_life`](crate::HubBuilder::revocation_life) that was set; **then the revocation is forgotten**, so
+    /// credentials must not live longer. [`Identity::issued_at`](crate::auth::Identity::issued_at), or the claim `iat`
+    /// of a token, says when credentials were issued. Credentials without that time count as issued before, for as long
+    /// as the revocation lasts, unless [`restore`](Self::restore) is called. Remove the user's grant first: newer
+    /// credentials open whatever they grant, and older ones do so again afterwards.
     ///
     /// ```
     /// # async fn f(hub: tidings::Hub) -> Result<(), Box<dyn std::error::Error>> {
@@ -45,9 +48,9 @@ impl Hub {
         self.command(id(user)?, Order::Revoke { channels: pattern(channels)?, until: self.revoked_until() }).await
     }
 
-    /// Ends every stream of a user with `closing {reason: revoked}`, and refuses credentials issued before everything, as
-    /// [`revoke`](Self::revoke) does for channels: 401 `credentialsRevoked`. Nothing that is published after this returned
-    /// reaches the user before they come with newer ones.
+    /// Ends every stream of a user with `closing {reason: revoked}`, and refuses everything to credentials issued
+    /// before (401 `credentialsRevoked`), for as long as [`revoke`](Self::revoke) does for channels. No event published
+    /// after this call returned reaches the user before the user comes with newer credentials.
     ///
     /// # Errors
     ///
@@ -60,8 +63,8 @@ impl Hub {
         self.command(id(user)?, Order::Disconnect { device: None, until: self.revoked_until() }).await
     }
 
-    /// As [`disconnect`](Self::disconnect), on one device only. A device is what the client says of itself: this ends a forgotten
-    /// tab, and keeps out nobody who means it.
+    /// Like [`disconnect`](Self::disconnect), on one device only. The client itself names its device, so this ends a
+    /// forgotten tab, and does not keep out anyone who sends another device id.
     ///
     /// # Errors
     ///
@@ -76,8 +79,9 @@ impl Hub {
         self.command(id(user)?, Order::Disconnect { device: Some(device), until: self.revoked_until() }).await
     }
 
-    /// Undoes all that was revoked of a user, disconnections included: credentials issued before are good again. Streams do not
-    /// get back by themselves what they have lost; their clients ask again with the next stream, and with fresh credentials.
+    /// Undoes everything that was revoked from a user, disconnections included: credentials issued before are accepted
+    /// again. An open stream does not regain its lost channels by itself; the client asks for them again with its next
+    /// stream and with fresh credentials.
     ///
     /// # Errors
     ///
@@ -90,7 +94,7 @@ impl Hub {
         self.command(id(user)?, Order::Restore { channels: None }).await
     }
 
-    /// Undoes what was revoked of a user by [`revoke`](Self::revoke), as far as `channels` covers it.
+    /// Undoes what [`revoke`](Self::revoke) revoked from a user, as far as `channels` covers it.
     ///
     /// # Errors
     ///
@@ -105,16 +109,19 @@ impl Hub {
         self.command(id(user)?, Order::Restore { channels: Some(pattern(channels)?) }).await
     }
 
-    /// Gives channels to a user, whatever the grants say. All their streams carry them, asked or not: those open now from this
-    /// place in the log on, and those to come, across restarts, until [`unsubscribe`](Self::unsubscribe) or until they are
-    /// [revoked](Self::revoke). The streams are told by `subscribed`, with the request id `server`.
+    /// Subscribes a user to channels from the server's side, whatever the grants say. All streams of the user carry the
+    /// channels, whether the client asked for them or not: open streams from this position in the log on, and later
+    /// streams too, across restarts, until [`unsubscribe`](Self::unsubscribe) or until the channels are
+    /// [revoked](Self::revoke). The streams receive `subscribed` with the request id `server`.
     ///
-    /// For as long as it stands it is as good as a grant, to credentials of any age: a client may subscribe to what it covers, with
-    /// `since` too. A handler of the browser client that was refused before is asked for again by itself.
+    /// As long as the subscription stands it also acts as a grant for credentials of any age: a client may subscribe to
+    /// the channels it covers, also with `since`. The browser client retries handlers that were refused before by
+    /// itself.
     ///
     /// # Errors
     ///
-    /// As [`revoke`](Self::revoke), and [`Invalid::TooManyChannels`] where the user has as many as a stream may hold.
+    /// As [`revoke`](Self::revoke), and [`Invalid::TooManyChannels`] where the user already has as many channels as a
+    /// stream may carry.
     pub async fn subscribe<U, P>(&self, user: U, channels: P) -> Result<Receipt, PublishError>
     where
         U: TryInto<UserId>,
@@ -131,8 +138,9 @@ impl Hub {
         self.command(user, Order::Subscribe { channels }).await
     }
 
-    /// Ends what [`subscribe`](Self::subscribe) began with the same channels. Streams are told by `revoked` what they lose: these
-    /// channels, and those they asked for, as far as no grant covers them nor anything else that was given.
+    /// Ends what [`subscribe`](Self::subscribe) began with the same channels. Streams receive `revoked` with the
+    /// channels that they lose: these channels, and channels that the client asked for, unless a grant or another
+    /// server-side subscription covers them.
     ///
     /// # Errors
     ///

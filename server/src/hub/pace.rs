@@ -1,59 +1,64 @@
-//! How long wake-ups are held back, by the load.
+//! How long wake-ups are held back, depending on the load.
 
 use std::time::Duration;
 
-/// The longest from the beginning of one round to that of the next.
+/// The longest interval from the start of one round to the start of the next.
 pub(super) const LONGEST: Duration = Duration::from_millis(20);
-/// Nothing is held back until rounds would fill this part of the time, if each record had a write of its own...
+/// The load, as the part of the time that rounds would fill with one write per record, up to which nothing is held
+/// back.
 const BUSY: f64 = 0.8;
-/// ...and from this part on the interval is the longest.
+/// The load from which on the interval is the longest.
 const FULL: f64 = 1.2;
-/// For how long the past counts.
+/// The time constant with which past rounds fade.
 const MEMORY: Duration = Duration::from_millis(250);
 
-/// What a round was.
+/// The figures of one round.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Round {
-    /// How many records were applied since the one before.
+    /// The number of records applied since the round before.
     pub(super) records: u64,
-    /// How many streams it woke.
+    /// The number of streams that the round woke.
     pub(super) woken: usize,
-    /// How many records were written to streams meanwhile.
+    /// The number of records written to streams meanwhile.
     pub(super) deliveries: u64,
-    /// Until the streams had been asked.
+    /// The time until all woken streams had been polled.
     pub(super) took: Duration,
 }
 
 impl Round {
-    /// How many records shared a write, on average. More than there were are the past of streams that catch up.
+    /// The average number of records that shared a write. Writes beyond the records of this round belong to streams
+    /// that catch up, so they are not counted.
     #[allow(clippy::cast_precision_loss, reason = "counts of one round")]
     fn records_a_write(&self) -> f64 {
         (self.deliveries as f64 / self.woken.max(1) as f64).min(self.records as f64)
     }
 }
 
-/// A round wakes the streams that hear what was applied, and lasts until they have been asked for what they have to write. What is
-/// applied meanwhile leaves with the next one. Where rounds would fill most of the time, an interval between them has several records
-/// share a write, which costs far less than one for each.
+/// The pace of the rounds. A round wakes the streams that receive the applied records, and lasts until these streams
+/// have been polled. Records applied meanwhile leave with the next round. Where rounds would fill most of the time,
+/// `Pace` puts an interval between them, so that several records share a write, which costs far less than a write for
+/// each.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
-    /// How long rounds would have taken with one write for each record, in seconds, and in how much time; both fade.
+    /// The time that rounds would have taken with one write per record, in seconds. It fades, like `passed`, the time
+    /// in which they ran.
     needed: f64,
     passed: f64,
 }
 
 impl Pace {
-    /// For how long from its beginning a round holds back the next. The round before began `since_last` before it.
+    /// How long from its start a round holds back the next one. The round before started `since_last` earlier.
     pub(super) fn hold(&mut self, since_last: Duration, round: Round) -> Duration {
         let fade = (-since_last.as_secs_f64() / MEMORY.as_secs_f64()).exp();
-        // What took longer waited for something else: for a machine that stood still, or a client that takes nothing.
+        // A longer round waited for something other than its own work: the machine stood still, or a client does not
+        // read.
         let took = round.took.min(LONGEST).as_secs_f64();
         self.needed = self.needed * fade + round.records_a_write() * took;
         self.passed = self.passed * fade + since_last.as_secs_f64();
         LONGEST.mul_f64(((self.load() - BUSY) / (FULL - BUSY)).clamp(0.0, 1.0))
     }
 
-    /// What part of the time rounds would fill, with one write for each record.
+    /// The part of the time that rounds would fill with one write per record.
     fn load(&self) -> f64 {
         if self.passed > 0.0 { self.needed / self.passed } else { 0.0 }
     }
@@ -67,7 +72,7 @@ mod tests {
         Duration::from_millis(count)
     }
 
-    /// Records that a thousand streams hear.
+    /// A round whose records reach a thousand streams.
     fn everybody(records: u64, took: Duration) -> Round {
         Round { records, woken: 1_000, deliveries: records * 1_000, took }
     }
@@ -93,7 +98,7 @@ mod tests {
         assert_eq!(settled(millis(5), 2, millis(5)), LONGEST);
     }
 
-    /// Else the interval would shrink as soon as it has grown.
+    /// Otherwise the interval would shrink as soon as it has grown.
     #[test]
     fn records_that_share_a_write_count_as_if_they_did_not() {
         assert_eq!(settled(millis(20), 6, millis(6)), LONGEST);

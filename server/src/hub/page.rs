@@ -1,4 +1,4 @@
-//! Reading the engine's log for a stream, where the window does not reach back.
+//! Reading the engine's log for a stream whose position lies before the window.
 
 use tidings_protocol::{Cursor, frame::GapReason};
 
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Hub {
-    /// What the engine's log holds after a position that lies before the window, for a stream. It waits while the engine cannot be
-    /// asked: the stream stays open meanwhile.
+    /// A page of the engine's log after a position that lies before the window. It waits while the engine cannot be
+    /// reached; the stream stays open meanwhile.
     pub(crate) async fn page(&self, link: &Link, after: Cursor) -> Fetched {
         loop {
             match self.try_page(link, after).await {
@@ -36,7 +36,8 @@ impl Hub {
             Ok::<_, EngineError>(read)
         });
         let error = match read.await? {
-            // The window begins further on, so the log has lost what lay before that.
+            // The log is empty after this position although the window begins later, so the log has lost the records in
+            // between.
             Ok(segment) if segment.is_empty() => return Ok(Err(Hole::Gap(GapReason::Diverged))),
             Ok(segment) => return Ok(Ok(segment)),
             Err(error) => error,

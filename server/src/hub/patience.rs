@@ -1,4 +1,4 @@
-//! How long the engine is waited for.
+//! How long the hub waits for the engine.
 
 use std::{future::Future, time::Duration};
 
@@ -6,14 +6,14 @@ use tokio::time::timeout;
 
 use crate::engine::{EngineError, TAIL_BEAT};
 
-/// How long to wait before the engine is asked again after it failed.
+/// The delay before the engine is asked again after a failure.
 pub(super) const REATTACH_DELAY: Duration = Duration::from_millis(500);
-/// A tail that has said nothing for so long is dead.
+/// A tail that has yielded nothing for this long is dead.
 pub(super) const SILENCE: Duration = Duration::from_secs(5 * TAIL_BEAT.as_secs() / 2);
-/// How long any question to the engine may take.
+/// How long one call to the engine may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The answer to a question, unless it takes too long.
+/// The answer to a call, unless it takes too long.
 pub(super) async fn in_time<T, E: From<EngineError>>(question: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     match timeout(DEADLINE, question).await {
         Ok(answer) => answer,

@@ -1,4 +1,4 @@
-//! The driver of one connection, for whoever takes its frames: a response's body, or a listener in this process.
+//! The driver of one connection, polled by whoever takes its frames: a response's body, or a listener in this process.
 
 use std::{
     sync::Arc,
@@ -15,16 +15,16 @@ use crate::{
     core::Link,
 };
 
-/// About how many bytes are taken at once, at most.
+/// About how many bytes one poll takes at most.
 const WRITE_BYTES: usize = 64 << 10;
 
 type Read = BoxFuture<'static, Fetched>;
 
-/// Asks a connection for frames. Dropping it closes the connection.
+/// Polls a connection for frames. Dropping it closes the connection.
 pub(crate) struct Reader {
     hub: Hub,
     link: Arc<Link>,
-    /// A page of the engine's log on its way, and the position it begins after.
+    /// A page of the engine's log that is being read, and the position that it follows.
     read: Option<Box<(Cursor, Read)>>,
 }
 
@@ -33,14 +33,14 @@ impl Reader {
         Self { hub, link, read: None }
     }
 
-    /// Whether a page of the engine's log is on its way.
+    /// Whether a page of the engine's log is being read.
     pub(crate) fn is_reading(&self) -> bool {
         self.read.is_some()
     }
 
     /// The next frames, in order; `None` when the stream has ended.
     pub(crate) fn poll_frames(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<Bytes>>> {
-        // Registered first: what is filed after the look below wakes this task.
+        // The waker is registered first, so that a record filed after the step below wakes this task.
         self.link.waker.register(cx.waker());
         loop {
             if let Some(reading) = &mut self.read {
@@ -51,7 +51,8 @@ impl Reader {
                     self.link.set_reading(false);
                 }
             }
-            // While it waits for a page, too: heartbeats and its end do not depend on the engine.
+            // The step runs while a page is being read, too: heartbeats and the end of the stream do not depend on the
+            // engine.
             match self.hub.core().step(&self.link, WRITE_BYTES, self.hub.now_ms()) {
                 Step::Write(frames) => return Poll::Ready(Some(frames)),
                 Step::Read { after } => {

@@ -1,4 +1,4 @@
-//! Where a stream starts whose client says where it left off.
+//! Where a stream starts, judged by the cursors that the client sends.
 
 use tidings_protocol::{Cursor, frame::GapReason};
 
@@ -9,20 +9,20 @@ use crate::{
     engine::{EngineError, Location},
 };
 
-/// What a client says of where it left off.
+/// The position that a client sends when it opens a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Resume {
-    /// It is new.
+    /// The client is new.
     None,
-    /// It said something that is no cursor.
+    /// The client sent something that is not a cursor.
     Malformed,
-    /// It goes on from `cursor`; the highest position it has seen may be further on. Tabs that share a stream may have seen
-    /// several, of which no two vouch for each other.
+    /// The client continues from `cursor`. The highest position that it has seen may be further on; tabs that share a
+    /// stream may have seen several positions, none of which implies another.
     From { cursor: Cursor, seen: Vec<Cursor> },
 }
 
 impl Hub {
-    /// Judges clients' cursors, asking the engine once about all of which the window cannot tell.
+    /// Judges clients' cursors. Asks the engine once about all cursors that the window cannot judge.
     async fn check_cursors(&self, cursors: &[Cursor]) -> Result<Vec<Verdict>, EngineError> {
         let mut verdicts: Vec<_> = cursors.iter().map(|cursor| self.core().check_cursor(*cursor)).collect();
         let mut asked: Vec<_> = Vec::new();
@@ -45,7 +45,8 @@ impl Hub {
         Ok(verdicts)
     }
 
-    /// Where a stream starts that brings these cursors: the one to go on from, and what else was seen.
+    /// Where a stream starts that brings these cursors: the cursor to continue from, and further positions that were
+    /// seen.
     pub(crate) async fn start(&self, resume: Resume) -> Result<Start, EngineError> {
         let (cursor, seen) = match resume {
             Resume::None => return Ok(Start::Head),
@@ -54,7 +55,7 @@ impl Hub {
         };
         let lineage = self.core().lineage();
         let mut late = Vec::new();
-        // What was seen counts only where it says more than the cursor: it is further on, or of another history.
+        // A seen position matters only if it says more than the cursor: it lies further on, or in another epoch.
         let seen = seen.into_iter().filter(|seen| seen.epoch != cursor.epoch || seen.seq >= cursor.seq);
         let cursors: Vec<_> = std::iter::once(cursor).chain(seen).collect();
         for (cursor, verdict) in cursors.iter().zip(self.check_cursors(&cursors).await?) {
@@ -67,7 +68,7 @@ impl Hub {
         Ok(Start::Resume { cursor, late, lineage })
     }
 
-    /// Whether and from where a subscribe call's `since` can be served.
+    /// Whether a subscribe call's `since` can be served, and from where.
     pub(crate) async fn backfill(&self, since: Option<Cursor>) -> Result<Backfill, EngineError> {
         let lineage = self.core().lineage();
         let since = match since {
@@ -80,7 +81,7 @@ impl Hub {
         Ok(Backfill { since, lineage })
     }
 
-    /// The past that cannot be brought, for this reason.
+    /// A backfill that cannot be served, for this reason.
     pub(crate) fn no_backfill(&self, reason: GapReason) -> Backfill {
         Backfill { since: Since::Gap(reason), lineage: self.core().lineage() }
     }

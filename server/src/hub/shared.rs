@@ -1,4 +1,4 @@
-//! What the hub and its tasks share.
+//! The state that the hub shares with its tasks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -13,45 +13,47 @@ use crate::{
     peers::NodeId,
 };
 
-/// What the hub and its tasks share.
+/// The state that the hub shares with its tasks.
 pub(super) struct Shared {
-    /// Names this node among those of the log.
+    /// This node's id among the nodes of the log.
     pub(super) node: NodeId,
     pub(super) core: Core,
     pub(super) clock: Clock,
-    /// Something was applied that nobody has been woken for.
+    /// Records were applied whose streams have not been woken yet.
     pub(super) applied: Notify,
-    /// A stream was closed; a drain waits for the last.
+    /// A stream was closed; a drain waits for the last one.
     pub(super) closed: Notify,
-    /// Somebody has answered a challenge.
+    /// A client has answered a challenge.
     pub(super) answered: Notify,
     pub(super) draining: AtomicBool,
-    /// When the engine's tail last yielded something, be it that there is nothing, in the clock's milliseconds.
+    /// When the engine's tail last yielded something, an empty batch included, in the clock's milliseconds.
     pub(super) tail_heard_ms: AtomicU64,
-    /// The tail stands still here, and another node has shown that the log goes on: no streams until it is alive again.
+    /// The tail stands still on this node and another node has shown that the log goes on: no streams are opened until
+    /// the tail is alive again.
     pub(super) stands_aside: AtomicBool,
     /// The other nodes of the log.
     pub(super) nodes: Nodes,
-    /// One of them has not heard of this one yet.
+    /// Another node has not received this node's beat yet.
     pub(super) newcomer: Notify,
     pub(super) history: History,
     pub(super) complaints: Complaints,
 }
 
 impl Shared {
-    /// The engine's tail is alive.
+    /// Whether the engine's tail is alive.
     pub(super) fn is_following(&self) -> bool {
         let heard = self.tail_heard_ms.load(Ordering::Relaxed);
         self.clock.now_ms().saturating_sub(heard) <= millis(SILENCE)
     }
 
-    /// No streams are opened.
+    /// Whether new streams are refused.
     pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire) || self.stands_aside.load(Ordering::Acquire)
     }
 
-    /// Ends all streams where the tail is dead here and the log goes on elsewhere, so that their clients go there. Where no other node shows
-    /// that, they stay: all nodes may be cut off from the log, and there is nowhere to go.
+    /// Ends all streams where the tail is dead on this node and the log goes on elsewhere, so that the clients go
+    /// there. Where no other node shows that, the streams stay: all nodes may be cut off from the log, and there is
+    /// nowhere to go.
     pub(super) fn step_aside_if_stalled(&self) {
         if self.is_following() {
             self.stands_aside.store(false, Ordering::Release);
@@ -65,14 +67,14 @@ impl Shared {
         }
     }
 
-    /// Ends all streams, and lets no more be opened.
+    /// Ends all streams, and refuses new ones.
     pub(super) fn end_streams(&self) {
         self.draining.store(true, Ordering::Release);
         self.core.close_all(|_| draining());
     }
 }
 
-/// The last frame of a stream that is drained. Its delay is spread, so that the clients do not return all at once.
+/// The last frame of a stream that is drained. Its delay is random, so that the clients do not return all at once.
 pub(super) fn draining() -> Closing {
     Closing { reason: ClosingReason::Drain, retry_ms: fastrand::u64(..1_000) }
 }

@@ -1,7 +1,8 @@
 //! A hub whose tasks are stepped by hand, so that a simulation decides what happens when. The core, the driver's steps,
-//! the routes and the stream bodies are the real ones; only the tasks and the clock are not there.
+//! the routes and the stream bodies are the real ones; only the tasks and the clock are replaced.
 //!
-//! For the simulation of this repository, behind the feature `simulation`; not part of the stable interface.
+//! It serves the simulation of this repository, behind the feature `simulation`, and is not part of the stable
+//! interface.
 
 use std::sync::{
     Arc,
@@ -20,7 +21,7 @@ use crate::{
     engine::{Batch, EngineError, ReadError, Tail},
 };
 
-/// So often a node may have to go on elsewhere while it attaches.
+/// How often a node may have to skip ahead while it attaches.
 const ATTEMPTS: usize = 8;
 
 /// A hub node, stepped by hand. Its engine must answer at once: a future that is not ready counts as a failure.
@@ -29,19 +30,19 @@ pub struct Node {
     tail: Option<Tail>,
 }
 
-/// What came of [`Node::pull`].
+/// The result of [`Node::pull`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pulled {
-    /// So many records were applied.
+    /// This many records were applied.
     Records(usize),
     /// The tail has nothing now.
     Nothing,
-    /// There is no tail, or it broke: [`Node::attach`] again.
+    /// There is no tail, or it broke: call [`Node::attach`] again.
     Detached,
 }
 
 impl Node {
-    /// Starts a node: fills its window. It is not attached yet.
+    /// Starts a node: fills its window. The node is not attached yet.
     ///
     /// # Errors
     ///
@@ -52,21 +53,21 @@ impl Node {
         Ok(Self { hub: Hub { inner: Arc::new(inner) }, tail: None })
     }
 
-    /// The hub itself.
+    /// The hub of this node.
     #[must_use]
     pub fn hub(&self) -> &Hub {
         &self.hub
     }
 
-    /// Attaches to the engine's tail, as the follower's task does at start and after every failure, and takes its first batch, by which
-    /// the engine says whether the node still is in its log.
+    /// Attaches to the engine's tail, as the follower's task does at start and after every failure, and takes the
+    /// tail's first batch, by which the engine says whether the node still is in its log.
     ///
     /// # Errors
     ///
     /// [`EngineError`] when the engine fails.
     pub fn attach(&mut self) -> Result<(), EngineError> {
         self.tail = None;
-        // Once more where the node had to go on elsewhere first, and there may be more than one reason for that.
+        // A node that had to skip ahead attaches again, and there may be more than one reason to skip.
         for _ in 0..ATTEMPTS {
             let mut tail = self.hub.engine().tail(self.hub.core().head());
             let first = tail.next().now_or_never();
@@ -102,12 +103,12 @@ impl Node {
         taken.unwrap_or(Taken::Broken)
     }
 
-    /// Wakes the connections for which something was applied.
+    /// Wakes the connections for which records were applied.
     pub fn flush(&self) {
         self.hub.core().flush();
     }
 
-    /// Sets the clock, and makes heartbeats due where nothing was written for `quiet_ms`.
+    /// Sets the clock, and makes heartbeats due on streams that wrote nothing for `quiet_ms`.
     pub fn tick(&self, now_ms: u64, quiet_ms: u64) {
         match &self.hub.inner.shared.clock {
             Clock::Set(now, moved) => {

@@ -1,4 +1,4 @@
-//! Opening and closing streams, and what calls do about one.
+//! Opening and closing streams, and the calls about one stream.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -25,7 +25,8 @@ use crate::{
 };
 
 impl Hub {
-    /// Opens a stream for somebody, whose grants were asked about the channels; others are rejected already.
+    /// Opens a stream. The caller's grants were already asked about the channels; channels without a grant were
+    /// rejected.
     pub(crate) fn open(
         &self,
         identity: &Identity,
@@ -68,7 +69,8 @@ impl Hub {
             let id = greeting.id;
             let mut greeting = String::new();
             sse::retry(&mut greeting, retry_ms);
-            // In one block: in a block of its own some clients take the time for an empty message.
+            // `retry:` stands in the same SSE block as `connected`: some clients take a block of its own for an empty
+            // message.
             let connected = json_frame(Some(Connected::NAME), id.as_ref(), &connected);
             [greeting.as_bytes(), &connected].concat().into()
         });
@@ -82,7 +84,7 @@ impl Hub {
         link
     }
 
-    /// Opens a stream for the backend itself, from the head on.
+    /// Opens a stream for the backend itself, starting at the head.
     pub(crate) fn open_listener(&self, channels: Pattern) -> Arc<Link> {
         let channels = Channels { granted: vec![channels], by_server: Vec::new() };
         let identity = Identity::anonymous();
@@ -91,7 +93,7 @@ impl Hub {
         link
     }
 
-    /// Opens a stream without a greeting.
+    /// Opens a stream without a `connected` frame.
     fn open_bare(
         &self,
         identity: &Identity,
@@ -115,7 +117,8 @@ impl Hub {
         link
     }
 
-    /// Opens a stream for one poll, as [`open`](Self::open); returns with it what it does not receive of its channels.
+    /// Opens a stream for one poll, like [`open`](Self::open). Returns the stream, and the channels that it does not
+    /// receive.
     pub(crate) fn open_poll(
         &self,
         identity: &Identity,
@@ -130,7 +133,7 @@ impl Hub {
         (link, rejected)
     }
 
-    /// A name that nobody guesses.
+    /// A new connection id, with 128 random bits.
     fn connection_id(&self) -> ConnectionId {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).expect("the system's random source");
@@ -141,39 +144,40 @@ impl Hub {
         ConnectionId::new(id).expect("hexadecimal digits and a dot are visible ASCII")
     }
 
-    /// Waits for so long, by the driver's time.
+    /// Waits for this long, by the driver's clock.
     pub(crate) async fn pause(&self, time: Duration) {
         self.inner.shared.clock.pause(time).await;
     }
 
-    /// The moment after this time, in the driver's milliseconds.
+    /// The moment when this much time has passed, in the driver's milliseconds.
     pub(crate) fn moment(&self, left: Option<Duration>) -> Option<u64> {
         left.map(|left| self.now_ms().saturating_add(millis(left)))
     }
 
-    /// Ends a stream no later than after this time, because it has been given something by credentials that end then.
+    /// Ends a stream at the latest when this much time has passed, because it carries channels that rest on credentials
+    /// which expire then.
     pub(crate) fn expire_by(&self, link: &Link, left: Option<Duration>) {
         if let Some(moment) = self.moment(left) {
             link.expire_by(moment);
         }
     }
 
-    /// The client of a stream has been heard of.
+    /// Records that the client of a stream has sent a call.
     pub(crate) fn heard(&self, link: &Link) {
         if self.core().hear(link, self.now_ms()) {
             self.inner.shared.answered.notify_waiters();
         }
     }
 
-    /// Asks whether somebody reads these streams, and ends those that do not answer in time. Returns as soon as one of them is gone, or
-    /// all have answered.
+    /// Asks the clients of these streams whether they still read them, and ends the streams that do not answer in time.
+    /// Returns as soon as one of the streams is gone, or all have answered.
     pub(crate) async fn challenge(&self, links: &[Arc<Link>], patience: Duration) {
         links.iter().for_each(|link| self.core().challenge(link));
         let shared = &self.inner.shared;
         let over = tokio::time::sleep(patience);
         tokio::pin!(over);
         loop {
-            // Registered before it is looked.
+            // The notifications are registered before the streams are looked at, so that no answer is missed.
             let (answered, closed) = (shared.answered.notified(), shared.closed.notified());
             let waits = links.iter().any(|link| link.is_challenged());
             if !waits || links.iter().any(|link| !self.core().is_open(link)) {
@@ -186,12 +190,12 @@ impl Hub {
             }
         }
         for link in links.iter().filter(|link| link.is_challenged()) {
-            link.trace(self, "nobody reads this connection; it ends");
+            link.trace(self, "connection ended: its client did not answer a challenge");
             self.core().end_unanswered(link);
         }
     }
 
-    /// Forgets a stream.
+    /// Removes a stream from the hub.
     pub(crate) fn close(&self, link: &Arc<Link>) {
         self.core().unseat(link, self.now_ms());
         self.core().close(link);
@@ -200,14 +204,14 @@ impl Hub {
         self.call(self.inner.on_disconnect.as_ref(), link);
     }
 
-    /// Stops channels on a live stream.
+    /// Unsubscribes channels on a live stream.
     pub(crate) fn unsubscribe_stream(&self, link: &Link, channels: &[Pattern]) {
         tracing::debug!(connection = %link.id, ?channels, "unsubscribe");
         self.core().unsubscribe(link, channels);
     }
 
-    /// Asks for channels and addressed events on a live stream, for somebody whose grants were asked about them; returns the channels
-    /// that are refused, and whether addressed events were asked for in vain.
+    /// Subscribes channels and addressed events on a live stream. The caller's grants were already asked about them.
+    /// Returns the rejected channels, and whether addressed events were refused.
     pub(crate) fn subscribe_stream(
         &self,
         identity: &Identity,
@@ -221,7 +225,7 @@ impl Hub {
         Ok((not_subscribed(&not.refused, &not.beyond).collect(), not.addressed))
     }
 
-    /// Calls a hook. It may do anything with the hub, for no lock is held; and a panic in it ends no stream.
+    /// Calls an application's callback. No lock is held, so the callback may use the hub; a panic in it ends no stream.
     fn call(&self, hook: Option<&Hook>, link: &Link) {
         let Some(hook) = hook.filter(|_| link.has_hooks) else { return };
         let info = ConnectionInfo {
@@ -231,12 +235,12 @@ impl Hub {
             session_id: link.names.session.clone(),
         };
         if catch_unwind(AssertUnwindSafe(|| hook(self, &info))).is_err() {
-            tracing::error!(connection = %link.id, "a connect or disconnect hook panicked");
+            tracing::error!(connection = %link.id, "an on_connect or on_disconnect callback panicked");
         }
     }
 }
 
-/// Two digits for each byte: `format!` takes ten times as long, for every stream.
+/// Writes two hexadecimal digits per byte, ten times as fast as `format!`; every opened stream needs it.
 fn hexadecimal(text: &mut String, bytes: &[u8]) {
     const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     for byte in bytes {
@@ -244,7 +248,7 @@ fn hexadecimal(text: &mut String, bytes: &[u8]) {
     }
 }
 
-/// What is rejected, because there is no right to it, or no room for it.
+/// The rejections of channels without a right and of channels beyond the limit.
 fn not_subscribed(refused: &[Pattern], beyond: &[Pattern]) -> impl Iterator<Item = Rejected> {
     let rejected = |code| move |channel: &Pattern| Rejected { channel: channel.clone(), code };
     let beyond = beyond.iter().map(rejected(RejectCode::TooManyChannels));
@@ -253,7 +257,8 @@ fn not_subscribed(refused: &[Pattern], beyond: &[Pattern]) -> impl Iterator<Item
 
 impl Link {
     fn trace(&self, hub: &Hub, what: &'static str) {
-        // Counted only where somebody reads it: it takes the lock of all streams.
+        // The streams are counted only if the log level shows the count, because counting takes the lock of all
+        // streams.
         if !tracing::enabled!(tracing::Level::INFO) {
             return;
         }

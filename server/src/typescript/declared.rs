@@ -1,4 +1,4 @@
-//! Types that are declared in the file, each once, with what they are made of.
+//! The type declarations of the file: each type once, with the types that it consists of.
 
 use std::{any::TypeId, collections::BTreeMap};
 
@@ -6,14 +6,14 @@ use ts_rs::{Config, TS, TypeVisitor};
 
 use super::TypesError;
 
-/// What stands for an integer of 64 bits or more until it is found.
+/// A marker for an integer of 64 bits or more, searched for in the declarations.
 const LARGE: &str = "LargeInteger__";
 
 pub(super) struct Declared {
     pub(super) config: Config,
     /// By name, so that the file does not depend on the order of calls.
     by_name: BTreeMap<String, (TypeId, String)>,
-    /// The first thing that is wrong with one.
+    /// The first error found in a declaration.
     pub(super) error: Option<TypesError>,
 }
 
@@ -32,7 +32,7 @@ impl Declared {
 
 impl TypeVisitor for Declared {
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
-        // What has no file in the world of ts-rs is built into TypeScript.
+        // A type for which ts-rs has no output file is built into TypeScript.
         if T::output_path().is_none() {
             return;
         }
@@ -55,7 +55,7 @@ impl TypeVisitor for Declared {
     }
 }
 
-/// The field of a declaration that holds a large integer.
+/// The name of a declaration's field that holds a large integer.
 fn large_field(declaration: &str, name: &str) -> Option<String> {
     let (before, _) = declaration.split_once(LARGE)?;
     // `{ id: number, "written-at"?: Array<…` or, without fields, `type Id = …`.

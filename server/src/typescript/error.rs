@@ -1,49 +1,49 @@
-//! Why types cannot be written.
+//! Why the types cannot be written.
 
 use std::{io, path::PathBuf};
 
 use tidings_protocol::ChannelError;
 
-/// Why the types could not be written, or are not current.
+/// Why the types could not be written, or why the file is not current.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TypesError {
     /// The channel of an event type breaks the rules.
-    #[error("not a channel: {channel:?} ({error})")]
+    #[error("the event type's channel {channel:?} is not valid: {error}")]
     Channel {
-        /// As the type has it.
+        /// The channel as the type declares it.
         channel: &'static str,
-        /// What is wrong with it.
+        /// The rule that it breaks.
         error: ChannelError,
     },
-    /// Two Rust types have one name in TypeScript: rename one by `#[ts(rename = "…")]`.
-    #[error("two Rust types are called {0} in TypeScript; rename one by #[ts(rename = \"…\")]")]
+    /// Two Rust types have the same name in TypeScript: rename one with `#[ts(rename = "…")]`.
+    #[error("two Rust types are named {0} in TypeScript; rename one with #[ts(rename = \"…\")]")]
     SameName(String),
-    /// A field has an integer that JavaScript cannot hold: beyond 2^53 it loses digits.
+    /// A field is an integer that JavaScript cannot hold: beyond 2^53 it loses digits.
     #[error(
         "{ty}: `{field}` is an integer of 64 bits or more, which loses digits in JavaScript beyond 2^53; say \
          #[ts(type = \"number\")] where it stays below that, or write it as a string and say #[ts(type = \"string\")]"
     )]
     LargeInteger {
-        /// The type, by its name in TypeScript.
+        /// The name of the type in TypeScript.
         ty: String,
-        /// The field, by its name in TypeScript; that of the type where it has no fields.
+        /// The name of the field in TypeScript, or of the type where it has no fields.
         field: String,
     },
-    /// The file is not what the types make now.
+    /// The file is not what the types generate now.
     #[error("{} is not current: run `{command}`", path.display())]
     Stale {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What writes it.
+        /// The command that regenerates the file.
         command: String,
     },
     /// The file cannot be read or written.
-    #[error("{}: {error}", path.display())]
+    #[error("the file {} cannot be read or written: {error}", path.display())]
     File {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         #[source]
         error: io::Error,
     },
