@@ -22,6 +22,7 @@ export default defineConfig<Fixtures>({
     { name: 'fetch', testMatch: 'hub/*.test.ts', use: { transport: 'fetch' } },
     { name: 'eventsource', testMatch: 'hub/*.test.ts', use: { transport: 'eventsource' } },
     { name: 'apps', testMatch: ['timers/*.test.ts', 'apps/*.test.ts'] },
+    { name: 'cluster', testMatch: 'cluster/*.test.ts' },
     { name: 'proxies', testMatch: 'proxies/*.test.ts' },
     { name: 'webdriver', testMatch: 'webdriver/*.test.ts' },
   ],

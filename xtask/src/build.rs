@@ -20,7 +20,7 @@ const APPS: [&str; 5] = ["timers", "notes", "chat", "tables", "tasks"];
 pub(crate) fn all(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let tools = tools::for_building(repository, steps)?;
     web(repository, steps, &tools)?;
-    servers(repository, steps, &["apps", "hub"])
+    servers(repository, steps, &["apps", "cluster", "hub"])
 }
 
 /// Everything that a browser loads.

@@ -28,6 +28,26 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, port: u16) -> Resu
     become_it(server)
 }
 
+/// Three hubs on a server that the program starts itself, and a page whose buttons kill and restart them.
+pub(crate) fn run_cluster(repository: &Repository, steps: &mut Steps, port: u16, engine: &str) -> Result<()> {
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    check_free(address)?;
+    let tools = tools::for_building(repository, steps)?;
+    build::web(repository, steps, &tools)?;
+    build::servers(repository, steps, &["cluster"])?;
+
+    let mut cluster = Command::new(repository.program("cluster"));
+    cluster.arg("--listen").arg(address.to_string()).args(["--engine", engine]);
+    cluster.arg("--data").arg(repository.target("demo-cluster")).arg("--examples").arg(repository.path("examples"));
+
+    println!(
+        "\nbuilt in {}. Open http://{address} once it listens: three hubs on {engine}, each with buttons that kill and restart it.\n\
+         Ctrl-C ends everything that it starts.\n",
+        steps::clock(steps.elapsed()),
+    );
+    become_it(cluster)
+}
+
 /// A taken port is told now, not after minutes of building.
 pub(crate) fn check_free(address: SocketAddrV4) -> Result<()> {
     drop(TcpListener::bind(address).with_context(|| format!("port {} (choose one by --port)", address.port()))?);

@@ -47,6 +47,9 @@ The scripts of Tidings. What they need and does not come with rustup or Node, th
 Usage: cargo xtask <COMMAND>
 
   demo [--port 4000]   build everything and serve the example apps on 127.0.0.1
+  demo --cluster [--engine postgres|redis] [--port 4000]
+                       the timers on three hubs that share a log on PostgreSQL (or Redis), which it starts too, and a page whose
+                       buttons kill and restart each hub (Linux)
   dev [--port 4000]    the same in debug builds, built again whenever a source changes
   test [--only server|client|npm|e2e]…
                        all checks and tests, in browsers too; what has passed before and has not changed since is not run again
@@ -82,7 +85,7 @@ Usage: cargo xtask <COMMAND>
 const DEFAULT_PORT: u16 = 4000;
 
 enum Task {
-    Demo { port: u16 },
+    Demo { port: u16, cluster: bool, engine: String },
     Dev { port: u16 },
     Test { only: Vec<test::Part> },
     Sim { shell: bool, seeds: Option<String>, from: Option<String> },
@@ -114,7 +117,8 @@ fn run(task: Task) -> Result<()> {
     let repository = Repository::find()?;
     let mut steps = Steps::new(repository.logs())?;
     match task {
-        Task::Demo { port } => demo::run(&repository, &mut steps, port),
+        Task::Demo { port, cluster: true, engine } => demo::run_cluster(&repository, &mut steps, port, &engine),
+        Task::Demo { port, .. } => demo::run(&repository, &mut steps, port),
         Task::Dev { port } => dev::run(&repository, &mut steps, port),
         Task::Test { only } => test::run(&repository, &mut steps, &only),
         Task::Fuzz { seconds, only } => fuzz::run(&repository, &mut steps, &seconds, &only),
@@ -151,14 +155,17 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
     while let Some(argument) = arguments.next()? {
         match (argument, &mut task) {
             (Long("help") | Short('h'), _) => return Ok(Task::Help),
-            (Long("port"), Some(Task::Demo { port } | Task::Dev { port })) => *port = arguments.value()?.parse()?,
+            (Long("port"), Some(Task::Demo { port, .. } | Task::Dev { port })) => *port = arguments.value()?.parse()?,
             (Long("only"), Some(Task::Test { only })) => only.push(test::Part::parse(&arguments.value()?.string()?)?),
             (Long("shell"), Some(Task::Sim { shell, .. })) => *shell = true,
             (Long("seeds"), Some(Task::Sim { seeds, .. })) => *seeds = Some(arguments.value()?.string()?),
             (Long("from"), Some(Task::Sim { from, .. })) => *from = Some(arguments.value()?.string()?),
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
             (Long("minutes"), Some(Task::Soak { minutes })) => *minutes = arguments.value()?.string()?,
-            (Long("engine"), Some(Task::Chaos { engine, .. })) => *engine = arguments.value()?.string()?,
+            (Long("cluster"), Some(Task::Demo { cluster, .. })) => *cluster = true,
+            (Long("engine"), Some(Task::Demo { cluster: true, engine, .. } | Task::Chaos { engine, .. })) => {
+                *engine = arguments.value()?.string()?
+            }
             (Long("seed"), Some(Task::Chaos { seed, .. })) => *seed = Some(arguments.value()?.string()?),
             (Long("seconds"), Some(Task::Fuzz { seconds, .. })) => *seconds = arguments.value()?.string()?,
             (Value(name), Some(Task::Fuzz { only, .. })) => only.push(name.string()?),
@@ -179,7 +186,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Value(name), Some(Task::Package { check: true, only })) => only.push(name.string()?),
             (Value(name), None) => {
                 task = Some(match name.string()?.as_str() {
-                    "demo" => Task::Demo { port: DEFAULT_PORT },
+                    "demo" => Task::Demo { port: DEFAULT_PORT, cluster: false, engine: "postgres".to_owned() },
                     "dev" => Task::Dev { port: DEFAULT_PORT },
                     "test" => Task::Test { only: Vec::new() },
                     "sim" => Task::Sim { shell: false, seeds: None, from: None },

@@ -106,7 +106,7 @@ fn all(repository: &Repository, steps: &mut Steps, parts: &[Part]) -> Result<()>
     if !is_asked(Part::EndToEnd) {
         return Ok(());
     }
-    build::servers(repository, steps, &["apps", "hub"])?;
+    build::servers(repository, steps, &["apps", "cluster", "hub"])?;
     check(repository, steps, "packaging, the fast part", ALL, package::fast(repository, &test_tools.browsers)?)?;
     end_to_end(repository, steps, &test_tools)?;
     sim::build(repository, steps)?;
@@ -193,6 +193,7 @@ fn end_to_end(repository: &Repository, steps: &mut Steps, tools: &TestTools) -> 
     command
         .env("CI", "true")
         .env("TIDINGS_APPS_BIN", repository.program("apps"))
+        .env("TIDINGS_CLUSTER_BIN", repository.program("cluster"))
         .env("TIDINGS_HUB_BIN", repository.program("hub"))
         .env("TIDINGS_EXAMPLES", repository.path("examples"))
         .env("CHROME_BIN", &tools.browsers.chrome)

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Write},
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -17,19 +18,26 @@ const GUARD: &str = r#"folder=$1; shift; "$@" </dev/null >&2 & child=$!; echo $c
 read -r word; kill -KILL $child 2>/dev/null; wait $child
 [ "$word" = keep ] || rm -rf "$folder" 2>/dev/null || { sleep 1; rm -rf "$folder"; }"#;
 
+/// A child that ends with this process, however that ends. It is in a process group of its own, so that Ctrl-C in a terminal reaches this
+/// process alone, which then ends the child.
 #[derive(Debug)]
-pub(crate) struct Guarded {
+pub struct Guarded {
     guard: Child,
     pid: Pid,
 }
 
 impl Guarded {
-    /// Starts the program with its arguments; what it says goes to the end of the file `log` in its directory.
-    pub(crate) fn start(command: &[String], libraries: Option<&Path>, folder: &Path) -> Result<Self> {
+    /// Starts the program with its arguments; what it says goes to the end of the file `log` in its directory, which goes when this
+    /// process is killed.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started, or its log cannot be written.
+    pub fn start(command: &[String], libraries: Option<&Path>, folder: &Path) -> Result<Self> {
         let log = File::options().create(true).append(true).open(folder.join("log"))?;
         let mut guard = Command::new("sh");
         guard.args(["-c", GUARD, "sh"]).arg(folder).args(command);
-        guard.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
+        guard.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).process_group(0);
         if let Some(libraries) = libraries {
             guard.env("LD_LIBRARY_PATH", libraries);
         }
@@ -45,7 +53,8 @@ impl Guarded {
     }
 
     /// Whether the program has ended by itself.
-    pub(crate) fn has_ended(&self) -> bool {
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
         // What has ended is there until its parent, the shell, looks.
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero())).unwrap_or_default();
         let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
@@ -56,8 +65,8 @@ impl Guarded {
         Ok(kill_process(self.pid, signal)?)
     }
 
-    /// Waits until the program has ended.
-    pub(crate) fn end(mut self) {
+    /// Kills the program (SIGKILL), and waits until it has ended. Its directory stays.
+    pub fn end(mut self) {
         self.close();
     }
 

@@ -15,7 +15,7 @@
 //! | module | does |
 //! |---|---|
 //! | `packages` | finds or unpacks programs |
-//! | `guarded` | a child that ends with this process |
+//! | `guarded` | a child that ends with this process, for programs of any kind |
 //! | `postgres`, `redis`, `nginx` | the servers |
 
 mod guarded;
@@ -24,11 +24,16 @@ mod packages;
 mod postgres;
 mod redis;
 
+pub use guarded::Guarded;
 pub use nginx::Nginx;
 pub use postgres::Postgres;
 pub use redis::Redis;
 
 /// A port of 127.0.0.1 that was free a moment ago.
-fn free_port() -> anyhow::Result<u16> {
+///
+/// # Errors
+///
+/// When the system gives none.
+pub fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

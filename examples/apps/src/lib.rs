@@ -5,6 +5,7 @@
 //! the frames of the start page are one place each. `controls` is what its buttons do.
 
 mod controls;
+mod ending;
 
 use std::{
     net::SocketAddr,
@@ -17,6 +18,7 @@ use axum::Router;
 use shared::{Accounts, api, front_end};
 use tidings::{Hub, auth::Auth, typescript::Channels};
 
+pub use self::ending::told_to_end;
 use crate::controls::Controls;
 
 /// The apps, as their folders are called.

@@ -3,7 +3,7 @@
 use std::{env, io::Write, net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use apps::{APPS, PAUSE, Settings, site};
+use apps::{APPS, PAUSE, Settings, site, told_to_end};
 use lexopt::prelude::*;
 use tidings::{Hub, PresenceSettings, engine::Sqlite};
 use tokio::net::TcpListener;
@@ -90,31 +90,4 @@ fn arguments() -> Result<Option<Options>> {
     let data = data.context("--data is missing (--help tells the usage)")?;
     let examples = examples.context("--examples is missing (--help tells the usage)")?;
     Ok(Some(Options { listen, data, examples, token_lifetime }))
-}
-
-/// Ready when the terminal (Ctrl-C) or the system (SIGTERM) wants the program to end.
-async fn told_to_end() {
-    let interrupted = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::warn!(%error, "cannot listen for Ctrl-C");
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminated = async {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => _ = signal.recv().await,
-            Err(error) => {
-                tracing::warn!(%error, "cannot listen for SIGTERM");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupted => {}
-        () = terminated => {}
-    }
 }

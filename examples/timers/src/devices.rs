@@ -54,7 +54,7 @@ impl Typed for RingEvent {
 #[derive(Serialize, TS)]
 pub(crate) struct DeviceList {
     devices: Vec<Device>,
-    /// How many streams of the user are open, tabs that share one counted once.
+    /// How many streams of the user are open, at all hubs of the log; tabs that share one count once.
     connections: usize,
 }
 
@@ -87,7 +87,8 @@ pub(crate) async fn list(State(app): State<App>, user: User) -> Result<Json<Devi
         let device_id = DeviceId::new(&device.id).ok();
         device.online = app.online.has(&Member { user_id: user.id.clone(), device_id });
     }
-    Ok(Json(DeviceList { devices, connections: app.hub.connection_count(&user.id).unwrap_or_default() }))
+    let connections = app.hub.cluster().connection_count(&user.id).await.map_or(0, |count| count.value);
+    Ok(Json(DeviceList { devices, connections }))
 }
 
 /// `POST /devices/{id}/ring`: to one device.
@@ -102,7 +103,8 @@ pub(crate) async fn ring(
     app.db.transact(move |tx| require(tx, &owner, &known)).await?;
     let ring = Event::typed(&RingEvent::Ring, &[])?.caused_by(&origin);
     app.hub.to_device(&user.id, &device).publish(ring).await?;
-    Ok(Json(Ringing { online: app.hub.is_device_online(&user.id, &device).unwrap_or_default() }))
+    let online = app.hub.cluster().devices_online(&user.id).await.is_ok_and(|online| online.value.contains(&device));
+    Ok(Json(Ringing { online }))
 }
 
 /// `POST /devices/ring`: every device but the one that asks, in none of whose tabs it rings.

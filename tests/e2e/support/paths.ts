@@ -7,6 +7,8 @@ const root = join(import.meta.dirname, '../../..')
 
 export const hubProgram = (): string => built(process.env.TIDINGS_HUB_BIN ?? join(root, 'target/release/hub'))
 export const appsProgram = (): string => built(process.env.TIDINGS_APPS_BIN ?? join(root, 'target/release/apps'))
+export const clusterProgram = (): string =>
+  built(process.env.TIDINGS_CLUSTER_BIN ?? join(root, 'target/release/cluster'))
 export const examples = (): string => built(process.env.TIDINGS_EXAMPLES ?? join(root, 'examples'))
 export const chrome = (): string => process.env.CHROME_BIN ?? '/usr/bin/chromium'
 export const chromedriver = (): string => process.env.CHROMEDRIVER ?? 'chromedriver'
