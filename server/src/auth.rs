@@ -1,4 +1,4 @@
-//! Who is asking, and what they may hear and publish.
+//! Authentication and grants: who is calling, and which channels they may receive, publish to and watch.
 //!
 //! [`Auth`] turns a request into an [`Identity`]. Closures implement it:
 //!
@@ -14,7 +14,7 @@
 //! };
 //! // Grants that hold for everyone; `{user}` is the user's own id, as one channel segment.
 //! let auth = auth.allow("timer:{user}")?.allow("news:*")?;
-//! // And what only the database knows.
+//! // And channels that only the database knows about.
 //! let auth = auth.allow_if(|identity, channel| async move {
 //!     Ok(identity.user_id().is_some() && is_member("ana", channel.as_str()).await)
 //! });
@@ -22,18 +22,18 @@
 //! # Ok::<(), tidings::ChannelError>(())
 //! ```
 //!
-//! # Ways in
+//! # Ways to authenticate
 //!
 //! | | |
 //! |---|---|
-//! | a closure | your sessions, your cookies, your database |
-//! | [`from_extractor`] | the extractor by which your handlers know the user, and your state |
-//! | `Jwt` | JSON Web Tokens, with the feature `jwt` |
-//! | `Forward` | an endpoint of your application is asked, with the feature `forward` |
-//! | [`Tickets`](crate::Routes::tickets) | single-use texts for clients that can set no header, beside any of these |
+//! | a closure | reads your sessions, your cookies, your database |
+//! | [`from_extractor`] | uses the extractor by which your handlers know the user, and your state |
+//! | `Jwt` | reads JSON Web Tokens; feature `jwt` |
+//! | `Forward` | asks an endpoint of your application; feature `forward` |
+//! | [`Tickets`](crate::Routes::tickets) | single-use tickets for clients that can set no header; combine them with any of these |
 //!
-//! [`Auth::or`] makes one of two: the first that knows the credentials decides. Each of them has a program of its own that runs, in
-//! `examples/auth_*.rs` of this crate.
+//! [`Auth::or`] combines two of them: the first that recognizes the credentials decides. Each has a runnable program of
+//! its own, in `examples/auth_*.rs` of this crate.
 
 mod combine;
 mod combined;
@@ -71,23 +71,24 @@ pub use self::{
 /// Turns a request into an identity. Async closures over [`AuthRequest`] implement it.
 #[async_trait]
 pub trait Auth: Send + Sync + 'static {
-    /// Who the request belongs to. [`AuthError::Missing`] says that it holds no credentials of the kind that this knows.
+    /// The identity of a request. [`AuthError::Missing`] says that the request has no credentials of the kind that this
+    /// `Auth` knows.
     async fn authenticate(&self, request: AuthRequest) -> Result<Identity, AuthError>;
 
-    /// To which of these channels, none of which a grant covers, somebody may subscribe. It is asked once for all channels of a
-    /// request, each of which is there once, and about channels only: a pattern is received only where a grant covers all of it.
-    /// What it returns beside these counts for nothing. Defaults to none.
+    /// The channels among these to which the identity may subscribe. The hub asks once for all channels of a request
+    /// that no grant covers, each listed once. It asks about channels only: a pattern is received only if a grant
+    /// covers all of it. Channels in the answer that were not asked about are ignored. Defaults to none.
     async fn may_subscribe(&self, identity: &Identity, channels: &[Channel]) -> Result<Vec<Channel>, AuthError> {
         let _ = (identity, channels);
         Ok(Vec::new())
     }
 
-    /// Allows everyone whom this lets in to subscribe to a channel or pattern, in which `{user}` stands for the user's id as
-    /// one segment.
+    /// Allows every identity of this `Auth` to subscribe to a channel or pattern. `{user}` in it stands for the user's
+    /// id as one segment.
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] when the text is no grant.
+    /// [`ChannelError`] when the text is not a grant.
     fn allow<G>(self, grant: G) -> Result<Allow<Self>, ChannelError>
     where
         Self: Sized,
@@ -97,11 +98,11 @@ pub trait Auth: Send + Sync + 'static {
         Ok(Allow { auth: self, grant: grant.try_into()?, right: Right::Subscribe })
     }
 
-    /// Allows everyone whom this lets in to publish over HTTP, in their own name; see [`Identity::allow_publish`].
+    /// Allows every identity of this `Auth` to publish over HTTP, as itself; see [`Identity::allow_publish`].
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] when the text is no grant.
+    /// [`ChannelError`] when the text is not a grant.
     fn allow_publish<G>(self, grant: G) -> Result<Allow<Self>, ChannelError>
     where
         Self: Sized,
@@ -111,12 +112,12 @@ pub trait Auth: Send + Sync + 'static {
         Ok(Allow { auth: self, grant: grant.try_into()?, right: Right::Publish })
     }
 
-    /// Allows everyone whom this lets in to see who is online on a channel, or on all in a pattern (`*`: everyone), where the
-    /// hub has [presence](crate::HubBuilder::presence); see [`Identity::allow_presence`].
+    /// Allows every identity of this `Auth` to see who is online on a channel, or on all channels in a pattern (`*`
+    /// means everyone), where the hub has [presence](crate::HubBuilder::presence); see [`Identity::allow_presence`].
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] when the text is no grant.
+    /// [`ChannelError`] when the text is not a grant.
     fn allow_presence<G>(self, grant: G) -> Result<Allow<Self>, ChannelError>
     where
         Self: Sized,
@@ -126,8 +127,9 @@ pub trait Auth: Send + Sync + 'static {
         Ok(Allow { auth: self, grant: grant.try_into()?, right: Right::WatchPresence })
     }
 
-    /// Asks `may` (a database, say) about each channel that no grant covers, as [`may_subscribe`](Self::may_subscribe). Where
-    /// it fails, the whole request is answered 503, and the client tries again.
+    /// Asks `may` (a database, for example) about each channel that no grant covers, as
+    /// [`may_subscribe`](Self::may_subscribe). If it fails, the whole request is answered with 503, and the client
+    /// tries again.
     ///
     /// ```
     /// use tidings::auth::{Auth, AuthError, AuthRequest, Identity};
@@ -150,8 +152,9 @@ pub trait Auth: Send + Sync + 'static {
         AllowIf { auth: self, may }
     }
 
-    /// Asks `among` once for all channels of a request that no grant covers: which of them may somebody subscribe to? It is
-    /// [`allow_if`](Self::allow_if) for a database that answers for many in one query.
+    /// Asks `among` once for all channels of a request that no grant covers. It returns the channels to which the
+    /// identity may subscribe. It is [`allow_if`](Self::allow_if) for a database that answers for many channels in one
+    /// query.
     ///
     /// ```
     /// use tidings::{Channel, auth::{Auth, AuthError, AuthRequest, Identity}};
@@ -172,10 +175,10 @@ pub trait Auth: Send + Sync + 'static {
         AllowAmong { auth: self, among }
     }
 
-    /// Tries another way in where this one finds no credentials of its kind ([`AuthError::Missing`]). Credentials that it
-    /// knows and refuses stay refused: a bad token is not passed over for a cookie, nor for an anonymous identity. What is
-    /// allowed before `or` ([`allow`](Self::allow), [`allow_if`](Self::allow_if)) is allowed to those who come in by this one,
-    /// what is allowed after it to all.
+    /// Tries another `Auth` where this one finds no credentials of its kind ([`AuthError::Missing`]). Credentials that
+    /// this one recognizes and refuses stay refused: a bad token is never ignored in favour of a cookie or of an
+    /// anonymous identity. Grants added before `or` ([`allow`](Self::allow), [`allow_if`](Self::allow_if)) hold for
+    /// identities of that side only; grants added after it hold for both.
     ///
     /// ```
     /// use tidings::auth::{Auth, AuthError, AuthRequest, Identity};

@@ -1,19 +1,20 @@
-//! The hub over HTTP: the routes, and a server that suits them.
+//! The hub over HTTP: its routes, and a server made for streams.
 //!
 //! | path | module |
 //! |---|---|
 //! | `GET /` | `stream`: opens a stream |
 //! | `POST /subscribe`, `/unsubscribe` | `command`: channels of a live stream |
 //! | `POST /publish` | `publish`, where mounted |
-//! | `POST /refresh` | `refresh`: fresh credentials for a live stream |
-//! | `POST /ticket` | `ticket`, where mounted: a single-use text that opens a stream |
-//! | `GET /presence`, `POST /presence` | `presence`, where the hub has it: who is online |
-//! | `POST /alive` | `presence`: somebody reads the stream |
-//! | `POST /latency` | `latency`, where mounted: what clients have measured |
-//! | `GET /check` | `routes`: authentication and limits only |
+//! | `POST /refresh` | `refresh`: replaces the credentials of a live stream |
+//! | `POST /ticket` | `ticket`, where mounted: issues a single-use ticket that opens a stream |
+//! | `GET /presence`, `POST /presence` | `presence`, where the hub has presence: who is online |
+//! | `POST /alive` | `presence`: reports that a client reads the stream |
+//! | `POST /latency` | `latency`, where mounted: takes the delivery times that clients measured |
+//! | `GET /check` | `routes`: checks authentication and limits only |
 //!
-//! Each of them lets callers in by `gate`, and reads what they bring by `read` and `body`. What all of them refuse stands in `guard`. What callers may use up is in `limits`, where they come from
-//! in `address`, and what pages of other origins may in `cors`. `idempotency` is a layer for the application's own handlers.
+//! Every route authenticates and authorizes its caller through `gate`, and reads the request through `read` and `body`.
+//! `guard` refuses what no route accepts. `limits` bounds what a caller may use, `address` finds the client's address,
+//! and `cors` decides about pages of other origins. `idempotency` is a layer for the application's own handlers.
 
 mod address;
 mod admission;

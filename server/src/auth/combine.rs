@@ -1,4 +1,4 @@
-//! Several ways in, and grants for everyone who takes one.
+//! Combinations of [`Auth`]: two in a row, and grants for every identity of one.
 
 use std::{future::Future, sync::Arc};
 
@@ -71,7 +71,7 @@ impl<A: Auth, B: Auth> Auth for Or<A, B> {
         }
     }
 
-    /// Asks the way by which they came in, and not the other: what one allows, it allows those whom it knows.
+    /// Asks only the side that authenticated the identity, because each side decides for its own identities.
     async fn may_subscribe(&self, identity: &Identity, channels: &[Channel]) -> Result<Vec<Channel>, AuthError> {
         match identity.way() {
             Some((Way::First, identity)) => self.first.may_subscribe(&identity, channels).await,

@@ -1,51 +1,52 @@
-//! Why a request was not let in.
+//! Why a request was not authenticated.
 
 use tidings_protocol::{
     ChannelError,
     problem::{Code, Problem},
 };
 
-/// Why a request was not authenticated. Each kind is answered with its own `code`; none holds a credential.
+/// Why a request was not authenticated. Each kind is answered with its own `code`; no kind holds a credential.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// No credentials of a kind that is known here: 401 `credentialsMissing`. Only this lets [`Auth::or`](super::Auth::or)
-    /// ask the next.
+    /// The request has no credentials of a known kind: 401 `credentialsMissing`. Only after this error
+    /// [`Auth::or`](super::Auth::or) asks the other side.
     #[error("credentials are missing")]
     Missing,
-    /// Something stands where credentials belong that cannot be read as such: 401 `credentialsMalformed`.
+    /// The credentials cannot be parsed: 401 `credentialsMalformed`.
     #[error("credentials cannot be read")]
     Malformed,
-    /// Credentials that are not good: 401 `credentialsInvalid`.
+    /// The credentials are wrong: 401 `credentialsInvalid`.
     #[error("credentials are not valid")]
     Invalid,
-    /// Credentials that were good once: 401 `credentialsExpired`.
+    /// The credentials have expired: 401 `credentialsExpired`.
     #[error("credentials have expired")]
     Expired,
-    /// Credentials issued before [`Hub::disconnect`](crate::Hub::disconnect): 401 `credentialsRevoked`.
+    /// The credentials were issued before [`Hub::disconnect`](crate::Hub::disconnect): 401 `credentialsRevoked`.
     #[error("credentials were revoked")]
     Revoked,
-    /// Credentials that will be good later: 401 `credentialsNotYetValid`. Mostly a clock that goes wrong.
+    /// The credentials are not valid yet: 401 `credentialsNotYetValid`. Usually a clock is wrong.
     #[error("credentials are not valid yet")]
     NotYetValid,
-    /// Credentials made for somebody else to accept: 401 `credentialsWrongAudience`.
+    /// The credentials were issued for another audience: 401 `credentialsWrongAudience`.
     #[error("credentials are for another audience")]
     WrongAudience,
-    /// Credentials made by somebody who is not trusted here: 401 `credentialsWrongIssuer`.
+    /// The credentials come from an issuer that is not trusted: 401 `credentialsWrongIssuer`.
     #[error("credentials are of another issuer")]
     WrongIssuer,
-    /// Credentials signed with a key that is not known here: 401 `credentialsUnknownKey`. Mostly a key that was replaced.
+    /// The credentials are signed with an unknown key: 401 `credentialsUnknownKey`. Usually the key was replaced.
     #[error("credentials are signed with an unknown key")]
     UnknownKey,
-    /// Good credentials of somebody who may not come in: 403 `forbidden`.
-    #[error("not allowed")]
+    /// The credentials are right, but their owner has no access: 403 `forbidden`.
+    #[error("access is forbidden")]
     Forbidden,
-    /// It could not be found out (the session store is down): 503 `unavailable`, and the client tries again.
-    #[error("authentication is not available")]
+    /// The credentials could not be checked, because the session store is down for example: 503 `unavailable`, and the
+    /// client tries again.
+    #[error("authentication is not available now; try again")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// A grant that is no channel or pattern: the program's mistake, told as what it is only to its log.
+/// A grant that is not a channel or pattern is a mistake of the program; the details go to its log only.
 impl From<ChannelError> for AuthError {
     fn from(error: ChannelError) -> Self {
         Self::Unavailable(error.into())

@@ -1,4 +1,4 @@
-//! Who is asking, as the extractors of the application say it.
+//! Authentication by the extractors of the application.
 
 use std::{future::Future, marker::PhantomData};
 
@@ -8,14 +8,15 @@ use http::{HeaderMap, StatusCode, header, request::Parts};
 
 use super::{Auth, AuthError, AuthRequest, Identity};
 
-/// An [`Auth`] by extractors, from [`from_extractor`].
+/// An [`Auth`] that uses extractors, from [`from_extractor`].
 pub struct FromExtractor<E, S, F> {
     state: S,
     identify: F,
     extracted: PhantomData<fn() -> E>,
 }
 
-/// Authenticates by an extractor that the application has already, or by several as a tuple, and by its state.
+/// Authenticates with an extractor that the application already has, or with several as a tuple, and with the
+/// application's state.
 ///
 /// ```
 /// # use axum::{extract::{FromRequestParts, State}, http::{StatusCode, request::Parts}};
@@ -24,7 +25,7 @@ pub struct FromExtractor<E, S, F> {
 /// #[derive(Clone)]
 /// struct App { /* the database, … */ }
 ///
-/// struct CurrentUser { id: String } // what the handlers of the application ask for
+/// struct CurrentUser { id: String } // the extractor of the application's handlers
 /// # impl FromRequestParts<App> for CurrentUser {
 /// #     type Rejection = StatusCode;
 /// #     async fn from_request_parts(_: &mut Parts, _: &App) -> Result<Self, StatusCode> { Err(StatusCode::UNAUTHORIZED) }
@@ -34,7 +35,7 @@ pub struct FromExtractor<E, S, F> {
 /// let auth = from_extractor(app.clone(), |user: CurrentUser| async move { Identity::user(user.id) });
 /// let auth = auth.allow("timer:{user}")?;
 ///
-/// // With the state, and with the request itself:
+/// // With the state and the request itself:
 /// let auth = from_extractor(app, |(State(app), request): (State<App>, AuthRequest)| async move {
 ///     # let _ = (app, request);
 ///     Ok(Identity::anonymous())
@@ -43,11 +44,11 @@ pub struct FromExtractor<E, S, F> {
 /// # Ok(()) }
 /// ```
 ///
-/// A rejection is told by its status: 401 (or a redirection, to a log-in page) is [`AuthError::Missing`] where the request brings
-/// neither a cookie nor `Authorization`, and [`AuthError::Invalid`] where it does; 403 is [`Forbidden`](AuthError::Forbidden),
-/// 5xx [`Unavailable`](AuthError::Unavailable), so that the client tries again, and anything else
-/// [`Malformed`](AuthError::Malformed). Take `Option<CurrentUser>` where guests come in as well. Extractors that read the body
-/// are none of these, for a stream has no body.
+/// The status of a rejection decides the error. 401, or a redirection to a log-in page, is [`AuthError::Missing`] if
+/// the request has neither a cookie nor `Authorization`, and [`AuthError::Invalid`] otherwise. 403 is
+/// [`Forbidden`](AuthError::Forbidden); 5xx is [`Unavailable`](AuthError::Unavailable), so that the client tries again;
+/// any other status is [`Malformed`](AuthError::Malformed). Use `Option<CurrentUser>` where guests are welcome.
+/// Extractors that read the body do not work here, because a stream's request has no body.
 pub fn from_extractor<E, S, F, Fut>(state: S, identify: F) -> FromExtractor<E, S, F>
 where
     E: FromRequestParts<S> + Send + 'static,
@@ -74,7 +75,7 @@ where
     }
 }
 
-/// What a rejection of this status means.
+/// The error for a rejection with this status.
 fn refused(status: StatusCode, headers: &HeaderMap) -> AuthError {
     let brings_credentials = headers.contains_key(header::COOKIE) || headers.contains_key(header::AUTHORIZATION);
     match status.as_u16() {
@@ -86,7 +87,7 @@ fn refused(status: StatusCode, headers: &HeaderMap) -> AuthError {
     }
 }
 
-/// The head of the request, for [`from_extractor`].
+/// The head of the request, as an extractor for [`from_extractor`].
 impl<S: Send + Sync> FromRequestParts<S> for AuthRequest {
     type Rejection = std::convert::Infallible;
 
@@ -110,7 +111,7 @@ mod tests {
     #[derive(Clone)]
     struct App(StatusCode);
 
-    /// Lets in who says their name, and refuses all others with the application's status.
+    /// Accepts a request that names its user, and rejects others with the application's status.
     #[derive(Debug)]
     struct CurrentUser(String);
 

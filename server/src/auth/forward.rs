@@ -1,4 +1,4 @@
-//! Asking the application who a request belongs to.
+//! Authentication by an endpoint of the application.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -16,32 +16,32 @@ use tokio::{sync::Semaphore, time::timeout};
 
 use super::{Auth, AuthError, AuthRequest, Identity};
 
-/// The largest answer that is read.
+/// The largest answer that is read, in bytes.
 const ANSWER_BYTES: usize = 64 << 10;
 
-/// How long a connection to the endpoint waits for the next question.
+/// How long an idle connection to the endpoint is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How many of them wait at most.
+/// The most idle connections that are kept.
 const IDLE_CONNECTIONS: usize = 32;
-/// How many questions there are at once: after a restart everybody comes back in the same second.
+/// The most requests to the endpoint at once, because after a restart all clients come back in the same second.
 const QUESTIONS: usize = 256;
 
-/// Asks an endpoint of the application who a request belongs to, passing on its `Cookie` and `Authorization` headers: for
-/// backends in another language, whose sessions only they can read.
+/// Asks an endpoint of the application to authenticate each request, and passes its `Cookie` and `Authorization`
+/// headers on. It is for backends in another language, whose sessions only they can read.
 ///
 /// The endpoint answers a `GET`:
 ///
-/// | it answers | the caller gets |
+/// | the endpoint answers | result |
 /// |---|---|
-/// | 200 `{"userId": "ana", "subscribe": ["room:7"], "publish": [], "presence": [], "expiresIn": 3600, "issuedAt": 1767225600}` | in, with these grants (`{user}` in them is the user's id) and for so many seconds; [issued](Identity::issued_at) at this second since 1970 |
-/// | 200 `{"userId": null}` | in, as nobody in particular |
-/// | 401 | 401, with the `code` of its problem if it is one of ours, else `credentialsInvalid` |
+/// | 200 `{"userId": "ana", "subscribe": ["room:7"], "publish": [], "presence": [], "expiresIn": 3600, "issuedAt": 1767225600}` | the user `ana` with these grants (`{user}` in them is the user's id), for this many seconds; credentials [issued](Identity::issued_at) at this second since 1970 |
+/// | 200 `{"userId": null}` | an anonymous identity |
+/// | 401 | 401, with the `code` of its problem document if that is a code of this protocol, otherwise `credentialsInvalid` |
 /// | 403 | 403 `forbidden` |
-/// | anything else, too late, or not at all | 503 `unavailable`: a backend that restarts must not log everyone out |
+/// | anything else, no answer, or a late one | 503 `unavailable`: a backend that restarts must not log everyone out |
 ///
-/// All fields but `userId` may be left out. Requests without any of these headers are [`AuthError::Missing`], and the endpoint is
-/// not asked. Redirects are not followed. It is asked upon every stream and call, over connections that are kept; 256 requests at
-/// once, and the others wait their turn within the timeout.
+/// All fields but `userId` are optional. A request without any of these headers is [`AuthError::Missing`], and the
+/// endpoint is not asked. Redirects are not followed. The endpoint is asked once per stream and call, over connections
+/// that are kept open, with at most 256 requests at once; others wait their turn within the timeout.
 ///
 /// ```
 /// use std::time::Duration;
@@ -61,19 +61,19 @@ pub struct Forward {
 
 impl fmt::Debug for Forward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not its query, in which somebody may have put a key, nor a name and password before its host.
+        // Only host, port and path are shown: the query may hold a key, and the authority a name and password.
         let endpoint = (self.endpoint.host(), self.endpoint.port_u16(), self.endpoint.path());
         f.debug_struct("Forward").field("endpoint", &endpoint).field("pass", &self.pass).finish_non_exhaustive()
     }
 }
 
-/// An endpoint that cannot be asked: it must be a whole `http://` URL. (One beyond a network that is not trusted is better
-/// asked through a closure and a client of your choice.)
+/// The endpoint is not a complete `http://` URL. (For an endpoint beyond an untrusted network, use a closure and a
+/// client of your choice.)
 #[derive(Debug, thiserror::Error)]
-#[error("the endpoint is no whole http:// URL")]
+#[error("the endpoint is not a complete http:// URL such as http://127.0.0.1:3000/api/me")]
 pub struct ForwardError;
 
-/// Who the application says it is.
+/// The answer of the endpoint.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -89,17 +89,17 @@ struct Answer {
 }
 
 impl Forward {
-    /// Asks this endpoint.
+    /// Asks this endpoint, a complete `http://` URL.
     ///
     /// # Errors
     ///
-    /// [`ForwardError`] when it is no whole `http://` URL.
+    /// [`ForwardError`] when the text is not a complete `http://` URL.
     pub fn new(endpoint: &str) -> Result<Self, ForwardError> {
         let endpoint: Uri = endpoint.parse().map_err(|_| ForwardError)?;
         if endpoint.scheme() != Some(&Scheme::HTTP) || endpoint.host().is_none() {
             return Err(ForwardError);
         }
-        // Without a timer, what a storm has opened would never be closed again.
+        // Without a timer, the connections that a burst of requests opened would never be closed.
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -109,14 +109,14 @@ impl Forward {
         Ok(Self { client, endpoint, pass, timeout: Duration::from_secs(2), turns: Arc::new(Semaphore::new(QUESTIONS)) })
     }
 
-    /// Passes on this header too, which counts as credentials.
+    /// Also passes this header on, and counts it as credentials.
     #[must_use]
     pub fn pass(mut self, header: HeaderName) -> Self {
         self.pass.push(header);
         self
     }
 
-    /// How long the answer may take, in all. Defaults to 2 s.
+    /// How long the endpoint may take in all. Defaults to 2 s.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -138,7 +138,7 @@ impl Forward {
         match status {
             StatusCode::UNAUTHORIZED => Err(refusal(&body)),
             StatusCode::FORBIDDEN => Err(AuthError::Forbidden),
-            // What is wrong is said without the answer's text, which may hold anything.
+            // The error does not quote the answer, which may hold anything.
             _ => identity(&body).ok_or_else(|| AuthError::Unavailable("the endpoint's answer cannot be used".into())),
         }
     }

@@ -1,4 +1,4 @@
-//! Who somebody is, and what they may do.
+//! The identity of a caller, and its grants.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,8 @@ use crate::{
     clock::millis,
 };
 
-/// Who a request belongs to and what they may do. Nothing is allowed that no grant covers.
+/// The identity that a request was authenticated as, with its grants. Access is denied by default: an identity may do
+/// only what a grant covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
@@ -21,12 +22,12 @@ pub struct Identity {
     expires: Option<SystemTime>,
     #[serde(default)]
     issued: Option<SystemTime>,
-    /// By which of two ways ([`Auth::or`](super::Auth::or)) it came in, the inner one first.
+    /// The sides of each [`Auth::or`](super::Auth::or) that authenticated it, the inner one first.
     #[serde(default)]
     ways: Vec<Way>,
 }
 
-/// One of the two ways of [`Auth::or`](super::Auth::or).
+/// A side of [`Auth::or`](super::Auth::or).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Way {
@@ -35,7 +36,7 @@ pub(super) enum Way {
 }
 
 impl Identity {
-    /// An authenticated user.
+    /// An authenticated user, without grants.
     ///
     /// # Errors
     ///
@@ -49,7 +50,7 @@ impl Identity {
         Ok(Self { user: Some(user), ..Self::anonymous() })
     }
 
-    /// Nobody in particular: hears the channels granted, and no user-addressed events.
+    /// An anonymous identity, without grants. It receives no user-addressed events.
     #[must_use]
     pub fn anonymous() -> Self {
         Self {
@@ -62,12 +63,13 @@ impl Identity {
         }
     }
 
-    /// Allows to subscribe to a channel or a pattern, and to all that lies in it. A grant that names `{user}` gives an
-    /// anonymous identity nothing.
+    /// Allows subscribing to a channel, or to a pattern and everything in it. A grant that names `{user}` has no effect
+    /// on an anonymous identity.
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] when the text is no grant. By `?` it becomes an [`AuthError`]: 503, and it is logged.
+    /// [`ChannelError`] when the text is not a grant. The operator `?` turns it into an [`AuthError`], which is
+    /// answered with 503 and logged.
     pub fn allow<G>(self, grant: G) -> Result<Self, ChannelError>
     where
         G: TryInto<Grant>,
@@ -76,12 +78,13 @@ impl Identity {
         Ok(self.granting(Right::Subscribe, &grant.try_into()?))
     }
 
-    /// Allows to publish over HTTP to a channel or pattern, in one's own name: `source` and `except` may name no other
-    /// user, and the audience is the channel's.
+    /// Allows publishing over HTTP to a channel or pattern, as oneself: `source` and `except` may not name another
+    /// user, and events cannot be addressed to users or devices.
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] when the text is no grant. By `?` it becomes an [`AuthError`]: 503, and it is logged.
+    /// [`ChannelError`] when the text is not a grant. The operator `?` turns it into an [`AuthError`], which is
+    /// answered with 503 and logged.
     pub fn allow_publish<G>(self, grant: G) -> Result<Self, ChannelError>
     where
         G: TryInto<Grant>,
@@ -90,12 +93,13 @@ impl Identity {
         Ok(self.granting(Right::Publish, &grant.try_into()?))
     }
 
-    /// Allows to see who is online on a channel, or on all that lie in a pattern; `*` is everyone. Hearing a channel does not
-    /// include this, nor the other way round.
+    /// Allows watching who is online on a channel, or on all channels in a pattern; `*` means everyone. A grant to
+    /// subscribe does not include this, nor the reverse.
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] when the text is no grant. By `?` it becomes an [`AuthError`]: 503, and it is logged.
+    /// [`ChannelError`] when the text is not a grant. The operator `?` turns it into an [`AuthError`], which is
+    /// answered with 503 and logged.
     pub fn allow_presence<G>(self, grant: G) -> Result<Self, ChannelError>
     where
         G: TryInto<Grant>,
@@ -104,27 +108,27 @@ impl Identity {
         Ok(self.granting(Right::WatchPresence, &grant.try_into()?))
     }
 
-    /// Marks a backend, which publishes for its users: its granted channels may also be addressed to users and devices, and
-    /// `source` and `except` may name anyone.
+    /// Marks a backend that publishes on behalf of its users: on the channels of its publishing grants it may also
+    /// address users and devices, and `source` and `except` may name any user.
     #[must_use]
     pub fn backend(mut self) -> Self {
         self.publish_as_backend = true;
         self
     }
 
-    /// Until when the credentials are good. Streams tell it to their clients as `expiresIn`. Defaults to for ever.
+    /// When the credentials expire. Streams send the remaining time to their clients as `expiresIn`. Defaults to never.
     #[must_use]
     pub fn expires_at(mut self, time: SystemTime) -> Self {
         self.expires = Some(time);
         self
     }
 
-    /// When the credentials were issued: those issued before [`Hub::revoke`](crate::Hub::revoke) or
-    /// [`disconnect`](crate::Hub::disconnect) are refused what was revoked. Defaults to before everything, so that who is revoked
-    /// stays so until [`Hub::restore`](crate::Hub::restore), or until the revocation is forgotten
-    /// ([`revocation_life`](crate::HubBuilder::revocation_life), 24 hours): whoever is to be kept out for longer must be refused by
-    /// your own authentication by then. Set the time of the log-in for sessions, by the clock of the hub's machine: a session of a
-    /// clock that is ahead looks newer than a revocation that came after it.
+    /// When the credentials were issued. Credentials issued before a [`Hub::revoke`](crate::Hub::revoke) or
+    /// [`disconnect`](crate::Hub::disconnect) are refused the access that was revoked. Defaults to before everything: a
+    /// revoked user then stays revoked until [`Hub::restore`](crate::Hub::restore), or until the revocation is
+    /// forgotten ([`revocation_life`](crate::HubBuilder::revocation_life), 24 hours), after which your own
+    /// authentication must refuse the user. For sessions, set the time of the log-in, by the clock of the hub's
+    /// machine: a session from a clock that runs ahead looks newer than a revocation that came after it.
     #[must_use]
     pub fn issued_at(mut self, time: SystemTime) -> Self {
         self.issued = Some(time);
@@ -137,7 +141,7 @@ impl Identity {
         self.user.as_ref()
     }
 
-    /// Whether a grant covers all of the pattern.
+    /// Whether a subscribing grant covers all of the pattern.
     #[must_use]
     pub fn may_listen(&self, pattern: &Pattern) -> bool {
         self.grants.cover(Right::Subscribe, pattern)
@@ -155,19 +159,19 @@ impl Identity {
         self.grants.cover(Right::WatchPresence, pattern)
     }
 
-    /// How much longer the credentials are good: `None` where they do not expire, zero where they have.
+    /// The time until the credentials expire: `None` where they do not expire, zero where they have expired.
     #[must_use]
     pub fn expires_in(&self) -> Option<Duration> {
         Some(self.expires?.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
-    /// The same with one grant more.
+    /// The same identity with one more grant.
     pub(super) fn granting(mut self, right: Right, grant: &Grant) -> Self {
         self.grants.add(right, grant, self.user.as_ref());
         self
     }
 
-    /// What is judged of it: who it is, on this device, and how old its credentials are.
+    /// The facts that authorization looks at: the user, the device, and the age of the credentials.
     pub(crate) fn credentials<'a>(&'a self, device: Option<&'a DeviceId>) -> Credentials<'a> {
         Credentials { user: self.user.as_ref(), device, issued: self.issued_ms() }
     }
@@ -187,13 +191,13 @@ impl Identity {
         Some(millis(self.issued?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()))
     }
 
-    /// This identity, let in by this way.
+    /// This identity, authenticated by this side.
     pub(super) fn by(mut self, way: Way) -> Self {
         self.ways.push(way);
         self
     }
 
-    /// By which of the two outermost ways it came in, and who it is behind that.
+    /// The outermost side that authenticated the identity, and the identity as that side made it.
     pub(super) fn way(&self) -> Option<(Way, Self)> {
         let mut inner = self.clone();
         Some((inner.ways.pop()?, inner))

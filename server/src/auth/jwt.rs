@@ -16,16 +16,17 @@ use serde_json::{Map, Value};
 
 use super::{Auth, AuthError, AuthRequest, Grant, Identity};
 
-/// Reads JSON Web Tokens, from `Authorization: Bearer` and where else it is told to look.
+/// Authenticates by JSON Web Tokens, from `Authorization: Bearer` and other places that are switched on.
 ///
-/// A token must be signed by one of the keys, with the algorithm **of that key** (what the token says of itself chooses
-/// nothing), and must have an `exp` that is not over. `nbf` is honoured where it stands. A token with an `aud` is taken only
-/// where [`audience`](Self::audience) names it (RFC 7519, section 4.1.3); where an audience or an issuer is configured, a token
-/// without it is refused.
+/// A token must be signed by one of the keys, with the algorithm **of that key** (the token's own header chooses
+/// nothing), and must have an `exp` that has not passed. `nbf` is honoured where present. A token with an `aud` is
+/// accepted only if [`audience`](Self::audience) names it (RFC 7519, section 4.1.3); where an audience or an issuer is
+/// configured, a token without that claim is refused.
 ///
-/// By its `iat` a token is told to be older than a [revocation](crate::Hub::revoke) or newer.
+/// The claim `iat` says whether a token is older than a [revocation](crate::Hub::revoke).
 ///
-/// The user is the claim `sub`; a token without it is anonymous. Grants may stand in the token, as texts with `{user}`:
+/// The claim `sub` is the user; a token without it is anonymous. The token may carry grants, in which `{user}` stands
+/// for the user:
 ///
 /// ```json
 /// {"sub": "ana", "exp": 1767225600, "tidings": {"subscribe": ["timer:{user}", "room:7"], "publish": ["room:7"],
@@ -67,7 +68,7 @@ impl fmt::Debug for Jwt {
 }
 
 impl Jwt {
-    /// Takes tokens signed by one of these keys.
+    /// Accepts tokens signed by one of these keys.
     #[must_use]
     pub fn new(keys: impl Into<JwtKeys>) -> Self {
         Self {
@@ -82,21 +83,21 @@ impl Jwt {
         }
     }
 
-    /// Takes tokens with this `aud`; called again, that one too.
+    /// Accepts tokens with this `aud`. Call it again to accept further ones.
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.audiences.push(audience.into());
         self
     }
 
-    /// Takes tokens with this `iss` only; called again, that one too.
+    /// Accepts only tokens with this `iss`. Call it again to accept further ones.
     #[must_use]
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuers.push(issuer.into());
         self
     }
 
-    /// By how much the clocks of issuer and hub may differ; at most an hour. Defaults to 30 s.
+    /// How far the clocks of issuer and hub may differ; at most an hour. Defaults to 30 s.
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway.min(Duration::from_secs(3_600));
@@ -110,29 +111,30 @@ impl Jwt {
         self
     }
 
-    /// The claim that holds grants. Defaults to `tidings`.
+    /// The claim that holds the grants. Defaults to `tidings`.
     #[must_use]
     pub fn grants_claim(mut self, name: impl Into<String>) -> Self {
         self.grants_claim = name.into();
         self
     }
 
-    /// Looks for the token in this cookie, where there is no `Authorization` header.
+    /// Also looks for the token in this cookie, if there is no `Authorization` header.
     #[must_use]
     pub fn cookie(mut self, name: impl Into<String>) -> Self {
         self.cookie = Some(name.into());
         self
     }
 
-    /// Looks for the token in the query parameter `token`, where it stands nowhere else. Off unless called: proxies log URLs,
-    /// and the token with them. [Tickets](crate::Routes::tickets) are the better way for clients that can set no header.
+    /// Also looks for the token in the query parameter `token`, if it is nowhere else. Off by default, because proxies
+    /// log URLs and the token with them. [Tickets](crate::Routes::tickets) are better for clients that can set no
+    /// header.
     #[must_use]
     pub fn token_parameter(mut self) -> Self {
         self.token_parameter = true;
         self
     }
 
-    /// Takes other keys from now on, in all clones: the issuer has rotated them.
+    /// Replaces the keys, in all clones, after the issuer has rotated its keys.
     pub fn replace_keys(&self, keys: impl Into<JwtKeys>) {
         *self.keys.write() = Arc::new(keys.into());
     }
@@ -143,10 +145,11 @@ impl Jwt {
         request.bearer().map(str::to_owned).or_else(cookie).or_else(parameter)
     }
 
-    /// The claims of a token that is good in every way.
+    /// The claims of a token that passes every check.
     fn verify(&self, token: &str) -> Result<Map<String, Value>, AuthError> {
         let header = decode_header(token).map_err(|_| AuthError::Malformed)?;
-        // An extension that must be understood (RFC 7515, section 4.1.11) is none that is understood here.
+        // A token may demand that its reader understands an extension (RFC 7515, section 4.1.11). This reader
+        // understands none.
         if header.crit.is_some() {
             return Err(AuthError::Invalid);
         }
@@ -169,7 +172,7 @@ impl Jwt {
     }
 
     fn validation(&self, header: &Header) -> Validation {
-        // The header's, which is the key's as well: see above.
+        // The algorithm of the header was compared with the key's above.
         let mut validation = Validation::new(header.alg);
         validation.leeway = self.leeway.as_secs();
         validation.validate_nbf = true;
@@ -207,7 +210,7 @@ impl Jwt {
         let expires = time("exp").and_then(|exp| SystemTime::UNIX_EPOCH.checked_add(exp)?.checked_add(self.leeway));
         Ok(match expires {
             Some(time) => identity.expires_at(time),
-            // Beyond the end of time.
+            // The time lies beyond what `SystemTime` can hold.
             None => identity,
         })
     }

@@ -1,11 +1,11 @@
-//! What an [`Auth`](super::Auth) may look at.
+//! The parts of a request that an [`Auth`](super::Auth) may read.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use axum::extract::ConnectInfo;
 use http::{Extensions, HeaderMap, Uri, header, request::Parts};
 
-/// The head of the request to be authenticated. Cloning it is cheap. Its `Debug` shows neither headers nor query, for they
+/// The head of the request to be authenticated. Clones are cheap. `Debug` shows neither headers nor query, because they
 /// hold the credentials.
 #[derive(Clone)]
 pub struct AuthRequest {
@@ -28,30 +28,30 @@ impl AuthRequest {
         &self.parts
     }
 
-    /// The head itself.
+    /// The head as axum's parts.
     pub(super) fn into_parts(self) -> Parts {
         Arc::unwrap_or_clone(self.parts)
     }
 
-    /// Its headers.
+    /// The headers.
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.parts.headers
     }
 
-    /// Its URI, below the path at which the router is nested.
+    /// The URI, below the path at which the router is nested.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         &self.parts.uri
     }
 
-    /// What layers in front have found out: a session, a database user.
+    /// The extensions that outer layers have added, such as a session or a database user.
     #[must_use]
     pub fn extensions(&self) -> &Extensions {
         &self.parts.extensions
     }
 
-    /// The cookie of this name, its value as it was sent.
+    /// The value of the cookie with this name, as it was sent.
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<String> {
         let headers = self.parts.headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
@@ -70,7 +70,7 @@ impl AuthRequest {
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
     }
 
-    /// The query parameter of this name, decoded; the first, where there are several.
+    /// The query parameter with this name, decoded; the first if there are several.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
         let query = self.parts.uri.query()?;
@@ -78,8 +78,8 @@ impl AuthRequest {
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
-    /// The address at the other end of the socket, where the server provides it (`tidings::serve` does; under `axum::serve`,
-    /// `into_make_service_with_connect_info`). Behind a proxy that is the proxy's.
+    /// The address at the other end of the socket, where the server provides it (`tidings::serve` does; `axum::serve`
+    /// needs `into_make_service_with_connect_info`). Behind a proxy it is the proxy's address.
     #[must_use]
     pub fn peer(&self) -> Option<SocketAddr> {
         self.parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0)

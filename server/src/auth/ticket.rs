@@ -1,5 +1,5 @@
-//! One-time tickets: a text of 30 seconds' life that opens one stream. For clients that can set no header, as `EventSource`
-//! cannot: what ends in a proxy's log is worth nothing by then.
+//! One-time tickets: a ticket lives for 30 seconds and opens one stream. They are for clients that can set no header,
+//! such as `EventSource`: a ticket that ends up in a proxy's log is worthless by then.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,19 +17,21 @@ use tokio::time::Instant;
 
 use super::{AuthError, Identity};
 
-/// How long a ticket is good.
+/// How long a ticket is valid.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
 
-/// What a ticket is found by. It is no secret: whoever knows it still has to guess the 128 bits beside it, at the first try.
+/// The name by which a store finds a ticket. It is not secret: whoever knows it still has to guess the ticket's 128
+/// secret bits, at the first try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TicketName {
-    /// The node that minted it, which is the first group of its connections' ids too: a store that is not shared asks there.
+    /// The node that minted the ticket; connection ids begin with the same number. Where the store is not shared, that
+    /// node is asked for the ticket.
     pub node: u32,
-    /// Its number there, which is random.
+    /// The ticket's random number on that node.
     pub id: u64,
 }
 
-/// What is kept of a ticket: its secret, and whom it lets in. Its `Debug` does not show the secret.
+/// The stored part of a ticket: its secret, and the identity that it stands for. `Debug` does not show the secret.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldTicket {
@@ -39,7 +41,7 @@ pub struct HeldTicket {
 }
 
 impl HeldTicket {
-    /// Whom it lets in.
+    /// The identity that the ticket stands for.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
@@ -52,31 +54,32 @@ impl fmt::Debug for HeldTicket {
     }
 }
 
-/// Why a ticket was not kept or not found.
+/// Why a ticket was not stored or not found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TicketError {
-    /// There is none of this name, or no more: 401 `credentialsInvalid`.
-    #[error("no such ticket")]
+    /// The store has no ticket of this name, or no longer: 401 `credentialsInvalid`.
+    #[error("there is no such ticket; request a new one")]
     Unknown,
-    /// Its time is over: 401 `credentialsExpired`.
-    #[error("the ticket has expired")]
+    /// The ticket has expired: 401 `credentialsExpired`.
+    #[error("the ticket has expired; request a new one")]
     Expired,
-    /// Too many were not used, by its owner or by all: 429 `tooManyRequests`.
-    #[error("too many tickets that were not used")]
+    /// The user, or all users together, have too many unused tickets: 429 `tooManyRequests`.
+    #[error("too many tickets are unused; use or wait for one to expire")]
     TooMany,
-    /// The store cannot be asked: 503 `unavailable`.
-    #[error("the ticket store is not available")]
+    /// The store cannot be reached: 503 `unavailable`.
+    #[error("the ticket store is not available now; try again")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Where tickets wait to be used. [`MemoryTickets`] is that of one process.
+/// A store for unused tickets. [`MemoryTickets`] is the store of one process.
 #[async_trait]
 pub trait TicketStore: Send + Sync + 'static {
-    /// Keeps a ticket until it is taken, for this long at most.
+    /// Stores a ticket until it is taken, for at most this long.
     async fn keep(&self, name: TicketName, ticket: HeldTicket, lifetime: Duration) -> Result<(), TicketError>;
 
-    /// Takes a ticket out. Of any number of calls for one name, one gets it: this is what makes it single-use.
+    /// Removes a ticket and returns it. Of any number of calls with one name, exactly one succeeds; this makes a ticket
+    /// single-use.
     async fn take(&self, name: TicketName) -> Result<HeldTicket, TicketError>;
 }
 
@@ -87,7 +90,7 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// A new one, and what is to be kept of it.
+    /// A new ticket, and the part of it that is stored.
     pub(crate) fn mint(node: u32, identity: Identity, device: Option<DeviceId>) -> (Self, HeldTicket) {
         let mut random = [0_u8; 24];
         getrandom::fill(&mut random).expect("the system's random source");
@@ -97,7 +100,7 @@ impl Ticket {
         (Self { name: TicketName { node, id }, secret }, HeldTicket { secret, identity, device })
     }
 
-    /// Whom it lets in on this device, now that it was taken from the store.
+    /// The identity that the ticket stands for, on this device, after it was taken from the store.
     pub(crate) fn redeem(&self, held: HeldTicket, device: Option<&DeviceId>) -> Result<Identity, AuthError> {
         let is_it = self.secret.to_be_bytes().ct_eq(&held.secret.to_be_bytes());
         if bool::from(is_it) && held.device.as_ref() == device { Ok(held.identity) } else { Err(AuthError::Invalid) }
@@ -139,8 +142,8 @@ impl From<TicketError> for AuthError {
     }
 }
 
-/// Tickets of one process. A user holds at most 32 that were not used, all together 100,000, of which half are for those who are
-/// nobody in particular.
+/// The tickets of one process. A user may hold at most 32 unused tickets; all users together may hold 100,000, of which
+/// at most half are anonymous.
 #[derive(Debug, Default)]
 pub struct MemoryTickets {
     state: Mutex<Tickets>,
@@ -154,7 +157,7 @@ const CAPACITY: usize = 100_000;
 #[derive(Debug, Default)]
 struct Tickets {
     held: HashMap<TicketName, (Instant, HeldTicket)>,
-    /// In the order in which they were kept, those that were taken included.
+    /// The tickets in the order in which they were stored, including those already taken.
     kept: VecDeque<(Instant, TicketName)>,
     of_user: HashMap<Option<UserId>, usize>,
 }
@@ -172,7 +175,8 @@ impl Tickets {
         Some((expires, ticket))
     }
 
-    /// Forgets those that have been over for as long as they lived, so that "expired" can be said until then.
+    /// Removes tickets that expired at least one lifetime ago. Until then the answer to them is "expired" and not
+    /// "unknown".
     fn sweep(&mut self, now: Instant) {
         while self.kept.front().is_some_and(|(until, _)| *until <= now)
             && let Some((_, name)) = self.kept.pop_front()
@@ -189,7 +193,7 @@ impl TicketStore for MemoryTickets {
         let mut state = self.state.lock();
         state.sweep(now);
         let user = ticket.identity.user_id().cloned();
-        // Nobody in particular is many, but leaves room for the others.
+        // All anonymous callers share one bound, which leaves room for the users.
         let most = if user.is_some() { PER_USER } else { CAPACITY / 2 };
         let count = state.of_user.get(&user).copied().unwrap_or(0);
         if state.held.len() >= CAPACITY || count >= most {

@@ -1,11 +1,11 @@
-//! Where a request comes from.
+//! The address that a request comes from.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, HeaderName, request::Parts};
 
-/// Where the address of a client is found. A header is believed only where it is named here: anyone can send it.
+/// Where the client's address is found. A header counts only if it is named here, because any client can send one.
 ///
 /// ```
 /// use tidings::ClientAddress;
@@ -24,26 +24,28 @@ enum From {
 }
 
 impl ClientAddress {
-    /// The other end of the socket: where no proxy stands in between.
+    /// The other end of the socket. Right where no proxy stands in front.
     #[must_use]
     pub fn peer() -> Self {
         Self(From::Peer)
     }
 
-    /// A header that holds one address (`X-Real-IP`, `CF-Connecting-IP`), which your proxy sets **whatever the client sent**.
+    /// A header that holds one address (`X-Real-IP`, `CF-Connecting-IP`), which your proxy sets **whatever the client
+    /// sent**.
     #[must_use]
     pub fn header(name: HeaderName) -> Self {
         Self(From::Header(name))
     }
 
-    /// `X-Forwarded-For`, to which each of this many proxies of yours has added whom it was called by. What stands before
-    /// that is the client's own word, and is not believed.
+    /// `X-Forwarded-For`, to which each of this many proxies of yours has appended the address that called it. Earlier
+    /// entries come from the client and are ignored.
     #[must_use]
     pub fn forwarded_for(proxies: usize) -> Self {
         Self(From::ForwardedFor(proxies))
     }
 
-    /// The address. Where the header is missing or is none, the peer's: all such requests are counted together.
+    /// The client's address. Where the header is missing or unreadable it is the peer's address, so that all such
+    /// requests are counted together.
     pub(super) fn of(&self, parts: &Parts) -> Option<IpAddr> {
         let peer = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
         let told = match &self.0 {
@@ -68,7 +70,8 @@ fn address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))
 }
 
-/// What is counted as one: an IPv4 address, or the 64 bits of an IPv6 address that a provider gives out as one.
+/// The unit that is counted: an IPv4 address, or the first 64 bits of an IPv6 address, which a provider assigns to one
+/// customer.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),

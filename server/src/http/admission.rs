@@ -1,4 +1,5 @@
-//! Whether there is a place for another stream. Where there is none, the living win: streams that nobody reads give theirs away.
+//! Admission of new streams. At a limit, streams that a client reads win: streams that nobody reads are ended to make
+//! room.
 
 use std::time::Duration;
 
@@ -11,13 +12,13 @@ use crate::{
     connection_limits::{Full, Permit, Scope},
 };
 
-/// How long to wait for somebody else to leave.
+/// The `Retry-After` of a refused stream.
 const FULL_RETRY: Duration = Duration::from_secs(10);
-/// So many streams are asked at once: those of clients that cannot answer, as plain `EventSource`s, lose no more than these for one that
-/// comes.
+/// How many streams are challenged at once. Plain `EventSource` clients cannot answer a challenge, so at most this many
+/// of their streams are lost for one new stream.
 const AT_ONCE: usize = 8;
 impl Gate {
-    /// A place for a stream of somebody, on this device.
+    /// A permit for a new stream of this identity, on this device.
     pub(super) async fn admit(
         &self,
         identity: &Identity,
@@ -30,7 +31,7 @@ impl Gate {
             Ok(permit) => return Ok(permit),
             Err(full) => full,
         };
-        // Of all streams, those of others are not asked: who is in is in.
+        // At the limit of all streams, nobody's streams are challenged for another user's sake.
         if scope == Scope::All {
             return Err(full(&scope));
         }
@@ -50,7 +51,7 @@ impl Gate {
         }
     }
 
-    /// Whether there is a place, as far as is known without asking anybody.
+    /// Whether there is room for a stream, without challenging any stream.
     pub(super) fn has_room(
         &self,
         identity: &Identity,

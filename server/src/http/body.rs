@@ -1,4 +1,4 @@
-//! Reading a body into one piece.
+//! Reading a request body into one buffer.
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -8,17 +8,17 @@ use http_body_util::BodyExt;
 /// Why a body was not read.
 #[derive(Debug)]
 pub(super) enum Unread {
-    /// It has more bytes than allowed.
+    /// The body has more bytes than allowed.
     TooLarge,
-    /// It broke off.
+    /// The body broke off.
     Broken(axum::Error),
 }
 
-/// Reads a body of at most so many bytes. What has come stands in one piece of memory: a list of the pieces in which it comes, which is
-/// what collecting it makes, takes thirty times the bytes of a client that sends them one by one.
+/// Reads a body of at most `limit` bytes into one buffer. A list of the pieces, which collecting the body would make,
+/// takes thirty times the bytes of a client that sends them one by one.
 pub(super) async fn whole(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
     let is_beyond = |bytes: u64| bytes > limit as u64;
-    // Where the head says how long it is.
+    // `Content-Length` tells the size in advance, where it was sent.
     if is_beyond(body.size_hint().lower()) {
         return Err(Unread::TooLarge);
     }
@@ -30,7 +30,7 @@ pub(super) async fn whole(mut body: Body, limit: usize) -> Result<Bytes, Unread>
             return Err(Unread::TooLarge);
         }
         if first.is_empty() && rest.is_empty() && body.is_end_stream() {
-            // Most are whole at once, and need not be copied.
+            // Most bodies come in one piece and need no copy.
             first = data;
         } else {
             rest.extend_from_slice(&data);

@@ -21,7 +21,7 @@ use crate::{
     core::{Link, SubscribeCall},
 };
 
-/// [`SubscribeRequest`](tidings_protocol::command::SubscribeRequest) before its fields are looked at, so that each mistake
+/// [`SubscribeRequest`](tidings_protocol::command::SubscribeRequest) before its fields are parsed, so that each mistake
 /// gets its own code.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -95,11 +95,12 @@ async fn call(gate: &Gate, request: Request) -> Result<Call, Refusal> {
     if request.is_none() && since.is_some() {
         return Err(Refusal::new(Code::Malformed, "since: the past is brought under a requestId"));
     }
-    // An id that is none, one of nobody and one of somebody else are one answer: it tells nothing about others.
+    // A malformed id, an unknown id and an id of another user's stream get the same answer, which reveals nothing about
+    // other streams.
     let link = ConnectionId::new(&body.connection_id).ok().and_then(|id| gate.hub.core().find(&id));
     let link = link.filter(|link| link.names.user.as_ref() == identity.user_id());
     let link = link.ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
-    // However often it calls, it is there.
+    // A client that calls is alive, even if the call is rate-limited.
     gate.hub.heard(&link);
     gate.limiter.subscribe(identity.user_id(), &link.id)?;
     Ok(Call { identity, link, request, channels, addressed: body.addressed, since })

@@ -1,4 +1,4 @@
-//! Pages of other origins: which may read the answers, and which may command by a visitor's cookie.
+//! Pages of other origins: which of them may read the answers, and which may send commands with a visitor's cookie.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,11 +14,11 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use super::problem::Refusal;
 use crate::origin::{DEVICE_HEADER, SESSION_HEADER};
 
-/// How long a browser may remember what it was allowed; Chromium remembers it for no longer.
+/// How long a browser may cache the answer to a preflight request; Chromium caches it for no longer.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(7_200);
 
-/// Pages of other origins that may read the answers and command with credentials, for [`Routes::cors`](crate::Routes::cors).
-///
+/// The other origins whose pages may read the answers and send commands with credentials, for
+/// [`Routes::cors`](crate::Routes::cors).
 /// ```
 /// use tidings::Cors;
 /// let cors = Cors::origins(["https://app.example", "http://localhost:5173"])?.allow_headers(["x-request-id"])?;
@@ -30,28 +30,29 @@ pub struct Cors {
     headers: Vec<HeaderName>,
 }
 
-/// A text that is no origin.
+/// A text that is not an origin.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no origin, such as https://app.example or http://localhost:5173")]
+#[error("{0:?} is not an origin; write one such as https://app.example or http://localhost:5173")]
 pub struct OriginError(String);
 
 impl Cors {
-    /// These origins, each as `scheme://host[:port]` in small letters; there is no "all".
+    /// Allows these origins, each as `scheme://host[:port]` in lower case. There is no wildcard.
     ///
     /// # Errors
     ///
-    /// [`OriginError`] names a text that is none.
+    /// [`OriginError`] names a text that is not an origin.
     pub fn origins<I: IntoIterator<Item: AsRef<str>>>(origins: I) -> Result<Self, OriginError> {
         let origin = |text: I::Item| origin(text.as_ref()).ok_or_else(|| OriginError(text.as_ref().to_owned()));
         Ok(Self { origins: origins.into_iter().map(origin).collect::<Result<_, _>>()?, headers: Vec::new() })
     }
 
-    /// Lets their pages send these headers too: what the option `headers` of the browser client adds, such as one for tracing.
-    /// Allowed anyway are `Authorization`, `Content-Type`, `Cache-Control`, `Last-Event-ID`, `X-Device-Id` and `X-Session-Id`.
+    /// Allows their pages to send these headers too. Name those that the option `headers` of the browser client adds,
+    /// such as one for tracing. `Authorization`, `Content-Type`, `Cache-Control`, `Last-Event-ID`, `X-Device-Id` and
+    /// `X-Session-Id` are always allowed.
     ///
     /// # Errors
     ///
-    /// When a text is no name of a header.
+    /// [`http::Error`] when a text is not a header name.
     pub fn allow_headers<I>(mut self, names: I) -> Result<Self, http::Error>
     where
         I: IntoIterator<Item: TryInto<HeaderName, Error: Into<http::Error>>>,
@@ -62,7 +63,7 @@ impl Cors {
         Ok(self)
     }
 
-    /// What tells browsers so, on every answer; none where there are no other origins.
+    /// The layer that adds CORS headers to every answer; `None` where no other origin is allowed.
     pub(super) fn layer(&self) -> Option<CorsLayer> {
         let own = [DEVICE_HEADER, SESSION_HEADER, "last-event-id"].map(HeaderName::from_static);
         let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, header::CACHE_CONTROL];
@@ -76,16 +77,17 @@ impl Cors {
         (!self.origins.is_empty()).then_some(layer)
     }
 
-    /// Whether it is a command that no page may give in this way.
+    /// Whether the request is a command that its page may not send.
     pub(super) fn refuses(&self, request: &Request) -> bool {
         let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         !reads && !self.may_command(request)
     }
 
-    /// Whether a page may command by what its visitor's browser adds of itself.
+    /// Whether a page may send a command with the cookies that the browser adds by itself.
     fn may_command(&self, request: &Request) -> bool {
         let headers = request.headers();
-        // What a page puts in itself, no other page can: browsers ask the server first, and `layer` answers.
+        // Without a cookie, the browser adds no credentials of the visitor. `Authorization` is set by the page itself,
+        // and for a page of another origin only after a preflight request, which `layer` answers.
         if !headers.contains_key(header::COOKIE) || headers.contains_key(header::AUTHORIZATION) {
             return true;
         }
@@ -93,10 +95,11 @@ impl Cors {
         if origin.is_some_and(|origin| self.origins.contains(origin)) {
             return true;
         }
-        // No page can set this one. Browsers send it to hosts that they trust, as https.
+        // No page can set this header. Browsers send it to trustworthy hosts only, such as those on https.
         match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
             Some(site) => matches!(site, b"same-origin" | b"none"),
-            // Browsers send an origin with every POST; others have no visitors.
+            // Browsers send `Origin` with every POST. A client without it is not a browser, so it carries no visitor's
+            // cookies.
             None => origin.is_none_or(|origin| is_own(origin, headers, request.uri())),
         }
     }
@@ -110,18 +113,19 @@ fn origin(text: &str) -> Option<HeaderValue> {
     (is_plain(scheme) && is_plain(authority) && is_lower).then(|| HeaderValue::from_str(text).ok())?
 }
 
-/// Whether the page lies on the host that it calls.
+/// Whether the page's origin is the host that it calls.
 fn is_own(origin: &HeaderValue, headers: &HeaderMap, uri: &Uri) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    // HTTP/2 has it in the URL.
+    // HTTP/2 has the host in the URL.
     let host = host.or_else(|| uri.authority().map(http::uri::Authority::as_str));
     let page = origin.to_str().ok().and_then(|origin| Some(origin.split_once("://")?.1));
     matches!((host, page), (Some(host), Some(page)) if host.eq_ignore_ascii_case(page))
 }
 
-/// A middleware that refuses commands which another site's page gives in the name of its visitor: anything but `GET`, `HEAD` and
-/// `OPTIONS` that brings a cookie, but no `Authorization`, from a page of another origin, be it another port of the same host (which a
-/// `SameSite` cookie lets through): 403 `originNotAllowed`. The routes of the hub have it; this is for your own.
+/// A middleware for your own routes that refuses cross-site commands. It answers 403 `originNotAllowed` to any method
+/// but `GET`, `HEAD` and `OPTIONS` when the request carries a cookie but no `Authorization` and comes from a page of
+/// another origin. Another port of the same host counts as another origin, although a `SameSite` cookie allows it. The
+/// hub's routes have this check already.
 ///
 /// ```
 /// # async fn stop_timer() {}

@@ -1,8 +1,9 @@
-//! Calls about a stream that another node holds: forwarded to it as they came, and answered by its own router.
+//! Calls about a stream that another node holds. They are forwarded unchanged and answered by the other node's router.
 //!
-//! The node that is asked looks for the stream itself first. Only where it has none, and the id names another node, it forwards the call;
-//! the other node's routes do not forward, so that no call goes on for ever. Who may call from which page (CORS) is decided by the
-//! node that was asked, because it is the one that the browser speaks to; all else by the node that has the stream.
+//! The node that receives a call looks for the stream itself first. It forwards the call only if it has no such stream
+//! and the id names another node. The other node's routes never forward, so that no call travels for ever. The
+//! receiving node decides which pages may call (CORS), because the browser speaks to it; the node with the stream
+//! decides everything else.
 
 use std::{
     net::SocketAddr,
@@ -34,13 +35,13 @@ use crate::{
 
 /// The calls that are forwarded, and no others.
 const FORWARDED: [&str; 6] = ["/subscribe", "/unsubscribe", "/refresh", "/alive", "/presence", "/latency"];
-/// How long another node may take. The client asks again, which does no harm by the protocol.
+/// How long another node may take to answer. The client repeats the call, which the protocol makes harmless.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// The largest answer of another node.
+/// The largest answer of another node, in bytes.
 const ANSWER_BYTES: usize = 1 << 20;
-/// The version of the messages below. A node that does not know it answers with no message, and counts as gone.
+/// The version of the messages below. A node that does not know it sends no answer and counts as gone.
 const VERSION: u32 = 1;
-/// Headers that are about one connection, and not about the call.
+/// Headers that concern the connection and not the call.
 const OF_A_CONNECTION: [HeaderName; 8] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
@@ -52,24 +53,25 @@ const OF_A_CONNECTION: [HeaderName; 8] = [
     header::UPGRADE,
 ];
 
-/// The routes of one mounting, for the calls of other nodes. It lives as long as the router that was made of it.
+/// The routes of one mounting, callable by other nodes. It lives as long as the router made from it.
 struct Mounting {
     router: Router,
     tickets: Option<Arc<dyn TicketStore>>,
 }
 
-/// What the layer needs.
+/// The state of the forwarding layer.
 #[derive(Clone)]
 pub(super) struct Forwarding {
     hub: Hub,
-    /// Held, so that the hub finds it as long as these routes are there.
+    /// Kept so that the hub finds the mounting as long as these routes exist.
     _mounted: Arc<dyn Mounted>,
-    /// Which of the hub's mountings it is: nodes of one program have the same, in the same order.
+    /// The index among the hub's mountings. Nodes that run the same program mount their routes in the same order, so
+    /// the index names the same routes everywhere.
     mount: usize,
 }
 
 impl Forwarding {
-    /// Lets other nodes call these routes; `None` where there are no other nodes.
+    /// Makes these routes callable by other nodes; `None` where there are no other nodes.
     pub(super) fn new(
         hub: &Hub,
         tickets: Option<Arc<dyn TicketStore>>,
@@ -79,24 +81,24 @@ impl Forwarding {
         hub.peers()?;
         let mounted: Arc<dyn Mounted> = Arc::new(Mounting { router, tickets });
         let mount = hub.mount(&mounted);
-        // A router is made once of each gate.
+        // Each gate makes one router, so the number is set once.
         let _ = number.set(mount);
         Some(Self { hub: hub.clone(), _mounted: mounted, mount })
     }
 }
 
-/// The body of a call, kept by whoever reads it.
+/// The body of a call, kept by the route that reads it.
 #[derive(Clone, Default)]
 pub(super) struct Kept(Arc<OnceLock<Bytes>>);
 
 impl Kept {
     pub(super) fn keep(&self, body: &Bytes) {
-        // A call has one body.
+        // A call has one body, so it is set once.
         let _ = self.0.set(body.clone());
     }
 }
 
-/// A call on its way to another node.
+/// A call forwarded to another node.
 #[derive(Serialize, Deserialize)]
 struct Call {
     v: u32,
@@ -108,7 +110,7 @@ struct Call {
     body: String,
 }
 
-/// What the other node says.
+/// The other node's answer.
 #[derive(Serialize, Deserialize)]
 struct Answer {
     v: u32,
@@ -117,7 +119,7 @@ struct Answer {
     body: String,
 }
 
-/// A ticket that another node has minted.
+/// A request for a ticket that another node minted.
 #[derive(Serialize, Deserialize)]
 struct Take {
     v: u32,
@@ -125,7 +127,7 @@ struct Take {
     ticket: TicketName,
 }
 
-/// What the node says that has minted it.
+/// The minting node's answer.
 #[derive(Serialize, Deserialize)]
 enum Taken {
     Ticket(HeldTicket),
@@ -144,10 +146,10 @@ pub(super) async fn take(hub: &Hub, mount: Option<usize>, ticket: TicketName) ->
             Ok(Taken::Ticket(held)) => Ok(held),
             Ok(Taken::Expired) => Err(TicketError::Expired),
             Ok(Taken::Unavailable) => Err(TicketError::Unavailable("the other node's store of tickets".into())),
-            // One that does not understand has none.
+            // A node that cannot read the message has no such ticket.
             Ok(Taken::Unknown) | Err(_) => Err(TicketError::Unknown),
         },
-        // It has taken its tickets with it: the client gets another.
+        // The node is gone and its tickets with it. The client requests another ticket.
         Err(CallError::Gone) => Err(TicketError::Unknown),
         Err(error) => Err(TicketError::Unavailable(error.into())),
     }
@@ -159,12 +161,12 @@ struct Named {
     connection_id: String,
 }
 
-/// Forwards a call whose stream is not here but on another node.
+/// Forwards a call whose stream is on another node.
 pub(super) async fn forward(State(forwarding): State<Forwarding>, mut request: Request, next: Next) -> Response {
     if request.method() != Method::POST || !FORWARDED.contains(&request.uri().path()) {
         return next.run(request).await;
     }
-    // With its query, in which there may be credentials.
+    // The target includes the query, which may hold credentials.
     let target = request.uri().path_and_query().map_or_else(|| request.uri().path().to_owned(), ToString::to_string);
     let kept = Kept::default();
     request.extensions_mut().insert(kept.clone());
@@ -184,11 +186,11 @@ pub(super) async fn forward(State(forwarding): State<Forwarding>, mut request: R
     let Ok(message) = serde_json::to_vec(&call) else { return response };
     match peers.call(node, message.into(), DEADLINE).await {
         Ok(answer) => answered(&answer).unwrap_or(response),
-        // The client opens another stream, with its channels in the URL.
+        // On 404 the client opens another stream, with its channels in the URL.
         Err(CallError::Gone) => response,
         Err(error) => {
-            tracing::warn!(%node, error = &error as &dyn std::error::Error, "a call could not be forwarded");
-            Refusal::new(Code::Unavailable, "the node that has the stream does not answer").into_response()
+            tracing::warn!(%node, error = &error as &dyn std::error::Error, "a call could not be forwarded to the node that has its stream");
+            Refusal::new(Code::Unavailable, "the node that has the stream does not answer; try again").into_response()
         }
     }
 }
@@ -209,7 +211,7 @@ fn headers(texts: Vec<(String, Vec<u8>)>) -> HeaderMap {
     headers
 }
 
-/// What another node has answered; `None` where it did not understand.
+/// The response that another node sent; `None` where the message cannot be read.
 fn answered(message: &[u8]) -> Option<Response> {
     let Answer { v: VERSION, status, headers: texts, body } = serde_json::from_slice(message).ok()? else {
         return None;
@@ -221,7 +223,7 @@ fn answered(message: &[u8]) -> Option<Response> {
 }
 
 impl Mounting {
-    /// Carries out a call of another node.
+    /// Answers a call that another node forwarded.
     async fn answer(&self, call: Call) -> Option<Answer> {
         let mut request = Request::builder().method(Method::POST).uri(&call.target).body(Body::from(call.body)).ok()?;
         *request.headers_mut() = headers(call.headers);

@@ -1,4 +1,4 @@
-//! What every call asks first: who is calling, and what their grants cover.
+//! The first steps of every call: who is calling, and which channels their grants cover.
 
 use std::{
     collections::HashSet,
@@ -20,22 +20,22 @@ use crate::{
     core::ShutOut,
 };
 
-/// The largest body of `/publish`, unless set;
+/// The default limit of a `/publish` body, in bytes.
 const PUBLISH_BYTES: usize = 4 << 20;
-/// of any other call;
+/// The limit of any other call's body, in bytes.
 const CALL_BYTES: usize = 256 << 10;
-/// or this for each channel that a stream may hold.
+/// The bytes per allowed channel of a stream; the limit of other calls grows to this.
 const CHANNEL_BYTES: usize = 256;
 
-/// What the routes of one mounting share.
+/// The state that the routes of one mounting share.
 pub(super) struct Gate {
     pub(super) hub: Hub,
     auth: Arc<dyn Auth>,
     pub(super) tickets: Option<Arc<dyn TicketStore>>,
-    /// Which of the hub's mountings this is, where other nodes reach it.
+    /// The index of this mounting among the hub's, where other nodes can call it.
     pub(super) mount: OnceLock<usize>,
     pub(super) limiter: Limiter,
-    /// The largest body of `/publish`, in bytes; and of any other call.
+    /// The largest body of `/publish`, in bytes; `call_bytes` is the largest of any other call.
     pub(super) publish_bytes: usize,
     pub(super) call_bytes: usize,
 }
@@ -54,23 +54,23 @@ impl Gate {
         gate
     }
 
-    /// Sets the largest body of `/publish`. Other calls may have less: read, a list of channels takes ten times its bytes, and waits for
-    /// whoever is asked about them.
+    /// Sets the largest body of `/publish`. Other calls get a lower limit: a parsed list of channels takes ten times
+    /// its bytes, and stays in memory while `Auth` is asked about them.
     pub(super) fn set_body_bytes(&mut self, bytes: usize) {
         let channels = self.hub.config().channels_per_connection;
         self.publish_bytes = bytes;
         self.call_bytes = channels.saturating_mul(CHANNEL_BYTES).max(CALL_BYTES).min(bytes);
     }
 
-    /// Who the request belongs to.
+    /// Authenticates a request.
     pub(super) async fn identify(&self, head: &AuthRequest) -> Result<Identity, Refusal> {
         speaks(head.parts())?;
         Ok(self.still_good(self.auth.authenticate(head.clone()).await?)?)
     }
 
-    /// Who a stream's request belongs to, which may bring a ticket.
+    /// Authenticates a stream's request, which may carry a ticket.
     pub(super) async fn identify_stream(&self, head: &AuthRequest) -> Result<Identity, Refusal> {
-        // Before a ticket is spent.
+        // The edition is checked before a ticket is spent.
         speaks(head.parts())?;
         match &self.tickets {
             Some(tickets) => match self.redeem(&**tickets, head).await {
@@ -81,14 +81,14 @@ impl Gate {
         }
     }
 
-    /// Whom the request's ticket lets in; missing where there is none. A ticket is taken at the node that minted it, so that it is used
-    /// once.
+    /// The identity of the request's ticket; [`AuthError::Missing`] where there is no ticket. The ticket is taken at
+    /// the node that minted it, so that it is used only once.
     async fn redeem(&self, store: &dyn TicketStore, request: &AuthRequest) -> Result<Identity, AuthError> {
         let ticket: Ticket = request.query("ticket").ok_or(AuthError::Missing)?.parse()?;
-        // A device id that is none is told as such where the query is read.
+        // A malformed device id is reported where the query is read.
         let device = request.query("deviceId").and_then(|device| DeviceId::new(device).ok());
         let held = match store.take(ticket.name).await {
-            // A store that nodes share would have it.
+            // A store that the nodes share would have the ticket.
             Err(TicketError::Unknown) if ticket.name.node != self.hub.node() => {
                 forward::take(&self.hub, self.mount.get().copied(), ticket.name).await
             }
@@ -97,7 +97,7 @@ impl Gate {
         ticket.redeem(held?, device.as_ref())
     }
 
-    /// Credentials that have not ended, by themselves or by [`Hub::disconnect`].
+    /// Refuses credentials that have expired or that [`Hub::disconnect`] ended.
     fn still_good(&self, identity: Identity) -> Result<Identity, AuthError> {
         if identity.expires_in().is_some_and(|left| left.is_zero()) {
             return Err(AuthError::Expired);
@@ -106,13 +106,13 @@ impl Gate {
         Ok(identity)
     }
 
-    /// Whether somebody is let in on this device, or has been disconnected since.
+    /// Refuses an identity that was disconnected since its credentials were issued, everywhere or on this device.
     pub(super) fn let_in(&self, identity: &Identity, device: Option<&DeviceId>) -> Result<(), AuthError> {
         let decision = self.hub.core().authorize(identity.credentials(device), Vec::new());
         if decision.is_shut_out { Err(AuthError::Revoked) } else { Ok(()) }
     }
 
-    /// What somebody has no right to of these channels, be it that no grant gives it or that it was revoked.
+    /// The channels to which the identity has no right, because no grant covers them or because they were revoked.
     pub(super) fn refused(
         &self,
         identity: &Identity,
@@ -126,8 +126,9 @@ impl Gate {
         if decision.is_shut_out { Err(AuthError::Revoked) } else { Ok(refused) }
     }
 
-    /// Parts channels into those to which somebody has a right, as many as a stream may hold, and the others. What no grant covers
-    /// `Auth` is asked about, if it is a channel; about no more than a stream may hold, so that nobody has a database asked for ever.
+    /// Splits channels into those that the identity may receive, at most as many as a stream may carry, and the others.
+    /// For channels that no grant covers, `Auth` is asked, about at most as many as a stream may carry, so that nobody
+    /// can keep a database busy.
     pub(super) async fn ask_grants(
         &self,
         identity: &Identity,
@@ -154,7 +155,8 @@ impl Gate {
         Ok((held, rejected))
     }
 
-    /// Parts what a stream holds by what fresh credentials grant; the server may have subscribed the user to the rest.
+    /// Splits a stream's channels by the grants of fresh credentials; the channels without a grant may still be
+    /// subscribed by the server.
     pub(super) async fn ask_grants_again(
         &self,
         identity: &Identity,
@@ -173,7 +175,7 @@ impl Gate {
         ungranted.filter_map(single)
     }
 
-    /// Which of these `Auth` allows.
+    /// The channels among these that `Auth` allows.
     async fn allowed(&self, identity: &Identity, questions: &[Channel]) -> Result<HashSet<String>, AuthError> {
         if questions.is_empty() {
             return Ok(HashSet::new());
@@ -185,12 +187,12 @@ impl Gate {
     }
 }
 
-/// The channel, if it is one and no pattern of many.
+/// The pattern as a channel; `None` where it matches several.
 fn single(channel: &Pattern) -> Option<Channel> {
     channel.as_str().parse().ok()
 }
 
-/// Whether the client speaks our edition of the protocol, where it says which.
+/// Refuses a client that names another edition of the protocol.
 fn speaks(parts: &Parts) -> Result<(), Refusal> {
     let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
     let Some((_, edition)) = { query }.find(|(name, _)| name == "protocol") else { return Ok(()) };

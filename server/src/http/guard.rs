@@ -1,4 +1,5 @@
-//! What every request meets before its route, in one layer: each layer of a router takes some thousand instructions.
+//! The checks that every request passes before its route. They are one layer, because each layer of a router costs a
+//! few thousand instructions.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::{
     problem::{Refusal, Refused},
 };
 
-/// What it takes to refuse a request for what its head is.
+/// The state that the checks need.
 pub(super) struct Guard {
     pub(super) gate: Arc<Gate>,
     pub(super) cors: Cors,
@@ -28,7 +29,8 @@ impl Guard {
     }
 }
 
-/// Refuses heads that are too large, and commands of other sites' pages; counts what is refused, here or further on.
+/// Refuses request heads that are too large and cross-site commands, and counts every refusal, of this layer or of a
+/// route.
 pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let response = match guard.refuses(&request) {
         Some(code) => Refusal::from(code).into_response(),

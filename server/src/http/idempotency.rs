@@ -1,5 +1,5 @@
-//! Mutations that are sent again are done once: the layer around an application's own handlers that remembers their answers by
-//! user and `Idempotency-Key`.
+//! Mutations that are sent again are carried out once: a layer for an application's own handlers that remembers their
+//! answers by user and `Idempotency-Key`.
 
 mod answers;
 mod key;
@@ -27,17 +27,18 @@ pub use self::key::IdempotencyKey;
 use super::problem::Refusal;
 use crate::auth::{Auth, AuthRequest};
 
-/// What a replayed answer says of itself.
+/// The header that marks a replayed answer.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-/// The largest body of a request, see [`Idempotency::body_bytes`].
+/// The default limit of a request's body; see [`Idempotency::body_bytes`].
 const BODY_BYTES: usize = 4 << 20;
-/// An answer that is larger is not remembered.
+/// The largest answer that is remembered, in bytes.
 const ANSWER_BYTES: usize = 1 << 20;
 
-/// A layer for the handlers that the browser client's offline queue (`queueOffline`) sends mutations to. The client cannot know
-/// whether a mutation whose answer got lost was done, so it sends it again, with the same `Idempotency-Key`; this layer lets the first
-/// one through and answers the others with the answer of the first, marked `Idempotency-Replayed: true`. Repetitions that come while
-/// the first is still at work wait for it.
+/// A layer for the handlers to which the browser client's offline queue (`queueOffline`) sends mutations. When an
+/// answer is lost, the client cannot know whether the mutation was carried out, so it sends the mutation again with the
+/// same `Idempotency-Key`. This layer lets the first request through, and answers the others with the first answer,
+/// marked `Idempotency-Replayed: true`. A repetition that arrives while the first request is still running waits for
+/// its answer.
 ///
 /// ```
 /// # fn f(auth: impl tidings::auth::Auth + Clone, hub: tidings::Hub) -> axum::Router {
@@ -52,13 +53,14 @@ const ANSWER_BYTES: usize = 1 << 20;
 /// # }
 /// ```
 ///
-/// Keys are those of one user: it authenticates as the stream does. Requests without the header, reads (`GET`, `HEAD`,
-/// `OPTIONS`), and requests of guests and of those who are not let in go to the handler as they are. A handler that was let through
-/// runs to its end even if its client hangs up. Remembered is what succeeded (2xx, 3xx), up to 1 MiB each; after a refusal or an
-/// error a repetition is tried anew. A key that comes with another method, URL or body is refused: 400 `malformed`.
+/// A key belongs to one user; the layer authenticates requests as the stream's routes do. Requests without the header,
+/// reads (`GET`, `HEAD`, `OPTIONS`), and requests that are anonymous or fail authentication pass to the handler
+/// unchanged. A handler that was started runs to its end even if its client hangs up. The layer remembers successful
+/// answers (2xx, 3xx) of up to 1 MiB each; after any other answer, a repetition runs the handler again. A key that was
+/// used with another method, URL or body is refused with 400 `malformed`.
 ///
-/// The answers are in this process's memory, so a restart between the change and its repetition makes it twice. Where that must
-/// not be, take [`IdempotencyKey`] in the handler, and write it in the transaction of the change.
+/// The answers are kept in this process's memory, so after a restart a repetition is carried out again. Where that must
+/// not happen, take [`IdempotencyKey`] in the handler, and store it in the transaction of the change.
 #[derive(Clone)]
 pub struct Idempotency {
     auth: Arc<dyn Auth>,
@@ -67,40 +69,43 @@ pub struct Idempotency {
 }
 
 impl Idempotency {
-    /// Remembers the answers to the users of this way in.
+    /// A layer that identifies users with `auth`.
     pub fn new(auth: impl Auth) -> Self {
         Self { auth: Arc::new(auth), answers: Arc::default(), body_bytes: BODY_BYTES }
     }
 
-    /// How long an answer is remembered. Defaults to 24 hours, for so long the client keeps a mutation. Set it before the layer is used.
+    /// How long an answer is remembered. Defaults to 24 hours, as long as the client keeps a mutation. Set it before
+    /// the layer is used.
     #[must_use]
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.answers = Arc::new(Answers::new(lifetime, self.answers.bytes()));
         self
     }
 
-    /// How many bytes all answers may take; the oldest are forgotten first. Defaults to 64 MiB. Set it before the layer is used.
+    /// How many bytes all remembered answers may take; the oldest are dropped first. Defaults to 64 MiB. Set it before
+    /// the layer is used.
     #[must_use]
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.answers = Arc::new(Answers::new(self.answers.lifetime(), bytes));
         self
     }
 
-    /// The largest body of a request with a key, in bytes; what is larger is 413 `tooLarge`. Defaults to 4 MiB.
+    /// The largest body of a request with a key, in bytes. A larger one is refused with 413 `tooLarge`. Defaults to 4
+    /// MiB.
     #[must_use]
     pub fn body_bytes(mut self, bytes: usize) -> Self {
         self.body_bytes = bytes;
         self
     }
 
-    /// Whose key it is, if it is one to remember by.
+    /// The user and key of a request; `None` where the request passes to the handler unchanged.
     async fn name(&self, head: &Parts) -> Result<Option<(UserId, Key)>, Refusal> {
         if matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(None);
         }
         let Some(key) = key::of(&head.headers)? else { return Ok(None) };
         let identity = self.auth.authenticate(AuthRequest::new(head.clone())).await;
-        // The handler says to the others what is wrong.
+        // A request that fails authentication passes to the handler, which reports the failure.
         Ok(identity.ok().and_then(|identity| identity.user_id().cloned()).map(|user| (user, key)))
     }
 
@@ -124,12 +129,15 @@ impl Idempotency {
         let first = match self.answers.find(name, fingerprint.digest128()).await {
             Found::First(first) => first,
             Found::Other => {
-                return Err(Refusal::new(Code::Malformed, "Idempotency-Key: it came with another request before"));
+                return Err(Refusal::new(
+                    Code::Malformed,
+                    "the Idempotency-Key was used with another request before; use a new key",
+                ));
             }
             Found::Answer(answer) => return Ok(replay(&answer)),
         };
         let request = Request::from_parts(parts, body.into());
-        // To its end, even if the client hangs up: its repetition is to find the answer.
+        // The handler runs to its end even if the client hangs up, so that a repetition finds the answer.
         let answering = tokio::spawn(async move {
             let (parts, body) = run(inner, request).await.into_parts();
             let is_kept = parts.status.is_success() || parts.status.is_redirection();
@@ -143,7 +151,7 @@ impl Idempotency {
                     Response::from_parts(parts, Body::from(body))
                 }
                 Err(error) => {
-                    tracing::error!(%error, "an answer of more than 1 MiB cannot be remembered for an Idempotency-Key");
+                    tracing::error!(%error, "an answer of more than 1 MiB is not remembered for its Idempotency-Key");
                     StatusCode::INTERNAL_SERVER_ERROR.into_response()
                 }
             }
@@ -174,7 +182,7 @@ impl<S> Layer<S> for Idempotency {
     }
 }
 
-/// A service within [`Idempotency`].
+/// The service inside [`Idempotency`].
 #[derive(Clone)]
 pub struct Idempotent<S> {
     inner: S,
@@ -190,7 +198,7 @@ where
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // The clone that is called waits for itself.
+        // The clone that is called polls its own readiness.
         Poll::Ready(Ok(()))
     }
 

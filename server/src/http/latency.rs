@@ -1,4 +1,4 @@
-//! `POST /latency`: how long events took to a client, as it has measured.
+//! `POST /latency`: the delivery times that a client measured.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,9 +12,9 @@ use super::{
     read::{json, split},
 };
 
-/// The most measurements of one call.
+/// The most measurements in one call.
 const MOST: usize = 100;
-/// The longest that is believed: more is a clock that goes wrong.
+/// The longest time that is accepted. A longer one means that a clock is wrong.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
 pub(super) async fn latency(State(gate): State<Arc<Gate>>, request: Request) -> Result<StatusCode, Refusal> {
@@ -24,7 +24,7 @@ pub(super) async fn latency(State(gate): State<Arc<Gate>>, request: Request) -> 
     let user = identity.user_id();
     match gate.hub.core().find(&connection_id) {
         Some(link) if link.names.user.as_ref() == user => {}
-        // A page that goes away says what it has when its stream is gone already.
+        // A page that closes reports its last measurements when its stream may already be gone.
         None if user.is_some() => {}
         _ => return Err(Refusal::new(Code::UnknownConnection, "connectionId")),
     }

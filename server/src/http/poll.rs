@@ -1,5 +1,6 @@
-//! `POST /poll`: what is due, as a finite stream, for clients to which no stream gets through. A poll is a stream that ends when
-//! it has said something or has waited long enough; so what it carries is judged as for any stream, and nothing of it is kept.
+//! `POST /poll`: the pending frames as a finite response, for clients that no stream reaches. A poll is a stream that
+//! ends when it has written something or has waited long enough, so its channels are authorized like any stream's, and
+//! no state outlives it.
 
 use std::{
     convert::Infallible,
@@ -42,15 +43,15 @@ use crate::{
     record::json_frame,
 };
 
-/// No poll waits longer: below the time after which proxies give up on an answer.
+/// The longest wait of a poll, below the time after which proxies give up on a response.
 const MAX_WAIT: Duration = Duration::from_secs(25);
-/// How long a page of the log is waited for.
+/// How long a poll waits for a page of the log.
 const READ_WAIT: Duration = Duration::from_secs(10);
-/// About how many bytes one answer carries; what is left over is fetched at once.
+/// About how many bytes one response carries. The client fetches the rest at once.
 const MAX_BYTES: usize = 1 << 20;
 
-/// [`PollRequest`](tidings_protocol::command::PollRequest) before its fields are looked at, so that each mistake gets its own
-/// code.
+/// [`PollRequest`](tidings_protocol::command::PollRequest) before its fields are parsed, so that each mistake gets its
+/// own code.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
@@ -71,7 +72,7 @@ struct Item {
     since: Option<String>,
 }
 
-/// Channels, and perhaps addressed events, that ask for the past from the same point.
+/// Channels, and perhaps addressed events, with the same `since`.
 struct Group {
     since: String,
     channels: Vec<Pattern>,
@@ -91,10 +92,10 @@ pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Res
     let asked = distinct(&texts)?;
     let groups = groups(&body.channels, body.addressed_since.as_deref())?;
     if gate.hub.is_draining() {
-        return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
+        return Err(Refusal::new(Code::Unavailable, "the server is shutting down; try again"));
     }
     gate.let_in(&identity, device.as_ref())?;
-    // As long as it waits it is a stream among the others.
+    // While it waits, a poll counts as a stream.
     let permit = gate.admit(&identity, device.as_ref(), head.parts()).await?;
     let (asked, mut rejected) = gate.ask_grants(&identity, asked).await?;
 
@@ -110,7 +111,7 @@ pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Res
     for Group { since, channels, addressed } in groups {
         let backfill = SinceText::parse(&since)?.locate(&hub).await?;
         let channels = asked.only(|channel| channels.contains(channel));
-        // The text of a cursor is one of a request.
+        // The text of a cursor is a valid request id.
         let request = RequestId::new(since).ok();
         let call = SubscribeCall { request, channels, addressed, backfill };
         rejected.extend(hub.subscribe_stream(&identity, &link, call)?.0);
@@ -135,7 +136,7 @@ pub(super) async fn poll(State(gate): State<Arc<Gate>>, request: Request) -> Res
     Ok((headers, answer).into_response())
 }
 
-/// Parts what asks for the past by the points that it begins at.
+/// Groups the subscriptions of a poll by their `since`.
 fn groups(items: &[Item], addressed_since: Option<&str>) -> Result<Vec<Group>, Refusal> {
     let mut groups: Vec<Group> = Vec::new();
     let mut group = |since: &str| {
@@ -165,7 +166,7 @@ fn groups(items: &[Item], addressed_since: Option<&str>) -> Result<Vec<Group>, R
     Ok(groups)
 }
 
-/// What the stream has to say: all of it that is there, or what comes first within this time; and whether there is more.
+/// The frames that are pending, or the first that come within this time; and whether there are more.
 async fn collect(hub: &Hub, stream: &mut StreamBody, waits: Duration) -> Result<(Vec<u8>, bool), EngineError> {
     let mut answer = Vec::new();
     let mut waited = pin!(hub.pause(waits));
@@ -174,13 +175,14 @@ async fn collect(hub: &Hub, stream: &mut StreamBody, waits: Duration) -> Result<
         if ready.is_pending() {
             let is_reading = stream.is_reading();
             let next = poll_fn(|cx| Pin::new(&mut *stream).poll_frame(cx));
-            // A page of the log on its way is waited for, however little the client would wait for what is new.
+            // A page that is being read is waited for, however short a wait the client asked for.
             ready = if is_reading {
                 match select(next, pin!(hub.pause(READ_WAIT))).await {
                     Either::Left((frame, _)) => Poll::Ready(frame),
-                    // The engine is out of reach. What is there is whole; the next poll goes on behind it.
+                    // The engine cannot be reached. The frames collected so far are whole; the next poll continues
+                    // after them.
                     Either::Right(_) if answer.is_empty() => {
-                        return Err(EngineError("the log was not read in time".into()));
+                        return Err(EngineError("the engine did not answer in time".into()));
                     }
                     Either::Right(_) => Poll::Pending,
                 }

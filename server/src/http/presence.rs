@@ -1,4 +1,5 @@
-//! Who is online: `GET /presence` once, `POST /presence` on a stream, and `POST /alive`, by which a stream counts.
+//! Presence over HTTP: `GET /presence` lists once who is online, `POST /presence` watches on a stream, and `POST
+//! /alive` reports that a client reads its stream.
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{access::Right, auth::Identity, core::Link};
 
-/// [`PresenceRequest`](tidings_protocol::command::PresenceRequest) before its channels are looked at.
+/// [`PresenceRequest`](tidings_protocol::command::PresenceRequest) before its channels are parsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
@@ -32,7 +33,7 @@ struct Body {
     channels: Vec<String>,
 }
 
-/// Who is there now.
+/// Lists who is online on a channel.
 pub(super) async fn here(State(gate): State<Arc<Gate>>, request: Request) -> Result<Response, Refusal> {
     let (head, _) = split(request);
     let identity = gate.identify(&head).await?;
@@ -41,11 +42,11 @@ pub(super) async fn here(State(gate): State<Arc<Gate>>, request: Request) -> Res
     let channel = channel.ok_or_else(|| Refusal::new(Code::Malformed, "channel: which? (`*` is everyone)"))?;
     let channel: Pattern = channel.parse().map_err(|error| malformed_channel(&channel, error))?;
     if !gate.refused(&identity, Right::WatchPresence, vec![channel.clone()])?.is_empty() {
-        return Err(Refusal::new(Code::Forbidden, format!("no grant to see who is on {channel}")));
+        return Err(Refusal::new(Code::Forbidden, format!("no grant covers watching presence on {channel}")));
     }
     gate.limiter.look(&identity, head.parts())?;
     let here = gate.hub.cluster().presence(channel.clone()).await;
-    // It is on, or this route would not be there.
+    // The channel is parsed and presence is on, or this route would not be mounted; so there is no error here.
     let here = here.map_err(|error| Refusal::new(Code::NotFound, error.to_string()))?;
     let of_several = |count| (here.asked > 1).then_some(count);
     let (asked, answered) = (of_several(here.asked), of_several(here.answered));
@@ -53,7 +54,7 @@ pub(super) async fn here(State(gate): State<Arc<Gate>>, request: Request) -> Res
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-/// All of what a stream is to tell.
+/// Sets all channels whose presence a stream reports.
 pub(super) async fn watch(State(gate): State<Arc<Gate>>, request: Request) -> Result<Json<SubscribeAnswer>, Refusal> {
     let (head, body) = split(request);
     let identity = gate.identify(&head).await?;
@@ -82,7 +83,7 @@ pub(super) async fn watch(State(gate): State<Arc<Gate>>, request: Request) -> Re
     Ok(Json(SubscribeAnswer { accepted, rejected, addressed: None }))
 }
 
-/// Somebody reads the stream.
+/// Records that a client reads the stream.
 pub(super) async fn alive(State(gate): State<Arc<Gate>>, request: Request) -> Result<StatusCode, Refusal> {
     let (head, body) = split(request);
     let identity = gate.identify(&head).await?;
@@ -92,11 +93,11 @@ pub(super) async fn alive(State(gate): State<Arc<Gate>>, request: Request) -> Re
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The caller's own stream of this name.
+/// The caller's own stream with this id.
 fn own_stream(gate: &Gate, identity: &Identity, id: &ConnectionId) -> Result<Arc<Link>, Refusal> {
     let link = gate.hub.core().find(id).filter(|link| link.names.user.as_ref() == identity.user_id());
     let link = link.ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
-    // However often it calls, it is there.
+    // A client that calls is alive, even if the call is rate-limited.
     gate.hub.heard(&link);
     gate.limiter.subscribe(identity.user_id(), &link.id)?;
     Ok(link)

@@ -16,11 +16,11 @@ use crate::{
     publish::{Invalid, PublishError},
 };
 
-/// What a response refuses by, for those who count.
+/// The code of a refusal, attached to a response for the metrics.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Refused(pub(crate) Code);
 
-/// A problem on its way out as a response.
+/// A refusal, to be sent as a problem document.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     problem: Problem,
@@ -29,7 +29,7 @@ pub(crate) struct Refusal {
 
 /// The response for a problem (RFC 9457, section 3).
 pub(crate) fn answer(problem: &Problem) -> Response {
-    // Serialising a problem cannot fail: numbers and strings only.
+    // Serializing a problem cannot fail: it holds numbers and strings only.
     let body = serde_json::to_vec(problem).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -39,11 +39,11 @@ pub(crate) fn answer(problem: &Problem) -> Response {
     response.extensions_mut().insert(Refused(problem.code));
     let headers = response.headers_mut();
     match problem.status {
-        // RFC 9110, section 15.5.2: a 401 names how to authenticate. Cookies have no scheme of their own.
+        // RFC 9110, section 15.5.2: a 401 names a way to authenticate. Cookies have no scheme of their own.
         401 => {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        // Whoever knows better says so.
+        // The default, unless the refusal names a time of its own.
         429 | 503 => {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -57,7 +57,7 @@ impl Refusal {
         Self { problem: Problem::new(code).detail(detail), retry_after: None }
     }
 
-    /// Says when to come back. Whole seconds, as the header has them, rounded up.
+    /// Sets `Retry-After`, in whole seconds as the header demands, rounded up.
     pub(crate) fn retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
         self
@@ -109,9 +109,9 @@ impl From<PublishError> for Refusal {
         let code = match &error {
             PublishError::Event(EventError::Channel(_)) => Code::MalformedChannel,
             PublishError::Event(EventError::Type(_) | EventError::Key(_)) => Code::Malformed,
-            // What the program does wrong is for its log, and not for whoever called it.
+            // A mistake of the program goes to its log and not to the caller.
             PublishError::Event(_) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "an event could not be made");
+                tracing::error!(error = &error as &dyn std::error::Error, "a handler's event could not be made");
                 return Code::ServerError.into();
             }
             PublishError::Invalid(Invalid::PayloadTooLarge { .. } | Invalid::EntryTooLarge { .. }) => Code::TooLarge,
@@ -130,7 +130,7 @@ impl From<PublishError> for Refusal {
     }
 }
 
-/// Errors of this crate as the errors of an application's handlers: the answers that the routes give themselves.
+/// Converts errors of this crate into answers, for an application's handlers: the same answers that the routes give.
 macro_rules! answers {
     ($($error:ty),*) => {$(
         impl IntoResponse for $error {
@@ -175,12 +175,13 @@ mod tests {
         assert_eq!(AuthError::Missing.into_response().status(), 401);
         assert_eq!(EngineError("the disk is gone".into()).into_response().status(), 503);
         let refusal = Refusal::from(PublishError::from(Event::new("a", "t", &Unwritable).unwrap_err()));
-        assert_eq!(refusal.problem.detail, None, "what the program did wrong is not told to callers");
+        assert_eq!(refusal.problem.detail, None, "callers do not see the program's mistakes");
     }
 
     #[test]
     fn whatever_passes_says_when_to_come_back() {
-        // Read as the test runs: it compiles from the published crate, too, which does not have it.
+        // The fixture is read while the test runs, because the test also compiles from the published crate, which lacks
+        // the file.
         let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol/fixtures/problems.json");
         let all: Vec<serde_json::Value> =
             serde_json::from_str(&std::fs::read_to_string(fixture).expect("a file of the repository")).unwrap();

@@ -1,4 +1,4 @@
-//! `POST /publish`: one event or an array of them.
+//! `POST /publish`: publishes one event or an array of events.
 
 use std::sync::Arc;
 
@@ -25,42 +25,43 @@ use super::{
 };
 use crate::{Event, access::Right, auth::Identity, record::Audience};
 
-/// The whole array is validated before anything is stored.
+/// Validates the whole array before anything is stored.
 pub(super) async fn publish(
     State(gate): State<Arc<Gate>>,
     request: Request,
 ) -> Result<Json<Vec<PublishAnswer>>, Refusal> {
     let (head, body) = split(request);
     let identity = gate.identify(&head).await?;
-    // Who may publish nothing has nothing read.
+    // The body of a caller without any publishing grant is not read.
     if !identity.may_any(Right::Publish) {
         return Err(Refusal::new(Code::Forbidden, "no grant to publish"));
     }
     let raw: Box<RawValue> = json_up_to(gate.publish_bytes, &gate, &head, body).await?;
-    // What an event takes once it is read is many times its text: first they are counted.
+    // A parsed event takes many times the memory of its text, so the events are counted before they are parsed.
     let most = gate.hub.config().batch_events;
     let counted = Counted::read(&raw, most)?;
     gate.limiter.publish(&identity, head.parts(), counted.0.len())?;
     let channels = counted.channels()?;
     if let Some(channel) = gate.refused(&identity, Right::Publish, channels.clone())?.first() {
-        return Err(Refusal::new(Code::Forbidden, format!("no grant to publish to {channel}")));
+        return Err(Refusal::new(Code::Forbidden, format!("no grant covers publishing to {channel}")));
     }
     let events = counted.events()?;
     let events = events.into_iter().map(|body| event(&identity, body)).collect::<Result<Vec<_>, _>>()?;
-    // Last of all, so that nothing that was revoked by now is stored.
+    // The grants are checked again right before the append, so that nothing is stored on a channel that was revoked
+    // meanwhile.
     if let Some(channel) = gate.refused(&identity, Right::Publish, channels)?.first() {
-        return Err(Refusal::new(Code::Forbidden, format!("no grant to publish to {channel}")));
+        return Err(Refusal::new(Code::Forbidden, format!("no grant covers publishing to {channel}")));
     }
     let receipts = gate.hub.append(events).await?;
     let answers = receipts.iter().map(|receipt| PublishAnswer { cursor: receipt.cursor, duplicate: receipt.duplicate });
     Ok(Json(answers.collect()))
 }
 
-/// Events as they stand in the body, one or an array, none of them read yet.
+/// The events of a body, one or an array, not parsed yet.
 struct Counted<'a>(Vec<&'a RawValue>);
 
 impl<'a> Counted<'a> {
-    /// Told apart by the first byte, so that an error in an event is told as such.
+    /// The first byte tells an array from an object, so that an error inside an event is reported for that event.
     fn read(raw: &'a RawValue, most: usize) -> Result<Self, Refusal> {
         if !raw.get().starts_with('[') {
             return Ok(Self(vec![raw]));
@@ -74,7 +75,7 @@ impl<'a> Counted<'a> {
         }
     }
 
-    /// Where they are published, each channel once.
+    /// The channels that the events are published to, each once.
     fn channels(&self) -> Result<Vec<Pattern>, Refusal> {
         #[derive(Deserialize)]
         struct Label<'a> {
@@ -99,7 +100,7 @@ impl<'a> Counted<'a> {
     }
 }
 
-/// Reads an array of at most so many; `None` of more, without going on.
+/// Reads an array of at most this many items; returns `None` as soon as there are more.
 struct AtMost(usize);
 
 impl<'de> Visitor<'de> for AtMost {
@@ -122,13 +123,13 @@ impl<'de> Visitor<'de> for AtMost {
     }
 }
 
-/// Below it lie the keys that users have given.
+/// The namespace of the UUIDs made from users' idempotency keys.
 const KEYS_OF_USERS: Uuid = Uuid::from_u128(0x3f0a_6c1e_8d52_4b7f_9e21_5a47_c0d3_b816);
 
-/// A user's keys are their own: nobody keeps another's event out of the log by using its key first, nor learns where it stands. Of those
-/// who publish anonymously each event has keys of its own, for they are many.
+/// Makes an idempotency key the user's own: nobody can keep another user's event out of the log by using its key first,
+/// or learn its position. Anonymous publishers share no identity, so each of their events gets a key of its own.
 fn own_key(identity: &Identity, body: &PublishRequest, key: &Key) -> Key {
-    // No id holds this byte.
+    // No user id contains this byte.
     let name = match identity.user_id() {
         Some(user) => [user.as_str(), key.as_str()].join("\0"),
         None => ["", key.as_str(), body.channel.as_str(), body.event_type.as_str(), body.payload.get()].join("\0"),
@@ -142,7 +143,10 @@ fn event(identity: &Identity, body: PublishRequest) -> Result<(Event, Audience),
         && body.except.as_ref().is_none_or(|except| Some(&except.user_id) == identity.user_id())
         && body.source.as_ref().is_none_or(|source| own(&source.user_id));
     if !identity.is_backend() && !in_own_name {
-        return Err(Refusal::new(Code::Forbidden, "only a backend may address users or name others"));
+        return Err(Refusal::new(
+            Code::Forbidden,
+            "only a backend may address users or devices, or name another user in source or except",
+        ));
     }
     if body.except.as_ref().is_some_and(|except| except.session_id.is_none() && except.device_id.is_none()) {
         return Err(Refusal::new(Code::Malformed, "except: a sessionId or a deviceId"));

@@ -1,4 +1,4 @@
-//! How often callers may do something.
+//! Rate limits per caller.
 
 use std::{
     net::IpAddr,
@@ -13,10 +13,10 @@ use tidings_protocol::{ConnectionId, UserId, problem::Code};
 use super::problem::Refusal;
 use crate::Hub;
 
-/// After how many questions those who have not called for long are forgotten.
+/// After how many calls the callers that have been quiet for long are removed.
 const SWEEP_EVERY: u32 = 4_096;
 
-/// How often something may be done: so many times a second in the long run, and so many at once.
+/// A rate limit: how many times a second in the long run, and how many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_second: NonZeroU32,
@@ -24,14 +24,14 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many times a second, and as many at once; at least once.
+    /// This many times a second, and as many at once; 0 counts as 1.
     #[must_use]
     pub fn per_second(times: u32) -> Self {
         let times = NonZeroU32::new(times).unwrap_or(NonZeroU32::MIN);
         Self { per_second: times, burst: times }
     }
 
-    /// So many at once, by who has been quiet for long enough; at least one.
+    /// How many times at once, after a long enough pause; 0 counts as 1.
     #[must_use]
     pub fn burst(mut self, times: u32) -> Self {
         self.burst = NonZeroU32::new(times).unwrap_or(NonZeroU32::MIN);
@@ -39,16 +39,16 @@ impl Rate {
     }
 }
 
-/// Who is counted: a user, or what is known of nobody in particular.
+/// The unit that is rate-limited: a user, or what is known of an anonymous caller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Caller {
     User(UserId),
-    /// Not by address: behind a proxy that was not made known, all would be one.
+    /// Anonymous callers are not counted by address, because behind an unconfigured proxy they would all be one.
     Connection(ConnectionId),
     Address(Option<IpAddr>),
 }
 
-/// How often each caller did something of late.
+/// The recent calls of each caller.
 #[derive(Debug)]
 pub(super) struct Rates<C: Clock> {
     limiter: RateLimiter<Caller, HashMapStateStore<Caller>, C, NoOpMiddleware<C::Instant>>,
@@ -56,7 +56,7 @@ pub(super) struct Rates<C: Clock> {
     asked: AtomicU32,
 }
 
-/// Why not now.
+/// Why a call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
     Wait(Duration),
@@ -70,7 +70,7 @@ impl<C: Clock + Clone> Rates<C> {
     }
 
     pub(super) fn take(&self, caller: &Caller, times: NonZeroU32) -> Result<(), Denied> {
-        // Who would be let through as if new need not be remembered.
+        // A caller whose limit has fully recovered is removed, because a new caller would be treated the same.
         if self.asked.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.limiter.retain_recent();
         }
@@ -82,7 +82,7 @@ impl<C: Clock + Clone> Rates<C> {
     }
 }
 
-/// The hub's clock, by which a simulation goes as well.
+/// The hub's clock, so that a simulation controls the rates too.
 #[derive(Debug, Clone)]
 pub(super) struct HubClock(pub(super) Hub);
 
@@ -98,7 +98,10 @@ impl From<Denied> for Refusal {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Wait(delay) => Self::from(Code::TooManyRequests).retry_after(delay),
-            Denied::Never => Self::new(Code::TooMany, "more events than may ever be published at once"),
+            Denied::Never => Self::new(
+                Code::TooMany,
+                "the request has more events than the rate limit allows at once; publish fewer",
+            ),
         }
     }
 }
@@ -120,7 +123,7 @@ mod tests {
     #[test]
     fn a_burst_then_a_rate_for_each_caller() {
         let clock = FakeRelativeClock::default();
-        // Time has gone by before the first call.
+        // The clock does not start at zero when the first call comes.
         clock.advance(Duration::from_secs(1_000));
         let rates = Rates::new(Rate::per_second(2).burst(3), clock.clone());
         clock.advance(Duration::from_secs(1_000));
@@ -129,7 +132,7 @@ mod tests {
             assert_eq!(rates.take(&ana, once()), Ok(()));
         }
         assert_eq!(rates.take(&ana, once()), Err(Denied::Wait(Duration::from_millis(500))));
-        assert_eq!(rates.take(&bob, once()), Ok(()), "others are not concerned");
+        assert_eq!(rates.take(&bob, once()), Ok(()), "other callers are not limited");
         clock.advance(Duration::from_millis(500));
         assert_eq!(rates.take(&ana, once()), Ok(()));
         assert_eq!(rates.take(&ana, NonZeroU32::new(4).unwrap()), Err(Denied::Never), "more than a burst");

@@ -1,4 +1,4 @@
-//! Reading what a request brings.
+//! Reading a request's parameters and body.
 
 use std::collections::HashSet;
 
@@ -22,13 +22,13 @@ pub(super) fn split(request: Request) -> (AuthRequest, Body) {
     (AuthRequest::new(parts), body)
 }
 
-/// The body of a call as `T`, as large as calls may be.
+/// The body of a call as `T`, up to the limit for calls.
 pub(super) async fn json<T: DeserializeOwned>(gate: &Gate, head: &AuthRequest, body: Body) -> Result<T, Refusal> {
     json_up_to(gate.call_bytes, gate, head, body).await
 }
 
-/// The body as `T`. Only `application/json` is taken: a form posted from another site cannot have that type without the
-/// browser asking first, so cookies alone command nothing.
+/// The body as `T`. Only `application/json` is accepted: a form posted from another site cannot have that type without
+/// a preflight request, so cookies alone cannot send a command.
 pub(super) async fn json_up_to<T: DeserializeOwned>(
     limit: usize,
     gate: &Gate,
@@ -42,7 +42,7 @@ pub(super) async fn json_up_to<T: DeserializeOwned>(
     }
     let read = timeout(gate.limiter.limits().body_timeout, whole(body, limit));
     let bytes = read.await.map_err(|_| Refusal::from(Code::RequestTimeout))?.map_err(|unread| match unread {
-        Unread::TooLarge => Refusal::new(Code::TooLarge, format!("the body may have {limit} bytes")),
+        Unread::TooLarge => Refusal::new(Code::TooLarge, format!("the body may have at most {limit} bytes")),
         Unread::Broken(error) => Refusal::new(Code::Malformed, error.to_string()),
     })?;
     if let Some(kept) = head.extensions().get::<Kept>() {
@@ -51,7 +51,7 @@ pub(super) async fn json_up_to<T: DeserializeOwned>(
     serde_json::from_slice(&bytes).map_err(|error| Refusal::new(Code::Malformed, error.to_string()))
 }
 
-/// Channels, each once and in their order. A body may hold very many.
+/// Parses channels, each once and in their order. A body may hold very many.
 pub(super) fn distinct(texts: &[String]) -> Result<Vec<Pattern>, Refusal> {
     let mut known = HashSet::new();
     let mut channels = Vec::with_capacity(texts.len().min(100));
@@ -68,11 +68,11 @@ pub(super) fn malformed_channel(text: &str, error: ChannelError) -> Refusal {
     Refusal::new(Code::MalformedChannel, format!("{text:?}: {error}"))
 }
 
-/// From where a call asks for the past.
+/// The `since` of a call, before it is judged.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SinceText {
     From(Cursor),
-    /// Cursors of several logs, of which this server has one: it cannot honour them.
+    /// Cursors of several logs. This server has one log and cannot resume from a list.
     List,
 }
 
@@ -86,7 +86,7 @@ impl SinceText {
         }
     }
 
-    /// Whether and from where it can be served.
+    /// Whether the past can be served, and from where.
     pub(super) async fn locate(self, hub: &Hub) -> Result<Backfill, EngineError> {
         match self {
             Self::From(cursor) => hub.backfill(Some(cursor)).await,
@@ -95,10 +95,10 @@ impl SinceText {
     }
 }
 
-/// So many positions of `seen` are looked up; a longer list is as good as unreadable.
+/// How many positions of `seen` are looked up; a longer list counts as unreadable.
 const SEEN_COUNT: usize = 64;
 
-/// A cursor that cannot be read is told as a gap in the stream: a refusal would make browsers give up, or loop.
+/// An unreadable cursor is answered by a gap in the stream: browsers would give up or loop on a refusal.
 pub(super) fn resume(last: Option<String>, seen: Option<String>) -> Resume {
     let present = |text: Option<String>| text.filter(|text| !text.is_empty());
     let (last, seen) = (present(last), present(seen));

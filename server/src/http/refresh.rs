@@ -1,4 +1,4 @@
-//! `POST /refresh`: fresh credentials for a live stream.
+//! `POST /refresh`: replaces the credentials of a live stream.
 
 use std::sync::Arc;
 
@@ -28,11 +28,11 @@ pub(super) async fn refresh(State(gate): State<Arc<Gate>>, request: Request) -> 
     let RefreshRequest { connection_id } = json(&gate, &head, body).await?;
     let core = gate.hub.core();
     let link = core.find(&connection_id).ok_or_else(|| Refusal::new(Code::UnknownConnection, "connectionId"))?;
-    // Whoever knows the id has been told it: it is no secret from them that there is such a stream.
+    // The caller knows the connection id, so a 403 does not reveal to them that the stream exists.
     if link.names.user.as_ref() != identity.user_id() {
-        return Err(Refusal::new(Code::Forbidden, "the stream is another user's"));
+        return Err(Refusal::new(Code::Forbidden, "the stream belongs to another user"));
     }
-    // However often it calls, it is there.
+    // A client that calls is alive, even if the call is rate-limited.
     gate.hub.heard(&link);
     gate.limiter.subscribe(identity.user_id(), &link.id)?;
     let left = identity.expires_in();

@@ -30,7 +30,7 @@ use crate::{
     auth::{Auth, TicketStore},
 };
 
-/// The routes of a hub, to nest into any axum router at a base path. `POST /publish` is not among them; see
+/// The routes of a hub, to nest into any axum router at a base path. They do not include `POST /publish`; see
 /// [`Routes::publish`].
 ///
 /// ```
@@ -44,7 +44,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>(hub: Hub, auth: impl Auth) -> Ro
     Routes::new(hub, auth).into_router()
 }
 
-/// The routes of a hub, with choices.
+/// The routes of a hub, with options.
 #[must_use = "call into_router()"]
 pub struct Routes {
     gate: Gate,
@@ -54,22 +54,24 @@ pub struct Routes {
 }
 
 impl Routes {
-    /// The routes of [`routes`].
+    /// The same routes as [`routes`].
     pub fn new(hub: Hub, auth: impl Auth) -> Self {
         let limiter = Limiter::new(Limits::default(), &hub);
         let gate = Gate::new(hub, Arc::new(auth), limiter);
         Self { gate, publish: false, latency: false, cors: Cors::default() }
     }
 
-    /// Mounts `POST /publish` as well, for identities with publishing grants ([`Identity::allow_publish`](crate::auth::Identity::allow_publish)).
+    /// Also mounts `POST /publish`, for identities with publishing grants
+    /// ([`Identity::allow_publish`](crate::auth::Identity::allow_publish)).
     pub fn publish(mut self) -> Self {
         self.publish = true;
         self
     }
 
-    /// Mounts `POST /ticket`, and lets one-time tickets open streams: texts of 30 seconds' life for clients that can set no
-    /// header, as `EventSource`. Whoever is let in may have one. They wait in `store`; the [`TicketStore`] of one process is
-    /// [`MemoryTickets`](crate::auth::MemoryTickets).
+    /// Also mounts `POST /ticket`, whose one-time tickets open streams: each lives for 30 seconds and opens one stream,
+    /// for clients that can set no header, such as `EventSource`. Every authenticated or anonymous identity may have
+    /// one. Unused tickets wait in `store`; [`MemoryTickets`](crate::auth::MemoryTickets) is the [`TicketStore`] of one
+    /// process.
     ///
     /// ```
     /// # fn f(hub: tidings::Hub, auth: impl tidings::auth::Auth) -> axum::Router {
@@ -82,11 +84,11 @@ impl Routes {
         self
     }
 
-    /// Lets pages of these origins in, credentials included: every answer, refusals too, says so to their browsers (CORS), and
-    /// they may command by cookies. Defaults to none.
+    /// Allows pages of these origins, with credentials: every answer, a refusal included, carries the CORS headers, and
+    /// the pages may send commands with cookies. Defaults to no other origin.
     ///
-    /// Whatever is set here, a POST that brings a cookie but no `Authorization` is refused (403 `originNotAllowed`) when a page
-    /// of another origin sends it.
+    /// Regardless of this setting, a POST with a cookie but no `Authorization` is refused (403 `originNotAllowed`) when
+    /// it comes from a page of an origin that is neither the server's own nor allowed here.
     ///
     /// ```
     /// # fn f(hub: tidings::Hub, auth: impl tidings::auth::Auth) -> Result<axum::Router, tidings::OriginError> {
@@ -99,21 +101,21 @@ impl Routes {
         self
     }
 
-    /// What a caller may use up. Defaults to [`Limits::default`].
+    /// The limits on what a caller may use. Defaults to [`Limits::default`].
     pub fn limits(mut self, limits: Limits) -> Self {
         self.gate.limiter = Limiter::new(limits, &self.gate.hub);
         self
     }
 
-    /// Mounts `POST /latency`, by which clients report how long events took to reach them: [`Stats::delivery_time`](crate::Stats)
-    /// and the histogram `tidings_delivery_seconds`. What they say is believed.
+    /// Also mounts `POST /latency`, by which clients report how long events took to reach them. The reports feed
+    /// [`Stats::delivery_time`](crate::Stats) and the histogram `tidings_delivery_seconds`, without being verified.
     pub fn latency(mut self) -> Self {
         self.latency = true;
         self
     }
 
-    /// The largest request body, in bytes. Defaults to 4 MiB. It is that of `/publish`; other calls are read up to 256 KiB, or as
-    /// many channels as a stream may hold.
+    /// The largest request body of `/publish`, in bytes. Defaults to 4 MiB. Other calls may have up to 256 KiB, or more
+    /// where streams may carry very many channels, and never more than this.
     pub fn body_bytes(mut self, bytes: usize) -> Self {
         self.gate.set_body_bytes(bytes);
         self
@@ -154,7 +156,7 @@ impl Routes {
         let layer = cors.layer();
         let guarding = Arc::new(Guard { gate: gate.clone(), cors });
         let router = router.layer(from_fn_with_state(guarding, guard)).with_state(gate);
-        // Outermost, so that refusals of every kind can be read by the page that they are for.
+        // The CORS layer is the outermost, so that a page can read refusals of every kind.
         match layer {
             Some(layer) => router.layer(layer),
             None => router,
@@ -162,8 +164,8 @@ impl Routes {
     }
 }
 
-/// `GET /check`: who the credentials belong to, or the problem with them, on the device that it names. A client whose stream was
-/// refused asks here, because `EventSource` shows neither status nor body.
+/// `GET /check`: the user of the credentials, or the problem with them, also for the device that the query names. A
+/// client whose stream was refused calls this, because `EventSource` shows neither status nor body.
 async fn check(State(gate): State<Arc<Gate>>, request: Request) -> Result<Response, Refusal> {
     let (head, _) = split(request);
     let identity = gate.identify(&head).await?;
@@ -171,7 +173,7 @@ async fn check(State(gate): State<Arc<Gate>>, request: Request) -> Result<Respon
     let device = device.map_err(|error| Refusal::new(Code::Malformed, format!("deviceId: {error}")))?;
     gate.let_in(&identity, device.as_ref())?;
     if gate.hub.is_draining() {
-        return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
+        return Err(Refusal::new(Code::Unavailable, "the server is shutting down; try again"));
     }
     gate.has_room(&identity, device.as_ref(), head.parts())?;
     let answer = CheckAnswer { user_id: identity.user_id().cloned() };

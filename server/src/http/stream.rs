@@ -32,20 +32,20 @@ use crate::{
     hub::{Reader, Resume},
 };
 
-/// `HEAD`: a stream has no head without its body, for it is opened by answering.
+/// Answers `HEAD` without opening a stream.
 pub(super) async fn head() -> Response {
     let mut response = Refusal::from(Code::MethodNotAllowed).into_response();
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
     response
 }
 
-/// Opens a stream for whoever the request belongs to.
+/// Opens a stream for the request's identity.
 pub(super) async fn open(State(gate): State<Arc<Gate>>, request: Request) -> Result<Response, Refusal> {
     let (head, _) = split(request);
     let identity = gate.identify_stream(&head).await?;
     let query = Query::parse(head.uri(), head.headers())?;
     if gate.hub.is_draining() {
-        return Err(Refusal::new(Code::Unavailable, "the server is shutting down"));
+        return Err(Refusal::new(Code::Unavailable, "the server is shutting down; try again"));
     }
     gate.let_in(&identity, query.device.as_ref())?;
     gate.limiter.open(&identity, head.parts())?;
@@ -63,16 +63,17 @@ pub(super) async fn open(State(gate): State<Arc<Gate>>, request: Request) -> Res
     response.extensions_mut().insert(TakeOver(Some(link)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(sse::CONTENT_TYPE));
-    // Proxies neither keep, compress nor hold back a stream: Next.js compresses without `no-transform`, nginx buffers without
-    // `X-Accel-Buffering`.
+    // Proxies must not store, compress or buffer a stream. Next.js compresses without `no-transform`; nginx buffers
+    // without `X-Accel-Buffering`.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    // No cache may give a stream to anybody again, not to its own client either: one in a service worker would replay it for ever.
+    // `Vary: *` keeps every cache from replaying a stream, even to its own client: a cache in a service worker would
+    // replay it for ever.
     headers.insert(header::VARY, HeaderValue::from_static("*"));
     Ok(response)
 }
 
-/// The query of a stream request. Parameters that are not ours belong to the application and are left alone.
+/// The query of a stream request. Unknown parameters belong to the application and are ignored.
 #[derive(Debug)]
 struct Query {
     channels: Vec<Pattern>,
@@ -104,7 +105,7 @@ impl Query {
                 _ => {}
             }
         }
-        // A browser's own reconnect knows better than the URL that it was given long ago.
+        // A browser's own reconnect has a newer cursor than the URL, which was made long ago.
         let header = headers.get("last-event-id").filter(|value| !value.is_empty());
         let header = header.map(|value| value.to_str().unwrap_or("?").to_owned());
         Ok(Self { channels, device, session, resume: resume(header.or(last), seen) })
@@ -119,7 +120,7 @@ impl StreamBody {
         Self(Reader::new(hub, link))
     }
 
-    /// Whether a page of the engine's log is on its way.
+    /// Whether a page of the engine's log is being read.
     pub(super) fn is_reading(&self) -> bool {
         self.0.is_reading()
     }
@@ -134,7 +135,7 @@ impl http_body::Body for StreamBody {
     }
 }
 
-/// One buffer for one write: a single frame as it is, several copied together.
+/// One buffer for one write: a single frame as it is, several frames copied together.
 fn joined(mut frames: Vec<Bytes>) -> Bytes {
     match frames.len() {
         1 => frames.remove(0),

@@ -1,4 +1,4 @@
-//! `POST /ticket`.
+//! `POST /ticket`: issues a one-time ticket.
 
 use std::sync::Arc;
 

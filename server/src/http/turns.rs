@@ -1,4 +1,4 @@
-//! Who waits for a place among the streams, one after the other.
+//! The queue of requests that wait for room among the streams.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -6,10 +6,10 @@ use parking_lot::Mutex;
 
 use crate::connection_limits::Scope;
 
-/// So many may wait for a place; the others are refused at once.
+/// How many requests may wait at one limit; further ones are refused at once.
 const MOST_WAITING: usize = 16;
 
-/// Who waits for a place, by where there is none. One of them asks at a time.
+/// The requests that wait, by the limit that they met. At each limit, one of them challenges streams at a time.
 #[derive(Debug, Default)]
 pub(super) struct Turns(Arc<Mutex<HashMap<Scope, Turn>>>);
 
@@ -19,7 +19,7 @@ struct Turn {
     asking: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// One who waits, until dropped.
+/// A place in the queue, until it is dropped.
 pub(super) struct Waiting {
     turns: Arc<Mutex<HashMap<Scope, Turn>>>,
     scope: Scope,

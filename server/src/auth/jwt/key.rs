@@ -1,4 +1,4 @@
-//! What tokens are signed with.
+//! The keys that tokens are signed with.
 
 use jsonwebtoken::{
     Algorithm, DecodingKey,
@@ -13,14 +13,14 @@ const SECRET_BYTES: usize = 32;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwtKeyError {
-    /// A secret that could be guessed.
-    #[error("a secret of HS256 has at least {SECRET_BYTES} bytes")]
+    /// The secret is short enough to be guessed.
+    #[error("a secret for HS256 must have at least {SECRET_BYTES} bytes")]
     ShortSecret,
-    /// No key of this algorithm, or none that can be read.
-    #[error("not a public key of {0}")]
+    /// The text is not a readable public key for this algorithm.
+    #[error("the key is not a readable public key for {0}")]
     NotAKey(&'static str),
-    /// No JWKS document, or one without a single key that could verify a token here.
-    #[error("not a JWKS document with a key for RS256, ES256 or EdDSA")]
+    /// The text is not a JWKS document, or contains no key that could verify a token here.
+    #[error("the text is not a JWKS document with a key for RS256, ES256 or EdDSA")]
     NoKeys,
 }
 
@@ -81,24 +81,24 @@ impl JwtKey {
         Self::checked(key, Algorithm::EdDSA, "EdDSA")
     }
 
-    /// Only for tokens that name this `kid`, or none. Defaults to all.
+    /// Restricts the key to tokens with this `kid` or without a `kid`. Defaults to all tokens.
     #[must_use]
     pub fn id(mut self, kid: impl Into<String>) -> Self {
         self.id = Some(kid.into());
         self
     }
 
-    /// Refuses now what would refuse every token later.
+    /// Rejects a key now that would make every later token fail.
     fn checked(key: DecodingKey, algorithm: Algorithm, name: &'static str) -> Result<Self, JwtKeyError> {
-        // The library takes the implementation from its features, and panics where some other crate has switched on a second
-        // one. Whoever installed theirs keeps it.
+        // The library chooses its cryptography by its features, and panics if another crate has switched on a second
+        // one. A provider that was already installed is kept.
         let _ = DEFAULT_PROVIDER.install_default();
         (DEFAULT_PROVIDER.verifier_factory)(&algorithm, &key).map_err(|_| JwtKeyError::NotAKey(name))?;
         Ok(Self { key, algorithm, id: None })
     }
 
-    /// A public key of a JWKS document; none where it is for something else. Secrets are passed over: a document that others
-    /// can fetch holds none.
+    /// A public key of a JWKS document; `None` where it serves another purpose. Secrets are skipped, because a public
+    /// document must not hold one.
     fn from_jwk(jwk: &Jwk) -> Option<Self> {
         let named = jwk.common.key_algorithm;
         let (algorithm, name, own) = match &jwk.algorithm {
@@ -122,17 +122,17 @@ impl JwtKey {
     }
 }
 
-/// The keys that tokens may be signed with: one, an array or list of them, or a JWKS document.
+/// The keys that tokens may be signed with: one key, an array or list of keys, or a JWKS document.
 #[derive(Debug, Clone)]
 pub struct JwtKeys(Vec<JwtKey>);
 
 impl JwtKeys {
-    /// The keys of a JWKS document (RFC 7517, section 5) that are for RS256, ES256 or EdDSA. Others are passed over, as that
+    /// The keys of a JWKS document (RFC 7517, section 5) for RS256, ES256 or EdDSA. Other keys are skipped, as that
     /// section asks.
     ///
     /// # Errors
     ///
-    /// [`JwtKeyError::NoKeys`] when it is none, or no key is left.
+    /// [`JwtKeyError::NoKeys`] when the text is not a JWKS document, or has no such key.
     pub fn jwks(document: &str) -> Result<Self, JwtKeyError> {
         let set: JwkSet = serde_json::from_str(document).map_err(|_| JwtKeyError::NoKeys)?;
         let keys: Vec<_> = set.keys.iter().filter_map(JwtKey::from_jwk).collect();
