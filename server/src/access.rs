@@ -1,20 +1,21 @@
-//! Who may receive what, and who may publish and watch what. Access is denied by default.
+//! Access control: who may receive, publish to and watch which channel. Access is denied by default.
 //!
-//! Two things open a channel. *Grants* come with credentials: what an identity may subscribe to, publish to, and whose presence it may
-//! watch. *Orders* stand in the log: they revoke from older credentials what their grants open, and they subscribe a user from the
-//! server's side, which is as good as a grant for receiving.
+//! Two things open a channel. *Grants* come with credentials: the channels that an identity may subscribe to, publish
+//! to, and watch the presence of. *Orders* stand in the log: they revoke access from older credentials, whatever those
+//! grant, and they subscribe a user from the server's side, which counts as a grant to receive.
 //!
-//! [`authorize`] puts the two together, and nothing else does. It is called when a stream opens, is refreshed, subscribes, watches
-//! presence, passes an order in the log or passes over a part of it, and when somebody publishes; always under the window's lock, which
-//! holds the orders: what it has found cannot have changed until the caller has acted on it.
+//! [`authorize`] combines the two, and no other function does. It is called when a stream opens, is refreshed,
+//! subscribes, watches presence, passes an order in the log or skips a part of the log, and when a caller publishes. It
+//! is always called under the window's lock, which protects the orders: its decision cannot become wrong before the
+//! caller has acted on it.
 //!
 //! | module | |
 //! |---|---|
-//! | `grant` | patterns in which `{user}` stands for who asks; all that one identity has |
+//! | `grant` | patterns in which `{user}` stands for the caller; all grants of one identity |
 //! | `credentials` | whose credentials are judged, and how old they are |
-//! | `orders` | what the log's orders have left in force, for each user |
-//! | `authorize` | the one function that judges |
-//! | `kept` | the orders that stand, kept beside the log, which forgets |
+//! | `orders` | the lasting effect of the log's orders, for each user |
+//! | `authorize` | the one function that decides |
+//! | `kept` | the orders in force, kept beside the log, which is trimmed |
 
 mod authorize;
 mod credentials;

@@ -1,22 +1,22 @@
-//! A connection: a position in the log plus a set of routing keys. It owns no queue.
+//! A connection: a position in the log and a set of routing keys. It owns no queue.
 //!
-//! [`Connection::next`] is asked for the next bytes to write; it takes them from the window, asks for a page of the engine's
-//! log when the window no longer reaches back far enough, and says `gap` when the log itself does not. It has no clock,
-//! no socket and no runtime: a driver passes in what it needs and writes what comes out, all of it, in order.
+//! [`Connection::next`] yields the next bytes to write. It takes them from the window, asks for a page of the engine's
+//! log where the window does not reach back far enough, and reports a `gap` where the log does not either. It has no
+//! clock, no socket and no runtime: a driver passes in what it needs and writes what comes out, all of it, in order.
 //!
-//! Live records, the past and the confirmations of a step share one position and one batch, and the order of the three is the
-//! promise: it is read in [`Connection::next`].
+//! Live records, backfills and confirmations share one position and one batch. Their order is what clients rely on;
+//! read it in [`Connection::next`].
 //!
 //! | module | |
 //! |---|---|
-//! | `names` | whom a stream belongs to |
-//! | `step`, `batch` | what passes between a connection and its driver, and what leaves in one write |
-//! | `live` | what is published while it is open, or was since its client left off |
-//! | `page` | the engine's log, where the window does not reach back |
-//! | `subscribe`, `pending` | subscribe calls, and what they ask of the past |
-//! | `rights`, `authority` | what it may receive, as orders in the log change it, and by what right |
-//! | `rekeyed` | how what it looks up has changed |
-//! | `transient` | what few streams have, and most of those not for long |
+//! | `names` | the user, device and tab of a stream |
+//! | `step`, `batch` | what a connection and its driver exchange; the bytes of one write |
+//! | `live` | records published while the stream is open, or since the client's cursor |
+//! | `page` | pages of the engine's log, before the window |
+//! | `subscribe`, `pending` | subscribe calls and their backfills |
+//! | `rights`, `authority` | what the stream may receive, as orders in the log change it, and by which credentials |
+//! | `rekeyed` | changes of the keys that the stream looks up |
+//! | `transient` | state that few streams have, most of them briefly |
 
 mod authority;
 mod batch;
@@ -57,34 +57,35 @@ use crate::{
 
 #[derive(Debug)]
 pub(crate) struct Connection {
-    /// Orders may have been passed over, so that what it holds has to be judged anew before anything is sent.
+    /// Whether orders may have been skipped, so that the stream must be authorized anew before it sends anything.
     needs_reauthorize: bool,
-    /// Why the client may have missed something on all of its stream, until it is told.
+    /// A gap on the whole stream that was not reported yet.
     gap: Option<GapReason>,
     lineage: Lineage,
-    /// All records that match up to here were handed to the driver.
+    /// Every matching record up to here was handed to the driver.
     position: Cursor,
     channels: Vec<Pattern>,
-    /// Orders up to this number were looked at when it was set what the server subscribes it to.
+    /// The number of the last order that is included in the channels to which the server has subscribed this stream.
     server_as_of: u64,
-    /// By what right it receives its channels.
+    /// The credentials by which the stream receives its channels.
     authority: Authority,
-    /// Something was revoked, which may be more than its channels.
+    /// Whether something was revoked since the last step; it may concern presence watches too.
     judged: bool,
-    /// What to look up: the identity's keys, then the channels', each once.
+    /// The keys to look up: the identity's, then the channels', each once.
     keys: Vec<RouteKey>,
     transient: TransientBox,
-    /// The last batch was cut short, so there is more without being woken.
+    /// Whether the last batch was cut short, so that there is more to send without a wake-up.
     behind: bool,
     ended: bool,
 }
 
-/// There is one for each stream, and most streams are idle: state that only some have, and briefly, belongs in [`transient`].
+/// The hub holds one of these per stream, and most streams are idle: state that only some streams have, and briefly,
+/// belongs in [`transient`].
 const _: () = assert!(size_of::<Connection>() <= 128);
 
 impl Connection {
-    /// A stream that starts after `position`, in what is now the log, with what it was allowed there by credentials of this time; what
-    /// the server subscribes it to is looked up there. `gap` is told right after the greeting.
+    /// A stream that starts after `position`, with the channels that `decision` allows by credentials issued at this
+    /// time, and the channels to which the server has subscribed its user. `gap` is reported right after the greeting.
     pub(crate) fn new(
         View { window, names }: View<'_>,
         decision: &Decision,
@@ -122,15 +123,15 @@ impl Connection {
         connection
     }
 
-    /// What this stream looks up; a driver keeps its registry in step with it.
+    /// The keys that this stream looks up. The core keeps the registry in step with them.
     pub(crate) fn keys(&self) -> &[RouteKey] {
         &self.keys
     }
 
-    /// Replaces texts by equal ones that are held elsewhere, and the room for more of them by none.
+    /// Replaces texts by equal ones that are shared with other streams, and drops unused capacity.
     pub(crate) fn share(&mut self, known: impl Fn(&RouteKey) -> Option<RouteKey>) {
         self.keys = self.keys.iter().map(|key| known(key).unwrap_or_else(|| key.clone())).collect();
-        // A channel's text is that of its key.
+        // A channel shares the text of its key.
         let keys = &self.keys;
         let held =
             |channel: &Pattern| keys.iter().find(|(kind, text)| *kind == Kind::Exact && **text == *channel.as_str());
@@ -139,22 +140,23 @@ impl Connection {
             self.channels.iter().map(|channel| shared(channel).unwrap_or_else(|| channel.clone())).collect();
     }
 
-    /// The channels that it holds.
+    /// The channels that the stream carries.
     pub(crate) fn active(&self) -> &[Pattern] {
         &self.channels
     }
 
-    /// Whether its last frame was handed out.
+    /// Whether the last frame was handed to the driver.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether something was revoked since the last time; then when its credentials were issued, to judge the rest by.
+    /// Where something was revoked since the last call, the time at which the stream's credentials were issued, to
+    /// authorize presence watches by it.
     pub(crate) fn take_judged(&mut self) -> Option<Issued> {
         std::mem::take(&mut self.judged).then_some(self.authority.issued)
     }
 
-    /// All records that match up to here were handed to the driver.
+    /// The position: every matching record up to it was handed to the driver.
     pub(crate) fn position(&self) -> Cursor {
         self.position
     }
@@ -164,7 +166,7 @@ impl Connection {
         self.behind
     }
 
-    /// How what it looks up has changed, to be told once.
+    /// The changes of the keys since the last call.
     pub(crate) fn take_rekeyed(&mut self) -> Rekeyed {
         let rekeyed = self.transient.get_mut().map(|transient| std::mem::take(&mut transient.rekeyed));
         self.transient.shrink();
@@ -176,41 +178,42 @@ impl Connection {
         self.transient.get_or_insert().closing.get_or_insert(closing);
     }
 
-    /// Asks whether somebody reads it.
+    /// Makes the next step send a challenge.
     pub(crate) fn challenge(&mut self) {
         self.transient.get_or_insert().challenge = true;
     }
 
-    /// The log turned out not to be the one the client had read.
+    /// Reports a gap, because the log turned out to differ from the one that the client had read.
     pub(crate) fn diverged(&mut self) {
         self.gap.get_or_insert(GapReason::Diverged);
     }
 
-    /// What it may receive has changed in another way than by an order that it passes.
+    /// Has the stream authorized anew at its next step, because its rights changed other than by an order that it
+    /// passes.
     pub(crate) fn reauthorize_later(&mut self) {
         self.needs_reauthorize = true;
     }
 
-    /// Takes what [`Step::Read`] asked for.
+    /// Takes the page that [`Step::Read`] asked for.
     pub(crate) fn page(&mut self, after: Cursor, fetched: Fetched) {
         self.transient.get_or_insert().page = Some(Page { after, fetched });
     }
 
-    /// The routing keys that it looks up, for what it asks of the past too.
+    /// The routing keys that the stream looks up, including those of its pending backfills.
     pub(crate) fn routing_keys(&self) -> Vec<RoutingKey> {
         let asked = self.transient.pending.iter().flat_map(|pending| &pending.keys);
         unique(self.keys.iter().chain(asked).map(|(kind, text)| RoutingKey::of(*kind, text)))
     }
 
-    /// Nothing up to `flushed` has woken this connection since its last step: if nothing was pending either, it stands there,
-    /// however old its last event is and whatever of the log is gone by now.
+    /// Moves an idle stream on to `flushed`. No record up to there has woken this connection since its last step, so if
+    /// nothing was pending it stands there, however old its last event is and however much of the log was trimmed.
     pub(crate) fn advance_if_idle(&mut self, lineage: Lineage, flushed: Cursor) {
         if lineage == self.lineage && !self.behind && flushed.seq > self.position.seq {
             self.position = flushed;
         }
     }
 
-    /// What to do next, and what that is if it is to be written.
+    /// The next step, and the figures of what it writes.
     pub(crate) fn next(&mut self, view: View<'_>, ask: Ask) -> (Step, Written) {
         if self.ended {
             return (Step::End, Written::default());
@@ -219,7 +222,7 @@ impl Connection {
         let mut batch = Batch::new(ask.max_bytes);
         let greeting = self.transient.get_mut().and_then(|transient| transient.greeting.take());
         let is_first = greeting.is_some();
-        // A poll is greeted by nothing, or each one would say anew what the server subscribes it to.
+        // A poll has an empty greeting. Otherwise each poll would confirm the server's subscriptions again.
         let is_greeted = greeting.as_ref().is_some_and(|greeting| !greeting.is_empty());
         if let Some(greeting) = greeting {
             batch.push(greeting);
@@ -228,7 +231,7 @@ impl Connection {
             if !self.lineage.is_same_log(window.lineage()) {
                 self.gap = Some(window.reset_reason());
             }
-            // It may stand before what was skipped, though nothing was pending.
+            // The stream may stand before the skipped part although nothing was pending.
             self.behind = true;
             self.lineage = window.lineage();
         }
@@ -243,7 +246,7 @@ impl Connection {
             let revoked = Revoked { channels, addressed: false, code: RejectCode::Forbidden };
             batch.push(json_frame(Some(Revoked::NAME), None, &revoked));
         }
-        // A position that this node has not reached has passed orders that it does not know of.
+        // While the stream stands beyond this node's head, it has passed orders that this node does not know yet.
         if self.needs_reauthorize && self.position.seq <= window.head().seq {
             self.needs_reauthorize = false;
             self.reauthorize(view, &mut batch);
@@ -271,7 +274,7 @@ impl Connection {
             sse::encode(&mut challenge, Some(CHALLENGE), None, "{}");
             batch.push(challenge.into());
         }
-        // While it waits for the engine, too.
+        // Heartbeats are sent while the stream waits for the engine, too.
         if ask.heartbeat && batch.is_empty() {
             let mut heartbeat = String::with_capacity(96);
             sse::encode(&mut heartbeat, Some(HEARTBEAT), Some(&self.position), "{}");
@@ -284,12 +287,12 @@ impl Connection {
         }
     }
 
-    /// Tells that anything may have been missed, on all of the stream, and goes on at the head.
+    /// Reports a gap on the whole stream, and continues at the head.
     fn tell_gap(&mut self, view: View<'_>, reason: GapReason, batch: &mut Batch) {
         self.position = view.window.head();
         if let Some(transient) = self.transient.get_mut() {
             transient.page = None;
-            // What they asked of the past is covered by this gap.
+            // This gap covers the backfills that were asked for.
             transient.pending.iter_mut().for_each(|pending| pending.since = Since::Now);
         }
         let gap = Gap { channels: None, addressed: false, cursor: None, reason, request_id: None };
@@ -298,8 +301,8 @@ impl Connection {
         self.reauthorize(view, batch);
     }
 
-    /// Passes over a part of the log that cannot be had, and tells which of its channels may miss something by it, and whether
-    /// addressed events may: all, where it is not known whom that part was for.
+    /// Skips a part of the log that is missing or damaged. Reports which of the stream's channels may miss something,
+    /// and whether addressed events may: all of them where it is unknown to whom the records were addressed.
     fn skip(&mut self, view: View<'_>, skip: &Skip, batch: &mut Batch) {
         let Some(goes_on) = skip.goes_on(view.window) else {
             self.tell_gap(view, GapReason::Diverged, batch);
@@ -310,7 +313,7 @@ impl Connection {
         if let Some(gap) = skip.gap(goes_on, &channels, &self.keys, None) {
             batch.push_gap(gap.reason, json_frame(Some(Gap::NAME), None, &gap));
         }
-        // It has passed orders that it has not seen.
+        // The stream has passed orders that it has not seen.
         self.reauthorize(view, batch);
     }
 

@@ -1,5 +1,5 @@
-//! How many streams there are: of each user, on each device, from each address, in all. Who is counted holds a [`Permit`] as long as the
-//! stream is open, and gives it back by dropping it.
+//! The limits on open streams: per user, per device, per address, and in all. Each open stream holds a [`Permit`], and
+//! dropping the permit gives its place back.
 
 use std::{
     hash::Hash,
@@ -23,17 +23,18 @@ pub(crate) struct Bounds {
     pub(crate) in_all: usize,
 }
 
-/// Those whose streams are counted together.
+/// A limit within which streams are counted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Scope {
     User(UserId),
-    /// A device is one of a user's.
+    /// A device of a user.
     Device(UserId, DeviceId),
     Address(IpAddr),
     All,
 }
 
-/// Whose stream it is, and from where. Somebody anonymous is many, and so is not counted as a user.
+/// The user, device and address to which a stream is counted. Anonymous streams share no identity, so they are not
+/// counted per user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Holder {
     pub(crate) user: Option<UserId>,
@@ -42,20 +43,20 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    /// Where a stream is counted, beside all: the narrowest first.
+    /// The limits that a stream counts against, apart from the limit of all streams; the narrowest first.
     fn scopes(&self) -> impl Iterator<Item = Scope> {
         let device = self.user.clone().zip(self.device.clone()).map(|(user, device)| Scope::Device(user, device));
         let user = self.user.clone().map(Scope::User);
         device.into_iter().chain(user).chain(self.address.map(Scope::Address))
     }
 
-    /// Whether its streams are counted there.
+    /// Whether streams of this holder count against that limit.
     fn is_in(&self, scope: &Scope) -> bool {
         *scope == Scope::All || self.scopes().any(|own| own == *scope)
     }
 }
 
-/// There is no place for another stream here.
+/// There is no room for another stream within this limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Full(pub(crate) Scope);
 
@@ -76,10 +77,10 @@ struct Counts {
 
 /// One open stream, counted until this is dropped.
 #[derive(Debug)]
-#[must_use = "dropping it gives the place away"]
+#[must_use = "dropping the permit gives the place back"]
 pub(crate) struct Permit {
     shared: Arc<Shared>,
-    /// As far as there are bounds for it.
+    /// Only the parts for which there are limits.
     holder: Holder,
     is_released: AtomicBool,
 }
@@ -89,12 +90,12 @@ impl ConnectionLimits {
         Self(Arc::new(Shared { bounds, counts: Mutex::default() }))
     }
 
-    /// Whether one more would find room.
+    /// Whether there is room for one more stream.
     pub(crate) fn has_room(&self, holder: &Holder) -> Result<(), Full> {
         self.0.bounds.room(&self.0.counts.lock(), holder)
     }
 
-    /// Counts one more.
+    /// Counts one more stream.
     pub(crate) fn admit(&self, holder: Holder) -> Result<Permit, Full> {
         let Shared { bounds, counts } = &*self.0;
         let mut counts = counts.lock();
@@ -133,13 +134,13 @@ impl Bounds {
 }
 
 impl Permit {
-    /// Whether it takes a place there.
+    /// Whether this stream counts against that limit.
     pub(crate) fn is_counted_in(&self, scope: &Scope) -> bool {
         !self.is_released.load(Ordering::Acquire) && self.holder.is_in(scope)
     }
 
-    /// Gives the place among those of its holder away at once: the stream ends, however long its socket takes to notice. Among all it
-    /// is counted until then.
+    /// Gives back the stream's place within the limits of its user, device and address, because the stream ends,
+    /// however long its socket takes to notice. It counts among all streams until it is dropped.
     pub(crate) fn release(&self) {
         if self.is_released.swap(true, Ordering::AcqRel) {
             return;
@@ -195,7 +196,7 @@ mod tests {
         assert_eq!(full(admit("bob", "laptop", 0)), Scope::All);
 
         second.release();
-        assert_eq!(full(admit("ana", "", 0)), Scope::All, "its socket is there still");
+        assert_eq!(full(admit("ana", "", 0)), Scope::All, "its socket is still open");
         drop(first);
         assert_eq!(limits.has_room(&holder("bob", "", 1)), Ok(()));
         let third = admit("ana", "laptop", 1).unwrap();

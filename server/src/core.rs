@@ -1,20 +1,20 @@
-//! The hub core: the window, the connections, and who must be woken when something is filed. Synchronous and without
-//! I/O: records are applied, connections are asked for their next step, time is passed in.
+//! The hub core: the window, the connections, and the decision which connections must be woken when a record is filed.
+//! It is synchronous and without I/O: records are applied, connections are stepped, and time is passed in.
 //!
-//! A record's way: [`Core::apply`] puts it into the window; [`Core::flush`] wakes the connections that look up one of its
-//! keys; each of them takes it from the window by [`Core::step`].
+//! A record passes through three calls: [`Core::apply`] puts it into the window; [`Core::flush`] wakes the connections
+//! that look up one of its keys; and each of them takes the record from the window in [`Core::step`].
 //!
-//! Several calls hold more than one lock: in which order stands in [`ranked`](crate::ranked).
+//! Several calls hold more than one lock; [`ranked`](crate::ranked) defines the order.
 //!
 //! | module | |
 //! |---|---|
-//! | `link`, `registry`, `streams`, `slots` | one open stream; the table of all, and what is asked of it; those that look up a key |
-//! | `opening` | how a stream comes to be, and how it is forgotten |
-//! | `subscriptions`, `access` | what open streams subscribe to; what credentials open, as calls ask for it |
-//! | `challenge` | which streams are read by nobody, where there is no place for another |
-//! | `round` | the streams that a flush woke, until they were asked |
-//! | `verdict` | what can be said of a client's cursor |
-//! | `presence` | who is there |
+//! | `link`, `registry`, `streams`, `slots` | one open stream; the table of all streams, and queries on it; the streams that look up one key |
+//! | `opening` | how a stream is registered and removed |
+//! | `subscriptions`, `access` | the channels of open streams; authorization, as calls ask for it |
+//! | `challenge` | which streams are unread, when there is no room for another |
+//! | `round` | the streams that a flush woke, until they were polled |
+//! | `verdict` | the judgement of a client's cursor |
+//! | `presence` | who is online |
 
 mod access;
 mod challenge;
@@ -60,12 +60,13 @@ use crate::{
     window::{Dirty, Lineage, Window, WindowBounds},
 };
 
-/// Who waits for the node to reach a number, and the tag that must be there, if the whole stream depends on it.
+/// The streams that wait for the node to reach a number, with the tag that the record there must have if the client's
+/// cursor depends on it.
 type Late = HashMap<u64, Vec<(Arc<Link>, Option<u32>)>>;
 
-/// A tail does not go on where the window ends.
+/// The engine's tail does not continue where the window ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected what follows {expected}, found what follows {found}")]
+#[error("expected the record after {expected}, found the record after {found}")]
 pub(crate) struct Broken {
     expected: Cursor,
     found: Cursor,
@@ -82,7 +83,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// A core whose window begins at `base`, where this stands.
+    /// A core whose window begins at `base`, with the access state at that position.
     pub(crate) fn new(base: Cursor, bounds: WindowBounds, access: AccessState) -> Self {
         let mut window = Window::new(base, bounds);
         *window.access_mut() = access;
@@ -102,22 +103,22 @@ impl Core {
         self.window.read().head()
     }
 
-    /// Which log the window follows; another number after every reset.
+    /// The lineage of the window, which changes with every reset and skip.
     pub(crate) fn lineage(&self) -> Lineage {
         self.window.read().lineage()
     }
 
-    /// The last record applied on this node, and in which lineage.
+    /// The last record applied on this node, and the lineage of the window.
     pub(crate) fn standpoint(&self) -> (Cursor, Lineage) {
         let window = self.window.read();
         (window.head(), window.lineage())
     }
 
-    /// Takes records from the engine's tail, which have to go on where the window ends.
+    /// Applies records from the engine's tail.
     ///
     /// # Errors
     ///
-    /// They do not; nothing was taken.
+    /// [`Broken`] when the records do not continue where the window ends. Nothing was applied.
     pub(crate) fn apply(&self, batch: &Batch) -> Result<(), Broken> {
         let head = self.head();
         if batch.after != head {
@@ -129,14 +130,15 @@ impl Core {
                 return Err(Broken { expected: Cursor { seq: expected, tag: 0, ..head }, found });
             }
         }
-        // Encoded before the lock is taken, so that readers wait only for the filing.
+        // The frames are encoded before the lock is taken, so that readers wait only for the filing.
         let frames: Vec<_> = batch.records.iter().map(|record| record.frame(head.epoch)).collect();
         let mut reached = Vec::new();
         let mut window = self.window.write();
         let mut late = self.late.lock();
         for (record, frame) in batch.records.iter().zip(frames) {
             window.apply(record, frame);
-            // Before any connection can look at the records past it, and while no stream can open in between.
+            // The tags are checked under the window's lock, before any connection can read past these records and
+            // before a stream can open in between.
             for (link, tag) in late.remove(&record.seq).unwrap_or_default() {
                 if tag.is_some_and(|tag| tag != record.tag) {
                     link.diverged.store(true, Ordering::Release);
@@ -145,15 +147,16 @@ impl Core {
             }
         }
         drop((late, window));
-        // Those that did not stray have waited for this too, with what they had asked for meanwhile.
+        // Streams whose cursor proved right are woken too, because their pending subscribe calls waited for this
+        // position.
         for link in reached {
             link.wake();
         }
         Ok(())
     }
 
-    /// Starts over at `base`: the engine holds another log now, or lost records that this node had.
-    /// `access` is what stands there.
+    /// Starts over at `base`: the engine now holds another log, or lost records that this node had. `access` is the
+    /// access state at `base`.
     pub(crate) fn reset(&self, base: Cursor, reason: GapReason, access: AccessState) {
         let mut window = self.window.write();
         window.reset(base, reason, access);
@@ -163,9 +166,10 @@ impl Core {
         self.wake_all();
     }
 
-    /// Goes on at `base`, further along in the same log: what lies between could not be had. Each stream that stands before it reads
-    /// the engine's log, and is told there what it misses. `access` is what stands there, or stood later; `good` are the cursors in
-    /// the part between of which the engine says that they are of this log.
+    /// Continues at `base`, further along in the same log, because the records in between are missing or damaged. Each
+    /// stream that stands before `base` reads the engine's log and learns there what it missed. `access` is the access
+    /// state at `base` or later. `good` are the clients' cursors in the skipped part that the engine found to be of
+    /// this log.
     pub(crate) fn skip_to(&self, base: Cursor, access: AccessState, good: &HashSet<Cursor>) {
         let mut window = self.window.write();
         window.skip_to(base, access);
@@ -183,7 +187,7 @@ impl Core {
         self.wake_all();
     }
 
-    /// The cursors up to this one that clients have seen and this node has not reached.
+    /// The clients' cursors up to `to` that this node has not reached.
     pub(crate) fn late_up_to(&self, to: Cursor) -> Vec<Cursor> {
         let late = self.late.lock();
         let passed = late.iter().filter(|(seq, _)| **seq <= to.seq);
@@ -205,7 +209,7 @@ impl Core {
         }
     }
 
-    /// Wakes the connections for which something was filed since the last flush; returns how many they were.
+    /// Wakes the connections for which a record was filed since the last flush. Returns their number.
     pub(crate) fn flush(&self) -> usize {
         let Dirty { keys, lineage, from, up_to } = self.window.write().take_dirty();
         let mut woken = Vec::new();
@@ -230,7 +234,7 @@ impl Core {
             }
             first
         });
-        // Only now may a connection that was not woken take itself to be up to date.
+        // Only after this point may a connection that was not woken count as up to date.
         self.window.write().flush(lineage, up_to);
         self.round.begin(woken.len());
         for link in &woken {
@@ -239,12 +243,13 @@ impl Core {
         woken.len()
     }
 
-    /// Ready when the streams that the last flush woke have been asked for what they have to write, except for a few.
+    /// Ready when all but a few of the streams that the last flush woke have been polled.
     pub(crate) fn poll_round(&self, cx: &Context<'_>) -> Poll<()> {
         self.round.poll_over(cx)
     }
 
-    /// Makes a heartbeat due where nothing was written for `interval_ms`, and wakes those whose credentials or connections are over.
+    /// Makes a heartbeat due on streams that wrote nothing for `interval_ms`, and wakes streams whose credentials or
+    /// connections have expired.
     pub(crate) fn tick(&self, now_ms: u64, interval_ms: u64) {
         let quiet: Vec<_> = {
             let registry = self.registry.lock();
@@ -259,7 +264,7 @@ impl Core {
         }
     }
 
-    /// What a connection's driver has to do next.
+    /// The next step for a connection's driver.
     pub(crate) fn step(&self, link: &Link, max_bytes: usize, now_ms: u64) -> Step {
         if !link.due.swap(false, Ordering::AcqRel) {
             return Step::Idle;
@@ -268,7 +273,7 @@ impl Core {
         let mut state = link.state.lock();
         let (step, written) = {
             let window = self.window.read();
-            // In this order: what `flushed` covers had set the flag before.
+            // The flag is read before `flushed`: whatever `flushed` covers had set the flag earlier.
             let woken = link.woken.swap(false, Ordering::AcqRel);
             if woken {
                 self.round.asked();
@@ -293,7 +298,7 @@ impl Core {
         let holds_others = !rekeyed.is_empty();
         if holds_others {
             self.registry.lock().reroute(link, &rekeyed);
-            // What was flushed before the routes stood has woken nobody.
+            // Records flushed before the new routes existed have woken nobody, so the stream looks again.
             link.woken.store(true, Ordering::Release);
             self.reseat(link, &state);
         }
@@ -316,26 +321,26 @@ impl Core {
         step
     }
 
-    /// Hands a connection what it asked the engine for.
+    /// Passes a connection the page that it asked the engine for.
     pub(crate) fn page(&self, link: &Link, after: Cursor, fetched: Fetched) {
         link.state.lock().page(after, fetched);
         link.woken.store(true, Ordering::Release);
         link.due.store(true, Ordering::Release);
     }
 
-    /// The routing keys that a connection looks up, for what it asks of the past too.
+    /// The routing keys that a connection looks up, including those of its pending backfills.
     pub(crate) fn routing_keys(&self, link: &Link) -> Vec<RoutingKey> {
         link.state.lock().routing_keys()
     }
 
-    /// All figures.
+    /// The figures of this node.
     pub(crate) fn stats(&self) -> Stats {
         let head = self.head();
         let registry = self.registry.lock();
         let mut gauges = Gauges { connections: registry.links.len(), behind: 0, lag: 0, users: registry.users, head };
         for (_, link) in &registry.links {
-            // Woken and not asked since, or cut short: there is something for it, or may be. No stream is locked, for this is looked at
-            // every second.
+            // A stream that was woken and not stepped since, or whose batch was cut short, may be behind. No stream is
+            // locked here, because the figures are read every second.
             if link.shown_behind.load(Ordering::Relaxed) || link.woken.load(Ordering::Acquire) {
                 gauges.behind += 1;
                 gauges.lag = gauges.lag.max(head.seq.saturating_sub(link.shown_seq.load(Ordering::Relaxed)));

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// Records that arrived together share blocks of about this size.
+/// Records that arrive together share blocks of about this size.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// One encoded frame: a part of a block in which its neighbours stand too. So a run of them is one piece, for all connections
-/// the same, and nobody copies them together.
+/// One encoded frame: a range of a block that also holds its neighbours. A run of adjacent frames is therefore one
+/// piece, the same for all connections, and needs no copying.
 #[derive(Debug, Clone)]
 pub(crate) struct Frame {
     block: Bytes,
@@ -26,9 +26,9 @@ impl Frame {
         self.block.slice(self.range.clone())
     }
 
-    /// Makes one run of this and `next`, if they stand side by side.
+    /// Merges this frame with `next` into one run, if they are adjacent.
     pub(crate) fn extend(&mut self, next: &Self) -> bool {
-        // Two blocks that are alive never begin at the same place.
+        // Two live blocks never begin at the same address.
         let adjacent = self.range.end == next.range.start && self.block.as_ptr() == next.block.as_ptr();
         if adjacent {
             self.range.end = next.range.end;
@@ -44,7 +44,7 @@ impl From<Bytes> for Frame {
     }
 }
 
-/// Puts frames that follow one another into common blocks.
+/// Packs consecutive frames into common blocks.
 pub(crate) fn pack<'a>(frames: impl Iterator<Item = &'a mut Frame>) {
     let mut neighbours: Vec<&mut Frame> = Vec::new();
     let mut bytes = 0;
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn what_was_packed_is_the_same_and_runs_of_it_are_one_piece() {
         let mut frames = frames(&["a", "bc", "def", "g"]);
-        assert!(!frames[0].clone().extend(&frames[1]), "by themselves they are apart");
+        assert!(!frames[0].clone().extend(&frames[1]), "frames that were not packed are not adjacent");
         pack(frames.iter_mut());
         assert_eq!(frames.iter().map(Frame::bytes).collect::<Vec<_>>(), ["a", "bc", "def", "g"]);
         let mut run = frames[1].clone();

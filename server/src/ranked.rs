@@ -1,5 +1,6 @@
-//! The locks of the core, in the one order in which they may be taken. Each has a rank, and who holds one takes only those of higher
-//! ranks: so no two threads ever wait for each other. Where debug assertions are on, as in tests, taking one out of order panics.
+//! The locks of the core, in the one order in which they may be taken. Each lock has a rank, and a thread that holds a
+//! lock takes only locks of higher ranks, so no two threads ever wait for each other. Where debug assertions are on, as
+//! in tests, taking a lock out of order panics.
 //!
 //! | rank | lock |
 //! |--:|---|
@@ -9,7 +10,8 @@
 //! | 4 | streams that wait for the node to reach a number |
 //! | 5 | presence |
 //!
-//! None is held while a waker runs. What else is locked here and there is held for a moment, and nothing is locked meanwhile.
+//! No ranked lock is held while a waker runs. Every other lock in this crate is held briefly, and no lock is taken
+//! meanwhile.
 
 use std::ops::{Deref, DerefMut};
 
@@ -56,7 +58,7 @@ impl<T, const RANK: u8> RankedRwLock<T, RANK> {
     }
 }
 
-/// A lock that is held.
+/// The guard of a ranked lock.
 pub(crate) struct Ranked<G> {
     guard: G,
     _rank: Rank,
@@ -85,7 +87,7 @@ mod checked {
         static HELD: Cell<u8> = const { Cell::new(0) };
     }
 
-    /// That a rank is held, until dropped.
+    /// Marks a rank as held, until it is dropped.
     pub(super) struct Rank(u8);
 
     impl Rank {
@@ -106,7 +108,7 @@ mod checked {
 
 #[cfg(not(debug_assertions))]
 mod checked {
-    /// Nothing is looked at.
+    /// Without debug assertions nothing is checked.
     pub(super) struct Rank;
 
     impl Rank {

@@ -1,4 +1,4 @@
-//! What the log holds: entries before they have a place, records once they have one.
+//! The content of the log: entries before they have a position, records once they have one.
 
 mod control;
 
@@ -13,68 +13,69 @@ use tidings_protocol::{
     event::Timestamp, frame::BACKFILL, sse,
 };
 
-/// Who receives a record.
+/// The receivers of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Audience {
-    /// The subscribers of its channel.
+    /// The subscribers of the record's channel.
     Channel,
-    /// Every stream of these users, whatever they subscribed to.
+    /// Every stream of these users, whatever it is subscribed to.
     Users(Vec<UserId>),
     /// Every stream of one device of a user.
     Device(UserId, DeviceId),
-    /// No stream, but every hub that reads the log.
+    /// No stream; every hub that reads the log applies the order.
     Control(Control),
-    /// Nobody: a newer version of Tidings wrote the entry, and this one does not know what it says. It is never written.
+    /// No receiver: a newer version of Tidings wrote the entry, and this version cannot read it. This variant is never
+    /// stored.
     #[serde(skip)]
     Void,
 }
 
-/// One published event as an engine stores it, before the log has given it a place. An engine that writes to disk or
-/// to a network stores [`Entry::to_bytes`]; nothing in it but the key concerns an engine.
+/// A published event as an engine stores it, before the log has given it a position. An engine that writes to disk or
+/// to a network stores [`Entry::to_bytes`]; only the key concerns the engine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
     /// The idempotency key: an entry whose key the log already holds is not stored again.
     pub key: Key,
-    /// When the hub accepted it.
+    /// When the hub accepted the event.
     pub timestamp: Timestamp,
-    /// Who receives it.
+    /// The receivers.
     pub audience: Audience,
-    /// Where it was published; a label when the audience is users or a device.
+    /// The channel or pattern that it was published to; a label where it is addressed to users or a device.
     pub channel: Pattern,
-    /// What kind of change it tells of.
+    /// The event's type, which names the kind of change.
     #[serde(rename = "type")]
     pub event_type: EventType,
-    /// What caused it.
+    /// The cause of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// From whom it is hidden.
+    /// The tab or device from which the event is hidden.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except: Option<Except>,
-    /// The application's JSON.
+    /// The application's payload, as JSON.
     pub payload: Box<RawValue>,
 }
 
-/// Room for the JSON of most entries beside their payload and audience, so that writing one asks for memory once, and for no more than
-/// it takes.
+/// The JSON bytes of most entries without payload and audience, so that serializing one allocates once and not more
+/// than needed.
 const ENTRY_BYTES: usize = 512;
-/// What one user of an audience takes beside the letters of the id.
+/// The bytes of one user of an audience, beside the letters of the id.
 const BYTES_OF_A_USER: usize = 64;
-/// What the allocator takes for each piece of memory, beside the piece.
+/// The bytes that the allocator takes for each allocation, beside its content.
 pub(crate) const BYTES_OF_A_PIECE: usize = 16;
 
 impl Entry {
-    /// About how many bytes it takes in memory, with all that belongs to it.
+    /// About how many bytes the entry takes in memory, with everything that belongs to it.
     pub(crate) fn weight(&self) -> usize {
-        // Each text has two counters before it.
+        // Each shared text has two reference counters before it.
         let text = |text: &str| text.len() + 16 + BYTES_OF_A_PIECE;
         let own = size_of::<Self>() + 16 + BYTES_OF_A_PIECE;
         let texts = text(self.key.as_str()) + text(self.channel.as_str()) + text(self.event_type.as_str());
         own + texts + self.payload.get().len() + BYTES_OF_A_PIECE + self.audience_bytes()
     }
 
-    /// About how many bytes those take whom it is addressed to, who may be very many.
+    /// About how many bytes the audience takes; it may have very many users.
     pub(crate) fn audience_bytes(&self) -> usize {
         match &self.audience {
             Audience::Users(users) => users.iter().map(|user| user.as_str().len() + BYTES_OF_A_USER).sum(),
@@ -82,7 +83,7 @@ impl Entry {
         }
     }
 
-    /// A command's entry.
+    /// The entry of an order.
     pub(crate) fn control_of(key: Key, timestamp: Timestamp, control: Control) -> Self {
         Self {
             key,
@@ -96,7 +97,7 @@ impl Entry {
         }
     }
 
-    /// Whether it is something for streams to deliver, and no command, nor void.
+    /// Whether the entry is an event for streams, and neither an order nor void.
     #[must_use]
     pub fn is_event(&self) -> bool {
         match self.audience {
@@ -105,11 +106,12 @@ impl Entry {
         }
     }
 
-    /// The entry as bytes to store: JSON, so that whoever opens the store can read it. What a version of Tidings adds to entries,
-    /// audiences or commands it writes with its number as the field `v`; without that field it is the first version.
+    /// The entry as bytes to store: JSON, so that anyone who opens the store can read it. A version of Tidings that
+    /// adds to entries, audiences or orders writes its number as the field `v`; the first version writes no such field.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        // Serialising these types cannot fail: no maps with odd keys, no fallible Serialize inside.
+        // Serializing these types cannot fail: they have no maps with other keys than strings, and no fallible
+        // `Serialize`.
         let mut bytes = Vec::with_capacity(self.payload.get().len() + self.audience_bytes() + ENTRY_BYTES);
         match serde_json::to_writer(&mut bytes, self) {
             Ok(()) => bytes,
@@ -117,7 +119,7 @@ impl Entry {
         }
     }
 
-    /// The command that it is, if it is none for streams.
+    /// The order, where the entry is one.
     #[must_use]
     pub fn control(&self) -> Option<&Control> {
         match &self.audience {
@@ -126,12 +128,12 @@ impl Entry {
         }
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote. What a newer version wrote is [`Audience::Void`] where this one does not know
-    /// it, with a warning: in a rolling deploy both read one log.
+    /// Reads the bytes that [`to_bytes`](Self::to_bytes) wrote. An entry of a newer version that this version cannot
+    /// read becomes [`Audience::Void`], with a warning, because during a rolling deploy both versions read one log.
     ///
     /// # Errors
     ///
-    /// When the bytes are not an entry: the store was damaged or written by something else.
+    /// [`serde_json::Error`] when the bytes are not an entry: the store was damaged, or written by something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         let error = match serde_json::from_slice(bytes) {
             Ok(entry) => return Ok(entry),
@@ -139,7 +141,7 @@ impl Entry {
         };
         match serde_json::from_slice::<Newer>(bytes) {
             Ok(newer) if newer.v > VERSION => {
-                tracing::warn!(version = newer.v, known = VERSION, %error, "a newer version wrote this entry; it is passed over");
+                tracing::warn!(version = newer.v, known = VERSION, %error, "a newer version of Tidings wrote this entry; it is skipped");
                 Ok(newer.into())
             }
             _ => Err(error),
@@ -150,7 +152,7 @@ impl Entry {
 /// The version of entries that this crate writes and reads.
 const VERSION: u32 = 1;
 
-/// What an entry of any version has.
+/// The fields that an entry of any version has.
 #[derive(Deserialize)]
 struct Newer {
     v: u32,
@@ -173,20 +175,20 @@ impl From<Newer> for Entry {
     }
 }
 
-/// An entry with its place in the log.
+/// An entry with its position in the log.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// Its number, from 1, without holes.
+    /// The record's number, counted from 1 without holes.
     pub seq: u64,
-    /// Its fingerprint; never 0.
+    /// The record's fingerprint; never 0.
     pub tag: u32,
-    /// What was published.
+    /// The published entry.
     pub entry: Arc<Entry>,
 }
 
 impl Record {
-    /// The record as a default SSE event with its `id:`; every connection sends these same bytes. A command has none, nor has a
-    /// void record.
+    /// The record as a default SSE event with its `id:`; every connection sends the same bytes. Orders and void records
+    /// have no frame.
     pub(crate) fn frame(&self, epoch: u32) -> Bytes {
         if !self.entry.is_event() {
             return Bytes::new();
@@ -195,7 +197,7 @@ impl Record {
         self.encode(at, None)
     }
 
-    /// The record as a `backfill` for one subscribe call: without `id:`, so that it moves no cursor.
+    /// The record as a `backfill` frame for one subscribe call, without `id:`, so that it moves no cursor.
     pub(crate) fn backfill(&self, epoch: u32, request: &RequestId) -> Bytes {
         let at = Cursor { epoch, seq: self.seq, tag: self.tag };
         self.encode(at, Some(request))
@@ -223,15 +225,15 @@ impl Record {
     }
 }
 
-/// Room for the JSON of most frames, so that writing it asks for memory once.
+/// The JSON bytes of most frames, so that writing one allocates once.
 const JSON_BYTES: usize = 1 << 10;
-/// Room for the names of an event's fields, and an id.
+/// The bytes of an event's field names and an id.
 const FIELDS_BYTES: usize = 96;
 
-/// One SSE event whose data is JSON of our own types.
+/// An SSE event whose data is JSON of the protocol's own types.
 pub(crate) fn json_frame(event: Option<&str>, id: Option<&Cursor>, data: &impl Serialize) -> Bytes {
     let mut json = Vec::with_capacity(JSON_BYTES);
-    // Serialising the protocol's own types cannot fail; see `Entry::to_bytes`.
+    // Serializing the protocol's own types cannot fail; see `Entry::to_bytes`.
     let data =
         serde_json::to_writer(&mut json, data).ok().and_then(|()| str::from_utf8(&json).ok()).unwrap_or_default();
     let mut out = String::with_capacity(data.len() + FIELDS_BYTES);

@@ -1,8 +1,8 @@
 //! Routing keys: how a record finds its connections, and a connection its records, without comparing patterns.
 //!
-//! A record is *filed* under a few keys and a connection *looks up* a few keys; the record is for the connection when
-//! the two sets meet. Matching both ways (an event on `chat:*` reaches a subscriber of `chat:1`, and the reverse) falls out
-//! of three kinds of key for channels:
+//! A record is *filed* under a few keys and a connection *looks up* a few keys; the connection receives the record if
+//! the two sets share a key. Matching works both ways (an event on `chat:*` reaches a subscriber of `chat:1`, and the
+//! reverse) with three kinds of key for channels:
 //!
 //! | | filed under | looked up |
 //! |---|---|---|
@@ -16,7 +16,7 @@ use tidings_protocol::{DeviceId, Pattern, UserId, channel::Route};
 
 use crate::record::{Audience, Entry};
 
-/// What a key names.
+/// The kind of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
     /// A channel.
@@ -25,26 +25,26 @@ pub(crate) enum Kind {
     At,
     /// Everything strictly below a pattern.
     Under,
-    /// A user.
+    /// A user's id.
     User,
-    /// A device of a user: both ids with a NUL between, which neither may hold.
+    /// A device of a user: both ids with a NUL in between, which no id may contain.
     Device,
 }
 
 impl Kind {
-    /// Whether it names who a stream belongs to, and not what it hears.
+    /// Whether the key names a stream's user or device, and not a channel.
     pub(crate) fn is_identity(self) -> bool {
         matches!(self, Self::User | Self::Device)
     }
 }
 
-/// A key by reference.
+/// A borrowed key.
 pub(crate) type KeyRef<'a> = (Kind, &'a str);
 
-/// A key by itself.
+/// An owned key.
 pub(crate) type RouteKey = (Kind, Arc<str>);
 
-/// A map from keys that is asked by reference, so that routing a record allocates nothing.
+/// A map from keys that is queried by reference, so that routing a record allocates nothing.
 #[derive(Debug)]
 pub(crate) struct KeyMap<V> {
     kinds: [HashMap<Arc<str>, V>; 5],
@@ -72,12 +72,12 @@ impl<V> KeyMap<V> {
         self.kinds[kind as usize].entry_ref(text).or_default()
     }
 
-    /// An equal key, as it is held here.
+    /// The map's own copy of an equal key.
     pub(crate) fn known(&self, (kind, text): &RouteKey) -> Option<RouteKey> {
         self.kinds[*kind as usize].get_key_value(text).map(|(text, _)| (*kind, text.clone()))
     }
 
-    /// The value of a key, made where there is none; the key is shared instead of copied.
+    /// The value of a key, inserted if missing. The key's text is shared and not copied.
     pub(crate) fn or_default_at(&mut self, (kind, text): &RouteKey) -> &mut V
     where
         V: Default,
@@ -121,7 +121,7 @@ pub(crate) fn filed(entry: &Entry, mut file: impl FnMut(KeyRef<'_>)) {
             }
         }
         Audience::Device(user, device) => file((Kind::Device, &device_key(user, device))),
-        // Every stream of that user comes by it, and obeys.
+        // Every stream of the user finds the order by this key, and applies it.
         Audience::Control(control) => file((Kind::User, control.user.as_str())),
         Audience::Void => {}
     }
@@ -144,7 +144,7 @@ pub(crate) fn looked_up(pattern: &Pattern) -> Vec<RouteKey> {
     keys
 }
 
-/// The keys that a stream looks up for who it belongs to.
+/// The keys that a stream looks up for its user and device.
 pub(crate) fn identity(user: Option<&UserId>, device: Option<&DeviceId>) -> Vec<RouteKey> {
     let Some(user) = user else { return Vec::new() };
     let mut keys = vec![(Kind::User, user.shared())];
@@ -156,12 +156,12 @@ fn device_key(user: &UserId, device: &DeviceId) -> String {
     format!("{user}\0{device}")
 }
 
-/// Keys as they are looked up by.
+/// The keys as references.
 pub(crate) fn refs(keys: &[RouteKey]) -> impl Iterator<Item = KeyRef<'_>> + Clone {
     keys.iter().map(|(kind, text)| (*kind, &**text))
 }
 
-/// Each once, in their order. They are few.
+/// The items, each once, in their order. Meant for a few items: it compares each pair.
 pub(crate) fn unique<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut unique = Vec::new();
     for item in items {

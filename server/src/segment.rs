@@ -1,6 +1,7 @@
-//! A segment of the log: records that follow one another, ready to send, and an index from routing keys to them.
+//! A segment of the log: consecutive records, ready to send, and an index from routing keys to them.
 //!
-//! The window is one that grows and shrinks; what is read from the engine for streams that are further back comes as others.
+//! The window is a segment that grows and shrinks; pages that are read from the engine for streams further back are
+//! other segments.
 
 use std::{
     collections::VecDeque,
@@ -16,12 +17,12 @@ use crate::{
     routing::{self, KeyMap, KeyRef, filed},
 };
 
-/// So few records are looked at one by one instead of looking up a connection's keys...
+/// Up to this many records are examined one by one, instead of looking up a connection's keys...
 const NEAR: u64 = 3;
-/// ...unless they are addressed to more users than this.
+/// ...unless one of them is addressed to more users than this.
 const FEW_USERS: usize = 8;
 
-/// One record, encoded at most once; every connection sends the same bytes.
+/// A record, encoded at most once; every connection sends the same bytes.
 #[derive(Debug)]
 pub(crate) struct Sent {
     pub(crate) tag: u32,
@@ -30,23 +31,23 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// About how many bytes it takes, without the index.
+    /// About how many bytes the record takes, without the index.
     pub(crate) fn weight(&self) -> usize {
         let frame = self.frame.get().map_or(0, |frame| frame.len() + 2 * BYTES_OF_A_PIECE);
-        // A queue that has grown has room for half as many again, on average.
+        // A queue that has grown has room for half as many items again, on average.
         size_of::<Self>() * 3 / 2 + self.entry.weight() + frame
     }
 
-    /// Its frame, if it was encoded.
+    /// The frame, if it was encoded.
     pub(crate) fn encoded(&mut self) -> Option<&mut Frame> {
         self.frame.get_mut()
     }
 }
 
-/// Records that follow one another.
+/// Consecutive records.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    /// The record before the first one.
+    /// The cursor of the record before the first one.
     base: Cursor,
     records: VecDeque<Sent>,
     /// For each key, the numbers of the records filed under it, ascending.
@@ -55,26 +56,26 @@ pub(crate) struct Segment {
     index_bytes: usize,
 }
 
-/// What a key takes in the index beside its letters: its text's counters, its place in the map (of which an eighth at least is free, and
-/// half after it has grown), and a queue that has room for four numbers.
+/// The bytes that a key takes in the index beside its letters: the counters of its text, its slot in the map (of which
+/// at least an eighth is free, and half after the map has grown), and a queue with room for four numbers.
 const BYTES_OF_A_KEY: usize = 16 + BYTES_OF_A_PIECE + 48 * 3 / 2 + 32 + BYTES_OF_A_PIECE;
-/// What a record takes in the queue of each of its keys, once that is longer.
+/// The bytes that a record takes in the queue of each of its keys, once the queue is longer.
 const BYTES_OF_A_NUMBER: usize = 12;
-/// So many numbers are in what a key takes.
+/// How many numbers are included in the bytes of a key.
 const NUMBERS_OF_A_KEY: usize = 4;
 
-/// What the queue of a key takes of the index with so many numbers, beside the letters of the key.
+/// The bytes that the queue of a key takes with this many numbers, beside the letters of the key.
 fn index_bytes(numbers: usize) -> usize {
     if numbers == 0 { 0 } else { BYTES_OF_A_KEY + numbers.saturating_sub(NUMBERS_OF_A_KEY) * BYTES_OF_A_NUMBER }
 }
 
 impl Segment {
-    /// Nothing yet, after `base`.
+    /// An empty segment after `base`.
     pub(crate) fn new(base: Cursor) -> Self {
         Self { base, records: VecDeque::new(), index: KeyMap::default(), index_bytes: 0 }
     }
 
-    /// What was read after a cursor: as far as the numbers follow one another.
+    /// The records that were read after a cursor, as far as their numbers are consecutive.
     pub(crate) fn read(after: Cursor, records: &[Record]) -> Self {
         let mut segment = Self::new(after);
         for record in records {
@@ -99,7 +100,7 @@ impl Segment {
         }
     }
 
-    /// About how many bytes its records take, beside what each takes.
+    /// About how many bytes the records take, without the index and the queue's slots.
     pub(crate) fn weight(&self) -> usize {
         self.records.iter().map(Sent::weight).sum::<usize>() + self.index_bytes
     }
@@ -140,7 +141,7 @@ impl Segment {
         })
     }
 
-    /// Appends the next record, perhaps encoded already.
+    /// Appends the next record, with its frame if that was encoded already.
     pub(crate) fn push(&mut self, record: &Record, frame: Option<Bytes>) {
         filed(&record.entry, |key| {
             let numbers = self.index.or_default(key);
@@ -158,7 +159,7 @@ impl Segment {
         let front = self.records.pop_front()?;
         self.base = Cursor { seq: self.base.seq + 1, tag: front.tag, ..self.base };
         filed(&front.entry, |key| {
-            // A record filed twice under one key (a user named twice) empties it in the first round.
+            // A record filed twice under one key (a user named twice) empties the list in the first round.
             let Some(filed) = self.index.get_mut(key) else { return };
             if filed.pop_front().is_some() {
                 let left = filed.len();
@@ -190,7 +191,7 @@ impl Segment {
         up_to.saturating_sub(after) <= NEAR && (after + 1..=up_to).filter_map(|seq| self.get(seq)).all(is_small)
     }
 
-    /// The records filed under any of the keys in `(after, up_to]`, in order and each once.
+    /// The records in `(after, up_to]` that are filed under any of the keys, in order and each once.
     pub(crate) fn gather<'a>(
         &'a self,
         keys: impl Iterator<Item = KeyRef<'a>> + Clone,
@@ -199,7 +200,8 @@ impl Segment {
     ) -> impl Iterator<Item = (u64, &'a Sent)> {
         let after = after.max(self.base.seq);
         let mut near = self.is_near(after, up_to).then(|| after + 1..=up_to);
-        // The lists that have something: mostly none or one, so a linear search for the least head is the fastest merge.
+        // Only the lists that have records: mostly none or one, so a linear search for the least head is the fastest
+        // merge.
         let looked_up = near.is_none().then(|| keys.clone()).into_iter().flatten();
         let mut lists: Vec<_> = looked_up
             .filter_map(|key| self.index.get(key))

@@ -1,7 +1,7 @@
 //! The window: the recent records of the log, ready to send, and an index from routing keys to them.
 //!
-//! It is filled only by what the engine's tail yields, in order, so its records are contiguous and end at the node's
-//! **head**. A position before `first - 1` must be served by the engine.
+//! Only the engine's tail fills it, in order, so its records are contiguous and end at the node's **head**. The engine
+//! must serve a position before `first - 1`.
 
 use bytes::Bytes;
 use tidings_protocol::{Cursor, frame::GapReason};
@@ -14,7 +14,7 @@ use crate::{
     segment::{Segment, Sent},
 };
 
-/// How much the window holds. Records leave from the front when any bound is passed.
+/// The bounds of the window. Records leave from the front when any bound is exceeded.
 #[derive(Debug, Clone)]
 pub(crate) struct WindowBounds {
     pub(crate) records: usize,
@@ -22,13 +22,14 @@ pub(crate) struct WindowBounds {
     pub(crate) age_ms: u64,
 }
 
-/// What a window has been through. Cursors that were judged before a reset have to be judged anew; streams that stood still over a
-/// reset or a skip do not stand at the window's end.
+/// The history of a window. A cursor that was judged before a reset has to be judged again, and a stream that stood
+/// still during a reset or a skip does not stand at the window's end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Lineage {
-    /// How often it started over in another log, or in one that had lost records: connections are told a gap on all of their stream.
+    /// How often the window started over in another log, or in one that had lost records; every connection is sent a
+    /// gap then.
     pub(crate) resets: u32,
-    /// How often it has gone on further on in the same log.
+    /// How often the window skipped ahead in the same log.
     pub(crate) skips: u32,
 }
 
@@ -51,17 +52,18 @@ pub(crate) struct Dirty {
 #[derive(Debug)]
 pub(crate) struct Window {
     bounds: WindowBounds,
-    /// Changes with every reset and every skip, so that a connection sees that the window under it is not a continuation.
+    /// Changes with every reset and skip, so that a connection notices that the window does not continue where it
+    /// stood.
     lineage: Lineage,
-    /// Why the last reset happened: what connections are told.
+    /// The reason of the last reset, which connections are sent.
     reset_reason: GapReason,
     segment: Segment,
     bytes: usize,
-    /// Keys under which something was filed since [`take_dirty`](Self::take_dirty).
+    /// The keys under which records were filed since [`take_dirty`](Self::take_dirty).
     dirty: KeyMap<()>,
-    /// What the orders up to the head have left in force.
+    /// The access state at the head.
     access: AccessState,
-    /// All connections for which a record up to here matters have been woken.
+    /// Every connection that receives a record up to here has been woken.
     flushed: Cursor,
 }
 
@@ -80,8 +82,8 @@ impl Window {
         }
     }
 
-    /// Starts over from `base` in what is now the log: another one, or one that lost records this window had.
-    /// `access` is what stands there, for the orders on the way have not been seen.
+    /// Starts over from `base`, in another log or in one that lost records of this window. `access` is the access state
+    /// at `base`, because the orders in between were not seen.
     pub(crate) fn reset(&mut self, base: Cursor, reason: GapReason, access: AccessState) {
         let lineage = Lineage { resets: self.lineage.resets + 1, ..self.lineage };
         *self = Self { lineage, reset_reason: reason, access, ..Self::new(base, self.bounds.clone()) };
@@ -103,8 +105,9 @@ impl Window {
         self.reset_reason
     }
 
-    /// Goes on from `base`, further on in the same log, without what lies between: the records there could not be had. Streams that
-    /// stand before it read them from the engine, and are told there what they miss. `access` is what stands at `base` or after.
+    /// Continues from `base`, further along in the same log, without the records in between, which are missing or
+    /// damaged. Streams that stand before `base` read the engine's log and learn there what they missed. `access` is
+    /// the access state at `base` or later.
     pub(crate) fn skip_to(&mut self, base: Cursor, access: AccessState) {
         self.segment = Segment::new(base);
         self.bytes = 0;
@@ -118,12 +121,12 @@ impl Window {
         self.segment.base().epoch
     }
 
-    /// The position before the first record held.
+    /// The cursor of the record before the first one in the window.
     pub(crate) fn base(&self) -> Cursor {
         self.segment.base()
     }
 
-    /// The last record applied.
+    /// The cursor of the last record applied.
     pub(crate) fn head(&self) -> Cursor {
         self.segment.last()
     }
@@ -137,12 +140,12 @@ impl Window {
         self.segment.tag(seq)
     }
 
-    /// The records themselves.
+    /// The records of the window.
     pub(crate) fn segment(&self) -> &Segment {
         &self.segment
     }
 
-    /// Appends the next record, already encoded, and trims the front. The caller has looked that it is the next.
+    /// Appends the next record with its frame, and trims the front. The caller has checked that it is the next.
     pub(crate) fn apply(&mut self, record: &Record, frame: Bytes) {
         if let Some(control) = record.entry.control() {
             self.access.apply(control, record.seq, record.entry.timestamp.0);
@@ -162,7 +165,8 @@ impl Window {
         }
     }
 
-    /// About how many bytes it takes. What the allocator cannot give back because something beside it is in use is a sixth of it at most.
+    /// About how many bytes the window takes. Memory that the allocator cannot return, because something beside it is
+    /// in use, is at most a sixth of it.
     fn taken(&self) -> usize {
         let bytes = self.bytes + self.segment.index_bytes();
         bytes + bytes / 6
@@ -172,8 +176,8 @@ impl Window {
         self.bytes -= self.segment.pop_front().map_or(0, |front| front.weight());
     }
 
-    /// What was touched since the last call, its frames put together for those who will take them. The caller wakes its
-    /// connections and then says [`flush`](Self::flush).
+    /// The keys touched since the last call. The frames of those records are packed together for the connections that
+    /// will send them. The caller wakes the connections and then calls [`flush`](Self::flush).
     pub(crate) fn take_dirty(&mut self) -> Dirty {
         frame::pack(self.segment.frames_after(self.flushed.seq));
         let keys = self.dirty.drain().map(|(key, ())| key).collect();
@@ -181,7 +185,7 @@ impl Window {
     }
 
     pub(crate) fn flush(&mut self, lineage: Lineage, up_to: Cursor) {
-        // A reset in between has moved on by itself.
+        // A reset in between has set the position itself.
         if lineage == self.lineage && up_to.seq > self.flushed.seq {
             self.flushed = up_to;
         }

@@ -1,15 +1,15 @@
-//! Whose credentials are judged.
+//! The facts about credentials that access depends on.
 
 use tidings_protocol::{DeviceId, UserId};
 
-/// When credentials were issued, in milliseconds since 1970; `None` where nobody says, which is before everything.
+/// When credentials were issued, in milliseconds since 1970. `None` is unknown and counts as before everything.
 pub(crate) type Issued = Option<u64>;
 
-/// Whose credentials are judged, and how old they are.
+/// The user and device of a caller, and when the credentials were issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Credentials<'a> {
     pub(crate) user: Option<&'a UserId>,
-    /// The device that they are used on, where it is known.
+    /// The device that the credentials are used on, where it is known.
     pub(crate) device: Option<&'a DeviceId>,
     pub(crate) issued: Issued,
 }

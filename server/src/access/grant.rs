@@ -1,4 +1,4 @@
-//! A grant: a pattern in which `{user}` stands for whoever asks; and all grants of one identity.
+//! A grant, which is a pattern in which `{user}` stands for the caller; and all grants of one identity.
 
 use std::str::FromStr;
 
@@ -7,8 +7,8 @@ use tidings_protocol::{ChannelError, Pattern, UserId, segment};
 
 const USER: &str = "{user}";
 
-/// A channel or pattern that somebody may hear or publish to; `{user}` in it stands for the user's id as **one segment**,
-/// percent-encoded, so that an id such as `*` or `a:b` never becomes a pattern.
+/// A channel or pattern that an identity may subscribe to, publish to or watch. `{user}` in it stands for the user's id
+/// as **one segment**, percent-encoded, so that an id such as `*` or `a:b` never becomes a pattern.
 ///
 /// ```
 /// use tidings::{Pattern, auth::{Grant, Identity}};
@@ -67,8 +67,8 @@ impl From<Pattern> for Grant {
 }
 
 impl Grant {
-    /// What it grants to a user: nothing where it names `{user}` and there is none, or where the user's id makes the
-    /// channel longer than a channel may be.
+    /// The pattern that the grant gives to a user. `None` where the grant names `{user}` and the identity is anonymous,
+    /// or where the user's id makes the channel longer than a channel may be.
     fn of(&self, user: Option<&UserId>) -> Option<Pattern> {
         match user {
             Some(user) => self.0.replace(USER, &segment(user.as_str())).parse().ok(),
@@ -78,7 +78,7 @@ impl Grant {
     }
 }
 
-/// What a grant allows.
+/// A right that a grant gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Right {
     Subscribe,
@@ -86,7 +86,7 @@ pub(crate) enum Right {
     WatchPresence,
 }
 
-/// What one identity may do. Nothing is allowed that no grant covers.
+/// The grants of one identity. Access is denied by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Grants {
@@ -97,7 +97,7 @@ pub(crate) struct Grants {
 }
 
 impl Grants {
-    /// Adds what a grant gives to this user.
+    /// Adds a grant for this user.
     pub(crate) fn add(&mut self, right: Right, grant: &Grant, user: Option<&UserId>) {
         let granted = grant.of(user);
         match right {
@@ -113,7 +113,7 @@ impl Grants {
         self.of(right).iter().any(|grant| grant.covers(pattern))
     }
 
-    /// Whether there is any.
+    /// Whether there is any grant of this right.
     pub(crate) fn has_any(&self, right: Right) -> bool {
         !self.of(right).is_empty()
     }

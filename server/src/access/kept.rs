@@ -1,12 +1,13 @@
-//! What the commands in the log have left in force, kept beside it in the engine's [`Metadata`].
+//! The lasting effect of the orders in the log, kept beside the log in the engine's [`Metadata`].
 //!
-//! Under each subject (a channel revoked from a user, a channel subscribed for a user, a device disconnected, …) stands the **last**
-//! command about it, with its place in the log, whoever wrote it last: a write with an earlier place than what stands there changes
-//! nothing. Replayed in the order of their places, the commands that are kept come to what all of them came to. So hubs, and calls
-//! on one hub, may write in any order.
+//! Under each subject (a channel revoked from a user, a channel subscribed for a user, a device disconnected, …) the
+//! **last** order about it is kept, with its position in the log. A write with an earlier position than the stored one
+//! changes nothing, so hubs, and calls on one hub, may write in any order. The kept orders, replayed by position, have
+//! the same effect as all orders had.
 //!
-//! A command is written here **before** it is appended, as pending: its place is not known yet. Whoever starts finds what was appended
-//! and not kept, and appends it again with the same key, which tells the place.
+//! An order is kept **before** it is appended, as pending, because its position is not known yet. A hub that starts
+//! finds orders that were kept as pending and not confirmed, and appends them again with the same key; the log then
+//! tells their positions.
 
 use std::sync::Arc;
 
@@ -20,15 +21,15 @@ use crate::{
     record::{Control, Entry, Order},
 };
 
-/// Below it stands what is kept, for each user under their id as one segment.
+/// The prefix of the keys; each user's orders are below it, under the user's id as one segment.
 const PREFIX: &str = "control/";
-/// Where a command that takes something back must stay, so that one that was given before and is written later comes too late.
+/// How long an order that undoes others is kept, so that an earlier order that is written later still finds it.
 const OUTLAST_MS: u64 = 3_600_000;
 
-/// A command as it is kept.
+/// An order as it is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Kept {
-    /// Where it stands in the log; `None` while that is not known.
+    /// The position in the log; `None` while it is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cursor: Option<Cursor>,
     key: Key,
@@ -36,7 +37,7 @@ struct Kept {
     control: Control,
 }
 
-/// The names under which a user's commands are kept.
+/// The keys under which a user's orders are kept.
 struct Names(String);
 
 impl Names {
@@ -73,15 +74,15 @@ impl Kept {
         })
     }
 
-    /// By which commands are put into their order: their place in the log, where it is one of this log, and what was lost before all
-    /// of that; then the clock, and in one millisecond their keys, which are UUIDs of version 7.
+    /// The sort key of orders: the position in the log, where it is one of this log, and orders that the log lost
+    /// before all others; then the clock; and within one millisecond the keys, which are UUIDs of version 7.
     fn order(&self, location: Location) -> (u64, u64, &str) {
         let is_lost = matches!(location, Location::Diverged | Location::Epoch);
         let seq = self.cursor.filter(|_| !is_lost).map_or(0, |cursor| cursor.seq);
         (seq, self.at.0, self.key.as_str())
     }
 
-    /// Whether nothing is left of it, because it is over.
+    /// Whether the order has expired.
     fn is_over(&self, now: u64) -> bool {
         match self.control.order {
             Order::Revoke { until, .. } | Order::Disconnect { until, .. } => until.0 <= now,
@@ -90,7 +91,7 @@ impl Kept {
         }
     }
 
-    /// Whether this later order leaves nothing of it.
+    /// Whether this later order undoes it completely.
     fn is_undone_by(&self, order: &Order) -> bool {
         match (&self.control.order, order) {
             (Order::Revoke { .. } | Order::Disconnect { .. }, Order::Restore { channels: None }) => true,
@@ -100,15 +101,16 @@ impl Kept {
         }
     }
 
-    /// Whether a command that was given later takes back this one, which is pending: whoever gave it knew of this one. Of two in one
-    /// millisecond the keys tell, which are UUIDs of version 7; a revocation right after a restoration must stand.
+    /// Whether a later order undoes this pending one: the caller of the later one knew of this one. Within one
+    /// millisecond the keys decide, which are UUIDs of version 7, because a revocation right after a restoration must
+    /// stand.
     fn is_taken_back_by(&self, later: &Self) -> bool {
         let same_user = self.control.user == later.control.user;
         let is_later = (self.at.0, self.key.as_str()) < (later.at.0, later.key.as_str());
         same_user && is_later && self.is_undone_by(&later.control.order)
     }
 
-    /// What it becomes with an earlier one about the same subject: a revocation ends when the later of the two does.
+    /// This order merged with an earlier one about the same subject: a revocation ends when the later of the two does.
     fn over(mut self, earlier: &Self) -> Self {
         let before = match earlier.control.order {
             Order::Revoke { until, .. } | Order::Disconnect { until, .. } => until,
@@ -121,7 +123,7 @@ impl Kept {
     }
 }
 
-/// A command on its way into the log.
+/// An order on its way into the log.
 pub(crate) struct Pending {
     name: String,
     kept: Kept,
@@ -129,7 +131,7 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// Keeps a command before it is appended.
+    /// Keeps an order before it is appended.
     pub(crate) async fn keep(metadata: &dyn Metadata, entry: &Entry, control: &Control) -> Result<Self, EngineError> {
         let kept = Kept { cursor: None, key: entry.key.clone(), at: entry.timestamp, control: control.clone() };
         let name = Names::of(&control.user).pending(&kept.key);
@@ -138,13 +140,14 @@ impl Pending {
         Ok(Self { name, kept, value })
     }
 
-    /// Forgets a command that was refused. Where this fails, whoever starts appends it: rather too much revoked than too little.
+    /// Removes an order that the engine refused. If that fails, a hub that starts appends the order: revoking too much
+    /// is safer than too little.
     pub(crate) async fn forget(self, metadata: &dyn Metadata) -> Result<(), EngineError> {
         metadata.swap(&self.name, Some(&self.value), None).await?;
         Ok(())
     }
 
-    /// Keeps a command that stands in the log at this place, and removes what it leaves nothing of.
+    /// Keeps an order that stands in the log at this position, and removes the orders that it undoes.
     pub(crate) async fn confirm(self, engine: &dyn Engine, cursor: Cursor) -> Result<(), EngineError> {
         let metadata = engine.metadata();
         let kept = Kept { cursor: Some(cursor), ..self.kept };
@@ -172,7 +175,7 @@ impl Pending {
             if other.cursor.is_none() {
                 continue;
             }
-            // Of whichever of the two is the earlier. Another one may have come to stand under the name meanwhile, and stays.
+            // The earlier of the two is removed. If another order was stored under the name meanwhile, that one stays.
             if other.order(location) < own && other.is_undone_by(&kept.control.order) {
                 metadata.swap(&name, Some(&value), None).await?;
             } else if own < other.order(location) && kept.is_undone_by(&other.control.order) {
@@ -188,7 +191,7 @@ impl Pending {
     }
 }
 
-/// Where these stand in what is the log now; `Held` for those of which no place is known.
+/// Where these orders stand in the present log; `Held` for orders without a known position.
 async fn locate(engine: &dyn Engine, kept: &[Kept]) -> Result<Vec<Location>, EngineError> {
     let cursors: Vec<_> = kept.iter().filter_map(|kept| kept.cursor).collect();
     let mut locations = if cursors.is_empty() { Vec::new() } else { engine.locate(&cursors).await? }.into_iter();
@@ -196,7 +199,7 @@ async fn locate(engine: &dyn Engine, kept: &[Kept]) -> Result<Vec<Location>, Eng
     Ok(kept.iter().map(location).collect())
 }
 
-/// What stands beside the log, without what is over, which is removed there.
+/// The access state that is kept beside the log. Expired orders are removed there and left out.
 pub(crate) async fn access_state(engine: &dyn Engine) -> Result<AccessState, EngineError> {
     let now = wall_clock_ms();
     let metadata = engine.metadata();
@@ -215,7 +218,8 @@ pub(crate) async fn access_state(engine: &dyn Engine) -> Result<AccessState, Eng
     let mut settled: Vec<_> = settled.into_iter().zip(locations).collect();
     settled.sort_by(|(one, at), (other, there)| one.order(*at).cmp(&other.order(*there)));
     let settled: Vec<_> = settled.into_iter().map(|(kept, _)| kept).collect();
-    // It is not known whether they are in the log. What takes something away counts as if they were, unless it was taken back later.
+    // It is unknown whether pending orders are in the log. A pending revocation or disconnection counts as if it were,
+    // unless a later order undid it.
     pending.retain(|kept: &Kept| matches!(kept.control.order, Order::Revoke { .. } | Order::Disconnect { .. }));
     pending.retain(|kept| !settled.iter().any(|later| kept.is_taken_back_by(later)));
     let mut state = AccessState::default();
@@ -225,8 +229,8 @@ pub(crate) async fn access_state(engine: &dyn Engine) -> Result<AccessState, Eng
     Ok(state)
 }
 
-/// Finishes what was pending for longer than this, because whoever gave the command has ended, or was cancelled: it is appended again
-/// with its key, and so stands in the log once, and is kept.
+/// Finishes orders that were pending for longer than this, because the hub or the call that gave them ended: appends
+/// each again with its key, so that it is in the log once, and keeps it.
 pub(crate) async fn finish_pending(
     engine: &dyn Engine,
     older_ms: u64,

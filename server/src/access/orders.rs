@@ -1,5 +1,5 @@
-//! What the log's orders have left in force, for each user that one was about. It is part of the window, so that whoever looks at a
-//! record sees what stood when that record was applied.
+//! The lasting effect of the log's orders, for each user that an order was about. It is part of the window, so that a
+//! reader of a record sees the access state of the moment in which that record was applied.
 
 use hashbrown::HashMap;
 use tidings_protocol::{Cursor, DeviceId, Pattern, UserId};
@@ -7,12 +7,12 @@ use tidings_protocol::{Cursor, DeviceId, Pattern, UserId};
 use super::{Credentials, Issued};
 use crate::record::{Control, Order};
 
-/// What stands, by user.
+/// The access state, by user.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AccessState {
     users: HashMap<UserId, OfUser>,
-    /// Revocations that stand in the log, but further on than this node has got. What they take away is not given out any more from
-    /// the moment in which the log has acknowledged them, though the node reads them a little later.
+    /// Revocations that the log has acknowledged and this node has not applied yet. They take effect at once, although
+    /// the node reads them a little later.
     ahead: Vec<Ahead>,
 }
 
@@ -29,13 +29,13 @@ struct OfUser {
     subscribed: Vec<Pattern>,
 }
 
-/// Something that older credentials no longer open.
+/// Access that older credentials no longer have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Revocation {
     what: What,
-    /// Credentials of this time or before are refused.
+    /// Credentials issued at this time or before are refused.
     at: u64,
-    /// It is forgotten then.
+    /// The time at which the revocation expires.
     until: u64,
 }
 
@@ -47,7 +47,7 @@ enum What {
 }
 
 impl Revocation {
-    /// What an order of this time revokes, if it does.
+    /// The revocation that an order of this time makes, if it makes one.
     pub(crate) fn of(order: &Order, at: u64) -> Option<Self> {
         let (what, until) = match order {
             Order::Revoke { channels, until } => (What::Channels(channels.clone()), until.0),
@@ -58,7 +58,8 @@ impl Revocation {
         Some(Self { what, at, until })
     }
 
-    /// Whether credentials are older. A token knows whole seconds only: of two in one moment it is taken to be the older.
+    /// Whether the revocation affects credentials of this age. A token knows whole seconds only, so credentials issued
+    /// in the same second count as older.
     fn is_after(&self, issued: Issued) -> bool {
         issued.is_none_or(|issued| issued <= self.at)
     }
@@ -78,16 +79,16 @@ impl Revocation {
     }
 }
 
-/// The orders about one user that count for a judgement.
+/// The orders about one user that count for a decision.
 #[derive(Debug, Default)]
 pub(crate) struct Orders<'a> {
     pub(crate) revoked: Vec<&'a Revocation>,
-    /// What the server subscribes the user to.
+    /// The channels to which the server has subscribed the user.
     pub(crate) subscribed: &'a [Pattern],
 }
 
 impl Orders<'_> {
-    /// Without the server's subscriptions, which let nobody publish, nor watch who is there.
+    /// The same without the server's subscriptions, which allow neither publishing nor watching presence.
     pub(crate) fn without_subscriptions(self) -> Self {
         Self { subscribed: &[], ..self }
     }
@@ -96,18 +97,18 @@ impl Orders<'_> {
         self.revoked.iter().any(|revocation| revocation.excludes(credentials))
     }
 
-    /// Whether a channel or pattern is revoked, or some of it.
+    /// Whether a channel or pattern is revoked, completely or partly.
     pub(super) fn is_revoked(&self, credentials: Credentials<'_>, channel: &Pattern) -> bool {
         self.revoked.iter().any(|revocation| revocation.closes(credentials, channel))
     }
 
-    /// Whether the server subscribes the user to all of a channel or pattern.
+    /// Whether the server has subscribed the user to all of a channel or pattern.
     pub(super) fn is_subscribed(&self, channel: &Pattern) -> bool {
         self.subscribed.iter().any(|subscribed| subscribed.covers(channel))
     }
 }
 
-/// What the server subscribes a user to after one more order.
+/// The server's subscriptions of a user after one more order.
 pub(crate) fn subscribed_after(mut subscribed: Vec<Pattern>, order: &Order) -> Vec<Pattern> {
     match order {
         Order::Revoke { channels, .. } => subscribed.retain(|pattern| !pattern.overlaps(channels)),
@@ -119,7 +120,7 @@ pub(crate) fn subscribed_after(mut subscribed: Vec<Pattern>, order: &Order) -> V
 }
 
 impl AccessState {
-    /// Takes the order of this number and time.
+    /// Applies the order with this number and time.
     pub(crate) fn apply(&mut self, control: &Control, seq: u64, at: u64) {
         self.ahead.retain(|ahead| ahead.cursor.seq > seq);
         let of_user = self.users.entry_ref(&control.user).or_default();
@@ -138,19 +139,19 @@ impl AccessState {
         }
     }
 
-    /// Takes note of an order that the log holds at this cursor, which lies further on than what was applied.
+    /// Records an order that the log holds at this cursor, which lies beyond the applied records.
     pub(crate) fn foresee(&mut self, control: &Control, cursor: Cursor, at: u64) {
         if let Some(revocation) = Revocation::of(&control.order, at) {
             self.ahead.push(Ahead { cursor, user: control.user.clone(), revocation });
         }
     }
 
-    /// Where the orders stand that were foreseen and have not been applied.
+    /// The cursors of orders that were foreseen and not applied yet.
     pub(crate) fn foreseen(&self) -> Vec<Cursor> {
         self.ahead.iter().map(|ahead| ahead.cursor).collect()
     }
 
-    /// The orders about a user; none about somebody anonymous.
+    /// The orders about a user; none for an anonymous caller.
     pub(crate) fn orders(&self, user: Option<&UserId>) -> Orders<'_> {
         let Some(user) = user else { return Orders::default() };
         let of_user = self.users.get(user);
@@ -159,12 +160,12 @@ impl AccessState {
         Orders { revoked: standing.chain(ahead).collect(), subscribed: of_user.map_or(&[], |user| &user.subscribed) }
     }
 
-    /// What the server subscribes all streams of a user to.
+    /// The channels to which the server has subscribed all streams of a user.
     pub(crate) fn subscribed(&self, user: Option<&UserId>) -> &[Pattern] {
         user.and_then(|user| self.users.get(user)).map_or(&[], |of_user| &of_user.subscribed)
     }
 
-    /// Forgets what is over.
+    /// Removes expired revocations.
     pub(crate) fn sweep(&mut self, now: u64) {
         self.users.retain(|_, of_user| {
             of_user.revoked.retain(|revocation| revocation.until > now);
@@ -174,7 +175,7 @@ impl AccessState {
 }
 
 impl OfUser {
-    /// Makes one of the last revocation and an earlier one of the same.
+    /// Merges the last revocation with an earlier one of the same channels.
     fn merge_last(&mut self) {
         let Some((last, earlier)) = self.revoked.split_last_mut() else { return };
         if let Some(same) = earlier.iter_mut().find(|revocation| revocation.what == last.what) {
@@ -291,7 +292,7 @@ mod tests {
         assert_eq!(
             (newer.channels, newer.refused),
             (channels(&["a:1", "a:2"], &[]), vec![]),
-            "a grant is the better right"
+            "a grant takes precedence"
         );
     }
 
@@ -304,8 +305,8 @@ mod tests {
         state.foresee(&control(subscribe("b")), at(8), 10);
         assert_eq!(state.foreseen(), [at(7)]);
         assert!(is_refused(&state, "a", Some(10)) && !is_refused(&state, "a", Some(11)));
-        assert_eq!(state.subscribed(Some(&ana())), [], "streams are told where they pass it");
-        // One before it, which would have undone it if it came later.
+        assert_eq!(state.subscribed(Some(&ana())), [], "streams learn of it where they pass the order");
+        // An earlier restoration, which would have undone the order if it came later.
         state.apply(&control(Order::Restore { channels: None }), 6, 10);
         assert!(is_refused(&state, "a", Some(10)));
         state.apply(&control(revoke("a")), 7, 10);

@@ -1,12 +1,13 @@
-//! By what right a stream receives its channels.
+//! The credentials by which a stream receives its channels.
 
 use crate::access::Issued;
 
-/// By what right a stream receives its channels.
+/// The credentials by which a stream receives its channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Authority {
-    /// When its credentials were issued.
+    /// When the credentials were issued.
     pub(crate) issued: Issued,
-    /// Orders up to this number were looked at when its channels were judged, and do not count when it passes them.
+    /// The number of the last order that was considered when the channels were authorized. Orders up to it have no
+    /// effect when the stream passes them.
     pub(crate) as_of: u64,
 }

@@ -1,4 +1,4 @@
-//! What leaves in one write.
+//! The bytes of one write.
 
 use bytes::Bytes;
 use tidings_protocol::{Cursor, frame::GapReason};
@@ -9,7 +9,7 @@ use crate::{frame::Frame, metrics::Written};
 /// Bytes collected for one write.
 pub(super) struct Batch {
     frames: Vec<Bytes>,
-    /// Frames of the window that stand side by side, behind the others.
+    /// Frames that are adjacent in one block of the window; they come after the pieces above.
     run: Option<Frame>,
     max: usize,
     written: Written,
@@ -20,7 +20,7 @@ impl Batch {
         Self { frames: Vec::new(), run: None, max, written: Written::default() }
     }
 
-    /// The stream had all that there was up to here: what follows is live.
+    /// Notes the position from which records are live, because the stream had sent everything before it.
     pub(super) fn live_from(&mut self, position: Cursor) {
         self.written.from = Some(position.seq);
     }
@@ -58,7 +58,7 @@ impl Batch {
         self.written.bytes >= self.max as u64
     }
 
-    /// To be written, and what that is.
+    /// The step that writes this batch, and its figures.
     pub(super) fn into_step(mut self) -> (Step, Written) {
         self.frames.extend(self.run.take().map(|run| run.bytes()));
         (Step::Write(self.frames), self.written)

@@ -1,4 +1,4 @@
-//! What is published while a stream is open, or was since its client left off.
+//! Records published while a stream is open, or since its client's cursor.
 
 use tidings_protocol::{Cursor, frame::GapReason};
 
@@ -11,7 +11,7 @@ use super::{
 use crate::{routing::refs, segment::Segment};
 
 impl Connection {
-    /// Delivers what is live, up to the head.
+    /// Delivers the records up to the head.
     pub(super) fn live(&mut self, view: View<'_>, batch: &mut Batch) -> Flow {
         let window = view.window;
         while self.position.seq < window.base().seq {
@@ -33,8 +33,8 @@ impl Connection {
                 self.tell_gap(view, GapReason::Diverged, batch);
                 break;
             }
-            // Where the window begins the page ends: past that, the engine may be ahead of this node, and only what the node
-            // has applied is checked when the log changes under it.
+            // The page ends where the window begins. Beyond that the engine may be ahead of this node, and only records
+            // that the node has applied are checked when the log changes.
             let end = segment.last().seq.min(window.base().seq);
             if !self.deliver(view, &segment, end, batch) {
                 return Flow::Full;
@@ -50,10 +50,10 @@ impl Connection {
         Flow::Done
     }
 
-    /// Takes what is for this stream from a segment, after its position and up to a number; returns whether it got there, or else
-    /// was ended by a command, with room left in the batch.
+    /// Delivers this stream's records of a segment, after its position and up to `end`. Returns whether it got there,
+    /// or was ended by an order, with room left in the batch.
     fn deliver(&mut self, view: View<'_>, segment: &Segment, end: u64, batch: &mut Batch) -> bool {
-        // Once more after each command, for it may have changed what to look up.
+        // The keys are looked up again after each order, because the order may have changed them.
         while self.position.seq < end && self.transient.closing.is_none() {
             let mut command = None;
             for (seq, sent) in segment.gather(refs(&self.keys), self.position.seq, end) {
@@ -79,8 +79,9 @@ impl Connection {
 }
 
 impl Connection {
-    /// What was read after this position, where it is there. Another is of no use any more. It is taken out: what a connection does
-    /// not write at once it reads again, so that one that is not read holds no records.
+    /// Takes the page that was read after this position; a page for another position is dropped. It is taken out, so
+    /// that a connection reads again what it does not write at once: a connection whose client does not read holds no
+    /// records.
     pub(super) fn take_page(&mut self, after: Cursor) -> Option<Fetched> {
         self.transient.get_mut()?.page.take().filter(|page| page.after == after).map(|page| page.fetched)
     }

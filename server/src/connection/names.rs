@@ -1,4 +1,4 @@
-//! Whom a stream belongs to.
+//! The user, device and tab of a stream.
 
 use tidings_protocol::{DeviceId, SessionId, UserId};
 
@@ -7,7 +7,7 @@ use crate::{
     record::Entry,
 };
 
-/// Whom a stream belongs to and what it calls itself.
+/// The user, device and tab of a stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Names {
     pub(crate) user: Option<UserId>,
@@ -16,7 +16,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Credentials of this stream's user, on its device.
+    /// The facts that authorization looks at: the stream's user and device, and when its credentials were issued.
     pub(crate) fn credentials(&self, issued: Issued) -> Credentials<'_> {
         Credentials { user: self.user.as_ref(), device: self.device.as_ref(), issued }
     }

@@ -1,4 +1,4 @@
-//! What a connection is given of the engine's log, where the window does not reach back.
+//! Pages of the engine's log for a connection, before the window.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,38 +17,38 @@ use crate::{
     window::Window,
 };
 
-/// What the engine's log holds after a position: at least one record, or why they cannot be had.
+/// The records of the engine's log after a position, at least one; or why they cannot be read.
 pub(crate) type Fetched = Result<Arc<Segment>, Hole>;
 
-/// Why the next records of the engine's log cannot be had.
+/// Why the next records of the engine's log cannot be read.
 #[derive(Debug, Clone)]
 pub(crate) enum Hole {
     /// The position is not one of this log: anything may have been missed.
     Gap(GapReason),
-    /// The log goes on further on.
+    /// The log continues further along.
     Skip(Skip),
 }
 
-/// A part of the log that cannot be had, between a position and a later one.
+/// A part of the log that is missing or damaged, between a position and a later one.
 #[derive(Debug, Clone)]
 pub(crate) struct Skip {
-    /// Where the log goes on.
+    /// The position after which the log continues.
     pub(crate) to: Cursor,
     pub(crate) reason: GapReason,
     pub(crate) concern: Concern,
 }
 
 impl Skip {
-    /// Where a reader goes on that comes to this part: in the window where that begins further on. `None` where the log is not the
-    /// window's any more.
+    /// Where a reader that comes to this part continues: at its end, or at the window's beginning if that lies further
+    /// on. `None` where the log is no longer the window's.
     pub(super) fn goes_on(&self, window: &Window) -> Option<Cursor> {
         let base = window.base();
         let has_diverged = self.to.seq == base.seq && self.to.tag != base.tag;
         (!has_diverged).then_some(if self.to.seq > base.seq { base } else { self.to })
     }
 
-    /// The gap that tells which of these channels may miss something by it, and whether addressed events may, which the identity's keys
-    /// among `keys` look up; `None` where nothing may be missing.
+    /// The gap that names which of these channels may miss something, and whether addressed events may, which the
+    /// identity's keys among `keys` stand for. `None` where nothing is missing.
     pub(super) fn gap(
         &self,
         goes_on: Cursor,
@@ -70,20 +70,20 @@ impl Skip {
     }
 }
 
-/// Whom what lies in a skipped part may have been for.
+/// Whose records a skipped part may have held.
 #[derive(Debug, Clone)]
 pub(crate) enum Concern {
-    /// Anybody.
+    /// Any stream's.
     All,
     /// Streams that look up one of these keys.
     Keys(HashSet<RoutingKey>),
-    /// Streams that look up a key whose last record before the log's beginning has a number above this one. A key that is not in it
-    /// was not asked about, and counts.
+    /// Streams that look up a key whose last record before the log's beginning has a number above this one. A key that
+    /// is not in the map was not asked about, and counts as concerned.
     Moved(u64, HashMap<RoutingKey, u64>),
 }
 
 impl Concern {
-    /// Whether something under one of these keys may be missing.
+    /// Whether records under one of these keys may be missing.
     fn is_about<'a>(&self, mut keys: impl Iterator<Item = KeyRef<'a>>) -> bool {
         keys.any(|(kind, text)| {
             let key = RoutingKey::of(kind, text);
@@ -96,14 +96,14 @@ impl Concern {
     }
 }
 
-/// What was read for a connection, until its next step.
+/// A page that was read for a connection, until its next step.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) after: Cursor,
     pub(super) fetched: Fetched,
 }
 
-/// Whether the engine's log is not the window's any more: they differ in the record before the window's first.
+/// Whether the engine's log is no longer the window's: they differ in the record before the window's first.
 pub(super) fn parts(window: &Window, segment: &Segment) -> bool {
     segment.tag(window.base().seq).is_some_and(|tag| tag != window.base().tag)
 }

@@ -1,4 +1,4 @@
-//! One subscribe call that the stream has not confirmed yet, and what it asks of the past.
+//! A subscribe call that the stream has not confirmed yet, and its backfill.
 
 use tidings_protocol::{
     Cursor, Pattern, RequestId,
@@ -12,24 +12,24 @@ use crate::{
     segment::Segment,
 };
 
-/// From where a subscription asks for the past.
+/// The point from which a subscription asks for the past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Since {
-    /// Nothing of the past.
+    /// It asks for nothing of the past.
     Now,
-    /// All after this position; whether it is in the log is checked once more where the past is read.
+    /// After this cursor. Whether the log holds the cursor is checked again where the past is read.
     After(Cursor),
-    /// A position that the log cannot serve.
+    /// The log cannot serve the cursor.
     Gap(GapReason),
 }
 
-/// One subscribe call that the stream has not confirmed yet.
+/// A subscribe call that the stream has not confirmed yet.
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// `None`: nothing is confirmed.
+    /// The id of the call; `None` where nothing is confirmed.
     pub(super) request: Option<RequestId>,
     pub(super) channels: Vec<Pattern>,
-    /// It is about what is addressed to the user or device as well.
+    /// Whether the call also asks for events addressed to the user or device.
     pub(super) addressed: bool,
     pub(super) keys: Vec<RouteKey>,
     pub(super) since: Since,
@@ -37,7 +37,8 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Sends what a segment holds for this call, up to a number; returns whether it got there with room left in the batch.
+    /// Sends the records of a segment that this call asks for, up to `end`. Returns whether it got there with room left
+    /// in the batch.
     pub(super) fn deliver(&mut self, view: View<'_>, segment: &Segment, end: u64, batch: &mut Batch) -> bool {
         let (Since::After(after), Some(request)) = (self.since, &self.request) else { return true };
         for (seq, sent) in segment.gather(refs(&self.keys), after.seq, end) {
@@ -56,14 +57,14 @@ impl Pending {
         true
     }
 
-    /// Passes over a part of the log that cannot be had, and tells what of this call's past may miss something by it.
+    /// Skips a part of the log that is missing or damaged, and reports which part of this call may miss something.
     pub(super) fn skip(&mut self, view: View<'_>, skip: &Skip, batch: &mut Batch) {
         let Some(goes_on) = skip.goes_on(view.window) else {
             self.since = Since::Gap(GapReason::Diverged);
             return;
         };
         self.since = Since::After(goes_on);
-        // The identity's keys are among them where the call is about addressed events.
+        // `keys` include the identity's keys where the call asks for addressed events.
         if let Some(gap) = skip.gap(goes_on, &self.channels, &self.keys, self.request.clone()) {
             batch.push_gap(gap.reason, json_frame(Some(Gap::NAME), None, &gap));
         }

@@ -1,8 +1,8 @@
-//! How the keys have changed that a stream looks up.
+//! Changes of the keys that a stream looks up.
 
 use crate::routing::RouteKey;
 
-/// How the keys have changed that a stream looks up. No key is in both.
+/// Changes of the keys that a stream looks up. No key is in both lists.
 #[derive(Debug, Default)]
 pub(crate) struct Rekeyed {
     pub(crate) added: Vec<RouteKey>,

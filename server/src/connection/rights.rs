@@ -1,7 +1,8 @@
 //! What a stream may receive, as orders in the log change it.
 //!
-//! Channels are judged when they are asked for, by what stood at the node's head then. From there on each order takes effect where the
-//! stream's position passes it: what was published before it has been sent, nothing after it is.
+//! Channels are authorized when they are asked for, by the access state at the node's head. From then on each order
+//! takes effect where the stream's position passes it: records published before it have been sent, and none after it
+//! are.
 
 use tidings_protocol::{
     Pattern,
@@ -16,7 +17,8 @@ use crate::{
 };
 
 impl Connection {
-    /// Goes on by other rights, which it has to the channels allowed and not to those lost, and says so.
+    /// Continues with other credentials, which open the channels in `allowed` and not those in `lost`. The stream
+    /// reports the lost ones.
     pub(crate) fn refresh(&mut self, authority: Authority, allowed: &Channels, mut lost: Vec<Pattern>) {
         self.authority = authority;
         if let Some(transient) = self.transient.get_mut() {
@@ -28,12 +30,13 @@ impl Connection {
         self.transient.get_or_insert().revoked.append(&mut lost);
     }
 
-    /// It holds something by credentials of this time too: what is revoked from those is revoked from the stream.
+    /// Adds credentials issued at this time to those that the stream depends on: a revocation from them also affects
+    /// the stream.
     pub(crate) fn hold_by(&mut self, issued: Issued) {
         self.authority.issued = self.authority.issued.min(issued);
     }
 
-    /// Obeys an order, if it is about this stream's user. The stream's position has just passed it.
+    /// Applies an order that the stream's position has just passed, if it concerns the stream's user.
     pub(super) fn apply_order(&mut self, names: &Names, entry: &Entry, batch: &mut Batch) {
         let user = names.user.as_ref();
         let Some(control) = entry.control().filter(|control| Some(&control.user) == user) else { return };
@@ -50,12 +53,12 @@ impl Connection {
             let revoked = revocation.iter().filter(|_| authority.as_of < seq).collect();
             Orders { revoked, subscribed: &after }
         };
-        // What it holds by an order further on, by which it was judged when it asked, does not depend on this one.
+        // A channel that a later order opened, by which the call was authorized, does not depend on this order.
         let depends = |channel: &Pattern| before.iter().any(|subscribed| subscribed.covers(channel));
         self.reauthorize_by(names, orders, depends, &after, batch);
     }
 
-    /// Judges everything anew by what stands at the node's head: orders may have been passed over.
+    /// Authorizes the whole stream anew by the access state at the node's head, because orders may have been skipped.
     pub(super) fn reauthorize(&mut self, View { window, names }: View<'_>, batch: &mut Batch) {
         self.judged = true;
         let (access, user) = (window.access(), names.user.as_ref());
@@ -68,9 +71,10 @@ impl Connection {
         }
     }
 
-    /// Judges what it holds and has asked for, by the orders that count for the authority of each, and of what it has by the server's
-    /// subscriptions that which `depends` on the orders; goes on with what is allowed, and tells what it gets and what it loses.
-    /// `subscribed` is what the server subscribes it to from here on.
+    /// Authorizes every channel that the stream carries or has asked for, by the orders that count for the credentials
+    /// of each. Of the channels that the stream has only through the server's subscriptions, it looks at those that
+    /// `depends` selects. The stream keeps the allowed channels, and reports which it gains and which it loses.
+    /// `subscribed` are the server's subscriptions from here on.
     fn reauthorize_by<'o>(
         &mut self,
         names: &Names,
@@ -93,26 +97,27 @@ impl Connection {
             let decision = authorize(&orders(authority), names.credentials(authority.issued), requested);
             by_server.extend(decision.channels.by_server);
             gone.extend(decision.refused);
-            // By the oldest of what it has shown: a client that has newer credentials comes back with them.
+            // The oldest credentials decide. A client with newer ones comes back with them.
             is_shut_out |= decision.is_shut_out;
         }
         if is_shut_out {
             self.dismiss();
         }
         self.set_basis(&Channels { granted: Vec::new(), by_server });
-        // First what comes, then what goes.
+        // Gained channels are confirmed before lost ones are reported.
         for channel in subscribed {
             self.add_server_channel(channel, batch);
         }
         self.remove_channels(gone, subscribed, batch);
     }
 
-    /// Ends the stream after one last frame.
+    /// Ends the stream with `closing {reason: revoked}`.
     pub(crate) fn dismiss(&mut self) {
         self.close(Closing { reason: ClosingReason::Revoked, retry_ms: 0 });
     }
 
-    /// Stops what it asked for, and what the server no longer subscribes it to, and tells what it does not receive any more.
+    /// Removes channels that were revoked, and channels to which the server no longer subscribes the stream, and
+    /// reports those that the stream no longer receives.
     fn remove_channels(&mut self, gone: Vec<Pattern>, subscribed: &[Pattern], batch: &mut Batch) {
         let is_over = |channel: &&Pattern| !subscribed.contains(channel);
         let over: Vec<_> = self.server_channels().iter().filter(is_over).cloned().collect();
@@ -133,7 +138,7 @@ impl Connection {
         }
     }
 
-    /// Receives a channel from here on by the server's subscription, and says so.
+    /// Adds a channel to which the server subscribes the stream, and confirms it.
     fn add_server_channel(&mut self, channel: &Pattern, batch: &mut Batch) {
         if self.server_channels().contains(channel) {
             return;
@@ -143,24 +148,25 @@ impl Connection {
         self.confirm_server_channels(vec![channel.clone()], batch);
     }
 
-    /// Says what the server subscribes it to from its first position on.
+    /// Confirms the channels to which the server has subscribed the stream at its start.
     pub(super) fn tell_server_channels(&self, batch: &mut Batch) {
         if !self.server_channels().is_empty() {
             self.confirm_server_channels(self.server_channels().to_vec(), batch);
         }
     }
 
-    /// What the server subscribes it to, as of its position.
+    /// The channels to which the server has subscribed the stream, as of its position.
     pub(super) fn server_channels(&self) -> &[Pattern] {
         &self.transient.server_channels
     }
 
-    /// Whether it has asked for a channel, and has it only by a subscription of the server's.
+    /// Whether the stream asked for a channel and receives it only through a subscription by the server.
     pub(super) fn is_by_server(&self, channel: &Pattern) -> bool {
         self.transient.by_server.contains(channel)
     }
 
-    /// Has what it has asked for by these rights from here on.
+    /// Records which of the requested channels the stream receives only through the server's subscriptions; a grant
+    /// replaces that.
     pub(super) fn set_basis(&mut self, allowed: &Channels) {
         if let Some(transient) = self.transient.get_mut() {
             transient.by_server.retain(|channel| !allowed.granted.contains(channel));
@@ -178,7 +184,7 @@ impl Connection {
         batch.push(json_frame(Some(Subscribed::NAME), None, &subscribed));
     }
 
-    /// Looks up what it holds, and nothing else.
+    /// Reduces the keys to those of the channels that the stream still carries.
     pub(super) fn rekey(&mut self) {
         let identity = self.keys.iter().filter(|(kind, _)| kind.is_identity()).cloned();
         let heard = self.channels.iter().chain(self.server_channels()).flat_map(routing::looked_up);
@@ -190,7 +196,7 @@ impl Connection {
         }
     }
 
-    /// Looks up a channel too.
+    /// Adds the keys of a channel.
     pub(super) fn look_up(&mut self, channel: &Pattern) {
         for key in routing::looked_up(channel) {
             if !self.keys.contains(&key) {

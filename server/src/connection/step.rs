@@ -1,4 +1,4 @@
-//! What passes between a connection and its driver.
+//! What a connection and its driver exchange.
 
 use bytes::Bytes;
 use tidings_protocol::Cursor;
@@ -6,20 +6,20 @@ use tidings_protocol::Cursor;
 use super::Names;
 use crate::window::Window;
 
-/// What a driver has to do next.
+/// The next action of a driver.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Write these, in order; then ask again.
+    /// Write these bytes, in order; then step again.
     Write(Vec<Bytes>),
-    /// Read the engine's log after this position, hand over the [`page`](super::Connection::page), and ask again.
+    /// Read the engine's log after this position, pass in the [`page`](super::Connection::page), and step again.
     Read { after: Cursor },
-    /// Nothing to do until woken.
+    /// Wait until woken.
     Idle,
-    /// The stream is over.
+    /// The stream has ended.
     End,
 }
 
-/// What a connection looks at. It holds neither: who asks it has both at hand.
+/// The window and the names that a connection reads. The caller owns both, so that a connection need not hold them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) window: &'a Window,
@@ -27,12 +27,12 @@ pub(crate) struct View<'a> {
     pub(crate) names: &'a Names,
 }
 
-/// What the outside tells a connection with each [`next`](super::Connection::next).
+/// The input of each call of [`next`](super::Connection::next).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ask {
-    /// Write about this many bytes at most; one frame is never split.
+    /// About how many bytes to write at most; a frame is never split.
     pub(crate) max_bytes: usize,
-    /// Whether a matching record may have come since the last ask.
+    /// Whether a matching record may have come since the last step.
     pub(crate) woken: bool,
     /// Whether a heartbeat is due, to be sent if there is nothing else.
     pub(crate) heartbeat: bool,

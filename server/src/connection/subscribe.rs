@@ -1,4 +1,4 @@
-//! Subscribe calls: admitted at once, and confirmed in the stream, each after what it asked of the past.
+//! Subscribe calls. A call is admitted at once, and confirmed in the stream after its backfill.
 
 use std::collections::HashSet;
 
@@ -22,9 +22,9 @@ use crate::{
 };
 
 impl Connection {
-    /// Parts channels into those that a stream of `limit` channels has room for and those beyond it. What it holds takes no
-    /// room, for a call whose answer was lost is made again. What is not confirmed yet is bounded too, so that calls repeated on
-    /// a stream that nobody reads do not pile up.
+    /// Splits channels into those that a stream of `limit` channels has room for and those beyond it. A channel that
+    /// the stream carries already takes no room, because a client repeats a call whose answer was lost. Unconfirmed
+    /// channels are bounded too, so that repeated calls on a stream that nobody reads do not pile up.
     pub(crate) fn admit(&self, channels: Vec<Pattern>, limit: usize) -> (Vec<Pattern>, Vec<Pattern>) {
         let pending = || self.transient.pending.iter().flat_map(|pending| &pending.channels);
         let held: HashSet<_> = self.channels.iter().chain(pending()).collect();
@@ -41,14 +41,15 @@ impl Connection {
         })
     }
 
-    /// Whether a call about addressed events has room: on a stream of a user, and as many as `limit` may be unconfirmed.
+    /// Whether a call for addressed events has room: the stream must belong to a user, and at most `limit` such calls
+    /// may be unconfirmed.
     pub(crate) fn admits_addressed(&self, limit: usize) -> bool {
         let unconfirmed = self.transient.pending.iter().filter(|pending| pending.addressed).count();
         unconfirmed < limit && self.keys.iter().any(|(kind, _)| kind.is_identity())
     }
 
-    /// Asks for channels, some of them only by the server's subscriptions, and for addressed events; they become active when the
-    /// stream says `subscribed`.
+    /// Subscribes channels, those in `by_server` only through the server's subscriptions, and addressed events. They
+    /// become active when the stream writes `subscribed`.
     pub(crate) fn subscribe(
         &mut self,
         request: Option<RequestId>,
@@ -59,7 +60,7 @@ impl Connection {
         authority: Authority,
     ) {
         let held = self.channels();
-        // What it holds by a grant it goes on to hold by that.
+        // A channel that the stream receives by a grant keeps that basis.
         let by_grant = |channel: &Pattern| held.contains(channel) && !self.is_by_server(channel);
         let (by_server, granted) =
             channels.iter().cloned().partition(|channel| by_server.contains(channel) && !by_grant(channel));
@@ -69,15 +70,15 @@ impl Connection {
         self.transient.get_or_insert().pending.push_back(pending);
     }
 
-    /// What a call looks up of the past.
+    /// The keys that a call's backfill looks up.
     fn keys_of(&self, channels: &[Pattern], addressed: bool) -> Vec<RouteKey> {
         let identity = self.keys.iter().filter(|(kind, _)| addressed && kind.is_identity()).cloned();
         unique(identity.chain(channels.iter().flat_map(routing::looked_up)))
     }
 
-    /// Stops channels at once, active or asked for.
+    /// Unsubscribes channels at once, whether they are active or pending.
     pub(crate) fn unsubscribe(&mut self, channels: &[Pattern]) {
-        // A call may name very many.
+        // A set, because a call may name very many channels.
         let gone: HashSet<_> = channels.iter().collect();
         self.channels.retain(|channel| !gone.contains(channel));
         let mut pending =
@@ -94,7 +95,7 @@ impl Connection {
         self.rekey();
     }
 
-    /// The channels that it holds or has asked for, each once.
+    /// The channels that the stream carries or has asked for, each once.
     pub(crate) fn channels(&self) -> Vec<Pattern> {
         let mut channels = self.channels.clone();
         for channel in self.transient.pending.iter().flat_map(|pending| &pending.channels) {
@@ -105,11 +106,11 @@ impl Connection {
         channels
     }
 
-    /// Works off the subscribe calls: for each what it asked of the past, then `subscribed`. It runs when `live` has reached the
-    /// head, so the past ends and the live part begins at one position, without a hole or an overlap.
+    /// Works off the pending subscribe calls: the backfill of each, then its `subscribed`. It runs when `live` has
+    /// reached the head, so that backfill and live records meet at one position, without a hole or an overlap.
     pub(super) fn confirm(&mut self, view: View<'_>, batch: &mut Batch) -> Flow {
-        // What comes from a node further ahead may name a place that this node has not reached yet, and whose past it does not
-        // know. It looks again when the node gets there.
+        // A client that comes from a node further ahead may name a position that this node has not reached and whose
+        // past it does not know. The call is looked at again when the node gets there.
         let is_ahead = |at: Cursor| at.seq > view.window.head().seq;
         if is_ahead(self.position) {
             return Flow::Done;
@@ -130,7 +131,7 @@ impl Connection {
                 let gap = Gap { channels, addressed, cursor: None, reason, request_id };
                 batch.push_gap(reason, json_frame(Some(Gap::NAME), None, &gap));
             }
-            // Held by the older of the two.
+            // The older of the two credentials decides about revocations.
             self.hold_by(pending.authority.issued);
             for channel in &pending.channels {
                 self.activate(channel.clone());
@@ -144,7 +145,7 @@ impl Connection {
 
     fn backfill(&mut self, view: View<'_>, pending: &mut Pending, batch: &mut Batch) -> Flow {
         let window = view.window;
-        // Who needs no confirmation cannot ask for the past, whose frames name the call.
+        // A call that needs no confirmation cannot ask for the past, because backfill frames name the call.
         let (Since::After(since), Some(_)) = (pending.since, &pending.request) else { return Flow::Done };
         if window.tag(since.seq).is_some_and(|tag| tag != since.tag) {
             pending.since = Since::Gap(GapReason::Diverged);

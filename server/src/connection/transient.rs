@@ -56,7 +56,7 @@ impl Transient {
 
 static NOTHING: Transient = Transient::NOTHING;
 
-/// Dereferences to [`Transient`]; where nothing is boxed, to an empty one.
+/// Dereferences to [`Transient`], an empty one if nothing is boxed.
 #[derive(Debug, Default)]
 pub(super) struct TransientBox(Option<Box<Transient>>);
 
@@ -69,17 +69,17 @@ impl Deref for TransientBox {
 }
 
 impl TransientBox {
-    /// What is boxed, to take from; `None` where nothing is.
+    /// The boxed state, to take from; `None` if nothing is boxed.
     pub(super) fn get_mut(&mut self) -> Option<&mut Transient> {
         self.0.as_deref_mut()
     }
 
-    /// What is boxed, to add to; boxes an empty one first where nothing is.
+    /// The boxed state, to add to. Boxes an empty one first if nothing is boxed.
     pub(super) fn get_or_insert(&mut self) -> &mut Transient {
         self.0.get_or_insert_with(|| Box::new(Transient::NOTHING))
     }
 
-    /// Frees the box once nothing is left in it.
+    /// Frees the box once it is empty.
     pub(super) fn shrink(&mut self) {
         self.0.take_if(|transient| transient.is_nothing());
     }

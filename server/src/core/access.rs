@@ -1,5 +1,5 @@
-//! Access, as calls ask for it: each judgement is made and acted upon with the window held, and with the stream held where it is about
-//! one, so that no order comes in between.
+//! Authorization as calls ask for it. Each decision is made and carried out while the window is locked, and the stream
+//! too where the call concerns one, so that no order is applied in between.
 
 use tidings_protocol::{Cursor, Pattern, UserId};
 
@@ -15,35 +15,36 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Refresh<'a, F> {
     pub(crate) issued: Issued,
-    /// When they end, in the driver's milliseconds.
+    /// When the credentials expire, in the driver's milliseconds.
     pub(crate) expires_ms: Option<u64>,
-    /// The channels that their grants were asked about.
+    /// The stream's channels, split by the grants of the fresh credentials.
     pub(crate) channels: &'a Channels,
-    /// Whether their grants cover watching the presence of a channel.
+    /// Whether the grants of the fresh credentials cover watching the presence of a channel.
     pub(crate) may_watch: F,
 }
 
-/// Why a stream does not go on with fresh credentials.
+/// Why a stream was not refreshed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NotRefreshed {
-    /// The stream has asked for these since, by older credentials perhaps. Nothing has changed.
+    /// Meanwhile the stream has subscribed to these channels, which were not checked against the fresh grants. Nothing
+    /// has changed.
     Ungranted(Vec<Pattern>),
-    /// The credentials open nothing any more. The stream ends.
+    /// The credentials were revoked altogether. The stream ends.
     ShutOut,
 }
 
 impl Core {
-    /// What credentials open of channels that nobody subscribes to by it: for publishing, and for watching who is there.
+    /// The decision about channels outside a subscription: for publishing, and for watching presence.
     pub(crate) fn authorize(&self, credentials: Credentials<'_>, channels: Vec<Pattern>) -> Decision {
         decide(&self.window.read(), credentials, channels)
     }
 
-    /// Goes on with fresh credentials. The channels that they do not open are taken away, and the stream says so. Nothing filed from
-    /// now on reaches it through them.
+    /// Replaces a stream's credentials. The stream loses the channels that the new ones do not open, and reports them
+    /// as revoked. No record filed from now on reaches the stream through these channels.
     ///
     /// # Errors
     ///
-    /// See [`NotRefreshed`].
+    /// [`NotRefreshed`].
     pub(crate) fn refresh(
         &self,
         link: &Link,
@@ -68,7 +69,7 @@ impl Core {
             link.wake();
             return Err(NotRefreshed::ShutOut);
         }
-        // With the state held: what somebody asks for after this, by credentials that end sooner, ends the stream then.
+        // The time is set under the stream's lock: a later call with credentials that expire sooner then shortens it.
         link.expire_at(expires_ms);
         state.refresh(Authority { issued, as_of: window.head().seq }, &decision.channels, decision.refused);
         self.restrict_watches(link, credentials, &window, may_watch);
@@ -81,12 +82,12 @@ impl Core {
         Ok(())
     }
 
-    /// The stream is to tell who is online there, in place of what it told before, as far as these credentials open it; returns what
-    /// they do not.
+    /// Sets the channels whose presence the stream reports, in place of earlier ones, as far as these credentials allow
+    /// it. Returns the channels that they do not allow.
     ///
     /// # Errors
     ///
-    /// The credentials open nothing any more.
+    /// [`ShutOut`] when the credentials were revoked altogether.
     pub(crate) fn watch_presence(
         &self,
         link: &Link,
@@ -110,7 +111,7 @@ impl Core {
         Ok(decision.refused)
     }
 
-    /// Ends what a stream may watch no longer: what these credentials do not open, or their grants do not cover.
+    /// Ends the presence watches that these credentials do not open, or that their grants do not cover.
     pub(super) fn restrict_watches(
         &self,
         link: &Link,
@@ -126,12 +127,12 @@ impl Core {
         }
     }
 
-    /// What all streams of a user receive by the server's own subscriptions.
+    /// The channels to which the server has subscribed all streams of a user.
     pub(crate) fn subscribed(&self, user: &UserId) -> Vec<Pattern> {
         self.window.read().access().subscribed(Some(user)).to_vec()
     }
 
-    /// Takes note of an order that the log has acknowledged at this cursor, if this node has not got there yet.
+    /// Records an order that the log has acknowledged at this cursor, unless this node has applied it already.
     pub(crate) fn foresee(&self, control: &Control, cursor: Cursor, at: u64) {
         let mut window = self.window.write();
         if cursor.seq > window.head().seq {
@@ -139,12 +140,12 @@ impl Core {
         }
     }
 
-    /// Where orders stand that the log has acknowledged, and that this node has not read.
+    /// The cursors of orders that the log has acknowledged and this node has not applied.
     pub(crate) fn foreseen(&self) -> Vec<Cursor> {
         self.window.read().access().foreseen()
     }
 
-    /// Takes this for what stands, and has each stream judged by it.
+    /// Replaces the access state, and has each stream authorized anew.
     pub(crate) fn renew_access(&self, access: AccessState) {
         *self.window.write().access_mut() = access;
         for link in self.all_links() {
@@ -153,7 +154,7 @@ impl Core {
         self.wake_all();
     }
 
-    /// Forgets revocations that are over at this time, in milliseconds since 1970.
+    /// Removes revocations that have expired at this time, in milliseconds since 1970.
     pub(crate) fn sweep(&self, now: u64) {
         self.window.write().access_mut().sweep(now);
     }

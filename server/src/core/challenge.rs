@@ -1,5 +1,6 @@
-//! Streams that nobody reads. A proxy may keep its end of a stream open when the page has gone, and take whatever is written. Where there
-//! is no place for another stream, those that were not heard of for longest are asked, and end where nobody answers.
+//! Finding streams that nobody reads. A proxy may keep its end of a stream open after the page has gone, and accept
+//! everything that is written. Where there is no room for another stream, the streams that the hub has not heard from
+//! for longest are challenged, and end unless a client answers.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -8,14 +9,14 @@ use tidings_protocol::frame::{Closing, ClosingReason};
 use super::{Core, Link};
 use crate::{connection_limits::Scope, routing};
 
-/// Who has been heard of within this time is not asked again.
+/// A stream whose client was heard from within this time is not challenged.
 const RECENT_MS: u64 = 5_000;
-/// When a client whose stream ended for want of an answer comes back.
+/// The reconnect delay of a client whose stream ended because it did not answer in time.
 const RETRY_MS: u64 = 1_000;
 
 impl Core {
-    /// The streams counted there that were not heard of for longest, so many at most; without those that have been heard of since they
-    /// were opened, and just now.
+    /// Up to `count` streams within this limit that the hub has not heard from for longest. Streams of clients that
+    /// have answered before and were heard from just now are left out.
     pub(crate) fn unheard(&self, scope: &Scope, now_ms: u64, count: usize) -> Vec<Arc<Link>> {
         let mut unheard = Vec::new();
         {
@@ -38,21 +39,21 @@ impl Core {
         unheard.into_iter().take(count).map(|(_, link)| link).collect()
     }
 
-    /// Asks whether somebody reads a stream.
+    /// Sends a challenge on a stream.
     pub(crate) fn challenge(&self, link: &Link) {
         link.challenged.store(true, Ordering::Release);
         link.state.lock().challenge();
         link.wake();
     }
 
-    /// The client of a stream has been heard of. Whether it had been asked.
+    /// Records that a stream's client was heard from. Returns whether the stream had been challenged.
     pub(crate) fn hear(&self, link: &Link, now_ms: u64) -> bool {
         link.heard_ms.store(now_ms, Ordering::Relaxed);
         link.has_answered.store(true, Ordering::Relaxed);
         link.challenged.swap(false, Ordering::AcqRel)
     }
 
-    /// Ends a stream that nobody reads, and frees its place at once.
+    /// Ends a stream whose client did not answer, and frees its place at once.
     pub(crate) fn end_unanswered(&self, link: &Link) {
         let closing = Closing { reason: ClosingReason::TooManyConnections, retry_ms: RETRY_MS };
         link.state.lock().close(closing);
@@ -62,8 +63,9 @@ impl Core {
         link.wake();
     }
 
-    /// Forgets streams whose drivers have not asked for what is due for them for so long: nobody takes it. Nobody is there by them any
-    /// more, and their places are free; where their driver cannot be dropped, they hold what their server holds of them.
+    /// Removes streams whose drivers have not polled for this long although data was due: their clients do not read.
+    /// They no longer count for presence, and their places are free. Where such a driver cannot be dropped, its server
+    /// keeps the memory of the stream.
     pub(crate) fn drop_stalled(&self, now_ms: u64, limit_ms: u64) -> usize {
         let stalled: Vec<_> = {
             let registry = self.registry.lock();
@@ -81,7 +83,7 @@ impl Core {
         stalled.len()
     }
 
-    /// Whether a stream is open still.
+    /// Whether a stream is still open.
     pub(crate) fn is_open(&self, link: &Arc<Link>) -> bool {
         self.registry.lock().holds(link)
     }

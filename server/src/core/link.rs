@@ -1,4 +1,4 @@
-//! One open stream, as others see it.
+//! One open stream, as the rest of the hub sees it.
 
 use std::sync::{
     OnceLock,
@@ -15,76 +15,78 @@ use crate::{
     ranked::{self, RankedMutex},
 };
 
-/// A stream's seat.
+/// The place of a stream in presence.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) seat: SeatId,
-    /// There are news to take.
+    /// Whether presence has news for this stream.
     pub(super) news: AtomicBool,
 }
 
-/// One connection and what others may do to it without its lock.
+/// One connection, and the state of it that others change without its lock.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) id: ConnectionId,
     pub(crate) names: Names,
     pub(super) slot: usize,
     pub(super) state: RankedMutex<Connection, { ranked::CONNECTION }>,
-    /// A matching record may have come since the last step.
+    /// Whether a matching record may have come since the last step.
     pub(super) woken: AtomicBool,
     pub(super) heartbeat_due: AtomicBool,
-    /// The log turned out not to be the one that the client had read.
+    /// Whether the log turned out to differ from the one that the client had read.
     pub(super) diverged: AtomicBool,
-    /// When the credentials that opened it, or refreshed it, are over, in the driver's milliseconds.
+    /// When the credentials of the stream expire, in the driver's milliseconds.
     pub(super) expires_ms: AtomicU64,
-    /// When its connection has had its time and it ends, for its client to come back by another one; in the driver's milliseconds.
+    /// When the stream's TCP connection has reached its age and the stream ends, so that its client reconnects; in the
+    /// driver's milliseconds.
     pub(super) retires_ms: AtomicU64,
     /// When bytes were last handed to the driver, in the driver's milliseconds.
     pub(super) written_ms: AtomicU64,
-    /// The driver waits for a page of the engine's log.
+    /// Whether the driver waits for a page of the engine's log.
     pub(super) reading: AtomicBool,
-    /// Something has happened since the last step that there may be more to write for. So a driver that asks once more than needed,
-    /// as that of an HTTP body has to, takes no lock.
+    /// Whether anything has happened since the last step that may need writing. It spares a lock when a driver polls
+    /// once more than needed, as the driver of an HTTP body must.
     pub(super) due: AtomicBool,
     /// The driver's task.
     pub(crate) waker: AtomicWaker,
-    /// Where presence is on.
+    /// The place in presence, where presence is on.
     pub(super) place: OnceLock<Place>,
-    /// Whether the application is told of it.
+    /// Whether the application's callbacks are called for this stream.
     pub(crate) has_hooks: bool,
-    /// Its place among the streams that there may be, given back with this.
+    /// The permit that counts this stream against the limits. Dropping the stream returns it.
     pub(super) permit: Option<Permit>,
-    /// When the client was last heard of (its opening counts), in the driver's milliseconds.
+    /// When the client was last heard from (opening the stream counts), in the driver's milliseconds.
     pub(super) heard_ms: AtomicU64,
-    /// It was asked whether somebody reads it, and has not answered.
+    /// Whether the stream was challenged and its client has not answered.
     pub(super) challenged: AtomicBool,
-    /// The client has been heard of since it opened the stream.
+    /// Whether the client has been heard from since it opened the stream.
     pub(super) has_answered: AtomicBool,
-    /// Since when something has been due that its driver did not ask for, in the driver's milliseconds; 0 while there is nothing.
+    /// Since when data has been due without the driver polling, in the driver's milliseconds; 0 while nothing is due.
     pub(super) stalled_ms: AtomicU64,
-    /// Its driver gives up by itself on a client that takes nothing.
+    /// Whether the driver itself ends the stream of a client that does not read.
     pub(super) has_own_clock: AtomicBool,
-    /// Drops its driver.
+    /// Drops the stream's driver.
     pub(super) cut: OnceLock<AbortHandle>,
-    /// Where it stands, and whether it is behind, as of its last step: for those who only look.
+    /// The position as of the last step, and below whether the stream was behind then. Statistics read both without the
+    /// lock.
     pub(super) shown_seq: AtomicU64,
     pub(super) shown_behind: AtomicBool,
-    /// It has no greeting, and ends by itself: a poll, or a listener of the backend's.
+    /// Whether the stream has no `connected` frame and ends by itself: a poll, or a listener of the backend.
     pub(super) is_bare: bool,
 }
 
 impl Link {
-    /// Ends the stream at this time, unless another is set before.
+    /// Ends the stream at this time, unless another time is set before.
     pub(crate) fn expire_at(&self, now_ms: Option<u64>) {
         self.expires_ms.store(now_ms.unwrap_or(u64::MAX), Ordering::Release);
     }
 
-    /// Ends the stream at this time, if it would not end before.
+    /// Ends the stream at this time, unless it ends earlier.
     pub(crate) fn expire_by(&self, now_ms: u64) {
         self.expires_ms.fetch_min(now_ms, Ordering::AcqRel);
     }
 
-    /// Ends the stream at this time with `closing {reason: drain}`: its client comes back at once.
+    /// Ends the stream at this time with `closing {reason: drain}`, after which its client reconnects at once.
     pub(crate) fn retire_at(&self, now_ms: u64) {
         self.retires_ms.store(now_ms, Ordering::Release);
     }
@@ -93,17 +95,17 @@ impl Link {
         now_ms >= self.retires_ms.load(Ordering::Acquire)
     }
 
-    /// Its driver gives up by itself on a client that takes nothing.
+    /// Says that the driver itself ends the stream of a client that does not read.
     pub(crate) fn set_own_clock(&self) {
         self.has_own_clock.store(true, Ordering::Relaxed);
     }
 
-    /// By which its driver is dropped, where a client takes nothing.
+    /// Sets the handle by which the driver is dropped when the client does not read.
     pub(crate) fn set_cut(&self, cut: AbortHandle) {
         let _ = self.cut.set(cut);
     }
 
-    /// Whether something has been due for so long without being asked for. To be called now and then.
+    /// Whether data has been due for this long without the driver polling. Call it at intervals.
     pub(super) fn has_stalled(&self, now_ms: u64, limit_ms: u64) -> bool {
         if self.is_bare || self.has_own_clock.load(Ordering::Relaxed) || !self.due.load(Ordering::Acquire) {
             return false;
@@ -115,17 +117,17 @@ impl Link {
         since > 0 && now_ms.saturating_sub(since) >= limit_ms
     }
 
-    /// Whether it was asked whether somebody reads it, and has not answered.
+    /// Whether the stream was challenged and its client has not answered.
     pub(crate) fn is_challenged(&self) -> bool {
         self.challenged.load(Ordering::Acquire)
     }
 
-    /// Whether it is counted there among those that may be open.
+    /// Whether this stream counts against that limit.
     pub(super) fn is_counted_in(&self, scope: &Scope) -> bool {
         self.permit.as_ref().is_some_and(|permit| permit.is_counted_in(scope))
     }
 
-    /// Whether its driver waits for a page of the engine's log.
+    /// Whether the driver waits for a page of the engine's log.
     pub(crate) fn is_reading(&self) -> bool {
         self.reading.load(Ordering::Relaxed)
     }
@@ -138,7 +140,7 @@ impl Link {
         now_ms >= self.expires_ms.load(Ordering::Acquire)
     }
 
-    /// Makes the driver ask for the next step.
+    /// Makes the driver poll for the next step.
     pub(super) fn wake(&self) {
         self.due.store(true, Ordering::Release);
         self.waker.wake();

@@ -1,4 +1,4 @@
-//! How a stream comes to be, and how it is forgotten.
+//! Registering and removing a stream.
 
 use std::sync::{
     Arc, OnceLock,
@@ -23,13 +23,14 @@ pub(crate) struct Opening {
     pub(crate) id: ConnectionId,
     pub(crate) names: Names,
     pub(crate) channels: Channels,
-    /// How many of them it may hold.
+    /// The most channels that the stream may carry.
     pub(crate) limit: usize,
-    /// When the credentials were issued that it is opened with.
+    /// When the credentials were issued with which the stream is opened.
     pub(crate) issued: Issued,
     pub(crate) start: Start,
     pub(crate) permit: Option<Permit>,
-    /// It is a poll, or a listener of this process: its greeting is empty, nobody is there by it, and no hook is called for it.
+    /// Whether it is a poll or a listener of this process: it gets no `connected` frame, does not count for presence,
+    /// and no callback is called for it.
     pub(crate) is_bare: bool,
 }
 
@@ -38,27 +39,26 @@ pub(crate) struct Opening {
 pub(crate) enum Start {
     /// At the node's head.
     Head,
-    /// After the client's cursor, which was judged good. `late` are positions that this node has not reached yet; their tags
-    /// are checked when it gets there.
-    /// It was judged in this `lineage` of the window.
+    /// After the client's cursor, which was judged good in this `lineage` of the window. `late` are cursors that this
+    /// node has not reached yet; their tags are checked when it gets there.
     Resume { cursor: Cursor, late: Vec<Cursor>, lineage: Lineage },
-    /// At the node's head, and the client is told that it may have missed something.
+    /// At the node's head, and the client is sent a gap.
     Gap(GapReason),
 }
 
-/// What the first frame of a stream says of its place, and of its channels.
+/// What the first frame of a stream says about its position and its channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Greeting<'c> {
-    /// Where it starts. None when a `gap` follows, whose id is the first that the client may keep: cut off between the
-    /// two, it must come back with its old one.
+    /// The start position; `None` when a `gap` follows. The gap's id is then the first that the client may store: a
+    /// client that is cut off between the two must come back with its old cursor.
     pub(crate) id: Option<Cursor>,
-    /// Whether it goes on at the client's cursor.
+    /// Whether the stream resumes at the client's cursor.
     pub(crate) resumed: bool,
-    /// What it receives of what it asked for.
+    /// The requested channels that the stream carries.
     pub(crate) channels: &'c [Pattern],
-    /// What it has no right to of that.
+    /// The requested channels that it has no right to.
     pub(crate) refused: &'c [Pattern],
-    /// What it has no room for.
+    /// The requested channels beyond the limit.
     pub(crate) beyond: &'c [Pattern],
 }
 
@@ -71,13 +71,14 @@ impl Core {
         greet: impl FnOnce(Greeting<'_>) -> bytes::Bytes,
     ) -> Arc<Link> {
         let Opening { id, names, channels, limit, issued, start, permit, is_bare } = opening;
-        // Held until the link is registered, so that no record slips between the position and the routes.
+        // The lock is held until the link is registered, so that no record is applied between choosing the position and
+        // setting the routes.
         let window = self.window.read();
         let resumes = matches!(start, Start::Resume { .. });
         let (position, gap, late) = match start {
             Start::Head => (window.head(), None, Vec::new()),
             Start::Resume { cursor, late, lineage } if lineage.is_same_log(window.lineage()) => (cursor, None, late),
-            // The log changed since the cursor was judged.
+            // The log has changed since the cursor was judged.
             Start::Resume { .. } => (window.head(), Some(window.reset_reason()), Vec::new()),
             Start::Gap(reason) => (window.head(), Some(reason), Vec::new()),
         };
@@ -93,7 +94,7 @@ impl Core {
         let mut connection = Connection::new(view, &decision, issued, position, greeting, gap);
         let mut registry = self.registry.lock();
         let slot = registry.links.vacant_key();
-        // Most keys are looked up by many; each text is held once.
+        // Most keys are looked up by many streams, so each text is stored once.
         connection.share(|key| registry.routes.known(key));
         registry.route(slot, connection.keys());
         let link = Arc::new(Link {
@@ -106,7 +107,8 @@ impl Core {
             diverged: AtomicBool::new(false),
             expires_ms: AtomicU64::new(u64::MAX),
             retires_ms: AtomicU64::new(u64::MAX),
-            // Nobody waits for a sign of life: a heartbeat would end the wait of a poll, and a backend that listens is in this process.
+            // A bare stream gets no heartbeats: a heartbeat would end the wait of a poll, and a listener of the backend
+            // is in this process.
             written_ms: AtomicU64::new(if is_bare { u64::MAX } else { now_ms }),
             reading: AtomicBool::new(false),
             due: AtomicBool::new(true),
@@ -136,7 +138,8 @@ impl Core {
         link
     }
 
-    /// Checks a position's tag now, or when the node gets there. The window is held, so that it cannot get there meanwhile.
+    /// Checks a cursor's tag now, or when the node gets there. The caller holds the window, so the node cannot get
+    /// there meanwhile.
     fn check_late(&self, window: &Window, link: &Arc<Link>, cursor: Cursor) {
         if cursor.seq > window.head().seq {
             self.late.lock().entry(cursor.seq).or_default().push((link.clone(), Some(cursor.tag)));
@@ -145,11 +148,11 @@ impl Core {
         }
     }
 
-    /// Forgets a stream.
+    /// Removes a stream.
     pub(crate) fn close(&self, link: &Arc<Link>) {
         let state = link.state.lock();
         let mut registry = self.registry.lock();
-        // It may have been forgotten already, and its slot be another's.
+        // The stream may have been removed already, and its slot be reused.
         if !registry.holds(link) {
             return;
         }

@@ -1,4 +1,5 @@
-//! Presence beside the core: each stream has a seat, which holds what the stream holds; its news leave with the next step.
+//! Presence beside the core. Each stream has a seat, which holds the stream's channels; presence news leave with the
+//! stream's next step.
 
 use std::sync::{
     Arc, Weak,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 impl Core {
-    /// With presence, or without.
+    /// Sets presence, or switches it off.
     pub(crate) fn with_presence(mut self, presence: Option<Presence>) -> Self {
         self.presence = presence;
         self
@@ -30,20 +31,21 @@ impl Core {
         let Some(presence) = &self.presence else { return };
         let weak: Weak<Link> = Arc::downgrade(link);
         let seat = presence.sit(member(&link.names), weak, now_ms);
-        // Nobody else can have set it: the stream's name is not known yet.
+        // No other caller can have set it, because the stream's id is not known to anyone yet.
         let _ = link.place.set(Place { seat, news: AtomicBool::new(false) });
         presence.hold(seat, channels);
         presence.nudge();
     }
 
-    /// The stream has ended; its member stays for a while.
+    /// Releases the seat of a stream that has ended. Its member stays online for the grace period.
     pub(crate) fn unseat(&self, link: &Link, now_ms: u64) {
         if let Some((presence, place)) = self.seated(link) {
             presence.stand_up(place.seat, now_ms);
         }
     }
 
-    /// What the stream holds has changed. To be followed by [`Self::reseated`] when the connection is let go of.
+    /// Updates the seat after the stream's channels changed. The caller must call [`Self::reseated`] after it has
+    /// released the connection.
     pub(super) fn reseat(&self, link: &Link, state: &Connection) {
         if let Some((presence, place)) = self.seated(link) {
             presence.hold(place.seat, state.active());
@@ -56,9 +58,9 @@ impl Core {
         }
     }
 
-    /// Adds the news of who came and left to a step that writes, or makes one of them. They are about the present and carry
-    /// no position, so that it is all the same between which records they stand.
-    /// They take about as much room as is left of `max_bytes`; the rest comes with the next step.
+    /// Adds presence news to a step that writes, or turns another step into one. News are about the present and carry
+    /// no position, so it does not matter between which records they stand. They use about the room that is left of
+    /// `max_bytes`; the rest comes with the next step.
     pub(super) fn with_news(&self, link: &Link, state: &Connection, step: Step, max_bytes: usize) -> Step {
         let Some((presence, place)) = self.seated(link) else { return step };
         if state.has_ended() || matches!(step, Step::Read { .. }) || !place.news.swap(false, Ordering::AcqRel) {
@@ -83,14 +85,14 @@ impl Core {
         }
     }
 
-    /// Somebody reads the stream.
+    /// Records that a client reads the stream.
     pub(crate) fn alive(&self, link: &Link, now_ms: u64) {
         if let Some((presence, place)) = self.seated(link) {
             presence.heard(place.seat, now_ms);
         }
     }
 
-    /// The stream is to tell who is online there, in place of what it told before. Whether there are news by that.
+    /// Sets the channels whose presence the stream reports, in place of earlier ones. Returns whether that makes news.
     pub(super) fn watch(&self, link: &Link, revision: u64, rooms: Vec<Pattern>) -> bool {
         let Some((presence, place)) = self.seated(link) else { return false };
         let is_news = presence.watch(place.seat, revision, rooms);
@@ -98,12 +100,13 @@ impl Core {
         is_news
     }
 
-    /// The rooms of which a stream tells who is online.
+    /// The channels whose presence a stream reports.
     pub(super) fn watched(&self, link: &Link) -> Vec<Pattern> {
         self.seated(link).map(|(presence, place)| presence.watched(place.seat)).unwrap_or_default()
     }
 
-    /// The stream may no longer tell presence of these rooms; it says so with its next step, which the caller sees to.
+    /// Ends the stream's presence watches on these channels. The stream reports it with its next step, which the caller
+    /// must trigger.
     pub(super) fn end_watches(&self, link: &Link, rooms: &[Pattern]) {
         if let Some((presence, place)) = self.seated(link).filter(|_| !rooms.is_empty()) {
             presence.end_watches(place.seat, rooms);
@@ -116,7 +119,7 @@ impl Core {
     }
 }
 
-/// As whom a stream is seen: nobody, where it is nobody's in particular.
+/// The member as which a stream counts; `None` where it is anonymous.
 fn member(names: &Names) -> Option<Member> {
     Some(Member { user_id: names.user.clone()?, device_id: names.device.clone() })
 }

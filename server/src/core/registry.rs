@@ -1,4 +1,4 @@
-//! Which streams are open, and which of them look up a key.
+//! The open streams, and which of them look up a key.
 
 use std::{hash::BuildHasher, sync::Arc};
 
@@ -15,16 +15,16 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Registry {
     pub(super) links: Slab<Arc<Link>>,
-    /// Their slots, by the ids that they have.
+    /// The slots of the streams, by connection id.
     by_id: HashTable<usize>,
     hasher: DefaultHashBuilder,
-    /// For each key, the slots that look it up.
+    /// For each key, the slots of the streams that look it up.
     pub(super) routes: KeyMap<Slots>,
     pub(super) users: usize,
 }
 
 impl Registry {
-    /// Takes a link in, whose slot is the vacant one.
+    /// Adds a link in the vacant slot.
     pub(super) fn insert(&mut self, link: Arc<Link>) {
         let (hash, slot) = (self.hasher.hash_one(&link.id), link.slot);
         self.links.insert(link);
@@ -50,8 +50,8 @@ impl Registry {
         self.links.get(link.slot).is_some_and(|held| std::ptr::eq(&**held, link))
     }
 
-    /// Of a stream that has ended nothing is looked up, and its slot may be another's by now: a call that has found it while it
-    /// was open may come to it later.
+    /// Updates the routes of a stream. A stream that has ended is left alone, because its slot may be reused by now: a
+    /// call may have found the stream while it was open and get here later.
     pub(super) fn reroute(&mut self, link: &Link, rekeyed: &Rekeyed) {
         if self.holds(link) {
             self.route(link.slot, &rekeyed.added);

@@ -1,4 +1,4 @@
-//! One round: the streams that a flush woke, until they have been asked what they have to write.
+//! One round: the streams that a flush woke, until they have been polled.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -7,12 +7,12 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// A round is over when all streams but this part of them have been asked: a stream whose client takes nothing is not asked for long, and the
-/// others do not wait for it.
+/// A round is over when all but one in this many streams have been polled. A stream whose client does not read is not
+/// polled for a long time, and the others must not wait for it.
 const STRAGGLERS: i64 = 16;
 
-/// How many streams the current round waits for. Streams of earlier rounds that are asked late count too, so it may end a little early;
-/// only the pace depends on it.
+/// The number of streams that the current round still waits for. Late polls of earlier rounds count too, so a round may
+/// end a little early; only the pace depends on it.
 #[derive(Debug, Default)]
 pub(super) struct Round {
     left: AtomicI64,
@@ -20,13 +20,13 @@ pub(super) struct Round {
 }
 
 impl Round {
-    /// Begins with so many streams, before they are woken.
+    /// Begins a round of this many streams, before they are woken.
     pub(super) fn begin(&self, woken: usize) {
         let woken = i64::try_from(woken).unwrap_or(i64::MAX);
         self.left.store(woken - woken / STRAGGLERS, Ordering::Release);
     }
 
-    /// A stream that was woken has been asked.
+    /// Counts a woken stream that was polled.
     pub(super) fn asked(&self) {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.over.wake();

@@ -1,9 +1,9 @@
-//! The connections that look up one key.
+//! The streams that look up one key.
 
 use roaring::RoaringBitmap;
 
-/// A set of slots, in an order that a simulation repeats. Most keys are one connection's own (its user, its item), so one slot
-/// needs no memory beside this; and some are everybody's, so many need a few bits each.
+/// A set of slots, iterated in an order that a simulation repeats. Most keys belong to one stream (its user, its item),
+/// so one slot needs no memory beside this; some keys belong to nearly all streams, so many slots take a few bits each.
 #[derive(Debug, Default)]
 pub(super) enum Slots {
     #[default]
@@ -41,8 +41,8 @@ impl Slots {
         matches!(self, Self::None)
     }
 
-    /// Calls `each` with every slot, in their order. No iterator: with one over the three kinds, finding the streams that an event
-    /// wakes took two thirds more instructions.
+    /// Calls `each` with every slot, in order. An iterator over the three variants made finding the streams to wake for
+    /// an event cost two thirds more instructions.
     pub(super) fn for_each(&self, mut each: impl FnMut(usize)) {
         match self {
             Self::None => {}

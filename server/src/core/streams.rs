@@ -1,4 +1,4 @@
-//! The open streams: all of them, one by its id, those of a user.
+//! Queries on the open streams: all of them, one by its id, those of a user.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -8,12 +8,12 @@ use super::{Core, Link};
 use crate::routing;
 
 impl Core {
-    /// The stream of this name.
+    /// The stream with this id.
     pub(crate) fn find(&self, id: &ConnectionId) -> Option<Arc<Link>> {
         self.registry.lock().find(id).cloned()
     }
 
-    /// Ends streams after one last frame, which `closing` makes for each.
+    /// Ends all streams. `closing` makes the last frame of each.
     pub(crate) fn close_all(&self, mut closing: impl FnMut(&Link) -> Closing) {
         let links: Vec<_> = self.registry.lock().links.iter().map(|(_, link)| link.clone()).collect();
         for link in links {
@@ -22,7 +22,7 @@ impl Core {
         }
     }
 
-    /// How many streams are open.
+    /// The number of open streams.
     pub(crate) fn connections(&self) -> usize {
         self.registry.lock().links.len()
     }
@@ -35,7 +35,7 @@ impl Core {
         }
     }
 
-    /// The devices with which a user is online, each once, sorted.
+    /// The devices with which a user is online, each once, sorted by id.
     pub(crate) fn devices(&self, user: &str) -> Vec<DeviceId> {
         let mut devices = BTreeSet::new();
         self.of_user(user, |link| devices.extend(link.names.device.clone()));

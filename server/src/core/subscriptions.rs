@@ -1,4 +1,4 @@
-//! What open streams subscribe to.
+//! The subscriptions of open streams.
 
 use std::sync::Arc;
 
@@ -11,46 +11,47 @@ use crate::{
     window::Lineage,
 };
 
-/// What a subscribe call asks of the past, as it was judged.
+/// The past that a subscribe call asks for, as it was judged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Backfill {
     pub(crate) since: Since,
-    /// The window's lineage in which it was judged.
+    /// The window's lineage in which the cursor was judged.
     pub(crate) lineage: Lineage,
 }
 
-/// What a subscribe call asks for.
+/// A subscribe call.
 #[derive(Debug)]
 pub(crate) struct SubscribeCall {
-    /// `None`: the stream confirms nothing.
+    /// The id that the stream confirms; `None` where the stream confirms nothing.
     pub(crate) request: Option<RequestId>,
     pub(crate) channels: Channels,
-    /// What is addressed to the stream's user or device as well.
+    /// Whether the call also asks for events addressed to the stream's user or device.
     pub(crate) addressed: bool,
     pub(crate) backfill: Backfill,
 }
 
-/// What a subscribe call asked for and does not get.
+/// The part of a subscribe call that was refused.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct NotSubscribed {
-    /// There is no right to it.
+    /// The channels that the caller has no right to.
     pub(crate) refused: Vec<Pattern>,
-    /// There is no room for it.
+    /// The channels beyond the limit.
     pub(crate) beyond: Vec<Pattern>,
-    /// What is addressed to a user: the stream has none, or no room for another such call.
+    /// Whether addressed events were refused: the stream is anonymous, or has too many unconfirmed calls.
     pub(crate) addressed: bool,
 }
 
-/// The credentials of a call open nothing any more: their user or device was disconnected.
+/// The credentials were revoked altogether, because their user or device was disconnected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ShutOut;
 
 impl Core {
-    /// Asks for channels and addressed events on a live stream, with credentials issued at this time and as far as `limit` allows.
+    /// Subscribes channels and addressed events on a live stream, with credentials issued at this time and within
+    /// `limit`.
     ///
     /// # Errors
     ///
-    /// The credentials open nothing any more. Nothing has changed then.
+    /// [`ShutOut`] when the credentials were revoked altogether. Nothing has changed then.
     pub(crate) fn subscribe(
         &self,
         link: &Arc<Link>,
@@ -88,7 +89,7 @@ impl Core {
         Ok(NotSubscribed { refused, beyond, addressed: addressed && !takes_addressed })
     }
 
-    /// Stops channels on a live stream.
+    /// Unsubscribes channels on a live stream.
     pub(crate) fn unsubscribe(&self, link: &Link, channels: &[Pattern]) {
         let mut state = link.state.lock();
         state.unsubscribe(channels);
@@ -98,12 +99,12 @@ impl Core {
         self.reseated();
     }
 
-    /// Where a stream stands: it has handed out all that matches up to here.
+    /// The position of a stream: every matching record up to it was handed to the driver.
     pub(crate) fn position(&self, link: &Link) -> Cursor {
         link.state.lock().position()
     }
 
-    /// The channels that a live stream holds or has asked for.
+    /// The channels that a live stream carries or has asked for.
     pub(crate) fn channels(&self, link: &Link) -> Vec<Pattern> {
         link.state.lock().channels()
     }

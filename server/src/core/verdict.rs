@@ -1,25 +1,26 @@
-//! What can be said of a client's cursor.
+//! The judgement of a client's cursor.
 
 use tidings_protocol::{Cursor, frame::GapReason};
 
 use super::Core;
 use crate::engine::Location;
 
-/// What can be said of a client's cursor.
+/// The judgement of a client's cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// The log holds it, or ends or begins right there; or what has left since can be told.
+    /// The stream can resume from it: the log holds the record, or ends or begins right there, or can tell what has
+    /// left since.
     Good,
-    /// It lies beyond this node but within the log.
+    /// It lies beyond this node's head but within the log.
     Late,
-    /// It cannot be served.
+    /// The log cannot serve it.
     Gap(GapReason),
-    /// The window cannot tell: ask the engine.
+    /// The window cannot tell; ask the engine.
     AskEngine,
 }
 
 impl Core {
-    /// What the window can say of a client's cursor.
+    /// Judges a client's cursor by the window.
     pub(crate) fn check_cursor(&self, cursor: Cursor) -> Verdict {
         let window = self.window.read();
         if cursor.epoch != window.epoch() {
@@ -32,10 +33,11 @@ impl Core {
         }
     }
 
-    /// What the engine's answer says of a client's cursor.
+    /// Judges a client's cursor by the engine's answer.
     pub(crate) fn check_by_engine(&self, cursor: Cursor, location: Location) -> Verdict {
         match location {
-            // Its tag is checked again when this node has the record: what it will deliver counts.
+            // The tag is checked again when this node has applied the record, because the stream will deliver what this
+            // node applied.
             Location::Held if cursor.seq > self.head().seq => Verdict::Late,
             Location::Held | Location::Trimmed => Verdict::Good,
             Location::Forgotten => Verdict::Gap(GapReason::Trimmed),

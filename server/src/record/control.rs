@@ -1,53 +1,54 @@
-//! Commands to the hubs that read the log. They stand among the events, so that what comes after one obeys it, on every
-//! node and however late a stream gets there.
+//! Orders to the hubs that read the log. They stand among the events, so that every event after an order is subject to
+//! it, on every node and however late a stream gets there.
 
 use serde::{Deserialize, Serialize};
 use tidings_protocol::{DeviceId, Pattern, UserId, event::Timestamp};
 
-/// One command, about one user. Nobody hears it as an event.
+/// One order about one user. No stream receives it as an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Control {
-    /// Whose streams it is about.
+    /// The user whose streams it concerns.
     pub user: UserId,
-    /// What becomes of them.
+    /// The order.
     pub order: Order,
 }
 
-/// What a [`Control`] says. Credentials are older than it if they were issued at the time of its entry or before, or if
-/// nobody says when.
+/// What a [`Control`] orders. Credentials are older than the order if they were issued at the time of its entry or
+/// before, or if that time is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Order {
     /// Older credentials no longer open these channels.
     Revoke {
-        /// All channels that overlap it.
+        /// The channels; every channel that overlaps this pattern is revoked.
         channels: Pattern,
-        /// No older credentials are good after this time, so that it may be forgotten.
+        /// Credentials older than the order have expired by this time, so the order may be forgotten then.
         until: Timestamp,
     },
     /// Older credentials no longer open anything.
     Disconnect {
-        /// On this device only.
+        /// Only on this device; `None` means on all devices.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         device: Option<DeviceId>,
         /// As for `Revoke`.
         until: Timestamp,
     },
-    /// Forgets what was revoked.
+    /// Undoes revocations.
     Restore {
-        /// The revoked channels that it covers; without, all that was revoked, disconnections included.
+        /// Undoes the revocations of channels that this pattern covers; `None` undoes everything, disconnections
+        /// included.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         channels: Option<Pattern>,
     },
-    /// All streams hear these channels from here on, those to come too.
+    /// All streams of the user carry these channels from here on, later streams too.
     Subscribe {
-        /// Which.
+        /// The channels.
         channels: Pattern,
     },
     /// Ends what `Subscribe` began.
     Unsubscribe {
-        /// The very same.
+        /// The same channels as in `Subscribe`.
         channels: Pattern,
     },
 }
