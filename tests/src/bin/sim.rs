@@ -17,6 +17,9 @@ use anyhow::Context;
 use lexopt::prelude::*;
 use tests::sim::{Campaign, Failure, Kept, Sabotage, ShellCampaign, ShellSabotage, ShellTally, Tally, shrink, told};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How many failures of a rule are shown; the first one is shrunk too.
 const SHOWN: usize = 3;
 /// A sabotage that was caught so often is.

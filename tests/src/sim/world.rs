@@ -44,6 +44,8 @@ pub(super) struct World {
     stations: [Station; 2],
     clients: Vec<Client>,
     pollers: Vec<Poller>,
+    /// For each poller.
+    quiet: Vec<polling::Quiet>,
     /// Browsers, by device.
     profiles: HashMap<&'static str, Profile>,
     pages: u32,
@@ -73,7 +75,7 @@ impl World {
         let clients = (0..schedule.setup.clients)
             .map(|index| Client::new(index, 0, None, schedule.setup.share, sabotage, journal.clone()));
         let clients = clients.collect();
-        let pollers = (0..schedule.setup.pollers).map(|index| Poller::new(index, journal.clone())).collect();
+        let pollers: Vec<_> = (0..schedule.setup.pollers).map(|index| Poller::new(index, journal.clone())).collect();
         let mut world = Self {
             schedule,
             sabotage,
@@ -81,6 +83,7 @@ impl World {
             log,
             stations,
             clients,
+            quiet: pollers.iter().map(|_| polling::Quiet::default()).collect(),
             pollers,
             profiles: HashMap::new(),
             pages: 0,

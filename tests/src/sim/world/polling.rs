@@ -3,6 +3,8 @@
 use axum::body::Body;
 use futures_util::FutureExt;
 use http::StatusCode;
+use tidings::Hub;
+use tidings_protocol::Cursor;
 
 use super::World;
 use crate::sim::{client::Teller, ear::Violation, op::Fate, sabotage::Sabotage, wire::Wire};
@@ -10,7 +12,38 @@ use crate::sim::{client::Teller, ear::Violation, op::Fate, sabotage::Sabotage, w
 /// Longer than any server waits.
 const WAIT_MS: u64 = 60_000;
 
+/// What has to change before a poll that brought nothing can bring something: each node's cursor, how often it began anew and
+/// whether it is astray; the log's generation; what is polled for.
+#[derive(Debug, PartialEq)]
+struct Scene(Vec<(Option<Cursor>, u32, bool)>, u64, usize);
+
+/// The nodes that had nothing for a client in a scene.
+#[derive(Debug, Default)]
+pub(super) struct Quiet {
+    scene: Option<Scene>,
+    nodes: Vec<usize>,
+}
+
 impl World {
+    /// Polls, unless nothing can have changed since the last poll of this node brought nothing: most of a schedule would be polls.
+    pub(super) fn poll_again(&mut self, index: usize, node: usize) -> Result<bool, Violation> {
+        let nodes = self.stations.iter();
+        let nodes = nodes.map(|station| (station.hub().map(Hub::cursor), station.resets, station.is_astray()));
+        let scene = Scene(nodes.collect(), self.log.lock().generation, self.pollers[index].ears.len());
+        let quiet = &mut self.quiet[index];
+        if quiet.scene.as_ref() != Some(&scene) {
+            *quiet = Quiet { scene: Some(scene), nodes: Vec::new() };
+        }
+        if self.pollers[index].is_well() && quiet.nodes.contains(&node) {
+            return Ok(false);
+        }
+        let came = self.poll_once(index, node, false, Fate::Arrives)?;
+        if self.pollers[index].is_well() {
+            self.quiet[index].nodes.push(node);
+        }
+        Ok(came)
+    }
+
     /// A client polls, or waits on for the answer to what it asked. Returns whether anything came.
     pub(super) fn poll_once(&mut self, index: usize, node: usize, waits: bool, fate: Fate) -> Result<bool, Violation> {
         if self.pollers[index].asking.is_none() && !self.ask(index, node, waits) {

@@ -6,7 +6,7 @@ use super::World;
 use crate::sim::{
     client::Client,
     ear::Violation,
-    op::{Append, Fate, Hidden},
+    op::{Append, Hidden},
     person::{GIFTS, TOPIC_COUNT},
     poller::Poller,
     station::Station,
@@ -114,7 +114,7 @@ impl World {
             }
             // Each poll is a request: they ask when all others have said what they had to say.
             for poller in if moved { 0..0 } else { 0..self.pollers.len() } {
-                moved |= self.poll_once(poller, (poller + round) % 2, false, Fate::Arrives)?;
+                moved |= self.poll_again(poller, (poller + round) % 2)?;
             }
             if !moved {
                 return Ok(());
