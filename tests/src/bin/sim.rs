@@ -1,8 +1,5 @@
-//! Runs the simulation: `sim [--shell] [--seeds N] [--from S] [--budget B] [--sabotage NAME] [--keep FOLDER] | --replay FILE`. Prints what
-//! happened and what was broken; then, for each sabotage, how many of up to B schedules caught it. With `--keep` the steps of each
-//! failure, cut down, are written to a file in that folder; `--replay` runs such a file and prints what happens. The first seed is
-//! drawn from the clock unless it is given, so that no run looks where another has. With `--shell` the client is the npm package as it
-//! is built, in Node.
+//! Runs the simulation (`sim --help`). It prints what happened and which promises were broken; then, for each sabotage, how many
+//! schedules caught it. The first seed is drawn from the clock unless it is given, so that no run looks where another has.
 #![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
 
 use std::{
@@ -19,6 +16,18 @@ use tests::sim::{Campaign, Failure, Kept, Sabotage, ShellCampaign, ShellSabotage
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const USAGE: &str = "\
+usage: sim [--shell] [--seeds N] [--from S] [--budget B] [--sabotage NAME] [--keep FOLDER]
+       sim --replay FILE
+
+  --seeds N        how many schedules (1,000)
+  --from S         the first seed (drawn from the clock)
+  --budget B       how many schedules may try to catch each sabotage (20,000; with --shell 4,000; none below 1,000 seeds)
+  --sabotage NAME  only this sabotage
+  --keep FOLDER    writes the steps of each failure, cut down, to a file in this folder
+  --replay FILE    runs the steps of such a file, and prints what happens
+  --shell          the client is the npm package as it is built, in Node";
 
 /// How many failures of a rule are shown; the first one is shrunk too.
 const SHOWN: usize = 3;
@@ -48,6 +57,10 @@ fn main() -> anyhow::Result<ExitCode> {
             Long("keep") => keep = Some(arguments.value()?.into()),
             Long("replay") => replayed = Some(arguments.value()?.into()),
             Long("sabotage") => only = Some(arguments.value()?.string()?),
+            Short('h') | Long("help") => {
+                println!("{USAGE}");
+                return Ok(ExitCode::SUCCESS);
+            }
             other => return Err(other.unexpected().into()),
         }
     }

@@ -1,6 +1,6 @@
 //! A browser profile: its locks, and the channels by which its tabs speak.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use tidings_client::session::Message;
 use tidings_protocol::Cursor;
@@ -57,12 +57,12 @@ struct Group {
 
 #[derive(Debug, Default)]
 pub(super) struct Profile {
-    groups: HashMap<String, Group>,
+    groups: BTreeMap<String, Group>,
     /// The tabs that are in a group, each with its own lock's name.
-    names: HashMap<Tab, (String, String)>,
+    names: BTreeMap<Tab, (String, String)>,
     /// Who waits for which tab's lock.
     watches: Vec<(Tab, String)>,
-    inboxes: HashMap<Tab, VecDeque<Word>>,
+    inboxes: BTreeMap<Tab, VecDeque<Word>>,
 }
 
 impl Profile {

@@ -5,7 +5,7 @@ mod polling;
 mod publishing;
 mod rest;
 
-use std::{collections::HashMap, future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc};
 
 use parking_lot::Mutex;
 use tidings::{PublishError, Receipt};
@@ -47,7 +47,7 @@ pub(super) struct World {
     /// For each poller.
     quiet: Vec<polling::Quiet>,
     /// Browsers, by device.
-    profiles: HashMap<&'static str, Profile>,
+    profiles: BTreeMap<&'static str, Profile>,
     pages: u32,
     /// Cursors that pages were rendered with.
     kept: Vec<Cursor>,
@@ -85,7 +85,7 @@ impl World {
             clients,
             quiet: pollers.iter().map(|_| polling::Quiet::default()).collect(),
             pollers,
-            profiles: HashMap::new(),
+            profiles: BTreeMap::new(),
             pages: 0,
             kept: Vec::new(),
             published: 0,

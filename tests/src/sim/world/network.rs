@@ -136,7 +136,7 @@ impl World {
 
     /// Carries out what tabs want of their browsers.
     pub(super) fn ask_browsers(&mut self) {
-        for client in &mut self.clients {
+        for client in self.clients.iter_mut().filter(|client| !client.requests.is_empty()) {
             let profile = self.profiles.entry(client.person.device).or_default();
             for request in client.requests.drain(..) {
                 profile.carry_out(client.tab, request);
