@@ -1,15 +1,15 @@
-//! Time, as the drivers pass it in.
+//! The clock that drivers pass into the core.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Where a hub's milliseconds come from. They only ever measure distances.
+/// The source of a hub's milliseconds, which are only ever compared with each other.
 #[derive(Debug)]
 pub(crate) enum Clock {
-    /// Since the hub was built.
+    /// Milliseconds since the hub was built.
     Running(Instant),
-    /// Set by hand.
+    /// A time set by hand, for the simulation.
     #[cfg(feature = "simulation")]
     Set(std::sync::atomic::AtomicU64, tokio::sync::Notify),
 }
@@ -23,7 +23,7 @@ impl Clock {
         }
     }
 
-    /// Waits for so long.
+    /// Waits for this long.
     pub(crate) async fn pause(&self, time: Duration) {
         match self {
             Self::Running(_) => tokio::time::sleep(time).await,

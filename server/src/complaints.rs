@@ -1,4 +1,5 @@
-//! Log lines that would come with every call: one at once, then at most one a minute, with how many were left out.
+//! Rate-limited log lines, for conditions that would otherwise be logged at every call: one line at once, then at most
+//! one a minute, with the number of lines that were left out.
 
 use std::{
     collections::HashMap,
@@ -10,15 +11,15 @@ use parking_lot::Mutex;
 /// The least time between two lines about one condition.
 const PAUSE: Duration = Duration::from_secs(60);
 
-/// What has been complained of, by condition.
+/// The conditions that were logged.
 #[derive(Debug, Default)]
 pub(crate) struct Complaints {
-    /// When the last line was written, and how many were left out since.
+    /// When the last line was written, and how many lines were left out since.
     conditions: Mutex<HashMap<&'static str, (Instant, u64)>>,
 }
 
 impl Complaints {
-    /// Whether a line is to be written about this condition now; if so, how many were left out before.
+    /// Whether to write a line about this condition now; if so, the number of lines left out before.
     pub(crate) fn due(&self, condition: &'static str) -> Option<u64> {
         self.due_at(condition, Instant::now())
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::presence::PresenceSettings;
 
-/// Settings of a hub, with the documented defaults. Set through [`HubBuilder`](crate::HubBuilder).
+/// The settings of a hub, with the documented defaults. [`HubBuilder`](crate::HubBuilder) sets them.
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) heartbeat: Duration,

@@ -1,5 +1,6 @@
-//! Listening in the backend itself: a stream like a browser's, whose frames are read again in this process. So it has the same
-//! promise, by the same code: each event once and in order, however slowly it is read, or it is told what is missing.
+//! Listening in the backend itself. A listener is a stream like a browser's, whose frames are decoded in this process.
+//! It therefore gives the same promise, by the same code: it yields each event once and in order, however slowly it is
+//! read, or a gap.
 
 use std::{
     collections::VecDeque,
@@ -20,8 +21,8 @@ use tidings_protocol::{
 
 use crate::{Hub, hub::Reader};
 
-/// The events of a channel or pattern, for the backend itself; from [`Hub::listen`]. It keeps the hub running, and ends when the
-/// hub [drains](Hub::drain).
+/// The events of a channel or pattern, for the backend itself; from [`Hub::listen`]. It keeps the hub running, and ends
+/// when the hub [drains](Hub::drain).
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Listener {
     reader: Option<Reader>,
@@ -33,44 +34,45 @@ pub struct Listener {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Received {
-    /// Its place in the log.
+    /// The event's position in the log.
     pub cursor: Cursor,
-    /// Where it was published: a channel, or a pattern such as `chat:*`.
+    /// The channel, or pattern such as `chat:*`, that the event was published to.
     pub channel: Pattern,
-    /// What kind of change it tells of.
+    /// The event's type, which names the kind of change.
     pub event_type: EventType,
-    /// What caused it, if the publisher said so.
+    /// The cause of the event, if the publisher named one.
     pub source: Option<Source>,
     /// When the hub accepted it.
     pub time: SystemTime,
-    /// The application's JSON.
+    /// The application's payload, as JSON.
     pub payload: Box<RawValue>,
 }
 
 impl Received {
-    /// The payload as a type of yours.
+    /// The payload as a type of your own.
     ///
     /// # Errors
     ///
-    /// When the JSON is not that of the type.
+    /// [`serde_json::Error`] when the JSON does not fit the type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.payload.get())
     }
 }
 
-/// Events may be missing from here on: read your data anew. It happens to a listener that reads so slowly that the log was
-/// trimmed behind it, or where the engine has lost records.
+/// Events may be missing from here on, so reload your data. This happens when a listener reads so slowly that the log
+/// was trimmed in the meantime, or when the engine lost records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("events may be missing here ({reason})")]
+#[error("events may be missing from here on ({reason}); reload your data")]
 #[non_exhaustive]
 pub struct Missed {
-    /// Why.
+    /// The reason.
     pub reason: GapReason,
 }
 
 impl Hub {
-    /// Listens to a channel or pattern in the backend itself, from now on: what is published there to its subscribers, and not what
-    /// is addressed to users or devices. Now is where this node stands: an event that was acknowledged a moment ago may still come.
+    /// Listens to a channel or pattern in the backend itself, from now on. The listener receives events that are
+    /// published to these channels, and not those addressed to users or devices. It starts at this node's position, so
+    /// an event that was acknowledged a moment ago may still arrive.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -83,7 +85,7 @@ impl Hub {
     /// while let Some(item) = orders.next().await {
     ///     match item {
     ///         Ok(event) => assert_eq!(event.json::<f64>()?, 9.90),
-    ///         Err(missed) => eprintln!("{missed}"), // read the orders anew
+    ///         Err(missed) => eprintln!("{missed}"), // reload the orders
     ///     }
     ///     # break;
     /// }
@@ -92,7 +94,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] when the text is no channel or pattern.
+    /// [`ChannelError`] when the text is not a channel or pattern.
     pub fn listen<P>(&self, channels: P) -> Result<Listener, ChannelError>
     where
         P: TryInto<Pattern>,
@@ -118,19 +120,19 @@ impl Stream for Listener {
             }
             let Some(reading) = reader else { return Poll::Ready(None) };
             let Some(frames) = ready!(reading.poll_frames(cx)) else {
-                // At once, so that a drain does not wait for whoever keeps this.
+                // The reader is dropped at once, so that a drain does not wait for the owner of the ended stream.
                 *reader = None;
                 return Poll::Ready(None);
             };
             for frame in frames {
-                // A decoder without a limit takes everything.
+                // A decoder without a limit accepts everything.
                 let _ = decoder.push(&frame, |message| items.extend(item(message)));
             }
         }
     }
 }
 
-/// What a frame says to a listener; heartbeats and confirmations say nothing.
+/// The item that a frame becomes; `None` for heartbeats and confirmations.
 fn item(message: Message<'_>) -> Option<Result<Received, Missed>> {
     match message.event {
         "message" => Some(received(message).ok_or(Missed { reason: GapReason::Malformed })),

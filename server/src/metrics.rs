@@ -1,8 +1,8 @@
-//! What a hub counts. Streams add once for each write and publishers once for each batch, to numbers of our own; the facade
-//! `metrics` is told of them by the hub's clock, so that no delivery pays for being seen. Times are told where they are taken, to
-//! handles that were looked up once, when the hub was built.
+//! The figures that a hub counts. Streams add once per write and publishers once per batch, to counters of our own; a
+//! task exports them to the facade `metrics` at intervals, so that no delivery pays for the export. Durations are
+//! recorded where they are measured, through handles that were looked up once, when the hub was built.
 //!
-//! No label holds anything that comes from outside: reasons, codes and outcomes only.
+//! Labels hold reasons, codes and outcomes only, and nothing that comes from a client.
 
 mod export;
 mod stats;
@@ -22,10 +22,10 @@ use tidings_protocol::{frame::GapReason, problem::Code};
 use timing::Timer;
 pub use timing::Timing;
 
-/// How long the arrival of one record is looked for, before another is.
+/// How long one record is timed before another one is chosen.
 const MARK_MS: u64 = 250;
 
-/// Why gaps are told, in the order in which they are counted.
+/// The reasons of gaps, in the order in which they are counted.
 const REASONS: [GapReason; 4] = [GapReason::Malformed, GapReason::Epoch, GapReason::Trimmed, GapReason::Diverged];
 
 #[derive(Debug)]
@@ -43,14 +43,15 @@ pub(crate) struct Metrics {
     mark: Probe,
 }
 
-/// One record of the log at a time, whose way to its streams is timed: enough to know the spread, and nothing that each delivery
-/// would have to pay for.
+/// The one record whose way to its streams is timed. One at a time shows the distribution, without a cost for every
+/// delivery.
 #[derive(Debug, Default)]
 struct Probe {
     seq: AtomicU64,
-    /// When it was acknowledged here, or this node had it if that was earlier or elsewhere; in the driver's milliseconds.
+    /// When the record was acknowledged on this node, or when the node applied it if that was earlier or it was
+    /// published elsewhere; in the driver's milliseconds.
     at_ms: AtomicU64,
-    /// One at a time, so that the two belong together.
+    /// Held while both are set, so that they belong to the same record.
     setting: Mutex<()>,
 }
 
@@ -60,7 +61,8 @@ impl Probe {
         age_ms >= MARK_MS || self.seq.load(Ordering::Relaxed) == 0
     }
 
-    /// Marks this record instead of an old one, unless that is still under way to this node, which has got as far as `had`.
+    /// Times this record in place of an old one, unless the old one has not reached this node yet, which has applied
+    /// everything up to `had`.
     fn replace(&self, now_ms: u64, seq: u64, had: impl FnOnce() -> u64) {
         if !self.is_old(now_ms) {
             return;
@@ -74,7 +76,7 @@ impl Probe {
     }
 }
 
-/// What became of a publish.
+/// The outcome of a publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Acknowledged,
@@ -82,21 +84,21 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
-/// What one step of a stream has done.
+/// The figures of one step of a stream.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Written {
-    /// Where the stream stood before, if it had all that was there.
+    /// The stream's position before the step, if it had sent everything then.
     pub(crate) from: Option<u64>,
-    /// Records, live or of the past.
+    /// The number of records, live or backfilled.
     pub(crate) records: u64,
-    /// All that was written, control frames too.
+    /// The number of bytes, control frames included.
     pub(crate) bytes: u64,
-    /// The gaps that were told.
+    /// The gaps that were sent.
     pub(crate) gaps: Vec<GapReason>,
 }
 
 impl Metrics {
-    /// Shows its times to the recorder that there is by now.
+    /// Looks up the handles of the recorder that is installed by now.
     pub(crate) fn new() -> Self {
         Self {
             published: AtomicU64::new(0),
@@ -113,7 +115,7 @@ impl Metrics {
         }
     }
 
-    /// So many events were handed to the engine together.
+    /// Counts events that were handed to the engine together.
     pub(crate) fn published(&self, events: usize, outcome: Outcome, took: Duration) {
         let counter = match outcome {
             Outcome::Acknowledged => &self.published,
@@ -124,7 +126,7 @@ impl Metrics {
         self.publishing.add(took);
     }
 
-    /// A request was refused.
+    /// Counts a refused request.
     pub(crate) fn refused(&self, code: Code) {
         let mut refusals = self.refusals.lock();
         match refusals.iter_mut().find(|(other, _)| *other == code) {
@@ -133,23 +135,23 @@ impl Metrics {
         }
     }
 
-    /// An event that was published here is this record now; the node has got as far as `had`.
+    /// Times the record of an event that was published on this node. The node has applied everything up to `had`.
     pub(crate) fn acknowledged(&self, seq: u64, now_ms: u64, had: impl FnOnce() -> u64) {
         self.mark.replace(now_ms, seq, had);
     }
 
-    /// The node had everything up to `had`, and has it up to this record now.
+    /// Times a record that the node has applied now, after everything up to `had`.
     pub(crate) fn applied(&self, had: u64, seq: u64, now_ms: u64) {
         self.mark.replace(now_ms, seq, || had);
     }
 
-    /// The log is another one.
+    /// Stops timing the current record, because the log has changed.
     pub(crate) fn forget_probe(&self) {
         let _setting = self.mark.setting.lock();
         self.mark.seq.store(0, Ordering::Release);
     }
 
-    /// A stream has written, and stands further on for it.
+    /// Counts what a stream has written up to this record.
     pub(crate) fn wrote(&self, written: &Written, up_to: u64, now_ms: u64) {
         self.bytes.fetch_add(written.bytes, Ordering::Relaxed);
         for reason in &written.gaps {
@@ -162,19 +164,19 @@ impl Metrics {
         }
         self.deliveries.fetch_add(written.records, Ordering::Relaxed);
         let marked = self.mark.seq.load(Ordering::Acquire);
-        // One that was late when the record came catches up with the past: its lag tells of that.
+        // A stream that was behind when the record came is catching up; `lag` counts that.
         if written.from.is_some_and(|from| from < marked) && marked <= up_to {
             let took = now_ms.saturating_sub(self.mark.at_ms.load(Ordering::Relaxed));
             self.fan_out.add(Duration::from_millis(took));
         }
     }
 
-    /// How many records were written to streams, live or of the past.
+    /// The number of records written to streams, live or backfilled.
     pub(crate) fn deliveries(&self) -> u64 {
         self.deliveries.load(Ordering::Relaxed)
     }
 
-    /// A client has measured how long an event took to it.
+    /// Records a delivery time that a client measured.
     pub(crate) fn delivered(&self, took: Duration) {
         self.delivery.add(took);
     }
@@ -206,13 +208,13 @@ mod tests {
         let metrics = Metrics::new();
         let written = Written { from: Some(4), records: 1, ..Written::default() };
         metrics.acknowledged(5, 1_000, || 4);
-        // Others are under way behind it, and it is not replaced by them before it has come.
+        // A later record is under way, but the timed one is not replaced before it arrives.
         metrics.acknowledged(6, 1_300, || 4);
         metrics.applied(3, 4, 1_400);
         metrics.applied(4, 6, 1_400);
         metrics.wrote(&written, 6, 1_407);
         assert_eq!(metrics.fan_out.timing().total, Duration::from_millis(407));
-        // This one the node had before anybody was told that it was stored.
+        // The node applied this record before its publisher was acknowledged.
         metrics.applied(6, 7, 2_000);
         metrics.acknowledged(7, 2_300, || 7);
         metrics.wrote(&Written { from: Some(6), ..written.clone() }, 7, 2_301);

@@ -1,4 +1,4 @@
-//! How many bytes of appends wait for a log that takes them more slowly than they come.
+//! The bytes of appends that wait for a log which stores them more slowly than they arrive.
 
 use std::sync::{
     Arc,
@@ -11,15 +11,15 @@ use crate::record::Entry;
 /// See [`SqliteBuilder::backlog_bytes`](super::SqliteBuilder::backlog_bytes).
 pub(super) const BACKLOG_BYTES: usize = 64 << 20;
 
-/// The appends of one handle that are neither stored nor refused, counted in bytes. An append that finds no room is refused at once:
-/// if its caller waited, the entries would take their memory all the same.
+/// The appends of one handle that are neither stored nor refused, counted in bytes. An append that finds no room is
+/// refused at once: if its caller waited, the entries would take their memory all the same.
 #[derive(Debug)]
 pub(super) struct Backlog {
     bytes: AtomicUsize,
     limit: usize,
 }
 
-/// The room that one append takes, until this is dropped.
+/// The room that one append takes, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Waiting {
     backlog: Arc<Backlog>,
@@ -31,12 +31,13 @@ impl Backlog {
         Arc::new(Self { bytes: AtomicUsize::new(0), limit })
     }
 
-    /// Takes room for these. One append is let in however large it is when no other waits: it would never find room otherwise.
+    /// Takes room for these entries. An append of any size is admitted when no other one waits, because it would never
+    /// find room otherwise.
     pub(super) fn admit(self: &Arc<Self>, entries: &[Arc<Entry>]) -> Result<Waiting, AppendError> {
-        // Twice: as it is, and as it is stored.
+        // The weight counts twice: once for the entry itself and once for its stored form.
         let bytes = entries.iter().map(|entry| 2 * entry.weight()).sum();
         let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        // From here on it gives the room back when it is dropped.
+        // From here on, dropping it gives the room back.
         let waiting = Waiting { backlog: self.clone(), bytes };
         if before > 0 && before.saturating_add(bytes) > self.limit {
             return Err(AppendError::Overloaded);

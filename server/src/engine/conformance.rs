@@ -1,7 +1,8 @@
 //! One suite for every engine: each promise of [`Engine`] as an async function that panics where it is broken.
 //! Behind the feature `conformance`.
 //!
-//! Say how to make logs of your engine, and let [`conformance_tests!`](crate::conformance_tests) write the tests:
+//! Implement [`Subject`], which makes logs of your engine, and let [`conformance_tests!`](crate::conformance_tests)
+//! write the tests:
 //!
 //! ```
 //! use tidings::engine::{Memory, conformance::Subject};
@@ -23,20 +24,20 @@
 //! }
 //! ```
 //!
-//! What not every engine can do stands in a trait of its own; name those that yours can before the subject, as
+//! Powers that not every engine has are traits of their own. Name those of your engine before the subject, as
 //! `conformance_tests!(durable, shared; subject)`:
 //!
-//! | module | holds the engine to | needs |
+//! | module | tests | needs |
 //! |---|---|---|
 //! | [`appends`] | numbers, receipts, order, idempotency keys, deadlines, dropped callers | [`Subject`] |
-//! | [`reads`] | pages, bounds, what is said of a cursor | |
+//! | [`reads`] | pages, bounds, the location of cursors | |
 //! | [`tails`] | every record, in order, once, and no silence; closing | |
-//! | [`trims`] | removal from the front only, and what is kept of what has left | |
+//! | [`trims`] | removal from the front only, and what is kept of trimmed records | |
 //! | [`beside`] | the metadata | |
-//! | [`durable`] | what a log that survives its process keeps | [`Durable`] |
-//! | [`shared`] | all of it across two handles on one log | [`Shared`] |
+//! | [`durable`] | the persistence of a log that survives its process | [`Durable`] |
+//! | [`shared`] | all promises across two handles on one log | [`Shared`] |
 //! | [`hangs`] | deadlines while the log cannot be written to | [`Hangs`] |
-//! | [`replaced`] | a log that loses its end, or becomes another one, under a live tail | [`Replaced`] |
+//! | [`replaced`] | a log that loses its end, or is replaced by another one, under a live tail | [`Replaced`] |
 //! | [`unknown`] | entries of newer versions | [`Unknown`] |
 
 pub mod appends;
@@ -58,16 +59,16 @@ use tidings_protocol::Cursor;
 
 use super::Engine;
 
-/// An engine under test: how to make logs of it.
+/// An engine under test, with the means to make logs of it.
 pub trait Subject: Send + Sync {
     /// The engine.
     type Engine: Engine;
 
-    /// A new, empty log, apart from all others, that keeps at least 10,000 small records.
+    /// A new, empty log, independent of all others, that keeps at least 10,000 small records.
     fn fresh(&self) -> impl Future<Output = Self::Engine> + Send;
 
-    /// A new, empty log that keeps about this many records. It may keep more, as long as it trims when ten times as many
-    /// were appended.
+    /// A new, empty log that keeps about this many records. It may keep more, as long as it trims after ten times as
+    /// many were appended.
     fn keeping(&self, records: u64) -> impl Future<Output = Self::Engine> + Send;
 }
 
@@ -83,33 +84,33 @@ pub trait Shared: Subject {
     fn another(&self, engine: &Self::Engine) -> impl Future<Output = Self::Engine> + Send;
 }
 
-/// An engine whose log can be kept from being written to for a while.
+/// An engine whose log can be blocked for writing for a while.
 pub trait Hangs: Subject {
-    /// Ends it when it is dropped.
+    /// Ends the block when it is dropped.
     type Hanging: Send;
 
-    /// From here on appends hang, and none is lost that could be written afterwards.
+    /// Makes appends hang from here on. An append that can be written afterwards must not be lost.
     fn hang(&self, engine: &Self::Engine) -> impl Future<Output = Self::Hanging> + Send;
 }
 
-/// An engine whose log can lose its end, or be replaced, while handles and tails are on it.
+/// An engine whose log can lose its end, or be replaced, while handles and tails use it.
 pub trait Replaced: Subject {
-    /// The log loses all records after this one, as if an older state of it had been put in place.
+    /// Makes the log lose all records after this one, as if an older copy had been put in its place.
     fn roll_back(&self, engine: &Self::Engine, to: Cursor) -> impl Future<Output = ()> + Send;
 
-    /// Another log, of another epoch, takes its place.
+    /// Puts another log, with another epoch, in its place.
     fn replace(&self, engine: &Self::Engine) -> impl Future<Output = ()> + Send;
 }
 
 /// An engine that stores entries as bytes, which another version may have written.
 pub trait Unknown: Subject {
-    /// Appends what a newer version would have appended: an entry with this key, as these bytes.
+    /// Appends the entry that a newer version would append: one with this key, stored as these bytes.
     fn append_bytes(&self, engine: &Self::Engine, key: &str, bytes: &[u8]) -> impl Future<Output = ()> + Send;
 }
 
-/// Writes one `#[tokio::test]` per promise for the [`Subject`](crate::engine::conformance::Subject) that the expression makes; with
-/// `durable`, `shared`, `hangs`, `replaced` or `unknown` before a semicolon, those of that trait as well. Your crate needs tokio
-/// with `macros` and `rt-multi-thread`.
+/// Writes one `#[tokio::test]` per promise for the [`Subject`](crate::engine::conformance::Subject) that the expression
+/// makes. With `durable`, `shared`, `hangs`, `replaced` or `unknown` before a semicolon, it also writes the tests of
+/// that trait. Your crate needs tokio with `macros` and `rt-multi-thread`.
 #[macro_export]
 macro_rules! conformance_tests {
     ($($power:ident),+; $subject:expr) => {

@@ -1,4 +1,5 @@
-//! Group commit, for engines whose log is on a server: appends that come while a call is under way go with the next one, all in one.
+//! Group commit, for engines whose log is on a server: appends that arrive while a call is in progress are sent
+//! together in the next call.
 
 use std::{
     future::Future,
@@ -21,40 +22,41 @@ use super::{
 };
 use crate::record::Entry;
 
-/// A call takes no further append once it has so many entries, so that the first waits no longer than some tens of milliseconds for the
-/// last; and so many are one append's most.
+/// A call takes no further append once it has this many entries, so that the first append waits only some tens of
+/// milliseconds for the last. It is also the most entries of one append.
 const GROUP_ENTRIES: usize = 1_000;
-/// Nor once it has this many bytes, which is one entry's most, too.
+/// A call takes no further append once it has this many bytes either. It is also the most bytes of one entry.
 const GROUP_BYTES: usize = 8 << 20;
-/// For so long after the deadline of its last append an answer is waited for. Then the connection is given up: what the server has not
-/// begun by then it refuses by its own clock.
+/// How long after the deadline of its last append a call is waited for. Then the connection is given up; the server
+/// refuses by its own clock what it has not begun by then.
 const SLACK: Duration = Duration::from_secs(1);
-/// So many appends wait for the task that commits; then their callers do.
+/// How many appends the queue of the committing task holds; further callers wait.
 const QUEUE: usize = 1_024;
 
-/// What stores a group of appends in one call to a server.
+/// Stores a group of appends in one call to a server.
 pub trait Committer: Send + 'static {
-    /// An entry as the log stores it. Callers make it, and not the task whose time everybody shares.
+    /// An entry as the log stores it. Callers make it, and not the committing task, because everyone shares that task's
+    /// time.
     type Stored: for<'a> From<&'a Entry> + Send + Sync + 'static;
 
-    /// How many bytes of a call an entry takes.
+    /// The bytes that an entry takes in a call.
     fn bytes(stored: &Self::Stored) -> usize;
 
-    /// Stores the entries of all of these, in their order, in one call; one receipt for each entry, `None` where the deadline had
-    /// passed by the server's clock.
+    /// Stores the entries of all these appends, in their order, in one call. Returns a receipt for each entry, or
+    /// `None` where the deadline had passed by the server's clock.
     ///
     /// # Errors
     ///
-    /// [`CommitError`]: nothing was acknowledged, for none of them.
+    /// [`CommitError`]: no append of the group was acknowledged.
     fn commit(
         &mut self,
         appends: &[GroupedAppend<Self::Stored>],
     ) -> impl Future<Output = Result<Vec<Option<Receipt>>, CommitError>> + Send;
 
-    /// The log goes as far as this number at least.
+    /// Reports that the log goes at least as far as this number.
     fn committed(&self, last: u64);
 
-    /// Gives the connection up, because it is not known what became of a call on it.
+    /// Drops the connection, because the outcome of a call on it is unknown.
     fn disconnect(&mut self);
 }
 
@@ -62,26 +64,26 @@ pub trait Committer: Send + 'static {
 pub struct GroupedAppend<S> {
     entries: Vec<S>,
     deadline: Instant,
-    /// Set by whoever is first: the task, which sends them, or the caller, who waits no longer.
+    /// Set by whoever is first: the task, which sends the entries, or the caller, who stops waiting.
     claimed: Arc<AtomicBool>,
     reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
-    /// Its room in the queue, which it gives back however it ends.
+    /// The room in the backlog, given back when the append ends for whatever reason.
     waiting: Option<Waiting>,
 }
 
 impl<S> GroupedAppend<S> {
-    /// What is to be stored.
+    /// The entries to store.
     pub fn entries(&self) -> &[S] {
         &self.entries
     }
 
-    /// After this they are not to be stored.
+    /// The deadline, after which the entries must not be stored.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 }
 
-/// Why a group was not acknowledged; told to everybody whose appends were in it.
+/// Why a group was not acknowledged; every append of the group fails with it.
 #[derive(Debug, Clone)]
 pub struct CommitError {
     text: String,
@@ -89,12 +91,12 @@ pub struct CommitError {
 }
 
 impl CommitError {
-    /// Certainly nothing was stored, and nothing will be.
+    /// Nothing was stored, and nothing will be.
     pub fn refused(error: impl Into<String>) -> Self {
         Self { text: error.into(), is_certain: true }
     }
 
-    /// It is not known whether it was stored.
+    /// It is unknown whether the group was stored.
     pub fn unknown(error: impl Into<String>) -> Self {
         Self { text: error.into(), is_certain: false }
     }
@@ -107,34 +109,34 @@ impl CommitError {
 
 /// The deadline passed before the entries were sent, or before the server got to them.
 #[derive(Debug, thiserror::Error)]
-#[error("its deadline has passed")]
+#[error("the append's deadline has passed")]
 struct Late;
 
-/// The appends of one handle on a log. A task hands them to a [`Committer`], one group after the other. No timer is needed: while one
-/// call waits for a disk, appends queue, and the next call takes them all.
+/// The appends of one handle on a log. A task passes them to a [`Committer`], one group after the other. No timer is
+/// needed: while one call waits for a disk, appends queue, and the next call takes them all.
 pub struct GroupCommit<C: Committer> {
     queue: mpsc::Sender<GroupedAppend<C::Stored>>,
     backlog: Arc<Backlog>,
 }
 
 impl<C: Committer> GroupCommit<C> {
-    /// Starts the task, which works until this is dropped or it is aborted. Call it inside a tokio runtime.
+    /// Starts the task, which runs until this is dropped or the handle aborts it. Call it inside a tokio runtime.
     pub fn start(committer: C) -> (Self, AbortHandle) {
         let (queue, appends) = mpsc::channel(QUEUE);
         (Self { queue, backlog: Backlog::new(BACKLOG_BYTES) }, tokio::spawn(work(committer, appends)).abort_handle())
     }
 
-    /// As far as one append may go.
+    /// The limits of one append.
     #[must_use]
     pub fn limits() -> Limits {
         Limits::default().batch(GROUP_ENTRIES).entry_bytes(GROUP_BYTES)
     }
 
-    /// Appends as [`Engine::append`](super::Engine::append) does.
+    /// Appends like [`Engine::append`](super::Engine::append).
     ///
     /// # Errors
     ///
-    /// [`AppendError`]; `Overloaded` where more than 64 MiB of appends wait for the server already.
+    /// [`AppendError`]; it is `Overloaded` where more than 64 MiB of appends already wait for the server.
     pub async fn append(&self, entries: &[Arc<Entry>], deadline: Duration) -> Result<Vec<Receipt>, AppendError> {
         if entries.is_empty() {
             return Ok(Vec::new());
@@ -152,7 +154,7 @@ impl<C: Committer> GroupCommit<C> {
         });
         match outcome.await {
             Ok(Some(outcome)) => outcome,
-            // Whoever is first decides: what the task has not sent it never will.
+            // If the caller is first, the task never sends the entries.
             failed => {
                 let is_certain = !claimed.swap(true, Ordering::AcqRel);
                 let source = if failed.is_err() { Late.into() } else { Source::from("the log was closed") };
@@ -161,7 +163,7 @@ impl<C: Committer> GroupCommit<C> {
         }
     }
 
-    /// Waits for what was handed over before, but no longer than this.
+    /// Waits for everything that was handed over before, but no longer than this.
     pub async fn finish(&self, within: Duration) {
         let (reply, answer) = oneshot::channel();
         let last = GroupedAppend {
@@ -189,7 +191,7 @@ async fn work<C: Committer>(mut committer: C, mut queue: mpsc::Receiver<GroupedA
             next = if entries < GROUP_ENTRIES && bytes < GROUP_BYTES { queue.try_recv().ok() } else { None };
         }
         let now = Instant::now();
-        // Those whose callers have given up, or are about to, are left out.
+        // Appends whose callers have given up, or are about to, are left out.
         group.retain(|append| {
             append.entries.is_empty() || now < append.deadline && !append.claimed.swap(true, Ordering::AcqRel)
         });
@@ -198,7 +200,7 @@ async fn work<C: Committer>(mut committer: C, mut queue: mpsc::Receiver<GroupedA
             Ok(Vec::new())
         } else {
             let answer = timeout_at(until, committer.commit(&group)).await;
-            answer.unwrap_or_else(|_| Err(CommitError::unknown("the server did not answer")))
+            answer.unwrap_or_else(|_| Err(CommitError::unknown("the server did not answer in time")))
         };
         let receipts = match outcome {
             Ok(receipts) => receipts,
@@ -221,7 +223,7 @@ async fn work<C: Committer>(mut committer: C, mut queue: mpsc::Receiver<GroupedA
         for append in group {
             let own: Option<Vec<_>> = receipts.by_ref().take(append.entries.len()).collect();
             drop(append.waiting);
-            // A caller that was dropped does not listen; what it appended stays.
+            // Nobody receives the answer of a caller that was dropped; its entries stay in the log.
             let _ = append.reply.send(own.ok_or_else(|| AppendError::Refused(Late.into())));
         }
     }

@@ -1,17 +1,17 @@
-//! What can be said of a cursor.
+//! Where a cursor lies in a log.
 
-/// What can be said of a cursor.
+/// Where a cursor lies in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Location {
     /// The log holds this record, or begins or ends right after it.
     Held,
-    /// The record has left the log, and its tag is known to have been this one: what has left since is told by
-    /// [`moved`](super::Engine::moved).
+    /// The record was trimmed, and it had this tag. [`moved`](super::Engine::moved) says which keys' records were
+    /// trimmed since.
     Trimmed,
-    /// The record has left the log so long ago that its tag is not known any more.
+    /// The record was trimmed so long ago that its tag is no longer known.
     Forgotten,
-    /// The log ends before it, or holds, or held, another record there.
+    /// The log ends before it, or holds or held another record there.
     Diverged,
-    /// It is of another log.
+    /// The cursor belongs to another log.
     Epoch,
 }

@@ -1,4 +1,4 @@
-//! The log in memory: for tests, and for applications whose clients may be told `gap` when the process restarts.
+//! The log in memory: for tests, and for applications whose clients may receive `gap` when the process restarts.
 
 mod peers;
 
@@ -25,17 +25,17 @@ use crate::{
     record::{Entry, Record},
 };
 
-/// How many records one item of the tail holds at most.
+/// The most records in one batch of the tail.
 const TAIL_BATCH: Limit = Limit { records: 1_000, bytes: usize::MAX };
-/// How many records one step of trimming removes at most.
+/// The most records that one step of trimming removes.
 const TRIM_STEP: u64 = 10_000;
-/// For so many routing keys it is known when they were used last in the part that has left: about 4 MiB.
+/// For how many routing keys the last use in the trimmed part is known: about 4 MiB.
 const SUMMARY_KEYS: usize = 65_536;
-/// So many records that have left are told from others by their tags: 1 MiB.
+/// For how many trimmed records the tag is known: 1 MiB.
 const SUMMARY_TAGS: usize = 262_144;
 
-/// A log in memory. Its epoch is random, so clients of an earlier process are told `gap {reason: epoch}`. Its clones are handles of
-/// one log, which several hubs in one process may use.
+/// A log in memory. Its epoch is random, so clients of an earlier process receive `gap {reason: epoch}`. Clones are
+/// handles of one log, which several hubs in one process may use.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,8 +48,8 @@ pub struct Memory {
     shared: Arc<Shared>,
 }
 
-/// Bounds of a [`Memory`] log. Records leave from the front when any of them is passed, at the latest when it is passed by an
-/// eighth; a key is forgotten with its record.
+/// The bounds of a [`Memory`] log. Records leave from the front when any bound is exceeded, at the latest when it is
+/// exceeded by an eighth. A key is forgotten with its record.
 #[derive(Debug, Clone)]
 #[must_use = "call build()"]
 pub struct MemoryBuilder {
@@ -63,25 +63,25 @@ impl Default for MemoryBuilder {
 }
 
 impl MemoryBuilder {
-    /// At most this many records. Defaults to 100,000.
+    /// The most records. Defaults to 100,000.
     pub fn records(mut self, records: usize) -> Self {
         self.retention.records = records as u64;
         self
     }
 
-    /// At most this many bytes, with all that an event takes in memory. Defaults to 64 MiB.
+    /// The most bytes, counting everything that an event takes in memory. Defaults to 64 MiB.
     pub fn bytes(mut self, bytes: usize) -> Self {
         self.retention.bytes = bytes as u64;
         self
     }
 
-    /// Nothing older than this. Defaults to 10 minutes.
+    /// The greatest age of a record. Defaults to 10 minutes.
     pub fn age(mut self, age: Duration) -> Self {
         self.retention.age = age;
         self
     }
 
-    /// Makes the log, empty, with a random epoch.
+    /// Makes an empty log with a random epoch.
     #[must_use]
     pub fn build(self) -> Memory {
         let log = Log {
@@ -110,12 +110,12 @@ impl MemoryBuilder {
 struct Shared {
     members: Arc<Members>,
     log: Mutex<Log>,
-    /// The last sequence number; tails wait for it to grow.
+    /// The last number; tails wait for it to grow.
     grown: watch::Sender<u64>,
     metadata: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
-/// A number and the tag of the record there.
+/// A number, and the tag of the record there.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     seq: u64,
@@ -125,27 +125,28 @@ struct Place {
 #[derive(Debug)]
 struct Log {
     epoch: u32,
-    /// Before the first record held.
+    /// The record before the first one.
     base: Place,
     bytes: u64,
     records: VecDeque<Record>,
     keys: HashMap<Key, Receipt>,
     summary: Summary,
     retention: Retention,
-    /// From the first trimming on.
+    /// Set at the first trimming.
     clock: Option<AgeClock>,
     closed: bool,
 }
 
-/// What an event takes here: itself, its place in the queue, and its key with its receipt, in a queue and a map that may have just grown; and
-/// what the allocator cannot give back because something beside it is in use, a twenty-fourth of that.
+/// The bytes that an event takes here: the entry, its slot in the queue, and its key and receipt in a queue and a map
+/// that may just have grown; and a twenty-fourth of that for memory that the allocator cannot return because something
+/// beside it is in use.
 fn weight(entry: &Entry) -> u64 {
     let bytes = entry.weight() + (size_of::<Record>() + size_of::<(Key, Receipt)>() + 1) * 2;
     (bytes + bytes / 24) as u64
 }
 
 impl Memory {
-    /// Sets the bounds of a log.
+    /// A builder with the default bounds.
     pub fn builder() -> MemoryBuilder {
         MemoryBuilder::default()
     }
@@ -173,7 +174,7 @@ impl Log {
         Cursor { epoch: self.epoch, seq, tag }
     }
 
-    /// The place of a number, where it is held or right before the first record.
+    /// The place of a number, where its record is in the log or right before the first one.
     fn place(&self, seq: u64) -> Option<Place> {
         if seq == self.base.seq {
             return Some(self.base);
@@ -229,12 +230,13 @@ impl Log {
         receipt
     }
 
-    /// About how many bytes it takes, with what the allocator cannot give back because something beside it is in use.
+    /// About how many bytes the log takes, including memory that the allocator cannot return because something beside
+    /// it is in use.
     fn taken(&self) -> u64 {
         self.bytes + self.bytes / 20
     }
 
-    /// Removes up to `most` records that are beyond the bounds.
+    /// Removes up to `most` records beyond the bounds.
     fn trim(&mut self, most: u64) -> Trim {
         let wall = wall_clock_ms();
         let clock = self.clock.get_or_insert_with(|| AgeClock::starting_at(wall));
@@ -258,7 +260,7 @@ impl Log {
         })
     }
 
-    /// Whether so much has come since the last trimming that the next one should not be waited for.
+    /// Whether so much was appended since the last trimming that the next one must not be waited for.
     fn overflows(&self) -> bool {
         let and_more = |bound: u64| bound.saturating_add(bound / 32);
         self.records.len() as u64 > and_more(self.retention.records) || self.taken() > and_more(self.retention.bytes)
@@ -284,18 +286,18 @@ impl Engine for Memory {
         }
         let last = log.last();
         drop(log);
-        // Two appends may get here in either order: only ever grow.
+        // Two appends may get here in either order, and the number must only grow.
         self.shared.grown.send_if_modified(|grown| std::mem::replace(grown, last.max(*grown)) < last);
         Ok(receipts)
     }
 
     fn tail(&self, after: Cursor) -> Tail {
         let grown = self.shared.grown.subscribe();
-        // The tail holds the log only while it reads, so that dropping the engine ends it.
+        // The tail holds the log only while it reads, so that dropping the engine ends the tail.
         let state = (Arc::downgrade(&self.shared), grown, Some(after), true);
         stream::unfold(state, |(shared, mut grown, after, is_first)| async move {
             let after = after?;
-            // A tail that has waited for so long says that it is alive.
+            // A tail that has waited this long yields an empty batch, to show that it is alive.
             if !is_first && let Ok(waited) = timeout(TAIL_BEAT, grown.wait_for(|last| *last > after.seq)).await {
                 waited.ok()?;
             }

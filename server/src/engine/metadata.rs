@@ -4,32 +4,32 @@ use async_trait::async_trait;
 
 use super::EngineError;
 
-/// A small durable key/value map beside the log, untouched by trimming. The hub keeps in it what the commands in the log have
-/// left in force, such as revocations.
+/// A small durable key/value map beside the log, which trimming does not touch. The hub keeps the lasting effect of the
+/// log's orders in it, such as revocations.
 ///
-/// It is **linearizable**, across all handles of the log: a call that began after another one had returned sees what that one
-/// did. Otherwise a hub that starts could miss a revocation.
+/// It is **linearizable** across all handles of the log: a call that begins after another one returned sees that call's
+/// effect. Otherwise a hub that starts could miss a revocation.
 #[async_trait]
 pub trait Metadata: Send + Sync {
     /// The value of a key.
     ///
     /// # Errors
     ///
-    /// [`EngineError`]: the engine could not be asked.
+    /// [`EngineError`]: the engine could not be reached.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, EngineError>;
 
-    /// Sets a key to `value`, or removes it where that is `None`, if it has the value `expected` now, where `None` means that there
-    /// is none. Returns whether it had, and so whether it was set.
+    /// Sets a key to `value`, or removes it if `value` is `None`, provided that its present value is `expected`, where
+    /// `None` means that the key is not set. Returns whether the key was changed.
     ///
     /// # Errors
     ///
-    /// [`EngineError`]: it is not known whether it was set.
+    /// [`EngineError`]: it is unknown whether the key was changed.
     async fn swap(&self, key: &str, expected: Option<&[u8]>, value: Option<Vec<u8>>) -> Result<bool, EngineError>;
 
-    /// The keys that begin with this, and their values, in the keys' order.
+    /// The keys with this prefix and their values, sorted by key.
     ///
     /// # Errors
     ///
-    /// [`EngineError`]: the engine could not be asked.
+    /// [`EngineError`]: the engine could not be reached.
     async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError>;
 }

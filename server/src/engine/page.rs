@@ -1,52 +1,53 @@
-//! What reads and tails yield, and why they cannot.
+//! The results of reads and tails, and their errors.
 
 use tidings_protocol::Cursor;
 
 use super::RoutingKey;
 use crate::record::Record;
 
-/// Any failure of an engine, with its source in words.
+/// Any failure of an engine, as a boxed error.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a tail yields: records that follow one another, and the cursor that they follow. Without records it says that the log
+/// An item of a tail: consecutive records, and the cursor that they follow. A batch without records says that the log
 /// ended at `after` when it was yielded, and that the tail is alive.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// The record before the first of these.
+    /// The cursor of the record before the first one of the batch.
     pub after: Cursor,
-    /// What follows it, in order.
+    /// The records, in order.
     pub records: Vec<Record>,
 }
 
-/// Why the record after a cursor cannot be had.
+/// Why the record after a cursor cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// Records after the cursor have left the log, which was this one: [`Location::Trimmed`](super::Location::Trimmed).
+    /// Records after the cursor were trimmed; the cursor is of this log:
+    /// [`Location::Trimmed`](super::Location::Trimmed).
     #[error("records up to {base} have left the log")]
     Trimmed {
-        /// Right before the first record held.
+        /// The cursor right before the first record in the log.
         base: Cursor,
     },
-    /// Records after the cursor have left the log so long ago that it cannot be told whether it was this one.
+    /// Records after the cursor were trimmed so long ago that it is unknown whether the cursor is of this log.
     #[error("the log begins long after the cursor")]
     Forgotten,
     /// The log ends before the cursor, or holds another record there.
     #[error("the log ends before the cursor, or holds another record there")]
     Diverged,
-    /// The cursor is of another log.
+    /// The cursor belongs to another log.
     #[error("the cursor is of another log")]
     Epoch,
     /// Records right after the cursor cannot be read as they were written.
     #[error("records up to {through} are damaged")]
     Damaged {
-        /// The last of them, with the tag by which reading goes on after it.
+        /// The last damaged record, with the tag by which reading continues after it.
         through: Cursor,
-        /// The routing keys of the records between, where they are known; `None` where they could be any.
+        /// The routing keys of the damaged records; `None` where they are unknown and could be any.
         keys: Option<Vec<RoutingKey>>,
     },
-    /// The engine could not be asked; the same call may succeed later.
-    #[error("the engine could not be read")]
+    /// The engine could not be reached; the same call may succeed later.
+    #[error("the engine could not be read; try again")]
     Unavailable(#[source] Source),
 }
 
@@ -60,18 +61,19 @@ impl From<EngineError> for ReadError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
-    /// Nothing was stored, nor will be.
+    /// Nothing was stored, and nothing will be.
     #[error("the engine refused the append")]
     Refused(#[source] Source),
-    /// Nothing was stored, nor will be: so much waits for the log already that the engine keeps no more. Append again in a moment.
-    #[error("too much waits for the log")]
+    /// Nothing was stored, and nothing will be, because too many appends already wait for the log. Append again in a
+    /// moment.
+    #[error("too many appends wait for the log; append again in a moment")]
     Overloaded,
-    /// It may have been stored; append again with the same keys.
-    #[error("the engine did not say whether it stored the append")]
+    /// The entries may have been stored. Append them again with the same keys.
+    #[error("it is unknown whether the engine stored the append; append again with the same keys")]
     Unknown(#[source] Source),
 }
 
-/// The engine could not be asked; the same call may succeed later.
+/// The engine could not be reached; the same call may succeed later.
 #[derive(Debug, thiserror::Error)]
-#[error("the engine could not be asked")]
+#[error("the engine could not be reached; try again")]
 pub struct EngineError(#[source] pub Source);

@@ -9,18 +9,18 @@ use tokio::{sync::watch, time::timeout};
 use super::{Batch, Limit, ReadError, Tail};
 use crate::record::Record;
 
-/// As far as one batch goes.
+/// The limit of one batch.
 const BATCH: Limit = Limit { records: 1_000, bytes: 4 << 20 };
-/// A tail that has waited for so long looks at the log, which proves that it is alive: within [`TAIL_BEAT`](super::TAIL_BEAT), with time
-/// for the look itself.
+/// How long a tail waits before it reads the log to prove that it is alive: less than [`TAIL_BEAT`](super::TAIL_BEAT),
+/// to leave time for the read.
 const BEAT: Duration = Duration::from_millis(1_500);
 
-/// A log that is followed page by page.
+/// A log that can be followed page by page.
 pub trait Pages: Send + Sync + 'static {
-    /// As far as this handle knows the log to go; tails wait for it to grow.
+    /// The number up to which this handle knows the log; tails wait for it to grow.
     fn grown(&self) -> watch::Receiver<u64>;
 
-    /// What follows a cursor, as far as a limit, which the server has checked to follow it, by number and tag.
+    /// The records after a cursor, up to a limit. The server has checked by number and tag that they follow the cursor.
     ///
     /// # Errors
     ///
@@ -31,13 +31,13 @@ pub trait Pages: Send + Sync + 'static {
 /// The records after a cursor, without end, as [`Engine::tail`](super::Engine::tail) promises. Dropping the log ends it.
 pub fn paged_tail<P: Pages>(log: &Arc<P>, after: Cursor) -> Tail {
     let grown = log.grown();
-    // The tail holds the log only while it reads, so that dropping the engine ends it.
+    // The tail holds the log only while it reads, so that dropping the engine ends the tail.
     let state = (Arc::downgrade(log), grown, Some(after), true);
     stream::unfold(state, |(log, mut grown, after, is_first)| async move {
         let after = after?;
         if !is_first {
             let is_behind = *grown.borrow_and_update() > after.seq;
-            // The end of the engine wakes it, too.
+            // The end of the engine wakes the tail, too.
             if !is_behind && let Ok(waited) = timeout(BEAT, grown.changed()).await {
                 waited.ok()?;
             }

@@ -1,4 +1,4 @@
-//! How much a log keeps, and how old its records are, whatever the wall clock says.
+//! The bounds of a log, and the age of records, independent of jumps of the wall clock.
 
 use std::time::Duration;
 
@@ -6,38 +6,40 @@ use tokio::time::Instant;
 
 use crate::clock::millis;
 
-/// What a log keeps at most. Records leave from the front when any of the three bounds is passed.
+/// The bounds of a log. Records leave from the front when any of the three bounds is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// So many records.
+    /// The most records.
     pub records: u64,
-    /// So many bytes of records, as the engine counts them.
+    /// The most bytes of records, as the engine counts them.
     pub bytes: u64,
-    /// Nothing older than this.
+    /// The greatest age of a record.
     pub age: Duration,
 }
 
-/// By how much faster than real time the clock of a log may go to catch up with the wall clock.
+/// How many times faster than real time the clock of a log may go to catch up with the wall clock.
 const CATCH_UP: u64 = 10;
 
-/// The time by which the age of records is counted. It follows the wall clock, but never goes backwards, and forwards at most ten
-/// times as fast as time passes. So a wall clock that jumps a week ahead for a minute ages the log by ten minutes, not by a week;
-/// and a log that was closed for a day has caught up after two hours and a half, until when it keeps records for longer.
+/// The clock by which the age of records is counted. It follows the wall clock, but never goes backwards, and forwards
+/// at most ten times as fast as time passes. So a wall clock that jumps a week ahead for a minute ages the log by ten
+/// minutes and not by a week; and a log that was closed for a day has caught up after about two and a half hours, until
+/// when it keeps records for longer.
 #[derive(Debug, Clone, Copy)]
 pub struct AgeClock {
-    /// Milliseconds since 1970, as far as this clock has followed.
+    /// The time that this clock has reached, in milliseconds since 1970.
     now_ms: u64,
     at: Instant,
 }
 
 impl AgeClock {
-    /// A clock that stands at this time now: at the one it stood at when the log was closed, or, for a new log, at the wall clock's.
+    /// A clock that starts at this time: the time at which it stood when the log was closed or, for a new log, the wall
+    /// clock's.
     #[must_use]
     pub fn starting_at(now_ms: u64) -> Self {
         Self { now_ms, at: Instant::now() }
     }
 
-    /// Follows the wall clock; returns the time by which ages are counted, in milliseconds since 1970.
+    /// Follows the wall clock. Returns the time by which ages are counted, in milliseconds since 1970.
     pub fn follow(&mut self, wall_ms: u64) -> u64 {
         let at = Instant::now();
         let passed = millis(at.saturating_duration_since(self.at)).saturating_mul(CATCH_UP);

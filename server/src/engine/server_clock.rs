@@ -1,22 +1,22 @@
-//! Deadlines by the clock of the server that holds a log, so that the server itself refuses what comes too late.
+//! Deadlines by the clock of the server that holds a log, so that the server itself refuses late appends.
 
 use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-/// So many answers are remembered. More would outlive a server's clock that was set back.
+/// How many answers are remembered. More would outlive a correction that sets the server's clock back.
 const SAMPLES: usize = 16;
 
-/// Where the clock of a log's server stands, as far as its answers tell; for engines whose log is on a server. A time in an answer is
-/// from before the answer arrived; so what is reckoned from it is never ahead of the server's clock, and a deadline never later than it
-/// should be.
+/// An estimate of the clock of a log's server, from the times in its answers. The time in an answer is older than the
+/// answer's arrival, so the estimate is never ahead of the server's clock, and a deadline is never later than it should
+/// be.
 #[derive(Debug, Default)]
 pub struct ServerClock {
     samples: VecDeque<(Instant, i64)>,
 }
 
 impl ServerClock {
-    /// An answer with this time, in milliseconds since 1970, has arrived right now.
+    /// Takes the time of an answer that has just arrived, in milliseconds since 1970.
     pub fn heard(&mut self, server_ms: i64) {
         if self.samples.len() == SAMPLES {
             self.samples.pop_front();
@@ -24,7 +24,8 @@ impl ServerClock {
         self.samples.push_back((Instant::now(), server_ms));
     }
 
-    /// The server's time at this moment, or a little before, in milliseconds since 1970; `i64::MIN` where nothing was heard.
+    /// The server's time at this moment, or slightly earlier, in milliseconds since 1970; `i64::MIN` before the first
+    /// answer.
     #[must_use]
     pub fn at(&self, moment: Instant) -> i64 {
         let reckon = |(heard, server_ms): &(Instant, i64)| {
@@ -47,7 +48,7 @@ mod tests {
         let mut clock = ServerClock::default();
         clock.heard(1_000);
         tokio::time::advance(Duration::from_millis(100)).await;
-        // It took 40 ms to arrive.
+        // This answer took 40 ms to arrive.
         clock.heard(1_060);
         let deadline = Instant::now() + Duration::from_millis(300);
         assert_eq!(clock.at(deadline), 1_400);

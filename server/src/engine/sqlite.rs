@@ -2,15 +2,15 @@
 //!
 //! | module | does |
 //! |---|---|
-//! | `builder` | what is kept; opening |
-//! | `schema`, `base`, `row`, `error` | the tables, and whether a file is ours; what a row holds and proves; what went wrong |
+//! | `builder` | the settings; opening |
+//! | `schema`, `base`, `row`, `error` | the tables, and whether a file is a log; the content and checksums of a row; errors |
 //! | `lock`, `files` | exclusive use, and how far the log was acknowledged; whether its files are still those that were opened |
-//! | `shared` | what handle, writer and tails share |
+//! | `shared` | the state that handles, writer and tails share |
 //! | `writer`, `checkpoint` | the one thread that writes: group commit, and copying the write-ahead log into the file afterwards |
 //! | `log`, `trim` | appending to the end and trimming the front, as SQL |
-//! | `summary`, `tags` | what is kept of what has left |
+//! | `summary`, `tags` | what is kept of trimmed records |
 //! | `reader`, `snapshot`, `page` | reading off the runtime's threads; the log at one moment; a page of it |
-//! | `damage`, `place` | how far damage goes; a damaged part |
+//! | `damage`, `place` | the extent of damage; a damaged part |
 //! | `recent`, `tail` | the last records in memory; following the log |
 
 mod base;
@@ -66,11 +66,11 @@ use super::{
 };
 use crate::record::{Entry, Record};
 
-/// How many appends queue at most; further ones wait before they hand anything over.
+/// How many appends the queue holds. Further ones wait before they hand anything over.
 const QUEUE: usize = 1_024;
 
-/// A log in an SQLite database: durable on one machine. Behind the feature `sqlite`. Its clones are handles of one log, which several
-/// hubs in one process may use.
+/// A log in an SQLite database: durable on one machine. Behind the feature `sqlite`. Clones are handles of one log,
+/// which several hubs in one process may use.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -83,51 +83,54 @@ const QUEUE: usize = 1_024;
 ///
 /// # What it promises
 ///
-/// - **An acknowledged append is on the disk**: it was written to the write-ahead log and fsynced (`synchronous=FULL`; on macOS
-///   `fullfsync`). After a crash of the process or the machine the log opens with the same epoch and everything acknowledged.
-/// - One thread writes. Appends that come while it waits for the disk share the next fsync, so a batch, or many tasks, get a
-///   multiple of what one at a time gets. An append whose deadline passes before its transaction begins is refused; a commit that
-///   has begun is finished, and the append is [`AppendError::Unknown`] if that takes longer.
-/// - **Retried keys**: a key is known as long as its record is kept (see [`SqliteBuilder`]), across restarts: it stands in
-///   an index beside the record, nothing has to be rebuilt.
-/// - **Trimming** is a transaction of its own, of at most 10,000 records. Records age by a clock that is stored with the log: a wall
-///   clock that jumps ahead for a moment trims nothing, nor does one that was wrong during a restart.
-/// - Space of trimmed records is used again; the file does not shrink by itself (`VACUUM` it while no hub has it open).
+/// - **An acknowledged append is on the disk**: it was written to the write-ahead log and fsynced (`synchronous=FULL`;
+///   on macOS `fullfsync`). After a crash of the process or the machine the log opens with the same epoch and every
+///   acknowledged record.
+/// - One thread writes. Appends that arrive while it waits for the disk share the next fsync, so a batch, or many
+///   tasks, reach a multiple of the rate of single appends. An append whose deadline passes before its transaction
+///   begins is refused. A commit that has begun is finished, and the append is [`AppendError::Unknown`] if that takes
+///   longer than the deadline.
+/// - **Retried keys**: a key is known as long as its record is kept (see [`SqliteBuilder`]), across restarts: it is in
+///   an index beside the record, and nothing has to be rebuilt.
+/// - **Trimming** is a transaction of its own, of at most 10,000 records. Records age by a clock that is stored with
+///   the log: a wall clock that jumps ahead for a moment trims nothing, nor does one that was wrong during a restart.
+/// - The space of trimmed records is reused. The file does not shrink by itself (`VACUUM` it while no hub has it open).
 ///
 /// # When the disk is full
 ///
-/// Appends fail as [`AppendError::Refused`], reading goes on, and the next append after there is room succeeds. Where even
-/// the fsync failed, it is [`AppendError::Unknown`].
+/// Appends fail as [`AppendError::Refused`], reading continues, and the first append after space was freed succeeds. If
+/// even the fsync failed, the append is [`AppendError::Unknown`].
 ///
 /// # When events come faster than the disk takes them
 ///
-/// Appends wait in a queue, up to [`SqliteBuilder::backlog_bytes`]; further ones are [`AppendError::Overloaded`], at once.
+/// Appends wait in a queue of up to [`SqliteBuilder::backlog_bytes`]. Further ones fail at once as
+/// [`AppendError::Overloaded`].
 ///
 /// # What damage does
 ///
-/// Each record's tag is a checksum that is chained to its predecessor's, and each row has a second one over its other columns. Both
-/// are verified when records are read from the file, and when they leave.
+/// Each record's tag is a checksum that is chained to its predecessor's, and each row has a second checksum over its
+/// other columns. Both are verified when a record is read from the file, and when it is trimmed.
 ///
-/// | damaged | what happens |
+/// | damaged | effect |
 /// |---|---|
-/// | a record | all before it are delivered, then those whom it may have been for are told `gap`, and the log goes on after it. Where only the entry is damaged, the row still says which channels and users it was for, and nobody else is told |
-/// | rows or pages of `records`, by a bad sector too, which the disk answers with `EIO` | the same, for all streams |
-/// | a column that reading does not need (key, timestamp, bytes, header) | nothing is lost; it is found when the record leaves the log |
-/// | the end of the log: the write-ahead log, the last pages, an older copy put in place | the file `-lock` says how far the log was acknowledged: what is missing up to there counts as damaged, and its numbers are not used again |
-/// | the index of keys | appends that meet it are refused. A key that the index has lost is not known: a retry of its append is stored a second time. `PRAGMA integrity_check` finds it, as does trimming when the record leaves; `REINDEX` makes it anew from the records |
-/// | what is known of records that have left (`summary`, `tags`) | whoever resumes from before the log's beginning is told `gap` |
-/// | a row of `metadata` | calls that meet it fail, and a hub does not start: it would not know what was revoked |
-/// | the first page, the table `log` | the file is not opened: [`OpenErrorKind::Corrupt`], `Foreign` where it is not known for a log any more, or `Newer` |
-/// | a file of the log removed, replaced or truncated while a hub runs | appends are refused from the next one on (but for the same millisecond), and reads fail, so that the hub is unhealthy |
+/// | a record | All records before it are delivered; then its possible receivers receive `gap`, and the log continues after it. If only the entry is damaged, the row still names the channels and users it was for, and no other stream receives the gap. |
+/// | rows or pages of `records`, also by a bad sector, which the disk answers with `EIO` | The same, for all streams. |
+/// | a column that reading does not need (key, timestamp, bytes, header) | Nothing is lost. The damage is found when the record is trimmed. |
+/// | the end of the log: the write-ahead log, the last pages, or an older copy put in place | The file `-lock` says how far the log was acknowledged. Records missing up to there count as damaged, and their numbers are not reused. |
+/// | the index of keys | Appends that meet the damage are refused. A key that the index has lost is unknown, so a retry of its append is stored a second time. `PRAGMA integrity_check` finds the damage, as does trimming the record; `REINDEX` rebuilds the index from the records. |
+/// | the summary of trimmed records (`summary`, `tags`) | Clients that resume from before the log's beginning receive `gap`. |
+/// | a row of `metadata` | Calls that meet it fail, and a hub does not start, because it would not know what was revoked. |
+/// | the first page, the table `log` | The file is not opened: [`OpenErrorKind::Corrupt`], `Foreign` if it is no longer recognized as a log, or `Newer`. |
+/// | a file of the log that was removed, replaced or truncated while a hub runs | From the next append on (unless within the same millisecond), appends are refused and reads fail, so that the hub is unhealthy. |
 ///
-/// Log lines (crate `tracing`): `error!` for damage, with the file, the numbers and a remedy, once for each place; `warn!` for
-/// failing appends and reads. A condition that lasts (a full disk, no more file descriptors) is logged once and then at most once
-/// a minute, with the number of failures that were left out.
+/// Log lines (crate `tracing`): `error!` for damage, with the file, the numbers and a remedy, once per place; `warn!`
+/// for failing appends and reads. A lasting condition (a full disk, no more file descriptors) is logged once and then
+/// at most once a minute, with the number of failures that were left out.
 ///
-/// # Looking at it, copying it, repairing it
+/// # Inspecting, copying and repairing the file
 ///
-/// One engine has the file open at a time, which a lock on `<file>-lock` ensures; a second one, in this process or another, is told
-/// [`OpenErrorKind::Locked`] at once. Any SQLite tool may read the file meanwhile:
+/// Only one engine can have the file open, which a lock on `<file>-lock` ensures. A second one, in this process or
+/// another, fails at once with [`OpenErrorKind::Locked`]. Any SQLite tool may read the file meanwhile:
 ///
 /// ```text
 /// sqlite3 -readonly tidings.db "SELECT seq, entry ->> '$.channel', entry ->> '$.payload' FROM records ORDER BY seq DESC LIMIT 10"
@@ -135,23 +138,25 @@ const QUEUE: usize = 1_024;
 /// sqlite3 -readonly tidings.db ".backup copy.db"            # a copy while the hub runs
 /// ```
 ///
-/// Look with `PRAGMA integrity_check` as often as you would scrub the disk, at a copy if the hub is busy: it reads the whole file, also what
-/// no hub reads again, and it compares the index of keys with the records.
+/// Run `PRAGMA integrity_check` as often as you would scrub the disk, on a copy if the hub is busy. It reads the whole
+/// file, including parts that no hub reads again, and compares the index of keys with the records.
 ///
-/// Do not write to it. It belongs on a local disk, as write-ahead logs do not work over a network. A copy is put in place while no
-/// hub has the log open: remove `-wal` and `-shm`, and keep `-lock`, by which those are told who would miss what the copy lacks.
-/// A damaged index is made anew by `sqlite3 tidings.db REINDEX`, and a damaged row of the metadata is given up by deleting it.
+/// Do not write to the file with other tools. Keep it on a local disk, because write-ahead logs do not work over a
+/// network. To restore a copy, make sure that no hub has the log open, remove `-wal` and `-shm`, and keep `-lock`, by
+/// which the hub knows which clients miss what the copy lacks. `sqlite3 tidings.db REINDEX` rebuilds a damaged index. A
+/// damaged row of `metadata` has to be deleted, and its content is lost.
 ///
-/// Dropping the last handle, or [`close`](Engine::close), finishes what is queued, which takes a few fsyncs, and closes the file.
+/// Dropping the last handle, or [`close`](Engine::close), finishes the queued appends, which takes a few fsyncs, and
+/// closes the file.
 #[derive(Debug, Clone)]
 pub struct Sqlite {
     handle: Arc<Handle>,
 }
 
-/// What the last clone ends.
+/// Ends the writer when the last clone is dropped.
 #[derive(Debug)]
 struct Handle {
-    /// Taken when it is dropped, which ends the writer.
+    /// Taken when the handle is dropped, which ends the writer.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     backlog: Arc<Backlog>,
@@ -159,7 +164,7 @@ struct Handle {
 }
 
 impl Sqlite {
-    /// The file, by its absolute name.
+    /// The absolute path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.shared().readers.path()
@@ -172,7 +177,7 @@ impl Sqlite {
     fn start(writer: Writer, backlog_bytes: usize) -> std::io::Result<Self> {
         let shared = writer.shared.clone();
         let (jobs, queue) = mpsc::channel(QUEUE);
-        // Told however the thread ends, and after it has let go of everything.
+        // The end is reported however the thread ends, and after it has released everything.
         let ending = Ending(shared.clone());
         let work = move || {
             let _ending = ending;
@@ -183,7 +188,7 @@ impl Sqlite {
         Ok(Self { handle: Arc::new(Handle { jobs, writer, backlog, shared }) })
     }
 
-    /// Hands the writer a job, when there is room in the queue.
+    /// Hands the writer a job as soon as the queue has room.
     async fn submit(&self, job: Job) -> Result<(), EngineError> {
         let jobs = self.handle.jobs.as_ref().ok_or_else(ended)?;
         jobs.send(job).await.map_err(|_| ended())
@@ -204,7 +209,7 @@ impl Sqlite {
     }
 }
 
-/// Says that the writer has ended.
+/// Reports that the writer has ended, when it is dropped.
 struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
@@ -218,7 +223,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(writer) = self.writer.get_mut().take() {
-            // It ends by itself. Had it panicked, there would be nothing left to do.
+            // The writer ends by itself. If it panicked, there is nothing left to do.
             let _ = writer.join();
         }
     }
@@ -232,11 +237,11 @@ impl Engine for Sqlite {
         }
         let began = Instant::now();
         let waiting = self.handle.backlog.admit(&entries)?;
-        // Here and not in the writer, whose time everybody shares.
+        // The stored form is made here and not in the writer, because everyone shares the writer's time.
         let entries = entries.into_iter().map(Stored::from).collect();
         let (reply, answer) = oneshot::channel();
         let claimed = Arc::new(AtomicBool::new(false));
-        // A deadline that cannot be counted is none.
+        // A deadline beyond the range of `Instant` means no deadline.
         let until = began.checked_add(deadline).unwrap_or_else(|| began + Duration::from_secs(1 << 32));
         let append = Append { entries, deadline: until, claimed: claimed.clone(), is_ours: false, reply, waiting };
         let outcome = timeout(deadline.saturating_sub(began.elapsed()), async {
@@ -245,7 +250,7 @@ impl Engine for Sqlite {
         });
         match outcome.await {
             Ok(Some(outcome)) => outcome,
-            // Whoever is first decides: what the writer has not begun it never will.
+            // If the caller is first, the writer never begins the append.
             failed => {
                 let is_certain = !claimed.swap(true, Ordering::AcqRel);
                 let source = if failed.is_err() { Late.into() } else { ended().into() };
@@ -262,10 +267,10 @@ impl Engine for Sqlite {
         self.shared().read(after, limit).await
     }
 
-    // The method that the closure calls is good for one lifetime only.
+    // A closure is needed, because the method itself, passed as a function, would accept one lifetime only.
     #[allow(clippy::redundant_closure_for_method_calls)]
     async fn bounds(&self) -> Result<Bounds, EngineError> {
-        // A log that cannot be written to any more is not healthy, however well it reads.
+        // A log that can no longer be written to is not healthy, even if it can be read.
         self.shared().is_alive()?;
         if self.handle.jobs.as_ref().is_none_or(mpsc::Sender::is_closed) {
             return Err(ended());
@@ -295,11 +300,11 @@ impl Engine for Sqlite {
         });
         let (moved, is_damaged) = read.await?;
         if is_damaged {
-            let error = error::corrupt("the table \"summary\" is not what was written");
+            let error = error::corrupt("the table \"summary\" is damaged: its checksum does not match");
             self.shared().complain(
                 error::CORRUPT,
                 &error,
-                "streams that resume from before the log's beginning are told `gap`",
+                "streams that resume from before the log's beginning receive `gap`",
             );
         }
         Ok(moved)
@@ -308,7 +313,7 @@ impl Engine for Sqlite {
     async fn trim(&self) -> Result<Trim, EngineError> {
         let (reply, answer) = oneshot::channel();
         self.shared().trims.lock().push_back(reply);
-        // A writer that has no room in its queue is busy, and looks after each transaction.
+        // A writer whose queue is full is busy, and looks for trimming after each transaction.
         if let Some(jobs) = &self.handle.jobs
             && let Err(mpsc::error::TrySendError::Closed(_)) = jobs.try_send(Job::Trim)
         {
@@ -322,11 +327,11 @@ impl Engine for Sqlite {
     }
 
     async fn close(&self) {
-        // What has ended need not be asked to.
+        // An ended writer need not be asked.
         let _ = self.submit(Job::Close).await;
         let _ = self.shared().end.subscribe().wait_for(|end| end.has_ended).await;
         if let Some(writer) = self.handle.writer.lock().take() {
-            // It has nothing left to do.
+            // The writer has nothing left to do.
             let _ = writer.join();
         }
     }

@@ -1,4 +1,4 @@
-//! Routing keys, and when each was used last in the part of the log that has left.
+//! Routing keys, and the last use of each in the part of the log that was trimmed.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -7,11 +7,11 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::Location;
 use crate::record::Entry;
 
-/// The fingerprint of one key under which a record is filed: a channel, everything below a prefix, a user, a device of a user. A
-/// stream looks up a few such keys, and a record is for it when the two sets meet.
+/// The fingerprint of one key under which a record is filed: a channel, everything below a prefix, a user, or a device
+/// of a user. A stream looks up a few such keys, and receives a record if the two sets share a key.
 ///
-/// It is the xxHash3 (64 bits) of the key's text, seeded with its kind, and the same for ever, so that it may be stored. Two keys
-/// with one fingerprint make a stream be told a gap that was none, never the other way round.
+/// It is the xxHash3 (64 bits) of the key's text, seeded with its kind. It never changes, so it may be stored. If two
+/// keys have the same fingerprint, a stream may receive a gap although it missed nothing, and never the reverse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RoutingKey(pub u64);
 
@@ -21,11 +21,11 @@ impl RoutingKey {
     }
 }
 
-/// What is known of the part of a log that has left: for each routing key the last record that was filed under it, and the tags of
-/// the last records. For engines that keep it in memory.
+/// A summary of the part of a log that was trimmed, for engines that keep it in memory: for each routing key, the last
+/// record that was filed under it, and the tags of the last trimmed records.
 ///
-/// Both are bounded. The key that was not used for longest gives way first, and then `floor` counts for all keys that are not
-/// there: any of them may have been used up to it.
+/// Both are bounded. The key with the oldest last use is dropped first, and from then on `floor` counts for every key
+/// that is not in the summary, because any of them may have been used up to there.
 ///
 /// ```
 /// use tidings::engine::{Location, RoutingKey, Summary};
@@ -34,7 +34,7 @@ impl RoutingKey {
 /// summary.fold(2, 22, [RoutingKey(8)]);
 /// assert_eq!((summary.moved(RoutingKey(7)), summary.moved(RoutingKey(9))), (1, 0));
 /// summary.fold(3, 33, [RoutingKey(9)]);
-/// assert_eq!(summary.moved(RoutingKey(7)), 1, "it gave way, and is not taken for silent");
+/// assert_eq!(summary.moved(RoutingKey(7)), 1, "the dropped key counts as moved");
 /// assert_eq!(summary.locate(2, 22), Location::Trimmed);
 /// assert_eq!(summary.locate(2, 23), Location::Diverged);
 /// ```
@@ -42,17 +42,17 @@ impl RoutingKey {
 pub struct Summary {
     keys: usize,
     last: HashMap<RoutingKey, u64>,
-    /// Every use, oldest first; those that a later one of the same key has outdated are passed over.
+    /// Every use, oldest first. A use that a later one of the same key outdates is skipped.
     uses: VecDeque<(u64, RoutingKey)>,
     floor: u64,
     most_tags: usize,
-    /// The tags of the records up to `up_to`.
+    /// The tags of the trimmed records up to `up_to`.
     tags: VecDeque<u32>,
     up_to: u64,
 }
 
 impl Summary {
-    /// A summary with room for so many keys and so many tags, of a log from which nothing has left.
+    /// A summary with room for this many keys and tags, of a log from which nothing was trimmed.
     #[must_use]
     pub fn new(keys: usize, tags: usize) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Summary {
         }
     }
 
-    /// Takes in the next record that leaves.
+    /// Adds the next record that is trimmed.
     pub fn fold(&mut self, seq: u64, tag: u32, keys: impl IntoIterator<Item = RoutingKey>) {
         for key in keys {
             if self.last.insert(key, seq) != Some(seq) {
@@ -80,7 +80,7 @@ impl Summary {
                 self.floor = self.floor.max(seq);
             }
         }
-        // What is outdated takes room too.
+        // Outdated uses take memory too.
         if self.uses.len() > 2 * self.keys + 64 {
             self.uses.retain(|(seq, key)| self.last.get(key) == Some(seq));
         }
@@ -91,19 +91,19 @@ impl Summary {
         }
     }
 
-    /// The last record of this key that has left, or the last that may have been.
+    /// The last trimmed record of this key, or the last that may have been one.
     #[must_use]
     pub fn moved(&self, key: RoutingKey) -> u64 {
         self.last.get(&key).copied().unwrap_or(self.floor)
     }
 
-    /// The last record that a key may have had for which there is no room; 0 where there was always room.
+    /// The last record of a key that was dropped for lack of room; 0 while there was always room.
     #[must_use]
     pub fn floor(&self) -> u64 {
         self.floor
     }
 
-    /// What can be said of a cursor whose record has left: [`Location::Trimmed`], `Diverged` or `Forgotten`.
+    /// Where a cursor whose record was trimmed lies: [`Location::Trimmed`], `Diverged` or `Forgotten`.
     #[must_use]
     pub fn locate(&self, seq: u64, tag: u32) -> Location {
         let back = self.up_to.checked_sub(seq).and_then(|back| usize::try_from(back).ok());
@@ -117,8 +117,8 @@ impl Summary {
 }
 
 impl Entry {
-    /// The keys under which a record of this entry is filed, those that streams look up; none for commands and void entries. An
-    /// engine folds them into its [`Summary`] when the record leaves.
+    /// The keys under which a record of this entry is filed, and which streams look up; none for orders and void
+    /// entries. An engine adds them to its [`Summary`] when it trims the record.
     #[must_use]
     pub fn routing_keys(&self) -> Vec<RoutingKey> {
         let mut keys = Vec::new();
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// However small its room: it never says that a key moved earlier than it did.
+        /// However small the summary is, it never says that a key moved earlier than it did.
         #[test]
         fn no_key_is_taken_for_more_silent_than_it_was(
             room in 0..5_usize,

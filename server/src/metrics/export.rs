@@ -1,4 +1,5 @@
-//! A hub's figures for the facade `metrics`, whose recorder (Prometheus, say) the application has installed.
+//! The export of a hub's figures to the facade `metrics`, whose recorder (Prometheus, for example) the application
+//! installs.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -7,8 +8,8 @@ use tidings_protocol::{frame::GapReason, problem::Code};
 
 use super::Stats;
 
-/// What was told of the counters so far: the facade is told by how much they have grown, so that several hubs of one process
-/// add up.
+/// The counters as they were last exported. The facade is given their growth, so that several hubs of one process add
+/// up.
 #[derive(Debug, Default)]
 pub(crate) struct Exported {
     plain: HashMap<&'static str, u64>,
@@ -17,22 +18,40 @@ pub(crate) struct Exported {
 }
 
 impl Exported {
-    /// Says what each figure is.
+    /// Describes each figure to the recorder.
     pub(crate) fn describe() {
-        describe_gauge!("tidings_connections", "Open streams; `behind`: not handed yet what is there for them");
+        describe_gauge!(
+            "tidings_connections",
+            "Open streams; `behind`: those that have not been handed every pending record"
+        );
         describe_gauge!("tidings_users", "Users with an open stream");
-        describe_gauge!("tidings_lag_records", "The most records between a stream that is behind and the log's end");
-        describe_counter!("tidings_published_total", "Events published, by what became of them");
+        describe_gauge!(
+            "tidings_lag_records",
+            "The most records between a stream that is behind and the end of the log"
+        );
+        describe_counter!("tidings_published_total", "Events published, by outcome");
         describe_counter!("tidings_deliveries_total", "Events handed to streams, once for each stream");
         describe_counter!("tidings_sent_bytes_total", Unit::Bytes, "Bytes handed to streams");
-        describe_counter!("tidings_gaps_total", "Gaps told, by reason");
+        describe_counter!("tidings_gaps_total", "Gaps sent, by reason");
         describe_counter!("tidings_refusals_total", "Requests refused, by code");
-        describe_histogram!("tidings_publish_seconds", Unit::Seconds, "Publish calls, until the engine answered");
-        describe_histogram!("tidings_fan_out_seconds", Unit::Seconds, "From acknowledged to handed to a stream");
-        describe_histogram!("tidings_delivery_seconds", Unit::Seconds, "From accepted to arrived, as clients report");
+        describe_histogram!(
+            "tidings_publish_seconds",
+            Unit::Seconds,
+            "Time from the publish call to the engine's answer"
+        );
+        describe_histogram!(
+            "tidings_fan_out_seconds",
+            Unit::Seconds,
+            "Time from acknowledging an event to handing it to a stream"
+        );
+        describe_histogram!(
+            "tidings_delivery_seconds",
+            Unit::Seconds,
+            "Time from accepting an event to its arrival, as clients report it"
+        );
     }
 
-    /// Tells the figures of now. Times are told where they are taken.
+    /// Exports the present figures. Durations are recorded where they are measured.
     pub(crate) fn export(&mut self, stats: &Stats) {
         let behind = stats.connections_behind.min(stats.connections);
         gauge!("tidings_connections", "state" => "live").set(figure(stats.connections - behind));
@@ -58,12 +77,12 @@ impl Exported {
     }
 }
 
-/// By how much a counter has grown since it was told.
+/// The growth of a counter since it was last exported.
 fn growth<K: Hash + Eq>(told: &mut HashMap<K, u64>, key: K, now: u64) -> u64 {
     now.saturating_sub(told.insert(key, now).unwrap_or(0))
 }
 
-#[allow(clippy::cast_precision_loss, reason = "what a gauge holds; exact up to 2^53")]
+#[allow(clippy::cast_precision_loss, reason = "a gauge holds an f64, which is exact up to 2^53")]
 fn figure(count: usize) -> f64 {
     count as f64
 }

@@ -1,4 +1,4 @@
-//! A hub's figures in code.
+//! A hub's figures, for use in code.
 
 use std::sync::atomic::Ordering;
 
@@ -6,45 +6,46 @@ use tidings_protocol::{Cursor, frame::GapReason, problem::Code};
 
 use super::{Metrics, REASONS, Timing};
 
-/// Figures of a hub, from [`Hub::stats`](crate::Hub::stats): gauges as they are now, and what was counted since it was built, on
-/// this node.
+/// The figures of a hub, on this node, from [`Hub::stats`](crate::Hub::stats): gauges of this moment, and counters
+/// since the hub was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Open streams.
+    /// The number of open streams.
     pub connections: usize,
-    /// Those of them that have not been handed yet what is there for them.
+    /// The number of open streams that have not been handed every pending record.
     pub connections_behind: usize,
-    /// The most records of the log, of whatever channel, between one of these and the head.
+    /// The most records of the log, of any channel, between such a stream and the head.
     pub lag: u64,
-    /// Users with at least one open stream.
+    /// The number of users with at least one open stream.
     pub users: usize,
-    /// The last record that this node has.
+    /// The last record that this node has applied.
     pub head: Cursor,
-    /// Events published here that were acknowledged.
+    /// The number of events that were published on this node and acknowledged.
     pub published: u64,
-    /// Events that the engine refused.
+    /// The number of events that the engine refused.
     pub publish_refused: u64,
-    /// Events of which the engine did not say whether it stored them.
+    /// The number of events of which the engine did not say whether it stored them.
     pub publish_unknown: u64,
-    /// Events handed to streams, each once for each stream; those of the past too.
+    /// The number of events handed to streams, counted once per stream; backfilled events included.
     pub deliveries: u64,
-    /// Bytes handed to streams, control frames included; without what HTTP adds.
+    /// The number of bytes handed to streams, control frames included, HTTP's own bytes excluded.
     pub sent_bytes: u64,
-    /// Gaps told, by reason.
+    /// The number of gaps sent, by reason.
     pub gaps: Vec<(GapReason, u64)>,
-    /// Requests refused by the hub's routes, by code; those that have been, in the order of the first.
+    /// The number of requests that the hub's routes refused, by code; only codes that occurred, in the order of their
+    /// first occurrence.
     pub refusals: Vec<(Code, u64)>,
-    /// Publish calls, from handing them to the engine to its answer.
+    /// The duration of publish calls, from handing the events to the engine to its answer.
     pub publish_time: Timing,
-    /// From the moment in which a record was acknowledged to that in which a stream was handed it; of records of other nodes, from
-    /// that in which this one had it. Four records a second are looked at, in milliseconds.
+    /// The time from acknowledging a record to handing it to a stream; for records published on other nodes, from
+    /// applying the record on this node. Up to four records a second are timed, with a resolution of 1 ms.
     pub fan_out_time: Timing,
-    /// What clients have reported ([`Routes::latency`](crate::Routes::latency)).
+    /// The delivery times that clients reported ([`Routes::latency`](crate::Routes::latency)).
     pub delivery_time: Timing,
 }
 
-/// The gauges that the core knows.
+/// The gauges that the core provides.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gauges {
     pub(crate) connections: usize,
@@ -55,7 +56,7 @@ pub(crate) struct Gauges {
 }
 
 impl Metrics {
-    /// Everything that is known.
+    /// All figures of this node.
     pub(crate) fn stats(&self, gauges: Gauges) -> Stats {
         let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         Stats {

@@ -1,4 +1,4 @@
-//! How long something took.
+//! A statistic of durations.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -8,20 +8,20 @@ use std::{
 
 use ::metrics::Histogram;
 
-/// So many took so long.
+/// A statistic of durations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timing {
-    /// How many.
+    /// The number of durations.
     pub count: u64,
-    /// All together.
+    /// The sum of the durations.
     pub total: Duration,
-    /// The longest of them.
+    /// The longest duration.
     pub longest: Duration,
 }
 
 impl Timing {
-    /// What one took on average; zero where there was none.
+    /// The average duration; zero where there were none.
     #[must_use]
     pub fn mean(&self) -> Duration {
         let count = self.count.max(1);
@@ -29,7 +29,7 @@ impl Timing {
     }
 }
 
-/// How many, and how long together.
+/// The count and the sum of durations, and the recorder's histogram.
 #[derive(Debug)]
 pub(super) struct Timer {
     count: AtomicU64,
@@ -50,12 +50,12 @@ impl Timer {
         self.count.fetch_add(1, Ordering::Relaxed);
         self.micros.fetch_add(micros, Ordering::Relaxed);
         self.longest.fetch_max(micros, Ordering::Relaxed);
-        // The recorder is the application's. Once it has panicked it is shown nothing more.
+        // The recorder belongs to the application. After it has panicked once, it is not called again.
         if !self.is_broken.load(Ordering::Relaxed)
             && catch_unwind(AssertUnwindSafe(|| self.shown.record(time))).is_err()
         {
             self.is_broken.store(true, Ordering::Relaxed);
-            tracing::error!("the metrics recorder panicked; it is shown no more times");
+            tracing::error!("the metrics recorder panicked; the hub records no more durations in it");
         }
     }
 

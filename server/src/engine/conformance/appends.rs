@@ -1,4 +1,4 @@
-//! Numbers, receipts, order, idempotency keys, dropped callers.
+//! Numbers, receipts, order, idempotency keys, and callers that are dropped.
 
 use std::{collections::BTreeSet, future::Future, pin::pin, task::Context, time::Duration};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::engine::{AppendError, Engine};
 
-/// `seq` runs from 1, over batches too, and receipts are in the order of the entries.
+/// `seq` runs from 1, across batches too, and receipts are in the order of the entries.
 pub async fn numbers_run_from_one_without_holes(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let mut receipts = append(&engine, &entries(1)).await;
@@ -24,7 +24,8 @@ pub async fn numbers_run_from_one_without_holes(subject: &impl Subject) {
     assert!(receipts.iter().all(|receipt| receipt.cursor.epoch == bounds.epoch));
 }
 
-/// A tag is never 0, a receipt's is the record's, and that of a neighbour, or of the same entry elsewhere, is another one.
+/// A tag is never 0, a receipt has its record's tag, and the tags of neighbours, or of the same entry in another log,
+/// differ.
 pub async fn every_record_has_a_tag_of_its_own(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let entries: Vec<_> = (0..200).map(|_| entry("\"the same\"")).collect();
@@ -34,7 +35,7 @@ pub async fn every_record_has_a_tag_of_its_own(subject: &impl Subject) {
     let stored: Vec<_> = records.iter().map(|record| record.tag).collect();
     assert_eq!(told, stored);
     assert!(!stored.contains(&0), "0 is the origin's");
-    // Two of 200 random tags are the same once in 200,000 runs; three of them never.
+    // Two of 200 random tags are equal once in 200,000 runs; three of them practically never.
     assert!(stored.iter().collect::<BTreeSet<_>>().len() >= 199, "tags tell records apart");
 }
 
@@ -45,7 +46,8 @@ pub async fn nothing_appended_is_nothing_acknowledged(subject: &impl Subject) {
     assert_eq!(engine.bounds().await.unwrap().last, 0);
 }
 
-/// Appends from many tasks: numbers without holes, each batch in its own order, receipts that tell where each entry stands.
+/// Appends from many tasks get numbers without holes, each batch keeps its own order, and receipts name each entry's
+/// position.
 pub async fn concurrent_appends_make_one_order(subject: &impl Subject) {
     let engine = &subject.fresh().await;
     let receipts = join_all((0..24).map(|task| async move {
@@ -55,7 +57,7 @@ pub async fn concurrent_appends_make_one_order(subject: &impl Subject) {
                 (0..5).map(|at| entry_with_key(&format!("{task}-{batch}-{at}"), &at.to_string())).collect();
             let receipts = append(engine, &batch).await;
             let numbers: Vec<_> = receipts.iter().map(|receipt| receipt.cursor.seq).collect();
-            assert!(numbers.is_sorted() && numbers.len() == 5, "a batch keeps its order: {numbers:?}");
+            assert!(numbers.is_sorted() && numbers.len() == 5, "the records of a batch are in order: {numbers:?}");
             told.extend(batch.into_iter().zip(receipts));
         }
         told
@@ -69,7 +71,7 @@ pub async fn concurrent_appends_make_one_order(subject: &impl Subject) {
     }
 }
 
-/// A repeated key gets the first one's receipt, marked, and stores nothing, alone and among new ones.
+/// A repeated key gets the first receipt, marked as a duplicate, and stores nothing, alone or among new keys.
 pub async fn a_known_key_is_not_stored_again(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let first = append(&engine, &[entry_with_key("a", "1"), entry_with_key("b", "2")]).await;
@@ -84,7 +86,7 @@ pub async fn a_known_key_is_not_stored_again(subject: &impl Subject) {
     assert_eq!(records[1].entry.payload.get(), "2", "the first one stays");
 }
 
-/// Also where both stand in one batch.
+/// The same holds for a key that occurs twice in one batch.
 pub async fn a_key_given_twice_at_once_is_stored_once(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let receipts = append(&engine, &[entry_with_key("a", "1"), entry("2"), entry_with_key("a", "3")]).await;
@@ -94,7 +96,7 @@ pub async fn a_key_given_twice_at_once_is_stored_once(subject: &impl Subject) {
     assert_eq!(engine.bounds().await.unwrap().last, 2);
 }
 
-/// Also where several callers append it at the same time: one of them is the first.
+/// The same holds for callers that append one key at the same time: one of them is the first.
 pub async fn a_racing_retry_is_stored_once(subject: &impl Subject) {
     let engine = &subject.fresh().await;
     for round in 0..20 {
@@ -113,7 +115,7 @@ pub async fn a_dropped_append_is_whole_or_absent(subject: &impl Subject) {
     let made = |batch: &[String]| batch.iter().map(|key| entry_with_key(key, "1")).collect::<Vec<_>>();
     for (at, batch) in batches.iter().enumerate() {
         let mut dropped = pin!(engine.append(made(batch), DEADLINE));
-        // Dropped after no, one or several polls.
+        // The future is dropped after no, one or several polls.
         for _ in 0..at % 4 {
             if dropped.as_mut().poll(&mut Context::from_waker(&noop_waker())).is_ready() {
                 break;
@@ -121,7 +123,7 @@ pub async fn a_dropped_append_is_whole_or_absent(subject: &impl Subject) {
             tokio::task::yield_now().await;
         }
     }
-    // Behind it in every queue, so that what was handed over is in the log now.
+    // This append is behind the dropped ones in every queue, so everything that was handed over is in the log now.
     soon("an append after dropped ones", engine.append(vec![entry_with_key("last", "1")], DEADLINE)).await.unwrap();
     let stored: BTreeSet<_> = everything(engine).await.iter().map(|record| key(record).to_owned()).collect();
     for batch in &batches {
@@ -134,8 +136,8 @@ pub async fn a_dropped_append_is_whole_or_absent(subject: &impl Subject) {
     assert_eq!(seqs(&records), (1..=121).collect::<Vec<_>>(), "each key once");
 }
 
-/// What cannot be stored before its deadline is refused, and then never stored; or it may have been stored, and then the same key may
-/// be appended again.
+/// An append that cannot be stored before its deadline is refused and never stored; or its outcome is unknown, and then
+/// the same key may be appended again.
 pub async fn an_append_keeps_its_deadline(subject: &impl Subject) {
     let engine = &subject.fresh().await;
     let mut expected = BTreeSet::new();
@@ -157,7 +159,7 @@ pub async fn an_append_keeps_its_deadline(subject: &impl Subject) {
     for name in &refused {
         assert!(records.iter().all(|record| key(record) != name), "{name} was refused, and stored");
     }
-    assert_eq!(records.len(), expected.len() + 1, "each of the others once");
+    assert_eq!(records.len(), expected.len() + 1, "each of the other records is stored once");
     for name in refused {
         assert!(!append(engine, &[entry_with_key(&name, "1")]).await[0].duplicate, "{name} is not known");
     }

@@ -5,13 +5,13 @@ use futures_util::future::join_all;
 use super::{Subject, entries::outgrow};
 use crate::engine::{Engine, Metadata};
 
-/// Sets a key whatever it has; for tests in which nobody else does.
+/// Sets a key whatever its value is; for tests in which no other task writes it.
 pub(super) async fn put(metadata: &dyn Metadata, key: &str, value: Option<Vec<u8>>) {
     let now = metadata.get(key).await.unwrap();
     assert!(metadata.swap(key, now.as_deref(), value).await.unwrap());
 }
 
-/// A value is there until it is replaced or removed, and keys are apart.
+/// A value stays until it is replaced or removed, and keys are independent.
 pub async fn metadata_keeps_values_by_key(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let metadata = engine.metadata();
@@ -27,16 +27,16 @@ pub async fn metadata_keeps_values_by_key(subject: &impl Subject) {
     let entry = |key: &str, value: Vec<u8>| (key.to_owned(), value);
     let listed = metadata.list("a").await.unwrap();
     assert_eq!(listed, [entry("a", vec![7]), entry("a'\u{e9}", vec![1; 100_000])]);
-    assert_eq!(metadata.list("a%").await.unwrap(), [], "a prefix is no pattern");
+    assert_eq!(metadata.list("a%").await.unwrap(), [], "a prefix is not a pattern");
     assert_eq!(metadata.list("").await.unwrap().len(), 3);
     put(metadata, "a", None).await;
     put(metadata, "never there", None).await;
     assert_eq!(metadata.get("a").await.unwrap(), None);
     assert_eq!(metadata.get("A").await.unwrap(), Some(Vec::new()));
-    assert_eq!(engine.bounds().await.unwrap().last, 0, "it is beside the log, not in it");
+    assert_eq!(engine.bounds().await.unwrap().last, 0, "metadata is beside the log and not in it");
 }
 
-/// A key that has another value than was expected stays as it is.
+/// A key whose value differs from the expected one is not changed.
 pub async fn a_swap_compares_first(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let metadata = engine.metadata();
@@ -51,13 +51,13 @@ pub async fn a_swap_compares_first(subject: &impl Subject) {
     assert!(metadata.swap("a", None, None).await.unwrap(), "it is removed");
 }
 
-/// Of those who race for a key exactly one wins each time, so that nothing is overwritten unseen.
+/// Of the callers that race for a key exactly one wins each time, so no value is overwritten unseen.
 pub async fn a_race_of_swaps_has_one_winner(subject: &impl Subject) {
     let engine = &subject.fresh().await;
     count(&[engine.metadata()]).await;
 }
 
-/// Eight tasks count up one value, each through one of these.
+/// Eight tasks increment one value, each through one of these handles.
 pub(super) async fn count(handles: &[&dyn Metadata]) {
     let tasks = (0..8_usize).map(|task| async move {
         let metadata = handles[task % handles.len()];
@@ -66,7 +66,7 @@ pub(super) async fn count(handles: &[&dyn Metadata]) {
                 let now = metadata.get("count").await.unwrap();
                 let next = now.as_ref().map_or(0, |now| now[0]) + 1;
                 if metadata.swap("count", now.as_deref(), Some(vec![next])).await.unwrap() {
-                    // What one call did is seen by the next.
+                    // The effect of one call is visible to the next.
                     assert!(metadata.get("count").await.unwrap().unwrap()[0] >= next);
                     break;
                 }
@@ -77,7 +77,7 @@ pub(super) async fn count(handles: &[&dyn Metadata]) {
     assert_eq!(handles[0].get("count").await.unwrap(), Some(vec![80]));
 }
 
-/// It outlives the records.
+/// Metadata outlives the records.
 pub async fn metadata_is_untouched_by_trimming(subject: &impl Subject) {
     let engine = subject.keeping(20).await;
     put(engine.metadata(), "a", Some(vec![1])).await;

@@ -1,4 +1,4 @@
-//! What a log that survives its process keeps.
+//! The persistence of a log that survives its process.
 
 use super::{
     Durable,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::engine::{Engine, Location};
 
-/// The same epoch, bounds and records, and the next number; several times over.
+/// Epoch, bounds, records and the next number are the same, across several restarts.
 pub async fn the_same_log_opens_again(subject: &impl Durable) {
     let mut engine = subject.fresh().await;
     let mut receipts = Vec::new();
@@ -37,7 +37,7 @@ pub async fn keys_are_known_after_a_restart(subject: &impl Durable) {
     assert_eq!((again[1].duplicate, again[1].cursor.seq), (false, 3));
 }
 
-/// Values are there, removed ones are not.
+/// Values that were set are there, and removed ones are not.
 pub async fn metadata_is_there_after_a_restart(subject: &impl Durable) {
     let engine = subject.fresh().await;
     put(engine.metadata(), "kept", Some(vec![1, 2])).await;
@@ -48,7 +48,7 @@ pub async fn metadata_is_there_after_a_restart(subject: &impl Durable) {
     assert_eq!(engine.metadata().get("removed").await.unwrap(), None);
 }
 
-/// Also the tags and the keys of what has left.
+/// The tags and keys of trimmed records are there, too.
 pub async fn what_was_trimmed_stays_trimmed(subject: &impl Durable) {
     let engine = subject.keeping(50).await;
     let receipts = outgrow(&engine, 50).await;
@@ -64,7 +64,7 @@ pub async fn what_was_trimmed_stays_trimmed(subject: &impl Durable) {
     assert!(records.iter().all(|record| !key(record).is_empty()));
 }
 
-/// Closing keeps everything, as does dropping; and then the log can be opened again.
+/// Closing keeps everything, as does dropping, and then the log can be opened again.
 pub async fn a_closed_log_opens_again(subject: &impl Durable) {
     let engine = subject.fresh().await;
     let end = append(&engine, &entries(5)).await[4].cursor;

@@ -1,4 +1,4 @@
-//! Entries to append, and short words for what all promises do with a log.
+//! Entries to append, and helpers that all promises use on a log.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,11 +13,11 @@ use crate::{
     record::{Audience, Entry, Record},
 };
 
-/// How long anything may take that has to happen. No promise is about time: this only turns silence into a failure.
+/// How long anything that has to happen may take. No promise is about time; this only turns silence into a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The deadline of an append that has to succeed.
 pub(super) const DEADLINE: Duration = Duration::from_secs(20);
-/// As far as a read goes.
+/// The limit of a read that should return everything.
 pub(super) const ALL: Limit = Limit { records: 1_000_000, bytes: usize::MAX };
 
 /// An entry with a new key whose payload is this JSON.
@@ -30,7 +30,7 @@ pub fn entry(payload: &str) -> Arc<Entry> {
 ///
 /// # Panics
 ///
-/// When it is no channel.
+/// If the text is not a channel.
 #[must_use]
 pub fn entry_on(channel: &str, payload: &str) -> Arc<Entry> {
     make(new_key(), channel, payload)
@@ -40,19 +40,19 @@ pub fn entry_on(channel: &str, payload: &str) -> Arc<Entry> {
 ///
 /// # Panics
 ///
-/// When it is no key.
+/// If the text is not a key.
 #[must_use]
 pub fn entry_with_key(key: &str, payload: &str) -> Arc<Entry> {
     make(Key::new(key).expect("a key"), CHANNEL, payload)
 }
 
-/// Where entries are published unless said otherwise.
+/// The channel of entries unless another is named.
 const CHANNEL: &str = "conformance:log";
 
 fn make(key: Key, channel: &str, payload: &str) -> Arc<Entry> {
     Arc::new(Entry {
         key,
-        // Of today, as an engine may keep nothing that is old.
+        // The timestamp is the present, because an engine may keep nothing that is old.
         timestamp: Timestamp(wall_clock_ms()),
         audience: Audience::Channel,
         channel: channel.parse().expect("a channel"),
@@ -77,18 +77,18 @@ pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 pub(super) async fn append(engine: &impl Engine, entries: &[Arc<Entry>]) -> Vec<Receipt> {
     let appended = soon("an append", engine.append(entries.to_vec(), DEADLINE)).await;
-    let receipts = appended.expect("an append of a sound engine");
+    let receipts = appended.expect("a working engine acknowledges the append");
     assert_eq!(receipts.len(), entries.len(), "one receipt per entry");
     receipts
 }
 
-/// Right before the first record, and the end of the log.
+/// The cursors right before the first record and at the end of the log.
 pub(super) async fn ends(engine: &impl Engine) -> (Cursor, Cursor) {
     let bounds = engine.bounds().await.expect("bounds");
     (bounds.base(), bounds.end())
 }
 
-/// Right before the first record.
+/// The cursor right before the first record.
 pub(super) async fn base(engine: &impl Engine) -> Cursor {
     ends(engine).await.0
 }
@@ -98,7 +98,7 @@ pub(super) fn cursor(record: &Record, of: Cursor) -> Cursor {
     Cursor { seq: record.seq, tag: record.tag, ..of }
 }
 
-/// Everything in the log, page by page.
+/// All records of the log, read page by page.
 pub(super) async fn everything(engine: &impl Engine) -> Vec<Record> {
     let mut after = base(engine).await;
     let mut records = Vec::new();
@@ -118,12 +118,12 @@ pub(super) fn seqs(records: &[Record]) -> Vec<u64> {
     records.iter().map(|record| record.seq).collect()
 }
 
-/// What a tail yields next.
+/// The next item of a tail.
 pub(super) async fn next(tail: &mut Tail) -> Option<Result<Batch, ReadError>> {
     soon("an item of the tail", tail.next()).await
 }
 
-/// The next `count` records of a tail, at least; each batch says what it follows.
+/// At least the next `count` records of a tail. Checks that each batch names the cursor that it follows.
 pub(super) async fn take(tail: &mut Tail, count: usize) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
     let mut at = None;
@@ -138,7 +138,7 @@ pub(super) async fn take(tail: &mut Tail, count: usize) -> Vec<Record> {
     records
 }
 
-/// Trims as long as there is more; how many records left.
+/// Trims as long as there is more to remove. Returns the number of removed records.
 pub(super) async fn trim(engine: &impl Engine) -> u64 {
     let mut all = 0;
     loop {
@@ -150,7 +150,7 @@ pub(super) async fn trim(engine: &impl Engine) -> u64 {
     }
 }
 
-/// Appends ten times what the log keeps, and trims; the receipts.
+/// Appends ten times the number of records that the log keeps, and trims. Returns the receipts.
 pub(super) async fn outgrow(engine: &impl Engine, keeps: usize) -> Vec<Receipt> {
     let mut receipts = Vec::new();
     while receipts.len() < 10 * keeps {

@@ -10,13 +10,13 @@ use super::{
 };
 use crate::engine::{AppendError, Engine};
 
-/// So long an append may take.
+/// The deadline of an append.
 const DEADLINE: Duration = Duration::from_millis(300);
-/// So much longer it may be until its caller knows, on a busy machine.
+/// How much later its caller may learn the outcome, on a busy machine.
 const SLACK: Duration = Duration::from_secs(3);
 
-/// It is answered at its deadline. One that was refused is not stored when the log can be written to again; of one that is unknown
-/// the same key may be appended again, and is stored once.
+/// The append is answered at its deadline. If it was refused, it is not stored once the log can be written to again; if
+/// its outcome is unknown, the same key may be appended again and is stored once.
 pub async fn an_append_that_hangs_is_answered_at_its_deadline(subject: &impl Hangs) {
     let engine = &subject.fresh().await;
     append(engine, &[entry("0")]).await;
@@ -29,7 +29,7 @@ pub async fn an_append_that_hangs_is_answered_at_its_deadline(subject: &impl Han
     let outcomes = soon("appends to a log that hangs", join_all(appends)).await;
     assert!(began.elapsed() < DEADLINE + SLACK, "{:?}", began.elapsed());
     drop(hanging);
-    // Behind them in every queue.
+    // This append is behind them in every queue.
     append(engine, &[entry("1")]).await;
     for (outcome, name) in outcomes {
         match outcome {
@@ -47,7 +47,7 @@ pub async fn an_append_that_hangs_is_answered_at_its_deadline(subject: &impl Han
     }
 }
 
-/// What could be written after all, but too late, is not in the log.
+/// An append that could be written after all, but too late, is not in the log.
 pub async fn nothing_is_stored_after_its_deadline(subject: &impl Hangs) {
     let engine = &subject.fresh().await;
     let mut tail = engine.tail(base(engine).await);

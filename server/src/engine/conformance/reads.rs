@@ -1,4 +1,4 @@
-//! Pages, bounds, and what can be said of a cursor.
+//! Pages, bounds, and the location of cursors.
 
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ pub async fn an_empty_log_starts_at_one(subject: &impl Subject) {
     assert!(engine.read(bounds.base(), ALL).await.unwrap().is_empty());
 }
 
-/// Logs made apart are told apart.
+/// Two logs that were made separately have different epochs.
 pub async fn two_logs_have_two_epochs(subject: &impl Subject) {
     let (one, other) = (subject.fresh().await, subject.fresh().await);
     assert_ne!(one.bounds().await.unwrap().epoch, other.bounds().await.unwrap().epoch);
 }
 
-/// Every field, and the payload byte for byte.
+/// Every field comes back, and the payload byte for byte.
 pub async fn entries_come_back_as_they_were(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let (user, device) = (UserId::new("zoë \u{1f50c}").unwrap(), DeviceId::new("laptop").unwrap());
@@ -62,7 +62,7 @@ pub async fn entries_come_back_as_they_were(subject: &impl Subject) {
     }
 }
 
-/// The cursor is exclusive; at the end there is nothing.
+/// The cursor is exclusive; at the end of the log there is nothing to read.
 pub async fn a_read_starts_after_its_cursor(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let receipts = append(&engine, &entries(10)).await;
@@ -75,7 +75,8 @@ pub async fn a_read_starts_after_its_cursor(subject: &impl Subject) {
     assert!(engine.read(after, ALL).await.unwrap().is_empty());
 }
 
-/// At most as many records as asked for, and none after the bytes are reached; but one, however large.
+/// A read returns at most the requested number of records and none after the byte limit is reached, but always at least
+/// one.
 pub async fn a_read_stops_at_its_limits(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let large: Vec<_> = (0..10).map(|_| entry(&format!("\"{}\"", "x".repeat(98)))).collect();
@@ -92,7 +93,7 @@ pub async fn a_read_stops_at_its_limits(subject: &impl Subject) {
     assert!(read(2, 0, 1).await.is_empty());
 }
 
-/// Cursors, and what is to be said of each.
+/// Cursors, and the expected location of each.
 async fn cursors(engine: &impl Engine) -> Vec<(Cursor, Location)> {
     let (base, end) = ends(engine).await;
     let other_tag = |cursor: Cursor| Cursor { tag: cursor.tag ^ 1, ..cursor };
@@ -109,7 +110,7 @@ async fn cursors(engine: &impl Engine) -> Vec<(Cursor, Location)> {
     ]
 }
 
-/// Of each cursor it is said whether the log holds it, in one call, however many there are; of an empty log as well.
+/// `locate` answers for every cursor in one call, however many there are, and in an empty log too.
 pub async fn every_cursor_is_located(subject: &impl Subject) {
     let engine = subject.fresh().await;
     for _ in 0..2 {
@@ -122,7 +123,7 @@ pub async fn every_cursor_is_located(subject: &impl Subject) {
     assert!(engine.locate(&[]).await.unwrap().is_empty());
 }
 
-/// A read after a cursor that the log does not hold says why, and reads nothing.
+/// A read after a cursor that the log does not hold reports why, and reads nothing.
 pub async fn a_read_checks_its_cursor(subject: &impl Subject) {
     let engine = subject.fresh().await;
     append(&engine, &entries(10)).await;
@@ -137,7 +138,7 @@ pub async fn a_read_checks_its_cursor(subject: &impl Subject) {
     }
 }
 
-/// The cursor at a number is the record's; there is none behind the end.
+/// The cursor at a number is the record's; beyond the end there is none.
 pub async fn a_number_has_its_cursor(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let origin = base(&engine).await;
@@ -150,7 +151,7 @@ pub async fn a_number_has_its_cursor(subject: &impl Subject) {
     }
 }
 
-/// What this handle has acknowledged is there for every call.
+/// Every call sees the records that this handle has acknowledged.
 pub async fn a_handle_reads_its_own_writes(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let mut after = base(&engine).await;

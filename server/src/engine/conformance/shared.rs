@@ -11,7 +11,7 @@ use super::{
 };
 use crate::engine::{Engine, Location, ReadError};
 
-/// Both append; the numbers have no holes, and both handles, and the tails on both, show the same log.
+/// Both handles append. The numbers have no holes, and both handles, and the tails on both, show the same log.
 pub async fn two_handles_write_one_log(subject: &impl Shared) {
     let one = &subject.fresh().await;
     let other = &subject.another(one).await;
@@ -22,7 +22,7 @@ pub async fn two_handles_write_one_log(subject: &impl Shared) {
         for _ in 0..20 {
             let receipts = append(handle, &entries(7)).await;
             let numbers: Vec<_> = receipts.iter().map(|receipt| receipt.cursor.seq).collect();
-            assert!(numbers.is_sorted(), "a batch keeps its order");
+            assert!(numbers.is_sorted(), "the records of a batch are in order");
             assert!(receipts.iter().all(|receipt| receipt.cursor.epoch == origin.epoch));
         }
     }));
@@ -37,7 +37,7 @@ pub async fn two_handles_write_one_log(subject: &impl Shared) {
     }
 }
 
-/// What one handle has acknowledged the other can be asked for, at the latest when it has been asked for its bounds.
+/// A handle sees the records that the other one acknowledged, at the latest after it was asked for its bounds.
 pub async fn one_handle_reads_what_the_other_wrote(subject: &impl Shared) {
     let one = subject.fresh().await;
     let other = subject.another(&one).await;
@@ -52,7 +52,7 @@ pub async fn one_handle_reads_what_the_other_wrote(subject: &impl Shared) {
     }
 }
 
-/// A key that both append at the same time is stored once, and both are told where.
+/// A key that both handles append at the same time is stored once, and both receive its position.
 pub async fn a_key_raced_on_two_handles_is_stored_once(subject: &impl Shared) {
     let one = &subject.fresh().await;
     let other = &subject.another(one).await;
@@ -68,7 +68,8 @@ pub async fn a_key_raced_on_two_handles_is_stored_once(subject: &impl Shared) {
     assert_eq!(other.bounds().await.unwrap().last, 30);
 }
 
-/// Both trim while both append: nothing leaves twice, nothing that is kept leaves, and both say the same of what has left.
+/// Both handles trim while both append. No record is trimmed twice, no record within the bounds is trimmed, and both
+/// report the same about trimmed records.
 pub async fn two_handles_trim_one_log(subject: &impl Shared) {
     const KEEPS: usize = 100;
     let one = &subject.keeping(KEEPS as u64).await;
@@ -99,7 +100,7 @@ pub async fn two_handles_trim_one_log(subject: &impl Shared) {
     }
 }
 
-/// A tail that lags on one handle behind what the other trims says so, or still has the record.
+/// A tail on one handle that lags behind the other handle's trimming reports it, or still has the record.
 pub async fn a_tail_that_lags_behind_the_other_handle_is_told(subject: &impl Shared) {
     let one = subject.keeping(100).await;
     let other = subject.another(&one).await;
@@ -122,7 +123,7 @@ pub async fn a_tail_that_lags_behind_the_other_handle_is_told(subject: &impl Sha
     }
 }
 
-/// What one handle does to the metadata the other sees with its next call, and of swaps that race one wins.
+/// A handle sees the other's change of the metadata with its next call, and of racing swaps one wins.
 pub async fn metadata_is_one_for_both_handles(subject: &impl Shared) {
     let one = subject.fresh().await;
     let other = subject.another(&one).await;

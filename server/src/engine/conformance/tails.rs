@@ -17,7 +17,7 @@ use super::{
 };
 use crate::engine::{Engine, Limit, ReadError, TAIL_BEAT};
 
-/// From the first record, from within, and from the next one that comes.
+/// A tail can start at the first record, in the middle, and at the end of the log.
 pub async fn a_tail_yields_everything_after_its_cursor(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let origin = base(&engine).await;
@@ -34,7 +34,8 @@ pub async fn a_tail_yields_everything_after_its_cursor(subject: &impl Subject) {
     assert_eq!(seqs(&take(&mut new, 1).await), [2_501]);
 }
 
-/// The first batch comes at once, and says that the log holds the cursor, also where nothing follows it; each names what it follows.
+/// The first batch comes at once and confirms that the log holds the cursor, even if no record follows. Each batch
+/// names the cursor that it follows.
 pub async fn a_tail_begins_with_its_cursor(subject: &impl Subject) {
     let engine = subject.fresh().await;
     for _ in 0..2 {
@@ -49,7 +50,7 @@ pub async fn a_tail_begins_with_its_cursor(subject: &impl Subject) {
     }
 }
 
-/// A tail after a cursor that the log does not hold says why, and ends.
+/// A tail after a cursor that the log does not hold reports why, and ends.
 pub async fn a_tail_checks_its_cursor(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let end = append(&engine, &entries(5)).await[4].cursor;
@@ -69,7 +70,7 @@ pub async fn a_tail_checks_its_cursor(subject: &impl Subject) {
     assert!(matches!(item, Err(ReadError::Epoch)), "{item:?}");
 }
 
-/// At the end of the log a tail waits, and says that it is alive by empty batches, none further apart than [`TAIL_BEAT`].
+/// At the end of the log a tail waits, and yields empty batches at most [`TAIL_BEAT`] apart to show that it is alive.
 pub async fn a_tail_that_has_nothing_to_yield_says_so(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let end = append(&engine, &entries(1)).await[0].cursor;
@@ -78,16 +79,16 @@ pub async fn a_tail_that_has_nothing_to_yield_says_so(subject: &impl Subject) {
     for _ in 0..3 {
         let batch = next(&mut tail).await.unwrap().unwrap();
         assert_eq!((batch.after, batch.records.len()), (end, 0));
-        // A busy machine may take its time.
+        // A busy machine may need longer.
         assert!(before.elapsed() < 2 * TAIL_BEAT, "{:?}", before.elapsed());
         before = Instant::now();
     }
     append(&engine, &entries(1)).await;
     assert_eq!(seqs(&take(&mut tail, 1).await), [2]);
-    assert!(before.elapsed() < TAIL_BEAT, "what comes does not wait for a beat");
+    assert!(before.elapsed() < TAIL_BEAT, "a new record does not wait for the next beat");
 }
 
-/// While many append.
+/// The tail is read while many tasks append.
 pub async fn a_tail_under_load_misses_and_repeats_nothing(subject: &impl Subject) {
     let engine = &subject.fresh().await;
     let mut tail = engine.tail(base(engine).await);
@@ -103,7 +104,7 @@ pub async fn a_tail_under_load_misses_and_repeats_nothing(subject: &impl Subject
     assert_eq!(keys, stored.iter().map(key).collect::<Vec<_>>());
 }
 
-/// A repeated key comes once.
+/// A repeated key is yielded once.
 pub async fn a_tail_never_shows_a_duplicate(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let mut tail = engine.tail(base(&engine).await);
@@ -114,7 +115,7 @@ pub async fn a_tail_never_shows_a_duplicate(subject: &impl Subject) {
     assert_eq!(take(&mut tail, 2).await.iter().map(key).collect::<Vec<_>>(), ["same", "end"]);
 }
 
-/// What it yields could be acknowledged: the log has it, at that moment, under that number and tag.
+/// Every yielded record could be acknowledged: at that moment the log has it under that number and tag.
 pub async fn a_tail_is_never_ahead_of_the_log(subject: &impl Subject) {
     let engine = &subject.fresh().await;
     let mut after = base(engine).await;
@@ -138,7 +139,7 @@ pub async fn a_tail_is_never_ahead_of_the_log(subject: &impl Subject) {
     join(publisher, follower).await;
 }
 
-/// One that nobody reads holds up neither appends nor another tail, and has everything when it is read.
+/// A tail that nobody reads delays neither appends nor another tail, and yields everything when it is read.
 pub async fn tails_are_independent(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let origin = base(&engine).await;
@@ -155,7 +156,7 @@ pub async fn tails_are_independent(subject: &impl Subject) {
     assert_eq!(engine.read(receipts[4_998].cursor, ALL).await.unwrap().len(), 1);
 }
 
-/// A tail that is dropped while it reads harms neither appends nor others.
+/// A tail that is dropped while it reads affects neither appends nor other tails.
 pub async fn a_dropped_tail_harms_nobody(subject: &impl Subject) {
     let engine = &subject.fresh().await;
     let origin = base(engine).await;
@@ -172,7 +173,7 @@ pub async fn a_dropped_tail_harms_nobody(subject: &impl Subject) {
     assert_eq!(seqs(&take(&mut engine.tail(origin), 20).await), (1..=20).collect::<Vec<_>>());
 }
 
-/// A tail does not outlive its engine, or the hub's task would never end.
+/// A tail ends with its engine. Otherwise the hub's task would never end.
 pub async fn a_tail_ends_with_its_engine(subject: &impl Subject) {
     let engine = subject.fresh().await;
     let mut tail = engine.tail(base(&engine).await);
@@ -183,7 +184,7 @@ pub async fn a_tail_ends_with_its_engine(subject: &impl Subject) {
     assert!(!matches!(rest, Some(Ok(_))), "{rest:?}");
 }
 
-/// After `close` calls fail and tails end.
+/// After `close`, calls fail and tails end.
 pub async fn a_closed_engine_serves_nobody(subject: &impl Subject) {
     let engine = &subject.fresh().await;
     let end = append(engine, &entries(3)).await[2].cursor;

@@ -1,4 +1,4 @@
-//! Removal from the front only, and what is kept of what has left.
+//! Removal from the front only, and what is kept of trimmed records.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::engine::{Engine, Location, ReadError, RoutingKey, Trim};
 
 const KEEPS: usize = 200;
 
-/// What is left is whole and ends with the last record, and the tag of the record before it is kept.
+/// The remaining records are whole and end with the last one, and the tag of the record before them is kept.
 pub async fn trimming_takes_from_the_front_only(subject: &impl Subject) {
     let engine = subject.keeping(KEEPS as u64).await;
     let receipts = outgrow(&engine, KEEPS).await;
@@ -28,7 +28,7 @@ pub async fn trimming_takes_from_the_front_only(subject: &impl Subject) {
     assert_eq!(next[0].cursor.seq, bounds.last + 1, "numbers go on");
 }
 
-/// Where nothing is beyond the bounds, nothing leaves, and there is no more to do.
+/// If nothing is beyond the bounds, nothing is removed, and there is no more to do.
 pub async fn trimming_leaves_what_is_kept(subject: &impl Subject) {
     let engine = subject.keeping(KEEPS as u64).await;
     let idle = Trim { removed: 0, more: false };
@@ -42,7 +42,7 @@ pub async fn trimming_leaves_what_is_kept(subject: &impl Subject) {
     assert_eq!(engine.bounds().await.unwrap(), before);
 }
 
-/// A step says how many records left, and the bounds show it at once.
+/// A step returns the number of removed records, and the bounds show it at once.
 pub async fn a_step_of_trimming_says_what_it_did(subject: &impl Subject) {
     let engine = subject.keeping(KEEPS as u64).await;
     for _ in 0..10 {
@@ -59,7 +59,8 @@ pub async fn a_step_of_trimming_says_what_it_did(subject: &impl Subject) {
     assert!(engine.bounds().await.unwrap().first > 1);
 }
 
-/// A cursor whose record has left is told by its tag from one that never was of this log; a read and a tail after it say so.
+/// A cursor of a trimmed record is told by its tag from one that was never of this log; reading and following the log
+/// from it report that.
 pub async fn a_cursor_before_the_beginning_is_told(subject: &impl Subject) {
     let engine = subject.keeping(KEEPS as u64).await;
     let origin = base(&engine).await;
@@ -70,7 +71,7 @@ pub async fn a_cursor_before_the_beginning_is_told(subject: &impl Subject) {
     let other: Vec<_> = left.iter().map(|cursor| Cursor { tag: cursor.tag ^ 1, ..*cursor }).collect();
     assert_eq!(engine.locate(&left).await.unwrap(), vec![Location::Trimmed; left.len()]);
     assert_eq!(engine.locate(&other).await.unwrap(), vec![Location::Diverged; left.len()]);
-    assert_eq!(engine.locate(&[base]).await.unwrap(), [Location::Held], "the log begins right after it");
+    assert_eq!(engine.locate(&[base]).await.unwrap(), [Location::Held], "the log begins right after this cursor");
     for cursor in left.into_iter().step_by(97) {
         let read = engine.read(cursor, ALL).await;
         assert!(matches!(read, Err(ReadError::Trimmed { base: told }) if told == base), "{cursor}: {read:?}");
@@ -87,8 +88,8 @@ fn other_tag(cursor: Cursor) -> Cursor {
     Cursor { tag: cursor.tag ^ 1, ..cursor }
 }
 
-/// Of each key, users and patterns too, it is known where it was used last in what has left; of one that was not used that it was
-/// not; and what is still there does not count.
+/// For each key, users and patterns included, its last use among the trimmed records is known; a key that was not used
+/// there is known as unused; and records still in the log do not count.
 pub async fn what_leaves_is_kept_in_the_summary(subject: &impl Subject) {
     let engine = subject.keeping(KEEPS as u64).await;
     let mut uses: Vec<(u64, Vec<RoutingKey>)> = Vec::new();
@@ -115,7 +116,7 @@ pub async fn what_leaves_is_kept_in_the_summary(subject: &impl Subject) {
     assert!(engine.moved(&[]).await.unwrap().is_empty());
 }
 
-/// A tail whose start is trimmed away says so, or still has the record; it never starts elsewhere, and never skips.
+/// A tail whose start is trimmed away reports it, or still has the record. It never starts elsewhere, and never skips.
 pub async fn a_tail_never_skips_what_was_trimmed(subject: &impl Subject) {
     let engine = subject.keeping(KEEPS as u64).await;
     let mut after = base(&engine).await;
@@ -136,13 +137,13 @@ pub async fn a_tail_never_skips_what_was_trimmed(subject: &impl Subject) {
     }
 }
 
-/// However much was trimmed, a retry of what is still there is a duplicate.
+/// However much was trimmed, a retry of a record that is still in the log is a duplicate.
 pub async fn a_key_is_known_as_long_as_its_record(subject: &impl Subject) {
     let engine = subject.keeping(KEEPS as u64).await;
     outgrow(&engine, KEEPS).await;
     let kept = everything(&engine).await;
     let last = engine.bounds().await.unwrap().last;
-    // The newer half: appending itself must not trim what is about to be repeated.
+    // Only the newer half is repeated, because appending must not trim the records that are about to be repeated.
     for record in &kept[kept.len() / 2..] {
         let again = append(&engine, &[entry_with_key(key(record), "1")]).await;
         assert!(again[0].duplicate, "{record:?}");

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{engine::Engine, record::Audience};
 
-/// A record that this version does not understand is void, for reads and tails, keeps its place and its key, and is filed nowhere.
+/// A record that this version cannot read is void in reads and tails. It keeps its number and its key, and is filed
+/// under no routing key.
 pub async fn an_entry_of_a_newer_version_is_void(subject: &impl Unknown) {
     let engine = subject.fresh().await;
     let mut tail = engine.tail(base(&engine).await);

@@ -1,4 +1,4 @@
-//! Hubs of one process that share a log in memory reach each other by a map.
+//! The transport between hubs of one process that share a log in memory: a map.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::peers::{CallError, NodeId, Peers, PeersError, Responder};
 
-/// Those who have joined. A responder that is gone has left.
+/// The hubs that have joined. A responder that was dropped has left.
 #[derive(Default)]
 pub(super) struct Members {
     responders: Mutex<HashMap<NodeId, Weak<dyn Responder>>>,

@@ -1,4 +1,4 @@
-//! The one row of the table `log`: the record before the first one, and what else trimming knows.
+//! The one row of the table `log`: the record before the first one, and the state that trimming needs.
 
 use rusqlite::{Connection, params};
 use tidings_protocol::Cursor;
@@ -8,7 +8,7 @@ use super::{
     row::{checksum, number},
 };
 
-/// A place between two records: after the one described.
+/// A place between two records: after the described one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) seq: u64,
@@ -18,23 +18,23 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// Before the first record of all.
+    /// The place before the very first record.
     pub(super) const ORIGIN: Self = Self { seq: 0, tag: 0, bytes: 0 };
 }
 
-/// The row.
+/// The row of the table `log`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Base {
     pub(super) epoch: u32,
-    /// Before the first record held.
+    /// The place before the first record in the log.
     pub(super) mark: Mark,
-    /// The last record of the keys that the summary has no room for.
+    /// The last record of a key that the summary dropped for lack of room.
     pub(super) floor: u64,
-    /// The last record that has left without its keys being known, as they were damaged; it counts for all keys.
+    /// The last record that was trimmed while its keys were unknown because of damage; it counts for all keys.
     pub(super) lost: u64,
-    /// How many keys the summary holds.
+    /// The number of keys in the summary.
     pub(super) keys: u64,
-    /// How far the clock had got by which records age, in milliseconds since 1970.
+    /// The time that the clock of record ages had reached, in milliseconds since 1970.
     pub(super) clock: u64,
 }
 
@@ -44,7 +44,7 @@ impl Base {
         Cursor { epoch: self.epoch, seq, tag }
     }
 
-    /// Right before the first record held.
+    /// The cursor right before the first record in the log.
     pub(super) fn cursor(&self) -> Cursor {
         self.at(self.mark.seq, self.mark.tag)
     }
@@ -57,7 +57,8 @@ impl Base {
 
     /// Reads the row.
     pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
-        Self::find(connection)?.ok_or_else(|| corrupt("the row of the table \"log\" is not what was written"))
+        Self::find(connection)?
+            .ok_or_else(|| corrupt("the row of the table \"log\" is damaged: its checksum does not match"))
     }
 
     fn find(connection: &Connection) -> rusqlite::Result<Option<Self>> {

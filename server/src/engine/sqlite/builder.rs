@@ -1,4 +1,4 @@
-//! How much a log keeps, and its opening.
+//! The settings of a log, and its opening.
 
 use std::{
     path::{Path, PathBuf},
@@ -26,31 +26,32 @@ use crate::{
     engine::{AgeClock, Retention, backlog::BACKLOG_BYTES},
 };
 
-/// Settings of a [`Sqlite`] log, from [`Sqlite::builder`].
+/// The settings of a [`Sqlite`] log, from [`Sqlite::builder`].
 ///
-/// Records leave from the front when any of the three bounds is passed, in steps between the appends, and each takes its
-/// idempotency key along.
+/// Records leave from the front when any of the three bounds is exceeded, in steps between the appends. Each record's
+/// idempotency key is forgotten with it.
 #[derive(Debug, Clone)]
 #[must_use = "call open()"]
 pub struct SqliteBuilder {
     path: PathBuf,
     keeps: Keeps,
     backlog_bytes: usize,
-    /// The wall clock, other ones in tests.
+    /// The wall clock; tests pass another one.
     wall: fn() -> u64,
 }
 
 impl Sqlite {
-    /// Opens the log in this file with the default [retention](SqliteBuilder), or creates it.
+    /// Opens the log in this file with the default [settings](SqliteBuilder), or creates it.
     ///
     /// # Errors
     ///
-    /// [`OpenError`], at once: the file is in use, not ours, too new, damaged, or out of reach.
+    /// [`OpenError`], at once: the file is in use, belongs to another application, is too new, is damaged, or cannot be
+    /// accessed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Self::builder(path).open()
     }
 
-    /// Sets what is kept before opening.
+    /// A builder with the default settings for this file.
     pub fn builder(path: impl AsRef<Path>) -> SqliteBuilder {
         SqliteBuilder::new(path.as_ref().to_owned())
     }
@@ -68,71 +69,73 @@ impl SqliteBuilder {
         }
     }
 
-    /// At most this many records. Defaults to 10,000,000.
+    /// The most records. Defaults to 10,000,000.
     pub fn records(mut self, records: u64) -> Self {
         self.keeps.retention.records = records;
         self
     }
 
-    /// At most this many bytes of stored entries: the payload and what belongs to it, as JSON. Defaults to 1 GiB. The file
-    /// with its index of keys is about a third larger; the write-ahead log beside it stays below 64 MiB unless somebody
-    /// else keeps a transaction open on the file.
+    /// The most bytes of stored entries, that is, the payload and what belongs to it, as JSON. Defaults to 1 GiB. The
+    /// file with its index of keys is about a third larger. The write-ahead log beside it stays below 64 MiB unless
+    /// another program keeps a transaction open on the file.
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.keeps.retention.bytes = bytes;
         self
     }
 
-    /// Nothing older than this, by a clock that is stored with the log and follows the wall clock, but never goes backwards, and
-    /// forwards at most ten times as fast as time passes. Defaults to 7 days.
+    /// The greatest age of a record, by a clock that is stored with the log. The clock follows the wall clock, but
+    /// never goes backwards, and forwards at most ten times as fast as time passes. Defaults to 7 days.
     pub fn age(mut self, age: Duration) -> Self {
         self.keeps.retention.age = age;
         self
     }
 
-    /// For this many channels, users and devices it is known when they were used last in the part of the log that has left, so that
-    /// a stream that comes back later than that is told `gap` only if it missed something. A key takes about 40 bytes of the
-    /// file; an event on `a:b` has three. Those that were not used for longest give way, and count as used. Defaults to 1,000,000.
+    /// For how many channels, users and devices the last use in the trimmed part of the log is known, so that a stream
+    /// which resumes from there receives `gap` only if it missed something. A key takes about 40 bytes of the file; an
+    /// event on `a:b` has three keys. The keys with the oldest last use are dropped first, and then count as used.
+    /// Defaults to 1,000,000.
     pub fn summary_keys(mut self, keys: u64) -> Self {
         self.keeps.keys = keys;
         self
     }
 
-    /// About so many of the last records that have left are told from those of another log by their tags, 4 bytes each: whoever
-    /// resumes from before them is told `gap`. Defaults to 10,000,000.
+    /// For about how many of the last trimmed records the tag is known (4 bytes each), by which they are told from
+    /// those of another log. A client that resumes from an earlier record receives `gap`. Defaults to 10,000,000.
     pub fn summary_tags(mut self, tags: u64) -> Self {
         self.keeps.tags = tags;
         self
     }
 
-    /// About how many bytes of events, in memory, may wait for the disk. An append that finds no room is refused as
-    /// [`AppendError::Overloaded`](crate::engine::AppendError::Overloaded), and `POST /publish` answers 503 `overloaded` with
-    /// `Retry-After`; one that is larger than this is taken while no other waits. Defaults to 64 MiB.
+    /// About how many bytes of events, as they are in memory, may wait for the disk. An append that finds no room is
+    /// refused as [`AppendError::Overloaded`](crate::engine::AppendError::Overloaded), and `POST /publish` answers 503
+    /// `overloaded` with `Retry-After`. An append larger than this is accepted while no other one waits. Defaults to 64
+    /// MiB.
     pub fn backlog_bytes(mut self, bytes: usize) -> Self {
         self.backlog_bytes = bytes;
         self
     }
 
-    /// Takes the time from elsewhere.
+    /// Sets the wall clock.
     #[cfg(test)]
     pub(super) fn wall(mut self, wall: fn() -> u64) -> Self {
         self.wall = wall;
         self
     }
 
-    /// Opens the log, or creates it where there is no file, or an empty one.
+    /// Opens the log, or creates it if the file does not exist or is empty.
     ///
-    /// It waits for the disk, for a moment: after a crash SQLite first takes over what its write-ahead log holds, and the summary of
-    /// what has left is verified, a tenth of a second for a million keys.
+    /// The call waits briefly for the disk: after a crash, SQLite first replays its write-ahead log, and the summary of
+    /// trimmed records is verified, which takes a tenth of a second for a million keys.
     ///
     /// # Errors
     ///
-    /// [`OpenError`], at once: the file is in use, not ours, too new, damaged, or out of reach. Damaged records do not keep it from
-    /// being opened; see [`Sqlite`].
+    /// [`OpenError`], at once: the file is in use, belongs to another application, is too new, is damaged, or cannot be
+    /// accessed. Damaged records do not keep the log from being opened; see [`Sqlite`].
     pub fn open(self) -> Result<Sqlite, OpenError> {
         let Self { path, keeps, backlog_bytes, wall } = self;
         let path = lock::resolve(&path).map_err(|error| OpenError::io(&path, error))?;
         let failed = |error| OpenError::sqlite(&path, error);
-        // Looked at before anything is written beside it: it may belong to somebody else.
+        // The file is examined before anything is written beside it, because it may belong to another application.
         if path.exists() {
             let connection = schema::connect(&path, false).map_err(failed)?;
             schema::recognise(&connection, &path)?;
@@ -152,8 +155,9 @@ impl SqliteBuilder {
             shared.tell_cut(after, position.last.seq);
         }
         if !summary::is_sound(&connection, &position.base).map_err(failed)? {
-            shared.tell_summary(&super::error::corrupt("the table \"summary\" is not what was written"));
-            // Where even that is not possible, nothing is taken from it any more.
+            shared
+                .tell_summary(&super::error::corrupt("the table \"summary\" is damaged: its checksum does not match"));
+            // If even that fails, the summary is not used any more.
             let is_lost = summary::reset(&connection, &mut position.base).is_err();
             shared.has_no_summary.store(is_lost, std::sync::atomic::Ordering::Release);
         }

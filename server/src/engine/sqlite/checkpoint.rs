@@ -1,7 +1,7 @@
 //! When the write-ahead log is copied into the file.
 //!
-//! SQLite would do it within the commit that makes it due, before that commit's callers have their answer. The writer does
-//! it after it has answered.
+//! SQLite itself would do it within the commit that makes it due, before the callers of that commit are answered. The
+//! writer does it after it has answered.
 
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use rusqlite::Connection;
 
 use super::Shared;
 
-/// Due after this many transactions, of which the smallest write about four pages each,
+/// A checkpoint is due after this many transactions; the smallest write about four pages each.
 const COMMITS: usize = 250;
-/// or after this many bytes of entries.
+/// A checkpoint is also due after this many bytes of entries.
 const BYTES: usize = 4 << 20;
-/// From this many pages on (64 MiB), readers are made to let go of the write-ahead log, so that it starts over. Ours
-/// keep it for one page of records; somebody else's may keep it for longer than we wait.
+/// From this many pages on (64 MiB), the checkpoint makes readers release the write-ahead log, so that the log starts
+/// over. Our own readers hold it for one page of records; another program's may hold it for longer than the checkpoint
+/// waits.
 const PAGES: i64 = 16_384;
-/// How long we wait for them.
+/// How long a checkpoint waits for readers.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Counts towards the next checkpoint.
@@ -32,7 +33,7 @@ impl Checkpoint {
         self.bytes += bytes;
     }
 
-    /// Makes it due: on a full disk, a write-ahead log that starts over has room.
+    /// Makes a checkpoint due: on a full disk, a write-ahead log that starts over frees space.
     pub(super) fn make_room(&mut self) {
         self.commits = COMMITS;
     }

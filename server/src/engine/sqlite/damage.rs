@@ -1,4 +1,5 @@
-//! What is looked at row by row where reading stopped: how far the damage goes, whom it may concern, and where the log goes on.
+//! Row-by-row examination of the place where reading stopped: the extent of the damage, the receivers it may concern,
+//! and where the log continues.
 
 use std::collections::BTreeSet;
 
@@ -7,21 +8,21 @@ use tidings_protocol::Cursor;
 use super::{error::is_corrupt, place::Place, row::Doubtful, snapshot::Snapshot};
 use crate::record::Record;
 
-/// So many numbers are tried one after the other where SQLite cannot read; then in steps that double, which may pass over sound
-/// records between damaged ones. They are told as damaged too.
+/// How many numbers are tried one by one where SQLite cannot read. After that the steps double, which may skip sound
+/// records between damaged ones; they count as damaged too.
 const ONE_BY_ONE: u64 = 8_192;
-/// Of damage that concerns more keys than these nobody is spared.
+/// Damage that concerns more keys than this counts as concerning all streams.
 const KEYS: usize = 10_000;
 
-/// What is at the place where reading stopped.
+/// The finding at the place where reading stopped.
 pub(super) enum Examined {
-    /// The record is what was written after all: only columns that reading does not need are damaged.
+    /// The record is intact: only columns that reading does not need are damaged.
     Sound(Record),
-    /// It is not.
+    /// Records are damaged.
     Damaged(Place),
 }
 
-/// The first row from `seq` on that can be read, as far as `end`.
+/// The first readable row from `seq` up to `end`.
 pub(super) fn next_readable(log: &Snapshot<'_>, mut seq: u64) -> rusqlite::Result<Option<Doubtful>> {
     let (mut tried, mut step) = (0_u64, 1);
     while seq <= log.end.seq {
@@ -39,12 +40,12 @@ pub(super) fn next_readable(log: &Snapshot<'_>, mut seq: u64) -> rusqlite::Resul
     Ok(None)
 }
 
-/// Examines what stands after `after`, which the log holds.
+/// Examines the place after `after`, which the log holds.
 pub(super) fn examine(log: &Snapshot<'_>, after: Cursor) -> rusqlite::Result<Examined> {
     let epoch = log.base.epoch;
     let row = |seq| Doubtful::at(log.connection, epoch, seq);
     let first = row(after.seq + 1).map(|row| row.with_entry(log.connection));
-    // Where the damage is in the record's own tag, its successor has it too.
+    // If the record's own tag is damaged, its successor repeats it.
     let told = || {
         if after.seq + 1 == log.end.seq {
             Some(log.end.tag)
@@ -58,7 +59,7 @@ pub(super) fn examine(log: &Snapshot<'_>, after: Cursor) -> rusqlite::Result<Exa
 
     let mut keys = Some(BTreeSet::new());
     let mut seq = after.seq + 1;
-    // The tag of the record before `seq`, where its header says it.
+    // The tag of the record before `seq`, if its header has it.
     let mut before = Some(after.tag);
     let through = loop {
         let Some(row) = next_readable(log, seq)? else { break log.end };
@@ -78,7 +79,7 @@ pub(super) fn examine(log: &Snapshot<'_>, after: Cursor) -> rusqlite::Result<Exa
         {
             break log.base.at(seq - 1, tag);
         }
-        // A header that does not follow what is known to be before it is of a record that does not belong here.
+        // A header that does not follow the known tag before it belongs to a record of another log.
         match row.header.filter(|_| follows.is_some()) {
             Some(header) => {
                 if let Some(known) = &mut keys {

@@ -18,36 +18,37 @@ pub struct OpenError {
     source: Option<Source>,
 }
 
-/// What kept a log from being opened. None of them changes the file.
+/// The reason why a log could not be opened. In no case the file was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenErrorKind {
-    /// Another engine, of this process or of another one, has it open, or somebody holds SQLite's own lock on it.
+    /// Another engine, in this process or another one, has the file open, or another program holds SQLite's own lock on
+    /// it.
     Locked,
-    /// It is no SQLite database, or the database of another application.
+    /// The file is not an SQLite database, or is the database of another application.
     Foreign,
-    /// A newer version of Tidings has written it.
+    /// A newer version of Tidings wrote the file.
     Newer,
-    /// An older version of Tidings has written it, from before the first that was published.
+    /// A pre-release version of Tidings wrote the file.
     Older,
-    /// It is a log, but damaged.
+    /// The file is a log, but it is damaged.
     Corrupt,
     /// The file or its directory cannot be read or written, or the disk is full.
     Io,
 }
 
-/// Whether SQLite found the file not to be what it wrote, or the disk says that it cannot read a part of it any more (a bad sector:
-/// `EIO`); and not a disk or a lock that hinders it for a while.
+/// Whether SQLite found damage in the file, or the disk reports that it cannot read a part of it any more (a bad
+/// sector: `EIO`). A disk or a lock that fails temporarily is not damage.
 pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
     let is_bad_sector = |error: &rusqlite::ffi::Error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_CORRUPTFS;
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
         || error.sqlite_error().is_some_and(is_bad_sector)
 }
 
-/// The condition of a database that is not what was written.
+/// The condition of a damaged database, for rate-limited log lines.
 pub(super) const CORRUPT: &str = "corrupt";
 
-/// What hinders, as far as log lines are counted by it.
+/// The condition that an error belongs to, for rate-limited log lines.
 pub(super) fn condition(error: &rusqlite::Error) -> &'static str {
     if is_corrupt(error) {
         return CORRUPT;
@@ -61,7 +62,7 @@ pub(super) fn condition(error: &rusqlite::Error) -> &'static str {
     }
 }
 
-/// What SQLite would say of damage that it did not find, but we did.
+/// The error that SQLite would report for damage that the engine found itself.
 pub(super) fn corrupt(what: impl Into<String>) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), Some(what.into()))
 }
@@ -80,23 +81,23 @@ impl OpenError {
             rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
                 ErrorCode::NotADatabase => OpenErrorKind::Foreign,
                 ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => OpenErrorKind::Locked,
-                // A statement of ours that does not fit the tables (`Unknown`, SQLite's code 1) is a damaged schema.
+                // A statement of ours that does not fit the tables (`Unknown`, SQLite's code 1) means a damaged schema.
                 ErrorCode::DatabaseCorrupt | ErrorCode::Unknown => OpenErrorKind::Corrupt,
                 _ => OpenErrorKind::Io,
             },
-            // A row that is missing or not what we wrote.
+            // A row is missing or has another content than the engine writes.
             _ => OpenErrorKind::Corrupt,
         };
         Self::new(kind, path, Source::from(source))
     }
 
-    /// What kept the log from being opened.
+    /// The reason why the log could not be opened.
     #[must_use]
     pub fn kind(&self) -> OpenErrorKind {
         self.kind
     }
 
-    /// The file.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,8 +1,9 @@
-//! Whether the files that SQLite writes to are still those that are found under their names.
+//! Whether the files that SQLite writes to are still those that their names lead to.
 //!
-//! SQLite goes on writing to a file that was unlinked or replaced, and all that it writes is gone with the process. So the names are
-//! looked at before each transaction. That costs a microsecond for each, a tenth of a small transaction on a fast disk; hence not
-//! again within a millisecond: what is acknowledged meanwhile shares the fate of what was acknowledged right before the file went.
+//! SQLite continues to write to a file that was unlinked or replaced, and everything it writes there is gone with the
+//! process. So the names are checked before each transaction. A check costs a microsecond, a tenth of a small
+//! transaction on a fast disk, so it is not repeated within a millisecond: a record acknowledged in that time is lost
+//! just like one acknowledged right before the file was removed.
 
 use std::{
     ffi::OsString,
@@ -11,10 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// For so long a look at the names counts.
+/// How long a check of the names stays valid.
 const GLANCE: Duration = Duration::from_millis(1);
 
-/// What a name leads to.
+/// The file that a name leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     #[cfg(unix)]
@@ -38,7 +39,7 @@ impl Identity {
     }
 }
 
-/// What became of a file.
+/// What happened to a file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Astray {
     #[error("{0} has been removed")]
@@ -51,25 +52,25 @@ pub(super) enum Astray {
     Io(PathBuf, #[source] io::Error),
 }
 
-/// The database and its write-ahead log, as they were when last looked at.
+/// The database and its write-ahead log, as they were at the last check.
 #[derive(Debug)]
 pub(super) struct Files {
     database: Watched,
     ahead: Watched,
-    /// When all was well last.
+    /// When the last successful check was made.
     looked: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Watched {
     path: PathBuf,
-    /// Unknown until it is there.
+    /// `None` until the file exists.
     known: Option<Identity>,
-    /// The most bytes it was seen to have.
+    /// The most bytes that the file was seen to have.
     bytes: u64,
 }
 
-/// The file that SQLite keeps beside the database.
+/// The path of a file that SQLite keeps beside the database.
 pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(database);
     name.push(suffix);
@@ -82,24 +83,24 @@ impl Files {
         let watched = |path| Watched { path, known: None, bytes: 0 };
         let mut files =
             Self { database: watched(database.to_owned()), ahead: watched(beside(database, "-wal")), looked: None };
-        // What cannot be looked at now is found out by the first transaction.
+        // An error of this check is found again by the first transaction.
         let _ = files.check();
         files
     }
 
-    /// Makes the next look a real one.
+    /// Makes the next check read the names again.
     pub(super) fn forget_look(&mut self) {
         self.looked = None;
     }
 
-    /// Looks whether SQLite still writes to what is found under the names.
+    /// Checks that SQLite still writes to the files that the names lead to.
     pub(super) fn check(&mut self) -> Result<(), Astray> {
         if self.looked.is_some_and(|looked| looked.elapsed() < GLANCE) {
             return Ok(());
         }
         self.looked = None;
         self.database.check(true)?;
-        // SQLite makes it with the first transaction, and shortens it when it starts over.
+        // SQLite creates it with the first transaction, and truncates it when it starts over.
         self.ahead.check(false)?;
         self.looked = Some(Instant::now());
         Ok(())

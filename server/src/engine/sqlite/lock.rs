@@ -1,13 +1,14 @@
-//! Exclusive use of a log, and how far it was acknowledged: the file beside the database.
+//! Exclusive use of a log, and how far the log was acknowledged: the file beside the database.
 //!
-//! SQLite's own exclusive mode would keep readers out as well, and being able to look at the log with any SQLite tool while
-//! the hub runs is one of the reasons for storing it so. Hence a lock of our own, which only engines take: an advisory one on a
-//! file beside the database. The system releases it when the process ends, however it ends; the file stays.
+//! SQLite's own exclusive mode would keep readers out as well, and inspecting the log with any SQLite tool while the
+//! hub runs is one of the reasons for this format. Hence a lock of our own, which only engines take: an advisory lock
+//! on a file beside the database. The system releases it when the process ends, however it ends; the file stays.
 //!
-//! It holds the place of the last record that was acknowledged, written after each commit, without an fsync. So it is never ahead of
-//! what was fsynced, and behind it by one transaction after `kill -9`, and by some after a power failure. A log that ends before it has lost records
-//! that were acknowledged: its write-ahead log was damaged or removed, its last page was, or an older copy was put in its place.
-//! Without this file nothing of the kind could be seen, as a log cannot say by itself that more should follow.
+//! The file holds the position of the last acknowledged record, written after each commit, without an fsync. It is
+//! therefore never ahead of the fsynced records, and behind them by one transaction after `kill -9`, and by a few after
+//! a power failure. A log that ends before this position has lost acknowledged records: its write-ahead log was damaged
+//! or removed, its last page was damaged, or an older copy was put in its place. Without this file nobody could notice,
+//! because a log cannot say by itself that more should follow.
 
 use std::{
     fs::{File, OpenOptions},
@@ -22,20 +23,20 @@ use super::{
     row::checksum,
 };
 
-/// By which the file's content is known: "TdAck", version 1.
+/// The magic bytes of the file: "TdAck", version 1.
 const MAGIC: [u8; 8] = *b"TdAck\0\0\x01";
 /// Magic, epoch, number, tag, bytes, checksum.
 const LENGTH: usize = 8 + 4 + 8 + 4 + 8 + 4;
 
-/// Held as long as the engine has the log open.
+/// The lock, held as long as the engine has the log open.
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// Closing it releases the lock.
+    /// Closing the file releases the lock.
     file: File,
 }
 
 impl Lock {
-    /// Takes the lock at once or not at all.
+    /// Takes the lock at once, or fails.
     pub(super) fn take(database: &Path) -> Result<Self, OpenError> {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).read(true).write(true);
@@ -46,7 +47,7 @@ impl Lock {
         }
     }
 
-    /// The last record of this log that was acknowledged. `None` where that is not known.
+    /// The last acknowledged record of the log with this epoch; `None` where it is unknown.
     pub(super) fn acknowledged(&mut self, epoch: u32) -> Option<Mark> {
         let mut bytes = [0; LENGTH];
         self.file.seek(SeekFrom::Start(0)).ok()?;
@@ -55,7 +56,7 @@ impl Lock {
         (of == epoch).then_some(mark)
     }
 
-    /// Notes that everything up to here is acknowledged.
+    /// Records that everything up to here is acknowledged.
     pub(super) fn acknowledge(&mut self, epoch: u32, mark: Mark) -> io::Result<()> {
         let bytes = encode(epoch, mark);
         #[cfg(unix)]
@@ -70,7 +71,8 @@ impl Lock {
     }
 }
 
-/// The file, if nobody else has it. (`File::try_lock` does the same, but from Rust 1.89 on.)
+/// The file, locked; `None` where another process has the lock. (`File::try_lock` does the same, but only from Rust
+/// 1.89 on.)
 #[cfg(unix)]
 fn exclusive(options: &OpenOptions, path: &Path) -> io::Result<Option<File>> {
     use rustix::{
@@ -85,7 +87,7 @@ fn exclusive(options: &OpenOptions, path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// The file, if nobody else has it open: nobody else can open it then.
+/// The file, opened exclusively; `None` where another process has it open.
 #[cfg(windows)]
 fn exclusive(options: &OpenOptions, path: &Path) -> io::Result<Option<File>> {
     use std::os::windows::fs::OpenOptionsExt;
@@ -101,7 +103,7 @@ fn encode(epoch: u32, Mark { seq, tag, bytes }: Mark) -> [u8; LENGTH] {
     let mut encoded = [0; LENGTH];
     let mut rest = &mut encoded[..];
     let mut put = |part: &[u8]| rest.write_all(part);
-    // Writing to a slice that has room cannot fail.
+    // Writing to a slice that is large enough cannot fail.
     let _ = put(&MAGIC).and_then(|()| put(&epoch.to_le_bytes())).and_then(|()| put(&seq.to_le_bytes()));
     let _ = put(&tag.to_le_bytes()).and_then(|()| put(&bytes.to_le_bytes()));
     let (covered, sum) = encoded.split_at_mut(LENGTH - 4);
@@ -121,7 +123,8 @@ fn decode(bytes: &[u8; LENGTH]) -> Option<(Mark, u32)> {
     sound.then_some((mark, u32::from_le_bytes(*epoch)))
 }
 
-/// The one name of a file that may be reached by several (relative, through links), so that all of them mean one lock.
+/// The canonical path of a file that may be reached by several paths (relative, through links), so that all of them
+/// mean one lock.
 pub(super) fn resolve(path: &Path) -> io::Result<std::path::PathBuf> {
     match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! Where the log ends, and appending to it, inside a transaction of the caller's.
+//! Where the log ends, and appending to it, inside a transaction of the caller.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::{
     record::{Entry, Record},
 };
 
-/// So many rows at the end are looked at for the last sound one.
+/// How many rows at the end are searched for the last sound one.
 const LOOK_BACK: usize = 10_000;
 
-/// An entry with what is stored of it.
+/// An entry together with its stored bytes.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) entry: Arc<Entry>,
@@ -33,25 +33,25 @@ impl From<Arc<Entry>> for Stored {
     }
 }
 
-/// Where the log begins and ends: all that appending and trimming need to know of what is stored.
+/// Where the log begins and ends: all that appending and trimming need to know of the stored records.
 #[derive(Debug, Clone)]
 pub(super) struct Position {
     pub(super) base: Base,
-    /// After the last record.
+    /// The place after the last record.
     pub(super) last: Mark,
 }
 
-/// A log with where it should end, if that is not where it ends.
+/// A log's position, and where the log was cut off if records are missing at its end.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) position: Position,
-    /// The last row, where it is before the last record that was acknowledged.
+    /// The last row, if it lies before the last acknowledged record.
     pub(super) cut_after: Option<u64>,
 }
 
 impl Position {
-    /// Reads it. `acknowledged` says what was acknowledged at least, of the log with this epoch: the log goes on after that, and what
-    /// is missing before it is damage.
+    /// Reads the position. `acknowledged` is the least that was acknowledged of the log with this epoch: the log
+    /// continues after it, and records that are missing before it are damage.
     pub(super) fn load(
         connection: &Connection,
         acknowledged: impl FnOnce(u32) -> Option<Mark>,
@@ -60,7 +60,7 @@ impl Position {
         let acknowledged = acknowledged(base.epoch).filter(|acknowledged| acknowledged.seq >= base.mark.seq);
         let last = match (last_row(connection, &base), acknowledged) {
             (Ok(last), _) => last,
-            // Whatever its last pages are: it is known where it ends, and reading tells what is damaged.
+            // The last pages are unreadable, but the end is known, and reading will report the damage.
             (Err(error), Some(last)) if is_corrupt(&error) => last,
             (Err(error), _) => return Err(error),
         };
@@ -78,7 +78,8 @@ impl Position {
         self.base.at(self.last.seq, self.last.tag)
     }
 
-    /// The statement by which [`append`](Self::append) stores, once for many: finding it again costs a tenth of using it.
+    /// The statement by which [`append`](Self::append) stores, prepared once for many entries, because finding it again
+    /// costs a tenth of using it.
     pub(super) fn insert(connection: &Connection) -> rusqlite::Result<CachedStatement<'_>> {
         connection.prepare_cached(
             "INSERT INTO records (seq, tag, key, timestamp, bytes, header, entry) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -86,7 +87,8 @@ impl Position {
         )
     }
 
-    /// Stores an entry at the end unless its key is known; the record, when it was stored. `header` is room to write in.
+    /// Stores an entry at the end unless its key is known. Returns the record if it was stored. `header` is a buffer to
+    /// reuse.
     pub(super) fn append(
         &mut self,
         connection: &Connection,
@@ -127,23 +129,25 @@ impl Position {
         Snapshot { connection, base: self.base, end: self.end() }.tag(seq)
     }
 
-    /// Where the record of a key stands that the index knows.
+    /// The position of the record that the index has for a key.
     fn known(&self, connection: &Connection, key: &Key) -> rusqlite::Result<(u64, u32)> {
         let mut select = connection.prepare_cached("SELECT seq FROM records WHERE key = ?1")?;
         let seq = select.query_row([key.as_str()], |row| row.get(0)).optional()?.map(number);
         let found = seq.and_then(|seq| {
             let row = Doubtful::at(connection, self.base.epoch, seq)?;
-            // The header covers the column, which is read from the table and not from the index.
+            // The header covers the column as it is in the table, and not as it is in the index.
             let mut column = connection.prepare_cached("SELECT key FROM records NOT INDEXED WHERE seq = ?1").ok()?;
             let column = column.query_row([seq.cast_signed()], |row| row.get::<_, String>(0)).ok();
             let is_known = match &row.header {
                 Some(_) => column.as_deref() == Some(key.as_str()),
-                // Or the entry says it.
+                // The entry also has the key.
                 None => Entry::from_bytes(row.with_entry(connection).entry.as_deref()?).ok()?.key == *key,
             };
             is_known.then_some((seq, self.tag(connection, seq)?))
         });
-        found.ok_or_else(|| corrupt("the index of keys leads to a record of another key, or to none that can be read"))
+        found.ok_or_else(|| {
+            corrupt("the index of keys is damaged: it leads to a record of another key, or to an unreadable one")
+        })
     }
 }
 
@@ -164,7 +168,7 @@ fn last_row(connection: &Connection, base: &Base) -> rusqlite::Result<Mark> {
             _ => break base.mark,
         }
     };
-    // Damaged ones right after it are records all the same; a number far off is one that was damaged.
+    // Damaged rows right after it count as records. A number far off was itself damaged.
     let mut last = sound;
     while let Some(row) = unsound.pop().filter(|row| row.seq == last.seq + 1) {
         last = Mark { seq: row.seq, tag: row.tag.unwrap_or(1).max(1), ..last };

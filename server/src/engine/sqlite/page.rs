@@ -1,4 +1,4 @@
-//! Reading a page of the log: as far as all is well, and what is told where it is not.
+//! Reading a page of the log: the intact records, or the error where there are none.
 
 use tidings_protocol::Cursor;
 
@@ -14,7 +14,8 @@ use crate::{
 };
 
 impl Snapshot<'_> {
-    /// The records after `after`, each checked against its predecessor's tag. `known` is the damage that was found there before.
+    /// The records after `after`, each checked against its predecessor's tag. `known` is damage that was found there
+    /// before.
     pub(super) fn page(
         &self,
         after: Cursor,
@@ -39,13 +40,13 @@ impl Snapshot<'_> {
         };
         Ok(match examined {
             Examined::Sound(record) => Ok(Page { mended: Some(record.seq), records: vec![record] }),
-            // Nobody was ever told of what stands behind the end.
+            // A row beyond the end was never acknowledged, so its damage is not reported.
             Examined::Damaged(_) if after.seq >= self.end.seq => Ok(Page { records, mended: None }),
             Examined::Damaged(Place { through, keys }) => Err(ReadError::Damaged { through, keys }),
         })
     }
 
-    /// The records after `after` as far as all is well.
+    /// The intact records after `after`.
     fn sound(&self, after: Cursor, limit: Limit) -> rusqlite::Result<(Vec<Record>, Stopped)> {
         let count = i64::try_from(limit.records).unwrap_or(i64::MAX);
         let sql = "SELECT seq, tag, entry FROM records WHERE seq > ?1 ORDER BY seq LIMIT ?2";
@@ -79,14 +80,14 @@ impl Snapshot<'_> {
     }
 }
 
-/// What was read.
+/// A page that was read.
 pub(super) struct Page {
     pub(super) records: Vec<Record>,
-    /// The record whose row is damaged, although it could be read.
+    /// The record whose row is damaged but which could be read.
     pub(super) mended: Option<u64>,
 }
 
-/// Why a page goes no further.
+/// Why a page ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stopped {
     Limit,

@@ -7,8 +7,8 @@ use crate::engine::RoutingKey;
 /// A part of the log that cannot be read.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    /// Its last record, with the tag by which reading goes on after it.
+    /// The last damaged record, with the tag by which reading continues after it.
     pub(super) through: Cursor,
-    /// Whom it may concern, where that is known.
+    /// The routing keys of its records, where they are known.
     pub(super) keys: Option<Vec<RoutingKey>>,
 }

@@ -1,4 +1,4 @@
-//! Reading, on connections of its own, off the runtime's threads.
+//! Reading, on connections of its own and off the runtime's threads.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,10 +12,11 @@ use tokio::sync::Semaphore;
 use super::{error::corrupt, row::checksum, schema};
 use crate::engine::{EngineError, Source};
 
-/// The most reads at the same time. Reading is processor time and page cache: more at once would not be more a second.
+/// The most concurrent reads. Reading is bound by processor time and page cache, so more at once would not read more
+/// per second.
 const READERS: usize = 4;
 
-/// Connections that read.
+/// The pool of connections for reading.
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
@@ -32,7 +33,8 @@ impl Readers {
         &self.path
     }
 
-    /// Runs `work` in a read transaction, on a thread where it may wait for the disk. A caller that is dropped stops nothing half-way.
+    /// Runs `work` in a read transaction, on a thread where it may wait for the disk. Dropping the caller interrupts
+    /// nothing half-way.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -43,11 +45,11 @@ impl Readers {
             let _turn = turn;
             let idle = readers.idle.lock().pop();
             let connection = idle.map_or_else(|| schema::connect_reader(&readers.path), Ok)?;
-            // One transaction, so that all statements see the same log.
+            // One transaction makes all statements see the same log.
             let transaction = connection.unchecked_transaction()?;
             let value = work(&transaction)?;
             transaction.finish()?;
-            // Not reached after an error: then the next read starts from a new connection.
+            // After an error this is not reached, and the next read opens a new connection.
             readers.idle.lock().push(connection);
             Ok(value)
         });
@@ -58,7 +60,7 @@ impl Readers {
         outcome.map_err(EngineError)
     }
 
-    /// Closes the connections at rest, so that the writer's is the last one and leaves one tidy file.
+    /// Closes the idle connections, so that the writer's connection is the last one and leaves a single tidy file.
     pub(super) fn close(&self) {
         self.turns.close();
         self.idle.lock().clear();
@@ -72,7 +74,7 @@ pub(super) fn metadata(connection: &Connection, key: &str) -> rusqlite::Result<O
     found.map(|(value, expected)| verified(key, value, expected)).transpose()
 }
 
-/// Sets a key, or removes it.
+/// Sets a key, or removes it if `value` is `None`.
 pub(super) fn set_metadata(connection: &Connection, key: &str, value: Option<&[u8]>) -> rusqlite::Result<()> {
     match value {
         Some(value) => connection
@@ -83,7 +85,7 @@ pub(super) fn set_metadata(connection: &Connection, key: &str, value: Option<&[u
     Ok(())
 }
 
-/// The keys that begin with this, and their values. All rows are looked at, so that none whose key was damaged is passed over.
+/// The keys with this prefix and their values. It reads all rows, so that a row whose key is damaged is not missed.
 pub(super) fn metadata_below(connection: &Connection, prefix: &str) -> rusqlite::Result<Vec<(String, Vec<u8>)>> {
     let mut select = connection.prepare_cached("SELECT key, value, checksum FROM metadata ORDER BY key")?;
     let mut rows = select.query([])?;
@@ -106,5 +108,5 @@ fn verified(key: &str, value: Vec<u8>, expected: i64) -> rusqlite::Result<Vec<u8
     if i64::from(covering(key, &value)) == expected {
         return Ok(value);
     }
-    Err(corrupt(format!("the row {key:?} of the table \"metadata\" is not what was written")))
+    Err(corrupt(format!("the row {key:?} of the table \"metadata\" is damaged: its checksum does not match")))
 }

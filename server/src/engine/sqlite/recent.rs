@@ -1,15 +1,15 @@
-//! The last committed records, so that a tail that keeps up need not read them back from the file.
+//! The last committed records, so that a tail that keeps up need not read them from the file.
 
 use std::collections::VecDeque;
 
 use crate::record::Record;
 
-/// The most records kept. Most are in the hub's window as well and cost nothing here.
+/// The most records that are kept. Most are shared with the hub's window and take no memory here.
 const RECORDS: usize = 10_000;
-/// The most bytes kept.
+/// The most bytes that are kept.
 const BYTES: usize = 16 << 20;
 
-/// Contiguous records, ending with the last one committed.
+/// Consecutive records that end with the last committed one.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     records: VecDeque<Record>,
@@ -21,7 +21,7 @@ fn size(record: &Record) -> usize {
 }
 
 impl Recent {
-    /// Takes what was committed.
+    /// Adds committed records.
     pub(super) fn extend(&mut self, committed: Vec<Record>) {
         let last = self.records.back().map(|last| last.seq);
         if last.is_some_and(|last| committed.first().is_some_and(|first| first.seq != last + 1)) {
@@ -37,12 +37,12 @@ impl Recent {
         }
     }
 
-    /// Forgets everything: something was committed that was not handed over.
+    /// Drops everything, because records were committed that were not handed over.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// The records after this one, at most `limit`, if it is here itself.
+    /// At most `limit` records after this one, if this one is here.
     pub(super) fn after(&self, seq: u64, tag: u32, limit: usize) -> Option<Vec<Record>> {
         let at = usize::try_from(seq.checked_sub(self.records.front()?.seq)?).ok()?;
         (self.records.get(at)?.tag == tag).then(|| self.records.range(at + 1..).take(limit).cloned().collect())

@@ -1,7 +1,7 @@
-//! One row of the table `records`, and how it is told whether it is what was written.
+//! One row of the table `records`, and how it is verified.
 //!
-//! The tag chains each entry to its predecessor's: `tag = chain(tag before, entry)`. That is all that reading needs as long as all is
-//! well. For when it is not, the column `header` stands for itself:
+//! The tag chains each entry to its predecessor: `tag = chain(tag before, entry)`. Reading needs nothing else while all
+//! is intact. For damage, the column `header` is self-contained:
 //!
 //! | bytes | hold |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | 8 each | the entry's routing keys |
 //! | 4 | a checksum of these, of all other columns but the entry, and of the log's epoch |
 //!
-//! Where the entry is damaged and the header is not, it is known whom the record was for; and after a damaged record the next one
-//! says by itself what it follows.
+//! If the entry is damaged and the header is not, the header names the receivers of the record; and the record after a
+//! damaged one says by itself what it follows.
 
 use std::collections::VecDeque;
 
@@ -24,13 +24,13 @@ use crate::{
     record::{Entry, Record},
 };
 
-/// A fingerprint of the record and, through its predecessor's, of all before it. Two logs that parted differ from there on.
-/// Never 0, which is the origin's.
+/// A fingerprint of the record and, through its predecessor's tag, of all records before it. Two logs that diverged
+/// differ from there on. Never 0, which is the origin's tag.
 pub(super) fn chain(previous: u32, entry: &[u8]) -> u32 {
     fold(xxh3_64_with_seed(entry, u64::from(previous))).max(1)
 }
 
-/// A checksum of bytes: both halves of their hash.
+/// A checksum of bytes: both halves of their hash combined.
 pub(super) fn checksum(bytes: &[u8]) -> u32 {
     fold(xxh3_64(bytes))
 }
@@ -39,12 +39,12 @@ fn fold(hash: u64) -> u32 {
     u32::try_from((hash >> 32) ^ (hash & 0xffff_ffff)).unwrap_or(0)
 }
 
-/// What a column holds of a number of ours.
+/// A number as a column holds it.
 pub(super) fn number(value: i64) -> u64 {
     value.cast_unsigned()
 }
 
-/// JSON bytes as SQLite's text, without proving again that they are UTF-8.
+/// JSON bytes as SQLite's text, without verifying again that they are UTF-8.
 pub(super) struct Json<'a>(pub(super) &'a [u8]);
 
 impl ToSql for Json<'_> {
@@ -64,7 +64,7 @@ pub(super) struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    /// Writes the header of this row into `header`, which is emptied first.
+    /// Writes the header of this row into `header`, which is cleared first.
     pub(super) fn header(&self, epoch: u32, before: u32, keys: &[RoutingKey], header: &mut Vec<u8>) {
         header.clear();
         header.extend(before.to_le_bytes());
@@ -75,8 +75,8 @@ impl Columns<'_> {
         header.extend(checksum.to_le_bytes());
     }
 
-    /// The checksum of the row with this header, up to its checksum. It is put behind what it covers for a moment, so that it is one
-    /// hash over contiguous bytes.
+    /// The checksum of the row with this header, up to the checksum itself. The columns are appended to the header for
+    /// a moment, so that one hash covers contiguous bytes.
     fn checksum(&self, epoch: u32, header: &mut Vec<u8>) -> u32 {
         let length = header.len();
         for number in [epoch.into(), self.seq, u64::from(self.tag), self.timestamp, self.bytes] {
@@ -88,7 +88,7 @@ impl Columns<'_> {
         checksum
     }
 
-    /// What the header says, where its checksum fits.
+    /// The content of a header, if its checksum matches.
     pub(super) fn verify(&self, epoch: u32, header: &[u8]) -> Option<Header> {
         let (covered, expected) = header.split_last_chunk::<4>()?;
         let (before, keys) = covered.split_first_chunk::<4>()?;
@@ -101,7 +101,7 @@ impl Columns<'_> {
     }
 }
 
-/// What the header of a row says.
+/// The content of a row's header.
 #[derive(Debug, Clone)]
 pub(super) struct Header {
     /// The tag of the record before.
@@ -110,20 +110,21 @@ pub(super) struct Header {
     pub(super) keys: Vec<RoutingKey>,
 }
 
-/// A row that may be damaged: of each part, what can be relied on.
+/// A row that may be damaged, with the parts that can be relied on.
 #[derive(Debug)]
 pub(super) struct Doubtful {
     pub(super) seq: u64,
-    /// The column, whether or not the header covers it.
+    /// The tag column, whether or not the header covers it.
     pub(super) tag: Option<u32>,
     pub(super) timestamp: Option<u64>,
     pub(super) bytes: Option<u64>,
-    /// Where its checksum fits.
+    /// The header, if its checksum matches.
     pub(super) header: Option<Header>,
     pub(super) entry: Option<Vec<u8>>,
 }
 
-/// The columns that [`Doubtful::of`] reads, in its order. The entry is read apart: it may be the only part that cannot be read.
+/// The columns that [`Doubtful::of`] reads, in its order. The entry is read separately, because it may be the only
+/// unreadable part.
 const COLUMNS: &str = "SELECT seq, tag, key, timestamp, bytes, header FROM records";
 
 impl Doubtful {
@@ -146,7 +147,7 @@ impl Doubtful {
         select.query_row([seq.cast_signed()], |row| Self::of(row, epoch)).optional()
     }
 
-    /// Rows from `seq` on, in order, as far as SQLite can read them; at most `count`, without their entries.
+    /// At most `count` rows from `seq` on, in order, as far as SQLite can read them, without their entries.
     pub(super) fn several(
         connection: &Connection,
         epoch: u32,
@@ -172,12 +173,12 @@ impl Doubtful {
         select.query_row([seq.cast_signed()], |row| Self::of(row, epoch)).optional()
     }
 
-    /// The row at `seq`, where there is one that SQLite can read, without its entry.
+    /// The row at `seq`, if SQLite can read it, without its entry.
     pub(super) fn at(connection: &Connection, epoch: u32, seq: u64) -> Option<Self> {
         Self::from(connection, epoch, seq).ok().flatten().filter(|row| row.seq == seq)
     }
 
-    /// With its entry, where SQLite can read it.
+    /// The row with its entry, if SQLite can read the entry.
     pub(super) fn with_entry(self, connection: &Connection) -> Self {
         let select = connection.prepare_cached("SELECT entry FROM records WHERE seq = ?1");
         let entry = select.and_then(|mut select| {
@@ -186,7 +187,8 @@ impl Doubtful {
         Self { entry: entry.ok(), ..self }
     }
 
-    /// The record, if its entry is what was written after a record with the tag `before`; its tag may be known from elsewhere.
+    /// The record, if its entry is intact and follows a record with the tag `before`. The record's own tag may be known
+    /// from elsewhere.
     pub(super) fn record(&self, before: u32, tag: Option<u32>) -> Option<Record> {
         let json = self.entry.as_deref()?;
         let fits = chain(before, json);

@@ -1,4 +1,4 @@
-//! What the database looks like, and whether a file is one of ours.
+//! The tables of the database, and whether a file is a log.
 
 use std::{path::Path, time::Duration};
 
@@ -10,19 +10,19 @@ use super::{
     tags,
 };
 
-/// SQLite's `application_id`, by which a file is known for ours: "Tdng".
+/// SQLite's `application_id`, which marks a file as a log: "Tdng".
 pub(super) const APPLICATION: i32 = 0x5464_6e67;
 /// SQLite's `user_version`: the version of the tables below.
 pub(super) const VERSION: i32 = 3;
 
-/// How long a statement waits where somebody else (a person with an SQLite tool) holds SQLite's lock.
+/// How long a statement waits while another program (an SQLite tool, for example) holds SQLite's lock.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
-/// - `records`: `entry` is JSON, for people to query. `bytes` counts the bytes of all entries up to and with this one since the log
-///   began, so that the size of any part of it is a subtraction. `header` is described in the module `row`.
-/// - `log`: its one row is the record before the first one, and what else trimming knows; see the module `base`.
-/// - `summary`: for each routing key the last record of those that have left.
-/// - `tags`: the tags of records that have left, 1,024 to a row.
+/// - `records`: `entry` is JSON, for people to query. `bytes` counts the bytes of all entries since the log began, this
+///   one included, so that the size of any part is a subtraction. The module `row` describes `header`.
+/// - `log`: its one row is the record before the first one, and the state that trimming needs; see the module `base`.
+/// - `summary`: for each routing key, the last trimmed record.
+/// - `tags`: the tags of trimmed records, 1,024 to a row.
 /// - `metadata`: the map beside the log.
 ///
 /// `checksum` covers the rest of its row.
@@ -67,14 +67,14 @@ CREATE TABLE metadata (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// A connection to the file for the writer: every commit is on the disk when it returns.
+/// A connection for the writer: every commit is on the disk when it returns.
 pub(super) fn connect(path: &Path, create: bool) -> rusqlite::Result<Connection> {
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, create);
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // On macOS an fsync does not empty the drive's cache, this does; elsewhere it has no effect.
+    // On macOS an fsync does not flush the drive's cache, and `fullfsync` does. Elsewhere it has no effect.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     connection.pragma_update(None, "cell_size_check", true)?;
@@ -84,13 +84,13 @@ pub(super) fn connect(path: &Path, create: bool) -> rusqlite::Result<Connection>
 
 /// A connection that only reads.
 pub(super) fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
-    // Opened for writing: a reader takes part in the locks of the write-ahead log, which are a file too.
+    // It is opened for writing, because a reader takes part in the locks of the write-ahead log, which are a file too.
     let connection = connect(path, false)?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 
-/// Whether the database is ours (`true`), or empty and free to become ours.
+/// Whether the database is a log (`true`), or empty and free to become one.
 pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
     let failed = |error| OpenError::sqlite(path, error);
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).map_err(failed);
@@ -98,7 +98,7 @@ pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<bool, Op
         (APPLICATION, VERSION) => Ok(true),
         (APPLICATION, version) if version > 0 => {
             let kind = if version > VERSION { OpenErrorKind::Newer } else { OpenErrorKind::Older };
-            let found = format!("its version is {version}, this Tidings knows {VERSION}");
+            let found = format!("the file has version {version}, this version of Tidings reads {VERSION}");
             Err(OpenError::new(kind, path, Some(found.into())))
         }
         (0, 0) => {
@@ -112,9 +112,10 @@ pub(super) fn recognise(connection: &Connection, path: &Path) -> Result<bool, Op
     }
 }
 
-/// Makes an empty database ours, in one transaction.
+/// Turns an empty database into a log, in one transaction.
 pub(super) fn create(connection: &Connection, base: &Base) -> rusqlite::Result<()> {
-    // Before the switch to the write-ahead log, so that the file itself tells from its first byte on whose it is.
+    // This precedes the switch to the write-ahead log, so that the file itself names its application from its first
+    // byte on.
     let transaction = connection.unchecked_transaction()?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
@@ -124,13 +125,13 @@ pub(super) fn create(connection: &Connection, base: &Base) -> rusqlite::Result<(
     transaction.commit()
 }
 
-/// What only the connection that writes needs.
+/// Settings that only the writer's connection needs.
 pub(super) fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // The writer copies the write-ahead log into the file itself, after it has acknowledged.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    // 16 MiB: foreign keys, unlike our own, fall all over their index.
+    // 16 MiB: keys chosen by applications, unlike the hub's own, are scattered over their whole index.
     connection.pragma_update(None, "cache_size", -16_384)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the handles, the writer and the tails share.
+//! The state that handles, writer and tails share.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -25,13 +25,13 @@ use crate::{
     record::Record,
 };
 
-/// So many places of damage are remembered, so that a line is written once for each and its extent is looked for once.
+/// How many damaged places are remembered, so that each is logged once and its extent is examined once.
 const PLACES: usize = 1_000;
-/// What can be done.
+/// The remedy that log lines about damage name.
 pub(super) const REMEDY: &str = "stop the hub, look with `sqlite3 FILE 'PRAGMA integrity_check'`, and put a sound copy in place or keep the log as it is: \
      whoever may have missed something is told `gap`";
 
-/// Where a step of trimming is awaited.
+/// Sends the result of a step of trimming to its caller.
 pub(super) type Trimmed = oneshot::Sender<Result<Trim, EngineError>>;
 
 /// Where the log ends.
@@ -39,7 +39,7 @@ pub(super) type Trimmed = oneshot::Sender<Result<Trim, EngineError>>;
 pub(super) struct End {
     /// The last record committed.
     pub(super) cursor: Cursor,
-    /// The writer has ended: nothing will come.
+    /// Whether the writer has ended, so that no record will follow.
     pub(super) has_ended: bool,
 }
 
@@ -48,15 +48,15 @@ pub(super) struct Shared {
     pub(super) readers: Arc<Readers>,
     pub(super) recent: Mutex<Recent>,
     pub(super) end: watch::Sender<End>,
-    /// Those who wait for a step of trimming.
+    /// The callers that wait for a step of trimming.
     pub(super) trims: Mutex<VecDeque<Trimmed>>,
     files: Mutex<Files>,
     complaints: Complaints,
-    /// By the record before.
+    /// The damaged places, by the record before each.
     damage: Mutex<BTreeMap<u64, Place>>,
-    /// The summary is damaged and could not be begun anew: all keys count as moved.
+    /// Whether the summary is damaged and could not be reset: all keys then count as moved.
     pub(super) has_no_summary: AtomicBool,
-    /// Records of damaged rows that could be read all the same.
+    /// The records that could be read although their rows are damaged.
     mended: Mutex<BTreeSet<u64>>,
 }
 
@@ -79,17 +79,17 @@ impl Shared {
         self.end.borrow().cursor
     }
 
-    /// Whether the writer has ended, by a panic or because the log was closed.
+    /// Fails if the writer has ended, by a panic or because the log was closed.
     pub(super) fn is_alive(&self) -> Result<(), EngineError> {
         if self.end.borrow().has_ended { Err(ended()) } else { Ok(()) }
     }
 
-    /// The log goes as far as this.
+    /// Reports that the log goes as far as this.
     pub(super) fn grow(&self, cursor: Cursor) {
         self.end.send_modify(|end| end.cursor = cursor);
     }
 
-    /// Looks whether the files are still those that SQLite writes to.
+    /// Checks that the files are still those that SQLite writes to.
     pub(super) fn check_files(&self) -> Result<(), Astray> {
         let checked = self.files.lock().check();
         if let Err(error) = &checked {
@@ -98,7 +98,7 @@ impl Shared {
         checked
     }
 
-    /// Makes the next look at the files a real one, however short ago the last was.
+    /// Makes the next check of the files read the names again, however recent the last one was.
     pub(super) fn look_at_files_again(&self) {
         self.files.lock().forget_look();
     }
@@ -108,17 +108,17 @@ impl Shared {
         self: &Arc<Self>,
         work: impl FnOnce(&Snapshot<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, EngineError> {
-        // Before the transaction begins, which then sees at least so much.
+        // The end is read before the transaction begins, which then sees at least that much.
         let end = self.end();
         self.read_metadata(move |connection| work(&Snapshot::new(connection, end)?)).await
     }
 
-    /// Reads what stands beside the log.
+    /// Reads the metadata beside the log.
     pub(super) async fn read_metadata<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, EngineError> {
-        // What nobody else finds any more is not the log.
+        // A file that its name no longer leads to is not the log.
         self.check_files().map_err(|astray| EngineError(astray.into()))?;
         let read = self.readers.read(work).await;
         read.inspect_err(|error| {
@@ -128,7 +128,7 @@ impl Shared {
         })
     }
 
-    /// The records after `after`; damage is told of once.
+    /// The records after `after`. Each damage is logged once.
     pub(super) async fn read(self: &Arc<Self>, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
         let known = self.damage.lock().get(&after.seq).cloned();
         let is_known = known.is_some();
@@ -154,7 +154,7 @@ impl Shared {
         page.map(|page| page.records)
     }
 
-    /// Writes a line about a condition, unless one was written within the last minute.
+    /// Writes a log line about a condition, unless one was written within the last minute.
     pub(super) fn complain(&self, condition: &'static str, error: &(dyn Error + 'static), what: &str) {
         let Some(left_out) = self.complaints.due(condition) else { return };
         let path = self.readers.path().display();
@@ -165,22 +165,22 @@ impl Shared {
         }
     }
 
-    /// Writes a line about what is missing at the end.
+    /// Logs which records are missing at the end.
     pub(super) fn tell_cut(&self, after: u64, acknowledged: u64) {
         let path = self.readers.path().display();
         tracing::error!(file = %path, from = after + 1, through = acknowledged, remedy = REMEDY, "records that were acknowledged are missing at the end of the log: its write-ahead log or its last pages were damaged, or an older copy was put in its place");
     }
 
-    /// Writes a line about records that left without anybody knowing whom they were for.
+    /// Logs that records were trimmed whose receivers are unknown.
     pub(super) fn tell_lost(&self, from: u64, through: u64) {
         let path = self.readers.path().display();
-        tracing::error!(file = %path, from, through, "damaged records have left the log, and whom they were for is not known: all streams that resume from before them are told `gap`");
+        tracing::error!(file = %path, from, through, "damaged records were trimmed whose receivers are unknown: all streams that resume from before them receive `gap`");
     }
 
-    /// Writes a line about the summary.
+    /// Logs that the summary is damaged.
     pub(super) fn tell_summary(&self, error: &(dyn Error + 'static)) {
         let path = self.readers.path().display();
-        tracing::error!(file = %path, error, remedy = REMEDY, "the summary of what has left the log is damaged: all streams that resume from before the log's beginning are told `gap`");
+        tracing::error!(file = %path, error, remedy = REMEDY, "the summary of trimmed records is damaged: all streams that resume from before the log's beginning receive `gap`");
     }
 }
 

@@ -8,25 +8,25 @@ use crate::engine::{Bounds, Location};
 
 /// A log at one moment.
 pub(super) struct Snapshot<'c> {
-    /// In a transaction.
+    /// The connection, inside a transaction.
     pub(super) connection: &'c Connection,
     pub(super) base: Base,
-    /// The last record that was known to the writer **before** the transaction began: no log that is sound ends before it.
+    /// The last record that the writer knew **before** the transaction began: an intact log does not end before it.
     pub(super) end: Cursor,
 }
 
 impl<'c> Snapshot<'c> {
-    /// Takes what the transaction sees; `end` was read before it began.
+    /// The log as this transaction sees it. `end` was read before the transaction began.
     pub(super) fn new(connection: &'c Connection, end: Cursor) -> rusqlite::Result<Self> {
         let base = Base::load(connection)?;
-        // All that was known to be the end may have left since.
+        // All records up to the known end may have been trimmed since.
         let end = if end.seq < base.mark.seq { base.cursor() } else { end };
         Ok(Self { connection, base, end })
     }
 
     /// Where the log begins and ends.
     pub(super) fn bounds(&self) -> rusqlite::Result<Bounds> {
-        // A commit may have come between. What is there but unsound does not count: its number may be damaged too.
+        // A commit may have come in between. A damaged row does not count, because its number may be damaged too.
         let newer = match Doubtful::up_to(self.connection, self.base.epoch, i64::MAX.cast_unsigned()) {
             Ok(row) => row.filter(|row| row.seq > self.end.seq && row.header.is_some()),
             // The writer knows where the log ends.
@@ -43,7 +43,7 @@ impl<'c> Snapshot<'c> {
         })
     }
 
-    /// The tag of the record at `seq`, where it is held, or right before the first, and known.
+    /// The tag of the record at `seq`, if the record is in the log or right before its first one, and the tag is known.
     pub(super) fn tag(&self, seq: u64) -> Option<u32> {
         if seq == self.base.mark.seq {
             return Some(self.base.mark.tag);
@@ -58,12 +58,12 @@ impl<'c> Snapshot<'c> {
         if seq == self.end.seq {
             return Some(self.end.tag);
         }
-        // The next record says what it follows.
+        // The next record names the tag that it follows.
         let next = Doubtful::at(self.connection, self.base.epoch, seq.checked_add(1)?)?;
         next.header.map(|header| header.before)
     }
 
-    /// What can be said of a cursor.
+    /// Where a cursor lies.
     pub(super) fn locate(&self, cursor: Cursor) -> rusqlite::Result<Location> {
         if cursor.epoch != self.base.epoch {
             return Ok(Location::Epoch);
@@ -71,7 +71,7 @@ impl<'c> Snapshot<'c> {
         if cursor.seq < self.base.mark.seq {
             return tags::locate(self.connection, &self.base, cursor.seq, cursor.tag);
         }
-        // A tag that fits needs no further proof.
+        // A matching tag needs no further proof.
         if i64::try_from(cursor.seq).is_err() {
             return Ok(Location::Diverged);
         }

@@ -1,7 +1,7 @@
-//! When each routing key was used last in the part of the log that has left.
+//! The last use of each routing key in the part of the log that was trimmed.
 //!
-//! The table is bounded. The keys that were not used for longest give way first, and then [`Base::floor`] counts for every key that
-//! is not there. What is damaged counts as moved up to the log's beginning.
+//! The table is bounded. The keys with the oldest last use are dropped first, and then [`Base::floor`] counts for every
+//! key that is not in the table. Damaged keys count as moved up to the log's beginning.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ fn covering(key: RoutingKey, last: u64) -> u32 {
     checksum([key.0.to_le_bytes(), last.to_le_bytes()].as_flattened())
 }
 
-/// Takes in what one step of trimming removes: keys with their last record. `most` keys are kept.
+/// Adds the keys that one step of trimming removes, each with its last record. At most `most` keys are kept.
 pub(super) fn fold(
     connection: &Connection,
     base: &mut Base,
@@ -46,7 +46,7 @@ pub(super) fn fold(
     Ok(())
 }
 
-/// The last record of each key that has left, or that may have been one of it; and whether a row was damaged.
+/// The last trimmed record of each key, or the last that may have been one; and whether a row was damaged.
 pub(super) fn moved(connection: &Connection, base: &Base, keys: &[RoutingKey]) -> rusqlite::Result<(Vec<u64>, bool)> {
     let mut select = connection.prepare_cached("SELECT last, checksum FROM summary WHERE key = ?1")?;
     let mut damaged = false;
@@ -67,8 +67,8 @@ pub(super) fn moved(connection: &Connection, base: &Base, keys: &[RoutingKey]) -
     Ok((moved, damaged))
 }
 
-/// Whether every row is what was written, and as many are there. A key that was changed could not be found, and would be taken for
-/// one that is silent.
+/// Whether every row is intact, and their number is right. A key that was changed could not be found, and would count
+/// as unused.
 pub(super) fn is_sound(connection: &Connection, base: &Base) -> rusqlite::Result<bool> {
     let mut select = connection.prepare("SELECT key, last, checksum FROM summary")?;
     let mut rows = select.query([])?;
@@ -92,7 +92,7 @@ pub(super) fn is_sound(connection: &Connection, base: &Base) -> rusqlite::Result
     }
 }
 
-/// Begins it anew: everything that has left counts as moved.
+/// Resets the summary: every key counts as moved.
 pub(super) fn reset(connection: &Connection, base: &mut Base) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     let anew = Base { floor: base.mark.seq, lost: base.mark.seq, keys: 0, ..*base };

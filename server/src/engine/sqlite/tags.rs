@@ -1,4 +1,4 @@
-//! The tags of the records that have left, by which a cursor of this log is told from one of a log that lost its end.
+//! The tags of trimmed records, which tell a cursor of this log from one of a log that lost its end.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -8,7 +8,7 @@ use crate::engine::Location;
 /// How many tags one row holds: 4 KiB.
 const CHUNK: u64 = 1_024;
 
-/// Takes in the tags of one step of trimming, in order.
+/// Collects the tags of one step of trimming, in order.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     /// The chunk that is being filled, and its bytes so far.
@@ -16,12 +16,12 @@ pub(super) struct Tags {
 }
 
 impl Tags {
-    /// The origin has the tag 0.
+    /// Stores the tag of the origin, 0.
     pub(super) fn origin(connection: &Connection) -> rusqlite::Result<()> {
         store(connection, 0, &0_u32.to_le_bytes())
     }
 
-    /// Adds the tag of the next record that leaves; 0 where it is not known.
+    /// Adds the tag of the next trimmed record; 0 where it is unknown.
     pub(super) fn push(&mut self, connection: &Connection, seq: u64, tag: u32) -> rusqlite::Result<()> {
         let (chunk, at) = (seq / CHUNK, bytes_before(seq));
         if let Some((full, bytes)) = self.open.take_if(|(open, _)| *open != chunk) {
@@ -29,7 +29,8 @@ impl Tags {
         }
         let (_, bytes) = match &mut self.open {
             Some(open) => open,
-            // What cannot be read is not known: its place is kept, so that those after it stand where they belong.
+            // An unreadable chunk counts as unknown tags. Its slots are kept, so that later tags stand where they
+            // belong.
             none => none.insert((chunk, load(connection, chunk)?.unwrap_or_default())),
         };
         bytes.resize(at, 0);
@@ -37,7 +38,7 @@ impl Tags {
         Ok(())
     }
 
-    /// Writes what is left, and removes what is older than the last `keep` tags up to `last`.
+    /// Writes the open chunk, and removes tags older than the last `keep` up to `last`.
     pub(super) fn finish(self, connection: &Connection, last: u64, keep: u64) -> rusqlite::Result<()> {
         if let Some((chunk, bytes)) = self.open {
             store(connection, chunk, &bytes)?;
@@ -48,7 +49,7 @@ impl Tags {
     }
 }
 
-/// What can be said of a cursor before the log's beginning.
+/// Where a cursor before the log's beginning lies.
 pub(super) fn locate(connection: &Connection, base: &Base, seq: u64, tag: u32) -> rusqlite::Result<Location> {
     if seq >= base.mark.seq {
         return Ok(Location::Forgotten);
@@ -58,7 +59,7 @@ pub(super) fn locate(connection: &Connection, base: &Base, seq: u64, tag: u32) -
         let tag = bytes.get(at..)?.first_chunk()?;
         Some(u32::from_le_bytes(*tag))
     });
-    // 0 is the origin's tag, and elsewhere stands for one that is not known.
+    // 0 is the origin's tag, and elsewhere means that the tag is unknown.
     Ok(match known.filter(|known| *known != 0 || seq == 0) {
         Some(known) if known == tag => Location::Trimmed,
         Some(_) => Location::Diverged,
@@ -70,12 +71,12 @@ fn bytes_before(seq: u64) -> usize {
     usize::try_from(seq % CHUNK * 4).unwrap_or_default()
 }
 
-/// The tags of a chunk, where they are what was written.
+/// The tags of a chunk, if they are intact.
 fn load(connection: &Connection, chunk: u64) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut select = connection.prepare_cached("SELECT tags, checksum FROM tags WHERE chunk = ?1")?;
     let found = select.query_row([chunk.cast_signed()], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)));
     let found = match found.optional() {
-        // Damaged, and so not known. The position says that it is forgotten, for which the answer is `gap`.
+        // The chunk is damaged, so its tags are unknown. Cursors in it count as forgotten, which is answered by `gap`.
         Err(error) if super::error::is_corrupt(&error) => None,
         found => found?,
     };

@@ -1,5 +1,5 @@
-//! Following the log: from memory where it is near its end, from the file where it lags, and from the file where nothing comes, to
-//! prove that it can be read.
+//! Following the log: from memory near its end, and from the file where the tail lags. Without new records the tail
+//! also reads the file, to prove that it can be read.
 
 use std::sync::{Arc, Weak};
 
@@ -10,11 +10,11 @@ use tokio::{sync::watch, time::timeout};
 use super::{End, Shared};
 use crate::engine::{Batch, EngineError, Limit, ReadError, TAIL_BEAT, Tail};
 
-/// How far one item of the tail goes.
+/// The limit of one batch of the tail.
 const BATCH: Limit = Limit { records: 1_000, bytes: 4 << 20 };
 
 struct Follower {
-    /// The tail holds the log only while it reads, so that dropping the engine ends it.
+    /// The tail holds the log only while it reads, so that dropping the engine ends the tail.
     log: Weak<Shared>,
     end: watch::Receiver<End>,
     after: Cursor,
@@ -34,7 +34,7 @@ pub(super) fn tail(log: &Arc<Shared>, after: Cursor) -> Tail {
 }
 
 impl Follower {
-    /// `None` when the engine has ended.
+    /// The next item; `None` when the engine has ended.
     async fn next(&mut self) -> Option<Result<Batch, ReadError>> {
         let after = self.after;
         let mut has_more = false;
@@ -51,7 +51,7 @@ impl Follower {
         let recent = has_more.then(|| log.recent.lock().after(after.seq, after.tag, BATCH.records)).flatten();
         let read = match recent.filter(|records| !records.is_empty()) {
             Some(records) => Ok(records),
-            // Also where nothing has come: then it is the file that says so.
+            // The file is also read when nothing has come, and so proves that it can be read.
             None => log.read(after, BATCH).await,
         };
         Some(read.map(|records| {

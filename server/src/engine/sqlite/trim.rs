@@ -1,4 +1,4 @@
-//! Removing records from the front, inside a transaction of the caller's: what leaves is folded into the summary.
+//! Removing records from the front, inside a transaction of the caller. Their keys are added to the summary.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,34 +13,34 @@ use crate::{
     record::Entry,
 };
 
-/// What is kept: of the log, and of what has left it.
+/// The bounds of the log, and of what is kept of trimmed records.
 #[derive(Debug, Clone)]
 pub(super) struct Keeps {
     pub(super) retention: Retention,
-    /// So many routing keys.
+    /// The most routing keys in the summary.
     pub(super) keys: u64,
-    /// So many tags.
+    /// The most tags.
     pub(super) tags: u64,
 }
 
-/// A step ends when it has this many keys to fold, so that records for very many users do not make it long.
+/// A step ends when it has this many keys to add, so that records addressed to very many users do not make it long.
 const KEYS: usize = 5_000;
-/// So many rows are read at a time.
+/// How many rows are read at a time.
 const READ_AHEAD: u32 = 200;
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) position: Position,
     pub(super) trim: Trim,
-    /// The last record that has left without its keys being known.
+    /// The last record that was trimmed while its keys were unknown.
     pub(super) lost: Option<u64>,
     /// Why rows could not be deleted. They stay in the table, before the log's beginning, and are not read any more.
     pub(super) left_behind: Option<rusqlite::Error>,
 }
 
-/// Removes up to `most` records that are beyond the bounds at the time `now_ms`; `None` where none is. Without a summary all keys
-/// count as moved.
+/// Removes up to `most` records that are beyond the bounds at `now_ms`; `None` where there are none. Without a summary,
+/// all keys count as moved.
 pub(super) fn step(
     connection: &Connection,
     position: &Position,
@@ -97,23 +97,23 @@ pub(super) fn step(
 /// The next record to remove.
 struct Next {
     mark: Mark,
-    /// Where they are known.
+    /// The record's keys, where they are known.
     keys: Option<Vec<RoutingKey>>,
 }
 
-/// Goes through the records to remove.
+/// Iterates over the records to remove.
 struct Front<'a> {
     connection: &'a Connection,
     position: &'a Position,
     keeps: &'a Keeps,
-    /// What has an earlier timestamp has to go.
+    /// Records with an earlier timestamp must be removed.
     oldest: u64,
-    /// Read ahead.
+    /// Rows that were read ahead.
     rows: VecDeque<Doubtful>,
 }
 
 impl Front<'_> {
-    /// What has to go after `before`, where something has.
+    /// The next record to remove after `before`, if there is one.
     fn next(&mut self, before: Mark) -> rusqlite::Result<Option<Next>> {
         let Position { base, last } = self.position;
         if before.seq >= last.seq {
@@ -131,7 +131,7 @@ impl Front<'_> {
                 damage::next_readable(&log, before.seq + 1)?
             }
         };
-        // Nothing up to the end can be read.
+        // No row up to the end can be read.
         let Some(row) = row else {
             return Ok(full.then_some(Next { mark: *last, keys: None }));
         };
@@ -140,7 +140,7 @@ impl Front<'_> {
             return Ok(None);
         }
         if row.seq > before.seq + 1 {
-            // Those before it are missing.
+            // The records before it are missing.
             let mark = Mark { seq: row.seq - 1, tag: row.header.as_ref().map_or(0, |header| header.before), ..before };
             self.rows.push_front(row);
             return Ok(Some(Next { mark, keys: None }));
@@ -149,7 +149,7 @@ impl Front<'_> {
         if let (Some(header), Some(bytes)) = (row.header.as_ref(), row.bytes) {
             return Ok(Some(Next { mark: Mark { seq, tag, bytes }, keys: Some(header.keys.clone()) }));
         }
-        // The entry may say itself whom it is for, and how long it is.
+        // The entry itself may name its receivers and its length.
         let row = row.with_entry(self.connection);
         let length = row.entry.as_ref().map_or(0, |entry| entry.len() as u64);
         let mark = |tag| Mark { seq, tag, bytes: before.bytes + length };

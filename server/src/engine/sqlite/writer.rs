@@ -1,7 +1,8 @@
 //! The one writer: a thread that turns appends into transactions.
 //!
-//! Group commit needs no timer. While one transaction waits for its fsync, appends queue; the next one takes them all. Alone, an
-//! append waits for nothing but its own fsync. A step of trimming is a transaction of its own, between two groups.
+//! Group commit needs no timer. While one transaction waits for its fsync, appends queue, and the next transaction
+//! takes them all. A lone append waits for nothing but its own fsync. A step of trimming is a transaction of its own,
+//! between two groups.
 
 use std::{
     sync::{
@@ -32,54 +33,54 @@ use crate::{
     record::Record,
 };
 
-/// A transaction takes no further append once it has this many records, so that the first waits no longer than some tens of
-/// milliseconds for the last.
+/// A transaction takes no further append once it has this many records, so that the first append waits only some tens
+/// of milliseconds for the last.
 const GROUP_RECORDS: usize = 4_096;
-/// Nor once it has this many bytes.
+/// A transaction takes no further append once it has this many bytes either.
 const GROUP_BYTES: usize = 8 << 20;
-/// The least that a step of trimming may remove; twice what was appended since the last one where that is more, so that trimming
-/// keeps up;
+/// The least records that a step of trimming may remove. The step may remove twice the number appended since the last
+/// step if that is more, so that trimming keeps up.
 const TRIM: u64 = 1_000;
-/// and the most, so that appends wait for some tens of milliseconds at most.
+/// The most records that a step of trimming may remove, so that appends wait for some tens of milliseconds at most.
 const TRIM_MOST: u64 = 10_000;
-/// How far the stored clock may lag behind while nothing leaves: after a restart, records age by so much later.
+/// How far the stored clock may lag behind while nothing is trimmed. After a restart, records age later by that much.
 const CLOCK_LAG: u64 = 60_000;
 
-/// What a caller is told.
+/// The answer to a caller.
 type Outcome = Result<Vec<Receipt>, AppendError>;
 
 /// One caller's entries: all or none.
 #[derive(Debug)]
 pub(super) struct Append {
     pub(super) entries: Vec<Stored>,
-    /// After this they are not to be stored.
+    /// The deadline, after which the entries must not be stored.
     pub(super) deadline: Instant,
-    /// Set by whoever is first: the writer, which stores them, or the caller, who waits no longer.
+    /// Set by whoever is first: the writer, which stores the entries, or the caller, who stops waiting.
     pub(super) claimed: Arc<AtomicBool>,
-    /// The writer was first.
+    /// Whether the writer was first.
     pub(super) is_ours: bool,
     pub(super) reply: oneshot::Sender<Outcome>,
-    /// Its room in the queue, which it gives back however it ends.
+    /// The room in the backlog, given back when the append ends for whatever reason.
     pub(super) waiting: Waiting,
 }
 
-/// What the writer is asked to do.
+/// A job for the writer.
 pub(super) enum Job {
     Append(Append),
-    /// Anything else that has to be written.
+    /// Any other write.
     Run(Box<dyn FnOnce(&mut Connection) + Send>),
-    /// To look whether a step of trimming is asked for.
+    /// Look whether a step of trimming is requested.
     Trim,
-    /// To end, when all that was asked before is done.
+    /// End, after all earlier jobs are done.
     Close,
 }
 
-/// The deadline passed before the writer got to it.
+/// The deadline passed before the writer got to the append.
 #[derive(Debug, thiserror::Error)]
-#[error("its deadline has passed")]
+#[error("the append's deadline has passed")]
 pub(super) struct Late;
 
-/// Why a transaction failed; told to everybody whose appends were in it.
+/// Why a transaction failed; every append of the transaction fails with it.
 #[derive(Debug, Clone, thiserror::Error)]
 enum Cause {
     #[error(transparent)]
@@ -92,28 +93,29 @@ enum Cause {
 #[derive(Debug)]
 struct Failure {
     error: Cause,
-    /// Whether it certainly left nothing behind.
+    /// Whether it is certain that nothing was stored.
     certain: bool,
-    /// Under which name it is complained of.
+    /// The condition under which the failure is logged.
     condition: &'static str,
 }
 
 impl From<rusqlite::Error> for Failure {
-    /// Before the commit: the transaction is rolled back.
+    /// A failure before the commit: the transaction is rolled back.
     fn from(error: rusqlite::Error) -> Self {
         Self { condition: condition(&error), error: Cause::Sqlite(Arc::new(error)), certain: true }
     }
 }
 
 impl Failure {
-    /// The commit itself. When the disk is full or somebody else writes, its last frame was not written; when an fsync fails, it
-    /// may be on the disk all the same, and a crash right now would bring it back.
+    /// A failure of the commit itself. If the disk is full or another program is writing, the last frame was not
+    /// written. If an fsync failed, the transaction may be on the disk all the same, and a crash right now would bring
+    /// it back.
     fn at_commit(error: rusqlite::Error) -> Self {
         let certain = matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy));
         Self { certain, ..error.into() }
     }
 
-    /// SQLite writes to files that nobody finds any more.
+    /// SQLite writes to files that their names no longer lead to.
     fn astray(error: Astray) -> Self {
         Self { condition: "astray", error: Cause::Astray(Arc::new(error)), certain: true }
     }
@@ -124,30 +126,30 @@ impl Failure {
     }
 }
 
-/// What the writer's thread works with.
+/// The state of the writer's thread.
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) keeps: Keeps,
     pub(super) shared: Arc<Shared>,
     /// Held until the writer has ended: only then may another engine open the file.
     pub(super) lock: Lock,
-    /// By which records age, with the wall clock that it follows.
+    /// The clock by which records age, and the wall clock that it follows.
     pub(super) clock: AgeClock,
     pub(super) wall: fn() -> u64,
     /// Unknown after a failure, until it is read again.
     pub(super) position: Option<Position>,
     pub(super) checkpoint: Checkpoint,
-    /// Since the last step of trimming.
+    /// The number of records appended since the last step of trimming.
     pub(super) appended: u64,
-    /// Where the headers of rows are made.
+    /// A buffer for the headers of rows.
     pub(super) header: Vec<u8>,
 }
 
 impl Writer {
-    /// Works until the engine is dropped or closed, and everything queued is done.
+    /// Works until the engine is dropped or closed and every queued job is done.
     pub(super) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         loop {
-            // Several steps of trimming may be asked for while one group is taken, and one is taken after each.
+            // Several steps of trimming may be requested while one group is committed; one is taken after each group.
             let is_asked = !self.shared.trims.lock().is_empty();
             let job = if is_asked { jobs.try_recv() } else { jobs.blocking_recv().ok_or(TryRecvError::Disconnected) };
             let goes_on = match job {
@@ -161,11 +163,11 @@ impl Writer {
             self.trim();
             self.checkpoint.when_due(&self.connection, &self.shared);
         }
-        // The last connection that closes tidies up.
+        // The last connection that closes cleans up, and it must be the writer's.
         self.shared.readers.close();
     }
 
-    /// Takes what has queued, as far as one transaction goes; whether to go on.
+    /// Takes the queued appends, as far as one transaction goes. Returns whether to continue.
     fn serve(&mut self, first: Job, jobs: &mut mpsc::Receiver<Job>) -> bool {
         let mut group = Vec::new();
         let (mut records, mut bytes) = (0, 0);
@@ -208,7 +210,7 @@ impl Writer {
             Err(failure) => failure,
         };
         self.give_up();
-        // It may have failed because the files are not what they were, and nothing is written to such.
+        // The transaction may have failed because the files were replaced, and such files must not be written to.
         self.shared.look_at_files_again();
         let failure = match self.shared.check_files() {
             Ok(()) => failure,
@@ -219,7 +221,7 @@ impl Writer {
             self.checkpoint.make_room();
         }
         if failure.condition == CORRUPT && group.len() > 1 {
-            // Where one meets damage, the others need not suffer for it.
+            // If one append meets damage, the others are tried by themselves.
             for append in group {
                 let bytes = append.entries.iter().map(|stored| stored.json.len()).sum();
                 self.commit(vec![append], bytes);
@@ -233,36 +235,41 @@ impl Writer {
         }
     }
 
-    /// Tells everybody what became of a transaction that was committed.
+    /// Answers the callers of a transaction that was committed.
     fn acknowledge(&mut self, group: Vec<Append>, done: Done, bytes: usize) {
         let Done { receipts, records, position } = done;
         self.checkpoint.committed(bytes);
         let (epoch, last, has_grown) = (position.base.epoch, position.last, !records.is_empty());
         if has_grown {
             self.appended += records.len() as u64;
-            // The tail first, then those who asked: an acknowledged record is one that the tail has.
+            // The tail gets the records before the callers get their answers: an acknowledged record is one that the
+            // tail has.
             self.shared.recent.lock().extend(records);
             self.shared.grow(position.end());
         }
         self.position = Some(position);
         for (append, receipts) in group.into_iter().zip(receipts) {
-            // Before its caller can come with the next.
+            // The room is given back before the caller can come with its next append.
             drop(append.waiting);
-            // A caller that was dropped does not listen; what it appended stays.
+            // Nobody receives the answer of a caller that was dropped; its entries stay in the log.
             let _ = append.reply.send(receipts.ok_or_else(|| AppendError::Refused(Late.into())));
         }
-        // While they wake up.
+        // The position is noted while the callers wake up.
         if has_grown && let Err(error) = self.lock.acknowledge(epoch, last) {
-            self.shared.complain("lock file", &error, "how far the log is acknowledged could not be noted");
+            self.shared.complain(
+                "lock file",
+                &error,
+                "the position of the last acknowledged record could not be written",
+            );
         }
     }
 
-    /// One transaction for all of them.
+    /// Runs one transaction for all of them.
     fn transact(&mut self, group: &mut [Append]) -> Result<Done, Failure> {
         self.shared.check_files().map_err(Failure::astray)?;
         let mut position = self.position()?.clone();
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        // Somebody else may have kept us waiting for some seconds.
+        // Another program may have blocked the transaction for some seconds.
         let now = Instant::now();
         let mut insert = Position::insert(&self.connection)?;
         let mut records = Vec::new();
@@ -286,7 +293,7 @@ impl Writer {
         Ok(Done { receipts: all, records, position })
     }
 
-    /// Takes a step of trimming, where one is asked for.
+    /// Takes a step of trimming, if one is requested.
     fn trim(&mut self) {
         let Some(reply) = self.shared.trims.lock().pop_front() else { return };
         let outcome = self.trim_step().map_err(|failure| {
@@ -332,7 +339,7 @@ impl Writer {
             self.shared.complain(
                 "left behind",
                 error,
-                "records that have left the log could not be deleted; they take up room",
+                "trimmed records could not be deleted; they still take space in the file",
             );
         }
         self.position = Some(step.position);
@@ -346,7 +353,7 @@ impl Writer {
             None => {
                 let position = Position::load(&self.connection, |epoch| self.lock.acknowledged(epoch))?.position;
                 if self.shared.end() != position.end() {
-                    // Something was committed after all; the tail reads it from the file.
+                    // Records were committed after all; the tail reads them from the file.
                     self.shared.recent.lock().clear();
                     self.shared.grow(position.end());
                 }
@@ -369,7 +376,7 @@ impl Writer {
 
 /// A transaction that was committed.
 struct Done {
-    /// Of each append, unless it came too late.
+    /// The receipts of each append; `None` where it came too late.
     receipts: Vec<Option<Vec<Receipt>>>,
     records: Vec<Record>,
     position: Position,
