@@ -181,7 +181,9 @@ impl Ear {
                 | Served::Missing { after: place, .. } => Some(place),
                 Served::Unknown | Served::Anywhere => None,
             };
-            // A stream that begins before the place up to which it was served brings what it missed as well.
+            // A stream that begins before the place up to which it was served brings what it missed as well. Nothing follows
+            // a place that the log has lost: the gap that it is owed as one that was refused stands for that, too.
+            let served = served.filter(|place| !truth.get(*place).lost);
             let goes_back = served.zip(latest).is_some_and(|(served, latest)| truth.between(latest, served).is_some());
             if !goes_back {
                 self.served = Served::Anywhere;
