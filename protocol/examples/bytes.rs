@@ -1,5 +1,5 @@
-//! Prints how many bytes each frame takes, in the protocol's first edition (nothing of which was published) and in this one:
-//! `cargo run -p tidings-protocol --example bytes`.
+//! Prints how many bytes each frame takes, in the unpublished first edition of the protocol and in this one: `cargo run
+//! -p tidings-protocol --example bytes`.
 //!
 //! The events are those of the benchmark: a payload of 200 bytes on one channel, in a log of a million events.
 
@@ -12,7 +12,7 @@ use tidings_protocol::{
     sse,
 };
 
-/// As the first edition wrote them; `P` stands for the payload.
+/// The frames as the first edition wrote them; `P` stands for the payload.
 const FIRST: [(&str, &str); 6] = [
     (
         "event",

@@ -1,4 +1,4 @@
-//! Channels and patterns: parsed once at the edge, then matched without looking at segments again.
+//! Channels and patterns. They are parsed once at the edge, and matched without looking at segments again.
 
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
@@ -9,7 +9,7 @@ pub const MAX_BYTES: usize = 200;
 /// The most segments that a channel or pattern may have.
 pub const MAX_SEGMENTS: usize = 8;
 
-/// What may stand in a segment as itself; `%` only as part of an escape that [`segment`] made.
+/// The characters of a segment that are not escaped; `%` occurs only as part of an escape that [`segment`] made.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'@').remove(b'~').remove(b'-');
 
 /// Turns a foreign id into **one** channel segment by percent-encoding (RFC 3986) every byte outside
@@ -22,7 +22,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'
 /// assert_eq!(segment("*"), "%2A");
 /// ```
 ///
-/// The empty id stays empty and is refused when the channel is parsed.
+/// An empty id stays empty, and is refused when the channel is parsed.
 #[must_use]
 pub fn segment(id: &str) -> String {
     utf8_percent_encode(id, ESCAPED).to_string()
@@ -32,20 +32,20 @@ pub fn segment(id: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChannelError {
-    /// The text is empty, or two colons stand together, or one stands at an end.
+    /// The text is empty, begins or ends with a colon, or has two colons in a row.
     #[error("a channel segment is empty")]
     EmptySegment,
-    /// More than [`MAX_BYTES`].
-    #[error("a channel has at most {MAX_BYTES} bytes")]
+    /// The text has more than [`MAX_BYTES`] bytes.
+    #[error("a channel may have at most {MAX_BYTES} bytes")]
     TooLong,
-    /// More than [`MAX_SEGMENTS`].
-    #[error("a channel has at most {MAX_SEGMENTS} segments")]
+    /// The text has more than [`MAX_SEGMENTS`] segments.
+    #[error("a channel may have at most {MAX_SEGMENTS} segments")]
     TooManySegments,
-    /// A character outside `[A-Za-z0-9_.@~%-]`; foreign ids enter through [`segment`].
-    #[error("a channel segment holds only A-Z a-z 0-9 _ . @ ~ % -")]
+    /// The text has a character outside `[A-Za-z0-9_.@~%-]`. Escape foreign ids with [`segment`].
+    #[error("a channel segment may contain only A-Z a-z 0-9 _ . @ ~ % -; escape other characters with segment()")]
     Character,
-    /// `*` anywhere but as the whole last segment, or in a channel where no pattern is allowed.
-    #[error("`*` stands only as the last segment of a pattern")]
+    /// A `*` is not the whole last segment, or stands in a channel, where no pattern is allowed.
+    #[error("`*` may only be the last segment of a pattern")]
     Wildcard,
 }
 
@@ -66,7 +66,7 @@ impl From<std::convert::Infallible> for ChannelError {
 pub struct Channel(Arc<str>);
 
 impl Channel {
-    /// The channel as it was written.
+    /// The channel as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -75,8 +75,8 @@ impl Channel {
 
 /// A channel, or everything below a prefix (`chat:*`; not `chat` itself), or everything (`*`).
 ///
-/// Patterns match **symmetrically**: an event published to `chat:*` reaches subscribers of `chat:42`, and a subscription
-/// to `chat:*` hears events on `chat:42`. Two patterns match when some channel is in both.
+/// Patterns match **symmetrically**: an event published to `chat:*` reaches subscribers of `chat:42`, and a
+/// subscription to `chat:*` receives events on `chat:42`. Two patterns match if there is a channel that lies in both.
 ///
 /// ```
 /// use tidings_protocol::Pattern;
@@ -89,9 +89,9 @@ impl Channel {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pattern(Arc<str>);
 
-/// A pattern as an index files it: what it names, and whether it names one channel or all that lies below.
+/// A pattern as an index files it: a single channel, or everything below a prefix.
 ///
-/// `chat:*` is `Below("chat:")` and `*` is `Below("")`, so the ancestors of any pattern are slices of its own text and
+/// `chat:*` is `Below("chat:")` and `*` is `Below("")`, so the ancestors of any pattern are slices of its own text, and
 /// looking them up allocates nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Route<'a> {
@@ -102,34 +102,34 @@ pub enum Route<'a> {
 }
 
 impl Pattern {
-    /// What [`FromStr`] reads, of bytes that nobody has looked at yet.
+    /// Parses bytes that were not validated yet, like [`FromStr`].
     ///
     /// # Errors
     ///
-    /// [`ChannelError`] when it is no pattern.
+    /// [`ChannelError`] when the bytes are not a pattern.
     pub fn from_ascii(text: &[u8]) -> Result<Self, ChannelError> {
         check(text).map(|_| Self(text.iter().copied().map(char::from).collect::<String>().into()))
     }
 
-    /// `*`, which stands for every channel.
+    /// The pattern `*`, which matches every channel.
     #[must_use]
     pub fn all() -> Self {
         Self("*".into())
     }
 
-    /// The pattern as it was written.
+    /// The pattern as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The pattern as it was written, shared instead of copied.
+    /// The pattern as shared text, without copying.
     #[must_use]
     pub fn shared(&self) -> Arc<str> {
         self.0.clone()
     }
 
-    /// Whether it is a plain channel, without `*`.
+    /// Whether it is a single channel, without `*`.
     #[must_use]
     pub fn is_channel(&self) -> bool {
         !self.0.ends_with('*')
@@ -144,8 +144,8 @@ impl Pattern {
         }
     }
 
-    /// The patterns strictly above this one, nearest first, each as the prefix that [`Route::Below`] holds: for
-    /// `a:b:c` they are `a:b:`, `a:` and the empty one (`*`); for `a:b:*`, `a:` and the empty one.
+    /// The patterns strictly above this one, nearest first, each as the prefix in [`Route::Below`]: for `a:b:c` these
+    /// are `a:b:`, `a:` and the empty prefix (`*`); for `a:b:*`, they are `a:` and the empty prefix.
     pub fn ancestors(&self) -> impl Iterator<Item = &str> {
         let own = match self.route() {
             Route::Exact(text) => Some(text),
@@ -168,7 +168,7 @@ impl Pattern {
         })
     }
 
-    /// Whether some channel lies in both.
+    /// Whether there is a channel that lies in both.
     #[must_use]
     pub fn overlaps(&self, other: &Self) -> bool {
         match (self.route(), other.route()) {
@@ -179,7 +179,7 @@ impl Pattern {
         }
     }
 
-    /// Whether every channel of `other` lies in this one: the rule by which a grant covers a subscription.
+    /// Whether every channel of `other` lies in this one. By this rule a grant covers a subscription.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
         match (self.route(), other.route()) {
@@ -190,7 +190,7 @@ impl Pattern {
     }
 }
 
-/// Checks the text and tells whether it ends in a `*` segment.
+/// Validates the text. Returns whether it ends in a `*` segment.
 #[inline(never)]
 fn check(text: &[u8]) -> Result<bool, ChannelError> {
     if text.len() > MAX_BYTES {
@@ -243,7 +243,7 @@ impl FromStr for Pattern {
     }
 }
 
-/// Checks the text, and shares it instead of copying.
+/// Validates the text, and shares it without copying.
 impl TryFrom<Arc<str>> for Pattern {
     type Error = ChannelError;
 
@@ -266,7 +266,7 @@ impl TryFrom<Pattern> for Channel {
     }
 }
 
-/// What the two text types share: display, conversion from text, and serde as a string.
+/// The common parts of the two text types: display, conversion from text, and serde as a string.
 macro_rules! text {
     ($name:ident) => {
         impl fmt::Display for $name {

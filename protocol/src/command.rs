@@ -1,4 +1,4 @@
-//! Bodies and answers of the POST calls.
+//! The bodies and answers of the POST calls.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -8,35 +8,37 @@ use crate::{
     frame::{Member, Rejected, is_false},
 };
 
-/// Body of `POST {base}/subscribe` and `/unsubscribe` (which ignores `since`).
+/// The body of `POST {base}/subscribe` and `/unsubscribe` (which ignores `since`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubscribeRequest {
     /// The stream, from its `connected` frame.
     pub connection_id: ConnectionId,
-    /// The caller's name for this call, which the stream's `subscribed` and `backfill` frames repeat; not
-    /// [`SERVER_REQUEST`](crate::frame::SERVER_REQUEST). Without one the stream confirms nothing, and there is no `since`.
+    /// The caller's id for this call, which the stream's `subscribed` and `backfill` frames repeat; not
+    /// [`SERVER_REQUEST`](crate::frame::SERVER_REQUEST). Without an id the stream confirms nothing, and `since` is not
+    /// allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
     /// Channels and patterns; at least one, unless `addressed` is set.
     pub channels: Vec<Pattern>,
-    /// Whether it is about the events addressed to the stream's user or device as well.
+    /// Whether the call also concerns the events addressed to the stream's user or device.
     #[serde(default, skip_serializing_if = "is_false")]
     pub addressed: bool,
-    /// Send first what these channels carried after this cursor, and with `addressed` what was addressed to the user or device.
+    /// The cursor after which events are sent first: those of these channels, and with `addressed` those addressed to
+    /// the user or device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Cursor>,
 }
 
-/// Answer to subscribe and unsubscribe. It only accepts or rejects: a subscription is active when the stream says
+/// The answer to subscribe and unsubscribe. It only accepts or rejects: a subscription is active when the stream sends
 /// `subscribed`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SubscribeAnswer {
-    /// What will become active.
+    /// The channels that will become active.
     pub accepted: Vec<Pattern>,
-    /// What will not, and why.
+    /// The channels that will not, each with the reason.
     pub rejected: Vec<Rejected>,
-    /// Whether `addressed` was accepted, where the call asked for it. It is not where the stream has no user.
+    /// Whether `addressed` was accepted, if the call asked for it. It is rejected on an anonymous stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressed: Option<bool>,
 }
@@ -47,24 +49,25 @@ pub struct SubscribeAnswer {
 pub struct PollChannel {
     /// A channel or pattern.
     pub channel: Pattern,
-    /// Send what it carried after this cursor, as `backfill`. Absent: what it carried after `last_event_id`, as events.
+    /// The cursor after which the channel's events are sent as `backfill`. If absent, its events after `last_event_id`
+    /// are sent as events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Cursor>,
 }
 
-/// Body of `POST {base}/poll`, which is answered by a finite stream.
+/// The body of `POST {base}/poll`, which is answered by a finite stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PollRequest {
-    /// What to hear.
+    /// The channels to receive.
     pub channels: Vec<PollChannel>,
-    /// Send what was addressed to the user or device after this cursor, as `backfill`.
+    /// The cursor after which addressed events are sent as `backfill`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub addressed_since: Option<Cursor>,
-    /// Where to go on: the `id:` of the answer before.
+    /// The position to continue from: the `id:` of the previous answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_event_id: Option<Cursor>,
-    /// The latest cursor that was seen in any frame.
+    /// The latest cursor seen in any frame.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<Cursor>,
     /// The client's device.
@@ -73,12 +76,12 @@ pub struct PollRequest {
     /// The client's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
-    /// How long to wait for something to send, in milliseconds.
+    /// How long the server may wait for something to send, in milliseconds.
     #[serde(default)]
     pub wait_ms: u64,
 }
 
-/// To whom an event goes instead of its channel's subscribers.
+/// The receivers of an event that does not go to its channel's subscribers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum To {
@@ -92,7 +95,7 @@ pub enum To {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToUsers {
-    /// Who; at least one.
+    /// The users; at least one.
     pub users: Vec<UserId>,
 }
 
@@ -100,35 +103,35 @@ pub struct ToUsers {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToDevice {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which.
+    /// The device.
     #[serde(rename = "deviceId")]
     pub device: DeviceId,
 }
 
-/// One event of `POST {base}/publish`; the body is one or an array of them.
+/// One event of `POST {base}/publish`. The body is one event or an array of events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PublishRequest {
-    /// A channel, or a pattern such as `chat:*` to reach all below it.
+    /// A channel, or a pattern such as `chat:*` to reach everything below it.
     pub channel: Pattern,
-    /// What kind of change it tells of.
+    /// The event's type, which names the kind of change.
     #[serde(rename = "type")]
     pub event_type: EventType,
-    /// Absent: the channel's subscribers.
+    /// The receivers; if absent, the channel's subscribers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<To>,
-    /// From whom it is hidden.
+    /// The tab or device from which the event is hidden.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "strict_except")]
     pub except: Option<Except>,
-    /// What caused it.
+    /// The cause of the event.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "strict_source")]
     pub source: Option<Source>,
-    /// The idempotency key; a UUIDv7 is made where it is absent.
+    /// The idempotency key; if absent, the server makes a UUIDv7.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
-    /// The application's JSON; `null` where it is absent.
+    /// The application's payload as JSON; if absent, `null`.
     #[serde(default = "null")]
     pub payload: Box<RawValue>,
 }
@@ -137,8 +140,8 @@ fn null() -> Box<RawValue> {
     RawValue::NULL.to_owned()
 }
 
-// Readers of streams ignore fields that they do not know; a publisher's misspelt `sessionId` must be refused instead, or
-// the event would be shown to the tab that it was to be hidden from.
+// Readers of streams ignore unknown fields. A publisher's misspelt `sessionId`, however, must be refused, or the event
+// would be shown to the tab that it should be hidden from.
 
 #[derive(Deserialize)]
 #[serde(remote = "Source", rename_all = "camelCase", deny_unknown_fields)]
@@ -173,35 +176,35 @@ fn strict_except<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ex
     Ok(Option::<Strict>::deserialize(deserializer)?.map(|strict| strict.0))
 }
 
-/// Answer to one published event.
+/// The answer to one published event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishAnswer {
-    /// Where it stands in the log.
+    /// The event's position in the log.
     pub cursor: Cursor,
-    /// Whether its key had been seen before; then `cursor` is the first one's and nothing was stored.
+    /// Whether the key was known already. Then `cursor` is that of the first event, and nothing was stored.
     pub duplicate: bool,
 }
 
-/// Body of `POST {base}/ticket`.
+/// The body of `POST {base}/ticket`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TicketRequest {
-    /// The device that the stream will declare; none where it declares none.
+    /// The device that the stream will declare; absent if it will declare none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device_id: Option<DeviceId>,
 }
 
-/// Answer of `POST {base}/ticket`.
+/// The answer of `POST {base}/ticket`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TicketAnswer {
-    /// Opens one stream, as the parameter `ticket` of its URL.
+    /// The ticket. It opens one stream, as the parameter `ticket` of the stream's URL.
     pub ticket: String,
-    /// For how many seconds.
+    /// The life of the ticket in seconds.
     pub expires_in: u64,
 }
 
-/// Body of `POST {base}/refresh`.
+/// The body of `POST {base}/refresh`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RefreshRequest {
@@ -209,43 +212,43 @@ pub struct RefreshRequest {
     pub connection_id: ConnectionId,
 }
 
-/// Answer of `POST {base}/refresh`.
+/// The answer of `POST {base}/refresh`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefreshAnswer {
-    /// Seconds until the fresh credentials expire, where they do.
+    /// Seconds until the fresh credentials expire, if they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
 }
 
-/// Body of `POST {base}/presence`: all of what the stream is to tell presence of, in place of what it told before.
+/// The body of `POST {base}/presence`: all channels whose presence the stream is to report, in place of earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PresenceRequest {
     /// The stream, from its `connected` frame.
     pub connection_id: ConnectionId,
-    /// Grows with each call about one stream, so that a call which was overtaken by a later one changes nothing.
+    /// Grows with each call about one stream, so that a call that arrives after a later one changes nothing.
     pub revision: u64,
-    /// Channels and patterns; none ends it.
+    /// Channels and patterns; an empty list ends all watches.
     pub channels: Vec<Pattern>,
 }
 
-/// Answer of `GET {base}/presence`: who is online on a channel.
+/// The answer of `GET {base}/presence`: who is online on a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceAnswer {
-    /// What was asked about.
+    /// The channel or pattern of the request.
     pub channel: Pattern,
-    /// Who is there, sorted.
+    /// The members that are online, sorted.
     pub here: Vec<Member>,
-    /// How many servers were asked, where there are several.
+    /// The number of servers that were asked, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<usize>,
-    /// How many of them have answered: where it is less, others may be there too.
+    /// The number of servers that answered. If it is less than `asked`, other members may be online too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answered: Option<usize>,
 }
 
-/// Body of `POST {base}/alive`, which is answered 204: somebody still reads the stream.
+/// The body of `POST {base}/alive`, which is answered by 204. It reports that the client still reads the stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AliveRequest {
@@ -253,17 +256,17 @@ pub struct AliveRequest {
     pub connection_id: ConnectionId,
 }
 
-/// Body of `POST {base}/latency`, which is answered 204: how long events took to a client.
+/// The body of `POST {base}/latency`, which is answered by 204. It reports how long events took to reach a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LatencyRequest {
-    /// The stream on which they came, from its `connected` frame.
+    /// The stream on which the events came, from its `connected` frame.
     pub connection_id: ConnectionId,
-    /// One number for each event measured, in milliseconds.
+    /// One duration per measured event, in milliseconds.
     pub ms: Vec<u64>,
 }
 
-/// Answer of `GET {base}/check`: who the credentials belong to.
+/// The answer of `GET {base}/check`: the user of the credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckAnswer {

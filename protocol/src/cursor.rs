@@ -1,15 +1,16 @@
-//! Positions in a log, as clients carry them.
+//! Positions in a log, as clients store them.
 
 use std::{fmt, str::FromStr};
 
 /// A position in one log: `epoch.seq.tag` on the wire, opaque to clients, which store and return it unchanged.
 ///
-/// - `epoch` names the log's lineage; another epoch shares no position with this one.
+/// - `epoch` identifies the log; another epoch shares no position with this one.
 /// - `seq` counts records from 1 without holes; 0 is the origin, before the first record.
-/// - `tag` fingerprints the record at `seq`, so that a log which lost its tail and reused its numbers is told from the
-///   one the client read. The origin's tag is 0.
+/// - `tag` fingerprints the record at `seq`, so that a log which lost its tail and reused its numbers can be told from
+///   the log that the client read. The origin's tag is 0.
 ///
-/// The text is each of the three in base 36 (`0-9a-z`) without leading zeros, so that equal cursors are equal texts, and short
+/// The text is each of the three in base 36 (`0-9a-z`) without leading zeros, so that equal cursors are equal texts.
+/// The texts are short, because every event carries one.
 /// ones: every event carries one.
 ///
 /// ```
@@ -21,7 +22,7 @@ use std::{fmt, str::FromStr};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Cursor {
-    /// The lineage of the log.
+    /// The epoch of the log.
     pub epoch: u32,
     /// The record's number, from 1; 0 is the origin.
     pub seq: u64,
@@ -29,19 +30,20 @@ pub struct Cursor {
     pub tag: u32,
 }
 
-/// A text that is no cursor. On GET it is answered by a `gap` in the stream, on POST by a 400.
+/// A text that is not a cursor. On GET it is answered by a `gap` in the stream, on POST by a 400.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a cursor: expected `epoch.seq.tag`")]
+#[error("the text is not a cursor of the form `epoch.seq.tag`")]
 pub struct CursorError;
 
 /// The longest text of a cursor: 7, 13 and 7 digits, and two dots.
 const TEXT_BYTES: usize = 29;
 
 impl Cursor {
-    /// Calls `with` with the text. Made by hand, because every event has one, and `write!` takes ten times as long.
+    /// Calls `with` with the text. The text is made by hand, because every event has one and `write!` takes ten times
+    /// as long.
     fn text<R>(&self, with: impl FnOnce(&str) -> R) -> R {
         let mut bytes = [b'.'; TEXT_BYTES];
-        // From the end to the beginning.
+        // The digits are written from the end to the beginning.
         let at = digits(&mut bytes, TEXT_BYTES, self.tag.into()) - 1;
         let at = digits(&mut bytes, at, self.seq) - 1;
         let at = digits(&mut bytes, at, self.epoch.into());
@@ -52,7 +54,7 @@ impl Cursor {
 /// The base of the numbers in a cursor's text.
 const RADIX: u64 = 36;
 
-/// Writes a number so that it ends before `end`; returns where it begins.
+/// Writes a number so that it ends before `end`. Returns where it begins.
 fn digits(bytes: &mut [u8], end: usize, mut number: u64) -> usize {
     let mut at = end;
     loop {
@@ -80,11 +82,11 @@ impl FromStr for Cursor {
 }
 
 impl Cursor {
-    /// What [`FromStr`] reads, of bytes that nobody has looked at yet.
+    /// Parses bytes that were not validated yet, like [`FromStr`].
     ///
     /// # Errors
     ///
-    /// [`CursorError`] when it is no cursor.
+    /// [`CursorError`] when the bytes are not a cursor.
     pub fn from_ascii(text: &[u8]) -> Result<Self, CursorError> {
         let mut rest = text;
         let small = |number| u32::try_from(number).map_err(|_| CursorError);
@@ -95,8 +97,9 @@ impl Cursor {
     }
 }
 
-/// Takes one canonical number (no sign, no leading zero, no upper case) from the front: up to a dot, which is taken with it, or to
-/// the end. By hand, because a client reads one with every event, and the standard library's parts cost a browser a kilobyte.
+/// Takes one canonical number (no sign, no leading zero, no upper case) from the front: up to and including a dot, or
+/// to the end. It is written by hand, because a client reads a cursor with every event, and the standard library's
+/// parser adds a kilobyte to the browser build.
 fn number(rest: &mut &[u8], dotted: bool) -> Result<u64, CursorError> {
     let mut number = 0_u64;
     for (index, &byte) in rest.iter().enumerate() {
@@ -109,7 +112,7 @@ fn number(rest: &mut &[u8], dotted: bool) -> Result<u64, CursorError> {
             b'a'..=b'z' => byte - b'a' + 10,
             _ => return Err(CursorError),
         };
-        // Not `checked_mul`, which works in 128 bits, and Wasm has 64.
+        // `checked_mul` works in 128 bits, and Wasm has only 64.
         if number == 0 && index > 0 || number > u64::MAX / RADIX {
             return Err(CursorError);
         }

@@ -1,4 +1,4 @@
-//! The event: what an application publishes, and how a stream carries it.
+//! The event, as an application publishes it and as a stream carries it.
 
 mod head;
 
@@ -8,18 +8,18 @@ pub use head::Head;
 use crate::{Cursor, EventType, Pattern, RequestId};
 use crate::{DeviceId, SessionId, UserId};
 
-/// To whom a record that is not addressed to its channel went.
+/// The kind of receiver of a record that is addressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub enum Addressee {
-    /// Every stream of a user; the channel is a label to route by in the client.
+    /// Every stream of a user. The channel is a label by which the client routes the event.
     User,
-    /// Every stream of one device of a user; likewise.
+    /// Every stream of one device of a user. The channel is a label, too.
     Device,
 }
 
 impl Addressee {
-    /// The word on the wire.
+    /// The value on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -29,41 +29,42 @@ impl Addressee {
     }
 }
 
-/// What caused an event, as the publisher tells it. Information for the receiver; it hides nothing from anybody (that is
+/// The cause of an event, as the publisher names it. It informs the receiver and hides the event from nobody (that is
 /// [`Except`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Source {
-    /// The user who caused it.
+    /// The user who caused the event.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub user_id: Option<UserId>,
-    /// The device it came from.
+    /// The device that the change came from.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub device_id: Option<DeviceId>,
-    /// The tab it came from.
+    /// The tab that the change came from.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub session_id: Option<SessionId>,
 }
 
 impl Source {
-    /// Whether nothing is told.
+    /// Whether no field is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.user_id.is_none() && self.device_id.is_none() && self.session_id.is_none()
     }
 }
 
-/// From whom a record is hidden (echo suppression): one tab or one device **of one user**, live and on replay. The
-/// backend supplies the user from its own authentication, so that nobody can hide an event from somebody else.
+/// The tab or device from which a record is hidden (echo suppression): one tab or one device **of one user**, live and
+/// on replay. The backend supplies the user from its own authentication, so that nobody can hide an event from another
+/// user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Except {
-    /// The user whose streams are meant.
+    /// The user whose streams do not receive the record.
     pub user_id: UserId,
-    /// Hide it from this tab.
+    /// The tab from which it is hidden.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub session_id: Option<SessionId>,
-    /// Hide it from every tab of this device.
+    /// The device from whose tabs it is hidden.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub device_id: Option<DeviceId>,
 }
@@ -81,8 +82,8 @@ impl Except {
         Self { user_id: user.clone(), session_id: None, device_id: Some(device.clone()) }
     }
 
-    /// Whether a stream with these names must not see the record. A stream that declares no session (one shared by
-    /// several tabs) is not hidden by session; there each tab asks this again with its own names.
+    /// Whether a stream with these names must not receive the record. A stream that several tabs share declares no
+    /// session, so it is never hidden by session; each of its tabs checks with its own names.
     #[must_use]
     pub fn hides(&self, user: Option<&UserId>, device: Option<&DeviceId>, session: Option<&SessionId>) -> bool {
         Some(&self.user_id) == user
@@ -91,7 +92,7 @@ impl Except {
     }
 }
 
-/// A moment in time: milliseconds since 1970-01-01T00:00:00Z. On the wire RFC 3339, UTC, milliseconds.
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z. On the wire it is RFC 3339, in UTC, with milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg(feature = "serde")]
 pub struct Timestamp(pub u64);
@@ -100,10 +101,11 @@ pub struct Timestamp(pub u64);
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ms = i64::try_from(self.0).unwrap_or(i64::MAX);
-        // What lies beyond jiff's year 9999 shows as its last moment: a clock that wrong is not ours to crash on.
+        // A time beyond jiff's year 9999 is shown as its last moment, because a wrong clock must not make the hub
+        // panic.
         let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
         let moment = jiff::tz::Offset::UTC.to_datetime(moment);
-        // Every event has one, and jiff's own printer knows a hundred formats that this is not.
+        // Every event has a timestamp, and a fixed format is written faster than by jiff's general printer.
         let mut text = *b"0000-00-00T00:00:00.000Z";
         let mut put = |at: std::ops::Range<usize>, number: i16| {
             let mut rest = number.unsigned_abs();
@@ -123,10 +125,10 @@ impl std::fmt::Display for Timestamp {
     }
 }
 
-/// A text is no moment in time.
-// Its own type, for jiff is below 1.0.
+/// The text is not a time in RFC 3339 format.
+// A type of our own, because jiff is below 1.0.
 #[derive(Debug, thiserror::Error)]
-#[error("not a time as RFC 3339 writes it")]
+#[error("the text is not a time in the format of RFC 3339")]
 #[cfg(feature = "serde")]
 pub struct TimestampError(#[source] jiff::Error);
 
@@ -155,36 +157,37 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
     }
 }
 
-/// The data of a default SSE event, or of a `backfill` (then with a `requestId`). `payload` is the last field, so that a
-/// reader can stop before it.
+/// The data of a default SSE event, or of a `backfill` (then with a `requestId`). `payload` is the last field, so that
+/// a reader can stop before it.
 #[derive(Debug, Clone)]
 #[cfg(feature = "serde")]
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventFrame<P = Box<serde_json::value::RawValue>> {
-    /// Where it was published: a channel, or a pattern such as `chat:*`. A label when `to` is there.
+    /// The channel, or pattern such as `chat:*`, that the event was published to; a label if `to` is present.
     pub channel: Pattern,
-    /// What kind of change it tells of.
+    /// The event's type, which names the kind of change.
     #[serde(rename = "type")]
     pub event_type: EventType,
-    /// Present when it was addressed to a user or a device instead of the channel's subscribers.
+    /// Present if the event was addressed to a user or a device and not to the channel's subscribers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Addressee>,
-    /// What caused it.
+    /// The cause of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// From whom it is hidden.
+    /// The tab or device from which the event is hidden.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except: Option<Except>,
-    /// Where it stands in the log: in a `backfill`, which has no `id:`. A default event has none, for its `id:` says it.
+    /// The position in the log, in a `backfill`, which has no `id:`. In a default event it is absent, because its `id:`
+    /// is the position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Cursor>,
     /// When the hub accepted it.
     pub timestamp: Timestamp,
-    /// In a `backfill`: the subscribe call that asked for it.
+    /// In a `backfill`, the subscribe call that asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<RequestId>,
-    /// The application's JSON.
+    /// The application's payload, as JSON.
     pub payload: P,
 }
 

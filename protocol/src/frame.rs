@@ -1,4 +1,4 @@
-//! The control frames of a stream. Each has the name that stands in the SSE `event:` field as its `NAME`.
+//! The control frames of a stream. `NAME` is each frame's name in the SSE `event:` field.
 
 #[cfg(feature = "serde")]
 mod any;
@@ -10,8 +10,8 @@ pub use presence::{Member, Presence};
 
 use crate::{ConnectionId, Cursor, DeviceId, Pattern, RequestId, UserId};
 
-/// Declares an enum of words that travel as camelCase strings, the same in Rust, on the wire and in TypeScript.
-/// Each gets an `Other`, so that a newer writer's word does not make an older reader lose the whole frame.
+/// Declares an enum of strings that are camelCase on the wire, the same in Rust and TypeScript. Each has a variant
+/// `Other`, so that an older reader does not lose a whole frame because of a newer writer's value.
 macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
         $(#[$doc])*
@@ -20,16 +20,16 @@ macro_rules! string_enum {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$vdoc])* #[cfg_attr(feature = "serde", serde(rename = $text))] $variant,)*
-            /// A word that this version does not know; only ever read, never written.
+            /// A value that this version does not know. It is only ever read, never written.
             #[cfg_attr(feature = "serde", serde(other, rename = "other"))]
             Other,
         }
 
         impl $name {
-            /// All words that this version knows.
+            /// All values that this version knows.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The word on the wire.
+            /// The value on the wire.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -38,7 +38,7 @@ macro_rules! string_enum {
                 }
             }
 
-            /// Reads the word; `None` for one that this version does not know.
+            /// Parses a value; `None` where this version does not know it.
             #[must_use]
             pub fn parse(word: &str) -> Option<Self> {
                 match word {
@@ -67,15 +67,15 @@ pub(crate) fn is_false(value: &bool) -> bool {
 string_enum! {
     /// Why a stream may have missed events.
     GapReason {
-        /// The cursor could not be read.
+        /// The cursor could not be parsed.
         Malformed = "malformed",
-        /// The log is another one than the cursor's: it was made anew.
+        /// The cursor belongs to another log, which was replaced since.
         Epoch = "epoch",
-        /// The cursor lies behind what the log still holds.
+        /// Records after the cursor have been trimmed.
         Trimmed = "trimmed",
-        /// The cursor lies beyond the log's end, or names another record than the log holds there: the log lost its tail.
+        /// The cursor lies beyond the end of the log, or the log holds another record there: the log lost its tail.
         Diverged = "diverged",
-        /// Records that the log holds after the cursor cannot be read as they were written.
+        /// Records after the cursor are damaged.
         Damaged = "damaged",
     }
 }
@@ -83,47 +83,50 @@ string_enum! {
 string_enum! {
     /// Why a channel was not accepted.
     RejectCode {
-        /// No grant covers it.
+        /// No grant covers the channel.
         Forbidden = "forbidden",
-        /// The connection holds as many channels as it may.
+        /// The connection already has as many channels as allowed.
         TooManyChannels = "tooManyChannels",
     }
 }
 
 string_enum! {
-    /// Why the server ends a stream, and so whether its client comes back ([`Self::is_final`]).
+    /// Why the server ends a stream. It decides whether the client reconnects ([`Self::is_final`]).
     ClosingReason {
-        /// The server shuts down, or the connection has had its time: come back, to whoever answers there.
+        /// The server shuts down, or the connection has reached its maximal age: reconnect, to whichever server
+        /// answers.
         Drain = "drain",
-        /// The credentials expired: come back with fresh ones.
+        /// The credentials expired: reconnect with fresh ones.
         Expired = "expired",
-        /// The credentials were revoked: come back with newer ones.
+        /// The credentials were revoked: reconnect with newer ones.
         Revoked = "revoked",
-        /// A newer stream took its place: do not come back. Never sent to a stream whose client may be alive.
+        /// A newer stream took its place: do not reconnect. Never sent to a stream whose client may be alive.
         Replaced = "replaced",
-        /// The user holds more connections than allowed: come back later.
+        /// The user has more connections than allowed: reconnect later.
         TooManyConnections = "tooManyConnections",
     }
 }
 
 impl ClosingReason {
-    /// Whether a client is not to come back by itself. For a reason that this version does not know it is.
+    /// Whether the client must not reconnect by itself. A client does reconnect after a reason that this version does
+    /// not know.
     #[must_use]
     pub fn is_final(self) -> bool {
         self == Self::Replaced
     }
 }
 
-/// The request id of a `subscribed` that answers no call: the server itself wished it. No call may use it.
+/// The request id of a `subscribed` that answers no call, because the server itself subscribed the stream. No call may
+/// use it.
 pub const SERVER_REQUEST: &str = "server";
 
-/// One channel that was not accepted, and why.
+/// A channel that was rejected, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Rejected {
-    /// The channel or pattern that was asked for.
+    /// The requested channel or pattern.
     pub channel: Pattern,
-    /// Why it was not accepted.
+    /// The reason.
     pub code: RejectCode,
 }
 
@@ -131,26 +134,27 @@ pub struct Rejected {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Connected {
-    /// The stream's name in subscribe and unsubscribe calls.
+    /// The stream's id in subscribe and unsubscribe calls.
     pub connection_id: ConnectionId,
-    /// Who the stream belongs to; `null` when anonymous.
+    /// The stream's user; `null` when anonymous.
     pub user_id: Option<UserId>,
     /// The device that the client declared.
     pub device_id: Option<DeviceId>,
-    /// The channels that are active from this stream's first position on.
+    /// The channels that are active from the start of the stream.
     pub channels: Vec<Pattern>,
-    /// The channels asked for that are not.
+    /// The requested channels that are not active.
     pub rejected: Vec<Rejected>,
-    /// Whether the stream carries what is addressed to its user or device: where it has a user.
+    /// Whether the stream carries events addressed to its user or device, which every stream of a user does.
     pub addressed: bool,
-    /// Whether the stream goes on where the client's cursor stands. If not, and a cursor was given, a `gap` follows.
+    /// Whether the stream resumes at the client's cursor. If not, and the client sent a cursor, a `gap` follows.
     pub resumed: bool,
     /// The interval between heartbeats, in milliseconds.
     pub heartbeat_ms: u64,
-    /// Seconds until the credentials expire, where they do.
+    /// Seconds until the credentials expire, if they do.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub expires_in: Option<u64>,
-    /// Where presence is on: how often the client says by `POST /alive` that it is still there, in milliseconds.
+    /// Where presence is on, the interval in milliseconds at which the client calls `POST /alive` to report that it
+    /// still reads.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub alive_ms: Option<u64>,
     /// The server's time, RFC 3339.
@@ -163,19 +167,19 @@ impl Connected {
     pub const NAME: &'static str = "connected";
 }
 
-/// Confirms a subscribe call, in the stream: what the call asked of the past has been sent, all later frames of these
-/// channels are live. Only this makes a subscription active.
+/// Confirms a subscribe call in the stream: the past that the call asked for has been sent, and all later frames of
+/// these channels are live. Only this frame makes a subscription active.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Subscribed {
-    /// The call that it answers.
+    /// The call that is confirmed.
     pub request_id: RequestId,
     /// The channels that are now active.
     pub channels: Vec<Pattern>,
-    /// Whether the call asked for addressed events too: all of the past that it asked for has been sent.
+    /// Whether the call also asked for addressed events, whose past has then been sent too.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
     pub addressed: bool,
-    /// From here on they are live.
+    /// The position from which on the channels are live.
     pub cursor: Cursor,
 }
 
@@ -184,25 +188,26 @@ impl Subscribed {
     pub const NAME: &'static str = "subscribed";
 }
 
-/// The SSE event name of a record sent for the past that a subscribe call asked for. It has no `id:`.
+/// The SSE event name of a past record that a subscribe call asked for. It has no `id:`.
 pub const BACKFILL: &str = "backfill";
 
-/// "You may have missed events: refetch."
+/// The client may have missed events and must refetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Gap {
-    /// On which channels; `null` on all of the stream, addressed events included.
+    /// The channels concerned; `null` means the whole stream, addressed events included.
     pub channels: Option<Vec<Pattern>>,
-    /// Beside a list of channels, which may be empty: among the events addressed to this user or device as well.
+    /// With a list of channels, which may be empty: whether events addressed to this user or device are concerned, too.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
     pub addressed: bool,
-    /// Beside a list: what may be missing stands at this cursor or before, so that who has had that much has missed nothing. Without a
-    /// `request_id` it is where the stream goes on.
+    /// With a list: the missed events lie at this cursor or before, so a handler that has received everything up to it
+    /// has missed nothing. Without a `request_id` it is the position where the stream continues.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub cursor: Option<Cursor>,
-    /// Why.
+    /// The reason.
     pub reason: GapReason,
-    /// The call whose `since` cannot be honoured: nobody else has missed anything. None on all of the stream.
+    /// The subscribe call whose `since` cannot be served; only that call is concerned. Absent in a gap on the whole
+    /// stream.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub request_id: Option<RequestId>,
 }
@@ -212,22 +217,23 @@ impl Gap {
     pub const NAME: &'static str = "gap";
 }
 
-/// The SSE event name of a heartbeat: data `{}`, and as `id:` the position up to which all that matches was written.
+/// The SSE event name of a heartbeat. Its data is `{}`, and its `id:` is the position up to which every matching event
+/// was written.
 pub const HEARTBEAT: &str = "heartbeat";
 
-/// The SSE event name of a challenge: data `{}`. Who reads the stream answers by `POST /alive`.
+/// The SSE event name of a challenge. Its data is `{}`. A client that reads the stream answers with `POST /alive`.
 pub const CHALLENGE: &str = "challenge";
 
-/// Channels that the stream no longer hears.
+/// Channels that the stream no longer receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Revoked {
-    /// Which.
+    /// The channels.
     pub channels: Vec<Pattern>,
-    /// Whether the stream no longer carries what is addressed to its user or device either.
+    /// Whether the stream no longer carries events addressed to its user or device either.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "is_false"))]
     pub addressed: bool,
-    /// Why.
+    /// The reason.
     pub code: RejectCode,
 }
 
@@ -236,17 +242,17 @@ impl Revoked {
     pub const NAME: &'static str = "revoked";
 }
 
-/// The last frame of the answer to a poll. Its `id:` is where the next poll goes on.
+/// The last frame of the answer to a poll. Its `id:` is the position from which the next poll continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Polled {
     /// The channels that were polled.
     pub channels: Vec<Pattern>,
-    /// The channels asked for that were not.
+    /// The requested channels that were rejected.
     pub rejected: Vec<Rejected>,
-    /// Whether addressed events were: where there is a user.
+    /// Whether addressed events were polled, too, which is so for every user.
     pub addressed: bool,
-    /// When to poll again, in milliseconds.
+    /// After how many milliseconds to poll again.
     pub retry_ms: u64,
     /// The server's time, RFC 3339.
     #[cfg(feature = "serde")]
@@ -262,7 +268,7 @@ impl Polled {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 pub struct Closing {
-    /// Why.
+    /// The reason.
     pub reason: ClosingReason,
     /// How long to wait before the next attempt, in milliseconds.
     pub retry_ms: u64,

@@ -1,4 +1,4 @@
-//! Opaque names of who is authenticated, on which device, in which tab. Checked once, then trusted.
+//! Opaque ids of users, devices, tabs, calls and events. They are validated once, and trusted afterwards.
 
 use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
@@ -10,13 +10,14 @@ pub const MAX_BYTES: usize = 128;
 #[non_exhaustive]
 pub enum IdError {
     /// The text is empty.
-    #[error("an id is not empty")]
+    #[error("an id must not be empty")]
     Empty,
-    /// More than [`MAX_BYTES`].
-    #[error("an id has at most {MAX_BYTES} bytes")]
+    /// The text has more than [`MAX_BYTES`] bytes.
+    #[error("an id may have at most {MAX_BYTES} bytes")]
     TooLong,
-    /// A control character in a user id; anything but visible ASCII in a device or session id.
-    #[error("an id holds no control characters; device and session ids are visible ASCII")]
+    /// The text has a control character, or, for any id but a user id or an event type, a character that is not visible
+    /// ASCII.
+    #[error("an id must not contain control characters; ids other than user ids and event types must be visible ASCII")]
     Character,
 }
 
@@ -33,11 +34,11 @@ macro_rules! id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks and takes a text.
+            /// Validates a text.
             ///
             /// # Errors
             ///
-            /// [`IdError`] when it is empty, too long, or holds a character that is not allowed.
+            /// [`IdError`] when the text is empty, too long, or has a character that is not allowed.
             pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
                 let text = text.as_ref();
                 if text.is_empty() {
@@ -59,7 +60,7 @@ macro_rules! id {
                 &self.0
             }
 
-            /// The id as text, shared instead of copied.
+            /// The id as shared text, without copying.
             #[must_use]
             pub fn shared(&self) -> Arc<str> {
                 self.0.clone()
@@ -146,8 +147,8 @@ macro_rules! id {
 }
 
 id! {
-    /// Who is authenticated: opaque UTF-8 without control characters, 1 to 128 bytes. It never becomes a pattern; in a
-    /// channel it stands as [`segment`](crate::segment) writes it.
+    /// The authenticated user: opaque UTF-8 without control characters, 1 to 128 bytes. It never becomes a pattern; in
+    /// a channel it is escaped by [`segment`](crate::segment).
     UserId, |c| !c.is_control()
 }
 id! {
@@ -160,19 +161,21 @@ id! {
 }
 
 id! {
-    /// What kind of change an event tells of (`started`, `deleted`): UTF-8 without control characters, 1 to 128 bytes.
+    /// The type of an event, which names the kind of change (`started`, `deleted`): UTF-8 without control characters, 1
+    /// to 128 bytes.
     EventType, |c| !c.is_control()
 }
 id! {
-    /// One SSE stream, held by one hub node: unguessable, bound to its identity, and naming its node. Visible ASCII.
+    /// The id of one SSE stream, held by one hub node: unguessable, bound to its identity, and containing the node.
+    /// Visible ASCII.
     ConnectionId, |c| c.is_ascii_graphic()
 }
 id! {
-    /// The client's name for one subscribe or unsubscribe call, by which the stream answers it. Visible ASCII.
+    /// The client's id for one subscribe or unsubscribe call, which the stream repeats in its answer. Visible ASCII.
     RequestId, |c| c.is_ascii_graphic()
 }
 id! {
-    /// An idempotency key: a publish retried with the same key is stored once. Visible ASCII; a UUIDv7 unless given.
+    /// An idempotency key: a publish retried with the same key is stored once. Visible ASCII; a UUIDv7 unless set.
     Key, |c| c.is_ascii_graphic()
 }
 

@@ -1,19 +1,19 @@
-//! The wire protocol of Tidings, for both halves of it: parsed types, and the encoding of them. No I/O, no async, no
-//! clock; it builds natively and for `wasm32-unknown-unknown`.
+//! The wire protocol of Tidings, for server and client: parsed types, and their encoding. It does no I/O and has no
+//! async code and no clock; it builds natively and for `wasm32-unknown-unknown`.
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`channel`] | [`Channel`], [`Pattern`] and how they match; [`segment`] to bring a foreign id into a channel |
-//! | [`id`] | [`UserId`], [`DeviceId`], [`SessionId`]: opaque names, checked once |
-//! | [`cursor`] | [`Cursor`]: a position in a log, as clients carry it |
-//! | [`event`] | the event as the application publishes it and as a stream carries it |
+//! | [`channel`] | [`Channel`], [`Pattern`] and how they match; [`segment`] to put a foreign id into a channel |
+//! | [`id`] | [`UserId`], [`DeviceId`], [`SessionId`]: opaque ids, validated once |
+//! | [`cursor`] | [`Cursor`]: a position in a log, as clients store it |
+//! | [`event`] | the event, as an application publishes it and as a stream carries it |
 //! | [`frame`] | the control frames of a stream: `connected`, `subscribed`, `gap`, `heartbeat`, `closing`, … |
-//! | [`command`] | bodies and answers of the POST calls (feature `serde`) |
+//! | [`command`] | the bodies and answers of the POST calls (feature `serde`) |
 //! | [`problem`] | error bodies, RFC 9457 (feature `serde`) |
 //! | [`sse`] | Server-Sent Events: an encoder, and an incremental decoder that follows the WHATWG rules |
 //!
 //! The protocol itself is specified in [`specification`], for those who write a client or a server in another language.
-//!
+//! [`specification`] specifies the protocol, for authors of a client or a server in another language.
 //! # Example
 //!
 //! ```
@@ -29,10 +29,10 @@
 //!
 //! # Features
 //!
-//! `serde` (on by default): JSON of events, frames, commands and problems. The browser build leaves it out, where
-//! the browser's own `JSON.parse` is both smaller and faster.
+//! `serde` (on by default): JSON of events, frames, commands and problems. The browser build leaves it out, because the
+//! browser's own `JSON.parse` is both smaller and faster.
 #![deny(missing_docs)]
-#![cfg_attr(docsrs, feature(doc_cfg))] // says of each item which feature it needs
+#![cfg_attr(docsrs, feature(doc_cfg))] // shows on docs.rs which feature an item needs
 
 pub mod channel;
 #[cfg(feature = "serde")]
@@ -47,7 +47,8 @@ pub mod problem;
 pub mod specification {}
 pub mod sse;
 
-/// The edition of the protocol that this crate speaks. Another number is another protocol: what is added to one is optional to understand.
+/// The edition of the protocol that this crate speaks. Another number is an incompatible protocol; additions within an
+/// edition are optional to understand.
 pub const EDITION: u32 = 2;
 
 pub use channel::{Channel, ChannelError, Pattern, segment};

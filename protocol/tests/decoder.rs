@@ -1,4 +1,4 @@
-//! The decoder against a reference written straight from the standard, whole text at once.
+//! The decoder against a reference that follows the standard literally, on the whole text at once.
 
 #[path = "model/stream.rs"]
 mod stream_model;
@@ -21,7 +21,7 @@ fn decode<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     (messages, decoder.last_event_id().into_owned(), decoder.retry())
 }
 
-/// The stream cut at these places (taken modulo what is left).
+/// The stream cut at these places (modulo the remaining length).
 fn cut<'a>(mut stream: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
     let mut chunks = Vec::new();
     for place in places {
@@ -33,7 +33,7 @@ fn cut<'a>(mut stream: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
     chunks
 }
 
-/// Bytes that often form fields, line ends, marks and broken characters.
+/// Bytes that often form fields, line ends, byte-order marks and broken characters.
 fn stream() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         prop::sample::select(vec![
@@ -69,7 +69,7 @@ fn stream() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
-/// Any text, rich in what could be taken for the syntax of a stream.
+/// Any text, with many characters of the stream's syntax.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         prop::sample::select(vec![

@@ -133,7 +133,7 @@ fn streams_decode_as_the_standard_says() {
     }
 }
 
-/// The frame's data, by way of its SSE text.
+/// The frame's data, extracted from its SSE text.
 fn data_of(frame: &Frame) -> Value {
     let mut stream = String::new();
     frame.encode(&mut stream, None);

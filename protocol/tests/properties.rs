@@ -1,4 +1,4 @@
-//! What holds for every channel, cursor and text.
+//! Properties of every channel, cursor and text.
 
 #[path = "model/channels.rs"]
 mod channel_model;
@@ -15,7 +15,7 @@ use tidings_protocol::{
     segment,
 };
 
-/// Channels and patterns over a small alphabet, so that they often have to do with each other.
+/// Channels and patterns over a small alphabet, so that they often match each other.
 fn pattern() -> impl Strategy<Value = Pattern> {
     let segments = prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "%2A"]), 0..5);
     (segments, any::<bool>()).prop_map(|(mut segments, wildcard)| {
@@ -31,7 +31,7 @@ fn channel() -> impl Strategy<Value = Pattern> {
         .prop_map(|segments| segments.join(":").parse().unwrap())
 }
 
-/// JSON as a publisher may send it, with everything that might be taken for a field.
+/// JSON as a publisher may send it, with content that could be taken for a field.
 fn payload() -> impl Strategy<Value = serde_json::Value> {
     let text = || prop::sample::select(vec!["payload", "channel", "\",\"channel\":\"x", "{", "}]", "\\"]);
     let leaf = prop_oneof![any::<i64>().prop_map(Into::into), text().prop_map(Into::into)];
@@ -68,7 +68,7 @@ proptest! {
                 prop_assert_eq!(head.channel, event.channel.as_str().as_bytes());
                 prop_assert_eq!((head.to, head.excludes), (event.to, event.except.is_some()));
             }
-            // Only what holds an escape is left to a real parser.
+            // Only data with an escape is left to a full parser.
             None => prop_assert!(data.split_once("\"payload\"").unwrap().0.contains('\\')),
         }
     }

@@ -1,4 +1,4 @@
-//! The examples in the README are what this crate writes and reads.
+//! The examples in the README are exactly what this crate writes and reads.
 
 use tidings_protocol::{
     Cursor,
@@ -59,7 +59,7 @@ fn the_table_of_closing_says_of_each_reason_whether_clients_come_back() {
     let said = |cell: &str| match cell {
         "yes" => false,
         "**no**" => true,
-        other => panic!("neither yes nor no: {other}"),
+        other => panic!("the README must say yes or no: {other}"),
     };
     let (other, known) = rows.split_last().unwrap();
     for row in known {
@@ -67,7 +67,7 @@ fn the_table_of_closing_says_of_each_reason_whether_clients_come_back() {
         assert_eq!(reason.is_final(), said(row[2]), "{}", row[1]);
     }
     assert_eq!(known.len(), ClosingReason::ALL.len(), "all reasons are listed");
-    // A reason of another edition is read as one to come back for.
+    // A reason of a later edition counts as one to reconnect after.
     let unknown: ClosingReason = serde_json::from_str("\"newer\"").unwrap();
     assert_eq!((other[1], unknown.is_final()), ("any other", said(other[2])));
 }

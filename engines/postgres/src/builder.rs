@@ -1,4 +1,4 @@
-//! Settings of a log, and opening it.
+//! The settings of a log, and its opening.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -26,12 +26,12 @@ use crate::{
 
 /// How long connecting may take, for each address of the server.
 const CONNECT: Duration = Duration::from_secs(3);
-/// How long a notice of our own may take that shows that the connection keeps its session.
+/// How long our own notice may take that shows that the connection keeps its session.
 const NOTICE: Duration = Duration::from_secs(3);
-/// The longest name of a schema, so that the name of its channel of notices is none that PostgreSQL cuts short.
+/// The longest name of a schema. A longer one would make PostgreSQL truncate the name of its notification channel.
 const NAME_BYTES: usize = 48;
 
-/// What a handle was told.
+/// The settings of a handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) schema: String,
@@ -40,7 +40,7 @@ pub(crate) struct Settings {
     pub(crate) summary_tags: u64,
 }
 
-/// Settings of a log, from [`Postgres::builder`]. All hubs of one log should have the same.
+/// The settings of a log, from [`Postgres::builder`]. All hubs of one log should use the same.
 #[derive(Clone, Debug)]
 #[must_use = "call open()"]
 pub struct PostgresBuilder {
@@ -57,57 +57,57 @@ impl PostgresBuilder {
         Self { url: url.to_owned(), certificates: None, settings }
     }
 
-    /// The schema that holds the log: a lower-case letter, then letters, digits and `_`, 48 at most. Each schema is a log of its own.
-    /// Defaults to `tidings`.
+    /// The schema that holds the log: a lower-case letter, then letters, digits and `_`, at most 48 in all. Each schema
+    /// is a log of its own. Defaults to `tidings`.
     pub fn schema(mut self, name: impl Into<String>) -> Self {
         self.settings.schema = name.into();
         self
     }
 
-    /// At most this many records. Defaults to 1,000,000.
+    /// The most records. Defaults to 1,000,000.
     pub fn records(mut self, records: u64) -> Self {
         self.settings.retention.records = records;
         self
     }
 
-    /// At most this many bytes of entries. Defaults to 1 GiB. The tables take about twice as much.
+    /// The most bytes of entries. Defaults to 1 GiB. The tables take about twice as much.
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.settings.retention.bytes = bytes;
         self
     }
 
-    /// Nothing older than this, by a clock that follows the server's, but goes at most ten times as fast as time passes. Defaults to
-    /// 24 hours.
+    /// The greatest age of a record, by a clock that follows the server's, but goes at most ten times as fast as time
+    /// passes. Defaults to 24 hours.
     pub fn age(mut self, age: Duration) -> Self {
         self.settings.retention.age = age;
         self
     }
 
-    /// For so many routing keys (channels, users) it is known when they were used last in the part of the log that has left. Defaults to
+    /// For how many routing keys (channels, users) the last use in the trimmed part of the log is known. Defaults to
     /// 65,536.
     pub fn summary_keys(mut self, keys: u64) -> Self {
         self.settings.summary_keys = keys;
         self
     }
 
-    /// So many records that have left are told from others by their tags. Defaults to 262,144.
+    /// For how many trimmed records the tag is known, by which they are told from other records. Defaults to 262,144.
     pub fn summary_tags(mut self, tags: u64) -> Self {
         self.settings.summary_tags = tags;
         self
     }
 
-    /// Verifies the server, where `sslmode=require`, by the certificates in this PEM file. Defaults to those that the system trusts.
+    /// With `sslmode=require`, verifies the server by the certificates in this PEM file. Defaults to the certificates
+    /// that the system trusts.
     pub fn root_certificates(mut self, file: impl Into<PathBuf>) -> Self {
         self.certificates = Some(file.into());
         self
     }
 
-    /// Opens the log, and makes it where it is not there. Call it inside a tokio runtime.
+    /// Opens the log, or creates it if it does not exist. Call it inside a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: the settings are wrong, the server cannot be reached or cannot serve as a log, or the schema is of another
-    /// version.
+    /// [`OpenError`]: the settings are wrong, the server cannot be reached or cannot serve as a log, or the schema has another version.
     pub async fn open(self) -> Result<Postgres, OpenError> {
         let access = self.access()?;
         let mut session = access.connect(None).await.map_err(OpenError::server)?;
@@ -132,14 +132,14 @@ impl PostgresBuilder {
             && schema.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
             && schema.len() <= NAME_BYTES;
         if !is_name {
-            return Err(wrong(format!("{schema:?} is no name for a schema").into()));
+            return Err(wrong(format!("{schema:?} is not a valid schema name: use a lower-case letter, then letters, digits and _, at most 48 in all").into()));
         }
         let mut config: Config = self.url.parse().map_err(|error: tokio_postgres::Error| wrong(error.into()))?;
         if config.get_user().is_none() {
-            return Err(wrong("the URL names no user".into()));
+            return Err(wrong("the URL names no user; write postgres://user@host/database".into()));
         }
         config.connect_timeout(CONNECT).target_session_attrs(TargetSessionAttrs::ReadWrite);
-        // A server that is gone without a word is given up within seconds, and not after what the kernel takes by itself.
+        // A server that vanished is given up within seconds, and not after the kernel's own timeout.
         config.keepalives_idle(Duration::from_secs(5)).tcp_user_timeout(Duration::from_secs(5));
         if config.get_application_name().is_none() {
             config.application_name("tidings");
@@ -152,7 +152,7 @@ impl PostgresBuilder {
         });
         if is_remote && !is_encrypted {
             tracing::warn!(
-                "the connection to the PostgreSQL server is not encrypted, and the server is not verified: add sslmode=require to its URL"
+                "the connection to the PostgreSQL server is not encrypted, and the server is not verified; add sslmode=require to its URL"
             );
         }
         let tls = is_encrypted.then(|| tls::connector(self.certificates.as_deref())).transpose().map_err(wrong)?;
@@ -160,7 +160,7 @@ impl PostgresBuilder {
     }
 }
 
-/// Refuses a server that does not write to its disk, and warns of one that may lose what it has acknowledged.
+/// Refuses a server that does not write to its disk, and warns of one that may lose acknowledged records.
 async fn check_durable(session: &Session) -> Result<(), OpenError> {
     let sql =
         "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes'),
@@ -190,7 +190,7 @@ async fn check_durable(session: &Session) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Looks whether a notice arrives, by which a pooler is found out that gives each transaction another session.
+/// Checks that a notice arrives. This detects a pooler that gives each transaction another session.
 async fn check_notices(access: &Access) -> Result<(), OpenError> {
     let (notified, mut news) = mpsc::channel(1);
     let session = access.connect(Some(notified)).await.map_err(OpenError::server)?;

@@ -4,32 +4,33 @@ use std::{error::Error, fmt};
 
 use tidings::engine::Source;
 
-/// Why a log could not be opened: a [`kind`](Self::kind) to match on, and a source to read. No message holds the password.
+/// Why a log could not be opened: a [`kind`](Self::kind) to match on, and a source to read. No message contains the
+/// password.
 #[derive(Debug)]
 pub struct OpenError {
     kind: OpenErrorKind,
     source: Option<Source>,
 }
 
-/// What kept a log from being opened.
+/// The reason why a log could not be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenErrorKind {
-    /// The URL, the name of the schema or a certificate file is not what it has to be.
+    /// The URL, the name of the schema or a certificate file is not valid.
     Settings,
     /// The server cannot be reached, or its certificate is not trusted.
     Unreachable,
-    /// The server does not let this user in, or does not let it make or use the tables.
+    /// The server refuses this user, or does not allow the user to create or use the tables.
     Denied,
-    /// Only a standby, which cannot be written to, was found.
+    /// Only a standby was found, which cannot be written to.
     ReadOnly,
-    /// Between the hub and the server stands a pooler that does not keep sessions (PgBouncer's transaction mode).
+    /// A pooler that does not keep sessions (PgBouncer's transaction mode) is between the hub and the server.
     Pooler,
     /// The server runs with `fsync = off`: an acknowledged record would not survive a crash.
     NotDurable,
-    /// The schema holds tables of something else.
+    /// The schema holds tables of another application.
     Foreign,
-    /// A newer version of Tidings has made the schema.
+    /// A newer version of Tidings created the schema.
     Newer,
     /// The server answered with an error.
     Server,
@@ -40,21 +41,21 @@ impl OpenError {
         Self { kind, source: source.into() }
     }
 
-    /// What a failed statement means while a log is opened.
+    /// The error for a statement that failed while the log was opened.
     pub(crate) fn server(error: tokio_postgres::Error) -> Self {
         let kind = match error.code().map(tokio_postgres::error::SqlState::code) {
-            // Of the classes "invalid authorization" and "insufficient privilege"; "no such database".
+            // The classes "invalid authorization" and "insufficient privilege", and "no such database".
             Some(code) if code.starts_with("28") || code == "42501" || code == "3D000" => OpenErrorKind::Denied,
             Some("25006") => OpenErrorKind::ReadOnly,
             Some(_) => OpenErrorKind::Server,
-            // How tokio-postgres says that none of the hosts can be written to.
+            // tokio-postgres reports in this way that none of the hosts can be written to.
             None if is_forbidden(&error) => OpenErrorKind::ReadOnly,
             None => OpenErrorKind::Unreachable,
         };
         Self::new(kind, Source::from(error))
     }
 
-    /// What kept the log from being opened.
+    /// The reason why the log could not be opened.
     #[must_use]
     pub fn kind(&self) -> OpenErrorKind {
         self.kind
@@ -71,16 +72,16 @@ impl fmt::Display for OpenError {
         f.write_str(match self.kind {
             OpenErrorKind::Settings => "the settings of the log in PostgreSQL are not valid",
             OpenErrorKind::Unreachable => "the PostgreSQL server cannot be reached",
-            OpenErrorKind::Denied => "the PostgreSQL server does not let this user use the database",
-            OpenErrorKind::ReadOnly => "the PostgreSQL server is a standby, which cannot be written to",
+            OpenErrorKind::Denied => "the PostgreSQL server does not allow this user to use the database",
+            OpenErrorKind::ReadOnly => "the PostgreSQL server is a standby, which cannot be written to; name the primary",
             OpenErrorKind::Pooler => {
-                "a pooler in transaction mode stands before the PostgreSQL server; the log needs sessions, for LISTEN"
+                "a pooler in transaction mode is in front of the PostgreSQL server; the log needs sessions for LISTEN, so connect directly or in session mode"
             }
             OpenErrorKind::NotDurable => {
-                "the PostgreSQL server runs with fsync = off, so nothing it acknowledges is safe"
+                "the PostgreSQL server runs with fsync = off, so acknowledged records are not safe; switch it on"
             }
-            OpenErrorKind::Foreign => "the schema holds tables that are not a log of Tidings",
-            OpenErrorKind::Newer => "a newer version of Tidings has made the log in PostgreSQL",
+            OpenErrorKind::Foreign => "the schema holds tables of another application; choose another schema",
+            OpenErrorKind::Newer => "a newer version of Tidings created the log in PostgreSQL; update this one",
             OpenErrorKind::Server => "the PostgreSQL server answered with an error",
         })
     }

@@ -1,4 +1,5 @@
-//! The log of Tidings in PostgreSQL (13 or newer): many hubs, equal among themselves, on the database that is there.
+//! The log of Tidings in PostgreSQL (13 or newer), shared by any number of equal hubs, on a database that you already
+//! run.
 //!
 //! ```no_run
 //! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,13 +12,12 @@
 //! ```
 //!
 //! | module | does |
-//! |---|---|
-//! | `builder`, `schema`, `error` | settings, opening and what is refused then; the tables and functions; what can go wrong |
+//! | `builder`, `schema`, `error` | the settings, and opening with its checks; the tables and functions; errors |
 //! | `session`, `tls` | a connection with its prepared statements; encryption |
-//! | `writer` | appends, a group of them in one call |
+//! | `writer` | appends, grouped into one call |
 //! | `listener` | how a handle learns that the log has grown |
-//! | `peers` | how hubs reach each other |
-//! | `log`, `metadata` | reading, trimming; the map beside the log |
+//! | `peers` | the transport between hubs |
+//! | `log`, `metadata` | reading and trimming; the map beside the log |
 //!
 //! The README says what is guaranteed after which fault, what is refused when a log is opened, and how to back it up.
 #![deny(missing_docs)]
@@ -52,8 +52,8 @@ use tidings_protocol::Cursor;
 use tokio::task::AbortHandle;
 use writer::Writer;
 
-/// A log in one schema of a PostgreSQL database. Any number of handles, in one process or on many machines, may use one log at the same
-/// time; clones are one handle.
+/// A log in one schema of a PostgreSQL database. Any number of handles, in one process or on many machines, may use one
+/// log at the same time; clones are the same handle.
 #[derive(Clone)]
 pub struct Postgres {
     handle: Arc<Handle>,
@@ -89,19 +89,19 @@ impl std::fmt::Debug for Postgres {
 }
 
 impl Postgres {
-    /// Opens the log in the schema `tidings` of this database, and makes it where it is not there. See
+    /// Opens the log in the schema `tidings` of this database, or creates it if it does not exist. See
     /// [`builder`](Self::builder) for the URL.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: the URL is wrong, the server cannot be reached or cannot serve as a log, or the schema is of another version.
+    /// [`OpenError`]: the URL is wrong, the server cannot be reached or cannot serve as a log, or the schema has another version.
     pub async fn open(url: impl AsRef<str>) -> Result<Self, OpenError> {
         Self::builder(url).open().await
     }
 
-    /// Settings of a log in this database: a URL (`postgres://user:password@host:port/database?sslmode=require`) or libpq's pairs of keys
-    /// and values, with several hosts where there are standbys. With `sslmode=require` the connection is encrypted and the server's
-    /// certificate verified; without, it is neither.
+    /// The settings of a log in this database: a URL (`postgres://user:password@host:port/database?sslmode=require`) or
+    /// libpq's key/value pairs, with several hosts where there are standbys. With `sslmode=require` the connection is
+    /// encrypted and the server's certificate verified; without it, neither.
     pub fn builder(url: impl AsRef<str>) -> PostgresBuilder {
         PostgresBuilder::new(url.as_ref())
     }
@@ -112,7 +112,7 @@ impl Postgres {
         &self.handle.log.settings.schema
     }
 
-    /// The settings that this handle was opened with, to open another one.
+    /// A builder with the settings of this handle, to open another one.
     pub fn again(&self) -> PostgresBuilder {
         self.handle.builder.clone()
     }
@@ -165,7 +165,7 @@ impl Engine for Postgres {
     }
 
     async fn close(&self) {
-        // What was handed over before is finished, as far as the server lets it be.
+        // Appends that were handed over before are finished, as far as the server allows it.
         self.handle.appends.finish(log::DEADLINE).await;
         self.handle.end();
         self.handle.mailbox.post().close().await;

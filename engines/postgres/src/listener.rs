@@ -1,5 +1,5 @@
-//! How a handle learns that the log has grown: by LISTEN on a connection of its own, and by a look every now and then beside it, because a
-//! notice that got lost must cost a moment, and nothing else.
+//! How a handle learns that the log has grown: by LISTEN on a connection of its own, and by polling at intervals, so
+//! that a lost notice costs a moment and nothing else.
 
 use std::{sync::Weak, time::Duration};
 
@@ -7,14 +7,14 @@ use tokio::{sync::mpsc, time::timeout};
 
 use crate::log::{Log, TAIL_DEADLINE};
 
-/// A log that nothing was heard of for so long is looked at.
+/// How long the listener waits for a notice before it polls the log.
 const LOOK: Duration = Duration::from_millis(250);
-/// How long to wait before the server is asked again after it failed.
+/// The delay before the server is asked again after a failure.
 const PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) async fn listen(log: Weak<Log>) {
     loop {
-        // Whatever broke: tails look for themselves, and tell.
+        // Errors are ignored here, because tails read the log themselves and report them.
         let _ = listen_once(&log).await;
         if log.strong_count() == 0 {
             return;
@@ -38,7 +38,7 @@ async fn listen_once(weak: &Weak<Log>) -> Option<()> {
             Ok(None) => return None,
             Err(_) => {
                 let log = weak.upgrade()?;
-                // On this very connection, so that one that is dead is found out.
+                // The poll uses the same connection, so that a dead connection is detected.
                 let look = session.client.query_one("SELECT last FROM log", &[]);
                 let last: i64 = timeout(TAIL_DEADLINE, look).await.ok()?.ok()?.get(0);
                 log.grew(u64::try_from(last).unwrap_or_default());

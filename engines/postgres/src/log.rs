@@ -22,24 +22,24 @@ use crate::{
     session::{Access, Pool},
 };
 
-/// How long one question to the server may take.
+/// How long one call to the server may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(8);
-/// A page of a tail, and a look at the log's end: so long that the hub still learns of a dead server within 5 s.
+/// How long a page of a tail, or a poll of the log's end, may take, so that the hub learns of a dead server within 5 s.
 pub(crate) const TAIL_DEADLINE: Duration = Duration::from_secs(2);
-/// How many records one page holds at most; a longer read is made of several.
+/// The most records in one page; a longer read consists of several pages.
 const PAGE: usize = 5_000;
-/// How many records one step of trimming removes at most: appends wait for some tens of milliseconds.
+/// The most records that one step of trimming removes, so that appends wait for some tens of milliseconds.
 const TRIM: i64 = 2_000;
 
-/// What the handle and its tasks share.
+/// The state that the handle and its tasks share.
 pub(crate) struct Log {
     pub(crate) access: Access,
     pub(crate) settings: Settings,
-    /// For pages, which may be long;
+    /// The connection for pages, which may take long.
     pages: Pool,
-    /// and for all else.
+    /// The connection for all other calls.
     pub(crate) short: Pool,
-    /// As far as this handle knows the log to go; tails wait for it to grow.
+    /// The number up to which this handle knows the log; tails wait for it to grow.
     pub(crate) grown: watch::Sender<u64>,
     clock: Mutex<AgeClock>,
     closed: AtomicBool,
@@ -49,7 +49,7 @@ pub(crate) fn closed() -> EngineError {
     EngineError("the log was closed".into())
 }
 
-/// What a number of ours is in a column, and the other way round.
+/// Converts a number to a column's value; `number` converts it back.
 pub(crate) fn column(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -73,7 +73,7 @@ fn bounds(row: &Row) -> Bounds {
     }
 }
 
-/// What can be said of a cursor in a log of these bounds that has this tag at its number.
+/// Where a cursor lies in a log with these bounds and this tag at the cursor's number.
 fn location(epoch: u32, first: u64, last: u64, tag: Option<u32>, cursor: Cursor) -> Location {
     if cursor.epoch != epoch {
         return Location::Epoch;
@@ -115,11 +115,11 @@ impl Log {
 
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        // Tails look whether they may go on.
+        // Wakes the tails, which check whether the engine has ended.
         self.grown.send_modify(|_| {});
     }
 
-    /// Lets go of the connections.
+    /// Drops the connections.
     pub(crate) async fn disconnect(&self) {
         self.pages.close().await;
         self.short.close().await;
@@ -129,7 +129,7 @@ impl Log {
         if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
     }
 
-    /// The log goes as far as this at least.
+    /// Reports that the log goes at least as far as this.
     pub(crate) fn grew(&self, to: u64) {
         self.grown.send_if_modified(|grown| std::mem::replace(grown, to.max(*grown)) < to);
     }
@@ -142,7 +142,7 @@ impl Log {
         self.check_open()?;
         let row =
             self.short.ask(&self.access, async |reader| reader.session.client.query_opt(&reader.bounds, &[]).await);
-        row.await?.ok_or_else(|| EngineError("the log is not there".into()))
+        row.await?.ok_or_else(|| EngineError("the log does not exist in this schema".into()))
     }
 
     pub(crate) async fn locate(&self, cursors: &[Cursor]) -> Result<Vec<Location>, EngineError> {
@@ -168,7 +168,7 @@ impl Log {
             self.short.ask(&self.access, async |reader| reader.session.client.query(&reader.locate, &[&seqs]).await);
         let rows = rows.await?;
         if rows.len() != asked {
-            return Err(EngineError("the log is not there".into()));
+            return Err(EngineError("the log does not exist in this schema".into()));
         }
         let tagged = |row: &Row| Tagged {
             epoch: small(row.get(0)),
@@ -186,7 +186,7 @@ impl Log {
             self.short.ask(&self.access, async |reader| reader.session.client.query(&reader.moved, &[&keys]).await);
         let rows = rows.await?;
         if rows.len() != keys.len() {
-            return Err(EngineError("the log is not there".into()));
+            return Err(EngineError("the log does not exist in this schema".into()));
         }
         Ok(rows.iter().map(|row| number(row.get(0))).collect())
     }
@@ -216,7 +216,7 @@ impl Log {
 
     pub(crate) async fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
         let mut records = self.page(after, limit, DEADLINE).await?;
-        // What is longer than a page goes on after it; an error there is told by the next read.
+        // A read longer than a page continues after it. The next read reports an error found there.
         while let Some(last) = records.last()
             && records.len() >= PAGE
             && records.len() < limit.records
@@ -235,7 +235,7 @@ impl Log {
         Ok(records)
     }
 
-    /// The records after `after`, as far as one page goes.
+    /// One page of the records after `after`.
     pub(crate) async fn page(&self, after: Cursor, limit: Limit, deadline: Duration) -> Result<Vec<Record>, ReadError> {
         self.check_open()?;
         let (seq, count) = (column(after.seq), column(limit.records.min(PAGE) as u64));
@@ -245,7 +245,7 @@ impl Log {
         });
         let rows = rows.await?;
         let Some((head, rows)) = rows.split_first() else {
-            return Err(EngineError("the log is not there".into()).into());
+            return Err(EngineError("the log does not exist in this schema".into()).into());
         };
         let log = bounds(head);
         let tag = head.get::<_, Option<i64>>(6).map(small);
@@ -262,7 +262,7 @@ impl Log {
             let before = records.last().map_or(after, |last| Cursor { seq: last.seq, tag: last.tag, ..after });
             match self.record(row, before) {
                 Ok(record) => records.push(record),
-                // Those before it first.
+                // The records before the damage are returned first.
                 Err(_) if !records.is_empty() => break,
                 Err(damage) => return Err(damage),
             }
@@ -273,12 +273,12 @@ impl Log {
         Ok(records)
     }
 
-    /// The record of a row, if it is the one after `before` and is what was written.
+    /// The record of a row, if it follows `before` and is intact.
     fn record(&self, row: &Row, before: Cursor) -> Result<Record, ReadError> {
         let (seq, tag) = (number(row.get(5)), small(row.get(6)));
         let follows: Option<i64> = row.get(7);
         if seq != before.seq + 1 {
-            // Rows are missing; the next one says what it follows.
+            // Rows are missing. The next row names the tag that it follows.
             let through = Cursor { seq: seq - 1, tag: follows.map(small).unwrap_or_default(), ..before };
             return Err(self.damaged(before.seq + 1, through, None));
         }
@@ -306,7 +306,7 @@ impl Log {
     }
 }
 
-/// What a log has at a number.
+/// A number of the log with its tag.
 struct Tagged {
     epoch: u32,
     first: u64,

@@ -1,4 +1,4 @@
-//! The map beside the log. All of it is asked of the one server that is written to, so it is linearizable.
+//! The map beside the log. Every call goes to the one primary server, so the map is linearizable.
 
 use async_trait::async_trait;
 use tidings::engine::{EngineError, Metadata};

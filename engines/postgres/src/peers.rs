@@ -1,5 +1,6 @@
-//! Hubs of one log reach each other by a table of messages, which their receivers delete as they read them, and by notices that there is
-//! one. A notice holds nothing: it may have 8,000 bytes at most, and a call may be longer.
+//! The transport between hubs of one log: a table of messages, which their receivers delete as they read them, and
+//! notices that a message has arrived. A notice carries no message, because it may have at most 8,000 bytes, and a call
+//! may be longer.
 
 use std::time::Duration;
 
@@ -19,11 +20,11 @@ use crate::{
     session::{Access, Pool},
 };
 
-/// A node is believed to be there for so long after it was said.
+/// How long a node counts as alive after its last announcement.
 const LEASE_MS: i64 = 10_000;
-/// A mailbox of which nothing was heard for so long is looked into, by which a connection that is dead is found out.
+/// A mailbox is read after this much silence, which detects a dead connection.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long to wait before the server is asked again after it failed.
+/// The delay before the server is asked again after a failure.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The table of messages, and the list of nodes.
@@ -38,12 +39,12 @@ impl Mail {
         Self { access, pool: Pool::default(), mailbox: fastrand::i64(..) }
     }
 
-    /// What reads a mailbox, for ever.
+    /// The task that reads a mailbox, for ever.
     pub(crate) fn listen(&self, inbox: Inbox<Self>) -> impl Future<Output = ()> + Send + use<> {
         let (access, mailbox) = (self.access.clone(), self.mailbox);
         async move {
             loop {
-                // Whatever broke: callers are answered by their deadlines.
+                // Errors are ignored here, because the deadlines of the callers report them.
                 let _ = listen_once(&access, mailbox, &inbox).await;
                 sleep(PAUSE).await;
             }
@@ -59,7 +60,7 @@ async fn listen_once(access: &Access, mailbox: i64, inbox: &Inbox<Mail>) -> Opti
     let (notified, mut news) = mpsc::channel(256);
     let (session, take) = timeout(TAIL_DEADLINE, async {
         let session = access.connect(Some(notified)).await?;
-        // Held as long as this session: it shows that somebody reads the mailbox.
+        // The lock is held as long as this session, and shows that the mailbox has a reader.
         session.client.query_typed("SELECT pg_advisory_lock($1)", &[(&mailbox, Type::INT8)]).await?;
         session.client.batch_execute(&format!("LISTEN tidings_mail_{mailbox:x}")).await?;
         let take = session.client.prepare("DELETE FROM mail WHERE mailbox = $1 RETURNING body").await?;
@@ -76,7 +77,7 @@ async fn listen_once(access: &Access, mailbox: i64, inbox: &Inbox<Mail>) -> Opti
         if let Ok(None) = timeout(LOOK, news.recv()).await {
             return None;
         }
-        // One look is for all that has come by now.
+        // One read takes all messages that have arrived by now.
         while news.try_recv().is_ok() {}
     }
 }

@@ -1,23 +1,25 @@
-//! The tables and functions of a log: made where they are not there, and refused where they are of something else.
+//! The tables and functions of a log. They are created where they do not exist, and refused where they belong to
+//! another application.
 
 use tokio_postgres::{Client, Transaction, error::SqlState};
 
 use crate::error::{OpenError, OpenErrorKind};
 
-/// What makes each version of the tables and functions from the one before. A file that was released stays as it is: hubs of its version
-/// go on beside newer ones, so a step adds, and takes nothing away that they use.
+/// The steps from each version of the tables and functions to the next. A released file never changes: hubs of its
+/// version run beside newer ones, so a step adds, and removes nothing that they use.
 const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
-/// A lock of the whole database while a schema is made, because two that make it at once would be in each other's way.
+/// An advisory lock of the whole database that serializes the creation of schemas.
 const MAKING: i64 = 0x5464_6e67;
 
-/// Makes the log where it is not there, and brings an older one up to date, in one transaction. `search_path` names the schema.
+/// Creates the log if it does not exist, and updates an older one, in one transaction. `search_path` names the schema.
 pub(crate) async fn prepare(client: &mut Client, schema: &str) -> Result<(), OpenError> {
     let transaction = client.transaction().await.map_err(OpenError::server)?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&MAKING]).await.map_err(OpenError::server)?;
     let exists = "SELECT count(*) FROM pg_namespace WHERE nspname = $1";
     let schemas: i64 = transaction.query_one(exists, &[&schema]).await.map_err(OpenError::server)?.get(0);
     if schemas == 0 {
-        // A user who may use a schema that is there need not be allowed to make one.
+        // The schema is created only if it is missing, because a user of an existing schema need not have the right to
+        // create one.
         transaction.batch_execute(&format!("CREATE SCHEMA {schema}")).await.map_err(OpenError::server)?;
     }
     let tables = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -26,7 +28,7 @@ pub(crate) async fn prepare(client: &mut Client, schema: &str) -> Result<(), Ope
     let version = if tables == 0 { 0 } else { version(&transaction).await? };
     let done = usize::try_from(version).unwrap_or(usize::MAX);
     let Some(steps) = STEPS.get(done..) else {
-        let found = format!("its version is {version}, this Tidings knows {}", STEPS.len());
+        let found = format!("the schema has version {version}, this version of Tidings reads up to {}", STEPS.len());
         return Err(OpenError::new(OpenErrorKind::Newer, Some(found.into())));
     };
     for step in steps {
@@ -44,7 +46,7 @@ pub(crate) async fn prepare(client: &mut Client, schema: &str) -> Result<(), Ope
     transaction.commit().await.map_err(OpenError::server)
 }
 
-/// The version of the tables that are there.
+/// The version of the existing tables.
 async fn version(transaction: &Transaction<'_>) -> Result<i32, OpenError> {
     match transaction.query_opt("SELECT version FROM log", &[]).await {
         Ok(Some(row)) => Ok(row.get(0)),

@@ -16,7 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::log::DEADLINE;
 
-/// How to connect.
+/// The means to connect.
 #[derive(Clone)]
 pub(crate) struct Access {
     pub(crate) config: Config,
@@ -28,7 +28,7 @@ pub(crate) struct Access {
 pub(crate) struct Session {
     pub(crate) client: Client,
     driver: AbortHandle,
-    /// The server said that it did not wait for a standby, although it should have.
+    /// Whether the server reported that it did not wait for a standby, although it should have.
     unreplicated: Arc<AtomicBool>,
 }
 
@@ -39,14 +39,14 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// Whether a standby was not waited for since the last time.
+    /// Whether the server failed to wait for a standby since the last call.
     pub(crate) fn take_unreplicated(&self) -> bool {
         self.unreplicated.swap(false, Ordering::AcqRel)
     }
 }
 
 impl Access {
-    /// Connects; what is notified goes to `notified`.
+    /// Connects. Notifications are sent to `notified`.
     pub(crate) async fn connect(
         &self,
         notified: Option<mpsc::Sender<String>>,
@@ -61,8 +61,9 @@ impl Access {
                 Self::drive(client, connection, notified)
             }
         };
-        // The schema's name is checked where it is set: it needs no quotes. Compiling statements costs tens of milliseconds for each, and
-        // the planner would, because the functions make it shun scans of whole tables, such as that of the one row of `log`.
+        // The schema's name was checked where it was set, so it needs no quotes. `jit` is off, because compiling a
+        // statement costs tens of milliseconds, and the planner would choose it: the functions make it avoid scans of
+        // whole tables, such as that of the one row of `log`.
         session.client.batch_execute(&format!("SET search_path TO {}; SET jit = off", self.schema)).await?;
         Ok(session)
     }
@@ -80,7 +81,7 @@ impl Access {
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
                 match message {
-                    // "canceling wait for synchronous replication": what was committed is on this server only.
+                    // "canceling wait for synchronous replication": the commit is on this server only.
                     AsyncMessage::Notice(notice) if notice.message().contains("synchronous replication") => {
                         told.store(true, Ordering::Release);
                     }
@@ -100,7 +101,7 @@ impl Access {
     }
 }
 
-/// The statements of a session that reads.
+/// The prepared statements of a session that reads.
 pub(crate) struct Reader {
     pub(crate) session: Session,
     pub(crate) page: Statement,
@@ -131,7 +132,7 @@ impl Reader {
     }
 }
 
-/// A connection that is made when it is needed, and again after it broke.
+/// A connection that is opened when it is needed, and again after it broke.
 #[derive(Default)]
 pub(crate) struct Pool {
     reader: tokio::sync::Mutex<Option<Arc<Reader>>>,
@@ -150,7 +151,7 @@ impl Pool {
         Ok(reader.insert(Arc::new(made)).clone())
     }
 
-    /// Asks something, within a deadline; a connection that does not answer is given up.
+    /// Makes a call within a deadline. A connection that does not answer is dropped.
     pub(crate) async fn ask<T>(
         &self,
         access: &Access,
@@ -172,7 +173,7 @@ impl Pool {
         match asked.await {
             Ok(answer) => answer,
             Err(elapsed) => {
-                // Whoever else waits on it is answered by its end, and asks a new one.
+                // Other callers on this connection fail when it ends, and then open a new one.
                 if let Ok(mut reader) = self.reader.try_lock() {
                     *reader = None;
                 }

@@ -1,4 +1,4 @@
-//! Encryption, with the certificates that this system trusts or those of a file.
+//! Encryption, with the certificates that the system trusts or those of a file.
 
 use std::{path::Path, sync::Arc};
 
@@ -6,7 +6,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer, pki_types::
 use tidings::engine::Source;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Verifies servers by these certificates, or by those of the system.
+/// A connector that verifies servers by these certificates, or by those of the system.
 pub(crate) fn connector(certificates: Option<&Path>) -> Result<MakeRustlsConnect, Source> {
     let mut roots = RootCertStore::empty();
     match certificates {
@@ -21,7 +21,7 @@ pub(crate) fn connector(certificates: Option<&Path>) -> Result<MakeRustlsConnect
         }
     }
     if roots.is_empty() {
-        return Err("there is no certificate to verify the server by".into());
+        return Err("there is no certificate to verify the server with; install the system's certificates or set root_certificates".into());
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)

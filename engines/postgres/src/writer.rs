@@ -1,4 +1,4 @@
-//! Appends as transactions, one for each group of them.
+//! Appends as transactions, one for each group.
 
 use std::sync::Weak;
 
@@ -33,7 +33,8 @@ impl From<&Entry> for Stored {
     }
 }
 
-/// What the server says of an error, it has rolled back; unless it says that it ends, by which the answer to a commit may be lost.
+/// A transaction that the server reports as failed was rolled back, unless the server says that it is shutting down,
+/// which may lose the answer to a commit.
 fn failed(error: &tokio_postgres::Error) -> CommitError {
     let is_certain = error.code().is_some_and(|code| {
         let code = code.code();
@@ -49,7 +50,7 @@ fn text(error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// The connection that writes.
+/// The connection for writing.
 struct Connected {
     session: Session,
     append: Statement,
@@ -58,7 +59,8 @@ struct Connected {
 impl Connected {
     async fn to(access: &Access, clock: &mut ServerClock) -> Result<Self, tokio_postgres::Error> {
         let session = access.connect(None).await?;
-        // A group that waits for a synchronous standby waits for its deadline, however short the application's statements have to be.
+        // A group that waits for a synchronous standby waits for its own deadline, even if the application's statements
+        // have a shorter timeout.
         session.client.batch_execute("SET statement_timeout = 0").await?;
         let append = session.client.prepare("SELECT * FROM append($1, $2, $3, $4, $5, $6, $7)").await?;
         let row = session.client.query_one("SELECT now_ms()", &[]).await?;
@@ -68,7 +70,7 @@ impl Connected {
     }
 }
 
-/// Writes what is appended by one handle.
+/// Writes the appends of one handle.
 pub(crate) struct Writer {
     log: Weak<Log>,
     access: Access,
@@ -98,7 +100,7 @@ impl Committer for Writer {
             *connected = Some(made.map_err(|error| CommitError::refused(text(&error)))?);
         }
         let Some(Connected { session, append }) = connected.as_ref() else {
-            return Err(CommitError::refused("there is no connection"));
+            return Err(CommitError::refused("there is no connection to the PostgreSQL server"));
         };
         let all = || appends.iter().flat_map(GroupedAppend::entries);
         let keys: Vec<_> = all().map(|stored| stored.key.as_str()).collect();
@@ -136,7 +138,7 @@ impl Committer for Writer {
     }
 }
 
-/// `None` where the deadline had passed.
+/// The receipt of an entry; `None` where the deadline had passed.
 fn receipt(row: &Row) -> Option<Receipt> {
     let seq: Option<i64> = row.get(0);
     let small = |index| u32::try_from(row.get::<_, i64>(index)).unwrap_or_default();

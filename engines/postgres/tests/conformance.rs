@@ -1,4 +1,4 @@
-//! The engine held to the promises of all, against a real server.
+//! The conformance suite against a real PostgreSQL server.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use tidings_protocol::Cursor;
 use tidings_servers::Postgres as Server;
 use tokio_postgres::{Client, NoTls};
 
-/// One for all tests of this process.
+/// One server for all tests of this process.
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start().expect("a PostgreSQL server"));
 
 /// A log in a schema of its own.
@@ -55,7 +55,7 @@ impl Shared for InSchema {
 }
 
 impl Hangs for InSchema {
-    /// Somebody's transaction that holds the log's row.
+    /// Another client's transaction that locks the log's row.
     type Hanging = Client;
 
     async fn hang(&self, engine: &Postgres) -> Client {
@@ -66,7 +66,7 @@ impl Hangs for InSchema {
 }
 
 impl Replaced for InSchema {
-    /// What a restored backup would hold.
+    /// Simulates a restored backup.
     async fn roll_back(&self, engine: &Postgres, to: Cursor) {
         let (schema, seq, tag) = (engine.schema(), to.seq, to.tag);
         let sql = format!(

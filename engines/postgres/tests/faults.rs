@@ -1,4 +1,4 @@
-//! What is refused when a log is opened, and what a hub does while its server is gone, hangs, or comes back.
+//! What is refused when a log is opened, and what a hub does while its server is down, hangs, or comes back.
 
 use std::{
     sync::LazyLock,
@@ -67,7 +67,7 @@ async fn two_that_make_a_log_at_once_make_one() {
     }
 }
 
-/// Waits until the hub is healthy, or is not; how long that took.
+/// Waits until the hub is healthy or unhealthy. Returns how long that took.
 async fn until(hub: &Hub, healthy: bool) -> Duration {
     let began = Instant::now();
     while hub.is_healthy() != healthy {
@@ -81,7 +81,7 @@ fn event(number: usize) -> Event {
     Event::new("news", "said", &number).unwrap().key(format!("key-{number}")).unwrap()
 }
 
-/// Publishes until it is acknowledged, always with the same key.
+/// Publishes with the same key until the event is acknowledged.
 async fn publish(hub: &Hub, number: usize) -> tidings::Receipt {
     for _ in 0..200 {
         match hub.publish(event(number)).await {
@@ -93,7 +93,7 @@ async fn publish(hub: &Hub, number: usize) -> tidings::Receipt {
     panic!("{number} was never acknowledged");
 }
 
-/// Everything acknowledged arrives at the other hub, which was there all the time, once and in order.
+/// Every acknowledged event arrives once and in order at the other hub, which ran all the time.
 async fn check_applied(hub: &Hub, last: tidings::Cursor) {
     let began = Instant::now();
     while hub.cursor().seq < last.seq {
@@ -123,7 +123,7 @@ async fn hubs_go_on_by_themselves_after_their_server_was_killed() {
     server.kill().unwrap();
     let refused = one.publish(event(1)).await.unwrap_err();
     assert!(matches!(refused, PublishError::Refused(_) | PublishError::Unknown(_)), "{refused}");
-    // Its last proof was at most a beat ago.
+    // Its last proof of life was at most one beat ago.
     assert!(until(&other, false).await < Duration::from_secs(6));
     tokio::task::block_in_place(|| server.restart()).unwrap();
     let after = publish(&one, 1).await.cursor;
@@ -142,19 +142,20 @@ async fn hubs_tell_that_their_server_hangs_and_go_on_when_it_does() {
     server.pause().unwrap();
     let began = Instant::now();
     let unknown = one.publish(event(1)).await.unwrap_err();
-    assert!(matches!(unknown, PublishError::Unknown(_)), "it may have been stored: {unknown}");
+    assert!(matches!(unknown, PublishError::Unknown(_)), "the event may have been stored: {unknown}");
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert!(until(&other, false).await < Duration::from_secs(6));
     server.resume().unwrap();
     until(&one, true).await;
     until(&other, true).await;
-    // The server has refused it by its own clock, or stored it; by its key it is there once.
+    // The server has refused it by its own clock, or stored it. With its key it is stored only once.
     let after = publish(&one, 1).await.cursor;
     assert_eq!(after.seq, before.seq + 1);
     check_applied(&other, after).await;
 }
 
-/// A row was deleted, and another one changed: everything else is read, and the damage is told, of the changed one with its keys.
+/// One row was deleted and another one changed. All other records are read, and the damage is reported, that of the
+/// changed row with its keys.
 #[tokio::test]
 async fn rows_that_are_missing_or_changed_are_told_as_damage() {
     let engine = Postgres::builder(SERVER.url()).schema("damaged").open().await.unwrap();
@@ -186,13 +187,13 @@ async fn rows_that_are_missing_or_changed_are_told_as_damage() {
     assert_eq!(next[0].cursor.seq, 11, "no number is used again");
 }
 
-/// As the first version made it.
+/// The tables are created as the first version created them.
 #[tokio::test]
 async fn tables_of_an_older_version_are_brought_up_to_date() {
     let first = include_str!("../src/schema/1.sql");
     sql(&format!("CREATE SCHEMA older; SET search_path TO older; {first} INSERT INTO log (version, epoch, clock) VALUES (1, 7, now_ms())")).await;
     let engine = Postgres::builder(SERVER.url()).schema("older").open().await.unwrap();
-    assert_eq!(engine.bounds().await.unwrap().epoch, 7, "it is the same log");
+    assert_eq!(engine.bounds().await.unwrap().epoch, 7, "the updated log is the same log");
     let hub = Hub::builder().engine(engine).build().await.unwrap();
     hub.publish(Event::new("news:1", "x", &1).unwrap()).await.unwrap();
     let again = Postgres::builder(SERVER.url()).schema("older").open().await.unwrap();

@@ -1,4 +1,4 @@
-//! Settings of a log, and opening it.
+//! The settings of a log, and its opening.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,12 +19,12 @@ use crate::{
     writer::Writer,
 };
 
-/// The version of what the keys hold.
+/// The version of the data layout.
 pub(crate) const VERSION: u32 = 1;
-/// How long the looks at a server may take, when it is opened.
+/// How long the checks of a server may take when the log is opened.
 const OPENING: Duration = Duration::from_secs(10);
 
-/// What a handle was told.
+/// The settings of a handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) name: String,
@@ -34,7 +34,7 @@ pub(crate) struct Settings {
     pub(crate) replicas: u32,
 }
 
-/// Settings of a log, from [`Redis::builder`]. All hubs of one log should have the same.
+/// The settings of a log, from [`Redis::builder`]. All hubs of one log should use the same.
 #[derive(Clone, Debug)]
 #[must_use = "call open()"]
 pub struct RedisBuilder {
@@ -55,56 +55,57 @@ impl RedisBuilder {
         Self { url: url.to_owned(), settings }
     }
 
-    /// The name of the log: letters, digits, `_`, `-` and `:`, 64 at most. Each name is a log of its own. Defaults to `tidings`.
+    /// The name of the log: letters, digits, `_`, `-` and `:`, at most 64. Each name is a log of its own. Defaults to
+    /// `tidings`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.settings.name = name.into();
         self
     }
 
-    /// At most this many records. Defaults to 100,000.
+    /// The most records. Defaults to 100,000.
     pub fn records(mut self, records: u64) -> Self {
         self.settings.retention.records = records;
         self
     }
 
-    /// At most this many bytes of entries. Defaults to 256 MiB. The server's memory takes about twice as much.
+    /// The most bytes of entries. Defaults to 256 MiB. They take about twice as much of the server's memory.
     pub fn bytes(mut self, bytes: u64) -> Self {
         self.settings.retention.bytes = bytes;
         self
     }
 
-    /// Nothing older than this, by a clock that follows the server's, but goes at most ten times as fast as time passes. Defaults to
-    /// 24 hours.
+    /// The greatest age of a record, by a clock that follows the server's, but goes at most ten times as fast as time
+    /// passes. Defaults to 24 hours.
     pub fn age(mut self, age: Duration) -> Self {
         self.settings.retention.age = age;
         self
     }
 
-    /// For so many routing keys (channels, users) it is known when they were used last in the part of the log that has left. Defaults to
+    /// For how many routing keys (channels, users) the last use in the trimmed part of the log is known. Defaults to
     /// 65,536.
     pub fn summary_keys(mut self, keys: u64) -> Self {
         self.settings.summary_keys = keys;
         self
     }
 
-    /// So many records that have left are told from others by their tags. Defaults to 262,144.
+    /// For how many trimmed records the tag is known, by which they are told from other records. Defaults to 262,144.
     pub fn summary_tags(mut self, tags: u64) -> Self {
         self.settings.summary_tags = tags;
         self
     }
 
-    /// A publish is acknowledged when so many replicas have it, too (`WAIT`). Defaults to 0: then a fail-over loses what was acknowledged
-    /// last.
+    /// How many replicas must have a publish before it is acknowledged (`WAIT`). Defaults to 0: a fail-over then loses
+    /// the last acknowledged records.
     pub fn replicas(mut self, replicas: u32) -> Self {
         self.settings.replicas = replicas;
         self
     }
 
-    /// Opens the log, and makes it where it is not there. Call it inside a tokio runtime.
+    /// Opens the log, or creates it if it does not exist. Call it inside a tokio runtime.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: the settings are wrong, the server cannot be reached or cannot serve as a log, or the log is of another version.
+    /// [`OpenError`]: the settings are wrong, the server cannot be reached or cannot serve as a log, or the log has another version.
     pub async fn open(self) -> Result<Redis, OpenError> {
         let client = self.client()?;
         match timeout(OPENING, check(&client, &self.settings)).await {
@@ -117,7 +118,7 @@ impl RedisBuilder {
             Failed::Broken(error) => OpenError::new(OpenErrorKind::Unreachable, error.0),
         })?;
         if version != VERSION {
-            let found = format!("its version is {version}, this Tidings knows {VERSION}");
+            let found = format!("the log has version {version}, this version of Tidings reads {VERSION}");
             return Err(OpenError::new(OpenErrorKind::Newer, Source::from(found)));
         }
         let mailbox = Arc::new(Mailbox::new(Channels::new(log.client.clone(), &self.settings.name)));
@@ -133,7 +134,7 @@ impl RedisBuilder {
         let is_name = (1..=64).contains(&name.len())
             && name.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"_-:".contains(&letter));
         if !is_name {
-            let wrong = format!("{name:?} is no name for a log");
+            let wrong = format!("{name:?} is not a valid log name: use letters, digits, _, - and :, at most 64");
             return Err(OpenError::new(OpenErrorKind::Settings, Source::from(wrong)));
         }
         let wrong = |error: redis::RedisError| OpenError::new(OpenErrorKind::Settings, Source::from(error));
@@ -142,14 +143,14 @@ impl RedisBuilder {
             && !matches!(host.as_str(), "localhost" | "127.0.0.1" | "::1")
         {
             tracing::warn!(
-                "the connection to the Redis server is not encrypted, and the server is not verified: let its URL begin with rediss:"
+                "the connection to the Redis server is not encrypted, and the server is not verified; use a URL that begins with rediss:"
             );
         }
         Client::open(info).map_err(wrong)
     }
 }
 
-/// Refuses a server that cannot keep a log, and warns of one that may lose what it has acknowledged.
+/// Refuses a server that cannot keep a log, and warns of one that may lose acknowledged records.
 async fn check(client: &Client, settings: &Settings) -> Result<(), OpenError> {
     let mut connection = link::connect(client).await.map_err(OpenError::server)?;
     let info: String = redis::cmd("INFO").query_async(&mut connection).await.map_err(OpenError::server)?;
@@ -160,14 +161,14 @@ async fn check(client: &Client, settings: &Settings) -> Result<(), OpenError> {
     if field("cluster_enabled") == Some("1") {
         return Err(OpenError::new(OpenErrorKind::Cluster, None));
     }
-    // Where an operator's settings cannot be asked for, this is all that is known of them.
+    // Where this user may not read the server's settings, `INFO` is all that is known of them.
     let limited = field("maxmemory").is_some_and(|bytes| bytes != "0");
     if limited && field("maxmemory_policy") != Some("noeviction") {
         return Err(OpenError::new(OpenErrorKind::Evicts, None));
     }
     if field("aof_enabled") != Some("1") {
         tracing::warn!(
-            "the Redis server does not write to an append-only file (appendonly no): when it ends, the log is gone; subscribers are told \
+            "the Redis server does not write to an append-only file (appendonly no): when the server ends, the log is lost and subscribers receive \
              `gap`"
         );
     } else {

@@ -4,31 +4,32 @@ use std::{error::Error, fmt};
 
 use tidings::engine::Source;
 
-/// Why a log could not be opened: a [`kind`](Self::kind) to match on, and a source to read. No message holds the password.
+/// Why a log could not be opened: a [`kind`](Self::kind) to match on, and a source to read. No message contains the
+/// password.
 #[derive(Debug)]
 pub struct OpenError {
     kind: OpenErrorKind,
     source: Option<Source>,
 }
 
-/// What kept a log from being opened.
+/// The reason why a log could not be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenErrorKind {
-    /// The URL or the name of the log is not what it has to be.
+    /// The URL or the name of the log is not valid.
     Settings,
     /// The server cannot be reached, or its certificate is not trusted.
     Unreachable,
-    /// The server does not let this user in, or does not let it run the commands that the log needs.
+    /// The server refuses this user, or does not allow the user to run the commands that the log needs.
     Denied,
     /// The server is a replica, which cannot be written to.
     ReadOnly,
-    /// The server removes keys when its memory is full (`maxmemory-policy` is not `noeviction`): parts of the log would go without a
-    /// word.
+    /// The server evicts keys when its memory is full (`maxmemory-policy` is not `noeviction`), which would silently
+    /// remove parts of the log.
     Evicts,
-    /// The server is a node of a Redis Cluster, which this engine does not speak to.
+    /// The server is a node of a Redis Cluster, which this engine does not support.
     Cluster,
-    /// A newer version of Tidings has made the log.
+    /// A newer version of Tidings created the log.
     Newer,
     /// The server answered with an error.
     Server,
@@ -39,7 +40,7 @@ impl OpenError {
         Self { kind, source: source.into() }
     }
 
-    /// What a failed command means while a log is opened.
+    /// The error for a command that failed while the log was opened.
     pub(crate) fn server(error: redis::RedisError) -> Self {
         let kind = match error.code() {
             Some("NOAUTH" | "WRONGPASS" | "NOPERM") => OpenErrorKind::Denied,
@@ -54,7 +55,7 @@ impl OpenError {
         Self::new(kind, Source::from(error))
     }
 
-    /// What kept the log from being opened.
+    /// The reason why the log could not be opened.
     #[must_use]
     pub fn kind(&self) -> OpenErrorKind {
         self.kind
@@ -66,15 +67,15 @@ impl fmt::Display for OpenError {
         f.write_str(match self.kind {
             OpenErrorKind::Settings => "the settings of the log in Redis are not valid",
             OpenErrorKind::Unreachable => "the Redis server cannot be reached",
-            OpenErrorKind::Denied => "the Redis server does not let this user use the log",
-            OpenErrorKind::ReadOnly => "the Redis server is a replica, which cannot be written to",
+            OpenErrorKind::Denied => "the Redis server does not allow this user to use the log",
+            OpenErrorKind::ReadOnly => "the Redis server is a replica, which cannot be written to; name the primary",
             OpenErrorKind::Evicts => {
-                "the Redis server removes keys when its memory is full; set maxmemory-policy to noeviction"
+                "the Redis server evicts keys when its memory is full; set maxmemory-policy to noeviction"
             }
             OpenErrorKind::Cluster => {
-                "the Redis server is a node of a Redis Cluster; the log needs a server of its own"
+                "the Redis server is a node of a Redis Cluster, which is not supported; use a server outside a cluster"
             }
-            OpenErrorKind::Newer => "a newer version of Tidings has made the log in Redis",
+            OpenErrorKind::Newer => "a newer version of Tidings created the log in Redis; update this one",
             OpenErrorKind::Server => "the Redis server answered with an error",
         })
     }

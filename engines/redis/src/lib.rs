@@ -1,4 +1,4 @@
-//! The log of Tidings in Redis (6.2 or newer): many hubs, equal among themselves, on the server that is there.
+//! The log of Tidings in Redis (6.2 or newer), shared by any number of equal hubs, on a server that you already run.
 //!
 //! ```no_run
 //! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,15 +11,15 @@
 //! ```
 //!
 //! | module | does |
-//! |---|---|
-//! | `builder`, `error` | settings, opening and what is refused then; what can go wrong |
-//! | `link` | a connection that is made when it is needed, and the scripts |
-//! | `writer` | appends, a group of them in one call |
+//! | `builder`, `error` | the settings, and opening with its checks; errors |
+//! | `link` | a connection that is opened when it is needed, and the scripts |
+//! | `writer` | appends, grouped into one call |
 //! | `listener` | how a handle learns that the log has grown |
-//! | `peers` | how hubs reach each other |
+//! | `peers` | the transport between hubs |
+//! | `log`, `metadata` | reading and trimming; the map beside the log |
 //! | `log`, `metadata` | reading, trimming; the map beside the log |
-//!
-//! What has to be done in one piece is a script (`*.lua`), which Redis runs without anything in between. The README says what is
+//! Every step that must be atomic is a script (`*.lua`), which Redis runs without anything in between. The README says
+//! what is guaranteed after which fault, and what is refused when a log is opened.
 //! guaranteed after which fault, and what is refused when a log is opened.
 #![deny(missing_docs)]
 
@@ -51,8 +51,8 @@ use tidings_protocol::Cursor;
 use tokio::task::AbortHandle;
 use writer::Writer;
 
-/// A log in a few keys of a Redis server. Any number of handles, in one process or on many machines, may use one log at the same time;
-/// clones are one handle.
+/// A log in a few keys of a Redis server. Any number of handles, in one process or on many machines, may use one log at
+/// the same time; clones are the same handle.
 #[derive(Clone)]
 pub struct Redis {
     handle: Arc<Handle>,
@@ -88,17 +88,18 @@ impl std::fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// Opens the log `tidings` of this server, and makes it where it is not there. See [`builder`](Self::builder) for the URL.
+    /// Opens the log `tidings` of this server, or creates it if it does not exist. See [`builder`](Self::builder) for
+    /// the URL.
     ///
     /// # Errors
     ///
-    /// [`OpenError`]: the URL is wrong, the server cannot be reached or cannot serve as a log, or the log is of another version.
+    /// [`OpenError`]: the URL is wrong, the server cannot be reached or cannot serve as a log, or the log has another version.
     pub async fn open(url: impl AsRef<str>) -> Result<Self, OpenError> {
         Self::builder(url).open().await
     }
 
-    /// Settings of a log on this server: `redis://user:password@host:port/database`, or `rediss://…`, which encrypts the connection and
-    /// verifies the server by the certificates that the system trusts.
+    /// The settings of a log on this server: `redis://user:password@host:port/database`, or `rediss://…`, which
+    /// encrypts the connection and verifies the server by the certificates that the system trusts.
     pub fn builder(url: impl AsRef<str>) -> RedisBuilder {
         RedisBuilder::new(url.as_ref())
     }
@@ -109,7 +110,7 @@ impl Redis {
         &self.handle.log.settings.name
     }
 
-    /// The settings that this handle was opened with, to open another one.
+    /// A builder with the settings of this handle, to open another one.
     pub fn again(&self) -> RedisBuilder {
         self.handle.builder.clone()
     }
@@ -162,7 +163,7 @@ impl Engine for Redis {
     }
 
     async fn close(&self) {
-        // What was handed over before is finished, as far as the server lets it be.
+        // Appends that were handed over before are finished, as far as the server allows it.
         self.handle.appends.finish(log::DEADLINE).await;
         self.handle.end();
         self.handle.log.disconnect().await;

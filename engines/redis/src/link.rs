@@ -1,4 +1,4 @@
-//! A connection that is made when it is needed, and the scripts.
+//! A connection that is opened when it is needed, and the scripts.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -19,13 +19,13 @@ pub(crate) static TRIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// Connects. Answers are waited for by whoever asks, however long that is.
+/// Connects. The connection itself has no timeout for answers; each caller sets one.
 pub(crate) async fn connect(client: &Client) -> Result<MultiplexedConnection, RedisError> {
     let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(None);
     client.get_multiplexed_async_connection_with_config(&config).await
 }
 
-/// Whether an error is one of the connection: what was sent may have been done.
+/// Whether an error is one of the connection, so that the command may have been carried out.
 pub(crate) fn is_broken(error: &RedisError) -> bool {
     error.is_io_error() || error.is_connection_dropped() || error.is_timeout() || error.is_unrecoverable_error()
 }
@@ -35,7 +35,7 @@ pub(crate) fn is_gone(error: &RedisError) -> bool {
     error.code() == Some("TIDINGSGONE")
 }
 
-/// A connection, made when it is needed, and again after it broke.
+/// A connection, opened when it is needed, and again after it broke.
 pub(crate) struct Link {
     client: Client,
     connection: Mutex<Option<MultiplexedConnection>>,
@@ -54,7 +54,7 @@ impl Link {
         }
     }
 
-    /// Asks something within a deadline; a connection that breaks or does not answer is given up.
+    /// Makes a call within a deadline. A connection that breaks or does not answer is dropped.
     pub(crate) async fn ask<T>(
         &self,
         deadline: Duration,
@@ -90,9 +90,9 @@ impl Link {
     }
 }
 
-/// Why a question was not answered.
+/// Why a call failed.
 pub(crate) enum Failed {
-    /// The server says so: it has not done what was asked.
+    /// The server reports an error: it has not carried out the call.
     Server(RedisError),
     /// The connection broke, or the answer took too long.
     Broken(EngineError),

@@ -1,4 +1,4 @@
-//! How a handle learns that the log has grown: by `XREAD BLOCK` on a connection of its own, which it holds up.
+//! How a handle learns that the log has grown: by `XREAD BLOCK`, which blocks a connection of its own.
 
 use std::{sync::Weak, time::Duration};
 
@@ -10,14 +10,14 @@ use crate::{
     log::{Log, TAIL_DEADLINE},
 };
 
-/// For so long the server holds the question back.
+/// How long the server blocks one call.
 const BLOCK_MS: u64 = 500;
-/// How long to wait before the server is asked again after it failed.
+/// The delay before the server is asked again after a failure.
 const PAUSE: Duration = Duration::from_millis(250);
 
 pub(crate) async fn listen(log: Weak<Log>) {
     loop {
-        // Whatever broke: tails look for themselves, and tell.
+        // Errors are ignored here, because tails read the log themselves and report them.
         let _ = listen_once(&log).await;
         if log.strong_count() == 0 {
             return;
@@ -35,7 +35,7 @@ async fn listen_once(weak: &Weak<Log>) -> Option<()> {
             let log = weak.upgrade()?;
             let last = *log.grown.borrow();
             read.arg("COUNT").arg(1).arg("BLOCK").arg(BLOCK_MS).arg("STREAMS");
-            // After all that a record of this number could be called.
+            // This id sorts after every id that a record with this number could have.
             read.arg(&log.keys.log).arg(format!("{last}-{}", u64::MAX));
         }
         let reply: Option<StreamReadReply> =

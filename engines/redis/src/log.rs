@@ -22,18 +22,19 @@ use crate::{
     link::{self, CREATE, Failed, LOCATE, Link, PAGE, TRIM},
 };
 
-/// How long one question to the server may take.
+/// How long one call to the server may take.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(8);
-/// A page of a tail: so long that the hub still learns of a dead server within 5 s.
+/// How long a page of a tail may take, so that the hub learns of a dead server within 5 s.
 pub(crate) const TAIL_DEADLINE: Duration = Duration::from_secs(2);
-/// How many records one page holds at most, for the server does nothing else meanwhile; a longer read is made of several.
+/// The most records in one page, because the server does nothing else meanwhile; a longer read consists of several
+/// pages.
 const PAGE_RECORDS: usize = 1_000;
-/// How many records one step of trimming removes at most, for the same reason.
+/// The most records that one step of trimming removes, for the same reason.
 const TRIM_RECORDS: u64 = 1_000;
-/// Numbers beyond this a script cannot tell from others; no log gets there.
+/// A script cannot tell larger numbers apart; no log gets there.
 const MOST: u64 = 1 << 53;
 
-/// The keys of a log. The name in braces keeps them together.
+/// The keys of a log. The name in braces keeps them in one hash slot.
 pub(crate) struct Keys {
     pub(crate) log: String,
     pub(crate) keys: String,
@@ -57,16 +58,16 @@ impl Keys {
     }
 }
 
-/// What the handle and its tasks share.
+/// The state that the handle and its tasks share.
 pub(crate) struct Log {
     pub(crate) client: Client,
     pub(crate) settings: Settings,
     pub(crate) keys: Keys,
-    /// For pages, which may be long;
+    /// The connection for pages, which may take long.
     pages: Link,
-    /// and for all else.
+    /// The connection for all other calls.
     pub(crate) short: Link,
-    /// As far as this handle knows the log to go; tails wait for it to grow.
+    /// The number up to which this handle knows the log; tails wait for it to grow.
     pub(crate) grown: watch::Sender<u64>,
     clock: Mutex<Option<AgeClock>>,
     closed: AtomicBool,
@@ -76,7 +77,7 @@ pub(crate) fn closed() -> EngineError {
     EngineError("the log was closed".into())
 }
 
-/// Where the log begins and ends, when it was trimmed last, and what the time is, as scripts say it.
+/// A script's answer: the bounds of the log, the time of its last trimming, and the present time.
 struct Head {
     bounds: Bounds,
     clock_ms: u64,
@@ -92,7 +93,7 @@ fn bounds(epoch: u32, first: u64, last: u64, base_tag: u32, last_tag: u32) -> Bo
     Bounds { epoch, first, last, base_tag: Some(base_tag), last_tag: Some(last_tag) }
 }
 
-/// What can be said of a cursor in a log of these bounds that has this tag at its number.
+/// Where a cursor lies in a log with these bounds and this tag at the cursor's number.
 fn location(log: &Bounds, tag: Option<u32>, cursor: Cursor) -> Location {
     if cursor.epoch != log.epoch {
         return Location::Epoch;
@@ -135,11 +136,11 @@ impl Log {
 
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        // Tails look whether they may go on.
+        // Wakes the tails, which check whether the engine has ended.
         self.grown.send_modify(|_| {});
     }
 
-    /// Lets go of the connections.
+    /// Drops the connections.
     pub(crate) async fn disconnect(&self) {
         self.pages.close().await;
         self.short.close().await;
@@ -149,12 +150,12 @@ impl Log {
         if self.closed.load(Ordering::Acquire) { Err(closed()) } else { Ok(()) }
     }
 
-    /// The log goes as far as this at least.
+    /// Reports that the log goes at least as far as this.
     pub(crate) fn grew(&self, to: u64) {
         self.grown.send_if_modified(|grown| std::mem::replace(grown, to.max(*grown)) < to);
     }
 
-    /// Makes the log where it is not there; its version.
+    /// Creates the log if it does not exist. Returns its version.
     pub(crate) async fn create(&self) -> Result<u32, Failed> {
         let Keys { log, keys, head, summary, tags, .. } = &self.keys;
         let mut call = CREATE.prepare_invoke();
@@ -163,8 +164,8 @@ impl Log {
         self.short.run(DEADLINE, &call).await
     }
 
-    /// Runs a script that reads the log. A server that lost everything has no log any more: then a new one begins, of which everybody is
-    /// told.
+    /// Runs a script that reads the log. A server that lost all its data has no log any more; a new log then begins,
+    /// and every stream learns of it.
     async fn run<T: FromRedisValue>(
         &self,
         link: &Link,
@@ -221,11 +222,11 @@ impl Log {
             scores.arg(key.cast_signed());
         }
         let mut both = redis::pipe();
-        // As numbers of 64 bits they would be rounded; as text they are what was stored.
+        // As numbers of 64 bits the scores would be rounded; as text they are exact.
         both.atomic().add_command(scores).cmd("HGET").arg(&self.keys.head).arg("floor");
         let answer = self.short.ask(DEADLINE, async |connection| both.query_async(connection).await);
         let (scores, floor): (Vec<Option<f64>>, Option<u64>) = answer.await?;
-        let floor = floor.ok_or_else(|| EngineError("the log is not there".into()))?;
+        let floor = floor.ok_or_else(|| EngineError("the log does not exist on this server".into()))?;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "numbers of records, below 2^53")]
         Ok(scores.into_iter().map(|score| score.map_or(floor, |score| score as u64)).collect())
     }
@@ -250,7 +251,7 @@ impl Log {
 
     pub(crate) async fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
         let mut records = self.page(after, limit, DEADLINE).await?;
-        // What is longer than a page goes on after it; an error there is told by the next read.
+        // A read longer than a page continues after it. The next read reports an error found there.
         while let Some(last) = records.last()
             && records.len().is_multiple_of(PAGE_RECORDS)
             && records.len() < limit.records
@@ -269,7 +270,7 @@ impl Log {
         Ok(records)
     }
 
-    /// The records after `after`, as far as one page goes.
+    /// One page of the records after `after`.
     pub(crate) async fn page(&self, after: Cursor, limit: Limit, deadline: Duration) -> Result<Vec<Record>, ReadError> {
         let mut call = PAGE.prepare_invoke();
         call.key(&self.keys.log).key(&self.keys.tags).key(&self.keys.head);
@@ -293,7 +294,7 @@ impl Log {
             let before = records.last().map_or(after, |last| Cursor { seq: last.seq, tag: last.tag, ..after });
             match self.record(row, before) {
                 Ok(record) => records.push(record),
-                // Those before it first.
+                // The records before the damage are returned first.
                 Err(_) if !records.is_empty() => break,
                 Err(damage) => return Err(damage),
             }
@@ -301,10 +302,10 @@ impl Log {
         Ok(records)
     }
 
-    /// The record of a row, if it is the one after `before` and is what was written.
+    /// The record of a row, if it follows `before` and is intact.
     fn record(&self, (seq, tag, follows, routing, entry): Row, before: Cursor) -> Result<Record, ReadError> {
         if seq != before.seq + 1 {
-            // Rows are missing; the next one says what it follows.
+            // Rows are missing. The next row names the tag that it follows.
             return Err(self.damaged(before.seq + 1, Cursor { seq: seq - 1, tag: follows, ..before }, None));
         }
         let at = Cursor { seq, tag, ..before };

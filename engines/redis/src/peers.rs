@@ -1,5 +1,5 @@
-//! Hubs of one log reach each other by the server's channels: each handle listens on one of its own, and says in the hash `{name}nodes`
-//! which nodes are found there.
+//! The transport between hubs of one log: the server's publish/subscribe channels. Each handle listens on a channel of
+//! its own, and lists in the hash `{name}nodes` which nodes it serves.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -17,11 +17,12 @@ use crate::{
     log::DEADLINE,
 };
 
-/// A node is believed to be there for so long after it was said.
+/// How long a node counts as alive after its last announcement.
 const LEASE_MS: u64 = 10_000;
-/// A channel on which nothing was heard for so long, although this handle itself speaks on it whenever it says who is there, is dead.
+/// How long a channel may be silent before it counts as dead; this handle itself publishes on it with each
+/// announcement.
 const SILENCE: Duration = Duration::from_secs(8);
-/// How long to wait before the server is asked again after it failed.
+/// The delay before the server is asked again after a failure.
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// The server's channels, and the list of nodes.
@@ -42,12 +43,12 @@ impl Channels {
         }
     }
 
-    /// What listens for a mailbox, for ever.
+    /// The task that listens for a mailbox, for ever.
     pub(crate) fn listen(&self, inbox: Inbox<Self>) -> impl Future<Output = ()> + Send + use<> {
         let (client, channel) = (self.client.clone(), self.channel.clone());
         async move {
             loop {
-                // Whatever broke: callers are answered by their deadlines.
+                // Errors are ignored here, because the deadlines of the callers report them.
                 let _ = listen_once(&client, &channel, &inbox).await;
                 sleep(PAUSE).await;
             }
@@ -95,7 +96,7 @@ impl Post for Channels {
         for node in nodes {
             self.run(Some((*node, place))).await?;
         }
-        // To this handle itself, which reads no message in it, but knows by it that its channel is alive.
+        // The message goes to this handle itself. It is empty, and shows that the channel is alive.
         self.publish(&self.channel, Vec::new()).await.map(drop)
     }
 

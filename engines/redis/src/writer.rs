@@ -1,4 +1,4 @@
-//! Appends as calls of one script, one for each group of them.
+//! Appends as calls of one script, one for each group.
 
 use std::sync::Weak;
 
@@ -19,7 +19,7 @@ pub(crate) struct Stored {
     key: String,
     bytes: Vec<u8>,
     payload: usize,
-    /// Separated by spaces.
+    /// The routing keys, separated by spaces.
     routing: String,
 }
 
@@ -39,7 +39,7 @@ impl From<&Entry> for Stored {
     }
 }
 
-/// What the server says of an error, it has not done: a script is refused before it writes anything.
+/// An error of the server means that nothing was done: a script is refused before it writes anything.
 fn failed(error: &redis::RedisError) -> CommitError {
     if link::is_broken(error) { unknown(error) } else { refused(error) }
 }
@@ -52,7 +52,7 @@ fn unknown(error: &redis::RedisError) -> CommitError {
     CommitError::unknown(error.to_string())
 }
 
-/// Writes what is appended by one handle.
+/// Writes the appends of one handle.
 pub(crate) struct Writer {
     log: Weak<Log>,
     connected: Option<MultiplexedConnection>,
@@ -107,7 +107,7 @@ impl Committer for Writer {
             return Err(strange());
         }
         if log.settings.replicas > 0 && receipts.iter().flatten().any(|receipt| !receipt.duplicate) {
-            // The caller's own deadline ends it.
+            // `WAIT` has no timeout of its own; the caller's deadline ends it.
             let wait = redis::cmd("WAIT").arg(log.settings.replicas).arg(0).query_async(connection).await;
             let reached: u32 = wait.map_err(|error| unknown(&error))?;
             if reached < log.settings.replicas {
@@ -128,7 +128,7 @@ impl Committer for Writer {
     }
 }
 
-/// What the script says of one entry: number, tag and whether its key was known; nothing where its deadline had passed.
+/// The receipt of an entry, from the script's number, tag and duplicate mark; `None` where the deadline had passed.
 fn receipt(epoch: u32, text: &str) -> Option<Receipt> {
     let mut parts = text.split('.');
     let mut next = || parts.next()?.parse::<u64>().ok();

@@ -1,4 +1,4 @@
-//! The engine held to the promises of all, against a real server.
+//! The conformance suite against a real Redis server.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use tidings_protocol::Cursor;
 use tidings_redis::Redis;
 use tidings_servers::Redis as Server;
 
-/// One for all tests of this process.
+/// One server for all tests of this process.
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start().expect("a Redis server"));
 
 /// A log under a name of its own.
@@ -20,7 +20,7 @@ fn name() -> String {
     format!("t{:016x}", fastrand::u64(..))
 }
 
-/// Does something to a log behind its back.
+/// Runs a command on a log without the engine.
 async fn command(words: &[&str]) -> redis::Value {
     let client = redis::Client::open(SERVER.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
@@ -56,7 +56,7 @@ impl Shared for Named {
 }
 
 impl Replaced for Named {
-    /// What an older file of the server would hold.
+    /// Simulates an older file of the server.
     async fn roll_back(&self, engine: &Redis, to: Cursor) {
         let script = "
             local log, keys, head = KEYS[1], KEYS[2], KEYS[3]
@@ -70,7 +70,7 @@ impl Replaced for Named {
         command(&["EVAL", script, "3", &keys[0], &keys[1], &keys[2], &seq, &tag]).await;
     }
 
-    /// The server lost everything.
+    /// Simulates a server that lost all its data.
     async fn replace(&self, engine: &Redis) {
         let keys = ["log", "keys", "head", "summary", "tags"].map(|key| format!("{{{}}}{key}", engine.name()));
         let words: Vec<_> = std::iter::once("DEL").chain(keys.iter().map(String::as_str)).collect();
@@ -96,7 +96,7 @@ mod redis_log {
     tidings::conformance_tests!(durable, shared, replaced, unknown; super::Named);
 }
 
-/// Servers that can be stopped, each of its own.
+/// Servers that can be stopped, one for each log.
 struct Stopped;
 
 mod stopping {
@@ -109,7 +109,7 @@ mod stopping {
 
     static SERVERS: LazyLock<Mutex<HashMap<String, Arc<Server>>>> = LazyLock::new(Mutex::default);
 
-    /// Goes on when it is dropped.
+    /// Resumes the server when it is dropped.
     pub(super) struct Paused(Arc<Server>);
 
     impl Drop for Paused {
@@ -136,7 +136,7 @@ mod stopping {
     impl Hangs for Stopped {
         type Hanging = Paused;
 
-        /// SIGSTOP: nothing answers.
+        /// SIGSTOP: the server does not answer.
         async fn hang(&self, engine: &Redis) -> Paused {
             let server = SERVERS.lock().unwrap()[engine.name()].clone();
             server.pause().unwrap();

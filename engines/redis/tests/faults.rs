@@ -1,4 +1,4 @@
-//! What is refused when a log is opened, and what a hub does while its server is gone, hangs, or comes back.
+//! What is refused when a log is opened, and what a hub does while its server is down, hangs, or comes back.
 
 use std::{
     sync::LazyLock,
@@ -55,7 +55,7 @@ async fn what_cannot_serve_as_a_log_is_refused_by_its_kind() {
     assert_eq!(refusal(url, "newer").await, OpenErrorKind::Newer);
 }
 
-/// Waits until the hub is healthy, or is not; how long that took.
+/// Waits until the hub is healthy or unhealthy. Returns how long that took.
 async fn until(hub: &Hub, healthy: bool) -> Duration {
     let began = Instant::now();
     while hub.is_healthy() != healthy {
@@ -69,7 +69,7 @@ fn event(number: usize) -> Event {
     Event::new("news", "said", &number).unwrap().key(format!("key-{number}")).unwrap()
 }
 
-/// Publishes until it is acknowledged, always with the same key.
+/// Publishes with the same key until the event is acknowledged.
 async fn publish(hub: &Hub, number: usize) -> tidings::Receipt {
     for _ in 0..200 {
         match hub.publish(event(number)).await {
@@ -127,7 +127,7 @@ async fn hubs_tell_that_their_server_hangs_and_go_on_when_it_does() {
     server.pause().unwrap();
     let began = Instant::now();
     let unknown = one.publish(event(1)).await.unwrap_err();
-    assert!(matches!(unknown, PublishError::Unknown(_)), "it may have been stored: {unknown}");
+    assert!(matches!(unknown, PublishError::Unknown(_)), "the event may have been stored: {unknown}");
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert!(until(&other, false).await < Duration::from_secs(6));
     server.resume().unwrap();
@@ -138,7 +138,7 @@ async fn hubs_tell_that_their_server_hangs_and_go_on_when_it_does() {
     check_applied(&other, after).await;
 }
 
-/// A server without a file comes back empty: that is another log, and hubs go on in it.
+/// A server without a file comes back empty. That is another log, and hubs continue in it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_comes_back_empty_has_another_log() {
     let server = Server::with(&["--appendonly", "no"]).unwrap();
@@ -153,7 +153,7 @@ async fn a_server_that_comes_back_empty_has_another_log() {
     check_applied(&other, after).await;
 }
 
-/// Of an append that no replica has it is not known whether it is kept.
+/// It is unknown whether an append that no replica has survives.
 #[tokio::test]
 async fn what_no_replica_has_is_not_acknowledged() {
     let engine = Redis::builder(SERVER.url()).name("alone").replicas(1).open().await.unwrap();
@@ -163,7 +163,7 @@ async fn what_no_replica_has_is_not_acknowledged() {
     assert!(began.elapsed() < Duration::from_secs(3));
 }
 
-/// A record was deleted, and another one replaced: everything else is read, and the damage is told.
+/// One record was deleted and another one replaced. All other records are read, and the damage is reported.
 #[tokio::test]
 async fn records_that_are_missing_are_told_as_damage() {
     let engine = Redis::builder(SERVER.url()).name("damaged").open().await.unwrap();

@@ -1,4 +1,5 @@
-//! Handles of one log reach each other through the server, and what they say rests nowhere: `tests/src/chaos/hubs.rs` looks for it.
+//! Handles of one log reach each other through the server. `tests/src/chaos/hubs.rs` checks that their messages are not
+//! kept anywhere.
 
 use std::sync::Arc;
 

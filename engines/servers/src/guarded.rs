@@ -1,4 +1,4 @@
-//! A child that ends with this process, however that ends.
+//! A child process that ends with this process, however this process ends.
 
 use std::{
     fs::File,
@@ -11,9 +11,9 @@ use std::{
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Runs a program, and kills it when nobody writes to the pipe any more: that is when this process has let go of it, or is gone. The shell
-/// says the child's number first. A process that is gone without a word has left the child's directory, which goes then; what the
-/// child has started may write to it for a moment longer.
+/// Runs a program, and kills it when the pipe is closed, which means that this process has dropped it or has died. The
+/// shell first prints the child's process id. If this process has died, it left the child's directory behind, so the
+/// script removes it; processes that the child started may write to it for a moment longer.
 const GUARD: &str = r#"folder=$1; shift; "$@" </dev/null >&2 & child=$!; echo $child
 read -r word; kill -KILL $child 2>/dev/null; wait $child
 [ "$word" = keep ] || rm -rf "$folder" 2>/dev/null || { sleep 1; rm -rf "$folder"; }"#;
@@ -55,7 +55,7 @@ impl Guarded {
     /// Whether the program has ended by itself.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        // What has ended is there until its parent, the shell, looks.
+        // A program that has ended remains a zombie until its parent, the shell, waits for it.
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid.as_raw_nonzero())).unwrap_or_default();
         let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
         state == Some('Z') || rustix::process::test_kill_process(self.pid).is_err()
@@ -71,7 +71,7 @@ impl Guarded {
     }
 
     fn close(&mut self) {
-        // The directory is this process's own, which removes it itself, or starts the program in it again.
+        // The directory belongs to this process, which removes it itself, or starts the program in it again.
         if let Some(mut pipe) = self.guard.stdin.take() {
             let _ = pipe.write_all(b"keep\n");
         }

@@ -1,14 +1,14 @@
-//! Real servers for tests: PostgreSQL, Redis, and nginx before hubs, in seconds, without installing anything.
+//! Real servers for tests: PostgreSQL, Redis, and nginx in front of hubs, in seconds, without installing anything.
 //!
-//! A server that this machine has is used; else Debian's packages are downloaded and unpacked below the user's cache
-//! (`~/.cache/tidings/tools`, or below `XDG_CACHE_HOME`). Each server listens on a free port of 127.0.0.1, keeps its data in a
-//! directory that goes with it, and ends with the process that started it, however that ends.
-//!
+//! The crate uses a server that is installed on this machine. Otherwise it downloads Debian's packages and unpacks them
+//! below the user's cache (`~/.cache/tidings/tools`, or below `XDG_CACHE_HOME`). Each server listens on a free port of
+//! 127.0.0.1, keeps its data in a directory that is removed with it, and ends with the process that started it, however
+//! that process ends.
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {
 //! let server = tidings_servers::Postgres::start()?;
 //! println!("{}", server.url());
-//! server.kill()?; // as power that fails; `resume` and `pause` are SIGCONT and SIGSTOP
+//! server.kill()?; // like a power failure; `pause` and `resume` are SIGSTOP and SIGCONT
 //! # Ok(()) }
 //! ```
 //!

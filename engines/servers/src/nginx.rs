@@ -1,4 +1,4 @@
-//! A balancer.
+//! A load balancer.
 
 use std::{
     fmt::Write,
@@ -14,10 +14,10 @@ use tempfile::TempDir;
 
 use crate::{free_port, guarded::Guarded, packages};
 
-/// How long it may take to start.
+/// How long nginx may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An nginx that sends each request to the next of several servers, as it comes: no sessions, no buffers.
+/// An nginx that sends each request to the next of several servers: without sticky sessions and without buffering.
 #[derive(Debug)]
 pub struct Nginx {
     directory: TempDir,
@@ -26,11 +26,11 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one before these.
+    /// Starts an nginx in front of these servers.
     ///
     /// # Errors
     ///
-    /// When there is no nginx and none can be downloaded, or it does not start.
+    /// If there is no nginx and none can be downloaded, or it does not start.
     pub fn before(servers: &[SocketAddr]) -> Result<Self> {
         let installed = Path::new("/usr/sbin/nginx");
         let program = if installed.exists() {
@@ -83,13 +83,13 @@ impl Nginx {
         Ok(Self { directory, port, _running: Mutex::new(running) })
     }
 
-    /// Where it is.
+    /// The base URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Where its log is.
+    /// The directory of its log.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()

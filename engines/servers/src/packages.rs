@@ -1,4 +1,4 @@
-//! Programs: those of this machine, or of Debian's packages, unpacked to the user's cache.
+//! Programs that are installed on this machine, or from Debian's packages, unpacked into the user's cache.
 
 use std::{
     env, fs,
@@ -8,7 +8,8 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Unpacks these packages into the folder `name` of the cache, unless they are there; `program` is a file in it that shows it.
+/// Unpacks these packages into the folder `name` of the cache, unless they are there. `program` is a file in it that
+/// shows that it is complete.
 pub(crate) fn unpacked(name: &str, program: &str, packages: impl FnOnce() -> Result<Vec<String>>) -> Result<PathBuf> {
     let tools = tools()?;
     let folder = tools.join(name);
@@ -16,13 +17,13 @@ pub(crate) fn unpacked(name: &str, program: &str, packages: impl FnOnce() -> Res
         return Ok(folder);
     }
     let packages = packages()?;
-    // Unpacked beside its place, so that what is in its place is whole.
+    // The packages are unpacked beside the final folder, so that the final folder is always complete.
     fs::create_dir_all(&tools)?;
     let making = tempfile::Builder::new().prefix(&format!("{name}.")).tempdir_in(&tools)?;
     let download = || run(Command::new("apt-get").current_dir(&making).args(["download", "-qq"]).args(&packages));
     download()
         .or_else(|_| update().and_then(|()| download()))
-        .context("a server for the tests comes from Debian's packages")?;
+        .context("the tests download their servers as Debian packages")?;
     for entry in fs::read_dir(&making)? {
         let package = entry?.path();
         if package.extension().is_some_and(|extension| extension == "deb") {
@@ -30,8 +31,8 @@ pub(crate) fn unpacked(name: &str, program: &str, packages: impl FnOnce() -> Res
             fs::remove_file(&package)?;
         }
     }
-    ensure!(making.path().join(program).exists(), "Debian's packages {packages:?} hold no {program}");
-    // Somebody else may have been faster.
+    ensure!(making.path().join(program).exists(), "Debian's packages {packages:?} do not contain {program}");
+    // Another process may have been faster.
     let made = making.keep();
     if fs::rename(&made, &folder).is_err() {
         fs::remove_dir_all(&made)?;
@@ -40,7 +41,7 @@ pub(crate) fn unpacked(name: &str, program: &str, packages: impl FnOnce() -> Res
     Ok(folder)
 }
 
-/// The packages that a package needs, one step deep, whose names begin so.
+/// The direct dependencies of a package whose names begin with this prefix.
 pub(crate) fn needed(package: &str, prefix: &str) -> Result<Vec<String>> {
     let ask = || Command::new("apt-cache").args(["depends", package]).output().context("apt-cache");
     let mut output = ask()?;
@@ -54,12 +55,12 @@ pub(crate) fn needed(package: &str, prefix: &str) -> Result<Vec<String>> {
     Ok(names.filter(|name| name.starts_with(prefix)).map(str::to_owned).collect())
 }
 
-/// Fetches the lists of packages, which a machine that is new does not have, or has too old ones of.
+/// Fetches the package lists, which a new machine lacks or has outdated.
 fn update() -> Result<()> {
     run(Command::new("apt-get").args(["update", "-qq"]))
 }
 
-/// Where the libraries of unpacked packages are, for `LD_LIBRARY_PATH`.
+/// The directory of the unpacked libraries, for `LD_LIBRARY_PATH`.
 pub(crate) fn libraries(root: &Path) -> Result<PathBuf> {
     let libraries = root.join("usr/lib");
     let triple = format!("{}-linux-gnu", env::consts::ARCH);

@@ -17,7 +17,7 @@ use crate::{free_port, guarded::Guarded, packages};
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server with a user `tidings`, who may do everything and needs no password, and a database of that name.
+/// A server with a superuser `tidings` without a password, and a database of that name.
 #[derive(Debug)]
 pub struct Postgres {
     programs: Programs,
@@ -34,7 +34,7 @@ struct Programs {
 
 impl Programs {
     fn find() -> Result<Self> {
-        // Debian keeps the programs of each version apart, and only some of them in the path.
+        // Debian keeps the programs of each version in a directory of their own, and only some of them in the path.
         let mut versions: Vec<_> = fs::read_dir("/usr/lib/postgresql")
             .into_iter()
             .flatten()
@@ -47,13 +47,13 @@ impl Programs {
         }
         let server = packages::needed("postgresql", "postgresql-")?;
         let server = server.iter().find_map(|name| name.strip_prefix("postgresql-")?.parse::<u32>().ok());
-        let version = server.context("Debian's package postgresql names no version")?;
+        let version = server.context("Debian's package postgresql does not depend on a version")?;
         let program = format!("usr/lib/postgresql/{version}/bin");
         let root = packages::unpacked("postgresql", &format!("{program}/postgres"), || {
             let names = ["", "client-"].map(|what| format!("postgresql-{what}{version}"));
             let mut all: Vec<_> =
                 names.iter().map(|name| packages::needed(name, "lib")).collect::<Result<Vec<_>>>()?.concat();
-            // It compiles queries while they run, and is larger than all else together.
+            // LLVM serves just-in-time compilation only, and is larger than everything else together.
             all.retain(|name| !name.starts_with("libllvm"));
             all.extend(names);
             Ok(all)
@@ -61,7 +61,8 @@ impl Programs {
         Ok(Self { folder: root.join(program), libraries: Some(packages::libraries(&root)?) })
     }
 
-    /// The words of a command. PostgreSQL does not run as root, so there it runs in a name space in which root is called otherwise.
+    /// The words of a command. PostgreSQL refuses to run as root, so for root it runs in a user namespace with another
+    /// user id.
     fn command(&self, program: &str, arguments: &[&str]) -> Vec<String> {
         let as_nobody = ["unshare", "--user", "--map-user=65534", "--"];
         let prefix = if getuid().is_root() { &as_nobody[..] } else { &[] };
@@ -86,7 +87,7 @@ impl Postgres {
     ///
     /// # Errors
     ///
-    /// When there is no server and none can be downloaded, or it does not start.
+    /// If there is no server and none can be downloaded, or it does not start.
     pub fn start() -> Result<Self> {
         let memory = Path::new("/dev/shm");
         let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
@@ -117,7 +118,7 @@ impl Postgres {
         format!("postgres://tidings@127.0.0.1:{}/tidings", self.port)
     }
 
-    /// Where its files are.
+    /// The directory of its files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -129,22 +130,22 @@ impl Postgres {
         self.port
     }
 
-    /// Ends it at once, as where the process is killed (`kill -9`), and returns when it is gone.
+    /// Kills the server at once (`kill -9`), and returns when it has ended.
     ///
     /// # Errors
     ///
-    /// When it does not run.
+    /// If the server does not run.
     pub fn kill(&self) -> Result<()> {
-        // What its children still write they write before the next one starts: that one waits for them.
+        // Its child processes may still write. The next server to start waits for them.
         self.running.lock().expect("no panic").take().context("the server does not run")?.end();
         Ok(())
     }
 
-    /// Ends it as its operator does (SIGINT, which ends connections), and returns when it is gone.
+    /// Ends the server as its operator does (SIGINT, which closes connections), and returns when it has ended.
     ///
     /// # Errors
     ///
-    /// When it does not run.
+    /// If the server does not run.
     pub fn terminate(&self) -> Result<()> {
         let mut running = self.running.lock().expect("no panic");
         let server = running.take().context("the server does not run")?;
@@ -157,42 +158,42 @@ impl Postgres {
         Ok(())
     }
 
-    /// Stops all of it (SIGSTOP): nothing answers, and no connection breaks.
+    /// Stops all processes of the server (SIGSTOP): nothing answers, and no connection breaks.
     ///
     /// # Errors
     ///
-    /// When it does not run.
+    /// If the server does not run.
     pub fn pause(&self) -> Result<()> {
         self.signal_all(Signal::STOP)
     }
 
-    /// Lets it go on.
+    /// Resumes the server.
     ///
     /// # Errors
     ///
-    /// When it does not run.
+    /// If the server does not run.
     pub fn resume(&self) -> Result<()> {
         self.signal_all(Signal::CONT)
     }
 
-    /// Its connections are processes of their own, children of the first one.
+    /// Each connection is a process of its own, a child of the first one.
     fn signal_all(&self, signal: Signal) -> Result<()> {
         let running = self.running.lock().expect("no panic");
         let running = running.as_ref().context("the server does not run")?;
         let parent = running.pid().as_raw_nonzero().get();
         running.signal(signal)?;
         for child in children(parent)? {
-            // It may have ended meanwhile.
+            // The child may have ended meanwhile.
             let _ = rustix::process::kill_process(child, signal);
         }
         Ok(())
     }
 
-    /// Starts it, or starts it again, on the same port with the same data.
+    /// Starts the server, or restarts it, on the same port with the same data.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// If the server does not start.
     pub fn restart(&self) -> Result<()> {
         let mut running = self.running.lock().expect("no panic");
         drop(running.take());
@@ -207,7 +208,7 @@ impl Postgres {
             if started.elapsed() > PATIENCE {
                 bail!("PostgreSQL did not start: {}", fs::read_to_string(&log).unwrap_or_default());
             }
-            // A process that was killed may still hold its memory, and then the next one ends at once.
+            // A process that was killed may still hold its memory; the next one then ends at once.
             if running.as_ref().is_some_and(Guarded::has_ended) {
                 *running = Some(Guarded::start(&command, self.programs.libraries.as_deref(), self.directory.path())?);
             }
@@ -228,7 +229,7 @@ impl Postgres {
     }
 }
 
-/// The processes that this one has started.
+/// The child processes of a process.
 fn children(parent: i32) -> Result<Vec<rustix::process::Pid>> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {

@@ -19,7 +19,7 @@ use crate::{free_port, guarded::Guarded, packages};
 const PATIENCE: Duration = Duration::from_secs(60);
 const PACKAGES: [&str; 5] = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1"];
 
-/// A server that writes each change to its file before it answers (`appendfsync always`), or with other settings.
+/// A server that writes each change to its file before it answers (`appendfsync always`), or runs with other settings.
 #[derive(Debug)]
 pub struct Redis {
     program: PathBuf,
@@ -35,12 +35,12 @@ impl Redis {
     ///
     /// # Errors
     ///
-    /// When there is no server and none can be downloaded, or it does not start.
+    /// If there is no server and none can be downloaded, or it does not start.
     pub fn start() -> Result<Self> {
         Self::with(&["--appendonly", "yes", "--appendfsync", "always"])
     }
 
-    /// Starts a server with these settings, as on its command line.
+    /// Starts a server with these settings, written as on its command line.
     ///
     /// # Errors
     ///
@@ -52,7 +52,7 @@ impl Redis {
         let (program, libraries) = if installed.exists() {
             (installed.to_owned(), None)
         } else {
-            let name = "usr/bin/redis-check-rdb"; // what `redis-server` is a link to
+            let name = "usr/bin/redis-check-rdb"; // the binary that `redis-server` links to
             let root = packages::unpacked("redis", name, || Ok(PACKAGES.map(str::to_owned).to_vec()))?;
             (root.join("usr/bin/redis-server"), Some(packages::libraries(&root)?))
         };
@@ -69,7 +69,7 @@ impl Redis {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Where its files are.
+    /// The directory of its files.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
@@ -81,21 +81,21 @@ impl Redis {
         self.port
     }
 
-    /// Ends it at once (`kill -9`), and returns when it is gone.
+    /// Kills the server at once (`kill -9`), and returns when it has ended.
     ///
     /// # Errors
     ///
-    /// When it does not run.
+    /// If the server does not run.
     pub fn kill(&self) -> Result<()> {
         self.running.lock().expect("no panic").take().context("the server does not run")?.end();
         Ok(())
     }
 
-    /// Ends it as its operator does (SIGTERM), and returns when it is gone.
+    /// Ends the server as its operator does (SIGTERM), and returns when it has ended.
     ///
     /// # Errors
     ///
-    /// When it does not run.
+    /// If the server does not run.
     pub fn terminate(&self) -> Result<()> {
         let mut running = self.running.lock().expect("no panic");
         let server = running.take().context("the server does not run")?;
@@ -108,20 +108,20 @@ impl Redis {
         Ok(())
     }
 
-    /// Stops it (SIGSTOP): nothing answers, and no connection breaks.
+    /// Stops the server (SIGSTOP): nothing answers, and no connection breaks.
     ///
     /// # Errors
     ///
-    /// When it does not run.
+    /// If the server does not run.
     pub fn pause(&self) -> Result<()> {
         self.signal(Signal::STOP)
     }
 
-    /// Lets it go on.
+    /// Resumes the server.
     ///
     /// # Errors
     ///
-    /// When it does not run.
+    /// If the server does not run.
     pub fn resume(&self) -> Result<()> {
         self.signal(Signal::CONT)
     }
@@ -130,11 +130,11 @@ impl Redis {
         self.running.lock().expect("no panic").as_ref().context("the server does not run")?.signal(signal)
     }
 
-    /// Starts it, or starts it again, on the same port with the same data.
+    /// Starts the server, or restarts it, on the same port with the same data.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// If the server does not start.
     pub fn restart(&self) -> Result<()> {
         let mut running = self.running.lock().expect("no panic");
         drop(running.take());
@@ -155,7 +155,7 @@ impl Redis {
         Ok(())
     }
 
-    /// It says `LOADING` while it reads its file, and `NOAUTH` where it wants a password.
+    /// A server answers `LOADING` while it reads its file, and `NOAUTH` if it wants a password.
     fn is_ready(&self) -> bool {
         let ask = || -> std::io::Result<String> {
             let mut socket = TcpStream::connect(("127.0.0.1", self.port))?;

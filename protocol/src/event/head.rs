@@ -1,9 +1,9 @@
-//! The head of an event: what a reader has to know before it knows whether anybody wants the rest.
+//! The head of an event: the fields by which a reader decides whether anyone needs the rest.
 
 use super::Addressee;
 
-/// The fields of an event that say whose it is, as slices of its data. What follows `payload`, which is the last field
-/// wherever Tidings writes, is not looked at: neither read nor checked.
+/// The fields of an event that decide who receives it, as slices of its data. `payload`, which Tidings always writes as
+/// the last field, is neither read nor validated.
 ///
 /// ```
 /// use tidings_protocol::event::Head;
@@ -13,17 +13,17 @@ use super::Addressee;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head<'a> {
-    /// Where it was published, or its label; not checked.
+    /// The channel, or the label; not validated.
     pub channel: &'a [u8],
-    /// To whom it was addressed, if not to the channel.
+    /// The kind of receiver, if the event is addressed.
     pub to: Option<Addressee>,
-    /// Whether it is hidden from somebody.
+    /// Whether the event is hidden from a tab or device.
     pub excludes: bool,
 }
 
 impl<'a> Head<'a> {
-    /// Reads the head. `None` for what is written in another way than Tidings writes (an escape in a name, say, or a field
-    /// missing), or no event at all: then the whole has to be read, by a real parser.
+    /// Reads the head. Returns `None` for data that Tidings does not write in this way (an escape in a name, for
+    /// example, or a missing field), and for data that is not an event: use a full JSON parser then.
     #[must_use]
     pub fn read(data: &'a [u8]) -> Option<Self> {
         let mut scan = Scan { rest: data };
@@ -75,7 +75,7 @@ impl<'a> Scan<'a> {
         Some(string)
     }
 
-    /// A value: up to the comma that follows it at its own level.
+    /// Skips a value, up to the comma that follows it at its own level.
     fn skip(&mut self) -> Option<()> {
         let mut depth = 0_usize;
         loop {
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_text_inside_a_value_is_no_field() {
         let data = r#"{"channel":"a","type":"\"","payload":1}"#;
-        assert_eq!(head(data), None, "what holds escapes is left to a real parser");
+        assert_eq!(head(data), None, "data with escapes is left to a full parser");
         let data = r#"{"channel":"a","type":"},\u007b","payload":1}"#;
         assert_eq!(head(data), None);
         let data = r#"{"channel":"a","type":"}],[{","payload":1}"#;

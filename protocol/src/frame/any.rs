@@ -1,11 +1,11 @@
-//! Any frame of a stream: what a native reader makes of an SSE event, and a native writer of a frame.
+//! Any frame of a stream, as native readers parse it and native writers encode it.
 
 use serde::{Deserialize, Serialize, de::Error};
 
 use super::{BACKFILL, CHALLENGE, Closing, Connected, Gap, HEARTBEAT, Polled, Presence, Revoked, Subscribed};
 use crate::{Cursor, event::EventFrame, sse};
 
-/// One frame of a stream, by its SSE event name.
+/// Any frame of a stream, distinguished by its SSE event name.
 ///
 /// ```
 /// use tidings_protocol::frame::{Frame, GapReason};
@@ -19,41 +19,41 @@ use crate::{Cursor, event::EventFrame, sse};
 pub enum Frame {
     /// The first frame of every stream.
     Connected(Connected),
-    /// A live or replayed record; the event without an SSE name.
+    /// A live or replayed record: the event without an SSE name.
     Event(EventFrame),
     /// A subscribe call has become active.
     Subscribed(Subscribed),
-    /// A record of the past that a subscribe call asked for; it has a `request_id`.
+    /// A past record that a subscribe call asked for; it has a `request_id`.
     Backfill(EventFrame),
     /// Events may be missing.
     Gap(Gap),
-    /// Nothing else was to be written.
+    /// The server had nothing else to write.
     Heartbeat,
-    /// Is somebody reading this?
+    /// The server asks whether a client reads the stream.
     Challenge,
     /// Who is online on a channel.
     Presence(Presence),
-    /// Channels that the stream no longer hears.
+    /// Channels that the stream no longer receives.
     Revoked(Revoked),
     /// The server ends the stream.
     Closing(Closing),
-    /// The answer to a poll ends here.
+    /// The end of the answer to a poll.
     Polled(Polled),
 }
 
-/// The data of a frame is not what its name promises.
+/// The data of a frame does not fit its name.
 #[derive(Debug, thiserror::Error)]
-#[error("the data of a `{name}` frame could not be read")]
+#[error("the data of a `{name}` frame could not be parsed")]
 #[non_exhaustive]
 pub struct FrameError {
     /// The SSE event name.
     pub name: &'static str,
-    /// What is wrong with it.
+    /// The parser's error.
     pub source: serde_json::Error,
 }
 
 impl Frame {
-    /// Reads an SSE event. `None` for a name that this version does not know, which a reader passes over.
+    /// Parses an SSE event. Returns `None` for a name that this version does not know; a reader ignores such events.
     ///
     /// # Errors
     ///
@@ -76,7 +76,7 @@ impl Frame {
         Ok(Some(frame))
     }
 
-    /// The SSE event name: [`DEFAULT_EVENT`](sse::decode::DEFAULT_EVENT) for an event, as a reader sees it.
+    /// The SSE event name; [`DEFAULT_EVENT`](sse::decode::DEFAULT_EVENT) for a record, as a reader sees it.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ impl Frame {
         }
     }
 
-    /// Appends the frame as an SSE event, with this `id:`. Which frames have one: see the README's table.
+    /// Appends the frame as an SSE event with this `id:`. The README's table says which frames have one.
     pub fn encode(&self, out: &mut String, id: Option<&Cursor>) {
         let data = match self {
             Self::Connected(frame) => json(frame),
@@ -127,5 +127,5 @@ fn backfill(data: &str) -> Result<EventFrame, FrameError> {
 }
 
 fn json(frame: &impl Serialize) -> String {
-    serde_json::to_string(frame).expect("frames hold only texts, numbers and JSON that has been read")
+    serde_json::to_string(frame).expect("frames contain only strings, numbers and parsed JSON")
 }

@@ -1,14 +1,15 @@
-//! Reading an event stream.
+//! Decoding an event stream.
 
 use std::borrow::Cow;
 
-/// The longest line, and the most data of one event, that a [`Decoder`] takes unless told otherwise: 16 MiB.
+/// The default limit of a [`Decoder`] for the length of a line and for the data of one event: 16 MiB.
 pub const DEFAULT_LIMIT: usize = 16 * 1024 * 1024;
 
-/// The type of an event whose stream names none.
+/// The type of an event without an `event:` field.
 pub const DEFAULT_EVENT: &str = "message";
 
-/// One dispatched event. Its texts live in the chunk or in the decoder, so they are good until the callback returns.
+/// One dispatched event. Its texts borrow from the chunk or from the decoder, so they are valid until the callback
+/// returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
     /// The `event:` field, or [`DEFAULT_EVENT`].
@@ -19,7 +20,7 @@ pub struct Message<'a> {
     pub last_event_id: &'a str,
 }
 
-/// One dispatched event as it came: bytes that should be UTF-8, and that nobody has looked at.
+/// One dispatched event as raw bytes, which should be UTF-8 and were not validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawMessage<'a> {
     /// The `event:` field, or [`DEFAULT_EVENT`].
@@ -30,20 +31,19 @@ pub struct RawMessage<'a> {
     pub last_event_id: &'a [u8],
 }
 
-/// A line or an event is longer than the decoder's limit. The stream cannot be read any further.
+/// A line or an event is longer than the decoder's limit. The rest of the stream cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a line or an event of the stream is longer than {limit} bytes")]
 pub struct DecodeError {
-    /// The limit in force.
+    /// The decoder's limit in bytes.
     pub limit: usize,
 }
 
-/// Reads one event stream, fed in chunks cut anywhere, by the WHATWG HTML standard, section 9.2.6 "Interpreting an event
-/// stream". What the last chunk leaves incomplete is dropped with the decoder, as the standard says.
+/// Decodes one event stream, fed in chunks cut anywhere, by the WHATWG HTML standard, section 9.2.6 "Interpreting an
+/// event stream". An event that the last chunk leaves incomplete is dropped with the decoder, as the standard says.
 ///
-/// An event of one data line (all of Tidings' are) whose line lies within one chunk is handed out as a slice of that
-/// chunk: nothing is copied.
-///
+/// If an event has one data line (as all of Tidings' events do) that lies within one chunk, the event borrows from that
+/// chunk, and nothing is copied.
 /// ```
 /// use tidings_protocol::sse::Decoder;
 /// let mut decoder = Decoder::new();
@@ -57,23 +57,23 @@ pub struct DecodeError {
 /// ```
 #[derive(Debug)]
 pub struct Decoder {
-    /// The bytes of a line whose end has not come. CR and LF are never part of another UTF-8 character, so lines can be
-    /// cut as bytes and decoded one by one: the result is that of decoding the whole stream.
+    /// The bytes of a line that is not complete yet. CR and LF are never part of another UTF-8 character, so lines can
+    /// be cut as bytes and decoded one by one; the result is the same as decoding the whole stream.
     line: Vec<u8>,
-    /// The data lines of the event being read, as far as they are not in the current chunk.
+    /// The data lines of the current event that are not in the current chunk.
     data: Vec<u8>,
-    /// Whether there was a data line: an empty one counts, and dispatches.
+    /// Whether there was a data line. An empty one counts, and dispatches.
     has_data: bool,
     event: Vec<u8>,
-    /// The standard's "last event ID buffer", where an `id:` came since the last blank line. Swapped with the next field
-    /// then, so that neither is allocated anew for every event.
+    /// The standard's "last event ID buffer", if an `id:` came since the last blank line. At a blank line it is swapped
+    /// with the next field, so that neither is allocated again for every event.
     next_id: Vec<u8>,
     has_next_id: bool,
     last_event_id: Vec<u8>,
     retry: Option<u64>,
     limit: usize,
     at_start: bool,
-    /// The last byte was a CR: a LF that follows belongs to it.
+    /// Whether the last byte was a CR, to which a following LF belongs.
     after_cr: bool,
     failed: bool,
 }
@@ -91,7 +91,7 @@ impl Decoder {
         Self::with_limit(DEFAULT_LIMIT)
     }
 
-    /// A decoder that takes lines, and data of one event, of at most `limit` bytes each.
+    /// A decoder that accepts lines, and data of one event, of at most `limit` bytes each.
     #[must_use]
     pub fn with_limit(limit: usize) -> Self {
         Self {
@@ -110,12 +110,12 @@ impl Decoder {
         }
     }
 
-    /// Reads the next bytes of the stream and calls `on_message` for every event that they complete.
+    /// Decodes the next bytes of the stream, and calls `on_message` for every event that they complete.
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] when a line or an event is longer than the limit, now and on every later call; the events before
-    /// it have been handed out.
+    /// [`DecodeError`] when a line or an event is longer than the limit, now and at every later call. The events before
+    /// it were passed to `on_message`.
     pub fn push(&mut self, chunk: &[u8], mut on_message: impl FnMut(Message<'_>)) -> Result<(), DecodeError> {
         self.push_raw(chunk, &mut |raw| {
             let [event, data, last_event_id] = [raw.event, raw.data, raw.last_event_id].map(lossy);
@@ -123,31 +123,31 @@ impl Decoder {
         })
     }
 
-    /// [`Self::push`], for a caller who passes texts on to somebody who decodes them anyway: a browser, say.
+    /// Like [`Self::push`], for a caller who passes the texts to another decoder anyway, such as a browser.
     ///
     /// # Errors
     ///
-    /// As those of [`Self::push`].
+    /// The same as [`Self::push`].
     pub fn push_raw(&mut self, chunk: &[u8], on_message: &mut dyn FnMut(RawMessage<'_>)) -> Result<(), DecodeError> {
         let result = if self.failed { self.too_long() } else { self.read(chunk, on_message) };
         self.failed = result.is_err();
         result
     }
 
-    /// The position that a dispatched event, or a blank line, last made the stream's; empty before the first.
+    /// The id that the last dispatched event, or the last blank line, set for the stream; empty before the first.
     #[must_use]
     pub fn last_event_id(&self) -> Cow<'_, str> {
         lossy(&self.last_event_id)
     }
 
-    /// The `id:` of the event that is being read, where it has come already: after a [`DecodeError`], that of the event which was
-    /// too long, so that a reader can go on behind it.
+    /// The `id:` of the event that is being decoded, if it has come already. After a [`DecodeError`] it is the id of
+    /// the event that was too long, so that a reader can continue after it.
     #[must_use]
     pub fn unfinished_id(&self) -> Option<&[u8]> {
         self.has_next_id.then_some(&self.next_id)
     }
 
-    /// The reconnection time, in milliseconds, where the stream set one.
+    /// The reconnection time in milliseconds, if the stream set one.
     #[must_use]
     pub fn retry(&self) -> Option<u64> {
         self.retry
@@ -155,7 +155,7 @@ impl Decoder {
 
     fn read(&mut self, chunk: &[u8], on_message: &mut dyn FnMut(RawMessage<'_>)) -> Result<(), DecodeError> {
         let mut rest = chunk;
-        // The event's only data line so far, where it lies in this chunk.
+        // The event's only data line so far, if it lies in this chunk.
         let mut direct = None;
         loop {
             if self.after_cr && !rest.is_empty() {
@@ -182,7 +182,7 @@ impl Decoder {
         if self.line.len() > self.limit { self.too_long() } else { Ok(()) }
     }
 
-    /// Moves a data line out of the chunk, which is about to go.
+    /// Copies a data line out of the chunk, which is about to be released.
     fn keep(&mut self, direct: Option<&[u8]>) {
         if let Some(text) = direct {
             self.data.extend_from_slice(text);
@@ -190,7 +190,7 @@ impl Decoder {
         }
     }
 
-    /// Processes one whole line, without its end.
+    /// Processes one whole line, without its line end.
     fn line<'a>(
         &mut self,
         mut line: &'a [u8],
@@ -228,7 +228,7 @@ impl Decoder {
                 let digit = |sum: u64, byte: &u8| sum.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
                 self.retry = Some(value.iter().fold(0, digit));
             }
-            // A comment has an empty name; what else has no meaning is ignored.
+            // A comment has an empty name. Unknown fields are ignored.
             _ => {}
         }
         Ok(())
@@ -245,7 +245,7 @@ impl Decoder {
         if self.data.len() > self.limit { self.too_long() } else { Ok(()) }
     }
 
-    /// A blank line came. Even where there is nothing to dispatch, the id counts from here and the type is forgotten.
+    /// Handles a blank line. Even if there is nothing to dispatch, the id takes effect and the type is reset.
     fn dispatch(&mut self, direct: Option<&[u8]>, on_message: &mut dyn FnMut(RawMessage<'_>)) {
         if std::mem::take(&mut self.has_next_id) {
             std::mem::swap(&mut self.next_id, &mut self.last_event_id);
@@ -267,8 +267,9 @@ impl Decoder {
     }
 }
 
-/// What [`String::from_utf8_lossy`] gives. Where nothing has to be replaced, which is nearly always, this is several times as
-/// fast, because that one goes byte by byte; and it costs a browser half a kilobyte less.
+/// The same result as [`String::from_utf8_lossy`]. If nothing has to be replaced, which is nearly always the case, it
+/// is several times as fast, because the standard function goes byte by byte; and it takes half a kilobyte less of the
+/// browser build.
 fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     let mut rest = bytes;
     let mut replaced = String::new();
@@ -284,18 +285,18 @@ fn lossy(bytes: &[u8]) -> Cow<'_, str> {
         let (valid, after) = rest.split_at(error.valid_up_to());
         replaced.push_str(std::str::from_utf8(valid).unwrap_or_default());
         replaced.push(char::REPLACEMENT_CHARACTER);
-        // Without a length the text ends in the midst of a character.
+        // No error length means that the text ends within a character.
         let Some(length) = error.error_len() else { return Cow::Owned(replaced) };
         rest = &after[length..];
     }
 }
 
-/// Where the first CR or LF is. Eight bytes at a time: in Wasm without vectors that is three times as fast as `memchr`, which
-/// takes four.
+/// The position of the first CR or LF. It reads eight bytes at a time: in Wasm without vectors that is three times as
+/// fast as `memchr`, which reads four.
 pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    // The lowest high bit of the result is that of the first byte that is 0; those above it may be wrong.
+    // The lowest high bit of the result belongs to the first byte that is 0; the bits above it may be wrong.
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
     let mut words = bytes.chunks_exact(8);
     let mut at = 0;
@@ -317,7 +318,7 @@ mod tests {
     #[test]
     fn what_is_no_utf_8_is_replaced_as_the_standard_library_does() {
         let bytes = [0x41, 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x98, 0x80, 0xff, 0xed, 0xa0, 0x80];
-        // Four of them in every order, and every beginning of all.
+        // Every combination of four bytes, and every prefix of it.
         for n in 0..bytes.len().pow(4) {
             let some = [n, n / 14, n / 196, n / 2744].map(|n| bytes[n % 14]);
             assert_eq!(lossy(&some), String::from_utf8_lossy(&some), "{some:x?}");

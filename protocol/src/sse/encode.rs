@@ -1,16 +1,16 @@
-//! Writing an event stream.
+//! Encoding an event stream.
 
 use std::{borrow::Cow, fmt::Write};
 
 use super::decode::line_end;
 use crate::Cursor;
 
-/// Appends one SSE event: `id:` where there is one, `event:` where it is not the default, one `data:` line per line of
-/// `data`, and the empty line that dispatches it.
+/// Appends one SSE event: `id:` if there is one, `event:` if it is not the default, one `data:` line per line of
+/// `data`, and the blank line that dispatches it.
 ///
-/// `data` may hold anything: CR, LF and CRLF each end a `data:` line, so no text can forge a field or a frame (a reader
-/// joins the lines with LF, and JSON has no raw line ends inside its strings). `event` is one of this crate's names; it
-/// would be cut at a line end.
+/// `data` may contain anything: CR, LF and CRLF each end a `data:` line, so no text can forge a field or a frame (a
+/// reader joins the lines with LF, and JSON has no raw line ends inside its strings). `event` must be one of this
+/// crate's names; it would be cut at a line end.
 ///
 /// ```
 /// use tidings_protocol::sse;
@@ -41,8 +41,8 @@ pub fn encode(out: &mut String, event: Option<&str>, id: Option<&Cursor>, data: 
     out.push('\n');
 }
 
-/// Appends the reconnection time, in milliseconds, for browsers that reconnect by themselves. It belongs to the block of the event
-/// that follows: in one of its own some clients take it for an empty message.
+/// Appends the reconnection time in milliseconds, for browsers that reconnect by themselves. It belongs to the block of
+/// the event that follows: some clients take a block of its own for an empty message.
 ///
 /// ```
 /// use tidings_protocol::sse;
@@ -55,8 +55,8 @@ pub fn retry(out: &mut String, milliseconds: u64) {
     let _ = writeln!(out, "retry: {milliseconds}");
 }
 
-/// The same JSON with U+0085, U+2028 and U+2029 as escapes. The standard ends a line at CR and LF only; what splits lines in Python
-/// and elsewhere does it at these as well, and would cut a payload in two.
+/// The same JSON with U+0085, U+2028 and U+2029 escaped. The standard ends a line at CR and LF only; line splitters in
+/// Python and elsewhere also split at these characters, and would cut a payload in two.
 ///
 /// ```
 /// use tidings_protocol::sse;
@@ -65,13 +65,14 @@ pub fn retry(out: &mut String, milliseconds: u64) {
 #[must_use]
 pub fn escape(json: &str) -> Cow<'_, str> {
     const SEPARATORS: [char; 3] = ['\u{85}', '\u{2028}', '\u{2029}'];
-    // Most events are ASCII, which is told sixteen bytes at a time; of the others nearly none holds their first bytes.
+    // Most events are ASCII, which is checked sixteen bytes at a time; of the others, nearly none contains the first
+    // bytes of these characters.
     if json.is_ascii() || !json.bytes().any(|byte| byte == 0xc2 || byte == 0xe2) || !json.contains(SEPARATORS) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 16);
     for char in json.chars() {
-        // In JSON they stand inside strings only.
+        // In JSON these characters occur inside strings only.
         if SEPARATORS.contains(&char) {
             let _ = write!(escaped, "\\u{:04x}", u32::from(char));
         } else {

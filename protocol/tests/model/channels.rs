@@ -1,8 +1,8 @@
-//! Channels as sets: what matching is held against, here and by the fuzzer.
+//! Channels as sets: the model that matching is compared with, here and by the fuzzer.
 
 use tidings_protocol::Pattern;
 
-/// A pattern as the set of channels that its words describe, segment by segment.
+/// Whether a pattern, as the set of channels that it describes, contains a channel, segment by segment.
 pub(crate) fn contains(pattern: &Pattern, channel: &Pattern) -> bool {
     let own: Vec<_> = pattern.as_str().split(':').collect();
     let other: Vec<_> = channel.as_str().split(':').collect();

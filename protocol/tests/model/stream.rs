@@ -1,6 +1,7 @@
-//! The event stream by its standard, whole text at once: what the decoder is held against, here and by the fuzzer.
+//! The event stream by its standard, on the whole text at once: the model that the decoder is compared with, here and
+//! by the fuzzer.
 
-/// What a stream comes to: the messages as (event, data, last event id), the last event id, the reconnection time.
+/// The outcome of a stream: the messages as (event, data, last event id), the last event id, the reconnection time.
 pub(crate) type Outcome = (Vec<(String, String, String)>, String, Option<u64>);
 
 /// WHATWG HTML, section 9.2.5 and 9.2.6, step by step.
@@ -9,7 +10,7 @@ pub(crate) fn reference(stream: &[u8]) -> Outcome {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     let mut lines: Vec<&str> = text.split('\n').collect();
-    lines.pop(); // What follows the last line end is no line.
+    lines.pop(); // The text after the last line end is not a line.
 
     let (mut data, mut event_type, mut id_buffer) = (String::new(), String::new(), String::new());
     let (mut last_event_id, mut retry, mut messages) = (String::new(), None, Vec::new());
