@@ -316,7 +316,7 @@ async fn the_server_subscribes_a_user_to_no_more_than_a_stream_may_hold() {
     eventually(|| fixture.hub.cursor().seq == 1).await;
     fixture.hub.subscribe("ana", "a").await.unwrap();
     let error = fixture.hub.subscribe("ana", "b").await.unwrap_err();
-    assert!(error.to_string().contains("as many as a stream may hold"), "{error}");
+    assert!(error.to_string().contains("as many as a stream may carry"), "{error}");
     assert!(fixture.hub.revoke("", "a").await.is_err() && fixture.hub.revoke("ana", "a::b").await.is_err());
 }
 
