@@ -1,27 +1,28 @@
-//! Chaos: real processes, a network that fails, a hub that is killed, and a ledger that knows who should have heard what.
+//! Chaos: real processes, a network that fails, a hub that is killed, and a ledger that knows who should have received
+//! which event.
 //!
 //! ```text
 //! publishers ─┐                        ┌─ hub (a process, with its engine)
 //! clients ────┼─ proxy (in process) ───┤
-//! Chromium ───┘  delays, cuts, freezes └─ SIGKILL, SIGTERM, SIGSTOP, started again
-//!      └──────── all tell the ledger, which in the end says whether the promise was kept
+//! Chromium ───┘  delays, cuts, freezes └─ SIGKILL, SIGTERM, SIGSTOP, restart
+//!      └──────── all report to the ledger, which decides in the end whether the promise was kept
 //! ```
 //!
 //! | module | holds |
 //! |---|---|
-//! | `traffic` | events, people, interests, and whom an event is for |
-//! | `ledger` | what was published, acknowledged and heard; the check |
+//! | `traffic` | events, people, interests, and the receivers of an event |
+//! | `ledger` | the published, acknowledged and received events; the check |
 //! | `proxy` | the network |
 //! | `hub` | the hub as a process |
-//! | `cluster` | several hubs as processes, behind a balancer, on a server |
+//! | `cluster` | several hubs as processes, behind a balancer, on a log server |
 //! | `hubs` | several hubs of one log, in one process |
-//! | `faults` | what goes wrong, and when |
-//! | `publisher` | publishes, and tries again |
+//! | `faults` | the faults and their times |
+//! | `publisher` | publishes, and retries |
 //! | `client` | the client's real state machine over real sockets |
 //! | `poller` | a client that polls |
 //! | `browser` | a real Chromium with the npm package |
 //! | `habits` | what an application does with its client |
-//! | `tally` | what happened, counted |
+//! | `tally` | counts of what happened |
 
 mod browser;
 mod client;
@@ -63,72 +64,73 @@ use tokio::{
 };
 use traffic::Person;
 
-/// So many clients beside the browser.
+/// The number of clients beside the browser.
 const CLIENTS: usize = 50;
-/// And so many that poll.
+/// The number of clients that poll.
 const POLLERS: usize = 4;
 const LOAD: Load = Load { publishers: 6, pace: Duration::from_millis(70) };
-/// When all is well again, everybody has to have everything after this long.
+/// How long after the last fault every client must have every event.
 const PATIENCE: Duration = Duration::from_secs(45);
-/// One of so many event frames is swallowed, where any is.
+/// With swallowing on, one in this many event frames is dropped.
 const SWALLOWED: u64 = 500;
-/// And then nothing may come any more, for more than two heartbeats.
+/// How long nothing may arrive then: more than two heartbeats.
 const SILENCE: Duration = Duration::from_millis(2_500);
 
-/// What a run is like.
+/// The settings of a run.
 #[derive(Debug)]
 pub struct Options {
-    /// How long things go wrong.
+    /// How long faults are injected.
     pub time: Duration,
-    /// Decides what goes wrong and what is published; how threads and processes meet is left to chance.
+    /// Decides the faults and the published events; the interleaving of threads and processes is left to chance.
     pub seed: u64,
-    /// Three hubs on this server's log, instead of one hub.
+    /// Runs three hubs on this server's log instead of one hub.
     pub cluster: Option<Engine>,
-    /// The hub's log is in SQLite and outlives it; else it is in memory, and each end of the hub justifies a gap.
+    /// Whether the hub's log is in SQLite and outlives the hub; otherwise it is in memory, and each end of the hub
+    /// justifies a gap.
     pub durable: bool,
     /// Whether a Chromium takes part.
     pub browser: bool,
-    /// Let the network lose frames without a trace, as none does, to see that found.
+    /// Lets the proxy drop frames silently, which no network does, to see that the ledger notices.
     pub swallow: bool,
-    /// The hub's program.
+    /// The path of the hub's program.
     pub hub: PathBuf,
 }
 
-/// How a run went.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
-    /// What happened, counted: lines to print.
+    /// The counts, as lines to print.
     pub counts: String,
-    /// What is wrong: lines to print.
+    /// The violations, as lines to print.
     pub violations: Vec<String>,
 }
 
-/// How much is published.
+/// The rate of publishing.
 #[derive(Debug, Clone, Copy)]
 struct Load {
     publishers: usize,
-    /// A publisher's time from one request to the next, on the average. A request has two events, on the average.
+    /// The average time from one request of a publisher to its next. A request has two events on average.
     pace: Duration,
 }
 
-/// How far a run has come.
+/// The phase of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Things go wrong, applications come and go.
+    /// Faults are injected, and applications come and go.
     Chaos,
     /// Nothing new is published.
     Settling,
-    /// The end.
+    /// The run ends.
     Over,
 }
 
 /// Waits for the end of the run.
 async fn over(phase: &mut watch::Receiver<Phase>) {
-    // Without a sender it is over, too.
+    // A run without a sender is over, too.
     let _ = phase.wait_for(|phase| *phase == Phase::Over).await;
 }
 
-/// What all who take part share.
+/// The state that all participants share.
 #[derive(Debug)]
 struct Shared {
     ledger: Mutex<Ledger>,
@@ -140,7 +142,7 @@ impl Shared {
         Arc::new(Self { ledger: Mutex::new(Ledger::new()), tally: Arc::default() })
     }
 
-    /// How it went, after the end.
+    /// The result of the run, after its end.
     fn report(&self) -> Report {
         let ledger = self.ledger.lock();
         let violations = ledger.audit().iter().map(ToString::to_string).collect();
@@ -148,18 +150,18 @@ impl Shared {
         Report { counts, violations }
     }
 
-    /// Somebody did what must not be done.
+    /// Records that a participant did something that it must not do.
     fn behaviour(&self, who: &str, what: String) {
         self.ledger.lock().violated(Violation::Behaviour { who: who.to_owned(), what });
     }
 }
 
-/// Runs it.
+/// Runs the chaos test.
 ///
 /// # Errors
 ///
-/// Where something of the machinery does not work: a program is missing, the hub does not start. What hub and clients do
-/// wrong is in the report.
+/// If a part of the test's own machinery fails: a program is missing, or the hub does not start. Mistakes of hub and
+/// clients are in the report.
 pub async fn run(options: Options) -> Result<Report> {
     if let Some(engine) = options.cluster {
         return cluster::run(options, engine).await;
@@ -188,7 +190,7 @@ pub async fn run(options: Options) -> Result<Report> {
     Ok(report)
 }
 
-/// Ends a hub, and notes what was wrong with the way it ended, and the panics that it logged.
+/// Ends a hub, and records whether it ended wrongly, and the panics that it logged.
 async fn end(hub: &mut Hub, shared: &Shared) -> Result<()> {
     if let Some(wrong) = hub.terminate().await? {
         shared.behaviour("hub", wrong);
@@ -246,7 +248,7 @@ impl Crowd {
         Ok(Self { phase, publishers, clients })
     }
 
-    /// All is well again: whatever was begun is finished, and everybody gets what is still to come.
+    /// Ends the faults: everything that was begun is finished, and every client receives what is still outstanding.
     async fn settle(&mut self, shared: &Shared) -> Result<()> {
         self.phase.send_replace(Phase::Settling);
         let end = Instant::now() + PATIENCE;

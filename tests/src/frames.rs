@@ -1,4 +1,4 @@
-//! Control frames, from the protocol's types to what the session takes, where no browser reads them for it.
+//! Control frames, converted from the protocol's types into the session's input, where no browser parses them.
 
 use tidings_client::session::{Connected, Frame, Rejected};
 use tidings_protocol::{Cursor, frame};

@@ -1,5 +1,5 @@
-//! Tests of the whole system. Those in a real browser are in `e2e/`; here are the simulation and the chaos test. The
-//! README's own code is `examples/hello`, whose test keeps the two the same.
+//! Tests of the whole system. Those in a real browser are in `e2e/`; this crate has the simulation and the chaos test.
+//! The README's code is `examples/hello`, whose test keeps the two identical.
 
 pub mod chaos;
 mod frames;

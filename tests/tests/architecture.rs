@@ -1,15 +1,16 @@
-//! `ARCHITECTURE.md` is true: each function that it names is there, and leads to the next one.
+//! `ARCHITECTURE.md` is correct: each function that it names exists, and leads to the next one.
 
 use std::{collections::HashMap, fs, path::Path};
 
-/// One line of a list: the function, its file, and what the step before reaches it through, where it is no call.
+/// One line of a list: the function, its file, and the name that connects it with the step before, if that is not a
+/// call.
 #[derive(Debug)]
 struct Step {
     line: usize,
     function: String,
     file: String,
     through: Option<String>,
-    /// Whether it is the first of its list.
+    /// Whether it is the first step of its list.
     is_first: bool,
 }
 
@@ -45,7 +46,7 @@ fn defines(line: &str, function: &str) -> bool {
     is_arrow || after(rest) && line.trim_end().ends_with('{')
 }
 
-/// The text of all functions of this name in a file, each to the line that closes it.
+/// The text of all functions with this name in a file, each up to its closing line.
 fn body(text: &str, function: &str) -> String {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut lines = text.lines();
@@ -55,7 +56,7 @@ fn body(text: &str, function: &str) -> String {
             continue;
         }
         let end = line.trim_end();
-        // In Rust a function's bounds may stand between its head and its body.
+        // In Rust, a function's bounds may stand between its head and its body.
         let is_one_line = if line.contains("fn ") { end.ends_with([';', '}']) } else { !end.ends_with(['{', '(']) };
         let depth = indent(line);
         body.extend([line, "\n"]);
@@ -72,7 +73,7 @@ fn body(text: &str, function: &str) -> String {
     body
 }
 
-/// Whether a text holds a name, and not as a part of another.
+/// Whether a text contains a name, and not only as a part of another name.
 fn names(text: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(name).any(|(at, _)| {
@@ -82,7 +83,7 @@ fn names(text: &str, name: &str) -> bool {
     })
 }
 
-/// What does not hold of a text like `ARCHITECTURE.md`.
+/// The statements of a text like `ARCHITECTURE.md` that are wrong.
 fn faults(text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let mut bodies: HashMap<(String, String), String> = HashMap::new();
     let mut faults = Vec::new();
@@ -100,7 +101,7 @@ fn faults(text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
         if next.is_first || body(step).is_empty() || body(next).is_empty() {
             continue;
         }
-        // The first line is the function's own name.
+        // The first line contains the function's own name, so it is left out.
         let inner = |step: &Step| body(step).split_once('\n').map_or(String::new(), |(_, rest)| rest.to_owned());
         let leads = match &next.through {
             Some(through) => names(body(step), through) && names(body(next), through),

@@ -1,4 +1,4 @@
-//! Debian packages, where this user may install them.
+//! Installing Debian packages, where this user may do that.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,8 +12,8 @@ use crate::steps::Steps;
 ///
 /// # Errors
 ///
-/// Where this is not a machine with apt, or this user is neither root nor has sudo without a
-/// password: then the message says what to install by hand.
+/// If this machine has no apt, or this user is neither root nor has sudo without a password. The message then says what
+/// to install by hand.
 pub(crate) fn install(repository: &Repository, steps: &mut Steps, missing: &str, packages: &[&str]) -> Result<()> {
     let list = packages.join(" ");
     if which::which("apt-get").is_err() {
@@ -34,7 +34,7 @@ pub(crate) fn install(repository: &Repository, steps: &mut Steps, missing: &str,
     steps.run(&format!("apt-get install {list}"), apt(&arguments))
 }
 
-/// The words in front of a command that needs root; `None` where this user cannot have it.
+/// The words in front of a command that needs root; `None` where this user cannot become root.
 fn privilege() -> Option<&'static [&'static str]> {
     let id = Command::new("id").arg("-u").output().ok()?;
     if id.stdout.trim_ascii() == b"0" {
@@ -43,7 +43,7 @@ fn privilege() -> Option<&'static [&'static str]> {
     succeeds(Path::new("sudo"), &["-n", "true"]).then_some(&["sudo", "-n"])
 }
 
-/// Whether a program can be started and ends well.
+/// Whether a program can be started and exits with success.
 pub(crate) fn succeeds(program: &Path, arguments: &[&str]) -> bool {
     Command::new(program)
         .args(arguments)

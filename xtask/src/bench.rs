@@ -1,4 +1,4 @@
-//! Tidings beside its peers, as figures: never a test, since they are those of one machine in one moment.
+//! Benchmarks of Tidings and its peers. They print figures of one machine at one moment, and are never a test.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::stamp::{self, Stamp};
 use crate::steps::Steps;
 
 const BETTER_SSE: &str = "tests/bench/better-sse";
-/// As `server/benches/hot_path` calls them, how many events one pass has, and how often it passes each.
+/// The names by which `server/benches/hot_path` calls its stations, and how many events one pass of each has.
 const STATIONS: [(&str, u64); 11] = [
     ("encode", 1),
     ("decode", 64),
@@ -36,7 +36,7 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, quick: bool, optio
     bench.arg("--axum").arg(repository.program("bench-axum"));
     bench.arg("--floor").arg(repository.program("bench-floor"));
     bench.arg("--out").arg(repository.target("bench"));
-    // Without a peer the others are measured all the same, and the table says who is missing.
+    // Without one of the peers the others are measured all the same, and the table says which one is missing.
     match Nchan::find_or_unpack(repository, steps) {
         Ok(nchan) => {
             bench.arg("--nginx").arg(nchan.nginx).arg("--nchan").arg(nchan.module);
@@ -53,9 +53,9 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, quick: bool, optio
             bench.arg("--missing").arg(format!("Centrifugo={error:#}"));
         }
     }
-    // Its packages are not where those of the others are.
+    // Mercure's packages are not in the same place as those of the others.
     if !options.iter().any(|option| option.starts_with("mercure=")) {
-        bench.arg("--missing").arg("Mercure=give its Caddy build by --peer mercure=PATH");
+        bench.arg("--missing").arg("Mercure=pass its Caddy build as --peer mercure=PATH");
     }
     match better_sse(repository, steps) {
         Ok(()) => {
@@ -69,13 +69,14 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, quick: bool, optio
         bench.arg("--quick");
     }
     let status = bench.args(options).status().context("starting the benchmarks")?;
-    ensure!(status.success(), "the benchmarks could not be run ({status})");
+    ensure!(status.success(), "the benchmarks failed ({status}); see the output above");
     Ok(())
 }
 
-/// `npm ci` where its lock file is not what is installed. Not in the workspace: nothing else of the repository needs it.
+/// Runs `npm ci` if the installed packages do not match the lock file. The package is outside the workspace, because
+/// nothing else in the repository needs it.
 fn better_sse(repository: &Repository, steps: &mut Steps) -> Result<()> {
-    ensure!(apt::succeeds("node".as_ref(), &["--version"]), "Node is not installed");
+    ensure!(apt::succeeds("node".as_ref(), &["--version"]), "Node is not installed; install Node 20 or newer");
     let manifests = ["package.json", "package-lock.json"].map(|name| format!("{BETTER_SSE}/{name}"));
     let inputs: Vec<_> = manifests.iter().map(String::as_str).collect();
     let installed = format!("{BETTER_SSE}/node_modules/.package-lock.json");
@@ -87,13 +88,14 @@ fn better_sse(repository: &Repository, steps: &mut Steps) -> Result<()> {
     stamp.store()
 }
 
-/// What each station took when that was last accepted, and the compiler that it was counted with.
+/// The instruction counts that were last accepted, and the compiler that they were counted with.
 const ACCEPTED: &str = "server/benches/hot_path/instructions.txt";
-/// By how much a station may differ from that.
+/// How far a station may differ from its accepted count.
 const TOLERANCE: f64 = 0.03;
 
-/// Callgrind on each station of the hot path, which says how many instructions one event takes there: beside what was accepted, and an error
-/// where one differs by more than the tolerance, be it to the better. With `accept` the table is written anew.
+/// Counts the instructions per event with Callgrind on each station of the hot path, and compares them with the
+/// accepted counts. A station that differs by more than the tolerance, in either direction, is an error. With `accept`,
+/// the table is rewritten.
 pub(crate) fn instructions(repository: &Repository, steps: &mut Steps, accept: bool) -> Result<()> {
     if which::which("valgrind").is_err() {
         apt::install(repository, steps, "valgrind is", &["valgrind"])?;
@@ -104,7 +106,7 @@ pub(crate) fn instructions(repository: &Repository, steps: &mut Steps, accept: b
     steps.run("build hot_path", repository.cargo(&[&bench[..], &["--no-run"]].concat()))?;
     let accepted = fs::read_to_string(repository.path(ACCEPTED)).with_context(|| format!("reading {ACCEPTED}"))?;
     let compiler = stamp::compiler();
-    // Another compiler makes other instructions: then the figures are shown, and none is an error.
+    // Another compiler generates other instructions, so the counts are shown without being compared.
     let is_same_compiler = accepted.lines().next() == Some(compiler);
     let before = |station: &str| {
         let row = accepted.lines().find_map(|line| line.strip_prefix(station)?.strip_prefix(' '));
@@ -144,7 +146,7 @@ pub(crate) fn instructions(repository: &Repository, steps: &mut Steps, accept: b
         return fs::write(repository.path(ACCEPTED), table).with_context(|| format!("writing {ACCEPTED}"));
     }
     if !is_same_compiler {
-        println!("counted by another compiler than the table ({compiler}), so nothing is compared");
+        println!("the table was counted with another compiler than {compiler}, so nothing is compared");
         return Ok(());
     }
     ensure!(

@@ -1,4 +1,5 @@
-//! What an event costs the browser, the client beside its peers, and what starting the client costs: in Chromium.
+//! The cost of an event in the browser, of the client and of its peers, and the cost of starting the client, in
+//! Chromium.
 
 use anyhow::{Context, Result, ensure};
 
@@ -22,11 +23,12 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, quick: bool, optio
         node.args(["--rounds", "3", "--events", "20000", "--starts", "9"]);
     }
     let status = node.args(options).status().context("starting Node")?;
-    ensure!(status.success(), "the client could not be measured ({status})");
+    ensure!(status.success(), "measuring the client failed ({status}); see the output above");
     Ok(())
 }
 
-/// `npm ci` where its lock file is not what is installed. Not in the workspace: nothing else of the repository needs it.
+/// Runs `npm ci` if the installed packages do not match the lock file. The package is outside the workspace, because
+/// nothing else in the repository needs it.
 fn peers(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let manifests = ["package.json", "package-lock.json"].map(|name| format!("{FOLDER}/{name}"));
     let inputs: Vec<_> = manifests.iter().map(String::as_str).collect();

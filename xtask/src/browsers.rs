@@ -1,4 +1,4 @@
-//! The browsers that the tests drive: those on this machine, else Debian's.
+//! The browsers that the tests drive: those on this machine, or else Debian's.
 
 use std::env;
 use std::fs;
@@ -19,7 +19,7 @@ const CHROMES: [&str; 5] = [
 ];
 const FIREFOXES: [&str; 3] = ["firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"];
 
-/// Names, and Debian packages.
+/// The names of missing browsers, and the Debian packages that contain them.
 type Missing = (Vec<&'static str>, Vec<&'static str>);
 
 pub(crate) struct Browsers {
@@ -41,12 +41,12 @@ impl Browsers {
         })
     }
 
-    /// The browsers, or what is missing and the Debian packages that bring it.
+    /// The browsers, or which are missing and the Debian packages that contain them.
     fn find() -> Result<Result<Self, Missing>> {
         let chrome = first_that_starts("CHROME_BIN", &CHROMES)?;
         let chromedriver = first_that_starts("CHROMEDRIVER", &["chromedriver"])?;
         let firefox = first_that_starts("FIREFOX_BIN", &FIREFOXES)?;
-        // A driver fits one version of its browser only, so both come from one place.
+        // A driver fits only one version of its browser, so both come from the same place.
         let (mut names, mut packages) = (Vec::new(), Vec::new());
         if chrome.is_none() || chromedriver.is_none() {
             names.push("Chromium with its chromedriver");
@@ -62,8 +62,8 @@ impl Browsers {
         })
     }
 
-    /// Writes the capabilities that `wasm-bindgen-test-runner` starts both browsers with.
-    /// No sandbox, as Chromium has none for root; no network use of its own.
+    /// Writes the capabilities with which `wasm-bindgen-test-runner` starts both browsers. They switch off the sandbox,
+    /// because Chromium has none for root, and the browser's own network use.
     pub(crate) fn write_capabilities(&self, repository: &Repository) -> Result<PathBuf> {
         let path = repository.target("xtask/webdriver.json");
         let json = format!(
@@ -84,7 +84,7 @@ impl Browsers {
     }
 }
 
-/// Being there is not enough: some systems put a script there that only says what to install.
+/// A program that exists may still not start: some systems install a script that only says what to install.
 fn first_that_starts(variable: &str, names: &[&str]) -> Result<Option<PathBuf>> {
     let starts = |path: &PathBuf| apt::succeeds(path, &["--version"]);
     if let Some(chosen) = env::var_os(variable) {

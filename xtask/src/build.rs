@@ -1,6 +1,6 @@
-//! From source to what runs: Wasm client → npm package → front end, and the example servers.
+//! Builds everything from source: the Wasm client, the npm package, the front ends and the example servers.
 //!
-//! Each step of the chain is skipped while its inputs are unchanged. cargo knows that by itself.
+//! Each step of the chain is skipped while its inputs are unchanged. cargo tracks its own inputs.
 
 use anyhow::{Result, ensure};
 
@@ -9,9 +9,10 @@ use crate::stamp::Stamp;
 use crate::steps::Steps;
 use crate::tools::{self, BuildTools};
 
-/// How the Wasm client is compiled, beside its profile: less is inlined than for size alone, and nothing is computed ahead on one of
-/// two ways that meet, both of which make it smaller; and its stack is 64 KiB instead of a MiB, of which a page that overflows it
-/// would not get far either. Constants lie behind the stack, so where they are becomes a shorter number.
+/// The compiler flags of the Wasm client, beside its profile. They inline less than for size alone, and switch off
+/// partial redundancy elimination; both make the client smaller. The stack is 64 KiB instead of 1 MiB; a page that
+/// overflows it would not get far with more either. Constants lie behind the stack, so their addresses become shorter
+/// numbers.
 const WASM_FLAGS: &str = "-Cllvm-args=-inline-threshold=10 -Cllvm-args=-enable-pre=false -Clink-arg=-zstack-size=65536";
 
 /// The example apps: each has a front end in `examples/NAME/web`.
@@ -23,7 +24,7 @@ pub(crate) fn all(repository: &Repository, steps: &mut Steps) -> Result<()> {
     servers(repository, steps, &["apps", "cluster", "hub"])
 }
 
-/// Everything that a browser loads.
+/// Builds everything that a browser loads.
 pub(crate) fn web(repository: &Repository, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
     package(repository, steps, tools)?;
     for app in APPS {
@@ -42,10 +43,10 @@ pub(crate) fn web(repository: &Repository, steps: &mut Steps, tools: &BuildTools
     Ok(())
 }
 
-/// The npm package, with the Wasm client inside.
+/// Builds the npm package, with the Wasm client inside.
 pub(crate) fn package(repository: &Repository, steps: &mut Steps, tools: &BuildTools) -> Result<()> {
     wasm(repository, steps, tools)?;
-    // The facade asks in `device.js`, which is no part of what wasm-pack builds for it.
+    // The facade imports `device.js` itself, which is not part of what wasm-pack builds for it.
     let inputs = ["npm", "client-wasm/pkg", "client-wasm/src/device.js", "package-lock.json"];
     let stamp = Stamp::of(repository, "npm", &inputs, &["npm/dist"])?;
     let name = "npm package";
@@ -65,7 +66,7 @@ fn wasm(repository: &Repository, steps: &mut Steps, tools: &BuildTools) -> Resul
         steps.unchanged(name);
         return Ok(());
     }
-    // wasm-pack in this mode goes on without wasm-opt, and nobody would notice.
+    // In this mode wasm-pack continues silently without wasm-opt if that is missing.
     let optimizer = repository.path("node_modules/.bin/wasm-opt");
     ensure!(optimizer.exists(), "npm's package binaryen did not bring {}", optimizer.display());
     #[rustfmt::skip]
@@ -78,12 +79,12 @@ fn wasm(repository: &Repository, steps: &mut Steps, tools: &BuildTools) -> Resul
     stamp.store()
 }
 
-/// A debug build of an example server, which takes seconds where a release build takes minutes.
+/// Builds an example server in debug mode, which takes seconds where a release build takes minutes.
 pub(crate) fn debug_server(repository: &Repository, steps: &mut Steps, name: &str) -> Result<()> {
     steps.run(&format!("build {name} (debug)"), repository.cargo(&["build", "--package", name]))
 }
 
-/// Release builds of the example servers.
+/// Builds the example servers in release mode.
 pub(crate) fn servers(repository: &Repository, steps: &mut Steps, names: &[&str]) -> Result<()> {
     let mut arguments = vec!["build", "--release"];
     for name in names {

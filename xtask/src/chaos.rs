@@ -1,4 +1,5 @@
-//! Real processes and a network that fails: the hub on SQLite, native clients and a Chromium; or three hubs on a server's log.
+//! The chaos test, with real processes and a network that fails: one hub on SQLite with native clients and a Chromium,
+//! or three hubs on a log server.
 
 use std::process::Command;
 
@@ -10,9 +11,9 @@ use crate::repository::Repository;
 use crate::steps::Steps;
 use crate::tools;
 
-/// How long things go wrong in `cargo xtask test`.
+/// How many minutes faults are injected in `cargo xtask test`.
 pub(crate) const MINUTES: &str = "2";
-/// And with three hubs on each of these.
+/// How many minutes with three hubs on each log server.
 pub(crate) const CLUSTER_MINUTES: &str = "1";
 pub(crate) const SERVERS: [&str; 2] = ["postgres", "redis"];
 
@@ -32,9 +33,9 @@ pub(crate) fn run(
     if let Some(seed) = seed {
         chaos.args(["--seed", seed]);
     }
-    // What it counts is what one runs it for.
+    // The output is what the command is run for, so it is not captured in a log.
     let status = chaos.status().context("starting chaos")?;
-    ensure!(status.success(), "the promise was broken, or the run could not be made ({status})");
+    ensure!(status.success(), "the promise was broken, or the run failed ({status}); see the output above");
     Ok(())
 }
 
@@ -42,7 +43,7 @@ pub(crate) fn build(repository: &Repository, steps: &mut Steps) -> Result<()> {
     steps.run("build chaos", repository.cargo(&["build", "--release", "--package", "tests", "--bin", "chaos"]))
 }
 
-/// A run with everybody taking part.
+/// A run in which clients, pollers and Chromium take part.
 pub(crate) fn command(repository: &Repository, browsers: &Browsers, minutes: &str, engine: &str) -> Command {
     let mut command = repository.command(repository.program("chaos"));
     command

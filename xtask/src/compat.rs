@@ -1,8 +1,8 @@
-//! The crates as others build them: with the lowest versions that they allow, with the oldest Rust, for other systems, and as
-//! docs.rs shows them.
+//! The crates as others build them: with the lowest versions that they allow, with the oldest supported Rust, for other
+//! systems, and as docs.rs shows them.
 //!
-//! Each is checked in a workspace of the published crates alone, copied without what only this repository needs: dev-dependencies
-//! would raise versions, and the lockfile would say what nobody else's does.
+//! Each check runs in a workspace that contains only copies of the published crates. Dev-dependencies, which only this
+//! repository needs, would raise versions, and the lockfile would choose versions that others do not get.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use crate::steps::Steps;
 
 /// The published crates, in the order in which they are published.
 pub(crate) const CRATES: [&str; 5] = ["protocol", "server", "engines/postgres", "engines/redis", "client-wasm"];
-/// Those whose lowest versions are checked. The engines on a server are apart: their drivers ask for newer ones of what `tidings` uses as well, and
-/// cargo's lowest versions of a workspace are one for all.
+/// The crates whose lowest versions are checked. The engines on a server are left out: their drivers need newer
+/// versions of dependencies that `tidings` shares, and cargo chooses the lowest versions for a whole workspace.
 const LOWEST: [&str; 3] = ["protocol", "server", "client-wasm"];
-/// All features that are for others.
+/// All features meant for users.
 const FEATURES: &str =
     "tidings/conformance,tidings/forward,tidings/jwt,tidings/sqlite,tidings/typescript,tidings-protocol/serde";
-/// Where servers and native clients are to compile.
+/// The targets for which servers and native clients must compile.
 const TARGETS: [&str; 6] = [
     "x86_64-pc-windows-msvc",
     "x86_64-pc-windows-gnu",
@@ -43,7 +43,7 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps) -> Result<()> {
 fn lowest(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let folder = copy(repository, &LOWEST)?;
     let mut update = cargo(repository, &folder, &["update", "-Z", "direct-minimal-versions"]);
-    // An unstable option of the stable cargo, which saves installing another one.
+    // An unstable option on the stable cargo, which saves installing nightly.
     steps.run("lowest versions: choose", bootstrapped(&mut update))?;
     steps.run("lowest versions: check", check(repository, &folder, &[], &[]))
 }
@@ -54,7 +54,7 @@ fn oldest_rust(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let mut install = repository.command("rustup");
     install.args(["toolchain", "install", &rust, "--profile", "minimal"]);
     steps.run(&format!("Rust {rust}: install"), install)?;
-    // The resolver keeps to versions that the workspace's `rust-version` can compile.
+    // The resolver chooses versions that the workspace's `rust-version` can compile.
     steps.run(&format!("Rust {rust}: choose versions"), cargo(repository, &folder, &["update"]))?;
     steps.run(
         &format!("Rust {rust}: check"),
@@ -83,7 +83,8 @@ fn targets(repository: &Repository, steps: &mut Steps) -> Result<()> {
             FEATURES,
         ]);
         check.args(["--lib", "--target", target]);
-        // What is checked is our Rust. The C of SQLite and ring needs a compiler for each system; this one says yes to everything.
+        // Only our Rust code is checked. The C code of SQLite and ring would need a compiler for each system; this
+        // stand-in accepts everything.
         let name = target.replace('-', "_");
         for tool in ["CC", "CXX", "AR"] {
             check.env(format!("{tool}_{name}"), &compiler);
@@ -93,7 +94,8 @@ fn targets(repository: &Repository, steps: &mut Steps) -> Result<()> {
     Ok(())
 }
 
-/// A program that takes whatever a C compiler or archiver takes, and leaves an empty file where a library for Windows is to be.
+/// Builds a stand-in that accepts all arguments of a C compiler or archiver, and creates an empty file where a Windows
+/// library is expected.
 fn willing_compiler(repository: &Repository) -> Result<PathBuf> {
     let script = "#!/bin/sh\nfor argument; do\n  case $argument in [-/][oO][uU][tT]:*) : > \"${argument#?????}\" ;; esac\ndone\n";
     let file = repository.target("compat/cc");
@@ -104,7 +106,7 @@ fn willing_compiler(repository: &Repository) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// As docs.rs builds it: on nightly, with the labels of features.
+/// Builds the documentation as docs.rs does: on nightly, with the labels of features.
 fn docs(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let mut doc =
         repository.cargo(&["doc", "--no-deps", "-p", "tidings", "-p", "tidings-protocol", "--features", FEATURES]);
@@ -136,13 +138,13 @@ fn oldest(folder: &Path) -> Result<String> {
     Ok(line.split('"').next().unwrap_or_default().to_owned())
 }
 
-/// Published crates as a workspace of their own, without a lockfile.
+/// Copies published crates into a workspace of their own, without a lockfile.
 fn copy(repository: &Repository, crates: &[&str]) -> Result<PathBuf> {
     let folder = repository.target("compat/crates");
     let _ = fs::remove_dir_all(&folder);
     let files =
         repository.command("git").args(["ls-files", "-z", "--"]).args(crates).output().context("starting git")?;
-    ensure!(files.status.success(), "git cannot list the files");
+    ensure!(files.status.success(), "git could not list the files; run this in a git checkout");
     let files = String::from_utf8(files.stdout)?;
     let is_published = |file: &&str| {
         let within = crates.iter().find_map(|name| file.strip_prefix(name)?.strip_prefix('/')).unwrap_or(file);
@@ -168,7 +170,7 @@ fn copy(repository: &Repository, crates: &[&str]) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A manifest without the sections whose heads end so.
+/// A manifest without the sections whose headers end with one of these.
 fn without(manifest: &str, heads: &[&str]) -> String {
     let mut skips = false;
     let mut kept = String::new();

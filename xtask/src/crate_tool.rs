@@ -1,7 +1,7 @@
 //! Programs written in Rust that `cargo install` builds.
 //!
-//! They go to the user's cache, one folder per name and version, so a second clone finds them there
-//! and none of the user's own programs are replaced.
+//! They are installed in the user's cache, in one folder per name and version, so a second clone finds them there and
+//! none of the user's own programs is replaced.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ impl CrateTool {
         })
     }
 
-    /// The folder that holds the program; `None` where PATH leads to the right version already.
+    /// The folder that contains the program; `None` if the right version is on the path already.
     pub(crate) fn folder(&self, repository: &Repository, steps: &mut Steps) -> Result<Option<PathBuf>> {
         if version_of(self.program).is_some_and(|version| version == self.version) {
             return Ok(None);
@@ -49,7 +49,7 @@ impl CrateTool {
         if self.locked {
             command.arg("--locked");
         }
-        // They run for seconds, so the time to build them is what counts: half of it saved.
+        // These programs run for seconds, so their build time matters more; these settings halve it.
         command
             .args(["--root".as_ref(), root])
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
@@ -63,7 +63,7 @@ impl CrateTool {
     }
 }
 
-/// The version in a program's answer to `--version`: `geckodriver 0.37.1 (hash date)`.
+/// The version in the output of `--version`: `geckodriver 0.37.1 (hash date)`.
 fn version_of(program: &str) -> Option<String> {
     let answer = output(Command::new(which::which(program).ok()?).arg("--version"))?;
     let text = String::from_utf8(answer.stdout).ok()?;

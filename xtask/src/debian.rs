@@ -1,4 +1,5 @@
-//! Debian's packages, unpacked to the user's cache. They are not installed: that would start servers for everybody to see.
+//! Debian packages, unpacked into the user's cache. They are not installed, because that would start system-wide
+//! servers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,19 +9,19 @@ use anyhow::{Context, Result, ensure};
 use crate::repository::Repository;
 use crate::steps::Steps;
 
-/// The folder that holds the files of these packages, below the paths that they have in a system. Their dependencies are not sought: name
-/// those that a machine may lack, too.
+/// The folder that contains the files of these packages, under the paths that they have in a system. Dependencies are
+/// not resolved, so name those that a machine may lack, too.
 ///
 /// # Errors
 ///
-/// Where there is no apt-get, or it does not know one of the packages.
+/// If there is no apt-get, or it does not know one of the packages.
 pub(crate) fn unpack(repository: &Repository, steps: &mut Steps, name: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = repository.tools().join(name);
     if folder.exists() {
         return Ok(folder);
     }
-    ensure!(which::which("apt-get").is_ok(), "there is no apt-get here that would download {}", packages.join(" "));
-    // Unpacked beside its place, so that what is in its place is whole.
+    ensure!(which::which("apt-get").is_ok(), "apt-get is missing, which would download {}", packages.join(" "));
+    // The packages are unpacked beside the final folder, so that the final folder is always complete.
     let making = repository.tools().join(format!("{name}.part"));
     if making.exists() {
         fs::remove_dir_all(&making)?;

@@ -1,4 +1,4 @@
-//! The example apps on this machine, from nothing.
+//! Builds and serves the example apps on this machine, from a fresh clone.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::Path;
@@ -48,13 +48,13 @@ pub(crate) fn run_cluster(repository: &Repository, steps: &mut Steps, port: u16,
     become_it(cluster)
 }
 
-/// A taken port is told now, not after minutes of building.
+/// Checks at once that the port is free, and not after minutes of building.
 pub(crate) fn check_free(address: SocketAddrV4) -> Result<()> {
     drop(TcpListener::bind(address).with_context(|| format!("port {} (choose one by --port)", address.port()))?);
     Ok(())
 }
 
-/// The command that serves the apps. What users write is kept for the next time.
+/// The command that serves the apps. What users write is kept for the next run.
 pub(crate) fn server(repository: &Repository, program: &Path, address: SocketAddrV4) -> Command {
     let mut server = Command::new(program);
     server.arg("--listen").arg(address.to_string());
@@ -62,7 +62,7 @@ pub(crate) fn server(repository: &Repository, program: &Path, address: SocketAdd
     server
 }
 
-/// The server takes this process's place, so that Ctrl-C and signals reach it and nothing else.
+/// Replaces this process by the server, so that Ctrl-C and signals reach only the server.
 #[cfg(unix)]
 fn become_it(mut server: Command) -> Result<()> {
     use std::os::unix::process::CommandExt;

@@ -1,4 +1,5 @@
-//! The example apps while somebody works on them: what has changed is built again, and the server started again where it is another.
+//! Serves the example apps during development: it rebuilds what has changed, and restarts a server whose program has
+//! changed.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::Path;
@@ -16,10 +17,11 @@ use crate::stamp::is_source;
 use crate::steps::Steps;
 use crate::tools;
 
-/// What is looked at. Looking takes a few milliseconds, so a watcher of the system's, and the crate for it, would save nothing.
+/// The sources that are watched. Reading their timestamps takes a few milliseconds, so a file watcher and its crate
+/// would save nothing.
 const SOURCES: [&str; 8] =
     ["Cargo.toml", "Cargo.lock", "client-wasm", "engines", "examples", "npm", "protocol", "server"];
-/// How often it is looked at.
+/// The interval between two looks at the sources.
 const PAUSE: Duration = Duration::from_millis(300);
 
 pub(crate) fn run(repository: &Repository, steps: &mut Steps, port: u16) -> Result<()> {
@@ -29,14 +31,14 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, port: u16) -> Resu
     let program = repository.debug_program("apps");
     let mut server: Option<Server> = None;
     loop {
-        // Taken first: what is edited during a build is built next.
+        // The sources are read before the build, so that an edit during a build triggers the next one.
         let sources = sources(repository);
         let built = build::web(repository, steps, &tools).and_then(|()| build::debug_server(repository, steps, "apps"));
         match built {
             Ok(()) => {
                 let version = modified(&program);
                 if server.as_mut().is_none_or(|server| server.version != version || server.has_ended()) {
-                    // The one before has to end first: it has the log and the port.
+                    // The old server has to end first, because it holds the log and the port.
                     drop(server.take());
                     server = Some(Server::start(demo::server(repository, &program, address), version)?);
                 }
@@ -50,7 +52,7 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, port: u16) -> Resu
     }
 }
 
-/// The newest of the sources, and how many there are, so that one that is removed counts too.
+/// The newest timestamp and the number of sources, so that a removed file counts as a change.
 fn sources(repository: &Repository) -> (usize, Option<SystemTime>) {
     let files = SOURCES.iter().flat_map(|source| {
         WalkDir::new(repository.path(source))
@@ -67,7 +69,7 @@ fn modified(program: &Path) -> Option<SystemTime> {
 
 struct Server {
     process: Child,
-    /// When its program was built.
+    /// When the running program was built.
     version: Option<SystemTime>,
 }
 

@@ -1,7 +1,7 @@
-//! What comes from outside, fuzzed by cargo-fuzz: each target for a while, and a table of what they did.
+//! Fuzzes the parsers of outside input with cargo-fuzz: each target for a while, and a table of the results.
 //!
-//! On the stable compiler: libFuzzer's coverage needs unstable options (`RUSTC_BOOTSTRAP`), but no nightly. Without a sanitizer, for
-//! there is no unsafe code of ours to find mistakes of memory in, and it is some times faster.
+//! It uses the stable compiler: libFuzzer's coverage needs unstable options (`RUSTC_BOOTSTRAP`), but not nightly. It
+//! uses no sanitizer, because our code has no `unsafe` and fuzzing is several times faster without one.
 
 use std::fs;
 
@@ -13,15 +13,19 @@ use crate::steps::Steps;
 
 const CARGO_FUZZ: &str = "0.13.2";
 const TARGETS: [&str; 5] = ["decoder", "channel", "cursor", "commands", "tokens"];
-/// Where the targets are.
+/// The folder of the targets.
 const FOLDER: &str = "tests/fuzz";
-/// For each target, where nothing is said.
+/// The default number of seconds per target.
 pub(crate) const SECONDS: &str = "60";
 
 pub(crate) fn run(repository: &Repository, steps: &mut Steps, seconds: &str, only: &[String]) -> Result<()> {
     let seconds: u32 = seconds.parse().context("--seconds: a number")?;
     for name in only {
-        ensure!(TARGETS.contains(&name.as_str()), "no target is called {name:?}; there are {}", TARGETS.join(", "));
+        ensure!(
+            TARGETS.contains(&name.as_str()),
+            "there is no fuzz target {name:?}; choose one of {}",
+            TARGETS.join(", ")
+        );
     }
     let tool = CrateTool { name: "cargo-fuzz", program: "cargo-fuzz", version: CARGO_FUZZ.to_owned(), locked: true };
     let folders: Vec<_> = tool.folder(repository, steps)?.into_iter().collect();
@@ -58,7 +62,7 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, seconds: &str, onl
     failed.map_or(Ok(()), Err)
 }
 
-/// What libFuzzer has said at its end, in one line.
+/// The final output of libFuzzer, as one row of the table.
 fn row(target: &str, log: &str, good: bool) -> String {
     let stat = |name: &str| {
         let line = log.lines().rev().find_map(|line| line.strip_prefix("stat::")?.strip_prefix(name));

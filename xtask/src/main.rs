@@ -1,12 +1,13 @@
-//! `cargo xtask …`: the only scripts of the repository.
+//! `cargo xtask …`: the scripts of the repository.
 //!
-//! - `repository`: where things are: the folders of the repository, the target folder, the user's cache
-//! - `steps`: runs one command per step, shows its progress, keeps its log, sums up at the end
+//! - `repository`: the folders of the repository, the target folder, the user's cache
+//! - `steps`: runs one command per step, shows its progress, keeps its log, and prints a summary at the end
 //! - `stamp`: knows whether the inputs of a step changed since it last succeeded
-//! - `tools`, `crate_tool`, `browsers`, `apt`, `debian`, `nchan`, `centrifugo`: install what is missing
-//! - `build`, `demo`, `dev`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `soak`, `package`, `compat`, `release`, `size`: one command each
+//! - `tools`, `crate_tool`, `browsers`, `apt`, `debian`, `nchan`, `centrifugo`: install missing tools
+//! - `build`, `demo`, `dev`, `test`, `sim`, `chaos`, `fuzz`, `bench`, `soak`, `package`, `compat`, `release`, `size`:
+//!   one command each
 //!
-//! A command of this program is compiled before it runs, so the dependencies are few and small.
+//! This program is compiled before each of its commands runs, so it has few and small dependencies.
 
 mod apt;
 mod bench;
@@ -106,7 +107,7 @@ fn main() -> ExitCode {
     match parse(lexopt::Parser::from_env()).and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Not by returning it, which would show a backtrace of this program too.
+            // The error is printed here and not returned, which would show a backtrace of this program too.
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }

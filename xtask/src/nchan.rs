@@ -1,4 +1,4 @@
-//! nginx with its module nchan, for the benchmarks: the one on this machine, else Debian's packages.
+//! nginx with its module nchan, for the benchmarks: the one on this machine, or else Debian's packages.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,11 @@ impl Nchan {
             return Ok(installed);
         }
         let folder = debian::unpack(repository, steps, "nchan", &PACKAGES)?;
-        let Some(unpacked) = Self::below(&folder) else { bail!("Debian's nginx does not start here") };
+        let Some(unpacked) = Self::below(&folder) else {
+            bail!(
+                "the nginx unpacked from Debian's packages does not start on this machine; install nginx and libnginx-mod-nchan"
+            )
+        };
         Ok(unpacked)
     }
 

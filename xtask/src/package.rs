@@ -1,4 +1,4 @@
-//! The npm package as a tarball, and that tarball in apps of every bundler and framework.
+//! The npm package as a tarball, and tests of that tarball in apps of every bundler and framework.
 
 use std::fs;
 use std::process::Command;
@@ -15,10 +15,10 @@ use crate::steps::Steps;
 use crate::tools;
 
 const TESTS: &str = "tests/packaging";
-/// What drives a WebKit, and shows it to nobody: programs, and Debian's packages of them.
+/// The programs that drive WebKit without a display, and the Debian packages that contain them.
 const WEBKIT: [(&str, &[&str]); 2] = [("WebKitWebDriver", &["webkit2gtk-driver"]), ("xvfb-run", &["xvfb", "xauth"])];
 
-/// Proxies, and those of their libraries that a small system lacks.
+/// Proxies, and those of their libraries that a minimal system lacks.
 const PROXIES: [&str; 10] = [
     "apache2-bin",
     "caddy",
@@ -32,7 +32,7 @@ const PROXIES: [&str; 10] = [
     "varnish",
 ];
 
-/// Builds the package, and packs it, or with `check` tries it everywhere.
+/// Builds and packs the package, and with `check` tests the tarball in every app.
 pub(crate) fn run(repository: &Repository, steps: &mut Steps, check: bool, only: &[String]) -> Result<()> {
     let build_tools = tools::for_building(repository, steps)?;
     build::package(repository, steps, &build_tools)?;
@@ -41,7 +41,7 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, check: bool, only:
         fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
         let mut pack = repository.npm("npm", &["pack", "--pack-destination"])?;
         let status = pack.arg(&folder).status().context("starting npm")?;
-        ensure!(status.success(), "npm could not pack the package");
+        ensure!(status.success(), "`npm pack` failed");
         println!("in {}", folder.display());
         return Ok(());
     }
@@ -51,14 +51,14 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, check: bool, only:
     let proxies = debian::unpack(repository, steps, "proxies", &PROXIES)?;
     webkit(repository, steps)?;
     let mut all = command(repository, &test_tools.browsers, &["test", "--"])?;
-    // The matrix is what one runs it for.
+    // The table of results is what the command is run for, so it is not captured in a log.
     let status =
         all.args(only).env("NGINX_BIN", nginx).env("TIDINGS_PROXIES_DIR", proxies).status().context("starting npm")?;
-    ensure!(status.success(), "the package does not work everywhere ({status})");
+    ensure!(status.success(), "the package failed in at least one app ({status}); see the table above");
     Ok(())
 }
 
-/// What takes seconds, on a package and a hub that are built.
+/// The tests that take seconds, on a package and a hub that are already built.
 pub(crate) fn fast(repository: &Repository, browsers: &Browsers) -> Result<Command> {
     command(repository, browsers, &["test", "--", "--grep", "@fast"])
 }

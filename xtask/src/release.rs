@@ -1,7 +1,8 @@
-//! What a release consists of, built and checked: the crates' tarballs in the order in which they are published, the npm tarball, the Wasm
-//! with the names of its functions, notes from the changelog, checksums, and the tag.
+//! Builds and checks everything that a release consists of: the crates' tarballs in the order in which they are
+//! published, the npm tarball, the Wasm with its function names, notes from the changelog, checksums, and the tag.
 //!
-//! With `--dry-run` nothing leaves this machine and nothing is tagged, and the changelog may still say that the version is to come.
+//! With `--dry-run` nothing leaves this machine and nothing is tagged, and the changelog may still list the version
+//! under "Unreleased".
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use crate::repository::Repository;
 use crate::steps::Steps;
 use crate::tools;
 
-/// What every crate's tarball and the npm package have at their root.
+/// The files that every crate's tarball and the npm package have at their root.
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 /// The features with which the unit tests are compiled.
 const FEATURES: &str = "tidings/conformance,tidings/forward,tidings/jwt,tidings/sqlite,tidings/typescript";
@@ -25,7 +26,7 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, dry: bool) -> Resu
     let notes = notes(&fs::read_to_string(repository.path("CHANGELOG.md"))?, &version, dry)?;
     if !dry {
         let status = repository.command("git").args(["status", "--porcelain"]).output().context("starting git")?;
-        ensure!(status.stdout.is_empty(), "commit what has changed before a release");
+        ensure!(status.stdout.is_empty(), "there are uncommitted changes; commit them before a release");
     }
     let folder = repository.target(&format!("release-{version}"));
     let _ = fs::remove_dir_all(&folder);
@@ -63,7 +64,7 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, dry: bool) -> Resu
     Ok(())
 }
 
-/// The one version of crates and package.
+/// The version, which crates and package share.
 fn version(repository: &Repository) -> Result<String> {
     let root = fs::read_to_string(repository.path("Cargo.toml"))?;
     let version = quoted(&root, "version = \"").context("Cargo.toml has no version")?;
@@ -80,7 +81,7 @@ fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.trim_start().strip_prefix(before))?.split('"').next()
 }
 
-/// What the changelog says of a version. Before a release that stands below "Unreleased".
+/// The section of the changelog about a version. Before a release it is under "Unreleased".
 fn notes(changelog: &str, version: &str, dry: bool) -> Result<String> {
     let of = |head: &str| {
         let (_, rest) = changelog.split_once(&format!("\n## [{head}]"))?;
@@ -90,12 +91,12 @@ fn notes(changelog: &str, version: &str, dry: bool) -> Result<String> {
     match of(version).or_else(|| of("Unreleased").filter(|_| dry)) {
         Some(notes) if !notes.is_empty() => Ok(format!("# Tidings {version}\n\n{notes}\n")),
         _ => {
-            bail!("CHANGELOG.md says nothing of {version}: give what is below `[Unreleased]` that head, with the date")
+            bail!("CHANGELOG.md has no section for {version}; rename `[Unreleased]` to it, with the date")
         }
     }
 }
 
-/// Packs all crates, builds each from its tarball, and looks into the tarballs. Their names, in order.
+/// Packs all crates, builds each from its tarball, and inspects the tarballs. Returns their names, in order.
 fn crates(repository: &Repository, steps: &mut Steps, folder: &Path) -> Result<Vec<String>> {
     let target = repository.target("release-check");
     forget(&target)?;
@@ -104,7 +105,7 @@ fn crates(repository: &Repository, steps: &mut Steps, folder: &Path) -> Result<V
     let name = "cargo publish --dry-run --workspace";
     steps.run(name, publish)?;
     let log = fs::read_to_string(steps.log(name))?;
-    // cargo says `Uploading` of each, in the order in which it would.
+    // cargo prints `Uploading` for each crate, in the order of publication.
     let uploaded = log.lines().filter_map(|line| line.trim_start().strip_prefix("Uploading "));
     let names: Vec<_> = uploaded.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
     ensure!(names.len() == CRATES.len(), "cargo would publish {names:?}, which are not {CRATES:?}");
@@ -122,7 +123,8 @@ fn crates(repository: &Repository, steps: &mut Steps, folder: &Path) -> Result<V
     Ok(names)
 }
 
-/// What cargo has kept of tarballs of the same version. It takes a published version for one that never changes.
+/// Removes cargo's copies of tarballs with the same version, because cargo assumes that a published version never
+/// changes.
 fn forget(target: &Path) -> Result<()> {
     let _ = fs::remove_dir_all(target.join("package"));
     let home = std::env::home_dir().context("no home folder")?;
@@ -131,7 +133,7 @@ fn forget(target: &Path) -> Result<()> {
     for folder in [home.join("registry/src"), target.join("debug/.fingerprint"), target.join("debug/deps")] {
         let depth = if folder.ends_with("src") { 2 } else { 1 };
         for entry in WalkDir::new(&folder).min_depth(depth).max_depth(depth).into_iter().flatten() {
-            // A registry on the disk has a name that begins so; what came from elsewhere stays.
+            // The name of a local registry's folder begins like this; downloads from elsewhere are kept.
             let is_local = depth == 1
                 || entry
                     .path()
@@ -147,7 +149,7 @@ fn forget(target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The name of a crate, by that of its tarball: `tidings-protocol-0.1.0.crate`.
+/// The name of a crate, from that of its tarball: `tidings-protocol-0.1.0.crate`.
 fn crate_name(tarball: &Path) -> Option<&str> {
     tarball.file_stem()?.to_str()?.rsplit_once('-').map(|(name, _)| name)
 }
@@ -159,12 +161,12 @@ fn unpack(repository: &Repository, steps: &mut Steps, tarball: &Path, into: &Pat
     steps.run(&format!("unpack {}", tarball.file_name().unwrap_or_default().to_string_lossy()), tar)
 }
 
-/// Whether a tarball holds its licences, and nothing secret.
+/// Checks that a tarball contains its licences, and no private key.
 fn look_into(folder: &Path) -> Result<()> {
     for licence in LICENCES {
         ensure!(folder.join(licence).is_file(), "{} has no {licence}", folder.display());
     }
-    // In two, so that this file itself is none that holds one.
+    // The text is split, so that this file itself does not match.
     let secret = ["PRIVATE", " KEY-----"].concat();
     for entry in WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file()) {
         let holds = fs::read(entry.path())?.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
@@ -173,7 +175,8 @@ fn look_into(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Compiles the unit tests of the crates from their tarballs. (Those with keys of the repository cannot run there: no private key is published.)
+/// Compiles the unit tests of the crates from their tarballs. (Tests that need the repository's keys cannot run there,
+/// because no private key is published.)
 fn unit_tests(repository: &Repository, steps: &mut Steps, folder: &Path, crates: &[String]) -> Result<()> {
     let folder = folder.join("crates");
     let mut members = Vec::new();
@@ -196,7 +199,8 @@ fn unit_tests(repository: &Repository, steps: &mut Steps, folder: &Path, crates:
     steps.run("compile the unit tests, from the tarballs", test)
 }
 
-/// Packs the npm package, and keeps the Wasm with the names of its functions beside it: with it a trap's stack can be read.
+/// Packs the npm package. The Wasm with its function names is kept beside it, with which the stack of a trap can be
+/// read.
 fn package(repository: &Repository, steps: &mut Steps, folder: &Path, version: &str) -> Result<PathBuf> {
     let tools = tools::for_building(repository, steps)?;
     build::package(repository, steps, &tools)?;

@@ -1,4 +1,4 @@
-//! Where things are, and the environment that a child process gets.
+//! The folders of the repository, and the environment of child processes.
 
 use std::env;
 use std::ffi::OsString;
@@ -21,12 +21,12 @@ impl Repository {
         Ok(Self { root, target, cache: user_cache()?.join("tidings") })
     }
 
-    /// A path of the repository.
+    /// A path in the repository.
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
     }
 
-    /// Where cargo puts what it builds.
+    /// A path in cargo's target folder.
     pub(crate) fn target(&self, relative: &str) -> PathBuf {
         self.target.join(relative)
     }
@@ -45,14 +45,14 @@ impl Repository {
         self.target("xtask/logs")
     }
 
-    /// Programs that outlive a clone: installed once per user and version.
+    /// The folder for programs that outlive a clone, installed once per user and version.
     pub(crate) fn tools(&self) -> PathBuf {
         self.cache.join("tools")
     }
 
-    /// A command that runs at the root of the repository, reads nothing and sees none of the
-    /// variables that cargo set for this program. (Build scripts that watch them would run again
-    /// at every change between `cargo` and `cargo xtask`.)
+    /// A command that runs at the root of the repository, with no standard input and without the variables that cargo
+    /// sets for this program. (Build scripts that watch these variables would otherwise run again at every change
+    /// between `cargo` and `cargo xtask`.)
     pub(crate) fn command(&self, program: impl Into<OsString>) -> Command {
         let mut command = Command::new(program.into());
         command.current_dir(&self.root).stdin(Stdio::null());
@@ -73,7 +73,7 @@ impl Repository {
 
     /// npm, in a folder of the repository ("" is the root).
     pub(crate) fn npm(&self, folder: &str, arguments: &[&str]) -> Result<Command> {
-        // `npm` is a script on Windows, which only a full path starts.
+        // On Windows `npm` is a script, which starts only by its full path.
         let npm = which::which("npm").context("npm is missing; install Node 20 or newer")?;
         let mut command = self.command(npm);
         command.current_dir(self.path(folder)).args(arguments);

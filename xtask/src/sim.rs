@@ -1,5 +1,5 @@
-//! The simulation: the real hub and client under every fault, many times over, in one process; or, for the shell, the npm package as it
-//! is built, in a Node of its own.
+//! The simulation: the real hub and client under every fault, many times over, in one process; or, with `--shell`, the
+//! built npm package in a Node process of its own.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use crate::tools;
 
 /// How many schedules `cargo xtask test` runs.
 pub(crate) const SEEDS: &str = "100000";
-/// How many of the shell's.
+/// How many schedules of the shell `cargo xtask test` runs.
 pub(crate) const SHELL_SEEDS: &str = "10000";
 
 pub(crate) fn run(
@@ -33,9 +33,9 @@ pub(crate) fn run(
     if let Some(from) = from {
         sim.args(["--from", from]);
     }
-    // What it counts is what one runs it for.
+    // The output is what the command is run for, so it is not captured in a log.
     let status = sim.status().context("starting sim")?;
-    ensure!(status.success(), "the promise was broken, or a sabotage was not caught ({status})");
+    ensure!(status.success(), "the promise was broken, or a sabotage was not caught ({status}); see the output above");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! How large the npm package is for the browsers that load it.
+//! The size of the npm package for the browsers that load it.
 
 use anyhow::{Context, Result, ensure};
 
@@ -10,8 +10,8 @@ use crate::tools;
 pub(crate) fn run(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let tools = tools::for_building(repository, steps)?;
     build::package(repository, steps, &tools)?;
-    // The package measures itself: Node has gzip and brotli, which this program would compile.
+    // The package measures itself, because Node has gzip and brotli, which this program would have to compile.
     let status = repository.npm("npm", &["run", "--silent", "size"])?.status().context("starting npm")?;
-    ensure!(status.success(), "the package is above its budget, or could not be measured");
+    ensure!(status.success(), "the package exceeds its size budget, or could not be measured; see the output above");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Everything at once for as long as one likes: see BENCHMARKS.md.
+//! The soak test: everything at once for as long as you like; see BENCHMARKS.md.
 
 use anyhow::{Context, Result, ensure};
 
@@ -6,7 +6,7 @@ use crate::build;
 use crate::repository::Repository;
 use crate::steps::Steps;
 
-/// How long, unless it is said.
+/// The default number of minutes.
 pub(crate) const MINUTES: &str = "60";
 
 pub(crate) fn run(repository: &Repository, steps: &mut Steps, minutes: &str) -> Result<()> {
@@ -18,6 +18,6 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, minutes: &str) -> 
         .arg(repository.target("bench"))
         .args(["--minutes", minutes]);
     let status = soak.status().context("starting the soak")?;
-    ensure!(status.success(), "the soak has failed ({status})");
+    ensure!(status.success(), "the soak test failed ({status}); see the output above");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Whether a step may be skipped: its inputs are those of its last success and its outputs are there.
+//! Whether a step may be skipped: its inputs are those of its last success, and its outputs exist.
 //!
 //! Inputs are compared by content, so that a fresh checkout or a touched file costs nothing.
 
@@ -14,7 +14,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::repository::Repository;
 
-/// Folders that steps write. As an input one is named itself, never found below another.
+/// Folders that steps write. Such a folder is an input only if it is named itself, never if it is found inside another.
 const WRITTEN: [&str; 6] = ["node_modules", "dist", "pkg", "target", "test-results", "generated"];
 
 pub(crate) struct Stamp {
@@ -28,7 +28,7 @@ impl Stamp {
     pub(crate) fn of(repository: &Repository, name: &str, inputs: &[&str], outputs: &[&str]) -> Result<Self> {
         let file = repository.target("xtask/stamps").join(name);
         let mut hasher = DefaultHasher::new();
-        // An input of everything.
+        // The compiler is an input of every step.
         compiler().hash(&mut hasher);
         for input in inputs {
             digest(&repository.path(input), &mut hasher)?;
@@ -43,8 +43,8 @@ impl Stamp {
         self.fresh
     }
 
-    /// Call it when the step has succeeded. What was digested is what the step was started with,
-    /// so a file edited meanwhile makes it run again.
+    /// Call this when the step has succeeded. The digest was taken when the step started, so a file that was edited
+    /// meanwhile makes the step run again.
     pub(crate) fn store(&self) -> Result<()> {
         let folder = self.file.parent().context("a stamp lies in a folder")?;
         fs::create_dir_all(folder)?;
@@ -52,7 +52,7 @@ impl Stamp {
     }
 }
 
-/// `rustc 1.95.0 (hash date)`; empty where there is none.
+/// The compiler's version, `rustc 1.95.0 (hash date)`; empty if there is no compiler.
 pub(crate) fn compiler() -> &'static str {
     static VERSION: OnceLock<String> = OnceLock::new();
     VERSION.get_or_init(|| {

@@ -1,6 +1,6 @@
 //! One line per step: its name, and how long it took.
 //!
-//! What a step prints goes to its log. Nobody reads it unless the step fails; then its end is shown.
+//! The output of a step goes to its log. If the step fails, the end of the log is shown.
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// Lines of a failed step's log to show.
+/// How many lines of a failed step's log are shown.
 const TAIL: usize = 60;
 
 pub(crate) struct Steps {
@@ -37,11 +37,11 @@ impl Steps {
     ///
     /// # Errors
     ///
-    /// Where the command cannot be started or fails; the message names the step and its log.
+    /// If the command cannot be started or fails. The message names the step and its log.
     pub(crate) fn run(&mut self, name: &str, mut command: Command) -> Result<()> {
         let log = self.log(name);
         let mut output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
-        // Without the environment, which `{command:?}` would list.
+        // The environment is left out, which `{command:?}` would print.
         write!(output, "{}", command.get_program().to_string_lossy())?;
         for argument in command.get_args() {
             write!(output, " {}", argument.to_string_lossy())?;
@@ -65,18 +65,18 @@ impl Steps {
         Ok(())
     }
 
-    /// Where what a step printed is.
+    /// The path of a step's log.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.logs.join(format!("{}.log", slug(name)))
     }
 
-    /// Notes that a step has nothing to do.
+    /// Records that a step has nothing to do.
     pub(crate) fn unchanged(&mut self, name: &str) {
         println!("{name:<48} {:>12}  unchanged", clock(Duration::ZERO));
         self.done.push(Done { name: name.to_owned(), took: Duration::ZERO, outcome: "unchanged" });
     }
 
-    /// The table at the end.
+    /// Prints the table at the end.
     pub(crate) fn summary(&self) {
         println!("\n{:<48} {:>12}", "step", "time");
         for Done { name, took, outcome } in &self.done {
@@ -90,7 +90,7 @@ impl Steps {
     }
 }
 
-/// Shows the name while the work is under way; on a terminal with a running clock.
+/// Shows the step's name while it runs, on a terminal with a running clock.
 fn show_while<T>(name: &str, work: impl FnOnce() -> T) -> T {
     if !io::stdout().is_terminal() {
         print!("{name:<48} ");
@@ -105,7 +105,7 @@ fn show_while<T>(name: &str, work: impl FnOnce() -> T) -> T {
                 print!("\r{name:<48} {:>12}", clock(started.elapsed()));
                 let _ = io::stdout().flush();
                 if wait.recv_timeout(Duration::from_secs(1)) != Err(RecvTimeoutError::Timeout) {
-                    // The line that tells the outcome takes this one's place.
+                    // The line with the outcome replaces this one.
                     print!("\r{name:<48} ");
                     return;
                 }
@@ -124,7 +124,7 @@ pub(crate) fn clock(time: Duration) -> String {
     }
 }
 
-/// A name as a file may have it.
+/// A name as it may be used in a file name.
 pub(crate) fn slug(name: &str) -> String {
     let words = name.split(|c: char| !c.is_ascii_alphanumeric());
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();

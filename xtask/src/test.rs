@@ -1,7 +1,7 @@
-//! All checks and tests, cheapest first; the first failure ends it.
+//! All checks and tests, cheapest first. The first failure ends the run.
 //!
-//! A check whose inputs are those of its last success is not run again, unless `CI` is set: on a second run with nothing changed,
-//! only the stamps are compared.
+//! A check whose inputs are those of its last success is not run again, unless `CI` is set: on a second run with
+//! nothing changed, only the stamps are compared.
 
 use std::env;
 use std::process::Command;
@@ -19,7 +19,7 @@ use crate::tools::{self, BuildTools, TestTools, WASM_TARGET};
 
 const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 
-/// What decides the outcome of a check of Rust code.
+/// The inputs of a check of Rust code.
 const RUST: &[&str] = &[
     "Cargo.toml",
     "Cargo.lock",
@@ -32,7 +32,7 @@ const RUST: &[&str] = &[
     "tests",
     "xtask",
 ];
-/// And of one that a browser or Node takes part in.
+/// The inputs of a check that also involves a browser or Node.
 const ALL: &[&str] = &[
     "Cargo.toml",
     "Cargo.lock",
@@ -50,13 +50,13 @@ const ALL: &[&str] = &[
 /// A part of the checks, which can be run by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// The crates but the client's.
+    /// All crates but the client's.
     Server,
-    /// The Wasm client, in browsers too.
+    /// The Wasm client, natively and in browsers.
     Client,
     /// The npm package.
     Npm,
-    /// Everything together: end-to-end tests, packaging, the simulation, chaos.
+    /// The whole system: end-to-end tests, packaging, the simulation, chaos.
     EndToEnd,
 }
 
@@ -67,7 +67,7 @@ impl Part {
             "client" => Self::Client,
             "npm" => Self::Npm,
             "e2e" => Self::EndToEnd,
-            other => bail!("there is no part {other:?} of the tests; there are server, client, npm and e2e"),
+            other => bail!("there is no part {other:?} of the tests; choose server, client, npm or e2e"),
         })
     }
 }
@@ -110,8 +110,8 @@ fn all(repository: &Repository, steps: &mut Steps, parts: &[Part]) -> Result<()>
     check(repository, steps, "packaging, the fast part", ALL, package::fast(repository, &test_tools.browsers)?)?;
     end_to_end(repository, steps, &test_tools)?;
     sim::build(repository, steps)?;
-    // Fresh seeds say more, and `cargo xtask sim` draws them. Here they would let a change wait for a fault that is not its own, until
-    // a million of them in a row have passed.
+    // The seeds are fixed here; `cargo xtask sim` draws fresh ones, which find more. With fresh seeds a change could
+    // fail because of an older fault, until a million of them in a row have passed.
     let mut sim = sim::command(repository, sim::SEEDS);
     sim.args(["--from", "0"]);
     check(repository, steps, &format!("sim, {} seeds", sim::SEEDS), RUST, sim)?;
@@ -129,7 +129,7 @@ fn all(repository: &Repository, steps: &mut Steps, parts: &[Part]) -> Result<()>
     Ok(())
 }
 
-/// Runs a check, unless it has passed with these inputs before.
+/// Runs a check, unless it has already passed with the same inputs.
 fn check(repository: &Repository, steps: &mut Steps, name: &str, inputs: &[&str], command: Command) -> Result<()> {
     let stamp = Stamp::of(repository, &format!("test-{}", steps::slug(name)), inputs, &[])?;
     if stamp.is_fresh() && env::var_os("CI").is_none() {
@@ -175,7 +175,7 @@ fn wasm_in_browsers(
             .arg(driver)
             .args(["client-wasm", "--features", "typed"])
             .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
-            // For all tests of a file together; the default of 20 s is short for a busy machine.
+            // The timeout covers all tests of a file; the default of 20 s is too short on a busy machine.
             .env("WASM_BINDGEN_TEST_TIMEOUT", "180");
         check(repository, steps, &format!("wasm-pack test {browser}"), RUST, command)?;
     }

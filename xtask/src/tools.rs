@@ -1,4 +1,4 @@
-//! What building and testing need beyond rustup's cargo and Node, installed where it is missing.
+//! The tools that building and testing need beyond rustup's cargo and Node. Missing ones are installed.
 
 use std::env;
 use std::fs;
@@ -19,13 +19,13 @@ const WASM_PACK: &str = "0.15.1";
 const GECKODRIVER: &str = "0.37.1";
 const OLDEST_NODE: u32 = 20;
 
-/// What a build needs.
+/// The tools of a build.
 pub(crate) struct BuildTools {
-    /// Folders to put in front of PATH.
+    /// The folders to put in front of PATH.
     folders: Vec<PathBuf>,
 }
 
-/// What the tests need besides.
+/// The tools that only the tests need.
 pub(crate) struct TestTools {
     pub(crate) browsers: Browsers,
     pub(crate) geckodriver: PathBuf,
@@ -42,7 +42,7 @@ pub(crate) fn for_building(repository: &Repository, steps: &mut Steps) -> Result
             name: "wasm-bindgen-cli",
             program: "wasm-bindgen",
             version: bindgen,
-            // Its lock file has named versions that were withdrawn since.
+            // Its lock file names versions that were withdrawn since.
             locked: false,
         },
     ];
@@ -51,7 +51,7 @@ pub(crate) fn for_building(repository: &Repository, steps: &mut Steps) -> Result
         folders.extend(tool.folder(repository, steps)?);
     }
     node_modules(repository, steps)?;
-    // wasm-opt
+    // This folder contains wasm-opt.
     folders.push(repository.path("node_modules/.bin"));
     Ok(BuildTools { folders })
 }
@@ -71,7 +71,7 @@ pub(crate) fn for_testing(repository: &Repository, steps: &mut Steps) -> Result<
 }
 
 impl BuildTools {
-    /// wasm-pack, which finds the other tools on its PATH and so downloads nothing.
+    /// wasm-pack, which finds the other tools on its PATH and therefore downloads nothing.
     pub(crate) fn wasm_pack(&self, repository: &Repository, arguments: &[&str]) -> Result<Command> {
         let path = repository::path_with(&self.folders)?;
         let program = which::which_in("wasm-pack", Some(&path), repository.path(""))?;
@@ -81,7 +81,7 @@ impl BuildTools {
     }
 }
 
-/// `npm ci` for all npm packages of the repository, when the lock file is not what is installed.
+/// Runs `npm ci` for all npm packages of the repository if the installed packages do not match the lock file.
 fn node_modules(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let manifests = ["package.json", "package-lock.json"];
     // npm writes this file last.
@@ -90,7 +90,7 @@ fn node_modules(repository: &Repository, steps: &mut Steps) -> Result<()> {
     if stamp.is_fresh() {
         return Ok(());
     }
-    // Building needs the development dependencies whatever NODE_ENV says.
+    // The build needs the development dependencies, whatever NODE_ENV says.
     let command = repository.npm("", &["ci", "--include=dev", "--no-audit", "--no-fund"])?;
     steps.run("npm ci", command)?;
     stamp.store()
@@ -98,7 +98,7 @@ fn node_modules(repository: &Repository, steps: &mut Steps) -> Result<()> {
 
 fn wasm_target(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let output =
-        output(Command::new("rustc").args(["--print", "sysroot"])).context("rustc does not say where its files are")?;
+        output(Command::new("rustc").args(["--print", "sysroot"])).context("`rustc --print sysroot` failed")?;
     let sysroot = PathBuf::from(String::from_utf8(output.stdout)?.trim_end());
     if sysroot.join("lib/rustlib").join(WASM_TARGET).is_dir() {
         return Ok(());
@@ -107,7 +107,7 @@ fn wasm_target(repository: &Repository, steps: &mut Steps) -> Result<()> {
 }
 
 fn component(repository: &Repository, steps: &mut Steps, name: &str, subcommand: &str) -> Result<()> {
-    // rustup leaves a proxy on PATH for a component that is not installed; only running it tells.
+    // rustup leaves a proxy on PATH for a component that is not installed, so the component has to be run to find out.
     if apt::succeeds(Path::new("cargo"), &[subcommand, "--version"]) {
         return Ok(());
     }
@@ -136,7 +136,7 @@ fn check_node() -> Result<()> {
     }
 }
 
-/// The example apps bring SQLite along as C source.
+/// Checks that there is a C compiler, because the example apps compile SQLite from C source.
 fn check_c_compiler(repository: &Repository, steps: &mut Steps) -> Result<()> {
     let found = || env::var_os("CC").is_some() || which::which("cc").is_ok();
     if cfg!(windows) || found() {
@@ -149,7 +149,7 @@ pub(crate) fn output(command: &mut Command) -> Option<Output> {
     command.output().ok().filter(|output| output.status.success())
 }
 
-/// The version of a package in the text of a `Cargo.lock`.
+/// The version of a package in a `Cargo.lock`.
 fn locked_version(lock: &str, package: &str) -> Result<String> {
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);

@@ -1,5 +1,5 @@
-//! The picture: for each figure that matters a group of bars, one for each peer. Plain SVG, so that nothing is needed to
-//! look at it.
+//! The chart: a group of bars for each important figure, with one bar for each peer. It is plain SVG, so that any
+//! browser shows it.
 
 use std::fmt::Write;
 
@@ -13,10 +13,10 @@ const COLUMNS: usize = 2;
 const WIDTH: usize = 460;
 const BAR: usize = 22;
 const LABEL: usize = 90;
-/// Room for the value behind the longest bar.
+/// The room for the value behind the longest bar.
 const VALUE: usize = 90;
 
-/// Draws the medians.
+/// Draws the medians of a report.
 #[must_use]
 pub fn svg(report: &Report) -> String {
     let keys: Vec<_> = report.keys().filter(|key| is_shown(*key)).collect();
@@ -72,7 +72,7 @@ fn group(text: &mut String, report: &Report, peers: &[&'static str], key: Key, x
     }
 }
 
-/// The telling ones; what else there is stands in the table.
+/// Whether a figure is important enough for the chart; the table has all of them.
 fn is_shown(key: Key) -> bool {
     match key {
         Key::Flow(Shape::Flood, Figure::P50) => false,

@@ -1,5 +1,6 @@
-//! The same faults to every peer: plain readers whose lines are cut at random, who stay away for up to 16 s, and a server that is killed three
-//! times. What was acknowledged and never heard is counted: without a word, or told as a gap.
+//! The same faults for every peer: plain readers whose connections are cut at random and who stay away for up to 16 s,
+//! and a server that is killed three times. The run counts acknowledged events that a reader never received, separately
+//! with and without a reported gap.
 
 mod ledger;
 
@@ -28,24 +29,24 @@ use crate::{
 };
 
 const READERS: u64 = 30;
-/// Events a second.
+/// Events per second.
 const RATE: u32 = 100;
-/// The server is killed each time so much has passed.
+/// The interval at which the server is killed.
 const KILL: Duration = Duration::from_secs(8);
 const KILLS: u32 = 3;
-/// Nothing new for so long in the end, and a reader has all that it will get.
+/// When nothing new has arrived for this long at the end, a reader has all that it will get.
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// What [`Outcome`] prints stands below these.
+/// The column headings for the rows that [`Outcome`] prints.
 pub const HEADINGS: &str =
     "peer         acknowledged  missed without a word (readers)  missed and told  needless gaps  heard twice";
 
-/// What a peer's readers have missed.
+/// The events that a peer's readers have missed.
 #[derive(Debug)]
 pub struct Outcome {
     name: String,
     acknowledged: usize,
-    /// How many readers have missed something without a word.
+    /// How many readers have missed events without a reported gap.
     deceived: usize,
     missed: Missed,
 }
@@ -62,20 +63,20 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// A seed that nobody chose.
+/// A random seed.
 #[must_use]
 pub fn draw_seed() -> u64 {
     fastrand::u64(..)
 }
 
-/// Lets it all happen to one peer.
+/// Runs the faults against one peer.
 ///
 /// # Errors
 ///
-/// When the server does not start, or a reader cannot read what it writes.
+/// If the server does not start, or a reader cannot parse its output.
 pub fn run(name: &str, kind: &Kind, logs: &Path, seed: u64) -> Result<Outcome> {
     let mut server = kind.start(name, Duration::from_secs(15), logs)?;
-    // What it keeps on disk, from the beginning.
+    // The server starts with the files that it keeps on disk from the beginning.
     server.kill_and_start()?;
     let speaker = (*server).clone();
     let acknowledged = Mutex::new(Vec::new());
@@ -110,7 +111,7 @@ pub fn run(name: &str, kind: &Kind, logs: &Path, seed: u64) -> Result<Outcome> {
     Ok(Outcome { name: name.to_owned(), acknowledged: acknowledged.len(), deceived, missed })
 }
 
-/// What fails is not published again: whether it was stored, nobody knows.
+/// Publishes at the rate. A failed publish is not repeated, because it is unknown whether it was stored.
 fn publish(speaker: &Speaker, acknowledged: &Mutex<Vec<u64>>, done: &AtomicBool) -> Result<()> {
     let mut connection = None;
     while !done.load(Ordering::Acquire) {
@@ -130,12 +131,12 @@ fn publish(speaker: &Speaker, acknowledged: &Mutex<Vec<u64>>, done: &AtomicBool)
     Ok(())
 }
 
-/// Reads, is cut, stays away, comes back; and once it is calm, until nothing more comes.
+/// Reads, is cut, stays away and reconnects; once the faults are over, reads until nothing more arrives.
 fn read(speaker: &Speaker, number: usize, mut random: fastrand::Rng, calm: &AtomicBool) -> Result<Ledger> {
     let mut ledger = Ledger::default();
     while !calm.load(Ordering::Acquire) {
         let cut = Duration::from_millis(random.u64(500..4_000));
-        // A server that is down, or goes down, is another cut.
+        // A server that is down, or goes down, counts as another cut.
         let _ = read_once(speaker, number, &mut ledger, Some(Instant::now() + cut));
         let away = if random.u8(..) < 64 { random.u64(..16_000) } else { random.u64(..300) };
         let back = Instant::now() + Duration::from_millis(away);

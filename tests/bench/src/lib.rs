@@ -1,18 +1,18 @@
-//! Tidings beside its peers, in the same minutes on the same machine: a load generator, a runner, and the small servers that
-//! stand for the peers. `cargo xtask bench` builds and runs it; `BENCHMARKS.md` says what the figures mean.
+//! Tidings compared with its peers, in the same minutes on the same machine: a load generator, a runner, and the small
+//! servers that stand for some peers. `cargo xtask bench` builds and runs it; `BENCHMARKS.md` explains the figures.
 //!
-//! - `peer`: who is measured, how each is started and spoken to
-//! - `process`: a server of its own process group, ended with its owner; its processor time and memory
-//! - `payload`: what is published: JSON that says when it was due
-//! - `reader`: one response as it comes in, and the marks of the payloads in it
+//! - `peer`: the servers that are measured, and how each is started and spoken to
+//! - `process`: a server in its own process group, ended with its owner; its processor time and memory
+//! - `payload`: the published JSON, which contains the time at which it was due
+//! - `reader`: one response as it arrives, and the stamps of the payloads in it
 //! - `swarm`: thousands of streams on one epoll
 //! - `publisher`: POSTs at a rate, and how long each took to be acknowledged
 //! - `scenario`: events at a rate in several shapes; idle, storm, comeback, resume
-//! - `faults`: the same faults to every peer: what was acknowledged and never heard
-//! - `soak`: everything at once for an hour, and what the server holds meanwhile; a program of its own
-//! - `report`, `chart`: the table, the figures as JSON, the picture
+//! - `faults`: the same faults for every peer, and the acknowledged events that were lost
+//! - `soak`: everything at once for an hour, and the server's memory meanwhile; a program of its own
+//! - `report`, `chart`: the table, the figures as JSON, the chart
 //!
-//! The peers that are no servers of their own are the programs `bench-axum` and `bench-floor` and `better-sse/server.mjs`.
+//! The peers that are not products are the programs `bench-axum`, `bench-floor` and `better-sse/server.mjs`.
 
 pub mod chart;
 pub mod faults;

@@ -1,15 +1,16 @@
-//! The machine: what it is, how busy it is, how many files it lets a process open.
+//! The machine: its hardware, its load, and how many files a process may open.
 
 use std::{fs, thread};
 
 use anyhow::Result;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Raises the number of files that this process and those it starts may open to `wanted`, or as far as it may; returns it.
+/// Raises the number of files that this process and its children may open to `wanted`, or as far as allowed. Returns
+/// the new limit.
 ///
 /// # Errors
 ///
-/// When the system refuses what it said was allowed.
+/// If the system refuses a limit that it reported as allowed.
 pub fn raise_files(wanted: u64) -> Result<usize> {
     let mut limit = getrlimit(Resource::Nofile);
     let allowed = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
@@ -20,7 +21,7 @@ pub fn raise_files(wanted: u64) -> Result<usize> {
     Ok(usize::try_from(allowed)?)
 }
 
-/// Processors, memory and kernel, in a line.
+/// Processors, memory and kernel, in one line.
 #[must_use]
 pub fn describe() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
@@ -38,7 +39,7 @@ pub fn describe() -> String {
     )
 }
 
-/// How many processes wanted a processor over the last minute.
+/// The load average over the last minute.
 #[must_use]
 pub fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();

@@ -1,5 +1,5 @@
 //! Runs every scenario for every peer, round by round, and prints the table. See the library's documentation.
-#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+#![allow(clippy::print_stdout, reason = "the program prints figures")]
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use bench::{
 };
 use lexopt::ValueExt;
 
-/// Connections that are open at most, files of the programs themselves included.
+/// The most connections that are open at once, including the files of the programs themselves.
 const FILES: u64 = 20_000;
 
 const HELP: &str = "\
@@ -34,7 +34,7 @@ struct Options {
     nginx: Option<PathBuf>,
     nchan: Option<PathBuf>,
     out: Option<PathBuf>,
-    /// Programs of peers that are not ours to build, by name.
+    /// Peers' programs that this repository does not build, by name.
     programs: Vec<(String, PathBuf)>,
     missing: Vec<(String, String)>,
     only: Vec<String>,
@@ -63,7 +63,7 @@ fn main() -> Result<()> {
     );
     let faults = options.faults;
     let peers = peers(options);
-    ensure!(peers.iter().any(|peer| peer.kind.is_ok()), "there is nobody to measure");
+    ensure!(peers.iter().any(|peer| peer.kind.is_ok()), "there is no peer to measure");
     if faults {
         return compare_by_faults(&peers, &logs);
     }
@@ -88,7 +88,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The same faults to everybody who can begin again after them.
+/// Runs the same faults against every peer that can restart.
 fn compare_by_faults(peers: &[Peer], logs: &Path) -> Result<()> {
     let seed = faults::draw_seed();
     println!("seed {seed}\n{}", faults::HEADINGS);
@@ -102,7 +102,7 @@ fn compare_by_faults(peers: &[Peer], logs: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A scenario that fails is a figure that is missing, with its reason; the others go on.
+/// Measures one scenario. If it fails, its figure is missing with the reason, and the others continue.
 fn measure(
     plan: &Plan,
     scenarios: &[Scenario],
@@ -136,7 +136,7 @@ fn measure(
     }
 }
 
-/// How long and how many. The quick plan shows that everything works and the order of magnitude.
+/// The durations and numbers of a run. The quick plan shows that everything works, and the order of magnitude.
 fn plan(quick: bool) -> Plan {
     if quick {
         Plan {
@@ -181,7 +181,7 @@ fn peers(options: Options) -> Vec<Peer> {
         peer("better-sse", options.better_sse.map(Kind::BetterSse)),
         peer("write(2)", options.floor.map(Kind::Floor)),
     ];
-    // Another build of the hub, to see what a change has brought.
+    // Another build of the hub, to show the effect of a change.
     peers.extend(options.before.map(|hub| peer("before", Some(Kind::Tidings { hub, plain: false }))));
     peers.retain(|peer| options.only.is_empty() || options.only.iter().any(|name| name == peer.name));
     peers

@@ -1,28 +1,30 @@
-//! What is published: JSON that says when it was due, in nanoseconds of this process's clock, and is as long as it has to be.
+//! The published payload: JSON that contains the time at which it was due, in nanoseconds of this process's clock,
+//! padded to the required length.
 
 use std::{sync::LazyLock, time::Instant};
 
-/// How a payload begins; the digits follow. Nothing else that any of the servers writes looks like it.
+/// How a payload begins; the digits follow. No server writes anything else that looks like it.
 pub const MARK: &[u8] = b"{\"t\":";
 /// How many digits follow the mark, always.
 pub const DIGITS: usize = 15;
-/// A mark with its digits.
+/// The length of a mark with its digits.
 pub const STAMP: usize = MARK.len() + DIGITS;
 
-/// How long a payload is where nothing else is said.
+/// The default length of a payload.
 pub const BYTES: usize = 200;
-/// So that every time has as many digits: JSON has no leading zeros. It lasts for ten days.
+/// The first stamp, so that every stamp has the same number of digits: JSON allows no leading zeros. The range lasts
+/// for ten days.
 const FIRST: u64 = 100_000_000_000_000;
 
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// A moment as it stands in a payload.
+/// A moment as a number in a payload.
 #[must_use]
 pub fn stamp(at: Instant) -> u64 {
     FIRST + u64::try_from(at.saturating_duration_since(*START).as_nanos()).unwrap_or(0)
 }
 
-/// The payload of an event that was due then, of so many bytes.
+/// The payload, of this many bytes, of an event that was due at this stamp.
 #[must_use]
 pub fn payload(due: u64, bytes: usize) -> String {
     let mut text = format!("{{\"t\":{due},\"pad\":\"");
@@ -32,7 +34,7 @@ pub fn payload(due: u64, bytes: usize) -> String {
     text
 }
 
-/// The digits of a stamp as a number; none if they are none.
+/// The digits of a stamp as a number; `None` if the text is not digits.
 #[must_use]
 pub fn digits(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0, |number: u64, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))

@@ -1,5 +1,5 @@
-//! Who is measured: how each is started, and how one listens and publishes there. Every one runs as its own documentation
-//! shows it, with two workers or threads where it can have them, on a port that the system chose.
+//! The servers that are measured: how each is started, and how a client subscribes and publishes there. Every server
+//! runs as its own documentation shows it, with two workers or threads where possible, on a port that the system chose.
 
 mod centrifugo;
 mod mercure;
@@ -19,60 +19,60 @@ use tempfile::TempDir;
 
 use crate::process::Process;
 
-/// What a peer is.
+/// The kind of a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    /// `examples/hub` over the memory engine, by its path.
+    /// `examples/hub` with the memory engine.
     Tidings {
-        /// The program.
+        /// The path of the program.
         hub: PathBuf,
         /// Whether it is served by `axum::serve` instead of `tidings::serve`.
         plain: bool,
     },
-    /// `bench-floor`: one write by hand for each event and stream.
+    /// `bench-floor`, by its path: one write for each event and stream.
     Floor(PathBuf),
-    /// nginx with its module nchan: both by their paths.
+    /// nginx with its module nchan.
     Nchan {
-        /// `nginx`.
+        /// The path of `nginx`.
         nginx: PathBuf,
-        /// `ngx_nchan_module.so`.
+        /// The path of `ngx_nchan_module.so`.
         module: PathBuf,
     },
     /// `centrifugo`, by its path.
     Centrifugo(PathBuf),
     /// Mercure's Caddy, by its path.
     Mercure(PathBuf),
-    /// `bench-axum`: axum's `Sse` over a tokio broadcast channel.
+    /// `bench-axum`, by its path: axum's `Sse` over a tokio broadcast channel.
     Axum(PathBuf),
-    /// `better-sse/server.mjs`, on Node.
+    /// `better-sse/server.mjs`, by its path, on Node.
     BetterSse(PathBuf),
 }
 
-/// One that is measured.
+/// A peer in a run.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// What it is, or why it is not there.
+    /// The kind, or why the peer is missing.
     pub kind: Result<Kind, String>,
-    /// As the table calls it.
+    /// The name in the table.
     pub name: &'static str,
 }
 
-/// A peer at work.
+/// A running peer.
 #[derive(Debug)]
 pub struct Server {
-    /// Its processes.
+    /// The server's processes.
     pub process: Process,
     speaker: Speaker,
     heartbeat: Duration,
     log: PathBuf,
-    /// Its files, removed with it.
+    /// The server's files, removed with it.
     folder: TempDir,
 }
 
-/// Who knows where a peer listens and how it is spoken to.
+/// The address of a peer, and how to speak to it.
 #[derive(Debug, Clone)]
 pub struct Speaker {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
     kind: Kind,
 }
@@ -86,30 +86,30 @@ impl Deref for Server {
 }
 
 impl Kind {
-    /// Whether a stream can go on after the last event that its client had, a thousand events later.
+    /// Whether a stream can resume after the last event that its client received, a thousand events later.
     #[must_use]
     pub fn resumes(&self) -> bool {
-        // Centrifugo could after 300, unless it is told otherwise.
+        // Centrifugo could resume after 300 events unless configured otherwise.
         matches!(self, Self::Tidings { .. } | Self::Nchan { .. } | Self::Mercure(_))
     }
 
-    /// Whether each client has channels of its own there.
+    /// Whether the peer has channels, so that each client can have its own.
     #[must_use]
     pub fn has_channels(&self) -> bool {
         matches!(self, Self::Tidings { .. })
     }
 
-    /// Whether it is a server that one would use, not only the measure of one cost.
+    /// Whether it is a server that one would use in production, and not only the measure of one cost.
     #[must_use]
     pub fn is_product(&self) -> bool {
         !matches!(self, Self::Floor(_))
     }
 
-    /// Starts it. `logs` is the folder for what it says.
+    /// Starts the peer. Its output goes to the folder `logs`.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// If the server does not start.
     pub fn start(&self, name: &str, heartbeat: Duration, logs: &Path) -> Result<Server> {
         let folder = TempDir::new()?;
         let log = logs.join(format!("{}.log", name.replace(' ', "-")));
@@ -118,13 +118,13 @@ impl Kind {
         Ok(Server { process, speaker: Speaker { address, kind: self.clone() }, heartbeat, log, folder })
     }
 
-    /// Whether it can begin again at the same address, as [`Server::kill_and_start`] has it.
+    /// Whether it can restart at the same address; see [`Server::kill_and_start`].
     #[must_use]
     pub fn can_begin_again(&self) -> bool {
         matches!(self, Self::Tidings { plain: false, .. } | Self::Nchan { .. } | Self::Centrifugo(_) | Self::Mercure(_))
     }
 
-    /// On any port, and as fast as it can be; or there again, on what it keeps on disk if it keeps anything.
+    /// Starts the server on any port, or again on the same port with the files that it keeps on disk.
     fn begin(
         &self,
         again: Option<SocketAddr>,
@@ -158,11 +158,11 @@ impl Kind {
 }
 
 impl Server {
-    /// Kills it, as a crash does, and starts it again where it was.
+    /// Kills the server, as a crash does, and restarts it at the same address.
     ///
     /// # Errors
     ///
-    /// When it does not start.
+    /// If the server does not start.
     pub fn kill_and_start(&mut self) -> Result<()> {
         self.process.kill();
         let address = Some(self.speaker.address);
@@ -172,11 +172,11 @@ impl Server {
 }
 
 impl Speaker {
-    /// The request that opens a stream: the `number`th client's, after the event of this id where it resumes.
+    /// The request that opens the stream of the `number`th client, after the event with this id if it resumes.
     #[must_use]
     pub fn subscribe(&self, number: usize, last_event_id: Option<&str>) -> String {
         let target = match &self.kind {
-            // As an application would have it: a user, and three channels of which one is everybody's.
+            // Like an application: a user and three channels, one of which all clients share.
             Kind::Tidings { .. } => {
                 format!("/api/events?user=u{number}&channels=bench,item:{number},list:{}", number % 100)
             }
@@ -193,7 +193,7 @@ impl Speaker {
         request
     }
 
-    /// The id of the last event in what a stream has brought.
+    /// The id of the last event in the text of a stream.
     #[must_use]
     pub fn last_id(&self, text: &str) -> Option<String> {
         let field = |name| move |line: &'_ str| line.strip_prefix(name).map(|value: &str| value.trim().to_owned());
@@ -205,7 +205,7 @@ impl Speaker {
         }
     }
 
-    /// Where a message leaves its reader, who was at `before`.
+    /// The id to resume from after a message, for a reader whose id was `before`.
     #[must_use]
     pub fn id_of(&self, before: Option<&str>, last_event_id: &str, data: &str) -> Option<String> {
         match self.kind {
@@ -214,7 +214,7 @@ impl Speaker {
         }
     }
 
-    /// Whether a message tells its reader that something may have been missed.
+    /// Whether a message reports that the reader may have missed events.
     #[must_use]
     pub fn tells_gap(&self, event: &str, data: &str) -> bool {
         match self.kind {
@@ -224,7 +224,8 @@ impl Speaker {
         }
     }
 
-    /// Whether the head of a stream tells that something may have been missed since this id. (A browser's `EventSource` does not show it.)
+    /// Whether the response head reports that events may have been missed since this id. (A browser's `EventSource`
+    /// does not show the head.)
     #[must_use]
     pub fn head_tells_gap(&self, head: &str, id: Option<&str>) -> bool {
         let told = head.lines().find_map(|line| {
@@ -233,13 +234,13 @@ impl Speaker {
         matches!(self.kind, Kind::Mercure(_)) && id.zip(told).is_some_and(|(id, (_, told))| told.trim() != id)
     }
 
-    /// The request that publishes a payload to everybody.
+    /// The request that publishes a payload to all streams.
     #[must_use]
     pub fn publish(&self, payload: &str) -> String {
         self.publish_to("bench", payload)
     }
 
-    /// The request that publishes a payload to those who hear a channel, where there are [channels](Kind::has_channels).
+    /// The request that publishes a payload to a channel, where the peer has [channels](Kind::has_channels).
     #[must_use]
     pub fn publish_to(&self, channel: &str, payload: &str) -> String {
         let (json, form) = ("application/json", "application/x-www-form-urlencoded");
@@ -259,8 +260,8 @@ impl Speaker {
     }
 }
 
-/// For who takes no port 0, one is asked of the system and given back; should another take it meanwhile, the server does not start and
-/// the run says so.
+/// Starts a server that does not accept port 0: a free port is asked of the system and released. If another process
+/// takes it meanwhile, the server does not start and the run reports it.
 fn at(again: Option<SocketAddr>, start: impl FnOnce(SocketAddr) -> Result<Process>) -> Result<(Process, SocketAddr)> {
     if let Some(address) = again {
         return Ok((start(address)?, address));

@@ -1,4 +1,4 @@
-//! A server as a process group of its own, which ends with its owner, and what the kernel says that it uses.
+//! A server in its own process group, which ends with its owner, and the resources that it uses by the kernel's count.
 
 use std::{
     env,
@@ -27,27 +27,27 @@ pub struct Process {
 /// Processor time since the start, in microseconds.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cpu {
-    /// In the program itself.
+    /// The time in the program itself.
     pub user: f64,
-    /// In the kernel on its behalf.
+    /// The time in the kernel on the program's behalf.
     pub system: f64,
 }
 
 /// Memory, in KiB.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Memory {
-    /// Pages in memory, each shared one counted in part: adds up over processes.
+    /// Pages in memory, with shared pages counted proportionally, so that processes add up.
     pub proportional: f64,
     /// Pages in memory.
     pub resident: f64,
 }
 
 impl Process {
-    /// Starts a program that prints `listening on http://ADDRESS` when it does.
+    /// Starts a program that prints `listening on http://ADDRESS` when it listens.
     ///
     /// # Errors
     ///
-    /// When it cannot be started or ends before that.
+    /// If the program cannot be started or ends before that.
     pub fn start(program: &Command, log: &Path) -> Result<(Self, SocketAddr)> {
         let mut process = Self::spawn(program, Stdio::piped(), log)?;
         let output = process.child.stdout.take().context("its output is piped")?;
@@ -59,11 +59,11 @@ impl Process {
         bail!("{:?} ended before it listened; see {}", program.get_program(), log.display())
     }
 
-    /// Starts a program that was told where to listen, and says nothing.
+    /// Starts a program that was told where to listen and prints nothing.
     ///
     /// # Errors
     ///
-    /// When it cannot be started or does not listen there in time.
+    /// If the program cannot be started or does not listen there in time.
     pub fn start_at(program: &Command, address: SocketAddr, log: &Path) -> Result<Self> {
         let mut process = Self::spawn(program, Stdio::null(), log)?;
         let deadline = Instant::now() + START;
@@ -83,18 +83,18 @@ impl Process {
         Ok(Self { child: child.with_context(|| format!("starting {:?}", program.get_program()))? })
     }
 
-    /// Processor time of the server and its children so far.
+    /// The processor time of the server and its children so far.
     ///
     /// # Errors
     ///
-    /// When it has ended.
+    /// If the server has ended.
     pub fn cpu(&self) -> Result<Cpu> {
         #[allow(clippy::cast_precision_loss, reason = "a hundred")]
         let tick = 1e6 / rustix::param::clock_ticks_per_second() as f64;
         let mut cpu = Cpu::default();
         for pid in self.family() {
             let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the server has ended")?;
-            // Behind the name, which may hold anything: the 12th and 13th field from there.
+            // The fields after the name, which may contain anything: the 12th and 13th from there.
             let fields: Vec<_> = stat.rsplit_once(')').context("stat")?.1.split_whitespace().collect();
             let field = |at: usize| -> Result<f64> { Ok(fields.get(at).context("stat")?.parse()?) };
             cpu.user += field(11)? * tick;
@@ -103,11 +103,11 @@ impl Process {
         Ok(cpu)
     }
 
-    /// Memory of the server and its children.
+    /// The memory of the server and its children.
     ///
     /// # Errors
     ///
-    /// When it has ended.
+    /// If the server has ended.
     pub fn memory(&self) -> Result<Memory> {
         let mut memory = Memory::default();
         for pid in self.family() {
@@ -126,13 +126,13 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// When it has ended.
+    /// If the server has ended.
     pub fn descriptors(&self) -> Result<usize> {
         let count = |pid| anyhow::Ok(fs::read_dir(format!("/proc/{pid}/fd")).context("the server has ended")?.count());
         self.family().into_iter().map(count).sum()
     }
 
-    /// The process and all below it.
+    /// The process and its descendants.
     fn family(&self) -> Vec<u32> {
         let mut family = vec![self.child.id()];
         let mut at = 0;
@@ -148,7 +148,7 @@ impl Process {
     }
 }
 
-/// Ended with this process however that ends, where util-linux is there to say so to the kernel.
+/// The command, wrapped so that it ends with this process however that ends, if util-linux is installed.
 fn with_its_owner(program: &Command) -> Command {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut command = if env::split_paths(&path).any(|folder| folder.join("setpriv").exists()) {
@@ -166,7 +166,7 @@ fn with_its_owner(program: &Command) -> Command {
 }
 
 impl Process {
-    /// Kills it and its children at once.
+    /// Kills the server and its children at once.
     pub fn kill(&mut self) {
         if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);

@@ -1,5 +1,5 @@
-//! POSTs at a rate over a few connections that are kept. An event is due at its time whether or not the server has
-//! acknowledged those before; where all connections are waiting it goes late, and its stamp still says when it was due.
+//! POSTs at a rate over a few kept connections. An event is due at its time whether or not the server has acknowledged
+//! the earlier ones. If all connections are busy the event is sent late, and its stamp still says when it was due.
 
 use std::{
     io::{Read, Write},
@@ -17,51 +17,52 @@ use hdrhistogram::Histogram;
 
 use crate::payload::{payload, stamp};
 
-/// How many POSTs are under way at most.
+/// The most POSTs in flight.
 const CONNECTIONS: usize = 16;
-/// A server that does not acknowledge for so long has failed.
+/// A server that does not acknowledge within this time has failed.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many events to publish, and when.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
-    /// Events a second; none as fast as they are acknowledged.
+    /// Events per second; `None` publishes as fast as they are acknowledged.
     pub rate: Option<f64>,
-    /// How many at most.
+    /// The most events.
     pub events: u64,
-    /// Nothing is published after this time.
+    /// The time after which nothing is published.
     pub within: Duration,
-    /// How many bytes the payload of each has.
+    /// The length of each payload in bytes.
     pub bytes: usize,
 }
 
-/// What came of it.
+/// The result of publishing.
 #[derive(Debug)]
 pub struct Published {
-    /// When the first was due.
+    /// When the first event was due.
     pub start: Instant,
-    /// How many were acknowledged.
+    /// How many events were acknowledged.
     pub events: u64,
-    /// From sending a POST to its answer, in nanoseconds.
+    /// The time from sending a POST to its answer, in nanoseconds.
     pub acknowledged: Histogram<u64>,
-    /// Why not all were, where a publish was refused or not answered in time: that publisher stopped there.
+    /// Why not all events were acknowledged: a publish was refused or not answered in time, and its publisher stopped
+    /// there.
     pub failure: Option<String>,
 }
 
-/// Publishes; returns when everything was acknowledged, or has failed.
+/// Publishes. Returns when everything was acknowledged or has failed.
 ///
 /// # Errors
 ///
-/// When nothing was acknowledged.
+/// If nothing was acknowledged.
 pub fn publish(address: SocketAddr, load: Load, request: impl Fn(&str) -> String + Sync) -> Result<Published> {
     publish_until(address, load, &AtomicBool::new(false), request)
 }
 
-/// The same, until it is to end.
+/// Publishes until it is told to end.
 ///
 /// # Errors
 ///
-/// When nothing was acknowledged.
+/// If nothing was acknowledged.
 pub fn publish_until(
     address: SocketAddr,
     load: Load,
@@ -118,7 +119,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When nobody listens there.
+    /// If nothing listens there.
     pub fn open(address: SocketAddr) -> Result<Self> {
         let socket = TcpStream::connect(address).context("connecting to publish")?;
         socket.set_nodelay(true)?;
@@ -130,7 +131,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// When it is refused, or not answered in time.
+    /// If the request is refused, or not answered in time.
     pub fn post(&mut self, request: &str) -> Result<()> {
         self.socket.write_all(request.as_bytes()).context("publishing")?;
         self.answer.clear();
@@ -144,7 +145,7 @@ impl Connection {
     }
 }
 
-/// Whether the answer has come to its end.
+/// Whether the answer is complete.
 fn is_whole(answer: &[u8]) -> Result<bool> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
@@ -156,7 +157,7 @@ fn is_whole(answer: &[u8]) -> Result<bool> {
     Ok(match header("content-length") {
         Some(length) => answer.len() - head >= std::str::from_utf8(length.value)?.trim().parse::<usize>()?,
         None if header("transfer-encoding").is_some() => answer.ends_with(b"0\r\n\r\n"),
-        // 204
+        // A 204 has no body.
         None => true,
     })
 }

@@ -1,4 +1,4 @@
-//! One response as it comes in: its head, its chunks where it is chunked, and the stamps in its body, wherever it was cut.
+//! One response as it arrives: its head, its chunks if it is chunked, and the stamps in its body, however it is cut.
 
 use std::sync::LazyLock;
 
@@ -7,23 +7,23 @@ use memchr::{memchr, memmem};
 
 use crate::payload::{MARK, STAMP, digits};
 
-/// The longest head of a response.
+/// The longest response head.
 const HEAD: usize = 16 << 10;
 
 static MARKS: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(MARK));
 
-/// Where in the response the next byte lies.
+/// The part of the response that the next byte belongs to.
 #[derive(Debug)]
 enum Part {
     Head(Vec<u8>),
-    /// In the line that tells a chunk's size.
+    /// The line with a chunk's size.
     Size(u64),
-    /// Past the digits of that line.
+    /// The rest of that line after the digits.
     SizeEnd(u64),
     Chunk(u64),
-    /// In the line end behind a chunk.
+    /// The line end after a chunk.
     ChunkEnd,
-    /// In a body without chunks.
+    /// A body without chunks.
     Body,
     End,
 }
@@ -36,7 +36,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Whether the head has come, and was that of a 200.
+    /// Whether the head has arrived with status 200.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.body.head().is_some()
@@ -46,14 +46,14 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// When it is no response with status 200, or no chunk where one must be.
+    /// If the bytes are not a response with status 200, or a chunk is malformed.
     pub fn push(&mut self, bytes: &[u8], on_stamp: &mut impl FnMut(u64)) -> Result<()> {
         let stamps = &mut self.stamps;
         self.body.push(bytes, &mut |data| stamps.push(data, on_stamp))
     }
 }
 
-/// Reads one response, and calls for what is in its body.
+/// Reads one response, and calls back with the pieces of its body.
 #[derive(Debug)]
 pub struct BodyReader {
     part: Part,
@@ -67,7 +67,7 @@ impl Default for BodyReader {
 }
 
 impl BodyReader {
-    /// The head of the response, once it has come.
+    /// The head of the response, once it has arrived.
     #[must_use]
     pub fn head(&self) -> Option<&str> {
         (!matches!(self.part, Part::Head(_))).then_some(&self.head)
@@ -77,7 +77,7 @@ impl BodyReader {
     ///
     /// # Errors
     ///
-    /// When it is no response with status 200, or no chunk where one must be.
+    /// If the bytes are not a response with status 200, or a chunk is malformed.
     pub fn push(&mut self, mut bytes: &[u8], on_data: &mut impl FnMut(&[u8])) -> Result<()> {
         while !bytes.is_empty() {
             match &mut self.part {
@@ -136,7 +136,7 @@ impl BodyReader {
     }
 }
 
-/// The length of the head, and whether chunks follow; none while it is not complete.
+/// The length of the head, and whether chunks follow; `None` while the head is not complete.
 fn parse_head(bytes: &[u8]) -> Result<Option<(usize, bool)>> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut headers);
@@ -150,10 +150,10 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(usize, bool)>> {
     Ok(Some((length, chunked)))
 }
 
-/// Finds the stamps in a text that comes in pieces.
+/// Finds the stamps in a text that arrives in pieces.
 #[derive(Debug, Default)]
 struct Stamps {
-    /// The end of what came before: too short for a whole stamp.
+    /// The end of the previous piece: too short for a whole stamp.
     tail: [u8; STAMP - 1],
     length: usize,
 }
@@ -161,7 +161,7 @@ struct Stamps {
 impl Stamps {
     fn push(&mut self, data: &[u8], on_stamp: &mut impl FnMut(u64)) {
         if self.length > 0 {
-            // Those that began in the tail.
+            // Stamps that began in the previous piece.
             let mut seam = [0; 2 * (STAMP - 1)];
             let more = data.len().min(STAMP - 1);
             seam[..self.length].copy_from_slice(&self.tail[..self.length]);
@@ -185,7 +185,7 @@ impl Stamps {
     }
 }
 
-/// The stamps in a whole text.
+/// Finds the stamps in a whole text.
 pub fn find(text: &[u8], on_stamp: &mut impl FnMut(u64)) {
     for at in MARKS.find_iter(text) {
         if let Some(stamp) = text.get(at + MARK.len()..at + STAMP).and_then(digits) {

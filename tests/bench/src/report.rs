@@ -12,7 +12,7 @@ use crate::{
     scenario::{Figure, Scenario, Shape},
 };
 
-/// What a figure is of.
+/// The identity of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     /// Of events at a rate.
@@ -23,17 +23,17 @@ pub enum Key {
     IdleResident(usize),
     /// Processor time per heartbeat, µs.
     Heartbeat,
-    /// Until all are in, seconds.
+    /// The time until all streams are open, in seconds.
     Storm(usize),
-    /// Processor time for each of them, µs.
+    /// The processor time per stream, in µs.
     StormCpu(usize),
-    /// Until all who come back have what they missed, seconds.
+    /// The time until all returning clients have the events that they missed, in seconds.
     Comeback(usize),
-    /// From due to read, ms, of those who stay meanwhile.
+    /// The time from due to read for the clients that stay connected meanwhile, in ms.
     ComebackOthers,
-    /// Events a second to those that come back.
+    /// Events per second to returning clients.
     ResumeRate,
-    /// Processor time per event, µs.
+    /// The processor time per event, in µs.
     ResumeCpu,
 }
 
@@ -50,13 +50,13 @@ impl Key {
         Self::IdleResident(connections)
     }
 
-    /// So many clients at once.
+    /// This many clients at once.
     #[must_use]
     pub fn storm(clients: usize) -> Self {
         Self::Storm(clients)
     }
 
-    /// As the table calls it, with its unit.
+    /// The title in the table, with its unit.
     #[must_use]
     pub fn title(self) -> String {
         match self {
@@ -73,7 +73,7 @@ impl Key {
         }
     }
 
-    /// The scenario that it comes from.
+    /// The scenario that produces the figure.
     #[must_use]
     pub fn scenario(self) -> Scenario {
         match self {
@@ -91,13 +91,13 @@ impl Key {
 pub struct Report {
     peers: Vec<(&'static str, Result<(), String>)>,
     figures: BTreeMap<Key, BTreeMap<&'static str, Vec<f64>>>,
-    /// What stands for a scenario that says nothing of a peer.
+    /// The text in place of figures, for a scenario that does not apply to a peer.
     cannot: BTreeMap<(&'static str, &'static str), &'static str>,
     notes: BTreeSet<String>,
 }
 
 impl Report {
-    /// Nothing yet.
+    /// An empty report.
     #[must_use]
     pub fn new(peers: &[Peer]) -> Self {
         let peers = peers.iter().map(|peer| (peer.name, peer.kind.as_ref().map(|_| ()).map_err(Clone::clone)));
@@ -109,18 +109,18 @@ impl Report {
         self.figures.entry(key).or_default().entry(peer).or_default().push(value);
     }
 
-    /// A scenario that says nothing of this peer, and the word for it.
+    /// Records that a scenario does not apply to a peer, with the text for the table.
     pub fn cannot(&mut self, peer: &'static str, scenario: Scenario, word: &'static str) {
         self.cannot.insert((peer, scenario.name()), word);
     }
 
-    /// The word for a figure that this peer cannot have.
+    /// The text in place of a figure that does not apply to this peer.
     #[must_use]
     pub fn word(&self, peer: &'static str, key: Key) -> Option<&'static str> {
         self.cannot.get(&(peer, key.scenario().name())).copied()
     }
 
-    /// Something to say of its figures.
+    /// Adds a remark on a peer's figures.
     pub fn note(&mut self, peer: &'static str, scenario: Scenario, note: &str) {
         self.notes.insert(format!("{peer}, {}: {note}", scenario.name()));
     }
@@ -131,7 +131,7 @@ impl Report {
         median(self.figures.get(&key)?.get(peer)?)
     }
 
-    /// The peers that were there.
+    /// The peers that took part.
     pub fn present(&self) -> impl Iterator<Item = &'static str> {
         self.peers.iter().filter(|(_, there)| there.is_ok()).map(|(name, _)| *name)
     }
@@ -141,13 +141,13 @@ impl Report {
         self.figures.keys().copied()
     }
 
-    /// Medians, a row for each figure and a column for each peer.
+    /// The medians, with a row for each figure and a column for each peer.
     #[must_use]
     pub fn table(&self) -> String {
         self.rows("median", |peer, key| self.median(peer, key).map(short))
     }
 
-    /// The same, each divided by the first peer's.
+    /// The medians divided by the first peer's.
     #[must_use]
     pub fn ratios(&self) -> String {
         let first = self.peers.first().map_or("", |(name, _)| name);
@@ -172,7 +172,7 @@ impl Report {
         markdown(&rows)
     }
 
-    /// Who is missing, and what went wrong.
+    /// The missing peers, and the failures.
     #[must_use]
     pub fn notes(&self) -> String {
         let mut text = String::new();
@@ -235,7 +235,7 @@ fn median(values: &[f64]) -> Option<f64> {
     }
 }
 
-/// Three digits, more only in front of the point.
+/// Three significant digits, and all digits before the decimal point.
 pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         large @ 1_000.0.. => {

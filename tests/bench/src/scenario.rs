@@ -1,4 +1,4 @@
-//! What is measured: each scenario starts a server of its own, so that none inherits another's memory.
+//! The scenarios. Each starts a server of its own, so that none inherits another's memory.
 
 mod comeback;
 mod flow;
@@ -17,27 +17,27 @@ use crate::{
     swarm::Swarm,
 };
 
-/// How many connections are under way where no storm is meant.
+/// How many connections open at once where no storm is meant.
 const GENTLY: usize = 64;
-/// Heartbeats out of the way.
+/// A heartbeat interval that keeps heartbeats out of the way.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// How long and how many.
+/// The durations and numbers of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// How often everything is measured; the table shows medians.
     pub rounds: usize,
     /// How long events are published.
     pub flow: Duration,
-    /// How long a flood of them is.
+    /// How long a flood of events lasts.
     pub flood: Duration,
-    /// At how many idle connections to look.
+    /// The numbers of idle connections to measure.
     pub idle: Vec<usize>,
-    /// The interval of heartbeats meanwhile; whole seconds, as nginx has them.
+    /// The heartbeat interval while idle, in whole seconds as nginx needs it.
     pub heartbeat: Duration,
-    /// How many clients come at once.
+    /// The numbers of clients that connect at once.
     pub storms: Vec<usize>,
-    /// How long to wait for what does not come.
+    /// How long to wait before something counts as lost.
     pub patience: Duration,
 }
 
@@ -50,9 +50,9 @@ pub enum Scenario {
     Idle,
     /// Thousands connect at once.
     Storm,
-    /// Thousands come back at once and go on where they left off, while others hear events.
+    /// Thousands of clients return at once and resume, while others receive events.
     Comeback,
-    /// 1,000 come back at once, and each has missed 1,000 events.
+    /// 1,000 clients return at once, and each has missed 1,000 events.
     Resume,
 }
 
@@ -63,13 +63,13 @@ pub fn all() -> Vec<Scenario> {
     flows.chain([Scenario::Idle, Scenario::Storm, Scenario::Comeback, Scenario::Resume]).collect()
 }
 
-/// Starts the peer with an interval of heartbeats.
+/// Starts the peer with a heartbeat interval.
 pub type Start<'a> = &'a dyn Fn(Duration) -> Result<Server>;
-/// Takes a figure.
+/// Records a figure.
 pub type Record<'a> = &'a mut dyn FnMut(Key, f64);
 
 impl Scenario {
-    /// In a word.
+    /// The name in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,23 +81,23 @@ impl Scenario {
         }
     }
 
-    /// Whether it says anything of this kind of peer.
+    /// Whether the scenario applies to this kind of peer.
     #[must_use]
     pub fn is_for(self, kind: &Kind) -> bool {
         match self {
             Self::Flow(shape) => shape.can_be_written_one_by_one() || kind.is_product(),
             Self::Idle | Self::Storm => kind.is_product(),
-            // Each client has to have channels of its own.
+            // Each client must have channels of its own.
             Self::Comeback => kind.has_channels(),
             Self::Resume => kind.resumes(),
         }
     }
 
-    /// Runs it once; returns what should be said of the figures.
+    /// Runs the scenario once. Returns a remark on the figures.
     ///
     /// # Errors
     ///
-    /// When the server or the generator fails; figures recorded before that stand.
+    /// If the server or the generator fails; figures recorded before that count.
     pub fn run(self, plan: &Plan, files: usize, start: Start<'_>, record: Record<'_>) -> Result<Option<String>> {
         match self {
             Self::Flow(shape) => {
@@ -112,7 +112,7 @@ impl Scenario {
     }
 }
 
-/// Streams that opened one after the other.
+/// Opens streams gradually.
 fn gently(server: &Server, swarm: &mut Swarm, count: usize, patience: Duration) -> Result<()> {
     swarm.open(server.address, count, GENTLY, Instant::now() + patience, |number| server.subscribe(number, None))?;
     anyhow::ensure!(

@@ -1,5 +1,6 @@
-//! Soak: everything at once for as long as one likes, on a hub of each engine, and what the hub holds meanwhile. Streams come and go, events
-//! are published, channels are subscribed and left, given and taken back, who is online is known, and some clients do not read.
+//! Soak: everything at once for as long as you like, on a hub of each engine, and the hub's resources meanwhile.
+//! Streams come and go, events are published, channels are subscribed, unsubscribed, granted and revoked, presence is
+//! on, and some clients do not read.
 
 mod picture;
 
@@ -24,49 +25,49 @@ use crate::{
     swarm::Swarm,
 };
 
-/// Streams that are open, and how many of them leave and come each second.
+/// How many streams are open; the next constant is how many of them are replaced each second.
 const STREAMS: usize = 5_000;
 const CHANGES: usize = 50;
-/// Events a second, each heard by a hundredth of the streams.
+/// Events per second, each received by one in a hundred streams.
 const RATE: f64 = 200.0;
 const LISTS: usize = 100;
-/// Clients that never read, and are given up by the server now and then.
+/// Clients that never read, which the server drops now and then.
 const SLOW: usize = 20;
-/// From this minute on memory should not grow: the default window holds ten minutes.
+/// The minute from which on memory should not grow, because the default window holds ten minutes.
 const SETTLED: usize = 15;
 
-/// One minute of a hub.
+/// The figures of a hub for one minute.
 #[derive(Debug, Clone, Copy)]
 pub struct Minute {
-    /// Resident memory, MiB.
+    /// Resident memory in MiB.
     pub resident: f64,
     /// Files and sockets.
     pub descriptors: usize,
-    /// From due to read, ms.
+    /// The median time from due to read, in ms.
     pub p50: f64,
-    /// From due to read, ms.
+    /// The 99th percentile of the time from due to read, in ms.
     pub p99: f64,
-    /// Streams that are open.
+    /// Open streams.
     pub open: usize,
-    /// Streams that the server has ended.
+    /// Streams that the server ended.
     pub lost: usize,
-    /// Events that streams have had.
+    /// Events that streams received.
     pub events: u64,
 }
 
-/// What became of one engine's hub.
+/// The result of one engine's hub.
 #[derive(Debug)]
 pub struct Course {
     /// The engine's name.
     pub engine: &'static str,
-    /// Minute by minute.
+    /// The figures, minute by minute.
     pub minutes: Vec<Minute>,
-    /// Descriptors that are left when all streams have been closed, beyond those before.
+    /// Descriptors that remain after all streams were closed, beyond those before.
     pub left: i64,
 }
 
 impl Course {
-    /// By what part resident memory has grown since it should not, if that is long enough ago.
+    /// The relative growth of resident memory since it should have settled; `None` if the run is too short.
     #[must_use]
     pub fn growth(&self) -> Option<f64> {
         let (settled, last) = (self.minutes.get(SETTLED - 1)?, self.minutes.last()?);
@@ -74,11 +75,11 @@ impl Course {
     }
 }
 
-/// Runs a hub on this engine for so many minutes; `show` is called with each.
+/// Runs a hub on this engine for this many minutes, and calls `show` for each.
 ///
 /// # Errors
 ///
-/// When the hub or the generator fails.
+/// If the hub or the generator fails.
 pub fn run(
     hub: &Path,
     engine: &'static str,
@@ -112,7 +113,7 @@ pub fn run(
     Ok(Course { engine, minutes, left })
 }
 
-/// How many more there are than before, once all clients have gone; connections need a moment to end.
+/// How many more descriptors there are than before, once all clients have gone; connections need a moment to end.
 #[allow(clippy::cast_possible_wrap, reason = "thousands")]
 fn settled_descriptors(process: &Process, before: usize) -> Result<i64> {
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -175,7 +176,7 @@ fn publish(address: SocketAddr, done: &AtomicBool) -> Result<()> {
     let load = Load { rate: Some(RATE), events: u64::MAX, within: Duration::from_secs(1 << 30), bytes: BYTES };
     let published = publisher::publish_until(address, load, done, |payload| {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        // One in a hundred is for those who do not read.
+        // One event in a hundred is for the clients that do not read.
         let channel = if number % 100 == 99 { String::from("slow") } else { format!("list:{}", number % LISTS) };
         post(address, "/api/events/publish", &format!(r#"{{"channel":"{channel}","type":"tick","payload":{payload}}}"#))
     })?;
@@ -190,13 +191,13 @@ fn post(address: SocketAddr, path: &str, body: &str) -> String {
     )
 }
 
-/// Has a stream subscribe and leave ever new channels, and the backend take channels from users and give them back.
+/// Has a stream subscribe and unsubscribe ever new channels, and has the backend revoke and restore channels of users.
 fn command_channels(address: SocketAddr, done: &AtomicBool) -> Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     stream.write_all(format!("GET /api/events?user=commander HTTP/1.1\r\nhost: {address}\r\n\r\n").as_bytes())?;
     let id = connection_id(&mut stream)?;
-    // What comes is read and forgotten, or it would be a slow reader.
+    // The stream is read and its content ignored; otherwise it would be a slow reader.
     stream.set_nonblocking(true)?;
     let mut calls = Connection::open(address)?;
     let mut buffer = vec![0; 64 << 10];
@@ -231,7 +232,7 @@ fn connection_id(stream: &mut TcpStream) -> Result<String> {
     }
 }
 
-/// Clients that open a stream and read nothing; each is opened anew from time to time.
+/// Clients that open a stream and read nothing; each is reopened from time to time.
 fn never_read(address: SocketAddr, done: &AtomicBool) -> Result<()> {
     let mut streams = Vec::new();
     for number in 0_usize.. {

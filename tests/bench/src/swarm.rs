@@ -1,5 +1,5 @@
-//! Thousands of streams on one epoll and one thread, as cheap as a client can be: a socket, some 100 bytes of state, and one
-//! read for each time there is something. What it costs itself is taken from the servers it measures.
+//! Thousands of streams on one epoll and one thread, as cheap as a client can be: a socket, some 100 bytes of state,
+//! and one read whenever data has arrived. The swarm's own cost reduces what remains for the servers it measures.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -18,33 +18,33 @@ use socket2::{Domain, Socket, Type};
 
 use crate::{payload, reader::Reader};
 
-/// How many events of epoll are taken at once.
+/// The most epoll events taken at once.
 const BATCH: usize = 1_024;
-/// The most that is read at once.
+/// The most bytes read at once.
 const READ: usize = 256 << 10;
 
-/// What all streams together have come to.
+/// The totals over all streams.
 #[derive(Debug)]
 pub struct Tally {
-    /// Streams whose head has come.
+    /// Streams whose head has arrived.
     pub open: usize,
-    /// Streams that were refused or ended.
+    /// Streams that were refused or that ended.
     pub lost: usize,
     /// Streams that [left](Swarm::leave) by themselves.
     pub gone: usize,
-    /// Why the first of them was.
+    /// Why the first of the lost streams was lost.
     pub first_loss: Option<String>,
-    /// Streams that have had as many payloads as was [asked for](Swarm::count_those_with).
+    /// Streams that have received as many payloads as was [asked for](Swarm::count_those_with).
     pub caught_up: usize,
-    /// Payloads.
+    /// Payloads received.
     pub events: u64,
-    /// Bytes, heads and frames included.
+    /// Bytes received, heads and frames included.
     pub bytes: u64,
-    /// Reads that brought something.
+    /// Reads that returned data.
     pub reads: u64,
-    /// When the last payload came.
+    /// When the last payload arrived.
     pub last_event: Option<Instant>,
-    /// From when an event was due to when it was read, in nanoseconds.
+    /// The time from when an event was due to when it was read, in nanoseconds.
     pub latency: Histogram<u64>,
 }
 
@@ -67,7 +67,7 @@ impl Tally {
 }
 
 impl Tally {
-    /// Streams that are not on their way.
+    /// The number of streams that are not being opened.
     fn settled(&self) -> usize {
         self.open + self.lost + self.gone
     }
@@ -76,30 +76,30 @@ impl Tally {
 #[derive(Debug)]
 struct Stream {
     socket: Socket,
-    /// What is still to be sent.
+    /// The rest of the request to send.
     request: Option<String>,
     reader: Reader,
-    /// How many payloads it has had.
+    /// The payloads received.
     events: u64,
 }
 
-/// Streams held open.
+/// A set of open streams.
 pub struct Swarm {
     epoll: OwnedFd,
     streams: Vec<Option<Stream>>,
     tally: Tally,
     ready: Vec<epoll::Event>,
     buffer: Vec<u8>,
-    /// How many payloads a stream has to have had to count as caught up.
+    /// How many payloads a stream needs to count as caught up.
     goal: u64,
 }
 
 impl Swarm {
-    /// No stream yet.
+    /// An empty swarm.
     ///
     /// # Errors
     ///
-    /// When the system gives no epoll.
+    /// If the system grants no epoll.
     pub fn new() -> Result<Self> {
         Ok(Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
@@ -111,27 +111,27 @@ impl Swarm {
         })
     }
 
-    /// Forgets how long events took so far.
+    /// Resets the latency histogram.
     pub fn forget_latencies(&mut self) {
         self.tally.latency.reset();
     }
 
-    /// Counts streams as caught up when they have had so many payloads; for those that are opened from now on.
+    /// Counts streams as caught up after this many payloads; applies to streams opened from now on.
     pub fn count_those_with(&mut self, payloads: u64) {
         self.goal = payloads;
     }
 
-    /// What has come so far.
+    /// The totals so far.
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// Opens streams, `at_once` of them under way at a time, until all are open or the time is over.
+    /// Opens streams, at most `at_once` of them in progress at a time, until all are open or the time is over.
     ///
     /// # Errors
     ///
-    /// When the system gives no more sockets.
+    /// If the system grants no more sockets.
     pub fn open(
         &mut self,
         address: SocketAddr,
@@ -166,7 +166,7 @@ impl Swarm {
     fn start(&mut self, address: SocketAddr, request: String) -> Result<()> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).context("one more socket")?;
         socket.set_nonblocking(true)?;
-        // Thousands of closed connections would else wait for a minute, each with its port.
+        // Otherwise thousands of closed connections would stay in TIME_WAIT for a minute, each with its port.
         socket.set_linger(Some(Duration::ZERO))?;
         match socket.connect(&address.into()) {
             Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
@@ -180,14 +180,14 @@ impl Swarm {
         Ok(())
     }
 
-    /// Reads until `done` says so, which is asked after every round; or the time is over.
+    /// Reads until `done` returns true, which is asked after every round, or the time is over.
     ///
     /// # Errors
     ///
-    /// When epoll fails.
+    /// If epoll fails.
     pub fn read_until(&mut self, deadline: Instant, mut done: impl FnMut(&Tally) -> bool) -> Result<()> {
         while !done(&self.tally) && Instant::now() < deadline {
-            // Not longer than this, since `done` may look at what others do.
+            // The wait is short, because `done` may depend on other threads.
             self.poll(deadline.min(Instant::now() + Duration::from_millis(20)))?;
         }
         Ok(())
@@ -228,7 +228,7 @@ impl Swarm {
 }
 
 impl Stream {
-    /// The connection stands: a request is small enough to be taken whole.
+    /// Sends the request on an established connection; it is small enough for the socket to take it whole.
     fn send(&mut self, epoll: &OwnedFd, slot: usize, request: &str) -> Result<()> {
         if let Some(error) = self.socket.take_error()? {
             return Err(error).context("connecting");

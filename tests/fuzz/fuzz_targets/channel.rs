@@ -1,4 +1,4 @@
-//! Channels and patterns, read from texts and held against sets of channels.
+//! Channels and patterns, parsed from texts and compared with sets of channels.
 #![no_main]
 
 #[path = "../../protocol/tests/model/channels.rs"]

@@ -8,9 +8,9 @@ use libfuzzer_sys::fuzz_target;
 
 thread_local!(static HOUSE: House = House::default());
 
-/// What stands for the open stream's name in an input, which cannot know it.
+/// A placeholder in an input for the open stream's id, which an input cannot know.
 const CONNECTION: &str = "$C";
-/// By the first byte of an input. The seeds know their places.
+/// The calls, chosen by the first byte of an input. The seeds depend on their order.
 const CALLS: [(Method, &str); 13] = [
     (Method::POST, "/subscribe"),
     (Method::POST, "/unsubscribe"),
@@ -34,14 +34,14 @@ fuzz_target!(|bytes: &[u8]| {
         let request = Request::builder().header("x-user", "ana");
         let request = if method == Method::POST {
             let body = match std::str::from_utf8(rest) {
-                // Nobody waits here for what does not come.
+                // `waitMs` is disabled, because a fuzz run must not wait.
                 Ok(text) => text.replace(CONNECTION, &house.connection).replace("waitMs", "wait").into_bytes(),
                 Err(_) => rest.to_vec(),
             };
             let request = request.method(Method::POST).uri(*path).header(header::CONTENT_TYPE, "application/json");
             request.body(Body::from(body))
         } else {
-            // A query that no URI may hold does not come this far.
+            // A query that is not valid in a URI does not reach a handler.
             let Ok(query) = std::str::from_utf8(rest) else { return };
             request.uri(format!("{path}?{query}")).body(Body::empty())
         };

@@ -1,4 +1,4 @@
-//! Cursors, timestamps, and the frames that hold them.
+//! Cursors, timestamps, and the frames that contain them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,7 +9,7 @@ const NAMES: [&str; 11] =
 
 fuzz_target!(|text: &str| {
     if let Ok(cursor) = text.parse::<Cursor>() {
-        assert_eq!(cursor.to_string(), text, "a cursor has one text");
+        assert_eq!(cursor.to_string(), text, "every cursor has exactly one text");
     }
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         let shown = timestamp.to_string();

@@ -1,4 +1,4 @@
-//! The SSE decoder, held against the standard; and the encoder, whose texts it reads back.
+//! The SSE decoder compared with the standard, and the encoder, whose output the decoder reads back.
 #![no_main]
 
 #[path = "../../protocol/tests/model/stream.rs"]
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     assert_eq!((messages, decoder.last_event_id().into_owned(), decoder.retry()), whole);
 
-    // A small limit refuses; what it has let through before stands in the whole.
+    // A decoder with a small limit refuses; the events before that are a prefix of all events.
     let mut limited = Decoder::with_limit(usize::from(*how));
     let mut count = 0;
     let _ = limited.push(stream, |m| {
@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
     });
 });
 
-/// Whatever is written as data is one event, and comes back as it was, each line end as LF.
+/// Any data is written as one event, and is read back unchanged except that each line end becomes LF.
 fn round_trip(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let id = Cursor { epoch: 1, seq: 2, tag: 3 };

@@ -1,4 +1,4 @@
-//! Credentials in every place where they may stand: who has not signed them is refused.
+//! Credentials in every place where they may stand: unsigned ones are refused.
 #![no_main]
 
 use axum::body::Body;
@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
                 None => return,
             },
         };
-        // What no header may hold does not come this far.
+        // Text that is not valid in a header does not reach the server.
         let Ok(request) = request else { return };
         let answer = house.call(request);
         match (place % 6, claims) {
@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
                 assert!(claims["exp"].is_number());
             }
             (5, _) => assert!(matches!(answer.status.as_u16(), 401), "{}", answer.status),
-            _ => assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "who has not signed it is let in"),
+            _ => assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "a request without a signed token was accepted"),
         }
     });
 });

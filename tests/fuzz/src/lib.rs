@@ -1,12 +1,12 @@
-//! A hub with its routes, called without a socket between: what the targets `commands` and `tokens` write into.
+//! A hub with its routes, called without a socket: the targets `commands` and `tokens` send their input to it.
 //!
-//! | target | feeds | and holds that |
+//! | target | input | property |
 //! |---|---|---|
-//! | `decoder` | bytes in any chunks to the SSE decoder, any text to the encoder | it reads what the standard says; no text forges a field |
-//! | `channel` | texts to channels, patterns, segments and ids | what was read is its text; matching is that of sets |
-//! | `cursor` | texts to cursors and timestamps, frames to their reader | what was read is its text |
-//! | `commands` | bodies and queries to every call | the answer keeps the rules, and the hub goes on |
-//! | `tokens` | credentials to every way in, signed and not | who is not known is refused by a code |
+//! | `decoder` | bytes in any chunks to the SSE decoder, any text to the encoder | the decoder follows the standard; no text forges a field |
+//! | `channel` | texts to channels, patterns, segments and ids | a parsed value has the same text; matching is that of sets |
+//! | `cursor` | texts to cursors and timestamps, frames to their parser | a parsed value has the same text |
+//! | `commands` | bodies and queries to every call | the answer follows the protocol, and the hub continues |
+//! | `tokens` | credentials in every place, signed and unsigned | an unauthenticated request is refused with a code |
 
 use axum::{Router, body::Body};
 use http::{Method, Request, StatusCode, header};
@@ -22,14 +22,14 @@ use tidings_protocol::{
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
-/// Signs the tokens that are good.
+/// The secret that signs valid tokens.
 pub const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
 /// A hub on a runtime of its own, with every route mounted and one stream open.
 pub struct House {
     runtime: Runtime,
     router: Router,
-    /// The stream's name.
+    /// The stream's connection id.
     pub connection: String,
     _stream: Body,
 }
@@ -68,20 +68,20 @@ impl Default for House {
     }
 }
 
-/// The answer to a call: its status and body, read as far as it is there at once.
+/// The answer to a call: its status, and as much of its body as is there at once.
 pub struct Answer {
-    /// 200, or that of a problem.
+    /// 200, or the status of a problem.
     pub status: StatusCode,
     /// JSON, or the first bytes of a stream.
     pub body: Vec<u8>,
 }
 
 impl House {
-    /// Calls, and checks that the answer is one.
+    /// Makes a call, and checks that the answer is 200 or a problem.
     ///
     /// # Panics
     ///
-    /// When it is none: neither 200 nor a problem by the protocol.
+    /// If the answer is neither 200 nor a problem of the protocol.
     #[must_use]
     pub fn call(&self, request: Request<Body>) -> Answer {
         let is_stream = request.method() == Method::GET && request.uri().path() == "/";
@@ -116,7 +116,7 @@ impl House {
                 let problem: Problem = serde_json::from_slice(&body).expect("a problem");
                 assert_eq!(problem.status, status.as_u16());
                 assert!(problem.code != Code::Other && problem.code.status() == problem.status, "{problem:?}");
-                assert!(status.is_client_error(), "nothing that is sent may be the server's fault: {problem:?}");
+                assert!(status.is_client_error(), "no input may cause a server error: {problem:?}");
             }
         }
         Answer { status, body }

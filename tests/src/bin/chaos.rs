@@ -1,5 +1,5 @@
-//! `cargo run --release -p tests --bin chaos -- --minutes 2`: real processes and a network that fails. Exits with 1 where
-//! the promise was broken, and says by which seed.
+//! `cargo run --release -p tests --bin chaos -- --minutes 2`: the chaos test, with real processes and a network that
+//! fails. Exits with 1 if the promise was broken, and names the seed.
 
 use std::{env, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -8,7 +8,7 @@ use lexopt::prelude::*;
 use tests::chaos::{self, Engine, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// So many violations are printed; a thousand more say nothing new.
+/// The most violations that are printed; a thousand more add nothing.
 const SHOWN: usize = 40;
 
 const HELP: &str = "\
@@ -22,7 +22,7 @@ The hub's program is the one beside this, or TIDINGS_HUB_BIN; the browser is CHR
 ";
 
 #[tokio::main]
-#[allow(clippy::print_stdout, reason = "a program that prints what it found")]
+#[allow(clippy::print_stdout, reason = "the program prints its findings")]
 async fn main() -> Result<ExitCode> {
     let Some(options) = parse(lexopt::Parser::from_env())? else {
         print!("{HELP}");
@@ -32,8 +32,8 @@ async fn main() -> Result<ExitCode> {
     println!("chaos: seed {seed}, {:.1} minutes", options.time.as_secs_f64() / 60.0);
     let report = tokio::select! {
         report = chaos::run(options) => report.with_context(|| format!("seed {seed}"))?,
-        // Dropped, it takes its processes with it, one that is stopped too.
-        () = asked_to_end() => bail!("ended before its time; seed {seed}"),
+        // Dropping the run ends its processes, including stopped ones.
+        () = asked_to_end() => bail!("the run was interrupted; seed {seed}"),
     };
     print!("{}", report.counts);
     println!("{:<28} {:>9}", "violations", report.violations.len());

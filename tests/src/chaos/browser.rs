@@ -1,5 +1,5 @@
-//! A real Chromium with the npm package, driven by `browser/drive.mjs`: commands go to its standard input and what the
-//! page tells comes from its standard output, both as lines of JSON.
+//! A real Chromium with the npm package, driven by `browser/drive.mjs`: commands go to its standard input, and the
+//! page's reports come from its standard output, both as lines of JSON.
 
 use std::{
     collections::HashMap,
@@ -29,9 +29,9 @@ use super::{
     traffic::{EventId, Interest, Person},
 };
 
-/// How long the browser may take to show the page: the machine may be busy.
+/// How long the browser may take to show the page, on a busy machine.
 const START: Duration = Duration::from_secs(60);
-/// How long it may take to end.
+/// How long the browser may take to end.
 const END: Duration = Duration::from_secs(10);
 
 pub(crate) struct Browser {
@@ -42,7 +42,7 @@ pub(crate) struct Browser {
     child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
-    /// By the number that the page knows each by: those that listen, in their order, and all that ever did.
+    /// The handlers by the numbers that the page uses: those that are active, in their order, and all that ever were.
     listening: Vec<u64>,
     handlers: HashMap<u64, HandlerId>,
     next: u64,
@@ -50,7 +50,7 @@ pub(crate) struct Browser {
     state: String,
 }
 
-/// What the page tells.
+/// A report of the page.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Told {
@@ -69,12 +69,12 @@ enum Told {
         payload: EventId,
         cursor: Cursor,
     },
-    /// A handler's own gap.
+    /// A gap reported to one handler.
     Gap {
         handler: u64,
         reason: String,
     },
-    /// The client's.
+    /// A gap reported to the client.
     Gaps {
         all: bool,
         reason: String,
@@ -86,14 +86,14 @@ enum Told {
         code: String,
         will_retry: Option<bool>,
     },
-    /// Something was thrown.
+    /// An exception of the page.
     Thrown {
         what: String,
     },
 }
 
 impl Browser {
-    /// Starts it, with the page open and its client connecting to the hub at `base`.
+    /// Starts the browser, with the page open and its client connecting to the hub at `base`.
     pub(crate) async fn start(shared: Arc<Shared>, mut person: Person, base: &str, habits: Habits) -> Result<Self> {
         let house = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let package = house.join("npm/dist/inline.js");
@@ -114,10 +114,10 @@ impl Browser {
         let names = json!({ "start": { "user": person.user, "deviceId": person.device } });
         write(&mut input, &names).await?;
         let mut output = BufReader::new(output).lines();
-        let ready = timeout(START, output.next_line()).await.context("the browser does not start")??;
-        let ready = ready.context("the browser did not start")?;
+        let ready = timeout(START, output.next_line()).await.context("the browser did not start in time")??;
+        let ready = ready.context("the browser ended before it started")?;
         match serde_json::from_str(&ready) {
-            // A page's session is its client's to name.
+            // The page's client chooses its session id.
             Ok(Told::Ready { session_id }) => person.session = session_id,
             _ => bail!("the browser did not start: {ready}"),
         }
@@ -138,7 +138,7 @@ impl Browser {
         })
     }
 
-    /// Lives until the run is over.
+    /// Runs until the run is over.
     pub(crate) async fn run(mut self, mut phase: watch::Receiver<Phase>) -> Result<()> {
         for interest in self.habits.first() {
             self.listen(interest, None).await?;
@@ -148,7 +148,7 @@ impl Browser {
             let busy = *phase.borrow() == Phase::Chaos;
             tokio::select! {
                 line = self.output.next_line() => {
-                    let line = line?.context("the browser ended by itself")?;
+                    let line = line?.context("the browser ended unexpectedly")?;
                     self.hear(serde_json::from_str(&line).with_context(|| format!("the browser said {line}"))?);
                 }
                 () = sleep_until(next_deed), if busy => {
@@ -165,12 +165,12 @@ impl Browser {
         self.end().await
     }
 
-    /// Its input ends, and so does it.
+    /// Closes the browser's input, upon which it ends.
     async fn end(self) -> Result<()> {
         let Self { mut child, input, mut output, .. } = self;
         drop(input);
         let ended = async {
-            // What it still says keeps it from ending if nobody reads it.
+            // The output is read to the end, because a full pipe would keep the browser from ending.
             while output.next_line().await?.is_some() {}
             child.wait().await
         };
@@ -194,7 +194,7 @@ impl Browser {
                 self.command(&json!({ "stop": { "handler": handler } })).await
             }
             Deed::Reconnect => self.command(&json!({ "reconnect": {} })).await,
-            // The rest would be done to the browser and not by the page.
+            // The other deeds would have to be done to the browser and not by the page.
             Deed::Doze(_) | Deed::Return | Deed::Online | Deed::Reload => Ok(()),
         }
     }
@@ -222,10 +222,10 @@ impl Browser {
         let Shared { ledger, tally, .. } = &*self.shared;
         let behaviour = |what: String| self.shared.behaviour(&self.person.name, what);
         match told {
-            // Told once, and heard by `start`.
+            // This is reported once, and `start` handles it.
             Told::Ready { .. } => {}
             Told::Settled { handler } => ledger.lock().settled(self.handlers[&handler]),
-            // Stopped before it was confirmed.
+            // The handler was stopped before it was confirmed.
             Told::Refused { code, .. } if code == "stopped" => {}
             Told::Refused { handler, code } => behaviour(format!("handler {handler} was refused: {code}")),
             Told::Heard { handler, payload, cursor } => {
@@ -258,5 +258,5 @@ impl Browser {
 }
 
 async fn write(input: &mut ChildStdin, command: &Value) -> Result<()> {
-    input.write_all(format!("{command}\n").as_bytes()).await.context("the browser takes no commands")
+    input.write_all(format!("{command}\n").as_bytes()).await.context("the browser accepts no more commands")
 }

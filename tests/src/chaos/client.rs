@@ -1,5 +1,5 @@
-//! A native client: the real state machine of the browser client, driven over real sockets. It does what the Wasm
-//! client's driver does, with a decoder and an HTTP client in the place of `EventSource` and `fetch`.
+//! A native client: the real state machine of the browser client, driven over real sockets. It does what the driver of
+//! the Wasm client does, with a decoder and an HTTP client in place of `EventSource` and `fetch`.
 
 mod wire;
 
@@ -31,12 +31,12 @@ pub(crate) struct Client {
     began: Instant,
     session: Session,
     wire: Wire,
-    /// Counts the streams that were opened and closed.
+    /// The number of the current stream; streams that are opened and closed are counted.
     stream: u64,
-    /// The stream's decoder, and the last id on it.
+    /// The stream's decoder, which also has the last id.
     decoder: Decoder,
     last_id: Option<Cursor>,
-    /// In the order in which they were made.
+    /// The handlers, in the order in which they were made.
     listening: Vec<(HandlerId, ledger::HandlerId)>,
     handlers: HashMap<HandlerId, ledger::HandlerId>,
     was_open: bool,
@@ -63,7 +63,7 @@ impl Client {
         }
     }
 
-    /// Lives until the run is over.
+    /// Runs until the run is over.
     pub(crate) async fn run(mut self, mut phase: watch::Receiver<Phase>) {
         for interest in self.habits.first() {
             self.listen(interest, None);
@@ -130,7 +130,7 @@ impl Client {
         }
     }
 
-    /// A position to begin from, if there is one yet.
+    /// A cursor to begin from, if there is one yet.
     fn since(&mut self, wanted: bool) -> Option<Cursor> {
         let shared = self.shared.clone();
         wanted.then(|| shared.ledger.lock().some_position(self.habits.rng())).flatten()
@@ -171,14 +171,14 @@ impl Client {
             let pattern = interest.pattern.parse().expect("interests are well-formed");
             let (id, since) = match interest.addressed {
                 true => (self.session.on(pattern), None),
-                // All that a page subscribes to before it connects begins where the page does.
+                // All handlers that a page registers before it connects begin where the page does.
                 false => (self.session.subscribe(pattern, None), since),
             };
             self.enter(id, interest, since);
         }
     }
 
-    // ---- what comes in ----
+    // ---- input ----
 
     fn hear(&mut self, heard: Heard) {
         let now = self.now();
@@ -197,7 +197,7 @@ impl Client {
         let stream = self.stream;
         for (frame, id) in frames {
             match frame {
-                // What follows the frame that made the session close the stream is not heard any more.
+                // Frames after the one that made the session close the stream are ignored.
                 _ if self.stream != stream => return,
                 Ok(Some(frame)) => self.frame(frame, id),
                 Ok(None) => {}
@@ -223,7 +223,7 @@ impl Client {
             control => return self.session.frame(now, crate::frames::control(control, id)),
         };
         let Some(cursor) = event.cursor.or(id).filter(|_| is_backfill || is_own) else {
-            return self.shared.behaviour(&self.person.name, format!("nothing says where it stands: {event:?}"));
+            return self.shared.behaviour(&self.person.name, format!("an event without a position: {event:?}"));
         };
         let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
         let route = self.session.routes().find(event.channel.as_str(), hears);
@@ -240,10 +240,10 @@ impl Client {
                 self.session.backfill(now, request.as_str(), route, at, except.as_ref(), &mut hearers);
             }
         }
-        // Those who asked for nothing of the past drop it for that.
+        // Handlers that asked for nothing of the past ignore such a record.
         let silent = self.session.routes().handlers(route).iter().filter(|id| !is_backfill && !hearers.contains(id));
         let silent: Vec<_> = silent.filter_map(|id| self.handlers.get(id).copied()).collect();
-        // What the record itself caused comes first: a gap before what follows it.
+        // The actions that the record itself caused come first: a gap before what follows it.
         self.act();
         let Ok(number) = serde_json::from_str::<EventId>(event.payload.get()) else {
             return self.shared.behaviour(&self.person.name, format!("another payload: {}", event.payload));
@@ -258,9 +258,9 @@ impl Client {
         }
     }
 
-    // ---- what goes out ----
+    // ---- output ----
 
-    /// Carries out what the session wants done.
+    /// Carries out the actions of the session.
     fn act(&mut self) {
         loop {
             while let Some(action) = self.session.next_action() {
@@ -292,7 +292,7 @@ impl Client {
                 self.shared.tally.add(if first { Count::Connected } else { Count::Reconnected });
             }
             Action::State(_) => {}
-            // Clients of their own share nothing.
+            // Native clients do not share a stream between tabs.
             Action::Enter { .. } | Action::Exit | Action::Steal | Action::Watch { .. } | Action::Post { .. } => {}
             Action::Settled { handler, refusal } => {
                 let Some(number) = self.handlers.get(&handler).copied() else { return };
@@ -324,7 +324,7 @@ impl Client {
 fn session(person: &Person, since: Option<Cursor>, rng: &mut fastrand::Rng) -> Session {
     let config = Config {
         since: since.map(|since| since.to_string()),
-        // Quick, as a run is short.
+        // The delays are short, because a run is short.
         reconnect: Some(Backoff { base_ms: 50, cap_ms: 1_000, ..Backoff::default() }),
         ..Config::new(format!("/api/events?user={}", person.user))
     };

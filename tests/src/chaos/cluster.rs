@@ -1,4 +1,4 @@
-//! Three hubs on one log behind a balancer, and everything that can go wrong between them.
+//! Three hubs on one log behind a balancer, and the faults that can occur between them.
 //!
 //! ```text
 //! clients, publishers ─ nginx ─┬─ proxy ─ hub ─ proxy ─┐
@@ -6,7 +6,7 @@
 //!                              └─ proxy ─ hub ─ proxy ─┘
 //! ```
 //!
-//! Nothing of this loses what the server has acknowledged, so that no gap is justified.
+//! No fault here loses a record that the log server has acknowledged, so no gap is justified.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -26,12 +26,12 @@ use super::{
 };
 
 const HUBS: usize = 3;
-/// From one fault to the next.
+/// The interval between two faults.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// More than 500 events a second, in requests of about two.
 pub(super) const LOAD: Load = Load { publishers: 16, pace: Duration::from_millis(45) };
 
-/// Which server the log is on.
+/// The server that holds the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
     /// PostgreSQL, which writes to its disk before it answers.
@@ -51,9 +51,9 @@ enum Fault {
     KillServer,
     TerminateServer,
     StopServer,
-    /// Lines between clients and one hub.
+    /// The connections between clients and one hub are cut.
     CutClients,
-    /// Lines between one hub and the server.
+    /// The connections between one hub and the log server are cut.
     CutServer,
     HalfOpenServer,
     SlowServer,
@@ -94,7 +94,7 @@ impl Server {
         }
     }
 
-    /// The log, through a proxy on this port.
+    /// The URL of the log, through a proxy on this port.
     fn url(&self, port: u16) -> String {
         match self {
             Self::Postgres(_) => format!("postgres://tidings@127.0.0.1:{port}/tidings"),
@@ -141,7 +141,7 @@ impl Server {
 struct Cluster {
     server: Server,
     hubs: Vec<Hub>,
-    /// Before each hub, and between each and the server.
+    /// The proxies in front of each hub, and between each hub and the log server.
     fronts: Vec<Proxy>,
     backs: Vec<Proxy>,
     nginx: Nginx,
@@ -149,7 +149,7 @@ struct Cluster {
     rng: Rng,
 }
 
-/// Runs it.
+/// Runs the chaos test with several hubs.
 pub(super) async fn run(options: Options, engine: Engine) -> Result<Report> {
     let mut rng = Rng::with_seed(options.seed);
     let shared = Shared::new();

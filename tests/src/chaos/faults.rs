@@ -1,5 +1,5 @@
-//! What goes wrong, and when: decided by the seed. The kinds are dealt from a shuffled deck, so that even a short run has
-//! each of them.
+//! The faults and their times, decided by the seed. The kinds are dealt from a shuffled deck, so that even a short run
+//! has each of them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,15 +19,15 @@ enum Fault {
     Kill,
     Terminate,
     Stop,
-    /// Stopped, and killed before it goes on.
+    /// The hub is stopped, and killed before it resumes.
     StopAndKill,
-    /// Killed again while all come back.
+    /// The hub is killed again while all clients reconnect.
     KillTwice,
-    /// Killed, and its database is lost: who has heard of it is to be told so by a gap.
+    /// The hub is killed and its database deleted: clients that knew the old log must be sent a gap.
     Wipe,
 }
 
-/// How often each lies in the deck. Cuts are what networks do most.
+/// How often each fault is in the deck. Cuts are the most frequent, as in real networks.
 const DECK: [Fault; 18] = [
     Fault::CutMidFrame,
     Fault::CutMidFrame,
@@ -57,7 +57,7 @@ pub(crate) struct Faults<'a> {
 }
 
 impl Faults<'_> {
-    /// Lets things go wrong for so long; then the hub is there and the network is sound.
+    /// Injects faults for this long; afterwards the hub runs and the network works.
     pub(crate) async fn run(mut self, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         let mut deck = Vec::new();
@@ -137,7 +137,7 @@ impl Faults<'_> {
         self.again().await
     }
 
-    /// The hub has ended and is started again, sooner or later.
+    /// The hub has ended, and is restarted after a while.
     async fn again(&mut self) -> Result<()> {
         if !self.hub.is_durable() {
             self.shared.ledger.lock().log_lost();

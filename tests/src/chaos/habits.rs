@@ -6,34 +6,34 @@ use fastrand::Rng;
 
 use super::traffic::Interest;
 
-/// One thing to do.
+/// One action of an application.
 #[derive(Debug, Clone)]
 pub(crate) enum Deed {
-    /// Begin to listen; with `since`, from a position of the past on.
+    /// Subscribe; with `since`, from a past position on.
     Listen { interest: Interest, since: bool },
-    /// End this one of those that listen.
+    /// Stop one of the active handlers.
     Stop { index: usize },
-    /// `disconnect`, and `connect` at once.
+    /// Call `disconnect`, and `connect` at once.
     Reconnect,
-    /// Do nothing at all for a while: nothing is read, timers come late.
+    /// Do nothing at all for a while: nothing is read, and timers fire late.
     Doze(Duration),
-    /// The page goes into the back/forward cache and returns.
+    /// The page enters the back/forward cache and returns.
     Return,
-    /// The network came back, says the browser.
+    /// The browser reports that the network came back.
     Online,
-    /// The page is loaded anew: another client, which begins where the server rendered it.
+    /// The page is reloaded: it is another client, which begins where the server rendered it.
     Reload,
 }
 
 pub(crate) struct Habits {
     rng: Rng,
-    /// What every new page listens to, where that is not left to chance.
+    /// The subscription of every new page, unless it is random.
     first: Option<Interest>,
-    /// What it does, and then nothing more, where that is not left to chance.
+    /// The actions, after which nothing more happens, unless they are random.
     script: Option<VecDeque<Deed>>,
 }
 
-/// An application listens to at least and to at most so much.
+/// The least and the most handlers of an application.
 const LISTENS: std::ops::Range<usize> = 3..9;
 
 impl Habits {
@@ -41,25 +41,25 @@ impl Habits {
         Self { rng, first: None, script: None }
     }
 
-    /// Those of a page that listens to this.
+    /// The habits of a page with this subscription.
     #[cfg(test)]
     pub(crate) fn listening_to(interest: Interest) -> Self {
         Self { rng: Rng::with_seed(1), first: Some(interest), script: Some(VecDeque::new()) }
     }
 
-    /// And then does this, and nothing more.
+    /// Adds an action, after which nothing more happens.
     #[cfg(test)]
     pub(crate) fn then(mut self, deed: Deed) -> Self {
         self.script.get_or_insert_default().push_back(deed);
         self
     }
 
-    /// How long until the next deed.
+    /// The time until the next action.
     pub(crate) fn pause(&mut self) -> Duration {
         Duration::from_millis(self.rng.u64(200..5_000))
     }
 
-    /// What a new page listens to.
+    /// The subscriptions of a new page.
     pub(crate) fn first(&mut self) -> Vec<Interest> {
         if let Some(interest) = &self.first {
             return vec![interest.clone()];
@@ -68,7 +68,7 @@ impl Habits {
         (0..count).map(|_| Interest::random(&mut self.rng)).collect()
     }
 
-    /// The next deed of an application that has so many handlers.
+    /// The next action of an application with this many handlers.
     pub(crate) fn deed(&mut self, listening: usize) -> Deed {
         if let Some(script) = &mut self.script {
             return script.pop_front().unwrap_or(Deed::Doze(Duration::ZERO));

@@ -1,4 +1,4 @@
-//! The hub as a process: started, stopped, killed, and started again where it was.
+//! The hub as a process: started, stopped, killed, and restarted at the same address.
 
 use std::{
     fs::File,
@@ -17,18 +17,19 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a hub may take to listen: the machine may be busy.
+/// How long a hub may take to listen, on a busy machine.
 const START: Duration = Duration::from_secs(30);
-/// How long a hub may take to end once it is asked to: the drain of the example takes at most 5 s.
+/// How long a hub may take to end after it is asked to; the drain of the example takes at most 5 s.
 const END: Duration = Duration::from_secs(8);
-/// Below the ports that the system gives to outgoing connections: a connection to a port on which nobody listens could
-/// get that very port for its own end, be connected to itself, and keep the hub from listening there.
+/// The ports are below those that the system gives to outgoing connections. Otherwise a connection to a port on which
+/// nobody listens could get that very port for its own end, be connected to itself, and keep the hub from listening
+/// there.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 
 /// Where a hub's log is.
 #[derive(Debug, Clone)]
 pub(crate) enum Log {
-    /// In its memory, with which it ends.
+    /// In the hub's memory, so that the log ends with the hub.
     Memory,
     Sqlite(PathBuf),
     /// On a server with this URL.
@@ -36,7 +37,7 @@ pub(crate) enum Log {
 }
 
 impl Log {
-    /// As the hub's command line takes it.
+    /// The argument of the hub's command line.
     fn argument(&self) -> String {
         match self {
             Self::Memory => "memory".to_owned(),
@@ -50,13 +51,13 @@ pub(crate) struct Hub {
     program: PathBuf,
     pub(crate) address: SocketAddr,
     engine: Log,
-    /// What it has said, over all its lives.
+    /// The hub's output, over all its restarts.
     log: PathBuf,
     child: Child,
 }
 
 impl Hub {
-    /// Starts it on a free port.
+    /// Starts the hub on a free port.
     pub(crate) async fn start(program: PathBuf, engine: Log, log: PathBuf, rng: &mut fastrand::Rng) -> Result<Self> {
         ensure!(program.exists(), "{} is missing: cargo build --release -p hub", program.display());
         let address = free_address(rng)?;
@@ -64,7 +65,7 @@ impl Hub {
         Ok(Self { program, address, engine, log, child })
     }
 
-    /// Starts it again, on the same port and with the same log.
+    /// Restarts the hub, on the same port and with the same log.
     pub(crate) async fn restart(&mut self) -> Result<()> {
         self.child = spawn(&self.program, self.address, &self.engine, &self.log).await?;
         Ok(())
@@ -74,7 +75,8 @@ impl Hub {
         !matches!(self.engine, Log::Memory)
     }
 
-    /// Deletes the database of a hub that has ended, with the files that SQLite keeps beside it; whether there is one.
+    /// Deletes the database of a hub that has ended, with the files that SQLite keeps beside it. Returns whether there
+    /// was one.
     pub(crate) fn wipe(&self) -> Result<bool> {
         let Log::Sqlite(database) = &self.engine else { return Ok(false) };
         for suffix in ["", "-wal", "-shm"] {
@@ -88,20 +90,20 @@ impl Hub {
         Ok(true)
     }
 
-    /// Whether it is there, as it should be.
+    /// Checks that the hub still runs.
     pub(crate) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("the hub ended by itself ({status})"),
+            Some(status) => bail!("the hub ended unexpectedly ({status})"),
         }
     }
 
-    /// SIGKILL, and waits until it is gone.
+    /// Sends SIGKILL, and waits until the hub has ended.
     pub(crate) async fn kill(&mut self) -> Result<()> {
         self.child.kill().await.context("killing the hub")
     }
 
-    /// SIGTERM, and waits until it has ended; what is wrong with the way it did, if anything.
+    /// Sends SIGTERM, and waits until the hub has ended. Returns what was wrong with the way it ended, if anything.
     pub(crate) async fn terminate(&mut self) -> Result<Option<String>> {
         self.signal(Signal::TERM)?;
         match timeout(END, self.child.wait()).await {
@@ -113,17 +115,17 @@ impl Hub {
         }
     }
 
-    /// SIGSTOP: it is there and does nothing.
+    /// Sends SIGSTOP: the hub exists and does nothing.
     pub(crate) fn stop(&self) -> Result<()> {
         self.signal(Signal::STOP)
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     pub(crate) fn go_on(&self) -> Result<()> {
         self.signal(Signal::CONT)
     }
 
-    /// The panics that it logged.
+    /// The panics that the hub logged.
     pub(crate) fn panics(&self) -> Result<Vec<String>> {
         let log = std::fs::read_to_string(&self.log)?;
         Ok(log.lines().filter(|line| line.contains("panicked at")).map(str::to_owned).collect())
@@ -157,7 +159,7 @@ async fn spawn(program: &Path, address: SocketAddr, engine: &Log, log: &Path) ->
         .with_context(|| format!("starting {}", program.display()))?;
     let output = child.stdout.take().context("the hub has no output")?;
     let mut lines = BufReader::new(output).lines();
-    let first = timeout(START, lines.next_line()).await.context("the hub does not listen")??;
+    let first = timeout(START, lines.next_line()).await.context("the hub did not listen in time")??;
     match first {
         Some(line) if line.starts_with("listening on ") => Ok(child),
         _ => bail!("the hub did not start; see {}", log.display()),

@@ -1,4 +1,4 @@
-//! Three hubs of one log behind a balancer that knows no sessions, in one process but over real sockets.
+//! Three hubs of one log behind a balancer without sticky sessions, in one process but over real sockets.
 
 use std::{
     net::SocketAddr,
@@ -30,7 +30,7 @@ struct Running {
     address: SocketAddr,
 }
 
-/// A hub that lets in whoever brings a token, or says who it is.
+/// A hub that authenticates by a token or by the user's name in the query.
 async fn hub(engine: impl Engine, peers: Option<Arc<dyn Peers>>) -> Running {
     let builder = tidings::Hub::builder().heartbeat(Duration::from_millis(100));
     let hub = builder.engine(engine).peers(peers).build().await.unwrap();
@@ -48,7 +48,7 @@ async fn hub(engine: impl Engine, peers: Option<Arc<dyn Peers>>) -> Running {
     Running { hub, address }
 }
 
-/// Each connection goes to the next hub.
+/// A balancer that sends each connection to the next hub.
 async fn balanced(hubs: &[Running]) -> String {
     let addresses: Vec<_> = hubs.iter().map(|hub| hub.address).collect();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -66,15 +66,15 @@ async fn balanced(hubs: &[Running]) -> String {
     url
 }
 
-/// All that passes between hubs and the server of the log, each direction of a connection by itself.
+/// A recording of the traffic between hubs and the log server, each direction of a connection separately.
 #[derive(Clone, Default)]
 struct Recording(Arc<Mutex<Vec<Bytes>>>);
 
-/// What passed in one direction of one connection.
+/// The traffic in one direction of one connection.
 type Bytes = Arc<Mutex<Vec<u8>>>;
 
 impl Recording {
-    /// The port before the server.
+    /// Starts a recording proxy in front of the server. Returns its port.
     async fn before(&self, server: u16) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (port, recording) = (listener.local_addr().unwrap().port(), self.clone());
@@ -106,7 +106,7 @@ impl Recording {
     }
 }
 
-/// As text, or in hexadecimal digits, as PostgreSQL may write bytes.
+/// Whether the bytes contain a text, as it is or in hexadecimal digits, as PostgreSQL may write bytes.
 fn holds(bytes: &[u8], text: &str) -> bool {
     let hexadecimal: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
     [text.as_bytes(), hexadecimal.as_bytes()]
@@ -131,7 +131,7 @@ async fn post(address: SocketAddr, path: &str, token: &str, body: &Value) -> (u1
     (status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-/// What a stream has said so far, until it has said this.
+/// Reads the stream until it has sent this text.
 async fn until(stream: &mut reqwest::Response, heard: &mut String, text: &str) {
     let reading = async {
         while !heard.contains(text) {
@@ -141,7 +141,7 @@ async fn until(stream: &mut reqwest::Response, heard: &mut String, text: &str) {
     tokio::time::timeout(Duration::from_secs(20), reading).await.unwrap_or_else(|_| panic!("{text} in {heard}"));
 }
 
-/// Three hubs of a log; what passes through the server, and what lies in its files.
+/// Runs three hubs of a log, and searches the traffic through the log server and its files for credentials.
 async fn credentials_rest_nowhere(hubs: [Running; 3], recording: &Recording, folder: &Path) {
     const CANARY: &str = "canary-credential-7f3a9c51";
     const MARK: &str = "marker-in-an-event-8d2b";
@@ -165,12 +165,12 @@ async fn credentials_rest_nowhere(hubs: [Running; 3], recording: &Recording, fol
         let gone = json!({"connectionId": id, "channels": [channel]});
         assert!((200..300).contains(&post(other.address, "/unsubscribe", CANARY, &gone).await.0));
     }
-    // What is looked for can be found: events do pass and rest.
+    // This shows that the search works: events do pass through and are stored.
     assert!(recording.holds(MARK), "events pass through the server");
     let in_files = |text| files(folder).iter().any(|file| holds(&std::fs::read(file).unwrap_or_default(), text));
     assert!(in_files(MARK), "events are in the server's files");
-    assert!(!recording.holds(CANARY), "a credential passed in the clear");
-    assert!(!in_files(CANARY), "a credential lies in a file of the server");
+    assert!(!recording.holds(CANARY), "a credential passed through the log server in the clear");
+    assert!(!in_files(CANARY), "a credential is in a file of the log server");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,7 +201,8 @@ async fn calls_through_redis_are_answered_and_leave_no_credential() {
     credentials_rest_nowhere(hubs, &recording, server.directory()).await;
 }
 
-/// A client behind a balancer subscribes while its stream is at one hub and its calls go to another; how often it had to connect again.
+/// A client behind a balancer subscribes while its stream is at one hub and its calls go to another. Returns how often
+/// it had to reconnect.
 async fn reconnects(has_peers: bool) -> u64 {
     let log = Memory::default();
     let peers = || has_peers.then(|| log.peers()).flatten();
@@ -235,7 +236,11 @@ async fn reconnects(has_peers: bool) -> u64 {
         shared.ledger.lock().acknowledged(id, receipt.cursor, receipt.duplicate);
         met("it arrives", &|| shared.ledger.lock().outstanding() == 0).await;
     }
-    assert_eq!(shared.tally.get(Count::Reconnected), confirmed, "nothing more is to be said, and it stays where it is");
+    assert_eq!(
+        shared.tally.get(Count::Reconnected),
+        confirmed,
+        "the client stays where it is, because no call is outstanding"
+    );
     phase.send_replace(Phase::Over);
     client.await.unwrap();
     assert_eq!(shared.ledger.lock().audit(), []);
@@ -247,13 +252,14 @@ async fn a_client_keeps_its_stream_where_hubs_reach_each_other() {
     assert_eq!(reconnects(true).await, 0);
 }
 
-/// The new stream has the channel in its URL, so that nothing has to be said at the wrong hub again.
+/// The new stream has the channel in its URL, so no call has to reach the right hub.
 #[tokio::test]
 async fn a_client_opens_one_stream_for_each_subscription_where_hubs_do_not_reach_each_other() {
     assert!((1..=2).contains(&reconnects(false).await));
 }
 
-/// The connections of one hub to its server carry nothing any more, and none of them breaks. It says so, and makes others by itself.
+/// The connections of one hub to its log server carry nothing any more, and none of them breaks. The hub reports it,
+/// and opens new connections by itself.
 async fn recovers_from_half_open_connections(
     server: u16,
     open: impl AsyncFn(u16) -> (Arc<dyn Engine>, Arc<dyn Engine>),

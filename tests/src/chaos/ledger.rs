@@ -1,14 +1,15 @@
-//! The ledger: what was published and acknowledged, and what every handler heard; in the end, whether the promise was
-//! kept. It is told of everything as the outside sees it and trusts nothing that hub or client say of themselves but the
-//! position of an event.
+//! The ledger: which events were published and acknowledged, and which events every handler received; and at the end,
+//! whether the promise was kept. It sees everything from outside, and believes nothing that hub or client say of
+//! themselves except the position of an event.
 //!
-//! Of each handler the ledger keeps **stretches**, parted by gaps. Within a stretch it must have heard, once and in order:
+//! For each handler the ledger keeps **stretches**, separated by gaps. Within a stretch the handler must have received,
+//! once and in order:
 //!
-//! - with `since`, all that is acknowledged after that position,
-//! - all between the first and the last that it heard,
-//! - all whose publishing began after the application was told that the handler hears everything,
+//! - with `since`, all acknowledged events after that position,
+//! - all events between the first and the last that it received,
+//! - all events whose publishing began after the application learned that the handler is confirmed,
 //!
-//! and, where nothing has ended the stretch (a gap, or `unsubscribe`), all of that up to the end of the log.
+//! and, where nothing has ended the stretch (a gap, or `unsubscribe`), all of these up to the end of the log.
 
 mod audit;
 #[cfg(test)]
@@ -30,7 +31,8 @@ pub(crate) struct PersonId(usize);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct HandlerId(usize);
 
-/// A position by the order of the logs' appearance, so that places of several logs can be compared.
+/// A position, with the number of its log in the order of appearance, so that positions in several logs can be
+/// compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place {
     log: usize,
@@ -41,18 +43,18 @@ pub(crate) struct Place {
 pub(crate) struct Ledger {
     /// How often the log was lost.
     losses: usize,
-    /// How many gaps that explains, over all handlers.
+    /// How many gaps that justifies, over all handlers.
     justified_gaps: u64,
-    /// Counts what the ledger is told, to know what came before what.
+    /// Counts the reports to the ledger, to order them.
     clock: u64,
-    /// The logs' epochs, in the order of their appearance.
+    /// The epochs of the logs, in the order of appearance.
     epochs: Vec<u32>,
     events: Vec<Published>,
-    /// What is known to stand where, with its tag.
+    /// The events that are known to be at a position, with their tags.
     places: HashMap<Place, (EventId, u32)>,
     acknowledged: BTreeMap<Place, EventId>,
     people: Vec<Person>,
-    /// By client: how many losses of the log it cannot be told of any more.
+    /// By client: how many losses of the log it can no longer be sent a gap for.
     losses_known: Vec<usize>,
     handlers: Vec<Hearing>,
     violations: Vec<Violation>,
@@ -63,34 +65,34 @@ struct Published {
     event: Event,
     /// When its publishing began.
     began: u64,
-    /// Where it stands; in several logs where the log was lost before the acknowledgement came.
+    /// Its positions; there is one per log if the log was lost before the acknowledgement arrived.
     places: Vec<Place>,
 }
 
-/// One handler and all that it heard.
+/// One handler and all events that it received.
 #[derive(Debug)]
 struct Hearing {
     person: PersonId,
     interest: Interest,
-    /// As its client's.
+    /// The same for this handler as for its client.
     losses_known: usize,
-    /// Whether the application was told that it hears everything.
+    /// Whether the application learned that the handler is confirmed.
     settled: bool,
     stopped: bool,
     ended: Vec<Stretch>,
     now: Stretch,
 }
 
-/// What a handler heard between two gaps.
+/// The events that a handler received between two gaps.
 #[derive(Debug, Default)]
 struct Stretch {
-    /// It asked for all after this.
+    /// The position after which the handler asked for all events.
     since: Option<Place>,
-    /// From when on it hears everything.
+    /// From when on the handler must receive everything.
     begun: Option<u64>,
     /// The end of the log as it was known then.
     head: Option<Place>,
-    /// In order.
+    /// The received events, in order.
     heard: Vec<Place>,
 }
 
@@ -128,7 +130,7 @@ impl Ledger {
         &self.events[id].event
     }
 
-    /// The hub acknowledged it.
+    /// The hub acknowledged an event.
     pub(crate) fn acknowledged(&mut self, id: EventId, position: Cursor, duplicate: bool) {
         let known = self.events[id].places.last().copied();
         let place = self.stands(id, position);
@@ -141,19 +143,19 @@ impl Ledger {
         self.acknowledged.insert(place, id);
     }
 
-    /// The hub went down and its log with it: the next has another.
+    /// The hub went down and its log was lost; the next hub has another log.
     pub(crate) fn log_lost(&mut self) {
         self.losses += 1;
     }
 
-    /// The page is loaded anew, and begins after this position.
+    /// The page is reloaded, and begins after this position.
     pub(crate) fn reloaded(&mut self, person: PersonId, since: Option<Cursor>) {
         self.losses_known[person.0] = self.losses_before(since);
     }
 
-    /// A client begins to listen.
+    /// A client adds a handler.
     pub(crate) fn listen(&mut self, person: PersonId, interest: Interest, since: Option<Cursor>) -> HandlerId {
-        // What its client is still to be told, it is told with the others.
+        // The client is sent gaps for all its handlers at once.
         let losses_known = self.losses_known[person.0].min(self.losses_before(since));
         let now = Stretch { since: since.map(|since| self.place(since)), ..Stretch::default() };
         let (settled, stopped, ended) = (false, false, Vec::new());
@@ -161,12 +163,12 @@ impl Ledger {
         HandlerId(self.handlers.len() - 1)
     }
 
-    /// How many losses of the log nobody who begins here is told of.
+    /// How many losses of the log a handler that begins here is not sent a gap for.
     fn losses_before(&mut self, since: Option<Cursor>) -> usize {
         since.map_or(self.losses, |since| self.losses.min(self.place(since).log))
     }
 
-    /// The application was told that the handler hears everything from here on.
+    /// The application learned that the handler is confirmed.
     pub(crate) fn settled(&mut self, id: HandlerId) {
         let (now, head) = (self.tick(), self.head());
         let handler = &mut self.handlers[id.0];
@@ -174,7 +176,7 @@ impl Ledger {
         handler.now.begin(now, head);
     }
 
-    /// The handler heard an event.
+    /// The handler received an event.
     pub(crate) fn heard(&mut self, id: HandlerId, event: EventId, position: Cursor) {
         if event >= self.events.len() {
             self.violations.push(Violation::Unpublished { event, position });
@@ -201,13 +203,13 @@ impl Ledger {
             self.violations.push(Violation::Silence { handler: named(), event });
         }
         handler.now.heard.push(place);
-        // It is in this log and will not be told how that came.
+        // The handler now follows this log, and will not be sent a gap for earlier losses.
         for known in [&mut handler.losses_known, &mut self.losses_known[handler.person.0]] {
             *known = place.log.max(*known);
         }
     }
 
-    /// The application was told that the handler may have missed something.
+    /// The application learned that the handler may have missed something.
     pub(crate) fn gap(&mut self, id: HandlerId, reason: &str) {
         let (now, head) = (self.tick(), self.head());
         let handler = &mut self.handlers[id.0];
@@ -221,8 +223,8 @@ impl Ledger {
         handler_next_stretch(&mut self.handlers[id.0], now, head);
     }
 
-    /// The application was told that anything may have been missed: that holds for addressed events too, which have no
-    /// handler's own word for it.
+    /// The application learned that any handler may have missed something. That includes handlers of addressed events,
+    /// which are not reported individually.
     pub(crate) fn gap_of_all(&mut self, person: PersonId, reason: &str) {
         self.losses_known[person.0] = self.losses.min(self.losses_known[person.0] + 1);
         let addressed = |handler: &Hearing| handler.person == person && handler.interest.addressed && !handler.stopped;
@@ -232,7 +234,8 @@ impl Ledger {
         }
     }
 
-    /// The application has ended the handler. One in another process may still hear what is on its way.
+    /// The application stopped the handler. A handler in another process may still receive events that are on their
+    /// way.
     pub(crate) fn stopped(&mut self, id: HandlerId) {
         self.handlers[id.0].stopped = true;
     }
@@ -241,19 +244,19 @@ impl Ledger {
         self.justified_gaps
     }
 
-    /// Whether the handler has heard this before.
+    /// Whether the handler has received this event before.
     pub(crate) fn has_heard(&self, id: HandlerId, position: Cursor) -> bool {
         let Some(log) = self.epochs.iter().position(|epoch| *epoch == position.epoch) else { return false };
         let place = Place { log, seq: position.seq };
         self.handlers[id.0].stretches().any(|stretch| stretch.heard.binary_search(&place).is_ok())
     }
 
-    /// Something else is wrong.
+    /// Records any other violation.
     pub(crate) fn violated(&mut self, violation: Violation) {
         self.violations.push(violation);
     }
 
-    /// A position to ask the past from: mostly a recent one.
+    /// A position to resume from, usually a recent one.
     pub(crate) fn some_position(&self, rng: &mut fastrand::Rng) -> Option<Cursor> {
         let back = if rng.u8(..8) == 0 { rng.usize(..20_000) } else { rng.usize(..500) };
         let (place, id) = self.acknowledged.iter().nth_back(back.min(self.acknowledged.len().checked_sub(1)?))?;
@@ -287,7 +290,7 @@ impl Ledger {
         Place { log, seq: position.seq }
     }
 
-    /// The event stands at this position, says the hub; all that say so must agree.
+    /// The hub reports this position for the event. All such reports must agree.
     fn stands(&mut self, id: EventId, position: Cursor) -> Place {
         let place = self.place(position);
         let known = *self.places.entry(place).or_insert((id, position.tag));

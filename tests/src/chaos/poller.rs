@@ -1,4 +1,4 @@
-//! A client that polls instead of keeping a stream: by the specification's own words, over real sockets.
+//! A client that polls instead of keeping a stream. It follows the specification literally, over real sockets.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,13 +21,13 @@ use super::{
     traffic::{EventId, Interest, Person},
 };
 
-/// So many channels, beside what is addressed to the user.
+/// The number of channels, beside addressed events.
 const CHANNELS: usize = 4;
-/// How long one poll waits for something to carry.
+/// How long one poll waits for an event.
 const WAIT: Duration = Duration::from_secs(2);
-/// Longer than any answer takes of a hub that is there.
+/// Longer than any answer of a running hub takes.
 const TIMEOUT: Duration = Duration::from_secs(6);
-/// After a poll that failed.
+/// The pause after a failed poll.
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub(crate) struct Poller {
@@ -62,7 +62,7 @@ impl Poller {
         Self { shared, person, number, http, url, rng, listening, cursor: None, seen: None }
     }
 
-    /// Lives until the run is over.
+    /// Runs until the run is over.
     pub(crate) async fn run(mut self, mut phase: watch::Receiver<Phase>) {
         loop {
             let answer = tokio::select! {
@@ -74,22 +74,23 @@ impl Poller {
                     self.shared.tally.add(Count::Polls);
                     self.take(frames);
                 }
-                // Refused for now: by a hub that is about to end, say.
+                // The hub refuses for now, because it is shutting down, for example.
                 Ok(None) => sleep(PAUSE).await,
-                // Nothing came, or not all of it: nothing was said, and the next one asks for the same.
+                // The answer did not arrive, or not completely. It counts as not received, and the next poll asks for
+                // the same again.
                 Err(_) => {
                     self.shared.tally.add(Count::PollsLost);
                     sleep(PAUSE).await;
                 }
             }
-            // Now and then it is away for a while.
+            // From time to time the client is away for a while.
             if self.rng.u8(..20) == 0 {
                 sleep(Duration::from_millis(self.rng.u64(..3_000))).await;
             }
         }
     }
 
-    /// One poll. `None` where it was refused.
+    /// Sends one poll; returns `None` where it was refused.
     async fn poll(&self) -> Result<Option<Vec<(Frame, Option<Cursor>)>>> {
         let channels = self.listening.iter().filter(|(interest, _)| !interest.addressed);
         let channels = channels.map(|(interest, _)| {
@@ -140,7 +141,7 @@ impl Poller {
                     self.listening.iter().for_each(|(_, handler)| ledger.settled(*handler));
                 }
                 Frame::Closing(_) => {}
-                other => self.shared.behaviour(&self.person.name, format!("a poll carries {other:?}")),
+                other => self.shared.behaviour(&self.person.name, format!("a poll's answer contains {other:?}")),
             }
         }
     }

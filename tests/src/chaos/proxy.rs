@@ -1,4 +1,4 @@
-//! The network between hub and clients: a TCP proxy that delays, cuts in mid-frame, and goes half-open.
+//! The network between hub and clients: a TCP proxy that delays, cuts in mid-frame, and leaves connections half-open.
 
 mod line;
 
@@ -22,21 +22,21 @@ pub(crate) struct Proxy {
     shared: Arc<Shared>,
 }
 
-/// What all lines share.
+/// The state that all lines share.
 struct Shared {
     lines: Mutex<Vec<(u64, Line)>>,
     tally: Arc<Tally>,
-    /// Up to so many milliseconds pass before bytes are forwarded.
+    /// The longest delay before bytes are forwarded, in milliseconds.
     delay_ms: AtomicU64,
-    /// One of so many event frames is swallowed; 0 for none.
+    /// One in this many event frames is dropped; 0 for none.
     swallow: AtomicU64,
-    /// Event frames that could have been swallowed.
+    /// The event frames that could have been dropped.
     events: AtomicU64,
     rng: Mutex<Rng>,
 }
 
 impl Proxy {
-    /// Stands before the hub at this address, whether it is there or not.
+    /// A proxy in front of the hub at this address, whether the hub runs or not.
     pub(crate) async fn before(hub: SocketAddr, seed: u64, tally: Arc<Tally>) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -60,22 +60,22 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// Cuts about `percent` of the lines now.
+    /// Cuts about this percentage of the lines now.
     pub(crate) fn cut(&self, percent: u8) {
         self.order(percent, Order::Cut);
     }
 
-    /// Cuts about `percent` of the lines within the next bytes that the hub sends on them.
+    /// Cuts about this percentage of the lines within the next bytes that the hub sends on them.
     pub(crate) fn cut_mid_frame(&self, percent: u8) {
         self.order(percent, Order::CutInside);
     }
 
-    /// About `percent` of the lines forward nothing any more, and stay open at both ends.
+    /// Makes about this percentage of the lines forward nothing any more, while they stay open at both ends.
     pub(crate) fn half_open(&self, percent: u8) {
         self.order(percent, Order::Freeze);
     }
 
-    /// Bytes take up to so long.
+    /// Sets the longest delay of bytes.
     pub(crate) fn delay(&self, ms: u64) {
         if ms > 0 {
             self.shared.tally.add(Count::Slowdowns);
@@ -83,19 +83,19 @@ impl Proxy {
         self.shared.delay_ms.store(ms, Ordering::Relaxed);
     }
 
-    /// One of so many event frames that come alone is lost without a trace, as no network does it: for a test of the
+    /// Drops one in this many event frames that arrive alone, silently, which no network does: for a test of the
     /// checker. 0 ends it.
     pub(crate) fn swallow_one_in(&self, events: u64) {
         self.shared.swallow.store(events, Ordering::Relaxed);
     }
 
-    /// No delays any more, and an end to what is half-open.
+    /// Ends delays and half-open lines.
     pub(crate) fn heal(&self) {
         self.delay(0);
         self.end_half_open();
     }
 
-    /// What is half-open is noticed by the system and ends.
+    /// Closes half-open lines, as a system that notices them does.
     pub(crate) fn end_half_open(&self) {
         for (_, line) in &*self.shared.lines.lock() {
             line.end_if_frozen();
@@ -113,11 +113,11 @@ impl Proxy {
 
 async fn accept(listener: TcpListener, hub: SocketAddr, shared: Arc<Shared>) {
     for number in 0.. {
-        // Out of file descriptors, at the worst: the client tries again.
+        // The process may be out of file descriptors; the client tries again.
         let Ok((client, _)) = listener.accept().await else { continue };
         let shared = shared.clone();
         tokio::spawn(async move {
-            // Where there is no hub the client sees a connection that breaks off.
+            // Without a hub, the client's connection breaks off.
             let Ok(server) = TcpStream::connect(hub).await else { return };
             let (line, run) = line::between(client, server, shared.clone());
             shared.lines.lock().push((number, line));

@@ -1,5 +1,5 @@
-//! Publishers: each sends one request at a time, tries again under the same key what was not acknowledged, and records
-//! every acknowledgement.
+//! Publishers: each sends one request at a time, retries unacknowledged events with the same key, and records every
+//! acknowledgement.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use super::{
     traffic::{Event, EventId, Person},
 };
 
-/// How long a publisher waits for an answer. It may well come later: then the retry is the duplicate.
+/// How long a publisher waits for an answer. If the answer arrives later, the retry is the duplicate.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Publisher {
@@ -25,7 +25,7 @@ pub(crate) struct Publisher {
     http: reqwest::Client,
     url: String,
     rng: Rng,
-    /// Between two requests, on the average.
+    /// The average time between two requests.
     pace: Duration,
     people: Arc<Vec<Person>>,
 }
@@ -36,7 +36,7 @@ impl Publisher {
         Self { shared, http, url: format!("{base}/api/events/publish"), rng, pace, people }
     }
 
-    /// Publishes until the end of the run, and returns when all that is to be acknowledged is.
+    /// Publishes until the end of the run, and returns when no acknowledgement is outstanding.
     pub(crate) async fn run(mut self, phase: watch::Receiver<Phase>) {
         let mut next = Instant::now();
         while *phase.borrow() != Phase::Settling {
@@ -49,7 +49,7 @@ impl Publisher {
                 None => {
                     let count = if self.rng.u8(..4) == 0 { self.rng.usize(2..8) } else { 1 };
                     let ids = (0..count).map(|_| self.new_event()).collect();
-                    // Some applications do not try again.
+                    // Some applications do not retry.
                     let gives_up = self.rng.u8(..20) == 0;
                     self.publish(ids, gives_up).await;
                 }
@@ -109,8 +109,8 @@ impl Publisher {
 }
 
 enum Failure {
-    /// Not known whether it was stored, or known that it was not.
+    /// The event was not stored, or it is unknown whether it was.
     Passing,
-    /// It would be refused again.
+    /// A retry would be refused too.
     Refused(String),
 }

@@ -1,4 +1,4 @@
-//! What happened in a run, counted.
+//! Counts of what happened in a run.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// Makes the counts and the names under which they are printed, in that order.
+/// Declares the counts and the names under which they are printed, in that order.
 macro_rules! counts {
     ($($count:ident: $name:literal,)*) => {
         /// The things that are counted.
@@ -52,13 +52,13 @@ counts! {
     Swallowed: "faults: frame swallowed",
 }
 
-/// Counts, shared by all.
+/// The counts, shared by all participants.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     counts: [AtomicU64; NAMES.len()],
-    /// What clients told their applications, by code.
+    /// The failures that clients reported to their applications, by code.
     troubles: Mutex<BTreeMap<String, u64>>,
-    /// By reason.
+    /// The gaps, by reason.
     gaps: Mutex<BTreeMap<String, u64>>,
 }
 

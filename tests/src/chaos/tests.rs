@@ -1,5 +1,5 @@
-//! The whole rig in one process, with a hub of its own: that it finds nothing where nothing is wrong, and something where
-//! the network does what no network does.
+//! The whole machinery in one process, with a hub of its own. It must find nothing if nothing is wrong, and something
+//! if the network silently drops frames.
 
 use tidings::{
     Routes,
@@ -9,7 +9,7 @@ use tidings::{
 use super::*;
 use crate::chaos::traffic::{Event, Interest, To};
 
-/// A hub, a proxy, and one client that hears everything.
+/// A hub, a proxy, and one client that subscribes to everything.
 struct Rig {
     shared: Arc<Shared>,
     proxy: Proxy,
@@ -49,17 +49,17 @@ impl Rig {
         self.shared.ledger.lock().acknowledged(id, receipt.cursor, receipt.duplicate);
     }
 
-    /// Waits until the client has the last event.
+    /// Waits until the client has received the last event.
     async fn nothing_outstanding(&self) {
-        self.until("the client hears everything", || self.shared.ledger.lock().outstanding() == 0).await;
+        self.until("the client receives everything", || self.shared.ledger.lock().outstanding() == 0).await;
     }
 
-    /// Waits until this has happened.
+    /// Waits until this was counted.
     async fn counted(&self, count: Count) {
         self.until("it happens", || self.shared.tally.get(count) > 0).await;
     }
 
-    /// Fails after a minute.
+    /// Waits for a condition, and fails after a minute.
     async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         let wait = async {
             while !is_so() {

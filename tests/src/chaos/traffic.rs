@@ -1,18 +1,18 @@
-//! What is published and who wants to hear it: events, people, interests, and random ones of each.
+//! The published events and their receivers: events, people, interests, and random ones of each.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-/// One event of the run: its payload and its key are made of it.
+/// The number of an event in the run, from which its payload and key are made.
 pub(crate) type EventId = usize;
 
-/// An event, as the publisher means it.
+/// An event, as the publisher intends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Event {
-    /// A channel or a pattern; a label where it is addressed.
+    /// A channel or a pattern; a label where the event is addressed.
     pub(crate) channel: String,
     pub(crate) to: To,
-    /// A user and one of his sessions, who do not see it.
+    /// A user and one of their sessions, from which the event is hidden.
     pub(crate) except: Option<(String, String)>,
 }
 
@@ -23,27 +23,27 @@ pub(crate) enum To {
     Device { user: String, device: String },
 }
 
-/// Who a client is to the hub.
+/// The identity of a client to the hub.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
-    /// For reports.
+    /// A name for reports.
     pub(crate) name: String,
     pub(crate) user: String,
     pub(crate) device: String,
     pub(crate) session: String,
 }
 
-/// What a handler hears.
+/// The subscription of a handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Interest {
-    /// By `on`, and not by `subscribe`.
+    /// Whether it is a handler of addressed events (`on`), and not of a channel (`subscribe`).
     pub(crate) addressed: bool,
     pub(crate) pattern: String,
 }
 
 impl Event {
-    /// Whether this handler of this person is to hear it. Said anew here, and not by the product's own types, so that a
-    /// mistake in their matching excuses nothing.
+    /// Whether this handler of this person must receive the event. It does not use the product's own types, so that a
+    /// mistake in their matching is found.
     pub(crate) fn is_for(&self, person: &Person, interest: &Interest) -> bool {
         let addressed = match &self.to {
             To::Channel => false,
@@ -56,7 +56,7 @@ impl Event {
         addressed == interest.addressed && !hidden && meet(&self.channel, &interest.pattern)
     }
 
-    /// The event as `POST /publish` takes it.
+    /// The body of the event for `POST /publish`.
     pub(crate) fn body(&self, id: EventId) -> Value {
         let mut body = json!({ "channel": self.channel, "type": "chaos", "key": format!("event-{id}"), "payload": id });
         match &self.to {
@@ -93,7 +93,7 @@ impl Event {
 }
 
 impl Person {
-    /// The `number`th of them. Several share a user, and some of those a device.
+    /// The `number`th person. Several people share a user, and some of those a device.
     pub(crate) fn new(name: String, number: usize) -> Self {
         let (user, device) = (format!("user{}", number % 12), format!("device{}", number % 24));
         Self { name, user, device, session: format!("session{number}") }
@@ -118,7 +118,7 @@ fn team(rng: &mut Rng) -> char {
     ['a', 'b', 'c'][rng.usize(..3)]
 }
 
-/// Whether a channel is in both.
+/// Whether there is a channel that lies in both.
 fn meet(a: &str, b: &str) -> bool {
     match (a.strip_suffix('*'), b.strip_suffix('*')) {
         (None, None) => a == b,

@@ -1,6 +1,6 @@
-//! What one writes with axum alone: its `Sse` over a tokio broadcast channel. A stream that falls behind by more than the
-//! channel holds misses events.
-#![allow(clippy::print_stdout, reason = "whoever started it waits for the address")]
+//! The server that one writes with axum alone: its `Sse` over a tokio broadcast channel. A stream that falls behind by
+//! more than the channel's capacity misses events.
+#![allow(clippy::print_stdout, reason = "the parent process reads the address")]
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::broadcast::Sender;
 use tokio_stream::wrappers::BroadcastStream;
 
-/// What the channel holds for the slowest.
+/// The channel's capacity for the slowest stream.
 const CAPACITY: usize = 1_024;
 
 #[derive(Clone)]
@@ -45,6 +45,6 @@ async fn events(State(app): State<App>) -> Sse<impl Stream<Item = Result<Event, 
 }
 
 async fn publish(State(app): State<App>, body: String) {
-    // Nobody listening is no error here.
+    // An event without a receiver is not an error.
     let _ = app.sender.send(body.into());
 }

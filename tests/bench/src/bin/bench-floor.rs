@@ -1,6 +1,6 @@
-//! The floor: one write(2) for each event and stream, and nothing else. What it costs is the kernel's price for sending each
-//! event by itself; it holds no state, checks nothing and waits for whoever does not read.
-#![allow(clippy::print_stdout, reason = "whoever started it waits for the address")]
+//! The floor: one write(2) for each event and stream, and nothing else. Its cost is the kernel's price for sending each
+//! event by itself. It keeps no state, checks nothing, and waits for a client that does not read.
+#![allow(clippy::print_stdout, reason = "the parent process reads the address")]
 
 use std::{
     io::{Read, Write},
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Reads to the end of a head; returns where it is.
+/// Reads to the end of a request head. Returns the position of that end.
 fn read_head(socket: &mut TcpStream, request: &mut Vec<u8>) -> Result<usize> {
     loop {
         if let Some(end) = memchr::memmem::find(request, b"\r\n\r\n") {

@@ -1,5 +1,5 @@
-//! Runs the soak on both engines at the same time; prints a line a minute for each, and draws the chart.
-#![allow(clippy::print_stdout, reason = "figures are what it is for")]
+//! Runs the soak on both engines at the same time, prints a line a minute for each, and draws the chart.
+#![allow(clippy::print_stdout, reason = "the program prints figures")]
 
 use std::{fs, path::PathBuf, thread};
 

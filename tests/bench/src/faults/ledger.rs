@@ -1,17 +1,17 @@
-//! What one reader has heard and been told, in order.
+//! The events that one reader has received and the gaps that it was sent, in order.
 
 use std::{collections::HashSet, iter::Sum};
 
-/// Of one reader, or of several together.
+/// The losses of one reader, or of several together.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Missed {
-    /// Events that were acknowledged and never heard, without a word.
+    /// Acknowledged events that were never received, without a gap.
     pub(super) silent: u64,
-    /// The same, where a gap was told in their place.
+    /// Acknowledged events that were never received, where a gap was reported.
     pub(super) told: u64,
     /// Gaps where nothing was missed.
     pub(super) needless: u64,
-    /// Events that were heard more than once.
+    /// Events that were received more than once.
     pub(super) twice: u64,
 }
 
@@ -35,7 +35,7 @@ enum Entry {
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     entries: Vec<Entry>,
-    /// Where it goes on.
+    /// The id to resume from.
     pub(super) id: Option<String>,
 }
 
@@ -48,8 +48,8 @@ impl Ledger {
         self.entries.push(Entry::Gap);
     }
 
-    /// What it has missed of what was acknowledged, in the order of its stamps, from the first that it heard. A gap stands for what was
-    /// published between what was heard before it and after it.
+    /// The losses among the acknowledged events, in the order of their stamps, from the first received event on. A gap
+    /// covers the events published between the event received before it and the one received after it.
     pub(super) fn judge(&self, acknowledged: &[u64]) -> Missed {
         let mut missed = Missed::default();
         let mut heard = HashSet::new();
@@ -102,7 +102,11 @@ mod tests {
     #[test]
     fn what_is_not_heard_and_not_told_is_missed_without_a_word() {
         assert_eq!(judged(&[Some(1), Some(4), Some(5)]), Missed { silent: 2, ..Missed::default() });
-        assert_eq!(judged(&[Some(2), Some(3)]), Missed { silent: 2, ..Missed::default() }, "from the first heard on");
+        assert_eq!(
+            judged(&[Some(2), Some(3)]),
+            Missed { silent: 2, ..Missed::default() },
+            "from the first received event on"
+        );
     }
 
     #[test]

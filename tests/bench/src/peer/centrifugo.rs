@@ -1,4 +1,4 @@
-//! Centrifugo, its memory engine with a history, over unidirectional SSE.
+//! Centrifugo with its memory engine and a history, over unidirectional SSE.
 
 use std::{fs, net::SocketAddr, path::Path, process::Command, time::Duration};
 
@@ -37,7 +37,7 @@ pub(super) fn start(
     Process::start_at(Command::new(program).arg("-c").arg(&file).current_dir(folder), address, log)
 }
 
-/// The path that subscribes, after an id from [`last_id`] where the reader had one.
+/// The path that subscribes, after an id from [`last_id`] if the reader has one.
 pub(super) fn stream(id: Option<&str>) -> String {
     let subscription = match id.and_then(|id| id.split_once(':')) {
         Some((offset, epoch)) => {
@@ -61,7 +61,8 @@ pub(super) fn publication(payload: &str) -> String {
     format!(r#"{{"channel":"bench","data":{payload}}}"#)
 }
 
-/// Where a frame leaves its reader, who was at `before`: `offset:epoch`. Most frames do not say the epoch again.
+/// The id to resume from after a frame, `offset:epoch`, for a reader whose id was `before`. Most frames do not repeat
+/// the epoch.
 pub(super) fn last_id(before: Option<&str>, data: &str) -> Option<String> {
     let frame: Value = serde_json::from_str(data).ok()?;
     let (publication, subscription) = (&frame["pub"], &frame["connect"]["subs"]["bench"]);
@@ -73,7 +74,7 @@ pub(super) fn last_id(before: Option<&str>, data: &str) -> Option<String> {
     Some(format!("{offset}:{epoch}"))
 }
 
-/// Whether the answer to a connection says that not all could be recovered.
+/// Whether the answer to a connection reports that not everything could be recovered.
 pub(super) fn tells_gap(data: &str) -> bool {
     let frame: Value = serde_json::from_str(data).unwrap_or_default();
     let subscription = &frame["connect"]["subs"]["bench"];

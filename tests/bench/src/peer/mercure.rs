@@ -1,4 +1,4 @@
-//! Mercure, by its Caddy build.
+//! Mercure, as its Caddy build.
 
 use std::{fs, net::SocketAddr, path::Path, process::Command, time::Duration};
 
@@ -56,7 +56,7 @@ http://{address} {{
     Process::start_at(&command, address, log)
 }
 
-/// What authorises a publish.
+/// The header that authorizes a publish.
 pub(super) fn authorization() -> String {
     format!("authorization: Bearer {TOKEN}\r\n")
 }

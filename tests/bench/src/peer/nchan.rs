@@ -59,8 +59,9 @@ http {{
     Process::start_at(&command, address, log)
 }
 
-/// nchan has nginx make a folder in /var/lib/nginx whatever the configuration says. Where nginx was unpacked instead of
-/// installed that folder is not there, and comes to be in a mount namespace of its own, so that nothing is left behind.
+/// Runs nginx where it may create its folder in /var/lib/nginx, which nchan needs whatever the configuration says. If
+/// nginx was unpacked and not installed, that folder does not exist; it is created in a mount namespace of its own, so
+/// that nothing is left behind.
 fn with_its_folder(nginx: &Path) -> Command {
     if Path::new("/var/lib/nginx").exists() {
         return Command::new(nginx);

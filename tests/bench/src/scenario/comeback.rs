@@ -1,5 +1,5 @@
-//! Comeback: after a deploy thousands of clients come back at the same moment and go on where they left off, while events are published and
-//! others hear them.
+//! Comeback: after a deploy thousands of clients return at the same moment and resume, while events are published and
+//! other clients receive them.
 
 use std::{
     sync::{
@@ -21,12 +21,12 @@ use crate::{
     swarm::Swarm,
 };
 
-/// Those who stay.
+/// The number of clients that stay connected.
 const OTHERS: usize = 1_000;
-/// Events a second all the while. Each goes to one of the lists, which a hundredth of all streams hear.
+/// Events per second. Each goes to one of the lists, which one in a hundred streams subscribes to.
 const RATE: f64 = 200.0;
 const LISTS: usize = 100;
-/// How many events of its list each who comes back has missed.
+/// How many events of its list each returning client has missed.
 const MISSED: usize = 10;
 
 pub(super) fn run(plan: &Plan, files: usize, start: Start<'_>, record: Record<'_>) -> Result<Option<String>> {
@@ -38,7 +38,7 @@ pub(super) fn run(plan: &Plan, files: usize, start: Start<'_>, record: Record<'_
     let (missed, done) = (AtomicBool::new(false), AtomicBool::new(false));
     let (returned, took, failure) = thread::scope(|scope| -> Result<_> {
         let staying = scope.spawn(|| stay(&server, plan.patience, &ready, &missed, &done));
-        // Should they fail, theirs is the error to tell.
+        // If they fail, their error is the one to report.
         let _ = are_ready.recv_timeout(plan.patience);
         let came_back = come_back(&server, plan.patience, clients, scope, &missed, &done);
         done.store(true, Ordering::Release);
@@ -52,7 +52,8 @@ pub(super) fn run(plan: &Plan, files: usize, start: Start<'_>, record: Record<'_
     Ok(Some(format!("{returned} of {clients} had caught up after {:.0} s", took.as_secs_f64())))
 }
 
-/// Those who stay: the 99th percentile of how long events take to them, in ms, from when the others have missed theirs.
+/// The clients that stay: the 99th percentile of the delay of their events in ms, from when the others have missed
+/// theirs.
 #[allow(clippy::cast_precision_loss, reason = "milliseconds")]
 fn stay(
     server: &Server,
@@ -71,7 +72,7 @@ fn stay(
     Ok(others.tally().latency.value_at_quantile(0.99) as f64 / 1e6)
 }
 
-/// Those who come back: how many, in what time, and what went wrong.
+/// The clients that return: how many, in what time, and what failed.
 fn come_back<'scope>(
     server: &'scope Server,
     patience: Duration,

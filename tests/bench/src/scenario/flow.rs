@@ -1,4 +1,4 @@
-//! Events at a rate to many streams, in several shapes, so that nothing is tuned to one of them.
+//! Events at a rate to many streams, in several shapes, so that no peer is tuned to one of them.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -16,20 +16,20 @@ use crate::{
     swarm::Swarm,
 };
 
-/// How many streams hear how many events.
+/// A combination of streams and events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shape {
     /// 100 events a second to 1,000 streams.
     Steady,
     /// The same with payloads of 2,000 bytes.
     Large,
-    /// 30 events a second to 1,000 streams: none can share a write.
+    /// 30 events a second to 1,000 streams, so that no two can share a write.
     Sparse,
     /// 300 events a second to 300 streams.
     Few,
     /// 33 events a second to 3,000 streams.
     Many,
-    /// 300 events a second to 1,000 streams: more than can be written one by one.
+    /// 300 events a second to 1,000 streams, more than can be written one by one.
     Dense,
     /// 1,000 events a second to 1,000 streams.
     Flood,
@@ -40,7 +40,7 @@ impl Shape {
     pub const ALL: [Self; 7] =
         [Self::Steady, Self::Large, Self::Sparse, Self::Few, Self::Many, Self::Dense, Self::Flood];
 
-    /// In a word.
+    /// The name in one word.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -54,7 +54,7 @@ impl Shape {
         }
     }
 
-    /// How many streams hear each event.
+    /// How many streams receive each event.
     #[must_use]
     pub fn streams(self) -> usize {
         match self {
@@ -64,7 +64,7 @@ impl Shape {
         }
     }
 
-    /// Events a second.
+    /// Events per second.
     #[must_use]
     pub fn rate(self) -> u32 {
         match self {
@@ -76,7 +76,7 @@ impl Shape {
         }
     }
 
-    /// Bytes of a payload.
+    /// The length of a payload in bytes.
     #[must_use]
     pub fn bytes(self) -> usize {
         if self == Self::Large { 2_000 } else { BYTES }
@@ -89,27 +89,27 @@ impl Shape {
     }
 }
 
-/// What is measured of each.
+/// The figures of each shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figure {
     /// Processor time per delivery, µs.
     Cpu,
-    /// The part of it outside the kernel.
+    /// The part of the processor time outside the kernel, in µs.
     User,
-    /// From due to read, ms.
+    /// The median time from due to read, in ms.
     P50,
-    /// From due to read, ms.
+    /// The 99th percentile of the time from due to read, in ms.
     P99,
-    /// From POST to answer, ms.
+    /// The median time from POST to answer, in ms.
     Acknowledged50,
-    /// From POST to answer, ms.
+    /// The 99th percentile of the time from POST to answer, in ms.
     Acknowledged99,
-    /// Deliveries a second.
+    /// Deliveries per second.
     Rate,
 }
 
 impl Figure {
-    /// As the table calls it, with its unit.
+    /// The title in the table, with its unit.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -124,7 +124,7 @@ impl Figure {
     }
 }
 
-/// Nothing for so long after the last publish means that the rest is lost.
+/// If nothing arrives for this long after the last publish, the remaining events are lost.
 const SILENCE: Duration = Duration::from_secs(1);
 
 #[allow(clippy::cast_precision_loss, reason = "counts of millions")]

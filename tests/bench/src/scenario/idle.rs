@@ -1,4 +1,4 @@
-//! Idle: what a connection costs that only hears heartbeats, in memory and in processor time.
+//! Idle: the cost in memory and processor time of a connection that receives only heartbeats.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::{Plan, Record, Start, gently};
 use crate::{report::Key, swarm::Swarm};
 
-/// Files that a server has open besides its connections.
+/// The files that a server has open besides its connections.
 const OWN_FILES: usize = 200;
 
 #[allow(clippy::cast_precision_loss, reason = "counts of thousands")]
@@ -22,7 +22,8 @@ pub(super) fn run(plan: &Plan, files: usize, start: Start<'_>, record: Record<'_
         }
         gently(&server, &mut swarm, goal - count, plan.patience)?;
         count = *goal;
-        // Two heartbeats: the first of each stream comes within one interval of its opening, and buffers are what they will be.
+        // It waits for two heartbeats: the first of each stream comes within one interval, and buffers have their final
+        // size then.
         let begun = swarm.tally().reads;
         let (from, cpu) = (Instant::now(), server.process.cpu()?);
         swarm.read_until(from + plan.heartbeat * 2 + plan.heartbeat / 2, |_| false)?;

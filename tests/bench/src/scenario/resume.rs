@@ -1,4 +1,4 @@
-//! Resume: 1,000 clients come back at the same moment, and each has missed 1,000 events.
+//! Resume: 1,000 clients return at the same moment, and each has missed 1,000 events.
 
 use std::{
     io::{Read, Write},
@@ -47,7 +47,7 @@ pub(super) fn run(patience: Duration, start: Start<'_>, record: Record<'_>) -> R
     Ok((tally.events != expected).then(note))
 }
 
-/// Hears one event, and returns its id.
+/// Receives one event, and returns its id.
 pub(super) fn last_id(server: &Server, patience: Duration) -> Result<String> {
     let mut stream = TcpStream::connect(server.address)?;
     stream.set_read_timeout(Some(patience))?;
@@ -58,7 +58,7 @@ pub(super) fn last_id(server: &Server, patience: Duration) -> Result<String> {
         server.publish(payload)
     })?;
     read_to(&mut stream, &mut text, MARK)?;
-    // The rest of that event: behind its data a server may still say its id.
+    // The rest of that event: a server may send its id after its data.
     let mark = memmem::rfind(&text, MARK).context("the event's payload")?;
     while memmem::find(&text[mark..], b"\n\n").is_none() {
         read_more(&mut stream, &mut text)?;

@@ -9,10 +9,10 @@ const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 220.0;
 const MARGIN: f64 = 60.0;
 
-/// What is drawn of a minute.
+/// The figure of a minute that is drawn.
 type Value = fn(&Minute) -> f64;
 
-/// Draws the courses.
+/// Draws the curves.
 #[must_use]
 pub fn svg(courses: &[Course]) -> String {
     let plots: [(&str, Value); 2] =

@@ -1,4 +1,5 @@
-//! Shows one client from crates.io a stream: `foreign NAME URL` prints each message that it reports, as JSON on a line.
+//! Connects one client from crates.io to a stream: `foreign NAME URL` prints each message that the client reports, as
+//! JSON on a line.
 
 use eventsource_client::{Client, ClientBuilder, SSE};
 use eventsource_stream::Eventsource;
@@ -41,7 +42,7 @@ async fn main() -> Result<()> {
                 }
             }
         }
-        _ => return Err(format!("no client is called {name}").into()),
+        _ => return Err(format!("there is no client {name}").into()),
     }
     Ok(())
 }

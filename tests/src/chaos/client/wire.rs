@@ -10,10 +10,10 @@ use tokio::{
 
 use crate::frames;
 
-/// So many chunks wait for a client that dozes; then its socket is not read any more.
+/// How many chunks wait for a client that dozes; beyond that its socket is not read.
 const CHUNKS: usize = 16;
 
-/// Something came.
+/// An input of the client.
 pub(super) enum Heard {
     /// Bytes of the stream.
     Chunk(Bytes),
@@ -23,14 +23,14 @@ pub(super) enum Heard {
     Answer(u32, Answer),
 }
 
-/// The answer to the request of this number.
+/// The answer to the request with this number.
 type Numbered = (u32, Answer);
 
 pub(super) struct Wire {
     http: reqwest::Client,
     base: String,
     stream: Option<(AbortHandle, mpsc::Receiver<Bytes>)>,
-    /// Ends them with the wire.
+    /// The tasks, which end with the wire.
     tasks: JoinSet<()>,
     answers: (mpsc::UnboundedSender<Numbered>, mpsc::UnboundedReceiver<Numbered>),
 }
@@ -50,14 +50,14 @@ impl Wire {
         self.stream = Some((task, receiver));
     }
 
-    /// Closes the stream. Nothing of it comes any more.
+    /// Closes the stream. Nothing of it arrives any more.
     pub(super) fn close(&mut self) {
         if let Some((task, _)) = self.stream.take() {
             task.abort();
         }
     }
 
-    /// Nobody waits for the answers any more.
+    /// Drops the answers that are still outstanding.
     pub(super) fn forget(&mut self) {
         self.tasks.abort_all();
         self.answers = mpsc::unbounded_channel();
@@ -72,12 +72,12 @@ impl Wire {
         let answers = self.answers.0.clone();
         self.tasks.spawn(async move {
             let answer = ask(builder).await.unwrap_or_default();
-            // A client that is gone does not mind.
+            // The client may be gone.
             let _ = answers.send((request.number, answer));
         });
     }
 
-    /// The next thing that comes.
+    /// The next input.
     pub(super) async fn next(&mut self) -> Heard {
         let chunk = async {
             match &mut self.stream {
@@ -98,7 +98,7 @@ impl Wire {
     }
 }
 
-/// Reads a stream to its end, whatever that is; an answer that is no stream is one that ends at once.
+/// Reads a stream to its end. A response that is not a stream counts as one that ends at once.
 async fn read(request: reqwest::RequestBuilder, chunks: mpsc::Sender<Bytes>) {
     let Ok(mut answer) = request.send().await else { return };
     let is_stream =

@@ -1,12 +1,12 @@
-//! The end of a run: what is still to come, and what will never come.
+//! The end of a run: which events are outstanding, and which are missing.
 
 use std::ops::Bound;
 
 use super::{Hearing, Ledger, Place, Stretch, Violation};
 
 impl Ledger {
-    /// How many handlers still have something to hear. Only their last event is looked at: what is missing before it will
-    /// not come any more.
+    /// How many handlers are still waiting for an event. Only a handler's last event is considered, because an event
+    /// before it that is missing will not arrive any more.
     pub(crate) fn outstanding(&self) -> usize {
         let listening = self.handlers.iter().filter(|handler| !handler.stopped);
         listening
@@ -22,7 +22,7 @@ impl Ledger {
             .map(|it| *it.0)
     }
 
-    /// All that was found wrong so far, and all that is missing.
+    /// All violations so far, and all missing events.
     pub(crate) fn audit(&self) -> Vec<Violation> {
         let mut violations = self.violations.clone();
         for handler in &self.handlers {
@@ -50,7 +50,7 @@ impl Ledger {
         };
         let Some(end) = end else { return };
         let from = stretch.heard.first().copied().into_iter().chain(stretch.since).chain(stretch.head).min();
-        // An ended stretch may know nothing before its end.
+        // A stretch that has ended may require nothing before its last event.
         let from = from.filter(|from| !ended || last.is_some_and(|last| *from <= last));
         for (place, id) in self.acknowledged.range((from.map_or(Bound::Unbounded, Bound::Included), end)) {
             if self.is_owed(handler, stretch, *place, *id) && stretch.heard.binary_search(place).is_err() {

@@ -1,4 +1,4 @@
-//! The checker is checked: every way to break the promise must be found, and a run without a fault must not be accused.
+//! Tests of the checker: it finds every way to break the promise, and reports nothing in a run without a fault.
 
 use super::*;
 use crate::chaos::traffic::To;
@@ -20,7 +20,7 @@ impl Run {
         Self { ledger, person, handler, epoch: 1, seq: 0 }
     }
 
-    /// The handler is confirmed.
+    /// Confirms the handler.
     fn settled(mut self) -> Self {
         self.ledger.settled(self.handler);
         self
@@ -30,7 +30,7 @@ impl Run {
         Cursor { epoch: self.epoch, seq, tag: 7 }
     }
 
-    /// Publishes so many events and acknowledges them; their ids.
+    /// Publishes this many events and acknowledges them. Returns their ids.
     fn publish(&mut self, count: usize) -> Vec<EventId> {
         let one = |run: &mut Self| {
             let id = run.ledger.publish(Event { channel: "news:1".into(), to: To::Channel, except: None });
@@ -41,7 +41,7 @@ impl Run {
         (0..count).map(|_| one(self)).collect()
     }
 
-    /// The handler hears the event that stands at this number.
+    /// The handler receives the event at this number.
     fn hear(&mut self, event: EventId, seq: u64) {
         self.ledger.heard(self.handler, event, self.at(seq));
     }

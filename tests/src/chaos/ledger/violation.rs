@@ -1,4 +1,4 @@
-//! What can be found wrong.
+//! The violations that the ledger can find.
 
 use std::fmt;
 
@@ -7,37 +7,37 @@ use tidings_protocol::Cursor;
 use super::Place;
 use crate::chaos::traffic::{EventId, Interest};
 
-/// Whose handler, and what it hears.
+/// The owner of a handler, and its subscription.
 type Handler = (String, Interest);
 
-/// One breach of the promise.
+/// One violation of the promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Violation {
-    /// Acknowledged, and neither heard nor covered by a gap.
+    /// An event was acknowledged, and neither received nor covered by a gap.
     Missing { handler: Handler, event: EventId, place: Place },
-    /// Heard twice.
+    /// An event was received twice.
     Twice { handler: Handler, event: EventId },
-    /// Heard after one that comes later in the log.
+    /// An event was received after one that comes later in the log.
     OutOfOrder { handler: Handler, event: EventId, place: Place, before: Place },
-    /// Heard by somebody whom it is not for.
+    /// An event was received by a handler that it is not for.
     NotForIt { handler: Handler, event: EventId },
-    /// A gap that nothing justifies.
+    /// A gap was reported that nothing justifies.
     Gap { handler: Handler, reason: String },
-    /// The handler went over to another log and was not told of a gap.
+    /// The handler continued in another log without a gap.
     Silence { handler: Handler, event: EventId },
-    /// The handler was not confirmed in the end, or was refused.
+    /// The handler was not confirmed by the end, or was refused.
     NotConfirmed { handler: Handler },
-    /// Never published.
+    /// An event was received that was never published.
     Unpublished { event: EventId, position: Cursor },
-    /// The log has it in two places.
+    /// The log has an event at two positions.
     StoredTwice { event: EventId, position: Cursor },
-    /// Two things are said to stand at one place.
+    /// Two events are reported at one position.
     Contradiction { event: EventId, other: EventId, position: Cursor },
-    /// The log is another one without a reason.
+    /// The log was replaced without a reason.
     AnotherLog { position: Cursor },
-    /// Its key came again and was not known.
+    /// A retry with the same key was not recognized as a duplicate.
     NotRecognised { event: EventId, position: Cursor },
-    /// Its key came again and was answered with another position.
+    /// A retry with the same key was answered with another position.
     Moved { event: EventId, position: Cursor },
     /// The stream, the client or the hub did something else that it must not do.
     Behaviour { who: String, what: String },

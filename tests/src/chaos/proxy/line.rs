@@ -18,7 +18,7 @@ use tokio::{
 use super::Shared;
 use crate::chaos::tally::Count;
 
-/// What is to happen to a line.
+/// The state that a line is ordered into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     Flow,
@@ -26,7 +26,7 @@ pub(super) enum Order {
     Freeze,
     /// Close it.
     Cut,
-    /// Forward a part of what comes next, and close it.
+    /// Close it.
     CutInside,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Line(watch::Sender<Order>);
 
 impl Line {
     pub(super) fn order(&self, order: Order) {
-        // Whoever froze it decides when that ends.
+        // Only the one who froze a line decides when that ends.
         self.0.send_if_modified(|now| match *now {
             Order::Flow | Order::CutInside => {
                 *now = order;
@@ -50,7 +50,7 @@ impl Line {
     }
 }
 
-/// A line, and what runs it to its end.
+/// A line, and the future that runs it to its end.
 pub(super) fn between(client: TcpStream, server: TcpStream, shared: Arc<Shared>) -> (Line, impl Future<Output = ()>) {
     let (line, orders) = watch::channel(Order::Flow);
     (Line(line), run(client, server, orders, shared))
@@ -58,7 +58,7 @@ pub(super) fn between(client: TcpStream, server: TcpStream, shared: Arc<Shared>)
 
 async fn run(mut client: TcpStream, mut server: TcpStream, orders: watch::Receiver<Order>, shared: Arc<Shared>) {
     for socket in [&client, &server] {
-        // A socket that refuses this is about to fail anyway.
+        // A socket that refuses this option is about to fail anyway.
         let _ = socket.set_nodelay(true);
     }
     let (mut cut, mut frozen) = (orders.clone(), orders.clone());
@@ -72,14 +72,14 @@ async fn run(mut client: TcpStream, mut server: TcpStream, orders: watch::Receiv
             () = count_half_open(&mut frozen, &shared) => {}
         }
     }
-    // Some networks say goodbye, others reset.
+    // Some networks close a connection in order, others reset it.
     if *cut.borrow() == Order::Cut && shared.rng.lock().bool() {
         let _ = client.set_zero_linger();
         let _ = server.set_zero_linger();
     }
 }
 
-/// Never returns.
+/// Counts a half-open line; never returns.
 async fn count_half_open(orders: &mut watch::Receiver<Order>, shared: &Shared) {
     if orders.wait_for(|order| *order == Order::Freeze).await.is_ok() {
         shared.tally.add(Count::HalfOpens);
@@ -87,7 +87,7 @@ async fn count_half_open(orders: &mut watch::Receiver<Order>, shared: &Shared) {
     std::future::pending::<()>().await;
 }
 
-/// From the client to the hub.
+/// Forwards from the client to the hub.
 async fn up(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
@@ -105,7 +105,7 @@ async fn up(
     }
 }
 
-/// From the hub to the client.
+/// Forwards from the hub to the client.
 async fn down(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
@@ -145,7 +145,7 @@ async fn pass(orders: &mut watch::Receiver<Order>, shared: &Shared) -> Order {
     orders.wait_for(|order| *order != Order::Freeze).await.map_or(Order::Cut, |order| *order)
 }
 
-/// The end of a part that does not end where a frame does.
+/// An end of a part that is not the end of a frame.
 fn inside(bytes: &[u8], mut end: usize) -> usize {
     while end > 1 && (bytes[end - 1] == b'\n' || bytes[end - 1] == b'\r') {
         end -= 1;
@@ -153,7 +153,7 @@ fn inside(bytes: &[u8], mut end: usize) -> usize {
     end
 }
 
-/// Whether these are one whole chunk (RFC 9112, section 7.1) that holds one whole event.
+/// Whether these bytes are one whole chunk (RFC 9112, section 7.1) with one whole event.
 fn is_one_event(bytes: &[u8]) -> bool {
     let Some(end) = bytes.windows(2).position(|two| two == b"\r\n") else { return false };
     let size = std::str::from_utf8(&bytes[..end]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
