@@ -1,5 +1,5 @@
-//! Forward authentication: the hub stands beside an application in another language, whose sessions only that can read, and
-//! asks it who a request belongs to, passing the cookies on.
+//! Forward authentication: the hub runs beside an application in another language. Only that application can read its
+//! sessions, so the hub forwards the cookies to it and asks for the user.
 //!
 //! ```text
 //! cargo run -p tidings --features forward --example auth_forward
@@ -18,7 +18,7 @@ use tidings::{
     auth::{Auth, Forward},
 };
 
-/// What would be the application: it answers who its cookie belongs to, and may grant channels.
+/// Stands for the application: it answers which user a cookie belongs to, and may grant channels.
 fn application() -> Router {
     Router::new().route(
         "/api/me",

@@ -1,5 +1,6 @@
-//! JSON Web Tokens of an identity provider, whose public keys are fetched as a JWKS document, now and every five minutes. With
-//! `--token-parameter` a token is taken in the URL too, which proxies log: prefer tickets (`auth_tickets`).
+//! JSON Web Tokens of an identity provider, whose public keys are fetched as a JWKS document, at the start and every
+//! five minutes. With `--token-parameter` a token in the URL is accepted too; proxies log URLs, so prefer tickets
+//! (`auth_tickets`).
 //!
 //! ```text
 //! cargo run -p tidings --features jwt --example auth_jwks
@@ -24,7 +25,7 @@ const ISSUER: &str = "https://login.example";
 const AUDIENCE: &str = "tidings";
 const KID: &str = "2026";
 
-/// What would be the identity provider.
+/// Stands for the identity provider.
 fn provider() -> Router {
     let key = || EncodingKey::from_ed_pem(include_bytes!("../tests/keys/ed25519.private.pem"));
     let keys = move || -> Result<Json<Value>, StatusCode> {
@@ -46,7 +47,7 @@ fn provider() -> Router {
 }
 
 fn broken(error: &jsonwebtoken::errors::Error) -> StatusCode {
-    println!("the provider is broken: {error}");
+    println!("the provider failed: {error}");
     StatusCode::INTERNAL_SERVER_ERROR
 }
 
@@ -62,8 +63,8 @@ async fn app(hub: Hub, jwks: String, token_parameter: bool) -> Result<Router, Er
             tokio::time::sleep(Duration::from_secs(300)).await;
             match fetched(&jwks).await {
                 Ok(keys) => renewed.replace_keys(keys),
-                // The keys of before stay.
-                Err(error) => println!("the keys could not be fetched: {error}"),
+                // The previous keys stay in use.
+                Err(error) => println!("the keys could not be fetched, so the previous ones stay in use: {error}"),
             }
         }
     });
@@ -88,7 +89,7 @@ async fn main() -> Result<(), Error> {
 mod tests {
     use super::*;
 
-    /// Where the hub and its provider are.
+    /// Starts the hub and its provider. Returns their addresses.
     async fn started(token_parameter: bool) -> (String, String) {
         let theirs = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let provider_url = format!("http://{}", theirs.local_addr().unwrap());

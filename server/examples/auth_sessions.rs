@@ -1,4 +1,5 @@
-//! Sessions of your own: a closure over the request looks the cookie up, and the database says who is in which room.
+//! Sessions of your own: a closure over the request looks up the cookie's session, and the database says which user is
+//! in which room.
 //!
 //! ```text
 //! cargo run -p tidings --example auth_sessions
@@ -26,10 +27,10 @@ use tidings::{
 };
 use tokio::sync::RwLock;
 
-/// How long a session is good.
+/// The life of a session.
 const LIFE: Duration = Duration::from_secs(86_400);
 
-/// What would be a database: sessions by their id, and who is in which room.
+/// Stands for a database: sessions by id, and the members of rooms.
 #[derive(Clone, Default)]
 struct Database {
     sessions: Arc<RwLock<HashMap<String, (UserId, SystemTime)>>>,
@@ -52,7 +53,7 @@ fn app(hub: Hub) -> Result<Router, ChannelError> {
         let database = sessions.clone();
         async move {
             let id = request.cookie("session").ok_or(AuthError::Missing)?;
-            // A database that is down logs nobody out: the client is told 503, and tries again.
+            // A database that is down must not log out any user: the client receives 503 and tries again.
             let session = database.session(&id).await.map_err(|error| AuthError::Unavailable(error.into()))?;
             let (user, since) = session.ok_or(AuthError::Invalid)?;
             Ok(Identity::user(user)?.issued_at(since).expires_at(since + LIFE))
@@ -71,7 +72,7 @@ fn app(hub: Hub) -> Result<Router, ChannelError> {
     Ok(Router::new().route("/login", post(login)).with_state(database).nest("/api/events", tidings::routes(hub, auth)))
 }
 
-/// There is no password: this is about what comes after.
+/// There is no password here, because the example is about what follows the log-in.
 async fn login(State(database): State<Database>, Query(form): Query<HashMap<String, String>>) -> impl IntoResponse {
     let user = form.get("user").and_then(|user| UserId::new(user).ok()).ok_or(StatusCode::BAD_REQUEST)?;
     let mut random = [0; 16];

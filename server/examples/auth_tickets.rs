@@ -1,5 +1,5 @@
-//! One-time tickets, for clients that can set no header: a token is changed into a text that opens one stream within 30 s, so that
-//! what a proxy logs of the URL is worth nothing. The browser client does this by itself.
+//! One-time tickets, for clients that can set no header: a token is exchanged for a ticket, which opens one stream
+//! within 30 s, so that a URL in a proxy's log is worthless. The browser client does this by itself.
 //!
 //! ```text
 //! cargo run -p tidings --example auth_tickets
@@ -15,7 +15,7 @@ use tidings::{
 };
 
 fn app(hub: Hub) -> Result<Router, ChannelError> {
-    // Any way in will do: whoever it lets in may have a ticket.
+    // Tickets work with any authentication: every identity that it accepts may have one.
     let auth = |request: AuthRequest| async move {
         let token = request.bearer().ok_or(AuthError::Missing)?;
         Identity::user(token.strip_prefix("token-of-").ok_or(AuthError::Invalid)?)

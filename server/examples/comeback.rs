@@ -1,8 +1,9 @@
-//! Shows what it costs when many clients come back from far behind at once: 300 streams resume 250,000 records back in an SQLite log of
-//! 300,000, about 100 matches each, while another user resumes ten events back ten times a second, and a canary listens live.
+//! Shows the cost when many clients come back from far behind at once: 300 streams resume 250,000 records back in an
+//! SQLite log of 300,000, about 100 matches each, while another user resumes ten events back ten times a second, and a
+//! canary listens live.
 //!
 //! `cargo run --release -p tidings --features sqlite --example comeback`
-#![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
+#![allow(clippy::print_stdout, reason = "the program prints figures")]
 
 use std::{
     net::SocketAddr,
@@ -29,7 +30,7 @@ use tokio::{
 const BEFORE: usize = 50_000;
 const AFTER: usize = 250_000;
 const STREAMS: usize = 300;
-/// One record of so many is for one of the streams.
+/// One record in this many is for one of the streams.
 const EVERY: usize = 8;
 const BATCH: usize = 1_000;
 
@@ -43,7 +44,7 @@ async fn main() -> Result<(), Failure> {
         let identity = request.bearer().ok_or(AuthError::Missing).and_then(Identity::user);
         async move { identity }
     };
-    // All of them are one user's here.
+    // All streams belong to one user here.
     let limits = Limits::default().connections_per_user(10_000).open_rate(Rate::per_second(10_000));
     let routes = Routes::new(hub.clone(), auth.allow("*")?).limits(limits).into_router();
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -99,7 +100,7 @@ fn show(what: &str, mut times: Vec<Duration>) {
     println!("{what}: {} times, p50 {:.1} ms, p99 {:.1} ms", times.len(), ms(at(50)), ms(at(99)));
 }
 
-/// How long a live event takes.
+/// Measures how long a live event takes.
 async fn canary(hub: Hub, address: SocketAddr, storming: Arc<AtomicBool>) -> Result<Vec<Duration>, Failure> {
     let mut reader = Reader::open(address, "canary", "canary", None).await?;
     let mut times = Vec::new();
@@ -114,7 +115,7 @@ async fn canary(hub: Hub, address: SocketAddr, storming: Arc<AtomicBool>) -> Res
     Ok(times)
 }
 
-/// How long another user takes to get the last ten events.
+/// Measures how long another user takes to receive the last ten events.
 async fn ten(hub: Hub, address: SocketAddr, storming: Arc<AtomicBool>) -> Result<Vec<Duration>, Failure> {
     let mut times = Vec::new();
     let mut ticks = interval(Duration::from_millis(100));
@@ -131,7 +132,7 @@ async fn ten(hub: Hub, address: SocketAddr, storming: Arc<AtomicBool>) -> Result
     Ok(times)
 }
 
-/// A stream on a bare socket, of which events are counted.
+/// A stream on a bare socket, whose events are counted.
 struct Reader {
     socket: TcpStream,
     buffer: Vec<u8>,
@@ -157,7 +158,7 @@ impl Reader {
     }
 
     async fn more(&mut self) -> Result<(), Failure> {
-        // What was looked at goes, but for the beginning of a mark.
+        // Scanned bytes are dropped, except for the possible beginning of a mark.
         let kept = self.read.min(self.buffer.len());
         self.buffer.drain(..kept);
         self.read = 0;
@@ -170,7 +171,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether a mark comes next, and goes behind it.
+    /// Whether the mark occurs in the rest of the buffer. If so, moves behind it.
     fn find(&mut self, mark: &[u8]) -> bool {
         match self.buffer[self.read..].windows(mark.len()).position(|window| window == mark) {
             Some(at) => {
@@ -184,7 +185,7 @@ impl Reader {
         }
     }
 
-    /// Reads so many events; a gap is an error.
+    /// Reads this many events; a gap is an error.
     async fn read(&mut self, mut events: usize) -> Result<(), Failure> {
         while events > 0 {
             if self.find(b"data: {\"channel\"") {

@@ -1,5 +1,6 @@
-//! What a hub's memory is spent on, as the process holds it: `cargo run --release -p tidings --example costs`. It prints what the table in
-//! `docs/limits.md` says. Each line is measured in a process of its own, whose clients are another one. (Linux.)
+//! What a hub's memory is spent on, measured on the process: `cargo run --release -p tidings --example costs`. It
+//! prints the figures of the table in `docs/limits.md`. Each line is measured in a process of its own, with clients in
+//! another process. (Linux only.)
 
 #![allow(clippy::print_stdout)]
 
@@ -23,7 +24,7 @@ use tokio::{
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// What is measured, of how many, and what it is called.
+/// The name, the number and the title of each measured item.
 const COSTS: [(&str, usize, &str); 13] = [
     ("stream", 5_000, "a stream at rest with three channels, on tidings::serve"),
     ("axum", 2_000, "the same under axum::serve"),
@@ -61,7 +62,7 @@ fn all() -> Result<(), Error> {
     Ok(())
 }
 
-/// This program with other arguments, and as many descriptors as it may have.
+/// This program with other arguments, and with as many descriptors as allowed.
 fn again(arguments: &[&str]) -> Command {
     let mut command = Command::new("sh");
     let program = std::env::current_exe().expect("a program has a file");
@@ -76,7 +77,7 @@ fn resident() -> usize {
 }
 
 async fn measure(name: &str, count: usize) -> Result<(), Error> {
-    // Of records the window has its own place; the engine keeps as many as the hub needs to follow.
+    // The records are measured in the window; the engine keeps only as many as the hub needs to follow it.
     let engine = Memory::builder().records(if name == "memory" { usize::MAX } else { 3_000 }).build();
     let window = if name.starts_with("record") { usize::MAX } else { 1 };
     let builder = Hub::builder().window_records(window).engine(engine);
@@ -110,7 +111,7 @@ async fn measure(name: &str, count: usize) -> Result<(), Error> {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?.to_string();
             tokio::spawn(serve(name == "axum", listener, app, count));
-            // What the first streams of a process take, all of them have.
+            // The first streams of a process pay for memory that all streams share.
             let _first = opened(name, &address, 200)?;
             settled(&hub).await;
             let before = resident();
@@ -124,7 +125,8 @@ async fn measure(name: &str, count: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// Batches of 500 events of 100 bytes, each on a channel of its own where they are spread; the hub has taken each before the next.
+/// Publishes batches of 500 events of 100 bytes, each on a channel of its own if they are spread. The hub applies each
+/// batch before the next one.
 async fn publish(hub: &Hub, is_spread: bool, batches: std::ops::Range<usize>) -> Result<(), Error> {
     let payload = "x".repeat(98);
     for batch in batches {
@@ -146,7 +148,7 @@ async fn serve(by_axum: bool, listener: TcpListener, app: Router, idle: usize) -
     }
 }
 
-/// All has been written, and whoever can rests.
+/// Waits until everything is written and idle streams rest.
 async fn settled(hub: &Hub) {
     let mut last = (0, 0);
     loop {
@@ -159,13 +161,13 @@ async fn settled(hub: &Hub) {
     }
 }
 
-/// Clients in another process, which end with this one's end of their input.
+/// Starts clients in another process, which end when their standard input is closed.
 fn opened(kind: &str, address: &str, count: usize) -> Result<std::process::Child, Error> {
     let mut command = again(&["clients", kind, address, &count.to_string()]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
     BufReader::new(child.stdout.take().ok_or("no output")?).read_line(&mut line)?;
-    if line.trim() == "opened" { Ok(child) } else { Err(format!("the clients said {line:?}").into()) }
+    if line.trim() == "opened" { Ok(child) } else { Err(format!("the clients did not start: {line:?}").into()) }
 }
 
 async fn clients(kind: &str, address: &str, count: usize) -> Result<(), Error> {

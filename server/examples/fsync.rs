@@ -1,14 +1,14 @@
-//! How many events a second are published with an fsync before each acknowledgement, beside what SQLite itself can do on the same
-//! disk in the same minute:
+//! How many events a second are published with an fsync before each acknowledgement, compared with what SQLite itself
+//! can do on the same disk in the same minute:
 //!
 //! ```text
 //! cargo run --release --package tidings --features sqlite --example fsync
 //! ```
 //!
-//! "SQLite" is a plain loop on one connection: the same tables and settings, rows made beforehand, one transaction per batch.
-//! "hub" is `hub.publish` and `hub.publish_all` in process, each event checked, serialized, hashed, committed, fsynced,
-//! acknowledged, read by the hub's tail and encoded for its streams. Each figure is the best of three rounds in turn, as
-//! disks have moods.
+//! "SQLite" is a plain loop on one connection: the same tables and settings, prepared rows, one transaction per batch.
+//! "hub" is `hub.publish` and `hub.publish_all` in process, where each event is checked, serialized, hashed, committed,
+//! fsynced, acknowledged, read by the hub's tail and encoded for its streams. Each figure is the best of three
+//! alternating rounds, because a disk's speed varies.
 #![allow(clippy::print_stdout)]
 
 use std::{
@@ -19,7 +19,7 @@ use std::{
 use rusqlite::{Connection, params};
 use tidings::{Event, Hub, engine::Sqlite};
 
-/// How long each of the measurements runs; there are six, three times each.
+/// How long each measurement runs; there are six, three times each.
 const ROUND: Duration = Duration::from_millis(800);
 const ROUNDS: usize = 3;
 const BATCH: usize = 100;
@@ -36,11 +36,12 @@ fn events(count: usize) -> Result<Vec<Event>, Error> {
     (0..count).map(|_| Ok(Event::new("bench:fsync", "measured", &payload)?)).collect()
 }
 
-/// SQLite alone, `batch` rows a transaction: rows a second.
+/// SQLite alone, with `batch` rows per transaction. Returns rows per second.
 fn sqlite(directory: &Path, batch: usize) -> Result<f64, Error> {
     let directory = tempfile::tempdir_in(directory)?;
     let path = directory.path().join("plain.db");
-    // The engine's own tables and row width; once, for the rows below are no log that it would open again.
+    // This creates the engine's own tables and row width, once, because the rows below are not a log that the engine
+    // would open again.
     drop(Sqlite::open(&path)?);
     let connection = Connection::open(&path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -75,9 +76,9 @@ fn per_second(count: usize, started: Instant) -> f64 {
     count as f64 / started.elapsed().as_secs_f64()
 }
 
-/// `tasks` that publish `batch` events at a time: events a second.
+/// `tasks` that publish `batch` events at a time. Returns events per second.
 async fn hub(directory: &Path, tasks: usize, batch: usize) -> Result<f64, Error> {
-    // A file of its own: the one before may still be closing.
+    // The log has a file of its own, because the previous one may still be closing.
     let directory = tempfile::tempdir_in(directory)?;
     let hub = Hub::builder().engine(Sqlite::open(directory.path().join("hub.db"))?).build().await?;
     let started = Instant::now();
@@ -103,17 +104,17 @@ async fn hub(directory: &Path, tasks: usize, batch: usize) -> Result<f64, Error>
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    // The directory to measure in, for disks other than the one of the system's temporary files.
+    // The directory to measure in, to test a disk other than that of the system's temporary files.
     let directory = match std::env::args_os().nth(1) {
         Some(parent) => tempfile::tempdir_in(parent)?,
         None => tempfile::tempdir()?,
     };
     let directory = directory.path();
     let names = [
-        "SQLite, 1 row a transaction".to_owned(),
+        "SQLite, 1 row per transaction".to_owned(),
         "hub, one at a time".to_owned(),
         format!("hub, one at a time in {TASKS} tasks"),
-        format!("SQLite, {BATCH} rows a transaction"),
+        format!("SQLite, {BATCH} rows per transaction"),
         format!("hub, batches of {BATCH}"),
         format!("hub, batches of {BATCH} in 4 tasks"),
     ];
@@ -129,7 +130,7 @@ async fn main() -> Result<(), Error> {
         ];
         best.iter_mut().zip(round).for_each(|(best, figure)| *best = best.max(figure));
     }
-    println!("fsynced events a second, best of {ROUNDS}, 200 B payloads:");
+    println!("fsynced events per second, best of {ROUNDS}, 200 B payloads:");
     for (name, figure) in names.iter().zip(best) {
         println!("{name:>34}  {figure:>9.0}");
     }

@@ -1,4 +1,4 @@
-//! The engines of this crate, each held to the promises of all.
+//! The engines of this crate against the conformance suite.
 
 use std::{fs, path::PathBuf};
 
@@ -30,7 +30,7 @@ impl Shared for InMemory {
     }
 }
 
-/// Logs in a directory that goes with it.
+/// Logs in a temporary directory.
 struct OnDisk(TempDir);
 
 impl OnDisk {
@@ -75,7 +75,7 @@ impl Shared for OnDisk {
 }
 
 impl Hangs for OnDisk {
-    /// Somebody's SQLite tool in the middle of a write transaction.
+    /// Another SQLite tool in the middle of a write transaction.
     type Hanging = Connection;
 
     async fn hang(&self, engine: &Sqlite) -> Connection {
@@ -86,7 +86,7 @@ impl Hangs for OnDisk {
 }
 
 impl Replaced for OnDisk {
-    /// A copy of the records up to there is put in the place of the file.
+    /// The file is replaced by a copy with the records up to there.
     async fn roll_back(&self, engine: &Sqlite, to: Cursor) {
         let copy = self.path();
         let source = Connection::open(engine.path()).unwrap();

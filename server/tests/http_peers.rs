@@ -1,4 +1,4 @@
-//! Nodes that reach each other by HTTP.
+//! Nodes that reach each other over HTTP.
 
 use std::{sync::Arc, time::Duration};
 
@@ -50,7 +50,7 @@ async fn a_node_whose_server_is_gone_is_gone() {
     server.abort();
     let _ = server.await;
     let answer = one.call(NodeId(2), "x".into(), Duration::from_secs(5)).await;
-    // Its connection may have been in use still.
+    // Its connection may still have been in use.
     let again = one.call(NodeId(2), "x".into(), Duration::from_secs(5)).await;
     assert!(matches!(answer, Err(CallError::Gone | CallError::Down(_))), "{answer:?}");
     assert!(matches!(again, Err(CallError::Gone)), "{again:?}");

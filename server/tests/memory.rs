@@ -1,4 +1,5 @@
-//! Bounds on memory, by what the process holds. Each is measured in a process of its own, for what one has used another uses again.
+//! Bounds on memory, measured on the process. Each is measured in a process of its own, because memory that one test
+//! has freed is reused by the next.
 
 use std::{
     process::Command,
@@ -24,13 +25,13 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-#[allow(dead_code, unused_imports, reason = "of it only the canary is used")]
+#[allow(dead_code, unused_imports, reason = "this test uses only the canary")]
 mod sockets {
     pub(crate) mod fixture;
 }
 
 const MIB: usize = 1 << 20;
-/// Which of the shapes a process measures.
+/// The environment variable that names the shape a process measures.
 const SHAPE: &str = "TIDINGS_TEST_SHAPE";
 
 fn resident() -> usize {
@@ -39,7 +40,7 @@ fn resident() -> usize {
     line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
 }
 
-/// By how much the process has grown.
+/// By how many bytes the process has grown.
 fn grown(before: usize) -> usize {
     resident().saturating_sub(before)
 }
@@ -79,7 +80,7 @@ fn memory_stays_within_its_bounds() {
     assert!(!failed);
 }
 
-/// Events of several shapes, more than a bound takes; what they are, and how many bytes the payload has.
+/// Shapes of events, more than fit a bound: the name, the length of the payload, and whether the channels are spread.
 fn shapes() -> [(&'static str, usize, bool); 3] {
     [("many channels, small", 100, true), ("one channel, small", 100, false), ("one channel, 4 KiB", 4 << 10, false)]
 }
@@ -96,14 +97,14 @@ async fn fill(hub: &Hub, engine: &Memory, bytes: usize, is_spread: bool, total: 
         };
         let events = (0..500).map(|number| Event::new(channel(number), "changed", &filler).unwrap());
         let last = hub.publish_all(events).await.unwrap().last().unwrap().cursor;
-        // The hub reads on.
+        // The hub applies everything.
         met(|| hub.cursor().seq >= last.seq).await;
     }
-    // All has left that the engine keeps no longer.
+    // The engine trims everything beyond its bounds.
     while engine.trim().await.unwrap().more {}
 }
 
-/// Waits for what has no event to wait for.
+/// Waits for a condition that has no event to wait for.
 async fn met(condition: impl Fn() -> bool) {
     let met = async {
         while !condition() {
@@ -113,7 +114,7 @@ async fn met(condition: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(60), met).await.expect("in time");
 }
 
-/// Waits until a figure stays as it is: everybody has taken what fits.
+/// Waits until a figure no longer changes.
 async fn settled(figure: impl Fn() -> u64) {
     let (mut last, mut same) = (figure(), 0);
     while same < 20 {
@@ -130,7 +131,7 @@ async fn the_window_takes_what_it_is_set_to() {
     let set = 64 * MIB;
     let (shape, bytes, is_spread) = shape();
     let before = resident();
-    // Its records are the window's, as far as they are in both.
+    // The engine's records are shared with the window where both hold them.
     let engine = Memory::builder().records(3_000).build();
     let hub = Hub::builder().engine(engine.clone()).window_bytes(set).window_records(usize::MAX).build();
     let hub = hub.await.unwrap();
@@ -146,13 +147,13 @@ async fn the_memory_engine_takes_what_it_is_set_to() {
     let before = resident();
     let engine = Memory::builder().records(usize::MAX).bytes(set).build();
     let hub = Hub::builder().engine(engine.clone()).window_records(10).build().await.unwrap();
-    // Somewhat more than it keeps: what has left is summed up beside it.
+    // Somewhat more is published than the hub keeps, so that trimmed records are added to the summary.
     fill(&hub, &engine, bytes, is_spread, set).await;
     within(set, grown(before), &format!("engine::Memory of 64 MiB, {shape}"));
 }
 
-/// Records are made by one thread and freed by another, which leaves holes; they are used again. What grows meanwhile is the summary of what
-/// has left: here the tags of 262,144 records, for there is one channel.
+/// Records are allocated by one thread and freed by another, which leaves holes that are reused. Only the summary of
+/// trimmed records grows meanwhile: here the tags of 262,144 records, because there is one channel.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by itself, above"]
 async fn what_is_published_and_leaves_again_takes_no_more_and_more() {
@@ -167,14 +168,14 @@ async fn what_is_published_and_leaves_again_takes_no_more_and_more() {
     assert!(grown(full) <= 3 * MIB, "{}", grown(full));
 }
 
-/// From the first batch of a process on, with all that it takes to publish.
+/// Checks the growth since the first batch of a process, including everything that publishing takes.
 fn within(set: usize, taken: usize, what: &str) {
     eprintln!("{what}: {:.1} MiB", taken as f64 / MIB as f64);
     assert!(taken <= set + set / 10, "{what}: {taken}");
     assert!(taken >= set - set / 10, "{what}: {taken}, which is less than it may take");
 }
 
-/// More events than a disk takes that somebody else holds: the others are told to come again.
+/// More events are published than a disk takes that another program has locked; the excess ones are refused for now.
 #[tokio::test]
 #[ignore = "run by itself, above"]
 async fn what_waits_for_a_disk_takes_what_it_is_set_to() {
@@ -183,7 +184,7 @@ async fn what_waits_for_a_disk_takes_what_it_is_set_to() {
     let engine = Sqlite::builder(directory.path().join("log")).backlog_bytes(32 * MIB).open().unwrap();
     let outsider = rusqlite::Connection::open(engine.path()).unwrap();
     let hub = Hub::builder().engine(engine).window_records(10).build().await.unwrap();
-    // Each is as large as it has to be, as one that comes over HTTP.
+    // The entry takes no spare capacity, like one that comes over HTTP.
     let event = Arc::new(Event::new("a", "t", &"x".repeat(EACH)).unwrap());
     hub.publish(event.as_ref().clone()).await.unwrap();
     let mut canary = Canary::new(&hub, serve(&hub).await).await;
@@ -195,13 +196,13 @@ async fn what_waits_for_a_disk_takes_what_it_is_set_to() {
     for _ in 0..all {
         let (hub, refused, event) = (hub.clone(), refused.clone(), event.clone());
         publishing.spawn(async move {
-            // Made only when it is its turn: those that are refused are gone by then.
+            // The event is made only when it is published, so that refused events are gone by then.
             let published = hub.publish(event.as_ref().clone()).await;
             refused.fetch_add(usize::from(matches!(published, Err(PublishError::Overloaded))), Ordering::Relaxed);
             published.is_ok()
         });
     }
-    // What has room waits; all others have their answer.
+    // Admitted events wait; all others have been answered.
     settled(|| refused.load(Ordering::Relaxed) as u64).await;
     let taken = grown(before);
     outsider.execute_batch("ROLLBACK").unwrap();
@@ -212,7 +213,7 @@ async fn what_waits_for_a_disk_takes_what_it_is_set_to() {
     canary.lives().await;
 }
 
-/// Bodies that come byte by byte take what has come, and nothing when they are given up.
+/// A body that arrives byte by byte takes only what has arrived, and nothing after it is given up.
 #[tokio::test]
 #[ignore = "run by itself, above"]
 async fn bodies_that_come_slowly_take_what_has_come_and_give_it_back() {
@@ -224,7 +225,7 @@ async fn bodies_that_come_slowly_take_what_has_come_and_give_it_back() {
     let limits = Limits::default().body_timeout(Duration::from_secs(60));
     let routes = Routes::new(hub.clone(), auth().allow_publish("*").unwrap()).publish().limits(limits);
     let app = Router::new().nest("/api/events", routes.into_router());
-    // The kernel keeps next to nothing of what the server has not read.
+    // The kernel buffers next to nothing that the server has not read.
     let little = || {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4 << 10).unwrap();
@@ -257,7 +258,8 @@ async fn bodies_that_come_slowly_take_what_has_come_and_give_it_back() {
     settled(|| (resident() >> 16) as u64).await;
     let left = grown(before);
     eprintln!("{BODIES} bodies of 128 KiB, byte by byte: {} KiB; given up: {} KiB", taken >> 10, left >> 10);
-    // What has come, and once more where it was just copied to a larger piece; and the buffers of as many connections.
+    // The arrived bytes, possibly twice while they are copied to a larger buffer, and the buffers of as many
+    // connections.
     assert!((BODIES * BYTES / 2..=3 * BODIES * BYTES).contains(&taken), "{taken}");
     assert!(left <= taken / 2, "{left} of {taken}");
 }
@@ -308,8 +310,8 @@ async fn a_stream_that_lags_and_is_not_read_takes_no_more_than_64_kib() {
     settled(|| hub.stats().sent_bytes).await;
     assert_eq!(hub.stats().connections, 2 * STREAMS + 1);
     let each = grown(idle) / STREAMS;
-    eprintln!("a stream that lags and is not read: {} KiB", each >> 10);
-    // What is read for all of them is kept once, up to 16 MiB.
+    eprintln!("a lagging stream whose client does not read: {} KiB", each >> 10);
+    // Pages read for all of the streams are kept once, up to 16 MiB.
     assert!(grown(idle) <= 16 * MIB + STREAMS * (64 << 10), "{each}");
     canary.lives().await;
 }

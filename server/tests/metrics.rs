@@ -1,4 +1,4 @@
-//! The figures as an exporter shows them. A process of its own, for there is one recorder in each.
+//! The figures as an exporter shows them. This is a process of its own, because a process has only one recorder.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ async fn send(router: &Router, request: http::request::Builder, body: impl Into<
     router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap()
 }
 
-/// The value of a line of the page, which holds these.
+/// The value on the line of the page that contains these parts.
 fn value(page: &PrometheusHandle, parts: &[&str]) -> Option<f64> {
     let text = page.render();
     let line = text.lines().find(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)))?;
     line.rsplit(' ').next()?.parse().ok()
 }
 
-/// Until the hub's clock has shown it.
+/// Waits until the hub has exported this value.
 async fn shows(page: &PrometheusHandle, parts: &[&str], expected: f64) {
     let shown = async {
         while value(page, parts) != Some(expected) {

@@ -1,4 +1,5 @@
-//! A metrics recorder of the application's that panics: by itself, because there is one recorder in a process.
+//! An application's metrics recorder that panics. This is a process of its own, because a process has only one
+//! recorder.
 
 use std::sync::Arc;
 
@@ -6,12 +7,12 @@ use futures_util::StreamExt;
 use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use tidings::{Event, Hub};
 
-/// Fails wherever it can.
+/// A recorder that panics in every call.
 struct Faulty;
 
 impl HistogramFn for Faulty {
     fn record(&self, _: f64) {
-        panic!("a fault of the recorder");
+        panic!("the recorder fails");
     }
 }
 
@@ -21,11 +22,11 @@ impl Recorder for Faulty {
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
     fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
-        panic!("a fault of the recorder");
+        panic!("the recorder fails");
     }
 
     fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        panic!("a fault of the recorder");
+        panic!("the recorder fails");
     }
 
     fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
@@ -41,7 +42,7 @@ async fn a_recorder_that_panics_ends_no_hub() {
     for number in 0..3 {
         hub.publish(Event::new("news", "t", &number).unwrap()).await.unwrap();
         assert_eq!(heard.next().await.unwrap().unwrap().json::<i32>().unwrap(), number);
-        // The figures are shown once a second.
+        // The figures are exported once a second.
         tokio::time::sleep(std::time::Duration::from_millis(600)).await;
     }
     assert!(hub.is_healthy());

@@ -20,16 +20,16 @@ import { spyOnStreams } from './support/spy.ts'
 
 export { expect } from '@playwright/test'
 
-/** Options of the page's client; `token` is called here, not in the page. */
+/** Options of the page's client. `token` is called in the test, not in the page. */
 type Options = Omit<TidingsOptions, 'token'> & { token?: () => string | undefined }
 
 /** Opens the test page and makes its client, which connects when it has a handler. */
 type Open = (options?: Options, where?: BrowserContext) => Promise<Page>
 
 export interface Fixtures {
-  /** How pages read their streams. */
+  /** The transport by which pages read their streams. */
   transport: 'eventsource' | 'fetch'
-  /** How the hub is started, beside where it listens. */
+  /** The options of the hub, beside its address. */
   hubOptions: string[]
   hub: Hub
   front: Front

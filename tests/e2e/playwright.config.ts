@@ -2,7 +2,7 @@ import { defineConfig } from '@playwright/test'
 import type { Fixtures } from './fixtures.ts'
 import { chrome } from './support/paths.ts'
 
-/** Debian's Chromium: without a sandbox, which it lacks for root, and without network use of its own. */
+/** Arguments for Debian's Chromium: no sandbox, which it lacks for root, and no network use of its own. */
 export const browserArguments = [
   '--headless',
   '--no-sandbox',
@@ -18,7 +18,7 @@ export const browserArguments = [
 export default defineConfig<Fixtures>({
   testDir: '.',
   projects: [
-    // What holds over one transport holds over the other.
+    // Tests of one transport apply to the other.
     { name: 'fetch', testMatch: 'hub/*.test.ts', use: { transport: 'fetch' } },
     { name: 'eventsource', testMatch: 'hub/*.test.ts', use: { transport: 'eventsource' } },
     { name: 'apps', testMatch: ['timers/*.test.ts', 'apps/*.test.ts'] },
@@ -28,7 +28,7 @@ export default defineConfig<Fixtures>({
   ],
   fullyParallel: true,
   workers: 2,
-  // A test that passes at the second attempt has found something.
+  // A test that passes only at the second attempt has found a fault.
   retries: 0,
   forbidOnly: process.env.CI !== undefined,
   timeout: 30_000,

@@ -1,13 +1,14 @@
-// Shows one client from npm a stream: `node client.mjs NAME URL` prints each message that it reports, as JSON on a line.
+// Connects one client from npm to a stream: `node client.mjs NAME URL` prints each message that the client reports, as
+// JSON on a line.
 const [name, url] = process.argv.slice(2)
 const say = (event, id, data) => console.log(JSON.stringify({ event: event || 'message', id: id ?? '', data }))
 const fail = (error) => console.log(JSON.stringify({ error: String(error?.message ?? error) }))
-/** What a client that knows names only by listeners is asked for. */
+/** The event names for clients that need a listener for each. */
 const NAMES = ['message', 'connected', 'heartbeat', 'gap']
 
 const clients = {
   async '@microsoft/fetch-event-source'() {
-    // Made for pages: it asks whether this one is visible.
+    // The client is made for pages, and asks whether this one is visible.
     globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} }
     globalThis.window = globalThis
     const { fetchEventSource } = await import('@microsoft/fetch-event-source')
@@ -40,7 +41,7 @@ const clients = {
     source.onerror = fail
   },
   async 'sse.js'() {
-    // Made for pages: it reads by XMLHttpRequest, of which it needs no more than this.
+    // The client is made for pages, and reads by XMLHttpRequest; it needs no more than this.
     globalThis.XMLHttpRequest = class extends EventTarget {
       responseText = ''
       readyState = 0

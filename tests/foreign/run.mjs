@@ -1,9 +1,9 @@
-// What clients of Server-Sent Events that are not ours make of a Tidings stream: each is shown one, and its first messages are
-// printed. It installs them below `target/foreign` on its first run.
+// How other Server-Sent Events clients read a Tidings stream: each is connected to one, and its first messages are
+// printed. The script installs the clients below `target/foreign` on its first run.
 //
 //     cargo build --release -p hub && node tests/foreign/run.mjs [HUB]
 //
-// HUB is the program to ask, `target/release/hub` unless given. Needs Node 20, Python 3 with pip, and cargo.
+// HUB is the hub's program, by default `target/release/hub`. Needs Node 20, Python 3 with pip, and cargo.
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -13,14 +13,14 @@ const here = import.meta.dirname
 const root = join(here, '../..')
 const target = join(root, 'target/foreign')
 const hub = resolve(process.argv[2] ?? join(root, 'target/release/hub'))
-/** So long a client has for its first messages. */
+/** How long a client may take for its first messages, in milliseconds. */
 const PATIENCE_MS = 15_000
 
 const NPM = ['@microsoft/fetch-event-source', '@sentool/fetch-event-source', 'eventsource', 'eventsource-client', 'eventsource-parser', 'launchdarkly-eventsource', 'sse.js']
 const PYPI = { 'httpx-sse': 'httpx-sse==0.4.3', sseclient: 'sseclient==0.0.27', 'sseclient-py': 'sseclient-py==1.8.0', aiosseclient: 'aiosseclient==0.1.8', 'aiohttp-sse-client': 'aiohttp-sse-client==0.2.1' }
 const CRATES = ['eventsource-client', 'eventsource-stream', 'reqwest-eventsource']
 
-/** What some take for the end of a line stands in it. */
+/** The payload contains characters that some clients take for the end of a line. */
 const PAYLOAD = 'a\u2028b\u0085c'
 const payload = (data) => {
   try {
@@ -33,7 +33,7 @@ const payload = (data) => {
 const quiet = { stdio: ['ignore', 'ignore', 'inherit'] }
 function install() {
   if (!existsSync(join(here, 'node_modules'))) execFileSync('npm', ['install', '--no-audit', '--no-fund', '--workspaces=false'], { cwd: here, ...quiet })
-  // One folder each: two of them have a module of the same name.
+  // Each package has a folder of its own, because two of them have a module of the same name.
   for (const [name, requirement] of Object.entries(PYPI)) {
     const folder = join(target, 'python', name)
     if (existsSync(folder)) continue
@@ -44,7 +44,7 @@ function install() {
   execFileSync('cargo', ['build', '--quiet', '--manifest-path', join(here, 'rust/Cargo.toml'), '--target-dir', target], quiet)
 }
 
-/** A hub on a free port, and its base URL. */
+/** Starts a hub on a free port. Resolves with its base URL. */
 async function start() {
   const child = spawn(hub, ['--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] })
   for await (const line of createInterface(child.stdout)) {
@@ -54,7 +54,7 @@ async function start() {
   throw new Error('the hub said nothing')
 }
 
-/** Shows a client a stream on a channel of its own, on which something is published once it is there. */
+/** Connects a client to a stream on a channel of its own, and publishes there once the client listens. */
 async function show(base, index, name, program, args, env = {}) {
   const channel = `foreign:${index}`
   const url = `${base}?user=ana&channels=${channel}&nonce=${index}`
@@ -63,7 +63,7 @@ async function show(base, index, name, program, args, env = {}) {
   child.stderr.on('data', (chunk) => (said += chunk))
   const messages = []
   const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS)
-  // Until it is heard: nobody says when the client is there.
+  // The event is published until the client reports it, because nothing tells when the client listens.
   const publish = setInterval(() => {
     const body = JSON.stringify({ channel, type: 'tick', payload: PAYLOAD })
     fetch(`${base}/publish`, { method: 'POST', headers: { 'content-type': 'application/json' }, body }).catch(() => {})

@@ -1,4 +1,4 @@
-// The app router: the page is a server component, what listens is a client component, and events come by a rewrite.
+// The app router: the page is a server component, a client component listens, and events come through a rewrite.
 import { test } from './support/fixtures.ts'
 
 const through = 'a rewrite of Next, compression on'

@@ -1,4 +1,4 @@
-// The tarball by itself: its manifest and types as the ecosystem's judges see them, and in Node.
+// The tarball by itself: its manifest and types as the ecosystem's linters see them, and in Node.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { publint } from 'publint'
@@ -6,7 +6,7 @@ import { expect, test } from './support/fixtures.ts'
 import { tarball } from './support/pack.ts'
 import { root, run } from './support/run.ts'
 
-/** A program of this repository's own. */
+/** A linter that this repository installs. */
 function judge(name: string): { folder: string; version: string } {
   const folder = join(root, 'node_modules', name)
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }
@@ -22,7 +22,7 @@ test('publint', { tag: '@fast' }, async ({ app, note }) => {
 test('attw', { tag: '@fast' }, async ({ note }) => {
   const { folder, version } = judge('@arethetypeswrong/cli')
   note('with', version)
-  // Resolution as before `exports` existed (TypeScript's node10) knows no subpaths.
+  // Resolution from before `exports` existed (TypeScript's node10) does not support subpaths.
   await run(root, process.execPath, join(folder, 'dist/index.js'), tarball, '--profile', 'node16')
 })
 

@@ -1,4 +1,4 @@
-// No bundler: the package's files as they are, also under the strictest policy that Wasm allows.
+// Without a bundler: the package's files unchanged, also under the strictest policy that allows Wasm.
 import { test } from './support/fixtures.ts'
 import { strict } from './support/policy.ts'
 

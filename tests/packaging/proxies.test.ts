@@ -1,22 +1,22 @@
-// Proxies before a hub, as docs/proxies.md configures them: how soon each hands on the first block of a stream, lets the hub know that a
-// client has left, and a client that the hub was killed.
+// Proxies before a hub, as docs/proxies.md configures them: how soon each forwards the first block of a stream, reports
+// to the hub that a client has left, and reports to a client that the hub was killed.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import type { Hub } from '../e2e/support/hub.ts'
 import type { Service } from '../e2e/support/service.ts'
 import { expect, test } from './support/fixtures.ts'
 import { advice, apache, caddy, find, haproxy, nginx, ready, varnish, versionOf } from './support/proxies.ts'
 
-/** What neither side is told within this, only a missing heartbeat tells. */
+/** An end that is not reported within this time is noticed only by a missing heartbeat. */
 const PATIENCE_MS = 6_000
 
 interface Opened {
-  /** When the first block came, in milliseconds. */
+  /** When the first block arrived, in milliseconds. */
   first: number
   next: () => Promise<string | undefined>
   leave: () => void
 }
 
-/** Opens a stream as a browser does: over a connection of its own, and willing to take it compressed. */
+/** Opens a stream as a browser does: over a connection of its own, accepting compression. */
 async function open(url: string): Promise<Opened> {
   const leaving = new AbortController()
   const began = performance.now()
@@ -29,7 +29,7 @@ async function open(url: string): Promise<Opened> {
   return { first: performance.now() - began, next, leave: () => leaving.abort() }
 }
 
-/** How long until something is so; `undefined` if it is not within so many milliseconds. */
+/** How long until a condition holds; `undefined` if it does not within this many milliseconds. */
 async function until(fact: () => boolean, patience = PATIENCE_MS): Promise<number | undefined> {
   const began = performance.now()
   while (!fact()) {
@@ -39,7 +39,7 @@ async function until(fact: () => boolean, patience = PATIENCE_MS): Promise<numbe
   return performance.now() - began
 }
 
-/** Who is told by neither side finds out by writing: how many blocks it takes. */
+/** A hub that is told by neither side notices by writing: this counts how many blocks it takes. */
 async function afterWrites(hub: Hub): Promise<string> {
   for (let blocks = 1; blocks <= 3; blocks++) {
     await hub.publish({ channel: 'note:42', payload: blocks })
@@ -53,11 +53,11 @@ const ms = (time: number | undefined): string => (time === undefined ? `not with
 const measured = test.extend<{ measures: (url: string) => Promise<{ left: number | undefined; killed: number | undefined }> }>({
   measures: async ({ hub, note }, use) => {
     await use(async (url) => {
-      // The first stream may pay for what a development server compiles.
+      // The first stream may wait for a development server to compile.
       const warm = await open(url)
       const { first, next, leave } = await open(url)
       note('first', ms(first))
-      // What is published is handed on at once, too.
+      // A published event is forwarded at once, too.
       await hub.publish({ channel: 'note:42', payload: 'now' })
       expect(await next()).toContain('"now"')
       await expect.poll(() => hub.streams).toBe(2)
@@ -97,7 +97,7 @@ for (const [name, program, option, start] of servers) {
     note('with', `${name} ${versionOf(found!, option)}`)
     const { left, killed } = await measures(await serve(start(found!, hub.server.url)))
     expect(killed).toBeDefined()
-    // Apache does not look at its client while it waits for the server.
+    // Apache does not watch its client while it waits for the server.
     if (name !== 'Apache') expect(left).toBeDefined()
   })
 }
@@ -113,7 +113,7 @@ measured('Vite, dev', async ({ app, hub, measures, serve }) => {
 measured('Vite, dev, without the three lines', async ({ app, measures, serve }) => {
   const vite = await app('vite', 'vite')
   const { killed } = await measures(await serve(vite.serve('vite', '--host', '127.0.0.1', '--port', 'PORT')))
-  // Once it does, the page's advice is no longer needed.
+  // If this fails, the advice in docs/proxies.md is no longer needed.
   expect(killed).toBeUndefined()
 })
 
@@ -148,7 +148,7 @@ measured('Nuxt, built, with a rule that begins at the router', async ({ app, hub
   await nuxt.run('nuxt', 'build')
   const url = await serve(nuxt.serve('node', '.output/server/index.mjs'))
   expect((await fetch(url + ready)).status).toBe(200)
-  // Once it is not, the page's advice is no longer needed.
+  // If this fails, the advice in docs/proxies.md is no longer needed.
   expect((await fetch(`${url}/api/events?user=ana`)).status).toBe(404)
 })
 

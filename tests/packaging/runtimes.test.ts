@@ -1,4 +1,4 @@
-// Where the package runs beside pages: each line of docs/runtimes.md that can be tried has its test here, before a real hub.
+// The package outside pages: each line of docs/runtimes.md that can be tested has its test here, with a real hub.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { App } from './support/app.ts'
@@ -11,7 +11,7 @@ const { devDependencies } = JSON.parse(readFileSync(join(import.meta.dirname, 'r
 }
 const pinned = (name: string): string => `${name} ${devDependencies[name]!.replace(/^.*@/, '')}`
 
-/** Publishes one event; resolves with the cursor before it, and its payload. */
+/** Publishes one event. Resolves with the cursor before it, and its payload. */
 async function published(hub: Hub): Promise<{ since: string; payload: string }> {
   const payload = crypto.randomUUID()
   const [since = ''] = await hub.publish({ channel: 'note:42', payload: 'before' })
@@ -29,7 +29,7 @@ const runtimes: Runtime[] = [
   ['Node 26', pinned('node-26'), node('node-26'), ['listen.mjs'], 'unsupported'],
   ['Node, a worker thread', `node ${process.versions.node}`, () => process.execPath, ['thread.mjs'], 'unsupported'],
   ['Bun', pinned('bun'), (app) => app.path('node_modules/.bin/bun'), ['listen.mjs'], 'unsupported'],
-  // It has `EventSource`, as a page.
+  // Deno has `EventSource`, like a page.
   ['Deno', pinned('deno'), (app) => app.path('node_modules/.bin/deno'), ['run', '--node-modules-dir=manual', '--allow-net', 'listen.mjs'], 'open'],
 ]
 
@@ -46,7 +46,9 @@ for (const [name, version, program, args, alone] of runtimes) {
 
 const unsupported = 'unsupported: EventSource is not defined'
 const jsdom = 'unsupported: there is no TextEncoder here'
-/** What a component's client says: `heard` where it connects. Without a page, at first without `connect()`. */
+/**
+ * What a component's client reports: `heard` if it connects. Outside a page, the first part runs without `connect()`.
+ */
 const runners: [name: string, program: 'vitest' | 'jest', environment: string, expected: (heard: string) => string[]][] = [
   ['Vitest, node', 'vitest', 'node', (heard) => [unsupported, heard]],
   ['Vitest, jsdom', 'vitest', 'jsdom', (heard) => [heard]],

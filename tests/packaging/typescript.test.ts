@@ -1,5 +1,5 @@
-// The types under compilers from the oldest that reads them on: Node's module system, strict, without any library but the language's, and
-// with our declarations checked too.
+// The types under several compilers, from the oldest supported one on: Node's module system, strict, with no library
+// but the language's, and with our declarations checked too.
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from './support/fixtures.ts'
@@ -19,7 +19,7 @@ for (const name of Object.keys(devDependencies)) {
     writeFileSync(path('tsconfig.json'), JSON.stringify({ compilerOptions, files }))
     const tsc = path(`node_modules/${name}/bin/tsc`)
     await run(folder, process.execPath, tsc, '-p', '.')
-    // It does see the types: without what is expected to be wrong there is an error.
+    // This shows that the types are used: without the expected-error comments there is an error.
     const wrong = readFileSync(path('types.ts'), 'utf8').replaceAll(/.*@ts-expect-error.*\n/g, '')
     for (const file of files) writeFileSync(path(file), wrong)
     await expect(run(folder, process.execPath, tsc, '-p', '.')).rejects.toThrow(/types\.mts.*TS2345[\s\S]*types\.mts.*TS2322/)

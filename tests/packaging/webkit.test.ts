@@ -1,4 +1,4 @@
-// Safari's engine, as far as Debian has it: the same page as everywhere, which comes back after a crash of the hub.
+// Safari's engine, as far as Debian has it: the same page as everywhere, which recovers from a crash of the hub.
 import { WebDriver } from '../e2e/support/webdriver.ts'
 import { expect, test } from './support/fixtures.ts'
 import { strict } from './support/policy.ts'

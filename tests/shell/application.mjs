@@ -1,4 +1,5 @@
-// What runs in a page: one client, and handlers that do as the world says. It tells the world all that it hears.
+// The application in a page: one client, and handlers that do what the world says. It reports everything that it
+// receives to the world.
 
 export class Application {
   #client
@@ -21,7 +22,7 @@ export class Application {
     try {
       if (asApp) configureTidings(this.#options())
       const client = (this.#client = asApp ? getTidings() : new Tidings(this.#options()))
-      // Handed on as they are, as many applications do.
+      // The methods are detached from the client, as many applications do.
       const { subscribe, on, connect, disconnect, reset, headers, preload, fetch } = client
       this.#methods = { subscribe, on, connect, disconnect, reset, headers, preload, fetch }
       this.#identity()
@@ -66,7 +67,7 @@ export class Application {
     stop.ready.catch(({ code }) => this.#note('notReady', { handler, code }))
   }
 
-  /** A handler; `acts` says at which of its events it does what. */
+  /** A handler. `acts` says which action it takes at which of its events. */
   #heard(handler, acts = []) {
     let count = 0
     return ({ channel, cursor, to, payload }) => {
@@ -90,7 +91,7 @@ export class Application {
     stop()
   }
 
-  /** In one go, so that the calls to the server for both are under way at once. */
+  /** Both changes happen at once, so that their calls to the server are in flight together. */
   swap({ stops, ...begins }) {
     this.subscribe(begins)
     this.stop({ handler: stops })
@@ -119,7 +120,7 @@ export class Application {
     void this.#methods.preload()
   }
 
-  /** A request of the application's own, which says from which tab it comes. */
+  /** A request of the application's own, which names its tab. */
   fetch() {
     this.#methods.fetch('/own', { method: 'POST' }).catch(() => {})
   }

@@ -1,8 +1,10 @@
-// The pages of the shell's simulation (`tests/src/sim/shell/`). The Rust world starts one of these and speaks to it over stdin and
-// stdout: each message is its length, four bytes, and JSON. The world sends a list of commands, and gets the list of what the pages
-// did because of them. Nothing here decides anything, and nothing here knows of time or chance: the same commands give the same answers.
+// Hosts the pages of the shell's simulation (`tests/src/sim/shell/`). The Rust world starts one of these and speaks to
+// it over stdin and stdout: each message is its length in four bytes, and JSON. The world sends a list of commands, and
+// receives the list of effects that the pages caused. Nothing here makes decisions or depends on time or chance: the
+// same commands have the same effects.
 //
-// `package` loads what is shipped, `page` is a browser's page with globals of its own, `application` is what runs in it.
+// `package` loads the shipped package, `page` is a browser's page with globals of its own, and `application` runs in
+// it.
 import { readSync, writeSync } from 'node:fs'
 import { Application } from './application.mjs'
 import { load } from './package.mjs'
@@ -53,13 +55,13 @@ let factories
 let current
 
 const note = (tab) => (does, more) => {
-  // A page that is gone does nothing any more.
+  // A page that is gone has no effects any more.
   if (pages.has(tab)) effects.push({ tab, does, ...more })
 }
 
-/** What a promise of the page was rejected with and nobody caught. Node says so after all microtasks, within the command. */
+/** A rejected promise of the page that nothing caught. Node reports it after all microtasks, within the command. */
 process.on('unhandledRejection', (cause) => effects.push({ tab: current, does: 'uncaught', text: String(cause?.stack ?? cause) }))
-/** The page has drained its microtasks when this is reached. */
+/** Resolves after the page has drained its microtasks. */
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 async function carryOut(command) {

@@ -1,5 +1,5 @@
-// The package as it is shipped, `npm/dist`: its files are compiled once, and evaluated anew for each page with that page's globals in
-// place of Node's.
+// The package as it is shipped, `npm/dist`. Its files are compiled once, and evaluated again for each page with that
+// page's globals in place of Node's.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { compileFunction } from 'node:vm'
@@ -8,14 +8,14 @@ import { patched } from './sabotages.mjs'
 const dist = join(import.meta.dirname, '../../npm/dist')
 const texts = Object.fromEntries(['index', 'engine'].map((name) => [name, readFileSync(join(dist, `${name}.js`), 'utf8')]))
 
-/** The globals that a page has of its own. What a page lacks is `undefined` in it, whatever Node has. */
+/** The globals that each page has of its own. A global that a page lacks is `undefined` in it, whatever Node has. */
 export const GLOBALS = [
   'globalThis', 'window', 'self', 'document', 'location', 'navigator', 'origin', 'localStorage', 'sessionStorage', 'fetch', 'Response', 'EventSource',
   'BroadcastChannel', 'MessageChannel', 'setTimeout', 'clearTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'performance', 'crypto', 'Date',
   'Math', 'console', 'WebAssembly', 'URL', 'TextDecoder', 'TextEncoder', 'addEventListener', 'removeEventListener', 'process', 'require',
 ]
 
-/** A module as a function of its page's globals, and of its `import()`. */
+/** Compiles a module to a function of its page's globals and of its `import()`. */
 function compiled(name, text) {
   const exported = /^export ?\{([^}]*)\};?$/m.exec(text)
   if (!exported) throw new Error(`${name}.js exports nothing`)
@@ -23,14 +23,14 @@ function compiled(name, text) {
     const [local, known = local] = one.trim().split(' as ')
     return `${known}:${local}`
   })
-  // What comes after the exports stays: the text of the Wasm.
+  // The text after the exports is kept: it is the packed Wasm.
   const body = `${text.replace(exported[0], '').replace(/\bimport\(/g, '__import(')}\n;return {${names.join(',')}}`
   return compileFunction(body, [...GLOBALS, '__import'], { filename: `${name}.js` })
 }
 
 const loaded = new Map()
 
-/** The modules with what is sabotaged in them. */
+/** Loads the modules, with this sabotage applied. */
 export async function load(sabotage = '') {
   let modules = loaded.get(sabotage)
   if (!modules) {
@@ -40,12 +40,14 @@ export async function load(sabotage = '') {
   return modules
 }
 
-/** Compiled when it is first used, by whichever page. */
+/** Compiled when the first page uses it. */
 let wasm
-/** Room for the packed Wasm, which nobody unpacks a second time. */
+/** A buffer for the packed Wasm, which is unpacked only once. */
 let room
 
-/** A page's WebAssembly. It compiles once for all pages, and at once, so that how busy the machine is decides nothing. */
+/**
+ * A page's WebAssembly. It compiles once for all pages, and synchronously, so that the machine's load has no influence.
+ */
 export const webAssembly = {
   async compile(bytes) {
     return (wasm ??= new WebAssembly.Module(bytes))

@@ -1,11 +1,11 @@
-// A page as its scripts see it. Every fake only passes on to the world what it was asked for, and the world says what comes of it and
-// when. In one file: what a page has of each is known to the one that the world commands.
+// A page as its scripts see it. Every fake only passes its calls on to the world, and the world decides their results
+// and when they come. It is one file, because the page that the world commands holds the state of every fake.
 import { GLOBALS, webAssembly } from './package.mjs'
 
-/** What is stored, by browser. */
+/** The stored items, by browser. */
 export const storages = new Map()
 
-/** What an application's page may find broken: the next call of it throws. */
+/** An error that the world plants: the next call of the named function throws it. */
 class Broken extends Error {
   constructor(what) {
     super(`${what} is broken`)
@@ -93,7 +93,7 @@ export class Page {
     globals.globalThis = globals.window = globals.self = globals
     this.#globals = globals
     this.#factories = factories
-    /** The package's entry. Its engine is loaded when the world says so. */
+    /** The package's entry. The engine is loaded when the world says so. */
     this.package = this.#evaluate('index')
   }
 
@@ -104,13 +104,13 @@ export class Page {
   #evaluate(name) {
     const load = (url) => new Promise((resolve, reject) => void this.#pending(this.#imports, { resolve, reject }, 'import', { url }))
     const { setTimeout } = this.#globals
-    // What the engine imports may be broken. Before it is there, nobody has looked.
+    // The engine's imports may be broken. Before the engine is loaded, their names are unknown.
     const broken = { setTimeout: (...given) => (this.#mayThrow('setTimeout'), setTimeout(...given)) }
     const globals = name === 'engine' ? { ...this.#globals, ...broken } : this.#globals
     return this.#factories[name](...GLOBALS.map((global) => globals[global]), load)
   }
 
-  /** Something is under way that the world will end. */
+  /** Registers an operation that the world will complete. */
   #pending(map, value, does, more) {
     const id = ++this.#ids
     map.set(id, value)
@@ -118,7 +118,7 @@ export class Page {
     return id
   }
 
-  /** The next calls of this throw. */
+  /** Makes the next calls of this function throw. */
   throws({ what, times }) {
     this.#broken.set(what, times)
   }
@@ -131,7 +131,7 @@ export class Page {
     throw new Broken(what)
   }
 
-  /** Runs what the browser calls. What it throws ends nowhere. */
+  /** Runs a callback of the browser. An exception in it is reported, and ends nothing else. */
   #run(callback) {
     try {
       callback()
@@ -161,7 +161,7 @@ export class Page {
     })
   }
 
-  /** The head of an answer, and its body unless that is streamed. */
+  /** Delivers the head of an answer, and its body unless that is streamed. */
   answer({ id, status, headers, text, streams, breaks }) {
     const fetch = this.#fetches.get(id)
     if (!fetch) return
@@ -181,19 +181,19 @@ export class Page {
     })
   }
 
-  /** No answer comes, and the browser says so. */
+  /** Fails a request, as the browser does without an answer. */
   fail({ id }) {
     const fetch = this.#fetches.get(id)
     this.#fetches.delete(id)
     fetch?.reject(new TypeError('failed to fetch'))
   }
 
-  /** Bytes of a body, one character for each. */
+  /** Delivers bytes of a body, one character for each. */
   chunk({ id, bytes }) {
     this.#bodies.get(id)?.push(new Uint8Array(Buffer.from(bytes, 'latin1')))
   }
 
-  /** A body ends, or breaks off. */
+  /** Ends a body, or breaks it off. */
   end({ id, breaks }) {
     const body = this.#bodies.get(id)
     this.#bodies.delete(id)
@@ -250,12 +250,12 @@ export class Page {
     return { EventSource, BroadcastChannel, MessageChannel, Date, TextDecoder, URL }
   }
 
-  /** An event of a source, or its one error. */
+  /** Delivers an event of a source, or its error. */
   frame({ id, type, data, lastEventId }) {
     this.#sources.get(id)?.dispatch({ type, data, lastEventId, timeStamp: this.now })
   }
 
-  /** A message on a channel. */
+  /** Delivers a message on a channel. */
   message({ id, data }) {
     const channel = this.#channels.get(id)
     if (channel?.onmessage) this.#run(() => channel.onmessage({ data: JSON.parse(data) }))
@@ -293,7 +293,7 @@ export class Page {
     })
   }
 
-  /** A lock is granted, or known not to be available. */
+  /** Grants a lock, or reports that it is not available. */
   lock({ id, granted }) {
     const request = this.#locks.get(id)
     if (!request) return
@@ -314,7 +314,7 @@ export class Page {
     Promise.resolve(result).then(ended(resolve), ended(reject))
   }
 
-  /** A lock has been stolen, or is refused. */
+  /** Takes a lock away by stealing, or refuses it. */
   unlocked({ id, name }) {
     const request = this.#held.get(id) ?? this.#locks.get(id)
     this.#held.delete(id)
@@ -326,7 +326,7 @@ export class Page {
     return new Promise((resolve) => void this.#pending(this.#queries, resolve, 'query'))
   }
 
-  /** Who holds which locks. */
+  /** Reports which locks are held. */
   held({ id, names }) {
     const resolve = this.#queries.get(id)
     this.#queries.delete(id)
@@ -335,25 +335,25 @@ export class Page {
 
   // ---- the page itself ----
 
-  /** Something befalls the page. */
+  /** Dispatches an event of the page. */
   event({ type, hidden, persisted }) {
     if (hidden !== undefined) Object.assign(this.document, { hidden, visibilityState: hidden ? 'hidden' : 'visible' })
     const target = ['visibilitychange', 'freeze', 'resume'].includes(type) ? this.document : this.window
     target.dispatch({ type, target, persisted })
   }
 
-  /** A script has come, or not. */
+  /** Completes or fails the loading of a script. */
   script({ id, comes }) {
     const { resolve, reject } = this.#imports.get(id) ?? {}
     this.#imports.delete(id)
     if (!resolve) return
-    // A browser evaluates a module once, under whichever URL it came.
+    // A browser evaluates a module only once.
     if (comes) resolve((this.#engine ??= this.#evaluate('engine')))
     else reject(new TypeError('Failed to fetch dynamically imported module: http://app.test/assets/engine.js'))
   }
 }
 
-/** A body that is read as it comes. */
+/** A body that is read as it arrives. */
 class Body {
   #chunks = []
   #waiting

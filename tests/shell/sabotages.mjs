@@ -1,7 +1,7 @@
-// Faults that the package once had, or could have had, put back into its text by hand, so that the judges are judged. The world names
-// the one of a run (`tests/src/sim/shell/sabotage.rs`); those of the browser's and the network's making it makes itself.
+// Faults that the package once had, or could have had, put back into its text, to test the judges. The world names the
+// one of a run (`tests/src/sim/shell/sabotage.rs`), and makes those of the browser and the network itself.
 
-/** By name: in which file, what is there, and what takes its place. */
+/** By name: the file, the original text, and the text that replaces it. */
 const SABOTAGES = {
   'r1: a throw is told to nobody': { file: 'engine', is: 'queueMicrotask(() => this.#onBroken(cause));', becomes: '' },
   'r1: a URL that is none is not looked at': {
@@ -28,7 +28,7 @@ const SABOTAGES = {
   'a closed stream is kept': { file: 'engine', is: /if \(byFetch\w*\) source\?\.abort\(\);/, becomes: 'if (byFetch) {}' },
 }
 
-/** The text of a file with a fault put back. What a fault takes the place of must be there: the package may have changed. */
+/** The text of a file with a fault put back. The original text must exist, because the package may have changed. */
 export function patched(sabotage, name, text) {
   const { file, is, becomes } = SABOTAGES[sabotage] ?? {}
   if (file !== name) return text

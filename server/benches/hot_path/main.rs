@@ -1,7 +1,7 @@
-//! What an event costs on its way, station by station, without sockets: the time by `cargo bench -p tidings --features
-//! simulation`, the instructions by `cargo xtask bench --instructions`, which a busy machine does not change.
+//! The cost of an event at each station of its way, without sockets. `cargo bench -p tidings --features simulation`
+//! measures time; `cargo xtask bench --instructions` counts instructions, which a busy machine does not change.
 //!
-//! The hub is the real one, stepped by hand; 1,000 streams of as many users listen to it, or 15,000.
+//! The hub is the real one, stepped by hand, with 1,000 or 15,000 streams of as many users.
 
 mod stations;
 
@@ -9,12 +9,12 @@ use std::hint::black_box;
 
 use stations::{Station, World};
 
-/// How often a station is passed when its instructions are counted.
+/// How many passes of a station are made when its instructions are counted.
 const TIMES: u32 = 1_000;
 
 fn main() {
     let arguments: Vec<_> = std::env::args().collect();
-    // A timer's deadlines stand on the runtime's clock.
+    // A timer's deadlines need the runtime's clock.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime without I/O");
     let _inside = runtime.enter();
     match arguments.iter().position(|argument| argument == "--count") {
@@ -23,7 +23,7 @@ fn main() {
     }
 }
 
-/// Passes one station 1,000 times, for callgrind to count inside of `measured_pass`.
+/// Passes one station 1,000 times. Callgrind counts inside `measured_pass`.
 fn count(name: &str) {
     let station = Station::ALL.into_iter().find(|station| station.to_string() == name);
     let station = station.unwrap_or_else(|| panic!("no station {name:?}"));
@@ -38,7 +38,7 @@ fn count(name: &str) {
 fn hot_path(bencher: divan::Bencher<'_, '_>, station: Station) {
     let world = std::cell::RefCell::new(World::new(station));
     bencher
-        // Each sample is one pass: several prepared inputs would be a batch in the hub too.
+        // Each sample is one pass, because several prepared inputs would become a batch in the hub too.
         .with_inputs(|| world.borrow_mut().prepare(station))
         .bench_local_values(|()| world.borrow_mut().measured_pass(station));
 }

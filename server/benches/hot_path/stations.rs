@@ -1,4 +1,4 @@
-//! The stations of an event's way, and a hub with streams to pass them in.
+//! The stations on an event's way, and a hub with streams in which they are passed.
 
 use std::{
     fmt,
@@ -30,38 +30,38 @@ use tower::ServiceExt;
 
 const STREAMS: usize = 1_000;
 const MANY_STREAMS: usize = 15_000;
-/// How many events one chunk of a busy stream holds.
+/// How many events one chunk of a busy stream contains.
 const CHUNK: usize = 64;
 
-/// One station.
+/// A station on an event's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Station {
-    /// One event becomes JSON and an SSE frame.
+    /// Encoding one event as JSON and as an SSE frame.
     Encode,
-    /// A client reads a chunk of 64 events.
+    /// A client decodes a chunk of 64 events.
     Decode,
     /// One publish, until the memory engine has acknowledged it.
     Append,
-    /// The tail yields one record: encoded, put into the window and filed under its keys.
+    /// The tail yields one record, which is encoded, put into the window and filed under its keys.
     Apply,
-    /// Who among 1,000 streams is to be woken for an event that all of them hear.
+    /// Finding the streams to wake, where all of 1,000 streams receive the event.
     MatchAll,
     /// The same for an event to one user.
     MatchOne,
-    /// The same among 15,000 streams, whom it must cost nothing.
+    /// The same among 15,000 streams, which must not cost more.
     MatchOneOfMany,
-    /// A stream takes one event out of the window.
+    /// A stream takes one event from the window.
     Gather,
-    /// One stream is opened, by a router as an application nests it, takes its first frame, and ends.
+    /// One stream is opened through a router that an application nests, takes its first frame, and ends.
     Open,
-    /// As `Append`, where an exporter shows the figures.
+    /// Like `Append`, with a metrics exporter installed.
     AppendShown,
-    /// As `Gather`, where an exporter shows the figures and this is an event whose way is timed.
+    /// Like `Gather`, with a metrics exporter installed, for an event that is timed.
     GatherShown,
 }
 
 impl Station {
-    /// Those with an exporter last: once it is there, it stays.
+    /// Stations with an exporter come last, because an installed exporter stays.
     pub(crate) const ALL: [Self; 11] = [
         Self::Encode,
         Self::Decode,
@@ -99,7 +99,7 @@ impl fmt::Display for Station {
     }
 }
 
-/// A hub, its streams, and what the stations need.
+/// A hub, its streams, and the inputs of the stations.
 pub(crate) struct World {
     node: Node,
     streams: Vec<Body>,
@@ -115,12 +115,12 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(station: Station) -> Self {
         if matches!(station, Station::AppendShown | Station::GatherShown) {
-            // Before the hub, which looks its figures up once.
+            // The recorder is installed before the hub, which looks up its handles once.
             let _ = PrometheusBuilder::new().set_buckets(&[0.001, 0.01, 0.1, 1.0]).expect("buckets").install_recorder();
         }
         let mut node = Node::boot(Hub::builder(), 0).expect("the memory engine answers");
         node.attach().expect("the memory engine answers");
-        // One user opens as many as there are.
+        // One user opens all the streams.
         let limits = Limits::default().open_rate(Rate::per_second(u32::MAX)).connections_per_user(usize::MAX);
         let auth = |request: AuthRequest| async move { Identity::user(request.bearer().ok_or(AuthError::Missing)?) };
         let routes = Routes::new(node.hub().clone(), auth.allow("*").expect("a grant")).limits(limits).into_router();
@@ -145,7 +145,7 @@ impl World {
         world
     }
 
-    /// Brings the hub to where the station begins.
+    /// Brings the hub to the state in which the station begins.
     pub(crate) fn prepare(&mut self, station: Station) {
         match station {
             Station::Encode | Station::Decode => {}
@@ -172,7 +172,7 @@ impl World {
             }
             Station::Gather | Station::GatherShown => {
                 if station == Station::GatherShown {
-                    // Of four events a second the way is timed.
+                    // The hub times up to four events a second.
                     self.now_ms += 1_000;
                     self.node.tick(self.now_ms, u64::MAX);
                 }
@@ -185,7 +185,7 @@ impl World {
         }
     }
 
-    /// Passes the station once; returns something that depends on it. Callgrind counts inside of this function.
+    /// Passes the station once. Returns a value that depends on the work. Callgrind counts inside this function.
     #[inline(never)]
     pub(crate) fn measured_pass(&mut self, station: Station) -> usize {
         match station {
@@ -213,13 +213,13 @@ impl World {
         append(self.node.hub(), self.event());
     }
 
-    /// Everything that was published is in the window, and everybody was woken.
+    /// Applies everything that was published, and wakes every stream.
     fn settle(&mut self) {
         while matches!(self.node.pull(), Pulled::Records(_)) {}
         self.node.flush();
     }
 
-    /// Everything that was published has reached everybody.
+    /// Delivers everything that was published to every stream.
     fn drain(&mut self) {
         self.settle();
         for stream in &mut self.streams {
@@ -250,7 +250,7 @@ fn answer(router: &Router, request: Request<Body>) -> Body {
     response.into_body()
 }
 
-/// Where the frame stands in a log.
+/// The position of the frame in a log.
 const AT: Cursor = Cursor { epoch: 0x1234_5678, seq: 123_456, tag: 0x89ab_cdef };
 
 fn encode(frame: &EventFrame<Box<RawValue>>) -> String {
@@ -282,7 +282,7 @@ fn wake(node: &Node) {
     node.flush();
 }
 
-/// The bytes that the stream has to write now.
+/// The number of bytes that the stream writes now.
 fn gather(stream: &mut Body) -> usize {
     match Pin::new(stream).poll_frame(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, Bytes::len),

@@ -1,4 +1,4 @@
-//! The core without a runtime: a log in a `Vec`, steps asked for by hand, frames written down in short.
+//! The core without a runtime: a log in a `Vec`, steps called by hand, frames abbreviated as text.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -33,11 +33,11 @@ const MANY: usize = 1 << 20;
 struct Fixture {
     core: Core,
     log: Vec<Record>,
-    /// Records up to here are trimmed from the log.
+    /// Records up to here were trimmed from the log.
     trimmed: u64,
-    /// Of records before this one nothing is known any more.
+    /// About records before this one nothing is known any more.
     forgotten: u64,
-    /// One record is damaged, which had these keys, if that is known.
+    /// The damaged record, and its keys if they are known.
     damaged: Option<(u64, Option<HashSet<RoutingKey>>)>,
 }
 
@@ -58,7 +58,7 @@ impl Fixture {
         self.apply_from(self.log.len() - 1);
     }
 
-    /// Applies what the log holds from this index on.
+    /// Applies the records of the log from this index on.
     fn apply_from(&self, index: usize) {
         let batch = Batch { after: at(index as u64), records: self.log[index..].to_vec() };
         self.core.apply(&batch).unwrap();
@@ -92,7 +92,7 @@ impl Fixture {
         })
     }
 
-    /// What the connection has to say at this time, when nothing of it is in the log only.
+    /// The frames that the connection writes at this time, without reading the log.
     fn said_at(&self, link: &Link, now_ms: u64) -> Vec<String> {
         let mut said = Vec::new();
         while let Step::Write(frames) = self.core.step(link, 1 << 20, now_ms) {
@@ -110,7 +110,7 @@ impl Fixture {
         self.core.refresh(link, Refresh { issued, expires_ms: None, channels, may_watch: |_: &_| true })
     }
 
-    /// Everything that the connection has to say, with pages served from the log.
+    /// All frames that the connection writes, with pages served from the log.
     fn drain(&self, link: &Link, max_bytes: usize) -> Vec<String> {
         let mut said = Vec::new();
         loop {
@@ -126,7 +126,7 @@ impl Fixture {
         self.drain(link, MANY)
     }
 
-    /// What the log holds after a position, two records at a time.
+    /// The records of the log after a position, two at a time.
     fn fetch(&self, link: &Link, after: Cursor) -> Fetched {
         if after.seq < self.forgotten {
             return Err(Hole::Gap(GapReason::Trimmed));
@@ -172,18 +172,18 @@ fn call(request: &str, channels: Channels, since: Since) -> SubscribeCall {
     }
 }
 
-/// What no grant covers, and is asked for all the same.
+/// Requested channels that no grant covers.
 fn ungranted(channels: &[&str]) -> Channels {
     Channels { granted: Vec::new(), by_server: patterns(channels) }
 }
 
-/// What each frame says, in pieces however large.
+/// The abbreviations of the frames in these pieces.
 fn shorts(pieces: &[Bytes]) -> Vec<String> {
     let text = String::from_utf8(pieces.concat()).unwrap();
     text.split_inclusive("\n\n").map(|frame| short(frame.as_bytes())).collect()
 }
 
-/// A frame in short: its name unless it is an event, what it is about, and where its id stands.
+/// The abbreviation of a frame: its name unless it is an event, its subject, and the position of its id.
 fn short(frame: &[u8]) -> String {
     let mut said = Vec::new();
     let mut decoder = Decoder::new();

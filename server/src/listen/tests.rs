@@ -1,4 +1,4 @@
-//! Whole hubs with their drivers.
+//! Listeners on complete hubs with their drivers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! One place decides: what is asked of it once, and what it holds shut while everything happens at the same time.
+//! Access control, decided in one place: it is asked only once, and holds while everything happens at the same time.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use tidings::{
 
 use crate::fixture::{Fixture, Held, Stream, event};
 
-/// Tokens are user ids; nobody says when they were issued, which is before everything.
+/// Tokens are user ids without a time of issue, which counts as before everything.
 async fn fixture() -> Fixture {
     let auth = |request: AuthRequest| async move { Identity::user(request.bearer().ok_or(AuthError::Missing)?) };
     let auth = auth.allow("room:*").unwrap().allow("news:canary").unwrap();
@@ -42,7 +42,7 @@ async fn what_is_revoked_is_revoked_from_publishing_too() {
     fixture.client("bob").post("/publish", message("room:1")).await.good();
     fixture.hub.revoke("kim", "*").await.unwrap();
     kim.post("/publish", message("room:2")).await.is_problem(403, "forbidden");
-    // What the server gives is received; it lets nobody publish.
+    // A subscription by the server lets the user receive, and lets nobody publish.
     fixture.hub.subscribe("kim", "room:2").await.unwrap();
     kim.post("/publish", message("room:2")).await.is_problem(403, "forbidden");
     fixture.hub.restore("kim").await.unwrap();
@@ -68,7 +68,7 @@ async fn a_node_that_has_not_read_a_revocation_yet_refuses_what_its_log_has_ackn
     assert_eq!(kim.connected.data["channels"], json!(["room:2"]));
 }
 
-/// Counts how often it is asked, and about how many channels.
+/// Counts its calls, and the channels that it is asked about.
 struct Counting {
     questions: Arc<AtomicUsize>,
     channels: Arc<AtomicUsize>,
@@ -84,7 +84,7 @@ impl Auth for Counting {
         self.questions.fetch_add(1, Ordering::Relaxed);
         self.channels.fetch_add(channels.len(), Ordering::Relaxed);
         let even = |channel: &&Channel| channel.as_str().ends_with(['0', '2', '4', '6', '8']);
-        // And one that nobody asked about.
+        // The answer also contains a channel that was not asked about.
         Ok(channels.iter().filter(even).cloned().chain(["secret".parse().unwrap()]).collect())
     }
 }
@@ -111,7 +111,7 @@ async fn what_no_grant_covers_is_asked_about_once_for_all_channels() {
 const USERS: usize = 80;
 const STREAMS: usize = 7;
 
-/// One stream until it ends or hears `end`; how many events it heard, and the last of them.
+/// Reads one stream until it ends or receives `end`. Returns how many events it received, and the last one.
 async fn listen(mut stream: Stream) -> (usize, u64) {
     let (mut count, mut last) = (0, 0);
     while let Some(frame) = stream.try_next().await {
@@ -127,8 +127,8 @@ async fn listen(mut stream: Stream) -> (usize, u64) {
     (count, last)
 }
 
-/// All users have their own room, on which somebody publishes all the time, and refresh their streams with the credentials that they
-/// have; then the room is revoked, or they are disconnected.
+/// Every user has a room, to which events are published all the time, and refreshes their streams with existing
+/// credentials; then the room is revoked, or the user is disconnected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_reaches_eighty_users_after_they_were_revoked_however_much_happens_at_once() {
     let fixture = Arc::new(fixture().await);
@@ -186,7 +186,7 @@ async fn nothing_reaches_eighty_users_after_they_were_revoked_however_much_happe
     }
     let results = users.join_all().await;
     let (heard, after) = results.iter().fold((0, 0), |(heard, after), one| (heard + one.0, after + one.1));
-    // Shown by `--nocapture`: how much was tried.
+    // `--nocapture` shows how much was tried.
     eprintln!("{heard} events reached {} streams; after the revocation: {after}", USERS * STREAMS);
     assert!(heard > USERS * STREAMS);
     assert_eq!(after, 0);

@@ -1,4 +1,4 @@
-//! Who gets an event.
+//! The receivers of an event.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Publishes whose caller went away.
+//! Publishes whose caller was cancelled.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn one_that_hangs_holds_up_nobody() {
     let mut hangs = Box::pin(hub.publish(event("news:1", "late")));
     assert!(hangs.as_mut().now_or_never().is_none());
     engine.before.open();
-    // It has its turn now, but is not asked.
+    // Its turn has come, but its future is not polled.
     fixture.publish("news:1", "early").await;
     stream.hears("early").await;
     hangs.await.unwrap();

@@ -1,4 +1,4 @@
-//! What is true of all hubs of a log.
+//! Answers gathered from all hubs of a log.
 
 use std::{
     sync::{Arc, Weak},
@@ -17,7 +17,7 @@ use tidings::{
 
 use crate::fixture::{Fixture, Held, auth};
 
-/// A hub on this log, which hands out tickets and lets everybody see who is there.
+/// A hub on this log, which issues tickets and lets every user watch presence.
 async fn hub(log: &Memory) -> Fixture {
     let settings = |hub: tidings::HubBuilder| hub.engine(log.clone()).presence(PresenceSettings::default());
     let routes = |hub| {
@@ -27,7 +27,7 @@ async fn hub(log: &Memory) -> Fixture {
     Fixture::mounting(settings, routes).await
 }
 
-/// Until these hubs know of so many.
+/// Waits until each of these hubs knows of this many nodes.
 async fn know(hubs: &[&Fixture], count: usize) {
     let known = async {
         for hub in hubs {
@@ -36,7 +36,7 @@ async fn know(hubs: &[&Fixture], count: usize) {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), known).await.expect("hubs hear of each other");
+    tokio::time::timeout(Duration::from_secs(20), known).await.expect("hubs receive each other's beats");
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_ticket_of_a_hub_that_is_gone_is_none() {
     refused.is_problem(401, "credentialsInvalid");
 }
 
-/// The hubs' way is broken, and the log is not.
+/// A transport that always fails, while the log works.
 struct Broken;
 
 #[async_trait]
@@ -132,7 +132,7 @@ async fn streams_go_on_where_hubs_cannot_reach_each_other() {
     assert!(one.hub.is_healthy() && other.hub.is_healthy());
 }
 
-/// One of a version that knows none of our messages.
+/// A node of another version that understands none of our messages.
 struct Stranger;
 
 #[async_trait]
@@ -164,7 +164,7 @@ async fn a_hub_of_another_version_is_asked_and_has_not_answered() {
     one.client("ana").post("/subscribe", call).await.is_problem(404, "unknownConnection");
 }
 
-/// What is said on a stream until this is.
+/// Reads the stream until it contains this text.
 async fn until(stream: &mut axum::body::Body, text: &str) {
     use http_body_util::BodyExt;
     let mut heard = String::new();
@@ -193,11 +193,11 @@ async fn a_hub_whose_tail_stands_still_sends_its_clients_away_once_another_shows
     tokio::time::sleep(3 * second).await;
     assert!(still.is_healthy());
     held.tail.shut();
-    // Nothing was said since the last beat of the tail.
+    // Nothing was yielded since the last beat of the tail.
     tokio::time::sleep(6 * second).await;
-    assert!(!still.is_healthy(), "it says so within 5 s of the silence");
+    assert!(!still.is_healthy(), "the hub is unhealthy within 5 s of the silence");
     tokio::time::sleep(10 * second).await;
-    assert_eq!(still.stats().connections, 1, "there may be nowhere to go");
+    assert_eq!(still.stats().connections, 1, "its streams stay, because there may be nowhere to go");
     other.publish(crate::fixture::event("news:1", "x")).await.unwrap();
     until(&mut stream, "closing").await;
     drop(stream);

@@ -1,4 +1,4 @@
-//! Ways in, and that no credential is ever shown.
+//! Authentication, and that no credential is ever shown.
 
 mod forwarding;
 mod tickets;
@@ -43,7 +43,7 @@ async fn an_identity_that_is_over_is_let_in_by_nobody() {
 }
 
 thread_local! {
-    /// All that this thread traces, as text; none where nobody listens.
+    /// Everything that this thread traces, as text; `None` while nothing is recorded.
     static TRACED: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
 }
 
@@ -60,14 +60,16 @@ impl io::Write for Log {
     }
 }
 
-/// Credentials of every kind, good and bad, for every call: none is traced, in whatever detail, nor stands in any answer.
+/// Credentials of every kind, valid and invalid, are sent in every call. None appears in a trace of any level, or in an
+/// answer.
 #[test]
 fn credentials_are_never_shown() {
-    // For the whole process: what one thread's subscriber wants is not looked up anew while others run.
+    // The subscriber is set for the whole process, because a thread's own subscriber does not reset what other threads
+    // have cached.
     let traced = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(|| Log);
     tracing::subscriber::set_global_default(traced.finish()).unwrap();
     TRACED.set(Some(Vec::new()));
-    // On one thread: the hub, the server and its client alike.
+    // Everything runs on one thread: the hub, the server and its client.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut heard = String::new();
     let secrets = runtime.block_on(credentials_everywhere(&mut heard));
@@ -80,7 +82,7 @@ fn credentials_are_never_shown() {
     }
 }
 
-/// Returns the secrets; what was answered goes to `heard`.
+/// Returns the secrets; the answers are appended to `heard`.
 async fn credentials_everywhere(heard: &mut String) -> Vec<String> {
     let session = |request: AuthRequest| async move {
         match &*request.cookie("session").ok_or(AuthError::Missing)? {
@@ -89,7 +91,7 @@ async fn credentials_everywhere(heard: &mut String) -> Vec<String> {
             _ => Err(AuthError::Invalid),
         }
     };
-    // An application that repeats what it was shown, whatever it says of it.
+    // An application that repeats the request's headers in its answer.
     let application = Router::new().route(
         "/me",
         get(async |headers: HeaderMap| {
@@ -145,7 +147,7 @@ async fn credentials_everywhere(heard: &mut String) -> Vec<String> {
             let response = client.send(method, &format!("{path}?{query}"), body).await;
             heard.push_str(&format!("{:?}", response.headers()));
             let text = response.text().await.unwrap();
-            // The one answer that gives a credential gives it to its owner.
+            // The answer that issues a ticket shows it to its owner.
             if !text.contains("expiresIn") {
                 heard.push_str(&text);
             }
@@ -162,7 +164,7 @@ async fn credentials_everywhere(heard: &mut String) -> Vec<String> {
     secrets.chain(parts).collect()
 }
 
-/// Whoever prints what a request or a configuration is, in an error or a panic, prints no credential.
+/// Printing a request or a configuration, in an error or a panic, shows no credential.
 #[tokio::test]
 async fn what_is_made_of_credentials_shows_none_of_them() {
     let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));

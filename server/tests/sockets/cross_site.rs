@@ -92,7 +92,7 @@ async fn without_a_list_no_page_of_another_origin_reads_anything() {
     assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control")));
 }
 
-/// A hub whose users have cookies, and a browser with Ana's.
+/// A hub whose users authenticate by cookie, and a browser with Ana's cookie.
 async fn with_cookies() -> (Fixture, Client) {
     let auth = |request: AuthRequest| async move {
         Identity::user(request.cookie("session").or(request.bearer().map(str::to_owned)).ok_or(AuthError::Missing)?)
@@ -116,7 +116,7 @@ async fn a_page_of_another_origin_commands_nothing_by_cookie() {
         for path in ["/publish", "/subscribe", "/unsubscribe"] {
             page.post(path, command()).await.is_problem(403, "originNotAllowed");
         }
-        // No script needed for these; a browser asks nobody first.
+        // A page needs no script and no preflight request to send these.
         for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
             page.post_text("/publish", content_type, "{}").await.is_problem(403, "originNotAllowed");
         }
@@ -141,7 +141,7 @@ async fn pages_of_its_own_and_of_listed_origins_command() {
         .post("/publish", command())
         .await
         .good();
-    // Behind a proxy that changes the host.
+    // The request passed a proxy that changes the host.
     let same = browser.clone().header("origin", "https://front.example").header("sec-fetch-site", "same-origin");
     same.post("/publish", command()).await.good();
 }

@@ -1,4 +1,4 @@
-//! From whom an event is hidden.
+//! Hiding an event from the tab or device that caused it.
 
 use tidings::{Origin, UserId, UserOrigin};
 
@@ -53,7 +53,7 @@ async fn a_forged_session_or_device_id_hides_nothing_from_its_owner() {
     let fixture = Fixture::start().await;
     let query = |channels| [("deviceId", "anas-laptop"), ("sessionId", "anas-tab"), ("channels", channels)];
     let mut ana = fixture.stream("ana", &query("news:1")).await;
-    // Eve's tab calls itself Ana's, and so do her requests; the backend knows that they are Eve's.
+    // Eve's tab and requests use the id of Ana's tab; the backend knows that they are Eve's.
     let mut eve = fixture.stream("eve", &query("news:1")).await;
     let eves = UserId::new("eve").unwrap();
     fixture.hub.publish(event("news:1", "one").except(&tab("anas-tab").of(&eves))).await.unwrap();

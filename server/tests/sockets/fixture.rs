@@ -18,7 +18,7 @@ use tokio::{net::TcpListener, task::AbortHandle};
 
 pub(crate) use self::{answer::Answer, canary::Canary, client::Client, held::Held, stream::Stream};
 
-/// A hub and a server for it, until dropped.
+/// A hub and its server, until dropped.
 pub(crate) struct Fixture {
     pub(crate) hub: Hub,
     pub(crate) address: SocketAddr,
@@ -36,12 +36,12 @@ impl Fixture {
         Self::with(|hub| hub).await
     }
 
-    /// A hub with settings of its own.
+    /// A fixture whose hub has other settings.
     pub(crate) async fn with(settings: impl FnOnce(HubBuilder) -> HubBuilder) -> Self {
         Self::serving(settings, |listener, app| tidings::serve(listener, app).into_future()).await
     }
 
-    /// A server of its own.
+    /// A fixture with another server.
     pub(crate) async fn serving<F>(
         settings: impl FnOnce(HubBuilder) -> HubBuilder,
         serve: impl FnOnce(TcpListener, Router) -> F,
@@ -54,7 +54,7 @@ impl Fixture {
         Self::start_with(hub, routes, serve).await
     }
 
-    /// Routes of its own.
+    /// A fixture with other routes.
     pub(crate) async fn mounting(
         settings: impl FnOnce(HubBuilder) -> HubBuilder,
         routes: impl FnOnce(Hub) -> Routes,
@@ -74,17 +74,17 @@ impl Fixture {
         Self { hub, address, server: server.abort_handle() }
     }
 
-    /// Who calls with this token: see [`auth`].
+    /// A client with this token; see [`auth`].
     pub(crate) fn client(&self, token: &str) -> Client {
         Client::new(self.address, token)
     }
 
-    /// A stream of a user, its greeting read.
+    /// A stream of a user, after its greeting was read.
     pub(crate) async fn stream(&self, user: &str, query: &[(&str, &str)]) -> Stream {
         self.client(user).stream(query).await
     }
 
-    /// A stream of somebody whom an attack does not concern.
+    /// A stream of a user whom an attack must not affect.
     pub(crate) async fn canary(&self) -> Canary {
         Canary::new(&self.hub, self.address).await
     }
@@ -95,8 +95,8 @@ impl Fixture {
     }
 }
 
-/// Tokens are user ids, but for these: none at all is missing, `invalid`, `expired`, `down` and `banned` are what they
-/// say, `anonymous` is nobody in particular, and `backend` publishes for everyone.
+/// Tokens are user ids, with these exceptions: no token means missing credentials; `invalid`, `expired`, `down` and
+/// `banned` fail accordingly; `anonymous` is anonymous; and `backend` publishes on behalf of every user.
 pub(crate) fn auth() -> impl Auth {
     let auth = |request: AuthRequest| async move {
         match request.bearer().ok_or(AuthError::Missing)? {
@@ -107,7 +107,7 @@ pub(crate) fn auth() -> impl Auth {
             "anonymous" => Ok(Identity::anonymous()),
             "backend" => Ok(Identity::user("backend")?.backend().allow_publish("*")?),
             user => {
-                // A header holds no UTF-8; ids are sent as they would stand in a channel.
+                // A header cannot hold UTF-8, so ids are sent percent-encoded as in a channel.
                 Identity::user(form_urlencoded::parse(user.as_bytes()).next().ok_or(AuthError::Invalid)?.0.into_owned())
             }
         }
@@ -124,12 +124,12 @@ pub(crate) fn pattern(text: &str) -> Pattern {
     text.parse().unwrap()
 }
 
-/// A request of this tab.
+/// The origin of a request from this tab.
 pub(crate) fn tab(session: &str) -> Origin {
     Origin { session_id: Some(SessionId::new(session).unwrap()), ..Origin::default() }
 }
 
-/// A tab of ours: it answers challenges. It ends when its stream does.
+/// A client that answers challenges, as ours does. It ends with its stream.
 pub(crate) async fn answering(client: Client, mut stream: Stream) {
     let call = serde_json::json!({"connectionId": stream.connection_id()});
     while let Some(frame) = stream.try_next().await {
@@ -139,7 +139,7 @@ pub(crate) async fn answering(client: Client, mut stream: Stream) {
     }
 }
 
-/// Waits for what has no event to wait for.
+/// Waits for a condition that has no event to wait for.
 pub(crate) async fn eventually(condition: impl Fn() -> bool) {
     let met = async {
         while !condition() {

@@ -1,4 +1,4 @@
-//! Texts that would like to be frames.
+//! Texts that could be taken for frames.
 
 use proptest::{
     prelude::*,
@@ -9,7 +9,7 @@ use tidings::{Event, EventType, Limits, Rate, Routes, Source, UserId};
 
 use crate::fixture::{Fixture, Stream, auth};
 
-/// Any text, rich in what matters to an event stream.
+/// Any text, with many characters of the event stream's syntax.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         prop::sample::select(vec![
@@ -38,7 +38,7 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 1..12).prop_map(|pieces| pieces.concat())
 }
 
-/// One case: what is published, and by whom it is heard, arrives as it was, in one frame, or is refused by name.
+/// One case: the published event arrives unchanged in one frame, or is refused with an error that names the field.
 async fn arrives_whole(fixture: &Fixture, payload: &str, kind: &str, user: &str) {
     let Ok(user) = UserId::new(user) else {
         assert!(fixture.hub.to_user(user).publish(Event::new("a", "t", "").unwrap()).await.is_err());
@@ -68,7 +68,7 @@ async fn arrives_whole(fixture: &Fixture, payload: &str, kind: &str, user: &str)
     let lines: Vec<_> = raw.split(['\r', '\n']).collect();
     assert!(
         matches!(lines[..], [id, data, "", ""] if id.starts_with("id: ") && data.starts_with("data: ")),
-        "one frame of two lines: {raw:?}"
+        "the frame must have two lines: {raw:?}"
     );
 }
 
@@ -86,7 +86,7 @@ fn no_text_forges_a_field_or_a_frame() {
     runtime.block_on(canary.lives());
 }
 
-/// The next frames are these and nothing else, each of one `data:` line.
+/// Asserts that the next frames have exactly these names, and one `data:` line each.
 async fn are_whole(stream: &mut Stream, names: &[&str]) -> Vec<Value> {
     let mut data = Vec::new();
     for name in names {
@@ -101,7 +101,7 @@ async fn are_whole(stream: &mut Stream, names: &[&str]) -> Vec<Value> {
     data
 }
 
-/// Where in a published event a text may stand, and what must be beside it.
+/// The fields of a published event that may contain a text, and the fields that they require.
 const FIELDS: [&[&str]; 10] = [
     &["channel"],
     &["type"],
@@ -119,7 +119,8 @@ fn at<'a>(value: &'a mut Value, path: &[&str]) -> &'a mut Value {
     path.iter().fold(value, |value, name| &mut value[name])
 }
 
-/// Publishes to Ana over HTTP with `text` in one field. It is refused by name, or arrives as it was in one frame.
+/// Publishes to Ana over HTTP with `text` in one field. The event is refused with an error, or arrives unchanged in one
+/// frame.
 async fn in_a_field(fixture: &Fixture, stream: &mut Stream, field: &[&str], text: &str) {
     let mut body = json!({"channel": "a", "type": "t", "to": {"users": ["ana"]}});
     if field[0] == "except" {
@@ -137,7 +138,7 @@ async fn in_a_field(fixture: &Fixture, stream: &mut Stream, field: &[&str], text
     }
 }
 
-/// Calls with `text` as the name of the call. It is refused, or repeated in one frame as it was.
+/// Subscribes with `text` as the request id. The call is refused, or the id is repeated unchanged in one frame.
 async fn in_a_call(fixture: &Fixture, stream: &mut Stream, text: &str) {
     let body = json!({"connectionId": stream.connection_id(), "requestId": text, "channels": ["news:1"]});
     let answer = fixture.client("ana").post("/subscribe", body).await;
@@ -148,7 +149,7 @@ async fn in_a_call(fixture: &Fixture, stream: &mut Stream, text: &str) {
     assert_eq!(are_whole(stream, &["subscribed"]).await[0]["requestId"], text);
 }
 
-/// Opens a stream that calls itself `text`. It is refused, or greeted by its name.
+/// Opens a stream with `text` as its names. It is refused, or greeted with these names.
 async fn in_the_names_of_a_stream(fixture: &Fixture, text: &str) {
     let query = [("deviceId", text), ("sessionId", text)];
     let response = fixture.client("ana").try_stream(&query).await;
@@ -168,7 +169,7 @@ fn no_text_in_any_field_of_a_request_forges_a_field_or_a_frame() {
     let mut stream = runtime.block_on(fixture.stream("ana", &[]));
     stream.raw.clear();
     let stream = std::cell::RefCell::new(stream);
-    // Half of them of what ids are made of, so that many get in.
+    // Half of the texts consist of characters that ids may have, so that many are accepted.
     let text = prop_oneof![text(), "[!-~]{1,20}"];
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     let result = runner.run(&(text, prop::sample::select(FIELDS.to_vec())), |(text, field)| {
@@ -184,7 +185,7 @@ fn no_text_in_any_field_of_a_request_forges_a_field_or_a_frame() {
     runtime.block_on(canary.lives());
 }
 
-/// What stands between the tokens of a publisher's JSON is the publisher's too.
+/// White space between the tokens of a publisher's JSON comes from the publisher too.
 #[tokio::test]
 async fn line_ends_between_the_tokens_of_a_payload_forge_nothing() {
     let fixture = Fixture::start().await;

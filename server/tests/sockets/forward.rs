@@ -1,5 +1,5 @@
-//! Two hubs on one log, with one client that reaches now this one and now that one: what it calls about its stream is answered by the hub
-//! that holds it.
+//! Two hubs on one log, with one client that reaches either of them: its calls about its stream are answered by the hub
+//! that holds the stream.
 
 use serde_json::json;
 use tidings::{
@@ -48,7 +48,7 @@ async fn every_other_call_about_a_stream_is_forwarded_too() {
     other.client("ana").post("/refresh", body).await.good();
 }
 
-/// Credentials may be in the query, where a client can set no header.
+/// Credentials may be in the query, for a client that can set no header.
 #[tokio::test]
 async fn a_call_is_forwarded_with_its_query() {
     let log = Memory::default();
@@ -86,7 +86,7 @@ async fn a_stream_of_a_hub_that_is_gone_is_unknown() {
     let call = subscribe(&stream, "news:1");
     drop(stream);
     drop(one);
-    // Its connections end after it.
+    // The stream's connections end after it.
     for _ in 0..1_000 {
         tokio::task::yield_now().await;
     }
@@ -95,7 +95,8 @@ async fn a_stream_of_a_hub_that_is_gone_is_unknown() {
     other.client("ana").post("/subscribe", none).await.is_problem(404, "unknownConnection");
 }
 
-/// A client that reads slowly still has its stream while the hub drains; what it calls meanwhile at another hub is answered.
+/// A client that reads slowly keeps its stream while the hub drains, and its calls at another hub are answered
+/// meanwhile.
 #[tokio::test]
 async fn a_hub_that_drains_still_answers_calls_about_its_streams() {
     use http_body_util::BodyExt;

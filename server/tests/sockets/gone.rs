@@ -1,4 +1,5 @@
-//! Who is gone: peers that take nothing or have vanished, however their streams are served, and who is not.
+//! Vanished clients: peers that read nothing or have disappeared, however their streams are served, and peers that only
+//! seem so.
 
 use std::{future::IntoFuture, net::SocketAddr, process::Command, time::Duration};
 
@@ -14,7 +15,7 @@ use crate::fixture::{Fixture, auth, event, eventually};
 
 const STALL: Duration = Duration::from_millis(500);
 
-/// Opens a stream by HTTP/1.1 and reads its first bytes; the kernel takes no more than a little for it.
+/// Opens a stream over HTTP/1.1 and reads its first bytes. The kernel buffers only little for it.
 async fn open(address: SocketAddr, path: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 << 10).unwrap();
@@ -26,7 +27,7 @@ async fn open(address: SocketAddr, path: &str) -> TcpStream {
     socket
 }
 
-/// Much more than the kernel takes.
+/// Publishes much more than the kernel buffers.
 async fn flood(hub: &Hub) {
     for _ in 0..100 {
         let events: Vec<_> = (0..10).map(|_| event("news:1", "x".repeat(16 << 10))).collect();
@@ -34,7 +35,7 @@ async fn flood(hub: &Hub) {
     }
 }
 
-/// Of two streams on one connection one has a window that stays shut.
+/// One of two streams on a connection has a window that stays shut.
 async fn shuts_a_window(fixture: Fixture) {
     let http = reqwest::Client::builder()
         .http2_prior_knowledge()
@@ -101,7 +102,7 @@ async fn a_download_that_is_paused_for_longer_than_a_stream_may_is_not_cut() {
     let _stalled = open(address, "/api/events?channels=news:1").await;
     eventually(|| hub.connection_count("ana").unwrap() == 1).await;
     flood(&hub).await;
-    // So long that the stream is given up.
+    // This takes so long that the stream is dropped.
     eventually(|| hub.connection_count("ana").unwrap() == 0).await;
     let mut read = 64;
     let mut some = vec![0; 64 << 10];
@@ -113,7 +114,7 @@ async fn a_download_that_is_paused_for_longer_than_a_stream_may_is_not_cut() {
     server.abort();
 }
 
-/// The network goes down under a stream: no FIN, no RST. Run in networks of their own, see below.
+/// The network goes down under a stream: no FIN, no RST. It runs in a network namespace of its own; see below.
 async fn in_a_network_that_goes_down<F>(serve: impl FnOnce(TcpListener, Router, Duration) -> F)
 where
     F: Future<Output = std::io::Result<()>> + Send + 'static,
@@ -133,7 +134,7 @@ where
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes its network down: run by the test below"]
+#[ignore = "takes its network down; the test below runs it"]
 async fn network_down_under_our_server() {
     in_a_network_that_goes_down(|listener, app, stall| {
         tidings::serve(listener, app).stall_timeout(stall).into_future()
@@ -143,7 +144,7 @@ async fn network_down_under_our_server() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes its network down: run by the test below"]
+#[ignore = "takes its network down; the test below runs it"]
 async fn network_down_under_another_server() {
     in_a_network_that_goes_down(|listener, app, stall| {
         let listener = listener.tap_io(move |socket| {
@@ -154,7 +155,7 @@ async fn network_down_under_another_server() {
     .await;
 }
 
-/// By itself the kernel goes on for a quarter of an hour.
+/// The kernel by itself would wait for a quarter of an hour.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_peer_that_vanished_is_gone_within_the_stall_timeout() {
@@ -179,7 +180,7 @@ async fn who_says_more_than_a_few_heads_behind_a_streams_request_is_cut() {
     const KEPT: usize = 8 << 10;
     let fixture = Fixture::start().await;
     let mut canary = fixture.canary().await;
-    // What is kept of one is answered when its stream has ended; it goes on.
+    // Requests that were kept during a stream are answered after it has ended.
     let mut modest = open(fixture.address, "/api/events?channels=news:1").await;
     modest.write_all(&vec![b'x'; KEPT / 2]).await.unwrap();
     let mut talkative = open(fixture.address, "/api/events?channels=news:1").await;
@@ -208,7 +209,7 @@ async fn who_may_publish_nothing_has_nothing_read() {
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut status = [0; 12];
     socket.read_exact(&mut status).await.unwrap();
-    assert_eq!(&status, b"HTTP/1.1 403", "before a byte of the body has come");
+    assert_eq!(&status, b"HTTP/1.1 403", "the answer comes before any byte of the body");
     canary.lives().await;
 }
 

@@ -1,4 +1,4 @@
-//! Who may hear what.
+//! Grants: which channels a user may receive.
 
 use serde_json::{Value, json};
 
@@ -83,7 +83,7 @@ async fn an_event_to_the_user_star_reaches_that_user_only() {
     assert!(!pattern("timer:%2A").overlaps(&pattern("timer:ana")));
 }
 
-/// A hub whose members are in a database: everyone may hear `room:1`, and the question about `room:down` fails.
+/// A hub whose members are in a database: every user may subscribe to `room:1`, and the query about `room:down` fails.
 async fn with_a_database() -> Fixture {
     let auth = auth().allow_if(|identity, channel| async move {
         match channel.as_str() {

@@ -19,7 +19,8 @@ async fn fixture() -> Fixture {
     Fixture::serving(|hub| hub, serve).await
 }
 
-/// Sends these bytes and nothing more, and returns all that comes until the server closes, next to a stream that goes on.
+/// Sends these bytes and nothing more, and returns everything that arrives until the server closes, beside a stream
+/// that must continue.
 async fn answer_to(head: &[u8]) -> String {
     let fixture = fixture().await;
     let mut canary = fixture.canary().await;
@@ -27,7 +28,7 @@ async fn answer_to(head: &[u8]) -> String {
     socket.write_all(head).await.unwrap();
     let mut answer = Vec::new();
     let closed = timeout(Duration::from_secs(20), socket.read_to_end(&mut answer)).await;
-    // A reset is as good an end as any.
+    // A reset is an acceptable end, too.
     let _ = closed.expect("the server closes");
     canary.lives().await;
     String::from_utf8_lossy(&answer).into_owned()
@@ -87,7 +88,7 @@ async fn a_connection_that_was_served_waits_for_longer_than_a_head_and_for_the_r
     let mut socket = TcpStream::connect(fixture.address).await.unwrap();
     let check = "GET /api/events/check HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ana\r\n\r\n";
     for (pause, beginning) in [(0, 0), (1_200, 0), (450, 20)] {
-        // As a proxy keeps it for its next request, however that is cut.
+        // A proxy keeps the connection for its next request, however that is cut.
         tokio::time::sleep(Duration::from_millis(pause)).await;
         socket.write_all(&check.as_bytes()[..beginning]).await.unwrap();
         tokio::time::sleep(Duration::from_millis(if beginning > 0 { 200 } else { 0 })).await;

@@ -1,4 +1,4 @@
-//! What a quiet stream says.
+//! What an idle stream writes.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ async fn a_stream_resumes_from_its_heartbeat() {
     again.hears("missed").await;
 }
 
-/// It has nothing pending, so it stands at the end of the log, however old its last event is.
+/// The stream has nothing pending, so it stands at the end of the log, however old its last event is.
 #[tokio::test]
 async fn it_is_told_no_gap_when_events_that_it_did_not_match_are_trimmed() {
     let small = Memory::builder().records(2).build();

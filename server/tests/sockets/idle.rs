@@ -1,4 +1,4 @@
-//! Connections that wait for a request: they do not take all room from those that come.
+//! Connections that wait for a request, and must not take all the room from new ones.
 
 use std::{
     future::IntoFuture,
@@ -17,7 +17,7 @@ use tokio::{
 
 use crate::fixture::{Client, Fixture};
 
-/// One that has been answered, and is kept.
+/// A connection that was answered, and is kept open.
 async fn kept(address: SocketAddr) -> std::io::Result<TcpStream> {
     let mut socket = TcpStream::connect(address).await?;
     socket.write_all(b"GET /api/events/check HTTP/1.1\r\nhost: a\r\n\r\n").await?;
@@ -49,7 +49,7 @@ async fn those_that_wait_for_longest_give_way_to_those_that_come_and_streams_do_
         silent.push(TcpStream::connect(fixture.address).await.unwrap());
     }
     for _ in 0..2 * MOST {
-        // Each finds room, at the latest when the others have waited for a second.
+        // Each connection finds room, at the latest when the others have waited for a second.
         silent.push(kept(fixture.address).await.unwrap());
     }
     canary.lives().await;
@@ -63,12 +63,12 @@ async fn those_that_wait_for_longest_give_way_to_those_that_come_and_streams_do_
         open += usize::from(!is_closed(socket).await);
     }
     assert!(open <= MOST, "{open} of {} are open", 4 * MOST);
-    assert!(open >= MOST / 2, "no more than need be are closed: {open} are open");
+    assert!(open >= MOST / 2, "only as many as necessary are closed: {open} are open");
 }
 
-/// A server for the test below, until its input ends.
+/// A server for the test below, until its standard input is closed.
 #[tokio::test]
-#[ignore = "run by the test below, with few descriptors"]
+#[ignore = "the test below runs it, with few descriptors"]
 async fn a_server_of_few_descriptors() {
     let fixture = Fixture::start().await;
     writeln!(std::io::stdout(), "address {}", fixture.address).unwrap();

@@ -1,4 +1,4 @@
-//! `POST /latency`: what clients have measured.
+//! `POST /latency`: the delivery times that clients measured.
 
 use serde_json::{Value, json};
 use tidings::{Limits, Rate, Routes};

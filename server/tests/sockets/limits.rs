@@ -1,4 +1,4 @@
-//! What a caller may use up, and what is said of it.
+//! The limits on what a caller may use, and how they are reported.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ mod connections {
         bob.hears("goes on").await;
 
         second.abort();
-        // The place is free when the server has noticed.
+        // The place is free after the server has noticed the end.
         eventually(|| fixture.hub.connection_count("ana").unwrap() == 1).await;
         ana.get("/check", &[]).await.good();
         ana.stream(&[]).await;
@@ -94,7 +94,7 @@ mod rates {
 
     #[tokio::test]
     async fn of_subscribing() {
-        // One in the long run, so that no busy machine earns another.
+        // One a second in the long run, so that a slow machine does not gain another call.
         let fixture = with(Limits::default().subscribe_rate(Rate::per_second(1).burst(3))).await;
         let stream = fixture.stream("ana", &[]).await;
         let body = json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": ["news:1"]});
@@ -130,7 +130,7 @@ mod rates {
         guest.post("/subscribe", body(&second)).await.good();
     }
 
-    /// A body of 4 MiB holds that many; what takes the square of the time would take minutes.
+    /// A body of 4 MiB holds that many; an algorithm of quadratic time would take minutes.
     #[tokio::test]
     async fn are_not_needed_against_very_many_channels() {
         let fixture = with(Limits::default()).await;
@@ -175,7 +175,8 @@ mod sizes {
         fixture.client("ana").header("x-large", &"y".repeat(500)).get("/check", &[]).await.good();
     }
 
-    /// By default: the routes see what is too large, and say so to pages of other origins too, before the server cuts it off.
+    /// By default the routes see requests that are too large before the server cuts them off, and report them to pages
+    /// of other origins too.
     #[tokio::test]
     async fn that_are_exceeded_are_told_by_problems_that_a_page_can_read() {
         let routes = |hub| Routes::new(hub, auth()).cors(Cors::origins(["https://app.example"]).unwrap());

@@ -1,4 +1,4 @@
-//! `tidings::serve` on other listeners than those of TCP, and how long it lets connections live.
+//! `tidings::serve` on other listeners than TCP's, and the maximal age of connections.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ async fn a_unix_socket_carries_streams() {
     let mut lines = BufReader::new(socket).lines();
     let mut read_until = async |text: &str| while !lines.next_line().await.unwrap().unwrap().contains(text) {};
     read_until("event: connected").await;
-    // More than one after the other: the stream has left hyper by then.
+    // Many events follow one another, so the stream has left hyper by then.
     for number in 0..100 {
         hub.publish(event("news:1", format!("number {number}."))).await.unwrap();
         read_until(&format!("number {number}.")).await;

@@ -1,4 +1,4 @@
-//! At a limit the living win: streams that nobody reads give their places to those that come.
+//! At a limit, streams that a client reads win: streams that nobody reads are ended to make room.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn fixture(limits: impl FnOnce(Limits) -> Limits) -> Fixture {
     Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth()).limits(limits)).await
 }
 
-/// Whatever is written is taken, and nobody answers: a proxy whose page has gone, or a plain `EventSource`.
+/// Reads everything and answers nothing, like a proxy whose page has gone, or a plain `EventSource`.
 async fn swallow(mut stream: Stream) -> (String, String) {
     let mut last = String::new();
     while let Some(frame) = stream.try_next().await {
@@ -58,7 +58,7 @@ async fn of_a_hundred_streams_that_nobody_reads_some_end_for_one_that_comes() {
     let living = client.stream(&[("channels", "news:1")]).await;
     let living = tokio::spawn(answering(client.clone(), living));
     assert_eq!(dead.join_next().await.unwrap().unwrap().0, "tooManyConnections");
-    // And so on, for as often as the page is reloaded.
+    // This repeats as often as the page is reloaded.
     for _ in 0..30 {
         client.stream(&[]).await;
     }
@@ -118,7 +118,7 @@ async fn the_limits_of_a_device_and_of_an_address_are_the_livings_too() {
     for _ in 0..2 {
         guests.spawn(swallow(fixture.client("anonymous").stream(&[]).await));
     }
-    // The address is full. Of the four, two do not answer.
+    // The address is at its limit. Two of its four streams do not answer.
     fixture.client("bob").stream(&[]).await;
     assert_eq!(guests.join_next().await.unwrap().unwrap().0, "tooManyConnections");
     assert!(tabs.try_join_next().is_none());
@@ -152,7 +152,7 @@ async fn opening_streams_has_a_rate() {
     fixture.client("ana").get("", &[]).await.is_problem(429, "tooManyRequests");
     fixture.client("bob").stream(&[]).await;
     for _ in 0..10 {
-        // Behind a proxy all may be of one address.
+        // Behind a proxy all clients may have one address.
         fixture.client("anonymous").stream(&[]).await;
     }
     canary.lives().await;

@@ -2,38 +2,38 @@
 //!
 //! | module | behaviour |
 //! |---|---|
-//! | `access` | who may receive, publish and watch what, while everything happens at once |
+//! | `access` | who may receive, publish and watch which channel, while everything happens at once |
 //! | `stream` | how a stream begins, and that both servers carry it |
-//! | `audience` | who gets an event: channels, patterns, users, devices |
-//! | `cluster` | what is true of all hubs of a log |
-//! | `cross_site` | pages of other origins: what they may read, and command |
-//! | `exclusion` | from whom it is hidden |
-//! | `gone` | peers that take nothing or have vanished, and who is not gone; what is read of whom |
-//! | `grants` | who may hear what |
-//! | `credentials` | ways in: tickets, tokens, an endpoint that is asked; and that none of them is ever shown |
-//! | `heartbeat` | what a quiet stream says |
+//! | `audience` | the receivers of an event: channels, patterns, users, devices |
+//! | `cluster` | answers gathered from all hubs of a log |
+//! | `cross_site` | pages of other origins: what they may read and command |
+//! | `exclusion` | hiding an event from the tab or device that caused it |
+//! | `gone` | vanished clients, and clients that only seem so |
+//! | `grants` | which channels a user may receive |
+//! | `credentials` | authentication by tickets, tokens, or an endpoint; and that no credential is ever shown |
+//! | `heartbeat` | what an idle stream writes |
 //! | `idle` | connections that wait for a request |
 //! | `subscribe` | channels of a live stream |
-//! | `resume` | cursors: gone on with, or told as gaps |
+//! | `resume` | cursors: resumed from, or answered by a gap |
 //! | `resting` | streams that have no task of their own |
 //! | `takeover` | a stream that has its socket for itself |
 //! | `tls` | a server with TLS |
 //! | `slow_reader` | a client that does not read |
 //! | `online` | who is online, and draining |
-//! | `presence` | who is there, who comes and who goes |
-//! | `cancelled` | publishes whose caller went away |
+//! | `presence` | who is online on a channel, who joins and who leaves |
+//! | `cancelled` | publishes whose caller was cancelled |
 //! | `publish` | `POST /publish` |
-//! | `limits` | what a caller may use up |
-//! | `listeners` | other listeners than those of TCP, and how long connections live |
-//! | `living` | who gives place to whom at a limit |
-//! | `latency` | what clients have measured |
-//! | `revoke` | what is taken away while somebody listens, and stays away |
-//! | `refresh` | streams whose credentials end, and fresh ones for them |
-//! | `refusals` | bad input of every kind, and that nobody else notices |
+//! | `limits` | the limits on what a caller may use |
+//! | `listeners` | other listeners than TCP's, and the age of connections |
+//! | `living` | which streams are ended at a limit |
+//! | `latency` | the delivery times that clients measured |
+//! | `revoke` | access that is revoked from a listening user, and stays revoked |
+//! | `refresh` | streams whose credentials expire, and fresh ones for them |
+//! | `refusals` | bad input of every kind, which affects no other stream |
 //! | `heads` | request heads that no HTTP library would send |
-//! | `forgery` | texts that would like to be frames |
+//! | `forgery` | texts that could be taken for frames |
 //!
-//! Nothing sleeps. That something is *not* sent is shown by what is sent after it.
+//! Nothing sleeps. A test shows that something is *not* sent by what is sent after it.
 
 mod access;
 mod audience;

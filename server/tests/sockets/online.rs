@@ -129,7 +129,7 @@ async fn a_client_that_does_not_read_does_not_hold_up_the_shutdown() {
     let request = b"GET /api/events?channels=news:* HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ana\r\n\r\n";
     stalled.write_all(request).await.unwrap();
     eventually(|| fixture.hub.is_online("ana").unwrap()).await;
-    // More than the sockets between hold; another one has had it all.
+    // More than the sockets in between can buffer; another stream has received all of it.
     let mut reading = fixture.stream("bob", &[("channels", "news:*")]).await;
     let filler = "x".repeat(60_000);
     for _ in 0..200 {
@@ -181,7 +181,7 @@ async fn the_application_is_called_once_as_a_stream_comes_and_once_as_it_goes() 
         hub.on_connect(move |hub, connection| {
             let user = connection.user_id.as_ref().unwrap();
             came.lock().unwrap().push(format!("{user} came, {}", hub.connection_count(user).unwrap()));
-            panic!("a hook that panics ends no stream");
+            panic!("a callback that panics ends no stream");
         })
         .on_disconnect(move |hub, connection| {
             let user = connection.user_id.as_ref().unwrap();

@@ -1,4 +1,4 @@
-//! Polling: what a stream would carry, as answers that end.
+//! Polling: the frames of a stream, as finite answers.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::fixture::{Client, Fixture, auth, event};
 /// The answer to a poll.
 struct Polled {
     headers: reqwest::header::HeaderMap,
-    /// Name, `id:` and data of each frame but the last.
+    /// The name, `id:` and data of each frame but the last.
     frames: Vec<(String, String, Value)>,
-    /// Where the next one goes on.
+    /// The cursor for the next poll.
     id: String,
     /// The data of the last frame.
     end: Value,
@@ -44,7 +44,7 @@ async fn poll(client: &Client, body: Value) -> Polled {
     Polled { headers: answer.headers, frames, id, end }
 }
 
-/// The hub has the log up to here, so that a stream without a cursor begins there.
+/// Waits until the hub has applied the log up to here, so that a stream without a cursor begins there.
 async fn reached(fixture: &Fixture, cursor: tidings::Cursor) {
     crate::fixture::eventually(|| fixture.hub.cursor() == cursor).await;
 }

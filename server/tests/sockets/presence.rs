@@ -1,4 +1,4 @@
-//! Who is online: lists, news, grants, reloads, and streams whose reader is gone.
+//! Presence: lists, changes, grants, reloads, and streams whose client is gone.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::fixture::{Answer, Client, Fixture, Stream, eventually};
 
 const SETTINGS: fn() -> PresenceSettings = || PresenceSettings::default().grace(Duration::from_millis(300));
 
-/// Tokens say who it is, and whose presence may be seen beside that of `room:*`: `ana,team:1`.
+/// Tokens name the user, and the channels whose presence the user may watch beside `room:*`: `ana,team:1`.
 async fn fixture(settings: PresenceSettings) -> Fixture {
     let auth = |request: AuthRequest| async move {
         let mut parts = request.bearer().ok_or(AuthError::Missing)?.split(',');
@@ -43,7 +43,7 @@ async fn alive(client: &Client, stream: &Stream) -> Answer {
     client.post("/alive", json!({"connectionId": stream.connection_id()})).await
 }
 
-/// The data of the next frame, which is about presence.
+/// The data of the next frame, which must be about presence.
 async fn told(stream: &mut Stream) -> Value {
     stream.named("presence").await.data
 }
@@ -66,7 +66,7 @@ async fn a_watcher_is_told_all_who_are_there_then_who_comes_and_who_goes() {
     assert_eq!(told(&mut eve).await, json!({"channel": "room:*", "join": [who("bob", Value::Null)]}));
     drop(bob);
     assert_eq!(told(&mut eve).await, json!({"channel": "room:*", "leave": [who("bob", Value::Null)]}));
-    assert_eq!(fixture.hub.presence("*").unwrap().len(), 2, "who watches is online too, in no room");
+    assert_eq!(fixture.hub.presence("*").unwrap().len(), 2, "a watcher is online too, in no room");
 }
 
 #[tokio::test]
@@ -80,14 +80,14 @@ async fn channels_of_a_live_stream_count_as_it_holds_them() {
     client.post("/subscribe", body.clone()).await.good();
     eve.named("subscribed").await;
     assert_eq!(told(&mut eve).await["join"], json!([who("eve", Value::Null)]));
-    // Giving a channel up is no reload.
+    // Unsubscribing from a channel is not a reload.
     client.post("/unsubscribe", body).await.good();
     assert_eq!(told(&mut eve).await["leave"], json!([who("eve", Value::Null)]));
 }
 
 #[tokio::test]
 async fn a_reload_within_the_grace_period_is_no_leave() {
-    // Longer than this test may take.
+    // A grace period longer than this test may take.
     let fixture = fixture(PresenceSettings::default().grace(Duration::from_secs(60))).await;
     let mut eve = fixture.stream("eve", &[]).await;
     ask(&fixture.client("eve"), &eve, 1, &["room:1"]).await.good();
@@ -117,7 +117,7 @@ async fn every_stream_is_told_in_full_and_its_position_stays() {
     let _ana = joined(&fixture, "ana", "d1", "room:1").await;
     let mut second = client.stream(&[("channels", "news"), ("lastEventId", &*position)]).await;
     assert_eq!(second.connected.data["resumed"], true);
-    // Another stream, other calls: the revision begins anew.
+    // Another stream has calls of its own, so its revision starts again.
     ask(&client, &second, 1, &["room:1"]).await.good();
     assert_eq!(told(&mut second).await["here"], json!([who("ana", "d1")]));
     fixture.publish("news", "two").await;
@@ -204,7 +204,7 @@ async fn nobody_speaks_for_the_stream_of_another() {
     ask(&eve, &stream, 9, &["room:1"]).await.is_problem(404, "unknownConnection");
     alive(&fixture.client(""), &stream).await.is_problem(401, "credentialsMissing");
     ask(&fixture.client("ana"), &stream, 1, &["room:2"]).await.good();
-    assert_eq!(told(&mut stream).await["channel"], "room:2", "hers was not overtaken");
+    assert_eq!(told(&mut stream).await["channel"], "room:2", "her call was not superseded");
 }
 
 #[tokio::test]

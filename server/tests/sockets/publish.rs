@@ -94,7 +94,7 @@ async fn what_an_engine_has_no_room_for_is_told_to_come_again() {
     let path = engine.path().to_owned();
     let fixture = Fixture::with(|hub| hub.engine(engine)).await;
     let mut canary = fixture.canary().await;
-    // Somebody else writes, so the disk takes nothing.
+    // Another program is writing, so the database is locked.
     let outsider = rusqlite::Connection::open(path).unwrap();
     outsider.execute_batch("BEGIN IMMEDIATE").unwrap();
     let client = fixture.client("backend");

@@ -1,4 +1,4 @@
-//! Streams whose credentials end, and fresh ones for them.
+//! Streams whose credentials expire, and fresh credentials for them.
 
 use std::{
     sync::{
@@ -18,7 +18,7 @@ use tokio::{sync::Notify, time::timeout};
 
 use crate::fixture::{Answer, Fixture, Stream, eventually};
 
-/// Tokens say who it is, what may be heard beside the news, and for how many milliseconds: `ana,timer:*,500`.
+/// Tokens name the user, a channel beside the news, and the life of the credentials in milliseconds: `ana,timer:*,500`.
 async fn fixture() -> Fixture {
     let auth = |request: AuthRequest| async move {
         let mut parts = request.bearer().ok_or(AuthError::Missing)?.split(',');
@@ -40,7 +40,7 @@ async fn refresh(fixture: &Fixture, token: &str, stream: &Stream) -> Answer {
     fixture.client(token).post("/refresh", json!({"connectionId": stream.connection_id()})).await
 }
 
-/// The next frame that is no heartbeat.
+/// The next frame that is not a heartbeat.
 async fn next(stream: &mut Stream) -> (String, Value) {
     let frame = async {
         loop {
@@ -57,7 +57,7 @@ async fn next(stream: &mut Stream) -> (String, Value) {
 async fn a_stream_is_told_that_its_credentials_ended_and_a_refreshed_one_goes_on() {
     let fixture = fixture().await;
     let channels = [("channels", "news:1")];
-    // Long enough for a busy machine to refresh one of them in time.
+    // Long enough for a busy machine to refresh one of the streams in time.
     let mut refreshed = fixture.stream("ana,,4000", &channels).await;
     let mut left = fixture.stream("ana,,4000", &channels).await;
     assert!(left.connected.data["expiresIn"].as_u64().unwrap() <= 3, "whole seconds");
@@ -84,7 +84,7 @@ async fn what_a_stream_is_given_by_credentials_that_end_sooner_ends_with_them() 
     let short = fixture.client("ana,timer:*,3000");
     let ask = |stream: &Stream, channel: &str| json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": [channel]});
     short.post("/subscribe", ask(&given, "timer:1")).await.good();
-    // Nothing came of this one.
+    // This call has no effect.
     short.post("/subscribe", ask(&left, "secret")).await.good();
     assert_eq!(next(&mut given).await.0, "subscribed");
     assert_eq!(next(&mut given).await, ("closing".into(), json!({"reason": "expired", "retryMs": 0})));
@@ -145,7 +145,7 @@ async fn a_refresh_that_comes_late_takes_nothing_from_the_next_stream() {
             async move {
                 if slow.swap(false, Ordering::SeqCst) {
                     asked.notify_one();
-                    go.notified().await; // a database that takes its time
+                    go.notified().await; // a slow database
                     return Ok(false);
                 }
                 Ok(true)

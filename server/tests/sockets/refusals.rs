@@ -1,11 +1,11 @@
-//! Bad input of every kind: each has its own status and code, and nobody else notices.
+//! Bad input of every kind: each has its own status and code, and affects no other stream.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::fixture::{Answer, Fixture, Stream};
 
-/// Makes a call next to somebody's stream, which goes on.
+/// Makes a call beside another user's stream, which must continue.
 async fn beside_a_stream(call: impl AsyncFnOnce(&Fixture) -> Answer) -> Answer {
     let fixture = Fixture::start().await;
     let mut canary = fixture.canary().await;
@@ -22,7 +22,7 @@ async fn with_token(token: &str) -> Answer {
     beside_a_stream(async |fixture| fixture.client(token).get("", &[]).await).await
 }
 
-/// A subscribe call of Ana's, whose good body is spoilt.
+/// A subscribe call of Ana's, whose valid body is changed by `spoil`.
 async fn subscribing(spoil: impl FnOnce(&mut Value)) -> Answer {
     beside_a_stream(async |fixture| {
         let stream = fixture.stream("ana", &[]).await;
@@ -282,7 +282,7 @@ mod paths {
     }
 }
 
-/// The functions of a test file, with the modules that they stand in.
+/// The functions of a test file, with the modules that contain them.
 fn tests_in(name: &str, source: &str) -> Vec<String> {
     let (mut tests, mut module) = (Vec::new(), String::new());
     for line in source.lines() {
@@ -344,7 +344,7 @@ fn the_table_is_true() {
         let cells: Vec<_> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         let test = cells[cells.len() - 2];
         assert!(tests.iter().any(|known| known == test), "there is no test {test}");
-        // An attack is no refusal: it has no code.
+        // An attack is not a refusal, so it has no code.
         let [_, _, status, code, _, _] = cells[..] else {
             assert_eq!(cells.len(), 5, "{row}");
             continue;

@@ -1,4 +1,4 @@
-//! Streams at rest have no task of their own: one writer has many of them.
+//! Streams at rest have no task of their own: one writer serves many of them.
 
 use std::{
     future::{IntoFuture, pending},
@@ -17,7 +17,7 @@ use crate::fixture::{Fixture, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A layer's body around a stream's, which cannot stand one word.
+/// A layer's body around a stream's body, which fails at one word.
 struct Brittle(Body);
 
 impl http_body::Body for Brittle {
@@ -84,7 +84,7 @@ async fn a_server_that_stops_cuts_those_that_do_not_end_in_time() {
     eventually(|| fixture.hub.stats().connections == 0).await;
 }
 
-/// Who was behind has a task for a second, and rests again; all the while, it hears everything.
+/// A stream that was behind has a task for a second, and then rests again; it receives everything all the while.
 #[tokio::test]
 async fn a_stream_that_has_caught_up_hears_what_comes_next_and_later() {
     let fixture = Fixture::start().await;

@@ -1,4 +1,4 @@
-//! Cursors: gone on with, or told as gaps.
+//! Cursors: resumed from, or answered by a gap.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use tidings::{Cursor, engine::Memory};
 
 use crate::fixture::{Fixture, Stream, event};
 
-/// Ana listens to the news from this cursor on.
+/// Ana's stream of the news from this cursor on.
 async fn resumed(fixture: &Fixture, last_event_id: &str) -> Stream {
     fixture.stream("ana", &[("channels", "news:1"), ("lastEventId", last_event_id)]).await
 }
 
-/// A log of the numbers, and the position of each.
+/// Publishes these numbers. Returns the cursor of each.
 async fn logged(fixture: &Fixture, numbers: std::ops::Range<i32>) -> Vec<Cursor> {
-    // Heard by somebody, so that it is in the window and not only in the engine.
+    // A stream receives them, so that they are in the window and not only in the engine.
     let mut witness = fixture.stream("eve", &[("channels", "news:1")]).await;
     let mut positions = Vec::new();
     for n in numbers {
@@ -108,7 +108,7 @@ async fn a_malformed_cursor_is_a_gap_not_a_refusal() {
     for malformed in ["x", "1.2", "1.2.3.4", "-1.2.3", "99999999999999999999.1.1", "1.2.3\u{e9}"] {
         let mut stream = resumed(&fixture, malformed).await;
         assert_eq!(stream.connected.data["resumed"], false);
-        assert_eq!(stream.connected.id, "", "until the gap has come, the client keeps its own");
+        assert_eq!(stream.connected.id, "", "until the gap has arrived, the client keeps its own cursor");
         stream.gap("malformed").await;
     }
 }
@@ -164,7 +164,8 @@ async fn a_cursor_behind_the_log_is_told_which_of_its_channels_have_moved_and_he
     stream.hears(4).await;
 }
 
-/// One channel floods the log while a thousand streams of others come back, of whose time the log holds no record any more.
+/// One channel floods the log while a thousand streams of other channels come back, from a time of which the log holds
+/// no record any more.
 #[tokio::test]
 async fn streams_of_which_nothing_was_trimmed_are_told_no_gap_however_much_has_left_the_log() {
     let small = Memory::builder().records(100).build();

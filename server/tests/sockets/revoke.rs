@@ -1,4 +1,4 @@
-//! What is taken away from a user while they listen, and stays away.
+//! Access that is revoked from a user while they listen, and stays revoked.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,8 @@ use tidings::{
 
 use crate::fixture::{Fixture, Held, Stream, event, eventually};
 
-/// Tokens say who it is and how many seconds ago the token was issued: `ana,3600`. Without, nobody says when.
+/// Tokens name the user and how many seconds ago the token was issued: `ana,3600`. Without the number the time of issue
+/// is unknown.
 async fn fixture_with(settings: impl FnOnce(HubBuilder) -> HubBuilder) -> Fixture {
     let auth = |request: AuthRequest| async move {
         let mut parts = request.bearer().ok_or(AuthError::Missing)?.split(',');
@@ -148,7 +149,7 @@ async fn what_is_restored_is_open_to_older_credentials_again() {
     fixture.hub.subscribe("ana", "news").await.unwrap();
     ana.named("subscribed").await;
     let still = fixture.stream("ana", &[("channels", "room:1,room:2")]).await;
-    assert_eq!(still.connected.data["channels"], json!([]), "what was revoked is not covered by what was restored");
+    assert_eq!(still.connected.data["channels"], json!([]), "the restored pattern does not cover the revoked channel");
     fixture.hub.restore_channels("ana", "room:*").await.unwrap();
     fixture.hub.disconnect("ana").await.unwrap();
     is_closed(&mut ana).await;
@@ -176,7 +177,7 @@ async fn who_was_away_hears_nothing_that_came_after_the_revocation_when_they_res
     let call =
         json!({"connectionId": back.connection_id(), "requestId": "r1", "channels": ["room:1"], "since": cursor});
     let answer = fixture.client("ana,60").post("/subscribe", call).await.good();
-    assert_eq!(answer["accepted"], json!([]), "nor by asking for the past");
+    assert_eq!(answer["accepted"], json!([]), "asking for the past does not help");
 }
 
 #[tokio::test]
@@ -188,7 +189,7 @@ async fn a_stream_served_from_the_log_obeys_where_it_gets_there() {
     for payload in ["one", "two"] {
         fixture.publish("room:1", payload).await;
     }
-    // A revocation of others does not concern her.
+    // A revocation of another user does not concern her.
     fixture.hub.revoke("bob", "room:1").await.unwrap();
     for payload in ["three", "four", "five"] {
         fixture.publish("room:1", payload).await;
@@ -215,7 +216,7 @@ async fn commands_take_a_place_in_the_log_and_are_no_events() {
     all.hears("two").await;
     let at_command = command.cursor.to_string();
     let mut resumed = fixture.stream("ana", &[("channels", "news"), ("lastEventId", &at_command)]).await;
-    assert_eq!(resumed.connected.data["resumed"], true, "its place is a cursor like any other");
+    assert_eq!(resumed.connected.data["resumed"], true, "the position of an order is a cursor like any other");
     resumed.hears("two").await;
     let call = json!({"connectionId": resumed.connection_id(), "requestId": "r1", "channels": ["room:*", "news"], "since": start});
     fixture.client("ana").post("/subscribe", call).await.good();
@@ -244,7 +245,7 @@ async fn the_servers_own_subscriptions_are_heard_by_streams_now_and_later_until_
     }
 }
 
-/// A call for channels on a stream.
+/// A subscribe call on a stream.
 fn ask(stream: &Stream, request: &str, channels: &[&str]) -> Value {
     json!({"connectionId": stream.connection_id(), "requestId": request, "channels": channels})
 }
@@ -302,7 +303,7 @@ async fn what_is_given_after_a_revocation_is_open_to_older_credentials_and_a_ref
     fixture.client("ana,30").post("/refresh", refresh.clone()).await.good();
     fixture.publish("room:1", "still hers").await;
     ana.hears("still hers").await;
-    // With newer ones a grant covers it, which is not taken back.
+    // With newer credentials a grant covers the channel, and the grant is not revoked.
     fixture.client("ana,-60").post("/refresh", refresh).await.good();
     fixture.hub.unsubscribe("ana", "room:1").await.unwrap();
     fixture.publish("room:1", "hers by a grant").await;
@@ -323,7 +324,7 @@ async fn the_server_subscribes_a_user_to_no_more_than_a_stream_may_hold() {
 mod restart {
     use super::*;
 
-    /// A hub on this file, once the last one has let go of it.
+    /// A hub on this file, after the last one has released it.
     async fn start(path: &std::path::Path, records: u64, life: Duration) -> Fixture {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         let engine = loop {

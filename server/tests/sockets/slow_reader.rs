@@ -9,8 +9,8 @@ const EVENTS: usize = 5_000;
 const BATCH: usize = 100;
 const BYTES: usize = 8 << 10;
 
-/// It holds nothing in the server but its position: pages of the log are read for it only as far as the sockets between
-/// take them, and the rest when it reads on. (All of it is 40 pages of 1 MiB; sockets hold a few.)
+/// The stream holds nothing in the server but its position: pages of the log are read for it only as far as the sockets
+/// in between take them, and the rest when the client reads on. (All of it is 40 pages of 1 MiB; sockets hold a few.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_costs_no_memory_delays_nobody_and_loses_nothing() {
     let engine = Held::new(Memory::builder().bytes(2 * EVENTS * BYTES).build());
@@ -39,7 +39,7 @@ async fn it_costs_no_memory_delays_nobody_and_loses_nothing() {
     slow.hears("live").await;
 }
 
-/// Once the log itself has lost what it needs, it is told.
+/// After the log itself has lost the records that the stream needs, the client is sent a gap.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_told_a_gap_when_the_log_was_trimmed_meanwhile() {
     let small = Memory::builder().records(2 * BATCH).build();
@@ -57,7 +57,7 @@ async fn it_is_told_a_gap_when_the_log_was_trimmed_meanwhile() {
         let frame = slow.next().await;
         match &*frame.event {
             "gap" => break frame,
-            // On a busy machine it takes long enough for one.
+            // On a busy machine this takes long enough for a heartbeat.
             "heartbeat" => continue,
             _ => {}
         }
@@ -65,7 +65,7 @@ async fn it_is_told_a_gap_when_the_log_was_trimmed_meanwhile() {
         heard += 1;
     };
     assert_eq!((&gap.data["channels"], &gap.data["reason"]), (&json!(["news:*"]), &json!("trimmed")));
-    // What the log still holds follows.
+    // The records that the log still holds follow.
     let first = slow.next().await.data["payload"].as_str().map(str::to_owned).unwrap();
     let first: usize = first.split(' ').next().unwrap().parse().unwrap();
     assert!(first > heard, "{first} after {heard} were heard");

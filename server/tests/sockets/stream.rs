@@ -28,7 +28,7 @@ async fn the_reconnection_time_stands_in_the_block_of_connected() {
 async fn what_other_readers_take_for_the_end_of_a_line_is_escaped() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
-    // As it stands in the publisher's own JSON, and as ours would write it.
+    // The characters are written raw in the publisher's JSON, and would be by ours.
     let body = "{\"channel\":\"news:1\",\"type\":\"t\",\"payload\":\"\u{2028}\u{2029}\u{85}\"}";
     fixture.client("backend").post_text("/publish", "application/json", body).await.good();
     stream.hears("\u{2028}\u{2029}\u{85}").await;
@@ -100,7 +100,7 @@ async fn two_streams_of_one_tab_have_different_ids() {
     let one = fixture.stream("ana", &[("sessionId", "tab")]).await;
     let other = fixture.stream("ana", &[("sessionId", "tab")]).await;
     assert_ne!(one.connection_id(), other.connection_id());
-    // Nobody guesses 128 bits.
+    // Nobody can guess 128 bits.
     let (node, random) = one.connection_id().split_once('.').unwrap();
     assert!((node.len(), random.len()) == (8, 128 / 4) && !other.connection_id().contains(random));
 }
@@ -147,7 +147,7 @@ async fn a_loop_of_publishes_on_its_thread_leaves_it_time() {
     let log = Memory::builder().records(1_000).build();
     let fixture = Fixture::mounting(|hub| hub.engine(log), |hub| Routes::new(hub, auth())).await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
-    // More than the log holds, from a loop that waits for nothing.
+    // More events than the log holds, from a loop that never waits.
     for number in 0..3_000 {
         fixture.publish("news:2", number).await;
     }

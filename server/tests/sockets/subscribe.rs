@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, Stream, event};
 
-/// A user asks for what was addressed to them after this cursor, and gets this answer.
+/// Subscribes a user to events addressed to them after this cursor. Returns the answer.
 async fn subscribe_addressed(fixture: &Fixture, user: &str, stream: &Stream, since: &str) -> Value {
     let connection = stream.connection_id();
     let body =
@@ -12,7 +12,7 @@ async fn subscribe_addressed(fixture: &Fixture, user: &str, stream: &Stream, sin
     fixture.client(user).post("/subscribe", body).await.good()
 }
 
-/// Ana subscribes, and gets this answer.
+/// Subscribes Ana. Returns the answer.
 async fn subscribe(fixture: &Fixture, stream: &Stream, channels: &[&str], since: Option<&str>) -> Value {
     let mut body = json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": channels});
     if let Some(since) = since {

@@ -1,6 +1,7 @@
-//! `tidings::serve` gives each stream of HTTP/1.1 its socket for itself: what the client reads there, to the byte.
+//! `tidings::serve` gives each stream of HTTP/1.1 its socket for itself; these tests check what the client reads there,
+//! to the byte.
 //!
-//! Which responses are taken over, and how they are cut by the smallest windows, is tested next to the code.
+//! The unit tests beside the code check which responses are taken over, and how they are cut by the smallest windows.
 
 use std::{
     future::IntoFuture,
@@ -23,7 +24,7 @@ use crate::fixture::{Fixture, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A client that knows HTTP/1.1 and forgives nothing.
+/// A strict HTTP/1.1 client.
 struct Raw {
     socket: BufReader<TcpStream>,
 }
@@ -33,7 +34,7 @@ impl Raw {
         Self { socket: BufReader::new(TcpStream::connect(address).await.unwrap()) }
     }
 
-    /// One whose kernel holds and reads as little as it may.
+    /// A client whose kernel buffers as little as possible.
     async fn narrow(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(1).unwrap();
@@ -63,7 +64,7 @@ impl Raw {
         }
     }
 
-    /// The data of the next chunk; of the last one, nothing.
+    /// The data of the next chunk; empty for the last one.
     async fn chunk(&mut self) -> Vec<u8> {
         let size = self.line().await;
         let mut data = vec![0; usize::from_str_radix(&size, 16).unwrap_or_else(|_| panic!("no size: {size:?}"))];
@@ -82,7 +83,7 @@ impl Raw {
     }
 }
 
-/// All of this user's streams end by themselves after a moment.
+/// Authentication whose credentials expire after a moment, which ends all streams.
 fn short_lived() -> impl Auth {
     let auth = |_: AuthRequest| async {
         Ok(Identity::user("ana")?.expires_at(SystemTime::now() + Duration::from_millis(500)))
@@ -107,7 +108,7 @@ async fn a_stream_is_chunks_and_then_its_connection_serves_the_next_request() {
     assert_eq!(client.head().await.0, "HTTP/1.1 503 Service Unavailable");
 }
 
-/// A proxy that keeps connections would send other people's requests behind a stream that has ended.
+/// A proxy that keeps connections sends other users' requests after a stream that has ended.
 #[tokio::test]
 async fn the_next_stream_of_a_connection_finds_the_place_of_the_one_before_free() {
     let routes = |hub| Routes::new(hub, short_lived()).limits(Limits::default().connections_per_user(1));
@@ -144,7 +145,7 @@ async fn a_request_sent_behind_a_stream_is_answered_behind_it() {
     assert_eq!(&body, br#"{"userId":"ana"}"#);
 }
 
-/// Both kernels hold as little as they may, and the client takes byte after byte.
+/// Both kernels buffer as little as possible, and the client reads byte by byte.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn through_the_smallest_buffers_everything_comes_in_order() {
     const EVENTS: usize = 500;
@@ -181,7 +182,7 @@ async fn a_client_that_leaves_in_the_middle_is_forgotten() {
     eventually(|| fixture.hub.stats().connections == 0).await;
 }
 
-/// What of a stream the kernel keeps for a client that reads nothing: Linux tells it by socket.
+/// How much of a stream the kernel buffers for a client that reads nothing; Linux reports it per socket.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_does_not_read_leaves_little_in_the_kernel() {
@@ -191,7 +192,7 @@ async fn a_client_that_does_not_read_leaves_little_in_the_kernel() {
     let port = client.socket.get_ref().local_addr().unwrap().port();
     let mut reading = fixture.stream("bob", &[("channels", "news:1")]).await;
     let filler = "x".repeat(60_000);
-    // Many times what the client's own kernel takes for it.
+    // Many times what the client's own kernel buffers.
     for _ in 0..200 {
         fixture.publish("news:1", &*filler).await;
         reading.hears(&*filler).await;
@@ -205,6 +206,6 @@ async fn a_client_that_does_not_read_leaves_little_in_the_kernel() {
         .find(|words| words[1].ends_with(&local) && words[2].ends_with(&remote))
         .expect("the server's side of the stream");
     let waiting = usize::from_str_radix(line[4].split(':').next().unwrap(), 16).unwrap();
-    assert!(waiting > 0, "it was written as far as it goes");
+    assert!(waiting > 0, "the stream was written as far as the socket takes it");
     assert!(waiting <= 64 << 10, "{waiting} bytes wait in the kernel");
 }

@@ -1,4 +1,4 @@
-//! A server with TLS, which writes streams by their ordinary bodies.
+//! A server with TLS, which writes streams through their ordinary bodies.
 
 use std::{future::IntoFuture, net::SocketAddr, sync::Arc};
 

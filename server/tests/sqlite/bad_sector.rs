@@ -1,5 +1,5 @@
-//! A part of the file that the disk cannot read any more. The kernel answers a child process with `EIO` where SQLite goes to one page
-//! of the file, as it does for a bad sector.
+//! A part of the file that the disk cannot read any more. The kernel answers a child process with `EIO` where SQLite
+//! reads one page of the file, as for a bad sector.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
@@ -13,13 +13,13 @@ use crate::{
     log::{append, follow, numbered},
 };
 
-/// Makes reading at this place of any file an error of the device, for this thread and those that it starts.
+/// Makes reading at this offset of any file a device error, for this thread and its children.
 fn break_sector(offset: u64) {
     let at = |argument| {
         let place = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, offset).unwrap();
         vec![SeccompRule::new(vec![place]).unwrap()]
     };
-    // SQLite seeks and then reads, or does both in one call, by how it was compiled.
+    // SQLite seeks and then reads, or does both in one call, depending on how it was compiled.
     let calls = BTreeMap::from([(libc::SYS_lseek, at(1)), (libc::SYS_pread64, at(3))]);
     let broken = SeccompAction::Errno(libc::EIO.cast_unsigned());
     let machine = std::env::consts::ARCH.try_into().unwrap();
@@ -42,7 +42,7 @@ async fn child_with_a_bad_sector() {
     assert!(followed.unavailable.is_none(), "{:?}", followed.unavailable);
     let [(from, through, None)] = followed.damaged[..] else { panic!("{:?}", followed.damaged) };
     assert!(from < through && through < records, "{from} to {through}");
-    assert_eq!(followed.records.len() as u64, records - (through - from + 1), "all others were delivered");
+    assert_eq!(followed.records.len() as u64, records - (through - from + 1), "all other records were delivered");
     let read = followed.records.iter().find(|record| record.seq == through + 1).unwrap();
     let behind = tidings::Cursor { epoch: bounds.epoch, seq: read.seq, tag: read.tag };
     assert_eq!(engine.locate(&[behind]).await.unwrap(), [Location::Held]);
@@ -52,7 +52,7 @@ async fn child_with_a_bad_sector() {
     assert_eq!(next[0].tag, receipt.cursor.tag);
 }
 
-/// The page of the file in which the entry of a record stands.
+/// The page of the file that contains a record's entry.
 fn page_of(path: &Path, key: &str) -> u64 {
     let bytes = fs::read(path).unwrap();
     let text = format!("{{\"key\":\"{key}\"");

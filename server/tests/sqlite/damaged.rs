@@ -1,4 +1,5 @@
-//! What each kind of damage does, by name: everything else is delivered, and those whom it may concern are told, and nobody else.
+//! The effect of each kind of damage: everything else is delivered, and only the streams that it may concern receive a
+//! gap.
 
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -15,10 +16,10 @@ use crate::{
 };
 
 const RECORDS: usize = 300;
-/// SQLite's default.
+/// SQLite's default page size.
 pub(crate) const PAGE: usize = 4_096;
 
-/// A log that was closed in order: one file, and the one beside it.
+/// A log that was closed in order: one file, and its lock file.
 pub(crate) struct Log {
     pub(crate) directory: TempDir,
     pub(crate) path: PathBuf,
@@ -44,21 +45,21 @@ impl Log {
         Self { directory, path, receipts }
     }
 
-    /// Changes it with an SQLite tool.
+    /// Changes the log with an SQLite tool.
     fn sql(&self, sql: &str) {
         let connection = Connection::open(&self.path).unwrap();
         connection.execute_batch(sql).unwrap();
         connection.close().unwrap();
     }
 
-    /// Changes it with a hex editor.
+    /// Changes the log with a hex editor.
     fn edit(&self, edit: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = fs::read(&self.path).unwrap();
         edit(&mut bytes);
         fs::write(&self.path, bytes).unwrap();
     }
 
-    /// What a hub reads of it, and whether it can go on with it.
+    /// Reads the log as a hub does, and checks that it can be appended to.
     pub(crate) async fn followed(&self) -> Followed {
         let engine = Sqlite::open(&self.path).unwrap();
         let bounds = engine.bounds().await.unwrap();
@@ -69,9 +70,9 @@ impl Log {
         followed
     }
 
-    /// What was delivered is what was written, and what was not is told.
+    /// Checks that every delivered record is what was written, and that missing ones were reported.
     pub(crate) fn check(&self, followed: &Followed, last: u64) {
-        assert_eq!(last, self.receipts.len() as u64, "the log ends where it ended");
+        assert_eq!(last, self.receipts.len() as u64, "the log ends where it ended before");
         assert!(followed.unavailable.is_none(), "{:?}", followed.unavailable);
         check_records(&followed.records);
         for record in &followed.records {
@@ -80,7 +81,7 @@ impl Log {
     }
 }
 
-/// Whatever was delivered is what was written.
+/// Checks that every delivered record is what was written.
 pub(crate) fn check_records(records: &[Record]) {
     for record in records {
         let number = usize::try_from(record.seq).unwrap() - 1;
@@ -88,7 +89,7 @@ pub(crate) fn check_records(records: &[Record]) {
     }
 }
 
-/// Where these bytes stand for the `nth` time.
+/// The offset of the `nth` occurrence of these bytes.
 fn find(bytes: &[u8], pattern: &[u8], nth: usize) -> usize {
     let mut found = bytes.windows(pattern.len()).enumerate().filter(|(_, window)| *window == pattern);
     found.nth(nth).expect("the pattern").0
@@ -110,7 +111,7 @@ async fn a_byte_in_an_entry_concerns_only_the_streams_of_its_keys() {
     let mut keys = numbered(150).routing_keys();
     keys.sort();
     assert_eq!(followed.damaged[0].2.as_deref(), Some(&*keys));
-    assert_eq!(followed.records.len(), RECORDS - 1, "all others are delivered");
+    assert_eq!(followed.records.len(), RECORDS - 1, "all other records are delivered");
 }
 
 #[tokio::test]
@@ -162,7 +163,7 @@ async fn a_damaged_column_that_reading_does_not_need_loses_nothing() {
         log.sql(&format!("UPDATE records SET {column} WHERE seq IN (1, 100, {RECORDS})"));
         let followed = log.followed().await;
         assert_eq!((ranges(&followed), followed.records.len()), (vec![], RECORDS), "{column}");
-        // Nor does trimming stop at it, or take too much.
+        // Trimming neither stops there nor removes too much.
         let engine = Sqlite::builder(&log.path).records(50).age(Duration::MAX).open().unwrap();
         while engine.trim().await.unwrap().more {}
         let bounds = engine.bounds().await.unwrap();
@@ -202,7 +203,7 @@ async fn a_missing_end_is_damage_and_its_numbers_are_not_used_again() {
     assert!(
         lines::about(&log.path).iter().any(|line| line.starts_with("ERROR") && line.contains("from=291 through=300"))
     );
-    // Whoever had read to the end has missed nothing, and others are told, after a restart too.
+    // A client that had read to the end has missed nothing, and others receive a gap, after a restart too.
     let engine = Sqlite::open(&log.path).unwrap();
     let located = engine.locate(&[log.receipts[299].cursor, log.receipts[294].cursor]).await.unwrap();
     assert_eq!(located, [Location::Held, Location::Diverged]);
@@ -253,7 +254,7 @@ async fn a_number_that_was_changed_does_not_move_the_end() {
 async fn a_byte_in_the_index_of_keys_is_mended_by_reindexing() {
     let log = Log::written().await;
     log.edit(|bytes| {
-        // The leaves of indexes begin with a 10.
+        // The leaf pages of indexes begin with a 10.
         let leaves = bytes.chunks_mut(PAGE).filter(|page| page[0] == 10);
         let mut changed = 0;
         for page in leaves {
@@ -269,7 +270,7 @@ async fn a_byte_in_the_index_of_keys_is_mended_by_reindexing() {
     assert!(found.contains("records_key"), "a scrub names it: {found}");
     let followed = log.followed().await;
     assert_eq!((ranges(&followed), followed.records.len()), (vec![], RECORDS), "reading does not need it");
-    // Trimming comes by, says so, and does not stop for ever.
+    // Trimming gets there, reports it, and does not stop for ever.
     let engine = Sqlite::builder(&log.path).records(10).age(Duration::MAX).open().unwrap();
     while engine.trim().await.unwrap().more {}
     assert_eq!(engine.bounds().await.unwrap().first, 292);
@@ -306,7 +307,7 @@ async fn a_damaged_summary_takes_nobody_for_silent() {
             lines::about(&log.path).iter().any(|line| line.contains("summary") && line.starts_with("ERROR")),
             "{sql}"
         );
-        // From here on it is right again.
+        // From here on the summary is right again.
         drop(engine);
         let engine = Sqlite::open(&log.path).unwrap();
         assert!(engine.moved(&silent).await.unwrap().iter().all(|moved| *moved == base), "{sql}: after a restart");
@@ -351,7 +352,7 @@ async fn a_damaged_row_of_the_metadata_is_refused_by_name() {
     }
 }
 
-/// Nobody knows whom it was for.
+/// The receivers of the damaged record are unknown.
 #[tokio::test]
 async fn a_damaged_record_that_has_left_counts_for_all_keys() {
     for sql in
@@ -370,7 +371,7 @@ async fn a_damaged_record_that_has_left_counts_for_all_keys() {
     }
 }
 
-/// Where only the entry is damaged, its row says whom it was for.
+/// If only the entry is damaged, its row names the receivers.
 #[tokio::test]
 async fn a_damaged_entry_that_has_left_counts_for_its_keys() {
     let log = Log::written().await;

@@ -1,4 +1,4 @@
-//! Every file that is not to be opened is told by its kind, and left as it is.
+//! Every file that must not be opened is reported by its kind, and left unchanged.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,7 +13,7 @@ fn kind(path: &Path) -> OpenErrorKind {
     error.kind()
 }
 
-/// A log of some records, closed.
+/// Creates a log with some records, and closes it.
 async fn closed(path: &Path) {
     let engine = Sqlite::open(path).unwrap();
     for number in 0..100 {
@@ -29,7 +29,7 @@ fn a_text_file_is_foreign_and_left_alone() {
     fs::write(&path, &text).unwrap();
     assert_eq!(kind(&path), OpenErrorKind::Foreign);
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
-    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing was put beside it");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "no file was created beside it");
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn another_applications_database_is_foreign() {
         assert_eq!(kind(&path), OpenErrorKind::Foreign, "{name}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }
-    assert_eq!(fs::read_dir(&directory).unwrap().count(), 3, "nothing was put beside them");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 3, "no file was created beside them");
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn one_engine_at_a_time() {
     }
     append(&engine, vec![numbered(0)]).await;
     drop(engine);
-    assert_eq!(reopen(&path).await.1.len(), 1, "free as soon as it is dropped");
+    assert_eq!(reopen(&path).await.1.len(), 1, "the file is free as soon as the engine is dropped");
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ fn child_that_opens() {
     println!("opening: {:?}", Sqlite::open(path).map(drop).map_err(|error| error.kind()));
 }
 
-/// What the log is stored for: people can look into it while the hub runs.
+/// One reason for this format: people can look into the log while the hub runs.
 #[tokio::test]
 async fn any_tool_may_read_it_meanwhile() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! Any byte and any page of any file: whatever is changed, nothing is delivered that was not written, and what is missing is told, or the file is
-//! refused.
+//! Any byte and any page of any file: whatever is changed, only records that were written are delivered, and missing
+//! ones are reported, or the file is refused.
 
 use std::{fs, path::Path, time::Duration};
 
@@ -13,7 +13,8 @@ use crate::{
 
 const CHANGES: usize = 400;
 
-/// Opens these bytes as the log: what it holds is told, or the file is refused by name (`false`).
+/// Opens these bytes as the log. Checks that missing records are reported (`true`), or that the file is refused with a
+/// kind (`false`).
 async fn told_or_refused(log: &Log, bytes: &[u8], what: &str) -> bool {
     let directory = tempfile::tempdir_in(&log.directory).unwrap();
     let path = directory.path().join("again.db");
@@ -31,7 +32,7 @@ async fn told_or_refused(log: &Log, bytes: &[u8], what: &str) -> bool {
         Err(_) => return false,
     };
     if bounds.epoch != log.receipts[0].cursor.epoch {
-        // All clients are told that it is another log.
+        // All clients receive a gap, because it is another log.
         return true;
     }
     assert_eq!(bounds.last, log.receipts.len() as u64, "{what}: the log ends where it ended");
@@ -40,7 +41,7 @@ async fn told_or_refused(log: &Log, bytes: &[u8], what: &str) -> bool {
     let told: u64 = followed.damaged.iter().map(|(from, through, _)| through - from + 1).sum();
     let whole = told + followed.records.len() as u64 == bounds.last - (bounds.first - 1);
     assert!(whole || followed.unavailable.is_some(), "{what}: {told} of {bounds:?} told");
-    // What can be appended stands behind everything, and is there.
+    // A record that can be appended is at the end, and can be read.
     if let Ok(receipts) = engine.append(vec![entry_on("room:next", "1")], Duration::from_secs(10)).await {
         assert_eq!(receipts[0].cursor.seq, bounds.last + 1, "{what}: no number is used again");
         let read = engine.read(bounds.end(), ALL).await.unwrap();
@@ -57,7 +58,7 @@ async fn any_byte_of_the_file() {
     let mut random = fastrand::Rng::with_seed(seed);
     for round in 0..CHANGES {
         let mut bytes = sound.clone();
-        // Half of them where SQLite's own structures are: the first page, and the beginnings of pages.
+        // Half of the offsets are in SQLite's own structures: the first page, and the beginnings of pages.
         let at = match round % 4 {
             0 => random.usize(..PAGE),
             1 => random.usize(..sound.len() / PAGE) * PAGE + random.usize(..64),
@@ -80,7 +81,7 @@ async fn a_file_cut_anywhere() {
     }
 }
 
-/// Everything is in the write-ahead log, as after `kill -9`: a byte of it is changed, it is cut, or removed.
+/// Everything is in the write-ahead log, as after `kill -9`. One byte of it is changed, or it is cut or removed.
 #[tokio::test]
 async fn any_byte_of_the_write_ahead_log() {
     let directory = tempfile::tempdir().unwrap();
@@ -124,10 +125,10 @@ async fn any_byte_of_the_write_ahead_log() {
     assert!(told > 150, "{told} of 200: most changes lose something");
 }
 
-/// What is done to the bytes of a page.
+/// A change of the bytes of a page.
 type Change<'a> = &'a dyn Fn(&mut [u8]);
 
-/// Each page in turn: zeroed, half zeroed, filled with what it is not, and taken from another log and from another database.
+/// Each page in turn is zeroed, half zeroed, inverted, and replaced by one of another log and of another database.
 #[tokio::test]
 async fn a_damaged_page_is_told_or_the_file_refused() {
     let log = Log::of(300).await;

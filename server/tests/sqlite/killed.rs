@@ -1,4 +1,5 @@
-//! kill -9 at any moment. (It does not show a power failure: what was written but not fsynced survives the process. `torn` does.)
+//! kill -9 at any moment. (It does not simulate a power failure: bytes that were written but not fsynced survive the
+//! process. `torn` does.)
 
 use std::{
     collections::BTreeSet,
@@ -15,7 +16,7 @@ use crate::log::{append, numbered, reopen};
 /// How often the child is started and killed.
 const ROUNDS: usize = 25;
 
-/// Appends in batches of several sizes from several callers, and says every key that was acknowledged.
+/// Appends in batches of several sizes from several callers, and prints every acknowledged key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the process that nothing_acknowledged_is_missing_after_kill_9 kills"]
 async fn child_that_appends() {
@@ -31,7 +32,7 @@ async fn child_that_appends() {
     let mut running: FuturesUnordered<_> = (0..4).map(|task| batch(task, 0)).collect();
     let mut out = std::io::stdout();
     while let Some((task, round, numbers)) = running.next().await {
-        // One write, so that a line is whole or not there.
+        // One write, so that a line is either complete or missing.
         let line = numbers.iter().fold("acked".to_owned(), |line, number| format!("{line} {number}")) + "\n";
         out.write_all(line.as_bytes()).unwrap();
         out.flush().unwrap();
@@ -39,7 +40,8 @@ async fn child_that_appends() {
     }
 }
 
-/// Runs the child until it has said `lines` lines and was then left alone for `spin` more steps; every number it said.
+/// Runs the child until it has printed `lines` lines and for `spin` more steps, and kills it. Returns every number that
+/// it printed.
 fn run_and_kill(path: &Path, start: usize, lines: usize, spin: u32) -> BTreeSet<usize> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "killed::child_that_appends", "--ignored", "--nocapture"])
@@ -51,16 +53,16 @@ fn run_and_kill(path: &Path, start: usize, lines: usize, spin: u32) -> BTreeSet<
     let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut said = Vec::new();
     while said.len() < lines {
-        let line = output.next().expect("the child goes on until it is killed").unwrap();
+        let line = output.next().expect("the child runs until it is killed").unwrap();
         said.extend(line.strip_prefix("acked ").map(str::to_owned));
     }
-    // Anywhere between two acknowledgements.
+    // The kill may come anywhere between two acknowledgements.
     for step in 0..spin {
         std::hint::black_box(step);
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    // What it said before it died but nobody had read yet counts as well.
+    // Lines that it printed before it died and that were not read yet count as well.
     said.extend(output.map_while(Result::ok).filter_map(|line| line.strip_prefix("acked ").map(str::to_owned)));
     said.iter().flat_map(|line| line.split(' ')).map(|number| number.parse().unwrap()).collect()
 }
@@ -86,7 +88,7 @@ async fn nothing_acknowledged_is_missing_after_kill_9() {
                 "{number} was acknowledged; seed {seed}, round {round}"
             );
         }
-        // A retry of what was acknowledged is a duplicate, in a log that was never closed.
+        // A retry of an acknowledged append is a duplicate, in a log that was never closed.
         let last = acknowledged.last().copied().unwrap();
         assert!(append(&engine, vec![numbered(last)]).await[0].duplicate);
     }

@@ -1,4 +1,4 @@
-//! The lines that the engine logs, of all tests in this process, to be looked for by their file.
+//! The lines that the engine logs in all tests of this process, to be searched by their file.
 
 use std::{
     fmt::Write as _,
@@ -12,7 +12,7 @@ static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 struct Collect;
 
-/// Writes the fields of an event behind each other.
+/// Writes the fields of an event one after the other.
 struct Fields(String);
 
 impl tracing::field::Visit for Fields {
@@ -33,13 +33,13 @@ impl<S: tracing::Subscriber> Layer<S> for Collect {
     }
 }
 
-/// Begins to collect.
+/// Begins to collect the lines.
 pub(crate) fn collect() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing_subscriber::registry().with(Collect).init());
 }
 
-/// The lines so far about this file.
+/// The lines about this file so far.
 pub(crate) fn about(path: &Path) -> Vec<String> {
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let path = path.to_str().unwrap();

@@ -1,4 +1,4 @@
-//! What all of these tests do with a log.
+//! Helpers that all of these tests use on a log.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -8,10 +8,10 @@ use tidings::{
 };
 use tidings_protocol::{Cursor, event::Timestamp};
 
-/// As far as a read goes.
+/// The limit of a read that should return everything.
 pub(crate) const ALL: Limit = Limit { records: 1_000_000, bytes: usize::MAX };
 
-/// An entry that is known by its number, of a size that is no divisor of a page, on one of five channels.
+/// An entry that is identified by its number, with a size that does not divide a page, on one of five channels.
 pub(crate) fn numbered(number: usize) -> Arc<Entry> {
     let entry = entry_with_key(&format!("key-{number}"), &format!("\"{}\"", "x".repeat(number * 37 % 700)));
     Arc::new(Entry {
@@ -35,18 +35,18 @@ pub(crate) async fn reopen(path: &Path) -> (Sqlite, Vec<Record>) {
     (engine, records)
 }
 
-/// What a hub would do with a log, from a cursor to its end.
+/// What a hub would read of a log, from a cursor to its end.
 #[derive(Debug, Default)]
 pub(crate) struct Followed {
     pub(crate) records: Vec<Record>,
-    /// From, through, and the keys that it may concern.
+    /// The damaged parts: from, through, and the keys that they may concern.
     pub(crate) damaged: Vec<(u64, u64, Option<Vec<RoutingKey>>)>,
-    /// It went no further.
+    /// The error after which nothing more could be read.
     pub(crate) unavailable: Option<ReadError>,
     pub(crate) end: Option<Cursor>,
 }
 
-/// Reads from a cursor to the end, in pages, going on after what is damaged.
+/// Reads from a cursor to the end, in pages, continuing after damaged parts.
 pub(crate) async fn follow(engine: &Sqlite, mut after: Cursor, end: Cursor) -> Followed {
     let mut followed = Followed::default();
     while after.seq < end.seq {

@@ -1,5 +1,5 @@
-//! The SQLite engine among files and processes: what is opened and what is not, kill -9, torn writes, and every damage that a hex
-//! editor can do.
+//! The SQLite engine with files and processes: which files are opened and which are refused, kill -9, torn writes, and
+//! every damage that a hex editor can do.
 
 #[cfg(target_os = "linux")]
 mod bad_sector;

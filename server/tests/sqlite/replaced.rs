@@ -1,4 +1,5 @@
-//! Files that are taken away, replaced or filled while a hub runs, and older copies put in place while none does.
+//! Files that are removed, replaced or filled while a hub runs, and older copies that are put in their place while none
+//! runs.
 
 use std::{
     fs,
@@ -15,12 +16,13 @@ use crate::{
     log::{ALL, append, follow, numbered},
 };
 
-/// Appends are refused from the next one on (but for those of the same millisecond), and say why; the hub is unhealthy.
+/// Checks that appends are refused from the next one on (except within the same millisecond) with this reason, and that
+/// the hub is unhealthy.
 async fn is_noticed(engine: &Sqlite, path: &Path, why: &str) {
     let began = Instant::now();
     let refused = loop {
         match engine.append(vec![numbered(7)], Duration::from_secs(10)).await {
-            // Within that millisecond SQLite itself may stumble over what is missing, and refuses for that.
+            // Within that millisecond SQLite itself may find the missing file, and refuse for that reason.
             Err(AppendError::Refused(source)) if source.to_string().contains(why) => {
                 break Err(AppendError::Refused(source));
             }
@@ -59,7 +61,7 @@ async fn a_file_removed_under_a_running_hub() {
     fs::rename(&path, &aside).unwrap();
     is_noticed(&engine, &path, "has been removed").await;
     assert!(matches!(tail.next().await, Some(Err(ReadError::Unavailable(_)))));
-    // Nothing was written meanwhile: put back, it goes on.
+    // Nothing was written meanwhile, so the log continues after the file is put back.
     fs::rename(&aside, &path).unwrap();
     assert_eq!(append(&engine, vec![numbered(50)]).await[0].cursor.seq, 51);
 }
@@ -93,7 +95,7 @@ async fn a_write_ahead_log_removed_under_a_running_hub() {
     is_noticed(&engine, engine.path(), "has been removed").await;
 }
 
-/// Who had read further than the copy goes is told, and who had not is told what the copy lacks.
+/// A client that had read beyond the copy receives a gap, and another one receives a gap for what the copy lacks.
 #[tokio::test]
 async fn an_older_copy_put_in_place_of_the_log() {
     let log = Log::of(100).await;
@@ -124,7 +126,7 @@ async fn another_log_put_in_place_of_the_log() {
     assert_eq!(
         engine.bounds().await.unwrap().end(),
         other.receipts[29].cursor,
-        "what was noted of the first does not count"
+        "the acknowledged position of the first log does not count"
     );
     assert!(matches!(engine.read(log.receipts[9].cursor, ALL).await, Err(ReadError::Epoch)));
     assert_eq!(append(&engine, vec![numbered(30)]).await[0].cursor.seq, 31);

@@ -1,5 +1,5 @@
-//! A process that runs out of something: no file descriptor is left, the disk is full, a file may not grow. Each in a process of its own,
-//! which really has no more.
+//! A process that runs out of a resource: no file descriptor is left, the disk is full, or a file may not grow. Each
+//! test runs in a process of its own, which really has no more.
 
 use std::{
     collections::BTreeSet,
@@ -17,9 +17,9 @@ use crate::{
     log::{ALL, append, numbered},
 };
 
-/// So many calls fail.
+/// How many calls fail.
 const FAILURES: usize = 500;
-/// So many lines may be written about them: one for each condition, of which a failure may have two.
+/// How many lines may be logged about them: one for each condition, of which a failure may have two.
 const LINES: usize = 3;
 
 /// The log of a child process.
@@ -27,7 +27,7 @@ fn path() -> PathBuf {
     std::env::var("TIDINGS_LOG").unwrap().into()
 }
 
-/// Runs a child with a log in this directory, prepared by these words of the shell.
+/// Runs a child with a log in this directory, after these shell commands.
 fn run(child: &str, directory: &Path, prepare: &str) {
     let output = Command::new("sh")
         .args(["-c", &format!("{prepare} exec \"$@\""), "sh"])
@@ -51,8 +51,8 @@ fn check_lines(path: &Path, words: &str) {
     assert!(lines.len() <= LINES, "{} lines: {lines:#?}", lines.len());
 }
 
-/// Appends until very many were not acknowledged; then there is room again, and all that was acknowledged is there, and nothing that was
-/// refused.
+/// Appends until very many appends were not acknowledged. After there is room again, every acknowledged record is
+/// there, and no refused one.
 async fn check_full(path: &Path, words: &str, make_room: impl FnOnce()) {
     lines::collect();
     let engine = Sqlite::open(path).unwrap();
@@ -60,7 +60,7 @@ async fn check_full(path: &Path, words: &str, make_room: impl FnOnce()) {
     let (mut acknowledged, mut refused) = (BTreeSet::new(), BTreeSet::new());
     let mut failures = 0;
     for number in 0.. {
-        // What was copied out of the write-ahead log leaves room for some more in between.
+        // Pages that were copied out of the write-ahead log make room for a few more appends.
         match engine.append(vec![numbered(number)], Duration::from_secs(30)).await {
             Ok(_) => _ = acknowledged.insert(key(number)),
             Err(error) => {
@@ -99,7 +99,7 @@ async fn child_without_file_descriptors() {
     let engine = Sqlite::open(&path).unwrap();
     let base = engine.bounds().await.unwrap().base();
     append(&engine, (0..10).map(numbered).collect()).await;
-    // Its connections at rest are needed by readers that hang.
+    // Readers that hang need the idle connections.
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(40), ..limit }).unwrap();
     let mut taken = Vec::new();
@@ -108,7 +108,7 @@ async fn child_without_file_descriptors() {
     }
     let mut failed = 0;
     for _ in 0..FAILURES {
-        // Four at once, of which one has the connection that is open.
+        // Four reads at once, one of which has the open connection.
         let reads = (0..4).map(|_| engine.read(base, ALL));
         for read in futures_util::future::join_all(reads).await {
             match read {
@@ -119,7 +119,7 @@ async fn child_without_file_descriptors() {
         }
     }
     assert!(failed > 100, "{failed}");
-    // The writer has its files open.
+    // The writer has its files open already.
     append(&engine, vec![numbered(10)]).await;
     check_lines(&path, "unable to open");
     drop(taken);
@@ -141,7 +141,7 @@ async fn child_whose_files_may_not_grow() {
     .await;
 }
 
-/// The kernel refuses to write behind 512 KiB (`EFBIG`), where a full disk would say `ENOSPC`.
+/// The kernel refuses to write beyond 512 KiB (`EFBIG`), where a full disk would answer `ENOSPC`.
 #[test]
 fn a_file_that_may_not_grow_refuses_appends_until_it_may() {
     let directory = tempfile::tempdir().unwrap();
@@ -157,8 +157,8 @@ async fn child_on_a_full_disk() {
     check_full(&path(), "full", || fs::remove_file(ballast).unwrap()).await;
 }
 
-/// On a file system of 1 MiB in memory, which this process mounts in a name space of its own. Where the system allows that to nobody, the
-/// test before this one is all that can be had.
+/// On a file system of 1 MiB in memory, which this process mounts in a namespace of its own. If the system allows that
+/// to nobody, only the test before this one applies.
 #[test]
 fn a_full_disk_refuses_appends_until_it_has_room() {
     let directory = tempfile::tempdir().unwrap();

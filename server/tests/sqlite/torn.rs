@@ -1,5 +1,5 @@
-//! Power failures, replayed: what was fsynced is on the disk; of what was written after the last fsync any sectors may be there,
-//! in any order, or none.
+//! Power failures, replayed: fsynced bytes are on the disk; of the bytes written after the last fsync, any sectors may
+//! be there, in any order, or none.
 
 use std::{fs, path::Path};
 
@@ -22,7 +22,7 @@ impl Disk {
         Self { database: fs::read(path).unwrap(), ahead: fs::read(beside(path)).unwrap() }
     }
 
-    /// The machine as it comes up again with these files, and nothing else.
+    /// Starts the machine again with these files, and nothing else. Returns the number of records.
     async fn come_up(&self, directory: &Path) -> usize {
         let path = directory.join("again.db");
         fs::write(&path, &self.database).unwrap();
@@ -31,7 +31,7 @@ impl Disk {
         for (number, record) in records.iter().enumerate() {
             assert_eq!(record.entry.to_bytes(), numbered(number).to_bytes());
         }
-        // It takes appends again, and knows the keys.
+        // The log accepts appends again, and knows the keys.
         let receipts = append(&engine, vec![numbered(0), numbered(records.len())]).await;
         assert_eq!((receipts[0].duplicate, receipts[0].cursor.seq), (!records.is_empty(), 1));
         drop(engine);
@@ -43,7 +43,7 @@ fn beside(path: &Path) -> std::path::PathBuf {
     path.with_extension("db-wal")
 }
 
-/// `old` after a random part of the sectors that differ in `new` were written; whether all of them were.
+/// `old` with a random part of the sectors that differ in `new` overwritten; and whether all of them were.
 fn torn(old: &[u8], new: &[u8], random: &mut fastrand::Rng) -> (Vec<u8>, bool) {
     let mut bytes = new.to_vec();
     let mut whole = true;
@@ -59,7 +59,7 @@ fn torn(old: &[u8], new: &[u8], random: &mut fastrand::Rng) -> (Vec<u8>, bool) {
     (bytes, whole)
 }
 
-/// One record per commit, all of them in the write-ahead log; the files after each.
+/// The files after each of several commits of one record, all of them in the write-ahead log.
 async fn history(directory: &Path) -> Vec<Disk> {
     let path = directory.join("log.db");
     let engine = Sqlite::open(&path).unwrap();
@@ -79,7 +79,7 @@ async fn a_write_ahead_log_cut_anywhere_keeps_every_commit_before_the_cut() {
     let whole = disks.last().unwrap();
     assert_eq!(disks[0].database, whole.database, "nothing was copied into the file yet");
     let mut random = fastrand::Rng::with_seed(3);
-    // Each commit's end, the byte before it, and anywhere.
+    // The end of each commit, the byte before it, and random offsets.
     let mut cuts: Vec<_> = disks.iter().flat_map(|disk| [disk.ahead.len(), disk.ahead.len() - 1]).collect();
     cuts.extend((0..40).map(|_| random.usize(..whole.ahead.len())));
     assert_eq!(cuts.len(), 120);
@@ -107,7 +107,7 @@ async fn sectors_of_a_commit_in_any_order_are_all_of_it_or_nothing() {
         let stored = Disk { ahead, ..after.clone() }.come_up(again.path()).await;
         assert_eq!(stored, fsynced + usize::from(whole), "seed {seed}, round {round}");
     }
-    assert!(partly > 60, "the states are torn ones");
+    assert!(partly > 60, "most states must be torn ones");
 }
 
 /// While the write-ahead log is copied into the file, that file is torn; the log beside it has everything.
@@ -116,7 +116,7 @@ async fn a_torn_checkpoint_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let disks = history(directory.path()).await;
     let before = disks.last().unwrap();
-    // An orderly end copies it.
+    // Closing the log copies it.
     let path = directory.path().join("log.db");
     assert_eq!(reopen(&path).await.1.len(), COMMITS);
     let after = fs::read(&path).unwrap();

@@ -1,4 +1,4 @@
-// What one writes with better-sse: sessions in a channel. `node server.mjs HEARTBEAT_MS`.
+// The server that one writes with better-sse: sessions in a channel. `node server.mjs HEARTBEAT_MS`.
 import { createServer } from 'node:http'
 import { createChannel, createSession } from 'better-sse'
 
@@ -15,7 +15,7 @@ const server = createServer(async (request, response) => {
   channel.broadcast(JSON.parse(Buffer.concat(chunks).toString()))
   response.end()
 })
-// Streams do not end by themselves, and publishers keep their connections.
+// Node must not time out streams or the kept connections of publishers.
 server.requestTimeout = 0
 server.keepAliveTimeout = 0
 server.listen(0, '127.0.0.1', () => console.log(`listening on http://127.0.0.1:${server.address().port}`))

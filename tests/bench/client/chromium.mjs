@@ -1,11 +1,11 @@
-// A page in Chromium, and the CPU time of its main thread as the kernel counts it: a busy machine makes that thread wait, not
-// use more.
+// A page in Chromium, and the CPU time of its main thread by the kernel's count: on a busy machine that thread waits
+// longer, but uses no more.
 import { readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-dev-shm-usage', '--disable-background-networking']
 
-/** Starts it; `fresh` gives pages, each with a process of its own, when they have set the global that is named. */
+/** Starts Chromium. `fresh` returns a page with a process of its own, after the page has set the named global. */
 export async function start(executablePath) {
   const browser = await chromium.launch({ executablePath, args: ARGUMENTS })
   const session = await browser.newBrowserCDPSession()
@@ -24,7 +24,7 @@ export async function start(executablePath) {
       await page.waitForFunction((global) => globalThis[global], global)
       return { page, close: () => context.close() }
     },
-    /** CPU time of the main threads of all pages, of which one at a time has work, in microseconds. */
+    /** CPU time of the main threads of all pages, in microseconds; only one page works at a time. */
     async mainThreads() {
       let us = 0
       for (const pid of await renderers()) us += mainThread(pid)
@@ -34,12 +34,12 @@ export async function start(executablePath) {
   }
 }
 
-/** Linux: of a process's threads, the main one has the process's number. The first figure is nanoseconds on a CPU. */
+/** On Linux the main thread has the number of its process. The first figure is nanoseconds on a CPU. */
 function mainThread(pid) {
   try {
     return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1_000
   } catch {
-    // It ended since it was listed, and did nothing for us.
+    // The process has ended since it was listed, and did no work for this measurement.
     return 0
   }
 }

@@ -1,5 +1,5 @@
-// One function for each reader. Each resolves when its handler has heard as many events as there are, each of them read by
-// JSON.parse and dispatched by its channel to a handler that looks into the payload.
+// One function for each reader. It resolves when its handler has received all events, each parsed by JSON.parse and
+// dispatched by its channel to a handler that reads the payload.
 import { createParser } from '/eventsource-parser.js'
 import { Tidings } from '/tidings.js'
 

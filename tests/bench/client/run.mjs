@@ -1,5 +1,5 @@
-// Each reader in turn, round by round, and a table of medians; then how long the client takes to start.
-// `node run.mjs CHROMIUM [--rounds N] [--events N] [--starts N]`.
+// Measures each reader in turn, round by round, and prints a table of medians; then measures how long the client takes
+// to start. `node run.mjs CHROMIUM [--rounds N] [--events N] [--starts N]`.
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { start } from './chromium.mjs'
@@ -24,7 +24,7 @@ for (let round = 0; round < rounds; round++) {
   const names = figures.size > 0 ? [...figures.keys()] : await readersOf()
   for (const name of names) {
     const { page, close } = await browser.fresh(server.url)
-    // Once to warm up: its code is compiled, its caches are full.
+    // One run warms up: it compiles the code and fills the caches.
     await page.evaluate(([name, events]) => measure(name, events), [name, events])
     const before = await browser.mainThreads()
     const { ms, sum } = await page.evaluate(([name, events]) => measure(name, events), [name, events])
@@ -53,12 +53,12 @@ for (const [ours, theirs] of [
   ['Tidings by fetch', 'fetch + eventsource-parser'],
   ['Tidings by fetch', 'bare EventSource'],
 ]) {
-  // Neighbours in time are compared, so that what slows a whole round slows both.
+  // Figures of the same round are compared, so that a slow phase of the machine affects both.
   const ratios = figures.get(ours).map(({ us }, round) => us / figures.get(theirs)[round].us)
   console.log(`${ours} takes ${median(ratios).toFixed(2)} times the main thread of ${theirs}`)
 }
 
-/** What the start is held to, in milliseconds. */
+/** The targets for a start, in milliseconds. */
 const AIMS = { 'in a new page': { longest: 8, afterChunk: 15 }, 'in a new page, CPU 4 × slower': { longest: 50 } }
 const column = (text) => String(text).padStart(16)
 console.log(`\n${'to `open`, medians in ms'.padEnd(30)}${['connect() → open', 'chunk → open', 'longest task'].map(column).join('')}`)

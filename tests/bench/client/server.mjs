@@ -1,4 +1,5 @@
-// The pages, what they load, and one stream: all frames of a round, as Tidings writes them, as fast as they are taken.
+// Serves the pages, the files that they load, and one stream: all frames of a round, written as Tidings writes them, as
+// fast as they are taken.
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -27,10 +28,10 @@ const CONNECTED = {
   heartbeatMs: 600_000,
   timestamp: '2026-01-02T03:04:05.678Z',
 }
-/** So many frames are written at once: about 64 KiB. */
+/** How many frames one write contains: about 64 KiB. */
 const BATCH = 170
 
-/** Isolated from other origins, a page is given a clock of 5 µs instead of 100; what is kept is not asked for again. */
+/** Cross-origin isolation gives a page a clock of 5 µs instead of 100, and cached files are not requested again. */
 const HEADERS = {
   'cross-origin-opener-policy': 'same-origin',
   'cross-origin-embedder-policy': 'require-corp',
@@ -53,7 +54,7 @@ function batches(events) {
   return batches
 }
 
-/** Serves rounds of so many events, on a port of its own. */
+/** Serves rounds of this many events, on a free port. */
 export async function serve(events) {
   const frames = batches(events)
   const server = createServer((request, response) => {
@@ -64,7 +65,7 @@ export async function serve(events) {
     }
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
     response.write(`id: 1f3a9c.1.9ab3c0de\nevent: connected\ndata: ${JSON.stringify(CONNECTED)}\n\n`)
-    // Nobody reconnects while the last is being counted: it stays open.
+    // The stream stays open, so that no client reconnects while the last events are counted.
     Readable.from(frames).pipe(response, { end: false })
   })
   server.listen(0, '127.0.0.1')

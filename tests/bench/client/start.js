@@ -1,7 +1,8 @@
-// How long a page takes from the first `connect()` to `open`, and for how long at most it stands still meanwhile.
+// How long a page takes from the first `connect()` to `open`, and the longest time that its main thread is blocked
+// meanwhile.
 import { Tidings } from '/tidings.js'
 
-/** Waits for the other turns of the page, of which each is as long as its longest task. */
+/** Posts messages to itself, so that each pause between two shows the longest task in it. */
 function watch() {
   const { port1, port2 } = new MessageChannel()
   let last = performance.now()
@@ -23,7 +24,7 @@ function watch() {
 const kinds = {
   /** The engine is loaded on the way. */
   tidings: () => opened(new Tidings({ url: '/events' })),
-  /** It is there before. */
+  /** The engine was loaded before. */
   async preloaded() {
     const client = new Tidings({ url: '/events' })
     await client.preload()
@@ -54,6 +55,6 @@ async function opened(client) {
   return { open: to - from, longest, ...(chunk && { afterChunk: to - Math.max(chunk.responseEnd, from) }) }
 }
 
-/** In milliseconds. */
+/** Runs one kind of start. All figures are in milliseconds. */
 globalThis.start = (kind) => kinds[kind]()
 globalThis.kinds = Object.keys(kinds)

@@ -1,10 +1,10 @@
-// How long it takes from the first `connect()` to `open`: in pages that see the client for the first time, in some that have loaded
-// it before, and with a CPU that is slowed down as a phone's.
+// How long a start takes from the first `connect()` to `open`: in pages that load the client for the first time, in
+// pages that have loaded it before, and with a CPU slowed down to that of a phone.
 
-/** A browser keeps what it made of a script from the second load on, and uses it from the third. */
+/** A browser keeps a script's compiled code from the second load on, and uses it from the third. */
 const LOADS_BEFORE = 2
 
-/** What is measured: its kind, how often the page was loaded before, and by how much the CPU is slowed. */
+/** The cases: the kind of start, how often the page was loaded before, and by how much the CPU is slowed. */
 const CASES = [
   { name: 'in a new page', kind: 'tidings', loads: 0, rate: 1 },
   { name: 'in a new page, CPU 4 × slower', kind: 'tidings', loads: 0, rate: 4 },
@@ -14,7 +14,7 @@ const CASES = [
   { name: 'EventSource, CPU 4 × slower', kind: 'EventSource', loads: 0, rate: 4 },
 ]
 
-/** So many starts of each: lists of what was measured, in milliseconds. */
+/** Runs each case this many times. Returns lists of figures, in milliseconds. */
 export async function starts(browser, url, times) {
   const figures = new Map(CASES.map(({ name }) => [name, []]))
   for (let time = 0; time < times; time++) {

@@ -1,4 +1,4 @@
-/** What the tests of the example apps are given: the site, the front before it, and people with devices. */
+/** The fixtures of the example apps' tests: the site, the front before it, and users with devices. */
 import { test as base, type BrowserContext, type Page } from '@playwright/test'
 import { Apps } from '../support/apps.ts'
 import { Front } from '../support/front.ts'
@@ -10,11 +10,11 @@ export { Api } from '../support/apps.ts'
 export type App = 'timers' | 'notes' | 'chat' | 'tables' | 'tasks'
 
 interface Fixtures {
-  /** How the server is started, beside where things are. */
+  /** The options of the server, beside its paths. */
   options: string[]
   apps: Apps
   front: Front
-  /** A device of a user's: a browser profile of its own, that shows an app, logged in and connected. */
+  /** Opens an app on a device of a user: a browser profile of its own, logged in and connected. */
   open: (app: App, user: string, where?: BrowserContext) => Promise<Page>
 }
 
@@ -52,10 +52,10 @@ export const test = base.extend<Fixtures>({
 /** Waits until the page is connected. */
 export const live = (page: Page): Promise<unknown> => page.waitForSelector('[data-testid=state][data-state=open]')
 
-/** How many of these frames the page's own stream has brought. */
+/** How many frames of this name the page's own stream has received. */
 export const frames = (page: Page, name: string): Promise<number> =>
   page.evaluate((name) => received.filter((frame) => frame.name === name).length, name)
 
-/** A reload would lose this. */
+/** Marks the page, so that a reload would be noticed. */
 export const mark = (page: Page): Promise<void> => page.evaluate(() => void Object.assign(globalThis, { marked: true }))
 export const isMarked = (page: Page): Promise<boolean> => page.evaluate(() => 'marked' in globalThis)

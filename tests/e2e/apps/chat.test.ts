@@ -1,8 +1,8 @@
-// Friends, conversations and groups: who receives what, and that nothing is polled.
+// Friends, conversations and groups: who receives which event, and that the page does not poll.
 import type { Page } from '@playwright/test'
 import { Api, expect, isMarked, live, mark, test } from './app.ts'
 
-/** Friends, by the two routes for it; resolves with their conversation. */
+/** Makes two users friends through the API. Resolves with their conversation. */
 async function befriend(url: string, one: string, other: string): Promise<number> {
   const [a, b] = [await Api.login(url, one), await Api.login(url, other)]
   await a.post('/friends/request', { user: other })
@@ -19,13 +19,13 @@ async function say(page: Page, text: string): Promise<void> {
   await expect(page.getByTestId('text')).toHaveValue('')
 }
 
-/** The events that a user's only tab has received: their labels and, of a notification, its kind. */
+/** The events that a user's only tab has received: their labels and, for a notification, its kind. */
 const labels = (page: Page): Promise<string[]> =>
   page.evaluate(() =>
     received
       .filter(({ name }) => name === 'message')
       .map(({ data }) => JSON.parse(data))
-      // Tabs may share a stream, so it brings what only some of them are to see; the client looks at this.
+      // Tabs may share a stream, so it carries events that only some of them receive; the client checks this field.
       .filter(({ except }) => except?.userId !== document.querySelector('[data-testid=user]')!.textContent)
       .map(({ channel, payload }) => (payload?.kind ? `${channel} ${payload.kind}` : channel)),
   )
@@ -61,7 +61,7 @@ test('a message reaches the other member, the sender’s other device, and nobod
   await expect(ben.getByTestId('message-text')).toHaveText('Hello, Ben')
   await say(ben, 'Hello, Ana')
   for (const page of [laptop, phone]) await expect(page.getByTestId('message-text').last()).toHaveText('Hello, Ana')
-  // The three events of one message, to those whom they are for.
+  // One message makes three events, each for its own receivers.
   expect((await labels(ben)).slice(0, 3)).toEqual(['message', 'notification message', 'conversation_update'])
   expect(await labels(eve)).toEqual([])
 })
@@ -103,7 +103,7 @@ test('nothing is polled: a page at rest asks for nothing', async ({ open, apps }
   await ana.waitForLoadState('load')
   const asked: string[] = []
   ana.on('request', (request) => void asked.push(new URL(request.url()).pathname))
-  // Longer than each of the intervals at which the home-made system polled; what time would bring is what is looked for here.
+  // Longer than each interval at which the home-made system polled, so that a poll would be noticed.
   await ana.clock.install()
   await ana.clock.runFor(60_000)
   expect(asked.filter((path) => !path.startsWith('/a/api/events'))).toEqual([])
@@ -169,7 +169,7 @@ test('a connection that keeps breaking, in the midst of frames, brings each mess
   const ben = await Api.login(apps.server.url, 'ben')
   const texts = Array.from({ length: 12 }, (_, index) => `Message ${index + 1}`)
   for (const text of texts) await ben.post(`/conversations/${id}/messages`, { text })
-  // Five streams that end at once are a row of failures: the waits between them add up to 31 s at most.
+  // Five streams that end in a row are five failures; the waits between them add up to 31 s at most.
   await expect(ana.getByTestId('message-text')).toHaveText(texts, { timeout: 45_000 })
   expect(front.cuts.length).toBeGreaterThanOrEqual(3)
   await expect(ana.getByTestId('gap-notice')).toHaveCount(0)

@@ -1,4 +1,4 @@
-// What people see, and what those hear who do not: axe-core, light and dark, a phone's width, the keyboard.
+// What people see, and what screen readers announce: axe-core, light and dark, a phone's width, the keyboard.
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Page } from '@playwright/test'
@@ -7,7 +7,7 @@ import { Api, type App, expect, test } from './app.ts'
 
 const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-/** What axe-core finds that keeps people out. */
+/** The faults found by axe-core that keep people out. */
 async function faults(page: Page): Promise<string[]> {
   await page.evaluate(source)
   const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: typeof axe }).axe.run())
@@ -16,7 +16,7 @@ async function faults(page: Page): Promise<string[]> {
     .flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`))
 }
 
-/** Something to look at in each app. */
+/** Creates content in each app. */
 async function furnish(url: string): Promise<void> {
   const [ana, ben] = [await Api.login(url, 'ana'), await Api.login(url, 'ben')]
   await ana.post('/timers/start', { title: 'Write the report', mode: 'pomodoro' }, { 'X-Device-Id': 'laptop' })
@@ -39,7 +39,7 @@ async function furnish(url: string): Promise<void> {
   await ana.send('PATCH', `/items/${items['Water the plants']}`, { done: true, label: Number(items.urgent) })
 }
 
-/** What each app shows when everything is there. */
+/** Waits until each app shows all of its content. */
 const furnished: Record<App, (page: Page) => Promise<void>> = {
   timers: (page) => expect(page.getByTestId('title')).toBeVisible(),
   notes: async (page) => {

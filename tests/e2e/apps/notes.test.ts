@@ -1,4 +1,4 @@
-// Two users on three devices: to a user, to a room, to everybody.
+// Two users on three devices: events for one user, for a room, and for everyone.
 import { type Page, type Request } from '@playwright/test'
 import { Api, expect, frames, isMarked, live, mark, test } from './app.ts'
 
@@ -21,7 +21,7 @@ test('a note of one’s own is on all devices of its user, and on nobody else’
   await expect(note(laptop, 'Buy green tea')).toBeVisible()
   await laptop.getByRole('button', { name: 'Delete: Buy green tea' }).click()
   await expect(phone.getByTestId('note')).toHaveCount(0)
-  // What is addressed to ana never came to ben's stream.
+  // Ben's stream never carried the event addressed to Ana.
   expect(await frames(ben, 'message')).toBe(0)
 })
 
@@ -39,7 +39,7 @@ test('a note in a room reaches those who have the room open, and leaving it unsu
   await ana.getByTestId('announcement').fill('Come to the garden')
   await ana.getByTestId('announce').click()
   await expect(ben.getByTestId('announced')).toContainText('Come to the garden')
-  // The announcement came after the note, and is all that came.
+  // The announcement was published after the note, and is the only event that arrived.
   expect(await frames(ben, 'message')).toBe(before + 1)
 })
 
@@ -63,7 +63,7 @@ test('two tabs of a browser share one connection', async ({ open, front }) => {
 test('a note that is written between the first fetch and the confirmation is not missed', async ({ open, front, apps }) => {
   const ana = await open('notes', 'ana')
   const ben = await Api.login(apps.server.url, 'ben')
-  // The notes are fetched at once, and the subscription waits on its way.
+  // The notes are fetched at once, while the subscription is still in flight.
   const release = front.hold('/a/api/events/subscribe')
   const fetched = ana.waitForResponse((response) => response.url().endsWith('/a/api/notes?room=garden'))
   await room(ana, 'garden')

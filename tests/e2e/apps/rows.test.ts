@@ -1,4 +1,4 @@
-// The table in examples/README.md: each row that names a test names one that is there.
+// The table in examples/README.md: every row that names a test names an existing one.
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { expect, test } from '@playwright/test'
@@ -6,7 +6,7 @@ import { expect, test } from '@playwright/test'
 const root = resolve(import.meta.dirname, '../../..')
 const read = (path: string): string => readFileSync(resolve(root, path), 'utf8')
 
-/** Where a name of the last column is found; the apps' own tests are named by the app alone. */
+/** The file of a name in the last column; an app's own tests are named by the app alone. */
 function file(name: string): string | undefined {
   const places = [
     `tests/e2e/apps/${name}.test.ts`,

@@ -1,4 +1,4 @@
-// The start page: two identities side by side, and buttons that break things.
+// The start page: two identities side by side, and buttons that inject faults.
 import { expect, test } from './app.ts'
 
 test.use({ viewport: { width: 1400, height: 1000 } })

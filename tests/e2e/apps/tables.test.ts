@@ -1,4 +1,5 @@
-// Tables: lists that refetch when a mutation succeeded, tokens that are renewed in place, five attempts.
+// Tables: lists that refetch after a successful mutation, tokens that are renewed on the open stream, and five
+// reconnect attempts.
 import type { Page } from '@playwright/test'
 import { Api, expect, frames, isMarked, live, mark, test } from './app.ts'
 
@@ -18,13 +19,13 @@ async function book(page: Page, guest: string): Promise<void> {
   await page.getByTestId('create-booking').click()
 }
 
-/** The subscriptions that a page has asked for. */
+/** The subscriptions that a page has requested. */
 const confirmed = (page: Page): Promise<string[]> =>
   page.evaluate(() =>
     received.flatMap(({ name, data }) => (name === 'subscribed' || name === 'connected' ? (JSON.parse(data).channels as string[]) : [])),
   )
 
-/** A token, and calls with it. */
+/** Calls the API with a token. */
 async function withToken(url: string, user: string) {
   const api = await Api.login(url, user)
   const { token } = await api.post('/tables/token')

@@ -1,4 +1,4 @@
-// Shared projects: every write reaches all members, once, and what is written offline is sent on return.
+// Shared projects: every write reaches all members, once, and offline writes are sent on return.
 import type { Page } from '@playwright/test'
 import { Api, expect, frames, isMarked, live, mark, test } from './app.ts'
 
@@ -10,14 +10,14 @@ async function fill(page: Page, field: string, text: string): Promise<void> {
 
 const task = (page: Page, name: string) => page.getByTestId('task').filter({ hasText: name })
 
-/** A project of ana's and ben's, open on both. */
+/** Opens a project that Ana and Ben share, for both. */
 async function shared(ana: Page, ben: Page): Promise<void> {
   await fill(ana, 'new-project', 'Apollo')
   await fill(ana, 'new-member', 'ben')
   for (const page of [ana, ben]) await expect(page.getByTestId('project-name')).toHaveText('Apollo')
 }
 
-/** What the `CustomEvent`s on `window` said, as code outside React receives them. */
+/** Records the `CustomEvent`s on `window`, as code outside React receives them. */
 const onWindow = (page: Page): Promise<void> =>
   page.evaluate(() => {
     const said: string[] = []
@@ -36,7 +36,7 @@ test('a task of one member is on all devices of all members, and the tab that ma
   for (const page of [phone, ben]) await expect(task(page, 'Write the report')).toBeVisible()
   await task(ben, 'Write the report').getByRole('checkbox').click()
   for (const page of [laptop, phone]) await expect(task(page, 'Write the report').getByRole('checkbox')).toBeChecked()
-  // Of its own change the tab hears nothing; of ben's it does.
+  // The tab does not receive its own change; it receives Ben's.
   expect(await saidOn(laptop)).toEqual(['task updated'])
   expect(await saidOn(phone)).toEqual(['task created', 'task updated'])
 })
@@ -119,12 +119,12 @@ test('a mutation whose answer got lost, and whose server died, is sent again and
   const [ana, ben] = [await open('tasks', 'ana'), await open('tasks', 'ben')]
   await shared(ana, ben)
   const project = (await (await Api.login(apps.server.url, 'ana')).get('/projects'))[0].id
-  // The server does it, and the browser never hears so.
+  // The server carries the change out, and the browser never receives the answer.
   let lost = 0
   await ana.route(`**/projects/${project}/items`, async (route) => {
     if (lost++ > 0) return route.continue()
     await route.fetch()
-    // What it remembers of it has to outlive the process.
+    // The server's memory of the change must survive the process.
     await apps.server.kill()
     await apps.server.restart()
     await route.abort('connectionreset')

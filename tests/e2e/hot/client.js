@@ -1,5 +1,5 @@
-// The one client of the page. Where a development server replaces this module, the client before it ends. (Not by `dispose`,
-// which Vite calls only for modules that accept their own replacement.)
+// The page's only client. When a development server replaces this module, the previous client is closed. (`dispose`
+// does not work here, because Vite calls it only for modules that accept their own replacement.)
 import { Tidings } from 'tidings'
 
 export const client = new Tidings({ url: '/api/events?user=ana' })

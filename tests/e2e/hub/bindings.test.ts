@@ -1,4 +1,4 @@
-// The same small page in each framework, bundled as an application would be, with the real Wasm and a real hub.
+// The same small page in each framework, bundled like an application, with the real Wasm and a real hub.
 import { join } from 'node:path'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
 import { build, type Rolldown } from 'vite'
@@ -10,7 +10,7 @@ for (const framework of ['react', 'vue', 'svelte']) {
       configFile: false,
       logLevel: 'error',
       plugins: [svelte({ configFile: false })],
-      // The page gets one script, with the engine in it.
+      // The page gets a single script that includes the engine.
       build: { write: false, rolldownOptions: { output: { codeSplitting: false } }, lib: { entry: join(import.meta.dirname, '../bindings', `${framework}.js`), formats: ['es'] } },
       define: {
         // StrictMode mounts twice in development only.

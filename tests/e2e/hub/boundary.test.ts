@@ -1,5 +1,5 @@
-// Whatever throws at the boundary between JavaScript and Wasm, in either direction and at any time: it is told, and the client goes on
-// without losing or doubling an event.
+// Exceptions at the boundary between JavaScript and Wasm, in either direction and at any time: the client reports them,
+// and continues without losing or repeating an event.
 import type { Page } from '@playwright/test'
 import { expect, test } from '../fixtures.ts'
 import { toldTo } from '../support/ask.ts'
@@ -7,7 +7,7 @@ import { plantable, type Planted } from '../support/boundary.ts'
 import type { Hub } from '../support/hub.ts'
 import type { Front } from '../support/front.ts'
 
-/** The page of one client, whose boundary can throw. */
+/** Opens the page of one client whose boundary can throw. */
 async function begin(page: Page, front: Front, transport: 'fetch' | 'eventsource', shareConnection: boolean): Promise<void> {
   await plantable(page)
   await page.goto(front.url)
@@ -15,7 +15,10 @@ async function begin(page: Page, front: Front, transport: 'fetch' | 'eventsource
   await page.evaluate((options) => start(options), { transport, shareConnection })
 }
 
-/** Lives for a while: hears events of a channel and of the user, one of them amid a reconnect, subscribes and leaves. */
+/**
+ * A short session: it receives events of a channel and of the user, one of them during a reconnect, subscribes and
+ * unsubscribes.
+ */
 async function live(page: Page, hub: Hub, front: Front, planted: Planted, from: 'the start' | 'open'): Promise<{ thrown: number; gaps: number }> {
   await page.evaluate(
     async ({ planted, early }) => {
@@ -50,7 +53,7 @@ async function live(page: Page, hub: Hub, front: Front, planted: Planted, from: 
   front.cut()
   await both(4)
   await expect.poll(isOpen, { intervals: [10] }).toBe('open')
-  // Many in one chunk.
+  // Several events in one chunk.
   await hub.publish(...[5, 6, 7, 8].flatMap((n) => [{ channel: 'room', payload: n }, { channel: 'note', payload: n, to: { users: ['ana'] } }]))
   const result = await page.evaluate(async () => {
     const last = (): boolean => [told.heard.room, told.heard.user].every((heard) => heard?.at(-1) === 8)
@@ -74,7 +77,7 @@ for (const side of ['imports', 'exports'] as const) {
     test(`each of the ${side} throws once, ${shares ? 'in a client that shares its stream' : 'in a client of its own stream'}`, async ({ hub, front, page, transport }) => {
       test.setTimeout(240_000)
       await begin(page, front, transport, shares)
-      // Once without a fault: so it is known what there is.
+      // One run without a fault lists all imports and exports.
       await live(page, hub, front, { side, name: 'nothing', once: true }, 'open')
       const names = await page.evaluate((side) => boundary.names[side], side)
       expect(names.length).toBeGreaterThan(5)
@@ -97,7 +100,7 @@ test('what throws in the midst of whatever is going on loses and doubles nothing
   test.setTimeout(240_000)
   await begin(page, front, transport, true)
   const seed = Date.now() % 1_000_000
-  // A linear congruential generator, so that what failed can be had again.
+  // A linear congruential generator, so that a failure can be repeated.
   let state = seed
   const random = (below: number): number => ((state = (state * 1_103_515_245 + 12_345) % 2_147_483_648) >> 8) % below
   const figures = { seed, thrown: 0, gaps: 0 }
@@ -120,7 +123,7 @@ test('what throws in every engine is told, and the end, until `connect()`', asyn
     await ready
     tidings.reset()
     Object.assign(told, { states: [], errors: [] })
-    // Which of them is called whenever an engine is made is not known by its name.
+    // Which exports are called whenever an engine is made cannot be told from their names.
     for (const name of boundary.names.exports) {
       boundary.planted = { side: 'exports', name, once: false }
       boundary.thrown = 0

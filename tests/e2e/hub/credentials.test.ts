@@ -1,4 +1,4 @@
-// Users known by a token: a real hub with JSON Web Tokens.
+// Users authenticated by a token: a real hub with JSON Web Tokens.
 import { expect, test } from '../fixtures.ts'
 import { hear, heard, stateOf, toldTo } from '../support/ask.ts'
 import type { Front } from '../support/front.ts'
@@ -53,7 +53,7 @@ test('a token of somebody else is refused by its code, and no storm follows', as
 
   const { errors } = await toldTo(page)
   for (const error of errors) expect(error).toMatchObject({ code: 'credentialsInvalid', status: 401, willRetry: true })
-  // The first token, one more at once, and then one for each wait; nothing else is asked of the server meanwhile.
+  // The first token, one more at once, and then one for each wait; the client makes no other request meanwhile.
   const asked = front.seen(transport === 'fetch' ? url : '/api/events/ticket')
   expect(asked.length).toBeLessThanOrEqual(errors.length + 2)
   for (const [n, { at }] of asked.slice(2).entries()) expect(at - (asked[n + 1]?.at ?? 0)).toBeGreaterThan(390)
@@ -81,7 +81,7 @@ for (const [what, given, code] of [
 
 test('a token without a successor ends the stream, and its successor resumes it', async ({ hub, front, open }) => {
   let given: string | undefined
-  // Made when it is asked for: on a busy machine a page takes its time to open.
+  // The token is made when it is asked for, because a page opens slowly on a busy machine.
   const page = await open({ url, token: () => (given ??= token(4)), reconnect: { baseMs: 10, capMs: 200 } })
   await hear(page, 'ticks')
   await expect.poll(async () => (await toldTo(page)).errors.map(({ code }) => code)).toContain('credentialsExpired')
@@ -92,7 +92,7 @@ test('a token without a successor ends the stream, and its successor resumes it'
   const { errors, gaps } = await toldTo(page)
   expect(errors[0]).toMatchObject({ code: 'expired', willRetry: true })
   expect(gaps).toEqual([])
-  // The server was shown nothing that it had seen already.
+  // The client never sent a token again that the server had already seen.
   expect(refreshes(front)).toBe(0)
 })
 

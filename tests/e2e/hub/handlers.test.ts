@@ -1,4 +1,4 @@
-// Handlers that misbehave, in a real browser with the real Wasm.
+// Handlers that throw, in a real browser with the real Wasm.
 import { expect, test } from '../fixtures.ts'
 import { hear, heard, toldTo } from '../support/ask.ts'
 

@@ -1,4 +1,4 @@
-// Development: what a module listened to is released when Vite's server replaces it in a page that lives on.
+// Development: a module's handlers are released when Vite's server replaces the module in a page that stays open.
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { svelte } from '@sveltejs/vite-plugin-svelte'
@@ -13,7 +13,7 @@ const frameworks: [string, string, PluginOption][] = [
   ['svelte', 'Note.svelte', svelte({ configFile: false })],
 ]
 
-// A compiler starts in each, and the machine may be busy.
+// A compiler starts in each test, and the machine may be busy.
 test.setTimeout(120_000)
 
 for (const [framework, component, plugin] of frameworks) {
@@ -23,7 +23,7 @@ for (const [framework, component, plugin] of frameworks) {
     page,
   }) => {
     const hot = join(import.meta.dirname, '../hot')
-    // Not where Playwright would have it: Vite looks away from `test-results`.
+    // The folder is outside Playwright's, because Vite ignores `test-results`.
     const root = mkdtempSync(join(hot, 'run-'))
     cpSync(join(hot, framework), root, { recursive: true })
     cpSync(join(hot, 'client.js'), join(root, 'client.js'))
@@ -33,7 +33,7 @@ for (const [framework, component, plugin] of frameworks) {
       expect(source).toContain(before)
       writeFileSync(join(root, file), source.replaceAll(before, after))
     }
-    // A build of the test site in this process has left `production` there, by which the plugins replace nothing.
+    // A build of the test site in this process left `production` here, with which the plugins would replace nothing.
     delete process.env.NODE_ENV
     const vite = await createServer({
       configFile: false,
@@ -59,7 +59,7 @@ for (const [framework, component, plugin] of frameworks) {
       expect(front.seen('/api/events')).toHaveLength(streams)
       expect(await page.evaluate(() => (globalThis as { mark?: string }).mark)).toBe('the same page')
 
-      // The server says who is still there: with a stream left behind, two.
+      // The server reports who is online; a stream left behind would make it two users.
       edit('client.js', 'user=ana', 'user=bob')
       await expect.poll(() => front.seen('/api/events').at(-1)?.query.get('user')).toBe('bob')
       await expect.poll(() => front.streams).toBe(1)

@@ -1,4 +1,4 @@
-// How long events took to pages, as the pages say, in the figures of the hub.
+// Delivery times reported by pages, in the hub's metrics.
 import type { Page } from '@playwright/test'
 import { expect, test } from '../fixtures.ts'
 import { hear, heard } from '../support/ask.ts'
@@ -6,7 +6,7 @@ import type { Front } from '../support/front.ts'
 import type { Hub } from '../support/hub.ts'
 import { SECRET, token } from '../support/token.ts'
 
-/** What the hub's page of figures says of the reports. */
+/** The count and sum of the reports in the hub's metrics. */
 async function delivered(hub: Hub): Promise<{ count: number; seconds: number }> {
   const page = await (await fetch(`${hub.server.url}/metrics`)).text()
   const figure = (name: string): number => Number(new RegExp(`^tidings_delivery_seconds_${name} (\\S+)$`, 'm').exec(page)?.[1] ?? 0)
@@ -19,7 +19,7 @@ const heartbeats = (page: Page): Promise<number> =>
   page.evaluate(() => received.filter(({ name }) => name === 'heartbeat').length)
 
 test.describe('with frequent heartbeats', () => {
-  // A report follows every 2.5 of them.
+  // A report follows every 2.5 heartbeats.
   test.use({ hubOptions: ['--metrics', '--heartbeat-ms', '400'] })
 
   test('what a page measures is shown by the hub, and what holds it up counts', async ({ hub, front, open }) => {
@@ -29,7 +29,7 @@ test.describe('with frequent heartbeats', () => {
     await expect.poll(async () => (await delivered(hub)).count).toBe(1)
     const { seconds: quick } = await delivered(hub)
 
-    // The hub has accepted it long before this page has time for it.
+    // The hub accepts the event long before this page has time for it.
     await page.evaluate(() => {
       const body = JSON.stringify({ channel: 'ticks', type: 't', payload: 3 })
       void fetch('/api/events/publish', { method: 'POST', headers: { 'content-type': 'application/json' }, body })

@@ -1,4 +1,4 @@
-// Channels that come and go on a stream that is open.
+// Channels that are subscribed and unsubscribed on an open stream.
 import { expect, test } from '../fixtures.ts'
 import { connect, hear, heard, received } from '../support/ask.ts'
 

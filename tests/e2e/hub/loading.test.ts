@@ -1,4 +1,4 @@
-// What a page needs for the package to load, and what happens where that is missing.
+// The requirements for the package to load, and what happens where one is missing.
 import type { Page } from '@playwright/test'
 import { expect, test } from '../fixtures.ts'
 import { hear, heard, toldTo } from '../support/ask.ts'
@@ -37,7 +37,7 @@ test('a policy without `wasm-unsafe-eval` is told, and the page lives', async ({
   const { errors, states } = await toldTo(page)
   expect(errors.map(({ code }) => code)).toEqual(['wasmBlocked'])
   expect(states.map(({ state }) => state)).toEqual(['connecting', 'closed'])
-  // All else still answers: who we are, requests of our own, the page itself.
+  // Everything else still works: the ids, our own requests, the page itself.
   const headers = await page.evaluate(() => tidings.headers())
   expect(headers).toEqual({ 'X-Device-Id': expect.any(String), 'X-Session-Id': expect.any(String) })
   expect(await page.evaluate(() => localStorage.getItem('tidings.deviceId'))).toBe(headers['X-Device-Id'])
@@ -55,7 +55,7 @@ test('a strict policy with `wasm-unsafe-eval` is enough', async ({ hub, front, o
 })
 
 test('where storage is refused, the device id lives as long as the page', async ({ hub, front, open }) => {
-  // A sandboxed page has an origin of its own, and no storage.
+  // A sandboxed page has an opaque origin, and no storage.
   front.headers = { 'Content-Security-Policy': 'sandbox allow-scripts', 'Access-Control-Allow-Origin': '*' }
   const page = await open()
   const refused = await page.evaluate(() => {
@@ -75,7 +75,7 @@ test('where storage is refused, the device id lives as long as the page', async 
   expect(front.seen('/api/events')[0]?.query.get('deviceId')).toBe(deviceId)
 })
 
-/** Makes a client on a page that has none, and its handlers. */
+/** Makes a client and its handlers on a page without one. */
 async function begin(page: Page, url: string): Promise<{ state: string; deviceId: string; sessionId: string }> {
   await page.goto(`${url}/bare.html`)
   return page.evaluate(async () => {
@@ -123,7 +123,7 @@ test('an engine whose script does not come is told, and asked for again until it
   await expect.poll(() => page.evaluate(() => tidings.state)).toBe('open')
   const { errors, states } = await toldTo(page)
   expect(errors.map(({ code, willRetry }) => [code, willRetry])).toEqual([['chunkFailed', true], ['chunkFailed', true]])
-  // With no failure any more, once the engine is there.
+  // There is no further failure once the engine is there.
   expect(states.map(({ state }) => state)).toEqual(['connecting', 'waiting', 'connecting', 'waiting', 'connecting', 'connecting', 'open'])
   await hub.publish({ channel: 'news', payload: 1 })
   await expect.poll(() => heard(page, 'kept')).toEqual([1])

@@ -1,4 +1,4 @@
-// Mutations made offline: a real IndexedDB, real locks between tabs, and a server that writes down what it is asked.
+// Mutations made offline: a real IndexedDB, real locks between tabs, and a server that records its requests.
 import type { Page } from '@playwright/test'
 import type { OfflineQueue } from 'tidings/offline'
 import { expect } from '../fixtures.ts'
@@ -13,7 +13,7 @@ test('what can be sent is sent at once, and answered by the server', async ({ as
   expect(await make(page, 'two')).toEqual(['409'])
   expect(bodies(asked)).toEqual(['one', 'two'])
   expect(await pending(page)).toBe(0)
-  // Who was answered need not be told.
+  // Mutations that were answered directly are not reported again.
   expect(await page.evaluate(() => outcome)).toEqual({ flushed: [], rejected: [] })
 })
 
@@ -89,7 +89,7 @@ test('they are never sent in the name of another user, and wait for their own', 
 })
 
 test('whoever else the page is by the time it returns, what it made before stays with who made it', async ({ asked, context, front, openQueue }) => {
-  // The same page; but the server knows it as somebody else meanwhile, as after a login in another tab.
+  // The same page, while the server knows it as another user, as after a login in another tab.
   let user = 'ana'
   await context.route('**/api/events/check?*', (route) => route.fulfill({ json: { userId: user } }))
   const page = await openQueue()
@@ -101,7 +101,7 @@ test('whoever else the page is by the time it returns, what it made before stays
   await page.evaluate(() => queue.flush())
   expect(asked).toEqual([])
   expect(front.seen('/api/notes')).toEqual([])
-  // Not even what it makes now under the name that it still believes in.
+  // Mutations that the page makes under the name it still believes in are not sent either.
   expect(await make(page, 'two')).toEqual(['202 queued'])
   expect(asked).toEqual([])
   user = 'ana'
@@ -180,7 +180,7 @@ test.describe('under a token', () => {
 test('a server that is down is as good as being offline', async ({ asked, front, hub, openQueue }) => {
   const page = await openQueue()
   await connect(page)
-  // Nobody can say who we are.
+  // No server can say who the user is.
   await hub.server.kill()
   expect(await make(page, 'one')).toEqual(['202 queued'])
   expect(front.seen('/api/notes')).toEqual([])

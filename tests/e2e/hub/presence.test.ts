@@ -1,19 +1,19 @@
-// Who is online, as browsers come, reload and go.
+// Presence, as browsers connect, reload and leave.
 import type { BrowserContext, Page } from '@playwright/test'
 import { expect, test } from '../fixtures.ts'
 import { hear, toldTo } from '../support/ask.ts'
 
-/** Another person, in a browser profile of their own. */
+/** Another user, in a browser profile of their own. */
 const as = (user: string) => ({ url: `/api/events?user=${user}` })
 
 const see = (page: Page, channel: string): Promise<void> =>
   page.evaluate(async (channel) => void (await globalThis.see(channel).ready), channel)
 
-/** Who is there, by what was told last. */
+/** The members that were reported last. */
 const here = async (page: Page): Promise<string[] | undefined> =>
   (await toldTo(page)).seen.at(-1)?.here.map(({ userId }) => userId)
 
-/** Who came (`+`) and who left (`-`), in order. */
+/** The members that joined (`+`) and left (`-`), in order. */
 const moves = async (page: Page): Promise<string[]> =>
   (await toldTo(page)).seen.flatMap(({ join, leave }) => [
     ...join.map(({ userId }) => `+${userId}`),
@@ -81,7 +81,7 @@ test.describe('with streams to be heard of often', () => {
     await see(watcher, 'room:7')
     await hear(bob, 'room:7')
     await expect.poll(() => here(watcher)).toEqual(['bob'])
-    // It says so by itself, again and again.
+    // The client calls it by itself, again and again.
     await expect.poll(() => front.seen('/api/events/alive').length).toBeGreaterThan(5)
     expect(await moves(watcher)).toEqual(['+bob'])
 

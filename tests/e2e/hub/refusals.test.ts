@@ -1,12 +1,12 @@
-// Answers other than a stream: the client stays alive, waits as it is told, and says why.
+// Answers other than a stream: the client stays alive, waits as it is told, and reports why.
 import { expect, test } from '../fixtures.ts'
 import type { Front, Seen } from '../support/front.ts'
 import { connect, hear, heard, stateOf, toldTo } from '../support/ask.ts'
 
-/** The streams that were asked for and refused. */
+/** The stream requests that were refused. */
 const refused = (front: Front): Seen[] => front.seen('/api/events').filter(({ refused }) => refused)
 
-/** The milliseconds between one and the next. */
+/** The milliseconds between one request and the next. */
 const between = (requests: Seen[]): number[] => requests.slice(1).map(({ at }, n) => at - (requests[n]?.at ?? 0))
 
 test('after a 503 it comes back by itself, no sooner than `Retry-After` says', async ({ hub, front, open, transport }) => {
@@ -24,7 +24,7 @@ test('after a 503 it comes back by itself, no sooner than `Retry-After` says', a
   expect(gaps).toEqual([])
   expect(states.at(-1)).toMatchObject({ state: 'open', attempt: 0 })
   for (const wait of between(refused(front))) expect(wait).toBeGreaterThan(990)
-  // Each refusal is asked about once, where the stream does not show it.
+  // The client asks once about each refusal, where the stream does not show it.
   expect(front.seen('/api/events/check')).toHaveLength(transport === 'fetch' ? 0 : refused(front).length)
 })
 
@@ -65,7 +65,7 @@ test('a 401 is told by its code and asked about once; `connect()` goes on where 
   await page.evaluate(() => tidings.connect())
   await expect.poll(() => heard(page, 'ticks')).toEqual(['meanwhile'])
   expect((await toldTo(page)).gaps).toEqual([])
-  // The first, the refused and the last: a 401 brings no storm.
+  // The first, the refused and the last request: a 401 causes no burst of requests.
   expect(front.seen('/api/events')).toHaveLength(3)
   expect(front.seen('/api/events/check')).toHaveLength(transport === 'fetch' ? 0 : 1)
 })

@@ -1,13 +1,13 @@
-// One stream for all tabs of a browser, and what becomes of it when the tab that has it goes.
+// One stream for all tabs of a browser, and its handover when the leading tab goes.
 import type { Page } from '@playwright/test'
 import { expect, test } from '../fixtures.ts'
 import { hear, heard, stateOf, toldTo } from '../support/ask.ts'
 import { SECRET, token } from '../support/token.ts'
 
 test.use({
-  // A crashed tab's sockets, and one that hangs, are noticed sooner.
+  // The sockets of a crashed or hanging tab are noticed sooner.
   hubOptions: ['--heartbeat-ms', '500'],
-  // Else the driver would switch it off. (What it cannot be kept from is to keep every tab from freezing: see webdriver/.)
+  // Otherwise Playwright would switch the back/forward cache off. (It still keeps tabs from freezing: see webdriver/.)
   launchOptions: async ({ launchOptions }, use) => use({ ...launchOptions, ignoreDefaultArgs: ['--disable-back-forward-cache'] }),
 })
 
@@ -29,13 +29,13 @@ async function leader(tabs: readonly Page[]): Promise<Page> {
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n)
 
 test.describe('with a usual heartbeat', () => {
-  // Ten pages that start at once keep a machine busy for longer than a leader may be silent otherwise.
+  // Ten pages that start at once keep a machine busy for longer than a leader may otherwise be silent.
   test.use({ hubOptions: [] })
 
   test('ten tabs hear all they subscribed to by one stream', async ({ hub, front, open }) => {
     const tabs: Page[] = []
     for (let n = 0; n < 10; n++) tabs.push(await open())
-    // All draw the device id in the same moment, and agree on one.
+    // All tabs draw a device id at the same moment, and agree on one.
     await Promise.all(tabs.flatMap((tab, n) => [hear(tab, 'news'), hear(tab, `own:${n}`)]))
     await Promise.all(tabs.map((tab) => tab.evaluate(() => tidings.on('note', ({ payload }) => (told.heard.note ??= []).push(payload)).ready)))
     for (const payload of numbers(1, 20)) await hub.publish({ channel: 'news', payload })
@@ -50,7 +50,7 @@ test.describe('with a usual heartbeat', () => {
     expect(hub.logged('connection registered')).toHaveLength(1)
     const ids = await Promise.all(tabs.map((tab) => tab.evaluate(() => tidings.connectionId)))
     expect(new Set(ids).size).toBe(1)
-    // Each of the others has asked once whose it is.
+    // Each of the other tabs has asked once which user it is.
     expect(front.seen('/api/events/check')).toHaveLength(9)
   })
 })
@@ -68,7 +68,7 @@ test('a channel is left at the server with the last tab that hears it, also when
   await expect.poll(() => hub.logged('unsubscribe connection', '"news"')).toHaveLength(1)
 })
 
-/** The ways in which a tab that leads may go, and what brings it back, where anything does. */
+/** The ways in which a leading tab may go, and what brings it back, if anything does. */
 const ways: { way: string; go: (page: Page) => Promise<(() => Promise<void>) | undefined> }[] = [
   {
     way: 'close',
@@ -101,9 +101,9 @@ const ways: { way: string; go: (page: Page) => Promise<(() => Promise<void>) | u
       await page.goto(new URL('/bare.html', page.url()).href)
       return async () => {
         const persisted = (): boolean | undefined => (globalThis as { persisted?: boolean }).persisted
-        // The page that is asked goes away meanwhile.
+        // The page navigates away while this is evaluated.
         void page.evaluate(() => history.back()).catch(() => {})
-        // Not loaded again, but as it was left.
+        // The page was not loaded again, but restored as it was left.
         await expect.poll(() => page.evaluate(persisted).catch(() => false)).toBe(true)
       }
     },
@@ -139,7 +139,7 @@ test('the stream goes from tab to tab while events flow, and none is lost, twice
       await hub.publish({ channel: 'ticks', payload: last }, { channel: 'note', payload: last, to: { users: ['ana'] } })
     }
   })()
-  /** Heard everything that was published until now. */
+  /** Waits until the page has received everything that was published so far. */
   const caughtUp = async (page: Page): Promise<void> => {
     const now = last
     await expect.poll(async () => Number((await heard(page, 'ticks')).at(-1))).toBeGreaterThanOrEqual(now)
@@ -182,7 +182,7 @@ test('the stream goes from tab to tab while events flow, and none is lost, twice
 test('a leader that hangs is replaced, and follows when it wakes', async ({ hub, open }) => {
   const [first, second] = [await open(), await open()]
   for (const page of [first, second]) await hear(page, 'ticks')
-  // Not even a timer runs in it; the browser does not know.
+  // The page is blocked, so not even its timers run; the browser does not know.
   const awake = first.evaluate(() => {
     const end = performance.now() + 6_000
     while (performance.now() < end);
@@ -280,7 +280,7 @@ test.describe('two users in one browser', () => {
     }
     expect(hub.streams).toBe(2)
 
-    // The next to lead is another of the same user.
+    // The next leader is another tab of the same user.
     await tabs[0]!.close()
     await hub.publish(note('ana'), note('bob'))
     for (const [n, tab] of tabs.entries()) {

@@ -1,9 +1,9 @@
-// Many tabs of one browser, and who is spared the echo.
+// Several tabs of one browser, and which of them is spared the echo.
 import type { Page } from '@playwright/test'
 import { expect, test } from '../fixtures.ts'
 import { hear, heard, received } from '../support/ask.ts'
 
-/** A stream of its own for each tab: what the server hides, it hides by streams. */
+/** Each tab has a stream of its own, because the server hides events per stream. */
 const alone = { shareConnection: false }
 
 const identity = (page: Page): Promise<{ deviceId: string; sessionId: string }> =>
@@ -67,7 +67,7 @@ test('an echo that was missed while away does not come back on replay', async ({
 test('the device id outlives a reload, the session id does not', async ({ open }) => {
   const page = await open()
   const before = await identity(page)
-  // It is kept as soon as all tabs have agreed on it.
+  // The id is stored as soon as all tabs have agreed on it.
   await page.waitForFunction((id) => localStorage.getItem('tidings.deviceId') === id, before.deviceId)
   await page.reload()
   await page.waitForFunction(() => ready)

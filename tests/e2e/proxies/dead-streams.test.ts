@@ -1,21 +1,22 @@
-// Proxies that keep a stream open when its page has gone, and swallow what is written to it: after a hundred reloads the user still gets in.
+// Proxies that keep a stream open after its page has gone, and swallow what is written to it: after a hundred reloads
+// the user can still connect.
 import { createServer, request, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createApp, eventHandler, proxyRequest, toNodeListener } from 'h3'
 import httpProxy from 'http-proxy'
 import { expect, test } from '../fixtures.ts'
 
-/** As many streams as one user may have. */
+/** The most streams of one user. */
 const MOST = 100
 
 const proxies: Record<string, (target: string) => Server> = {
-  // webpack-dev-server and Create React App are made of it.
+  // webpack-dev-server and Create React App use it.
   'http-proxy 1.18': (target) => {
     const proxy = httpProxy.createProxyServer({ target })
     proxy.on('error', (_, __, answer) => answer.destroy())
     return createServer((asked, answer) => proxy.web(asked, answer))
   },
-  // Nuxt's `routeRules` are made of it.
+  // Nuxt's `routeRules` use it.
   'h3 1 proxyRequest': (target) => {
     const app = createApp()
     app.use(eventHandler((event) => proxyRequest(event, target + event.path)))
@@ -25,13 +26,13 @@ const proxies: Record<string, (target: string) => Server> = {
 
 interface Opened {
   status: number
-  /** All that has come. */
+  /** All text received so far. */
   text: () => string
   hasEnded: () => boolean
   leave: () => void
 }
 
-/** Opens a stream; resolves with its first block, or with the refusal. */
+/** Opens a stream. Resolves with its first block, or with the refusal. */
 function open(url: string, user: string, channel = ''): Promise<Opened> {
   return new Promise((resolve, reject) => {
     const asked = request(`${url}/api/events?user=${user}&channels=${channel}`, { agent: false, headers: { accept: 'text/event-stream' } })
@@ -68,12 +69,13 @@ for (const [name, make] of Object.entries(proxies)) {
         expect(page.status).toBe(200)
         page.leave()
       }
-      // The reason why this test is here: were a proxy to tell the hub that the pages have gone, it would have nothing to do.
+      // This is why the test exists: if a proxy told the hub that the pages have gone, there would be nothing to clean
+      // up.
       await expect.poll(() => hub.streams).toBe(MOST + 1)
       const ana = await open(url, 'ana', 'news:1')
       expect(ana.status).toBe(200)
       expect(ana.text()).toContain('event: connected')
-      // Those that do not answer the challenge end, as many as are asked at once.
+      // Streams that do not answer the challenge end, as many as are challenged at once.
       await expect.poll(() => hub.streams).toBeLessThan(MOST + 1)
       await hub.publish({ channel: 'news:1', payload: 'goes on' })
       for (const stream of [canary, ana]) await expect.poll(() => stream.text()).toContain('"goes on"')

@@ -1,5 +1,5 @@
-// A page as an application would write it: the published package by a plain module script, no bundler. What the client
-// tells it is kept where a test can look.
+// A page as an application would write it: the published package in a plain module script, without a bundler. The
+// client's reports are kept where a test can read them.
 import { Tidings } from '/tidings/index.js'
 
 /** @type {import('./globals.d.ts').Told} */

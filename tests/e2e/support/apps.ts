@@ -1,4 +1,4 @@
-/** `examples/apps` as a process with databases of its own, and its API as a program without a page uses it. */
+/** `examples/apps` as a process with databases of its own, and its API for a client without a page. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,7 +16,10 @@ export class Apps {
     return new Apps(await run(folder, options), folder)
   }
 
-  /** Lets another process change the databases, as it might while this one is dead; it is gone when this resolves. */
+  /**
+   * Has another process change the databases, as it might while this one is down. The process has ended when this
+   * resolves.
+   */
   async elsewhere(change: (api: Api) => Promise<unknown>, user = 'ana'): Promise<void> {
     const other = await run(this.folder, [])
     try {
@@ -26,7 +29,7 @@ export class Apps {
     }
   }
 
-  /** Takes the hub's log away, while the server is dead: what was in it is lost. */
+  /** Deletes the hub's log while the server is down. */
   async loseLog(): Promise<void> {
     for (const suffix of ['', '-wal', '-shm', '-lock']) await rm(join(this.folder, `events.db${suffix}`), { force: true })
   }

@@ -1,28 +1,30 @@
-/** What a page's Wasm imports and exports, made to throw at will: one of them, once or always, in the instances of one client. */
+/**
+ * Makes the imports and exports of a page's Wasm throw: one of them, once or always, in the instances of one client.
+ */
 import type { Page } from '@playwright/test'
 
-/** Where something is thrown. */
+/** Where an exception is thrown. */
 export interface Planted {
   side: 'imports' | 'exports'
-  /** Which; `*`: whichever comes. */
+  /** The name of the import or export; `*` means whichever is called next. */
   name: string
-  /** Only once: in the first instance that comes there. */
+  /** Whether it is thrown only once, in the first instance that gets there. */
   once: boolean
-  /** So many calls pass before. */
+  /** How many calls succeed before. */
   after?: number
 }
 
 declare global {
   var boundary: {
-    /** The names of all that is called across it. */
+    /** The names of everything that is called across the boundary. */
     names: { imports: string[]; exports: string[] }
     planted: Planted | undefined
-    /** How often something was thrown. */
+    /** How often an exception was thrown. */
     thrown: number
   }
 }
 
-/** Call it before the page is opened. */
+/** Call this before the page is opened. */
 export async function plantable(page: Page): Promise<void> {
   await page.addInitScript(() => {
     globalThis.boundary = { names: { imports: [], exports: [] }, planted: undefined, thrown: 0 }
@@ -38,7 +40,7 @@ export async function plantable(page: Page): Promise<void> {
               if (planted?.side === side && [name, '*'].includes(planted.name) && (planted.after = (planted.after ?? 0) - 1) < 0) {
                 if (planted.once) boundary.planted = undefined
                 boundary.thrown++
-                // What a panic is: a trap.
+                // A panic appears as a trap.
                 throw side === 'imports' ? new Error(`planted in ${name}`) : new WebAssembly.RuntimeError('unreachable')
               }
               return (run as (...given: unknown[]) => unknown)(...given)

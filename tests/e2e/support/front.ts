@@ -1,6 +1,6 @@
 /**
- * What stands between browser and server: a proxy that records every request and can do what networks do to streams. It
- * also serves the test page and the built package, so that they share the server's origin.
+ * A proxy between browser and server, which records every request and can do to streams what networks do. It also
+ * serves the test page and the built package, so that they have the server's origin.
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -11,7 +11,7 @@ import { text } from 'node:stream/consumers'
 import { packageFiles } from './paths.ts'
 import { Stream } from './stream.ts'
 
-/** Where streams are: at the hub's own path, or among the example apps. */
+/** The paths of streams: the hub's own, and those of the example apps. */
 const streams = /^(\/[ab])?\/api\/(tables\/)?events/
 const site = join(import.meta.dirname, '../site')
 const types: Record<string, string> = { css: 'text/css', html: 'text/html', js: 'text/javascript', wasm: 'application/wasm' }
@@ -22,9 +22,9 @@ export interface Seen {
   path: string
   query: URLSearchParams
   headers: http.IncomingHttpHeaders
-  /** When, in milliseconds. */
+  /** The time in milliseconds. */
   at: number
-  /** It was answered in the server's place. */
+  /** Whether the front answered it in place of the server. */
   refused: boolean
 }
 
@@ -33,7 +33,7 @@ export interface Asked extends Seen {
   body: string
 }
 
-/** What it answers in the server's place. */
+/** The answer in place of the server's. */
 export interface Refusal {
   status: number
   code: string
@@ -42,9 +42,9 @@ export interface Refusal {
 
 export class Front {
   readonly requests: Seen[] = []
-  /** The ends of what was forwarded of the streams that were cut. */
+  /** The last bytes that were forwarded on each stream that was cut. */
   readonly cuts: string[] = []
-  /** Added to every answer. */
+  /** Headers that are added to every answer. */
   headers: Record<string, string> = {}
   #refusal: Refusal | undefined
   #own = new Map<string, (asked: Asked) => number>()
@@ -59,7 +59,7 @@ export class Front {
   ) {}
 
   /**
-   * Stands before a server. What is not below `/api/` comes from `page`, a folder or another server; with `false` from the
+   * Stands before a server. Paths outside `/api/` come from `page`, a folder or another server; with `false`, from the
    * same server.
    */
   static async before(upstream: string, { page = site as string | false } = {}): Promise<Front> {
@@ -78,12 +78,12 @@ export class Front {
     return this.#streams.size
   }
 
-  /** The requests for one path, `/api/events` for streams. */
+  /** The requests for one path; `/api/events` for streams. */
   seen(path: string): Seen[] {
     return this.requests.filter((request) => request.path === path)
   }
 
-  /** Answers streams and all calls beside them in the server's place, until `accept`. */
+  /** Answers streams and all other calls in place of the server, until `accept`. */
   refuse(refusal: Refusal): void {
     this.#refusal = refusal
   }
@@ -92,7 +92,7 @@ export class Front {
     this.#refusal = undefined
   }
 
-  /** Answers a path by itself: each request with a status, and nothing more. */
+  /** Answers a path by itself, each request with a status and nothing else. */
   answer(path: string, status: (asked: Asked) => number): void {
     this.#own.set(path, status)
   }
@@ -102,17 +102,17 @@ export class Front {
     for (const stream of this.#streams) stream.cut()
   }
 
-  /** Cuts each stream after about so many bytes, in the middle of a frame, and so many streams in all. */
+  /** Cuts each stream after about this many bytes, in the middle of a frame, up to this many streams in all. */
   cutEvery(bytes: number, times: number): void {
     this.#piece = { bytes, times }
   }
 
-  /** Half-open: nothing more comes through the streams that are open, and nobody is told. */
+  /** Makes open streams half-open: nothing more arrives, and neither side is told. */
   freeze(): void {
     for (const stream of this.#streams) stream.freeze()
   }
 
-  /** Lets the answers to a path wait; the result lets them go. */
+  /** Delays the answers to a path. The returned function releases them. */
   hold(path: string): () => void {
     let release!: () => void
     this.#held = { path, until: new Promise((resolve) => (release = resolve)) }
@@ -164,7 +164,7 @@ export class Front {
       if (answer.headers['content-type']?.startsWith('text/event-stream')) this.#stream(answer, response)
       else answer.pipe(response)
     })
-    // Whatever befalls the server, the browser sees a connection that breaks off.
+    // Whatever happens to the server, the browser sees a connection that breaks off.
     onward.on('error', () => response.destroy())
     response.on('close', () => onward.destroy())
     request.pipe(onward)

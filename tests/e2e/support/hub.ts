@@ -1,4 +1,4 @@
-/** `examples/hub` as a process, and what a backend asks of it. */
+/** `examples/hub` as a process, and the calls of a backend to it. */
 import { hubProgram } from './paths.ts'
 import { Server } from './server.ts'
 
@@ -22,7 +22,7 @@ export class Hub {
     return new Hub(await Server.start(hubProgram(), options), publishing)
   }
 
-  /** Publishes; resolves with the positions when the hub has acknowledged. */
+  /** Publishes. Resolves with the cursors when the hub has acknowledged. */
   async publish(...events: Published[]): Promise<string[]> {
     const answer = await fetch(this.server.url + this.publishing, {
       method: 'POST',
@@ -34,18 +34,18 @@ export class Hub {
     return receipts.map(({ cursor }) => cursor)
   }
 
-  /** Lets a user hear channels, whatever the token grants; or takes that back. For a hub with `--jwt`. */
+  /** Subscribes a user to channels from the server's side, or ends that. For a hub with `--jwt`. */
   async command(what: 'give' | 'take', user: string, channels: string): Promise<void> {
     const answer = await fetch(`${this.server.url}/backend/${what}/${user}/${channels}`, { method: 'POST' })
     if (!answer.ok) throw new Error(`${what}: ${answer.status} ${await answer.text()}`)
   }
 
-  /** How many streams it holds, by its own count. */
+  /** How many streams the hub holds, by its own count. */
   get streams(): number {
     return Number(/connections=(\d+)/.exec(this.logged('connection ', 'connections=').at(-1) ?? '')?.[1])
   }
 
-  /** The lines of its log that hold all these words. */
+  /** The lines of its log that contain all these words. */
   logged(...words: string[]): string[] {
     return this.server.log.filter((line) => words.every((word) => line.includes(word)))
   }

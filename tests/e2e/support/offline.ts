@@ -1,10 +1,10 @@
-/** What the tests of mutations made offline are given: a page with a queue, and what reached the server. */
+/** The fixtures of the offline tests: a page with a queue, and the requests that reached the server. */
 import type { BrowserContext, Page } from '@playwright/test'
 import type { Mutation, OfflineOptions, OfflineQueue } from 'tidings/offline'
 import { test as base } from '../fixtures.ts'
 import type { Asked } from './front.ts'
 
-/** What the queue told a page. */
+/** What the queue reported to a page. */
 interface Outcome {
   flushed: string[]
   rejected: string[]
@@ -18,7 +18,7 @@ declare global {
 interface Fixtures {
   /** The mutations that reached the server, in order. */
   asked: Asked[]
-  /** What the server answers them, in turn; then 200. */
+  /** The statuses of the server's answers, in turn; afterwards 200. */
   statuses: number[]
   /** Opens a page of a user, with a queue. */
   openQueue: (user?: string, where?: BrowserContext) => Promise<Page>
@@ -43,7 +43,7 @@ export const test = base.extend<Fixtures>({
   },
 })
 
-/** Options of the page's queue; `as` is what its option `user` says. */
+/** Options of the page's queue; `as` is its option `user`. */
 export type Options = Pick<OfflineOptions, 'maxAgeMs' | 'timeoutMs'> & { as?: string }
 
 /** Makes the page's queue. */
@@ -63,7 +63,7 @@ export async function begin(page: Page, options: Options = {}): Promise<void> {
   }, options)
 }
 
-/** Makes mutations; resolves with what each was answered. */
+/** Makes mutations. Resolves with the answer to each. */
 export const make = (page: Page, ...bodies: string[]): Promise<string[]> =>
   page.evaluate(
     (bodies) =>
@@ -76,13 +76,13 @@ export const make = (page: Page, ...bodies: string[]): Promise<string[]> =>
     bodies,
   )
 
-/** Lets the answers to a path wait, as those of a server that is stuck; the result lets them go. */
+/** Delays the answers to a path, like a server that is stuck. The returned function releases them. */
 export async function stick(context: BrowserContext, path: string): Promise<() => Promise<void>> {
   let release!: () => void
   const until = new Promise<void>((resolve) => (release = resolve))
   await context.route(`**${path}`, async (route) => {
     await until
-    // The page may have given up on it.
+    // The page may have given up on the request.
     await route.fallback().catch(() => {})
   })
   return async () => {

@@ -1,4 +1,4 @@
-/** Where the things under test are: what `cargo xtask test` says, else where `cargo xtask build` puts them. */
+/** The paths of the things under test: those that `cargo xtask test` passes, or else those of `cargo xtask build`. */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'

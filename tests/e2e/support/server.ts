@@ -1,10 +1,10 @@
-/** A server of ours as a real process: ended by its id, started again on the same port. */
+/** A server of this repository as a real process: ended by its id, restarted on the same port. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
 export class Server {
-  /** What it logged, colourless, over all its lives. */
+  /** Its log without colours, over all its restarts. */
   readonly log: string[] = []
   #process: ChildProcess | undefined
   #url = ''
@@ -14,19 +14,19 @@ export class Server {
     private readonly options: readonly string[],
   ) {}
 
-  /** Starts it on a port of its own; resolves when it accepts connections. */
+  /** Starts the server on a free port. Resolves when it accepts connections. */
   static async start(program: string, options: readonly string[]): Promise<Server> {
     const server = new Server(program, options)
     await server.#run('127.0.0.1:0')
     return server
   }
 
-  /** `http://127.0.0.1:PORT`: the same after a restart. */
+  /** `http://127.0.0.1:PORT`, the same after a restart. */
   get url(): string {
     return this.#url
   }
 
-  /** Ends it as a crash would, unless told otherwise; resolves when it is gone. */
+  /** Ends the server, by default as a crash would. Resolves when it has ended. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     const running = this.#process
     if (!running) return
@@ -36,7 +36,7 @@ export class Server {
     await gone
   }
 
-  /** Starts it again where it was. */
+  /** Restarts the server on the same port. */
   async restart(): Promise<void> {
     await this.#run(new URL(this.#url).host)
   }

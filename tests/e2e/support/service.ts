@@ -1,10 +1,10 @@
-/** A server that is not ours: on a port that was free, in a process group of its own, which ends as one. */
+/** A server of another project, on a free port, in a process group of its own that is ended as a whole. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { expect } from '@playwright/test'
 
-/** What every program here is started with: no questions, no reports home, no colours. */
+/** The environment of every program here: no questions, no telemetry, no colours. */
 export const environment = {
   ...process.env,
   CI: 'true',
@@ -16,9 +16,9 @@ export const environment = {
 
 interface Options {
   env?: Record<string, string>
-  /** Defaults to one that is free. */
+  /** Defaults to a free port. */
   port?: string
-  /** What it answers well once it is ready; defaults to `/`. */
+  /** The path that answers with success once the server is ready; defaults to `/`. */
   ready?: string
 }
 
@@ -28,14 +28,17 @@ export class Service {
     readonly url: string,
   ) {}
 
-  /** Starts it; resolves when it answers. `PORT` in an argument stands for its port, which is in its environment too. */
+  /**
+   * Starts the server. Resolves when it answers. `PORT` in an argument stands for its port, which is in its environment
+   * too.
+   */
   static async start(cwd: string, program: string, args: string[], options: Options = {}): Promise<Service> {
     const { env, port = await freePort(), ready = '/' } = options
     const child = spawn(program, args.map((arg) => arg.replace('PORT', port)), {
       cwd,
       env: { ...environment, HOST: '127.0.0.1', PORT: port, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A group, because servers of frameworks start servers.
+      // A process group, because the servers of frameworks start further servers.
       detached: true,
     })
     let said = ''
@@ -64,7 +67,7 @@ export class Service {
   }
 }
 
-/** Not every server can be told to take any port and say which. */
+/** A free port, because not every server can choose a port itself and report it. */
 export async function freePort(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

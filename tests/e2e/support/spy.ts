@@ -1,12 +1,12 @@
-/** Records what reaches a page through its streams, so that what the client hides is told from what never came. */
+/** Records what arrives on a page's streams, to tell events that the client hides from events that never arrived. */
 import type { Page } from '@playwright/test'
 
-/** In every page, before anything else runs in it. */
+/** Installs it in every page, before any other script. */
 export async function spyOnStreams(page: Page): Promise<void> {
   await page.addInitScript(spy)
 }
 
-/** In a page that has no streams yet. */
+/** Installs it in a page that has no streams yet. */
 export function spy(): void {
   globalThis.received = []
   globalThis.streams = []

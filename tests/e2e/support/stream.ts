@@ -1,4 +1,4 @@
-/** One event stream on its way through the front. */
+/** One event stream that passes through the front. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 const NEWLINE = 10
@@ -14,24 +14,24 @@ export class Stream {
     private readonly onCut: (end: string) => void,
   ) {
     from.on('data', (chunk: Buffer) => this.#forward(chunk))
-    // The server's end, orderly or not, is passed on; a frozen stream hides it.
+    // The end of the server's response is passed on; a frozen stream hides it.
     from.on('end', () => this.#frozen || to.end())
     from.on('error', () => this.#frozen || to.destroy())
   }
 
-  /** Cuts it after about so many more bytes, in the middle of a frame. */
+  /** Cuts the stream after about this many more bytes, in the middle of a frame. */
   cutAfter(bytes: number): void {
     this.#left = bytes
   }
 
-  /** Breaks the connection to the browser off. */
+  /** Breaks off the connection to the browser. */
   cut(): void {
     this.from.destroy()
     this.to.destroy()
     this.onCut(this.#end)
   }
 
-  /** Lets nothing through any more. */
+  /** Forwards nothing any more. */
   freeze(): void {
     this.#frozen = true
   }
@@ -44,7 +44,7 @@ export class Stream {
     } else {
       let length = this.#left
       while (chunk[length - 1] === NEWLINE) length -= 1
-      // What belongs to this piece still leaves, half a frame included.
+      // The bytes that belong to this piece are still forwarded, half a frame included.
       this.#pass(chunk.subarray(0, length), () => this.cut())
       this.#frozen = true
     }

@@ -1,16 +1,16 @@
 /**
- * A browser driven by W3C WebDriver, for those that Playwright cannot drive as they are: Firefox and WebKit of the
- * distribution. By hand, because it takes no more than this.
+ * A browser driven by W3C WebDriver, for browsers that Playwright cannot drive unmodified: the distribution's Firefox
+ * and WebKit. It is written by hand, because it takes no more than this file.
  */
 
 /** A browser of its own, with a profile of its own. */
 export class WebDriver {
-  /** What is under way: a driver looks at one tab at a time. */
+  /** The request in progress: a driver handles one tab at a time. */
   #turn: Promise<unknown> = Promise.resolve()
 
   private constructor(
     private readonly session: string,
-    /** Name and version, as the driver says. */
+    /** The browser's name and version, as the driver reports them. */
     readonly version: string,
   ) {}
 
@@ -25,12 +25,12 @@ export class WebDriver {
     return new WebDriver(`${driver}/session/${made.sessionId}`, `${browserName} ${browserVersion}`)
   }
 
-  /** The tab that it began with. */
+  /** The tab that the browser started with. */
   async firstTab(): Promise<Tab> {
     return new Tab(this, await this.ask<string>('GET', 'window'))
   }
 
-  /** One more tab, in which nothing is open yet. */
+  /** Opens another, empty tab. */
   async newTab(): Promise<Tab> {
     const { handle } = await this.ask<{ handle: string }>('POST', 'window/new', { type: 'tab' })
     return new Tab(this, handle)
@@ -40,7 +40,7 @@ export class WebDriver {
     await ask(this.session, 'DELETE')
   }
 
-  /** Asks for something of one tab, or of the browser. */
+  /** Sends a request about one tab, or about the browser. */
   ask<T>(method: string, command: string, body?: object, tab?: string): Promise<T> {
     const asked = this.#turn.then(async () => {
       if (tab !== undefined) await ask(`${this.session}/window`, 'POST', { handle: tab })
@@ -70,19 +70,19 @@ export class Tab {
     await this.#ask('DELETE', 'window')
   }
 
-  /** Runs a function in the page, which knows nothing but what it is given, and awaits what it returns. */
+  /** Runs a function in the page, with these arguments only, and awaits its result. */
   evaluate<T, Given extends unknown[]>(run: (...given: Given) => T | Promise<T>, ...given: Given): Promise<T> {
     return this.#ask<T>('POST', 'execute/sync', { script: `return (${String(run)})(...arguments)`, args: given })
   }
 
-  /** Runs a function as the page's own code. (What Firefox evaluates for its driver has globals of its own.) */
+  /** Runs a function as the page's own code. (Firefox evaluates a driver's scripts with separate globals.) */
   async inject(run: () => void): Promise<void> {
     await this.evaluate((text) => {
       document.head.append(Object.assign(document.createElement('script'), { textContent: text }))
     }, `(${String(run)})()`)
   }
 
-  /** Of Chromium: what no standard has. */
+  /** Chromium's own commands, which no standard defines. */
   async cdp(cmd: string, params: object): Promise<void> {
     await this.#ask('POST', 'goog/cdp/execute', { cmd, params })
   }

@@ -1,4 +1,4 @@
-/** What the timers tests are given: the app, the front before it, and devices that show its page. */
+/** The fixtures of the timers' tests: the app, the front before it, and devices that show its page. */
 import { test as base, type BrowserContext, type Locator, type Page } from '@playwright/test'
 import { Front } from '../support/front.ts'
 import { spyOnStreams } from '../support/spy.ts'
@@ -58,12 +58,12 @@ export class Tab {
     await this.get('start-submit').click()
   }
 
-  /** What the page has shown, however briefly: states and activities in order, and how many notices of a gap. */
+  /** What the page has shown, however briefly: states and activities in order, and the number of gap notices. */
   shown(): Promise<Shown> {
     return this.page.evaluate(() => (globalThis as unknown as { shown: Shown }).shown)
   }
 
-  /** The types of the events of a label that came through the tab's own stream, whatever the page made of them. */
+  /** The types of the events with a label that arrived on the tab's own stream, whatever the page did with them. */
   events(label: string): Promise<string[]> {
     return this.page.evaluate(
       (label) =>
@@ -105,9 +105,9 @@ async function remember(page: Page): Promise<void> {
 interface Fixtures {
   apps: Apps
   front: Front
-  /** Where the devices find the app: behind the front. */
+  /** The URL of the app, behind the front. */
   entry: string
-  /** A device of ana's, or of another user's: a browser profile of its own, logged in, connected and named. */
+  /** A device of Ana's, or of another user's: a browser profile of its own, logged in, connected and named. */
   device: (name: string, user?: string) => Promise<Tab>
 }
 

@@ -63,14 +63,14 @@ test('a timer is on both devices of its user, and nothing of it reaches another 
   const [desk, phone, bens] = [await device('Desk'), await device('Phone'), await device('Laptop', 'ben')]
   await desk.start('Write the report')
   await expect(phone.get('title')).toHaveText('Write the report')
-  // An event of ben's own comes after all that was published before it.
+  // An event for Ben arrives after everything that was published before it.
   await bens.start('Read the mail')
   await expect(bens.get('title')).toHaveText('Read the mail')
   const another = await bens.sibling()
   await expect(another.get('state')).toHaveAttribute('data-state', 'open')
   await bens.get('stop').click()
   await expect(another.get('activity')).toHaveText('Stopped in another tab')
-  // The two tabs share this one's stream: on it is what ben did, and not a word of ana's.
+  // The two tabs share this one's stream, which carries Ben's events and none of Ana's.
   const frames = await bens.page.evaluate(() => received.map(({ data }) => data).join(' '))
   expect(frames).toContain('Read the mail')
   expect(frames).not.toContain('Write the report')

@@ -1,8 +1,8 @@
-// The app when its server dies or refuses: it says so, comes back without a reload, and shows what is true.
+// The app when its server crashes or refuses: it says so, recovers without a reload, and shows the true state.
 import { Api, type Apps } from '../support/apps.ts'
 import { expect, test, type Tab } from './app.ts'
 
-/** A reload would lose this. */
+/** Marks the page, so that a reload would be noticed. */
 const mark = (tab: Tab): Promise<void> => tab.page.evaluate(() => void Object.assign(globalThis, { marked: true }))
 const isMarked = (tab: Tab): Promise<boolean> => tab.page.evaluate(() => 'marked' in globalThis)
 
@@ -92,7 +92,7 @@ test('a 401 of the stream alone waits for the user, whose “Try now” goes on'
   const desk = await device('Desk')
   front.refuse({ status: 401, code: 'credentialsExpired' })
   front.cut()
-  // The longest wait: no storm of refused attempts.
+  // The longest wait, so that there is no burst of refused attempts.
   await expect(desk.get('state')).toContainText(/Reconnecting in (30|29|28) s/)
   const streams = front.seen('/a/api/events').length
   front.accept()

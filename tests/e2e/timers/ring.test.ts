@@ -1,4 +1,4 @@
-// To one device, and to all but one.
+// Events for one device, and for all devices but one.
 import { expect, test } from './app.ts'
 
 test('a device rings, in all its tabs and on no other; whether it is online is answered', async ({ device }) => {
@@ -21,7 +21,7 @@ test('all others ring, and no tab of the device that asks', async ({ device }) =
   await expect(sibling.get('state')).toHaveAttribute('data-state', 'open')
   await sibling.get('ring-others').click()
   for (const tab of [phone, tablet]) await expect(tab.get('ringing')).toBeVisible()
-  // What comes after it shows that it never will.
+  // A later event shows that this one will never arrive.
   await phone.start('Afterwards')
   for (const tab of [desk, sibling]) {
     await expect(tab.get('title')).toHaveText('Afterwards')

@@ -14,7 +14,7 @@ test('the tab that acts gets no echo; the device’s other tab and the other dev
   await phone.get('stop').click()
   await expect(desk.get('activity')).toHaveText('Stopped on Phone')
 
-  // The stop has arrived, so the start, which came before it, never will: it would read “in another tab”.
+  // The stop has arrived, so the earlier start never will: it would read “in another tab”.
   await expect(sibling.get('activity')).toHaveText('Stopped on Phone')
   expect((await desk.shown()).activities).toEqual(['Started here', 'Stopped on Phone'])
   expect((await sibling.shown()).activities).toEqual(['Started in another tab', 'Stopped on Phone'])

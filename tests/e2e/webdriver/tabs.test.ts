@@ -1,7 +1,7 @@
-// Tabs of browsers as they come, driven by their own drivers, which switch less off than Playwright does: Chromium keeps a
-// page that is left in its back/forward cache, and freezes a tab where it is asked to. Firefox keeps no page that holds a
-// lock or reads a stream as it is left, whatever that does in `pagehide`; and its driver freezes none. (Neither driver
-// survives a tab that crashes; hub/shared.test.ts has that.)
+// Tabs of unmodified browsers, driven by their own drivers, which switch less off than Playwright does: Chromium keeps
+// a page that is left in its back/forward cache, and freezes a tab on request. Firefox keeps no page that holds a lock
+// or reads a stream when it is left, whatever the page does in `pagehide`, and its driver cannot freeze tabs. (Neither
+// driver survives a tab that crashes; hub/shared.test.ts covers that.)
 import { tmpdir } from 'node:os'
 import { expect, test as base } from '../fixtures.ts'
 import { chrome, chromedriver, firefox, geckodriver } from '../support/paths.ts'
@@ -10,7 +10,7 @@ import { Service } from '../support/service.ts'
 import { spy } from '../support/spy.ts'
 import { type Tab, WebDriver } from '../support/webdriver.ts'
 
-/** How the tab that leads goes. */
+/** How the leading tab goes. */
 type Way = 'close' | 'navigation' | 'back/forward cache' | 'freeze' | 'disconnect'
 
 interface Browser {
@@ -39,7 +39,7 @@ interface Fixtures {
   driven: Browser
   /** A browser with a profile of its own. */
   driver: WebDriver
-  /** Opens the test page in one more tab; its client is made, and connects when it has a handler. */
+  /** Opens the test page in another tab; its client is made, and connects when it has a handler. */
   openTab: () => Promise<Tab>
 }
 
@@ -94,7 +94,7 @@ async function leader(tabs: readonly Tab[]): Promise<Tab> {
 
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n)
 
-/** Lets a tab go; returns what brings it back, if anything does. */
+/** Makes a tab go. Returns what brings it back, if anything does. */
 async function go(tab: Tab, way: Way, elsewhere: string): Promise<(() => Promise<void>) | undefined> {
   switch (way) {
     case 'close':
@@ -107,7 +107,7 @@ async function go(tab: Tab, way: Way, elsewhere: string): Promise<(() => Promise
       await tab.goto(elsewhere)
       return async () => {
         await tab.back()
-        // Not loaded again, but as it was left.
+        // The page was not loaded again, but restored as it was left.
         await expect.poll(() => tab.evaluate(() => (globalThis as { persisted?: boolean }).persisted)).toBe(true)
       }
     case 'freeze':
@@ -149,7 +149,7 @@ for (const driven of browsers) {
           await hub.publish({ channel: 'ticks', payload: last }, { channel: 'note', payload: last, to: { users: ['ana'] } })
         }
       })()
-      /** Heard everything that was published until now. */
+      /** Waits until the tab has received everything that was published so far. */
       const caughtUp = async (one: Tab): Promise<void> => {
         const now = last
         await expect.poll(() => one.evaluate(() => Number(told.heard.ticks?.at(-1)))).toBeGreaterThanOrEqual(now)

@@ -1,8 +1,8 @@
 /** @type {import('next').NextConfig} */
 export default {
-  // This folder, whatever lock files lie above it.
+  // This folder, regardless of lock files in parent folders.
   turbopack: { root: import.meta.dirname },
-  // Next compresses what it passes on, unless it is told not to transform it.
+  // Next compresses responses that it forwards, unless they forbid it by `no-transform`.
   compress: true,
   rewrites: async () => [{ source: '/api/events/:path*', destination: `${process.env.HUB}/api/events/:path*` }],
 }

@@ -1,4 +1,4 @@
-// The package as it lies in node_modules, by a plain module script.
+// The package as it is in node_modules, in a plain module script.
 import { Tidings } from './node_modules/tidings/dist/index.js'
 import { Tidings as Inline } from './node_modules/tidings/dist/inline.js'
 

@@ -1,4 +1,5 @@
-// A service that listens. It prints what became of a client with a handler alone, and what one that connects heard.
+// A service that listens. It prints the state of a client that has only a handler, and what a connected client
+// received.
 import { Tidings } from 'tidings'
 
 export async function listen(hub, since, print) {

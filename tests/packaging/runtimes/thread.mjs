@@ -1,4 +1,4 @@
-// The same in a thread of its own.
+// The same in a worker thread.
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 
 if (isMainThread) {

@@ -1,4 +1,7 @@
-/** A fixture app: its folder copied below `target/`, its pinned versions installed, and the tarball unpacked among them. */
+/**
+ * A fixture app: its folder is copied below `target/`, its pinned dependencies are installed, and the tarball is
+ * unpacked among them.
+ */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { tarball, workshop } from './pack.ts'
@@ -10,14 +13,14 @@ const fixtures = join(import.meta.dirname, '..')
 export class App {
   private constructor(
     readonly folder: string,
-    /** Where the hub is: what an app's own proxy leads to. */
+    /** The hub's URL, which an app's own proxy forwards to. */
     private readonly hub: string,
   ) {}
 
   static async install(name: string, hub: string): Promise<App> {
     const folder = join(workshop, name)
     mkdirSync(folder, { recursive: true })
-    // All but what was installed goes, so that nothing was built from another package than this one.
+    // Everything except installed packages is removed, so that no build of another package remains.
     for (const entry of readdirSync(folder)) if (entry !== 'node_modules') rmSync(join(folder, entry), { recursive: true })
     cpSync(join(fixtures, name), folder, { recursive: true, filter: (path) => !path.endsWith('/node_modules') })
     await installPinned(folder)
@@ -28,7 +31,7 @@ export class App {
     }
     mkdirSync(installed, { recursive: true })
     await run(folder, 'tar', 'xzf', tarball, '--strip-components=1', '-C', installed)
-    // Some tools look at what an app says it depends on.
+    // Some tools read the dependencies that an app declares.
     const file = join(folder, 'package.json')
     const manifest = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { private: true, type: 'module' }
     manifest.dependencies = { ...manifest.dependencies, tidings: JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')).version }
@@ -40,7 +43,7 @@ export class App {
     return join(this.folder, relative)
   }
 
-  /** What is installed of a package. */
+  /** The installed version of a package. */
   version(name: string): string {
     const { version } = JSON.parse(readFileSync(this.path(`node_modules/${name}/package.json`), 'utf8')) as { version: string }
     return `${name} ${version}`
@@ -51,7 +54,7 @@ export class App {
     await runWith({ HUB: this.hub }, this.folder, this.#program(program), ...args)
   }
 
-  /** Starts one of the app's servers; resolves when it answers. `PORT` in what it is given stands for its port. */
+  /** Starts one of the app's servers. Resolves when it answers. `PORT` in an argument stands for its port. */
   async serve(program: string, ...args: string[]): Promise<Service> {
     return Service.start(this.folder, this.#program(program), args, { env: { HUB: this.hub } })
   }
@@ -61,7 +64,10 @@ export class App {
   }
 }
 
-/** Installs what the lock file says, unless it is there. (Not `npm ci`, which refuses a lock file that lacks other platforms' files.) */
+/**
+ * Installs the versions in the lock file, unless they are installed. (`npm ci` would refuse a lock file without the
+ * optional files of other platforms.)
+ */
 async function installPinned(folder: string): Promise<void> {
   const lock = join(folder, 'package-lock.json')
   if (!existsSync(lock)) return

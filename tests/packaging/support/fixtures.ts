@@ -21,29 +21,32 @@ import type { Service } from '../../e2e/support/service.ts'
 export { expect } from '@playwright/test'
 import { expect } from '@playwright/test'
 
-/** How a page is to behave. */
+/** How a page behaves. */
 interface Manner {
-  /** Through whose hands the stream passes. */
+  /** The proxy through which the stream passes. */
   through?: string
-  /** It comes rendered by a server, which took a cursor: what is published until the page connects is heard, too. */
+  /**
+   * Whether a server rendered the page and took a cursor, so that the page also receives what is published until it
+   * connects.
+   */
   rendered?: boolean
 }
 
 interface Fixtures {
   hub: Hub
-  /** Installs a fixture app, and notes the versions of these packages of it. */
+  /** Installs a fixture app, and records its versions of these packages. */
   app: (name: string, ...packages: string[]) => Promise<App>
-  /** Notes something in the test's row of the matrix. */
+  /** Records a text in the test's row of the matrix. */
   note: (column: Noted, text: string) => void
-  /** Serves a folder, or what another server serves, and the hub below `/api/`, from one origin. */
+  /** Serves a folder, or another server, together with the hub below `/api/`, from one origin. */
   front: (page: string, headers?: Record<string, string>) => Promise<string>
-  /** Starts a server of an app's, which ends with the test. */
+  /** Starts a server of an app, which ends with the test. */
   serve: (starting: Promise<Service>) => Promise<string>
-  /** Opens the page, publishes, and waits until each paragraph shows it; no error may be said meanwhile. */
+  /** Opens the page, publishes, and waits until each paragraph shows the event; no error may be reported meanwhile. */
   receives: (url: string, manner?: Manner) => Promise<void>
 }
 
-/** Lets a page's streams wait, so that something happens between its rendering and its first stream. */
+/** Delays a page's streams, so that something can happen between its rendering and its first stream. */
 async function holdStreams(page: Page): Promise<{ asked: Promise<unknown>; now: () => void }> {
   let now!: () => void
   const until = new Promise<void>((resolve) => (now = resolve))
@@ -108,7 +111,7 @@ export const test = base.extend<Fixtures>({
         await hub.publish({ channel: 'note:42', payload: 'between' })
         connect.now()
       }
-      // Whatever went wrong first is in the complaints, and says more than a state.
+      // The first error is among the complaints, and says more than a state.
       const first = connect ? 'open between' : 'open none'
       await expect.poll(async () => [...complaints, ...(await shown.allTextContents())]).toEqual(all(first))
 

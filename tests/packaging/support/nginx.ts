@@ -1,4 +1,7 @@
-/** nginx as a distribution configures it, before a hub: it buffers and compresses whatever does not ask it not to. */
+/**
+ * nginx as a distribution configures it, before a hub: it buffers and compresses every response that does not forbid
+ * it.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
@@ -7,13 +10,13 @@ import { freePort, Service } from '../../e2e/support/service.ts'
 
 const program = process.env.NGINX_BIN ?? 'nginx'
 
-/** Its version. It says so on its standard error. */
+/** Its version, which it prints to its standard error. */
 export function nginxVersion(): string {
   const { stderr } = spawnSync(program, ['-v'], { encoding: 'utf8' })
   return stderr.replace(/^.*nginx\//s, 'nginx ').trim()
 }
 
-/** Serves a folder, and passes on what is below `/api/`. */
+/** Serves a folder, and forwards paths below `/api/`. */
 export async function startNginx(files: string, hub: string): Promise<Service> {
   const folder = join(workshop, 'nginx')
   mkdirSync(folder, { recursive: true })

@@ -1,9 +1,9 @@
-/** Packs the built package once for all tests: it is the tarball that is tested, as npm would publish it. */
+/** Packs the built package once for all tests: the tests use the tarball, as npm would publish it. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { root, run } from './run.ts'
 
-/** Where apps are installed, and what is installed in them. */
+/** The folder in which apps are installed. */
 export const workshop = process.env.TIDINGS_PACKAGING_DIR ?? join(root, 'target/packaging')
 export const tarball = join(workshop, 'tidings.tgz')
 

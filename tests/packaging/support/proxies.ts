@@ -1,4 +1,4 @@
-/** Proxies before a hub, each configured by what docs/proxies.md says. */
+/** Proxies before a hub, each configured as docs/proxies.md says. */
 import { spawnSync } from 'node:child_process'
 import { accessSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -6,12 +6,12 @@ import { freePort, Service } from '../../e2e/support/service.ts'
 import { workshop } from './pack.ts'
 import { root } from './run.ts'
 
-/** Where `xtask` has unpacked Debian's packages of them. */
+/** The folder into which `xtask` has unpacked Debian's packages of them. */
 const unpacked = process.env.TIDINGS_PROXIES_DIR ?? '/nowhere'
 const libraries = join(unpacked, 'usr/lib/x86_64-linux-gnu')
 export const ready = '/api/events/check?user=ana'
 
-/** The program of a proxy; `undefined` where this machine has none. */
+/** The program of a proxy; `undefined` if this machine has none. */
 export function find(name: string): string | undefined {
   if (name === 'nginx' && process.env.NGINX_BIN) return process.env.NGINX_BIN
   const folders = ['usr/sbin', 'usr/bin'].map((folder) => join(unpacked, folder))
@@ -21,13 +21,13 @@ export function find(name: string): string | undefined {
 
 const env = { LD_LIBRARY_PATH: libraries }
 
-/** What a program says of its version. */
+/** The version that a program prints. */
 export function versionOf(program: string, option: string): string {
   const { stdout, stderr } = spawnSync(program, [option], { encoding: 'utf8', env: { ...process.env, ...env } })
   return /\d+\.\d+\.\d+/.exec(stdout + stderr)?.[0] ?? 'unknown'
 }
 
-/** The configuration of the page, for this hub. `after` is a heading, or a comment in the code's first line. */
+/** The configuration in docs/proxies.md, for this hub. `after` is a heading, or a comment in the code's first line. */
 export function advice(after: string, hub: string, port = '8080'): string {
   const page = readFileSync(join(root, 'docs/proxies.md'), 'utf8')
   const fences = [...page.matchAll(/^```\w+\n([\s\S]*?)^```/gm)]
@@ -53,7 +53,7 @@ async function start(name: string, program: string, configuration: (port: string
   return Service.start(folder, program, args(file, port, folder), { port, ready, env })
 }
 
-/** nginx as a distribution configures it: it buffers and compresses whatever does not ask it not to. */
+/** nginx as a distribution configures it: it buffers and compresses every response that does not forbid it. */
 export const nginx = (program: string, hub: string): Promise<Service> =>
   start(
     'nginx',

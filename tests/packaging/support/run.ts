@@ -6,12 +6,12 @@ import { environment } from '../../e2e/support/service.ts'
 
 export const root = join(import.meta.dirname, '../../..')
 
-/** Runs a program in a folder; resolves with what it printed. */
+/** Runs a program in a folder. Resolves with its output. */
 export async function run(cwd: string, program: string, ...args: string[]): Promise<string> {
   return runWith({}, cwd, program, ...args)
 }
 
-/** The same, with more in its environment. */
+/** The same, with additional environment variables. */
 export async function runWith(env: Record<string, string>, cwd: string, program: string, ...args: string[]): Promise<string> {
   try {
     const options = { cwd, env: { ...environment, ...env }, maxBuffer: 64 * 1024 * 1024 }

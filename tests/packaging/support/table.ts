@@ -1,7 +1,7 @@
-/** The matrix, printed when all has run. */
+/** The matrix, printed after all tests. */
 import type { FullResult, Reporter, TestCase, TestResult } from '@playwright/test/reporter'
 
-/** What tests note, with its column. A column that none of them has is left out. */
+/** What tests record, with the column. Empty columns are left out. */
 const noted = {
   with: 'with',
   through: 'the stream comes through',

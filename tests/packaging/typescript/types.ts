@@ -1,4 +1,4 @@
-// What an application writes that has registered the types of its channels, in words that the oldest compiler knows.
+// An application that has registered the types of its channels, in syntax that the oldest compiler knows.
 import { Tidings, type TidingsClient, type TidingsError, type TidingsOptions } from 'tidings'
 import { queueOffline } from 'tidings/offline'
 

@@ -1,4 +1,4 @@
-/** Listens by a client, and says its state and what came last. */
+/** Listens with a client, and reports its state and the last payload. */
 export function listen(tidings, say) {
   let latest = 'none'
   const tell = () => say(`${tidings.state} ${latest}`)

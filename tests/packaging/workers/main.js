@@ -1,4 +1,4 @@
-// Each kind of worker listens, and says what it has.
+// Each kind of worker listens, and reports what it has.
 const show = (id) => ({ data }) => (document.getElementById(id).textContent = data)
 
 new Worker('/worker.js', { type: 'module' }).onmessage = show('dedicated')

@@ -1,4 +1,4 @@
-// In one file, for `import()` is forbidden here.
+// A single file, because `import()` is forbidden in a service worker.
 import { Tidings } from './node_modules/tidings/dist/inline.js'
 import { listen } from './listen.js'
 

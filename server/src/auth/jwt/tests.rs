@@ -6,7 +6,8 @@ use super::*;
 const SECRET: &[u8; 32] = b"0123456789abcdef0123456789abcdef";
 const OTHER_SECRET: &[u8; 32] = b"fedcba9876543210fedcba9876543210";
 
-/// Read as the test runs: private keys are not published with the crate, whose tests compile all the same.
+/// The file is read while the test runs: private keys are not published with the crate, whose tests must compile all
+/// the same.
 macro_rules! pem {
     ($name:literal) => {
         &std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/keys/", $name, ".pem"))
@@ -18,7 +19,7 @@ fn now() -> u64 {
     jsonwebtoken::get_current_timestamp()
 }
 
-/// Good claims of Ana's, spoilt.
+/// Valid claims of Ana, changed by `spoil`.
 fn claims(spoil: impl FnOnce(&mut Value)) -> Value {
     let mut claims = json!({"sub": "ana", "exp": now() + 600});
     spoil(&mut claims);
@@ -26,7 +27,7 @@ fn claims(spoil: impl FnOnce(&mut Value)) -> Value {
 }
 
 fn signed_by(key: &EncodingKey, header: &Header, claims: &Value) -> String {
-    // As `checked` does: whichever comes first.
+    // The provider is installed as in `checked`; the first one to do so wins.
     let _ = JwtKey::hs256(SECRET);
     encode(header, claims, key).unwrap()
 }
@@ -51,7 +52,7 @@ async fn bearer(jwt: &Jwt, token: &str) -> Result<Identity, AuthError> {
     jwt.authenticate(request("/", Some(("authorization", format!("Bearer {token}"))))).await
 }
 
-/// What becomes of a token with these claims.
+/// The result for a token with these claims.
 async fn told(jwt: Jwt, spoil: impl FnOnce(&mut Value)) -> &'static str {
     match bearer(&jwt, &signed(&claims(spoil))).await {
         Ok(_) => "in",
@@ -245,7 +246,7 @@ async fn a_jwks_document_brings_each_keys_algorithm_and_name() {
     assert!(bearer(&jwt, &token(&ec, Algorithm::ES256, "ec")).await.is_ok());
     assert!(bearer(&jwt, &token(&ed, Algorithm::EdDSA, "ed")).await.is_ok());
     assert_eq!(refusal(bearer(&jwt, &token(&ed, Algorithm::EdDSA, "else")).await), "credentialsUnknownKey");
-    // A document that others can fetch holds no secrets.
+    // A document that others can fetch must not hold secrets.
     let secret = EncodingKey::from_secret(SECRET);
     assert_eq!(refusal(bearer(&jwt, &token(&secret, Algorithm::HS256, "secret")).await), "credentialsUnknownKey");
     assert_eq!(refusal(bearer(&jwt, &token(&rsa, Algorithm::RS512, "rsa")).await), "credentialsInvalid");

@@ -8,7 +8,7 @@ fn device(text: &str) -> DeviceId {
     DeviceId::new(text).unwrap()
 }
 
-/// A ticket of Ana's for her laptop, as text, and the store that holds it.
+/// A ticket of Ana for her laptop, as text, and the store that holds it.
 async fn held() -> (MemoryTickets, String) {
     let store = MemoryTickets::default();
     let (ticket, held) = Ticket::mint(42, ana(), Some(device("laptop")));
@@ -80,7 +80,7 @@ async fn a_user_holds_so_many_unused_ones_until_they_are_over() {
         store.keep(ticket.name, held, LIFETIME).await
     };
     assert!(matches!(one_more(ana()).await, Err(TicketError::TooMany)));
-    one_more(Identity::user("bob").unwrap()).await.expect("others are not concerned");
+    one_more(Identity::user("bob").unwrap()).await.expect("other users' tickets do not count against him");
     redeem(&store, &last.unwrap(), None).await.unwrap();
     one_more(ana()).await.expect("one was used");
     tokio::time::advance(LIFETIME * 2).await;
@@ -100,7 +100,7 @@ async fn nobody_in_particular_leaves_room_for_users() {
         keep(&nobody).await.unwrap();
     }
     assert!(matches!(keep(&nobody).await, Err(TicketError::TooMany)));
-    keep(&ana()).await.expect("she is not crowded out");
+    keep(&ana()).await.expect("anonymous tickets leave room for her");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! All that changes who may receive what, in all orders, against a model of ten lines.
+//! Everything that changes what a stream may receive, in all orders, compared with a model of ten lines.
 
 use proptest::prelude::*;
 use tidings_protocol::{DeviceId, event::Timestamp};
@@ -9,22 +9,22 @@ use crate::record::{Control, Order};
 const CHANNELS: [&str; 4] = ["a:1", "a:2", "a:*", "b"];
 const STREAMS: usize = 3;
 
-/// What happens; streams and channels by their numbers. Times are small, so that many fall together.
+/// An action; streams and channels are numbers. Times are small, so that many coincide.
 #[derive(Debug, Clone)]
 enum Op {
     /// An order about ana at this time.
     Order(Order, u64),
     /// An event on a channel.
     Publish(usize),
-    /// Somebody publishes over HTTP with credentials of this time.
+    /// A caller publishes over HTTP with credentials of this time.
     Send(usize, Issued),
     Open(usize, Issued, Vec<usize>),
     /// Whether a grant covers the channel.
     Subscribe(usize, Issued, usize, bool),
     Unsubscribe(usize, usize),
-    /// With grants for these channels.
+    /// Fresh credentials with grants for these channels.
     Refresh(usize, Issued, Vec<usize>),
-    /// The stream is asked for what it has, so much at once.
+    /// The stream is stepped, with a limit on the bytes.
     Step(usize, usize),
 }
 
@@ -55,7 +55,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What credentials of this time open after these orders: the model. It knows neither streams nor places in the log.
+/// The model: what credentials of this time open after these orders. It knows neither streams nor positions in the log.
 fn may(orders: &[(u64, Order)], on_laptop: bool, issued: Issued, granted: bool, channel: &Pattern) -> bool {
     let (mut out, mut closed, mut subscribed) = (Vec::new(), Vec::new(), Vec::<Pattern>::new());
     for (at, order) in orders {
@@ -79,7 +79,7 @@ fn may(orders: &[(u64, Order)], on_laptop: bool, issued: Issued, granted: bool, 
         && (granted && !is_revoked || subscribed.iter().any(|one| one.covers(channel)))
 }
 
-/// One credential that a stream was given, and the head when it was judged.
+/// Credentials that a stream has shown, and the head when they were judged.
 #[derive(Debug, Clone)]
 struct Shown {
     issued: Issued,
@@ -90,9 +90,9 @@ struct Shown {
 struct Client {
     link: Arc<Link>,
     on_laptop: bool,
-    /// What it has shown since the last refresh, that included.
+    /// The credentials shown since the last refresh, that one included.
     shown: Vec<Shown>,
-    /// All that it was told.
+    /// All frames that the stream has written.
     said: Vec<String>,
     has_ended: bool,
 }
@@ -148,7 +148,7 @@ impl Run {
                 let credentials = crate::access::Credentials { user: Some(&ana), device: None, issued };
                 let decision = self.fixture.core.authorize(credentials, vec![channel.clone()]);
                 let is_let = !decision.is_shut_out && decision.refused.is_empty();
-                // Without the server's subscriptions, which let nobody publish.
+                // The server's subscriptions are left out, because they allow nobody to publish.
                 let mut orders = self.orders(head);
                 orders.retain(|(_, order)| !matches!(order, Order::Subscribe { .. }));
                 assert_eq!(is_let, may(&orders, false, issued, true, &channel), "publishing to {channel}");
@@ -191,7 +191,8 @@ impl Run {
         }
     }
 
-    /// What a stream received of late is open to something that it has shown, by the orders up to there or to where that was judged.
+    /// Checks that each event the stream received lately was open to credentials that it has shown, by the orders up to
+    /// the event or up to where the credentials were judged.
     fn check(&mut self) {
         for client in self.clients.iter_mut().flatten() {
             for frame in std::mem::take(&mut client.said) {
@@ -204,7 +205,7 @@ impl Run {
                     let order =
                         |record: &Record| Some((record.entry.timestamp.0, record.entry.control()?.order.clone()));
                     let orders: Vec<_> = records.filter_map(order).collect();
-                    // It may have come through any of what it holds that matches: the channel itself, or what lies around it.
+                    // The event may have come through any matching channel or pattern that the stream carries.
                     let held = CHANNELS.iter().map(|text| text.parse::<Pattern>().unwrap());
                     let mut around = held.filter(|held| held.overlaps(&channel));
                     around
@@ -230,7 +231,8 @@ proptest! {
         run.check();
     }
 
-    /// The other half: who was never refused anything receives everything, and who is told of a loss has lost it.
+    /// The other half: a stream that was never refused anything receives everything, and a stream that reports a loss
+    /// has lost it.
     #[test]
     fn whom_the_model_lets_in_receives_everything(ops in proptest::collection::vec(op(), 1..40), issued in proptest::option::of(0..6_u64)) {
         let mut run = Run { fixture: fixture(100), clients: [None, None, None] };
@@ -238,7 +240,7 @@ proptest! {
         let mut expected = Vec::new();
         let mut is_lost = [false; 2];
         for op in ops {
-            // Its own calls are left out: it has one credential all the time.
+            // The stream's own calls are left out, so that it has one credential all the time.
             if matches!(&op, Op::Open(1, ..) | Op::Subscribe(1, ..) | Op::Unsubscribe(1, _) | Op::Refresh(1, ..)) {
                 continue;
             }
@@ -255,7 +257,7 @@ proptest! {
             run.run(op);
             let orders = run.orders(run.fixture.log.len());
             for (lost, held) in is_lost.iter_mut().zip(["a:1", "b"]) {
-                // What was taken away once stays so.
+                // Access that was revoked once stays revoked.
                 *lost |= !may(&orders, false, issued, true, &held.parse().unwrap());
             }
             if is_lost == [true; 2] {

@@ -1,4 +1,4 @@
-//! The life of a grant: credentials that end, are renewed, or cover less.
+//! The life of a grant: credentials that expire, are refreshed, or cover less than before.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,7 +6,7 @@ use futures_util::task::ArcWake;
 
 use super::*;
 
-/// How often a task was woken.
+/// Counts how often a task was woken.
 #[derive(Default)]
 struct Count(AtomicUsize);
 
@@ -68,13 +68,13 @@ fn what_is_taken_away_is_told_and_heard_no_more_not_even_what_was_pending() {
     fixture.said_at(&link, 0);
     fixture.subscribe(&link, "r1", &["c", "d"], Since::Now);
     assert_eq!(fixture.core.channels(&link), patterns(&["a", "b:*", "c", "d"]));
-    // Filed, but not taken yet: it is not his any more.
+    // The record is filed but not taken yet, and the user has lost the channel.
     fixture.publish(&["b:1", "c"]);
     fixture.core.flush();
     let mut asked = Channels { granted: patterns(&["a", "d"]), by_server: patterns(&["b:*"]) };
     let ungranted = fixture.refresh(&link, None, &asked);
     let expected = NotRefreshed::Ungranted(patterns(&["c"]));
-    assert_eq!(ungranted, Err(expected), "it was asked for since the others were judged");
+    assert_eq!(ungranted, Err(expected), "the channel was requested after the others were checked");
     asked.by_server.extend(patterns(&["c"]));
     fixture.refresh(&link, None, &asked).unwrap();
     fixture.publish(&["b:2", "a", "c"]);
@@ -118,7 +118,7 @@ fn a_stream_that_is_not_asked_for_what_is_due_is_forgotten_after_a_while_and_who
     }
     assert_eq!(fixture.core.drop_stalled(61_000, 60_000), 1);
     assert_eq!(fixture.core.connections(), 2);
-    assert_eq!(fixture.hear(&stalled), ["closing tooManyConnections"], "should its driver ask after all");
+    assert_eq!(fixture.hear(&stalled), ["closing tooManyConnections"], "the driver may still poll");
     fixture.core.close(&stalled);
     assert_eq!(fixture.core.connections(), 2, "it is forgotten once");
 }
@@ -127,7 +127,7 @@ fn a_stream_that_is_not_asked_for_what_is_due_is_forgotten_after_a_while_and_who
 fn the_figures_are_had_without_the_lock_of_any_stream() {
     let fixture = fixture(100);
     let link = fixture.open(&["a"], Start::Head);
-    // Whoever took a stream's lock for them would panic here, by the order of locks.
+    // Taking a stream's lock here would panic, by the order of locks.
     let _held = link.state.lock();
     assert_eq!(fixture.core.stats().connections, 1);
 }

@@ -1,4 +1,4 @@
-//! What is published while a stream is open, how it ends, and what is left of it.
+//! Records published while a stream is open, how the stream ends, and what remains of it.
 
 use super::*;
 
@@ -65,7 +65,7 @@ fn a_quiet_stream_stands_at_the_nodes_head() {
     fixture.publish(&["loud"; 10]);
     fixture.core.flush();
     fixture.core.tick(20_000, 15_000);
-    // Far more passed than the window holds, yet no page is read and nothing is missing.
+    // Far more records passed than the window holds, yet no page is read and nothing is missing.
     assert_eq!(fixture.hear(&link), ["heartbeat @10"]);
 }
 
@@ -76,7 +76,7 @@ fn a_heartbeat_never_overtakes_what_is_still_to_be_written() {
     fixture.hear(&link);
     fixture.publish(&["a", "b"]);
     fixture.core.tick(20_000, 15_000);
-    // Not flushed yet: the connection was not woken for the record, only for the heartbeat.
+    // The record is not flushed yet: the connection was woken only for the heartbeat.
     assert_eq!(fixture.hear(&link), ["1 a @1"]);
 }
 
@@ -126,7 +126,11 @@ fn a_cursor_is_judged_down_to_the_record_before_the_first() {
     assert_eq!(fixture.core.check_cursor(Cursor { epoch: 2, ..at(4) }), Verdict::Gap(GapReason::Epoch));
     let by_engine = |seq: u64, location| fixture.core.check_by_engine(at(seq), location);
     assert_eq!(by_engine(2, Location::Held), Verdict::Good);
-    assert_eq!(by_engine(1, Location::Trimmed), Verdict::Good, "what has left since is told where it is read");
+    assert_eq!(
+        by_engine(1, Location::Trimmed),
+        Verdict::Good,
+        "trimmed records are reported where the stream reads them"
+    );
     assert_eq!(by_engine(1, Location::Forgotten), Verdict::Gap(GapReason::Trimmed));
     assert_eq!(by_engine(3, Location::Diverged), Verdict::Gap(GapReason::Diverged));
     assert_eq!(by_engine(7, Location::Held), Verdict::Late);
@@ -138,7 +142,7 @@ fn a_call_about_a_stream_that_has_ended_touches_nobody_else() {
     let gone = fixture.open(&["a"], Start::Head);
     fixture.hear(&gone);
     fixture.core.close(&gone);
-    // It takes the place of the other.
+    // The new stream reuses the slot of the old one.
     let next = fixture.open(&["a"], Start::Head);
     fixture.hear(&next);
     fixture.core.unsubscribe(&gone, &patterns(&["a"]));

@@ -1,4 +1,4 @@
-//! Commands in the log: what stands before one has been sent, nothing after it is, however a stream gets there.
+//! Orders in the log: records before an order have been sent, and none after it are, however a stream gets there.
 
 use tidings_protocol::event::Timestamp;
 
@@ -42,7 +42,7 @@ fn names(user: &str) -> Names {
 }
 
 impl Fixture {
-    /// Publishes on channels, and gives commands, as one batch of the engine's tail.
+    /// Publishes events and orders as one batch of the engine's tail.
     fn apply(&mut self, entries: Vec<Entry>) {
         let first = self.log.len();
         for entry in entries {
@@ -103,7 +103,11 @@ fn older_credentials_are_refused_afterwards_and_newer_ones_are_not() {
     let older = fixture.open_with(names("ana"), Some(NOW), &["a"], Start::Head);
     assert_eq!(fixture.hear(&older), [r#"connected without ["a"] @3"#]);
     let newer = fixture.open_with(names("ana"), Some(NOW + 1), &["a"], resume(0));
-    assert_eq!(fixture.hear(&newer), ["connected @0", "1 a @1", "3 a @3"], "what it passes is before its credentials");
+    assert_eq!(
+        fixture.hear(&newer),
+        ["connected @0", "1 a @1", "3 a @3"],
+        "the orders that it passes are older than its credentials"
+    );
     let not = fixture.core.subscribe(&older, call("r1", granted(&["a", "b"]), Since::Now), Some(NOW), 100);
     assert_eq!(not.unwrap().refused, patterns(&["a"]));
     assert_eq!(fixture.hear(&older), ["subscribed r1 3"]);
@@ -197,7 +201,7 @@ fn fresh_credentials_are_judged_by_what_was_revoked_and_count_from_there_on() {
     fixture.refresh(&ana, Some(NOW + 1), &granted(&["a"])).unwrap();
     fixture.publish(&["a"]);
     fixture.core.flush();
-    assert_eq!(fixture.hear(&ana), ["2 a @2"], "they are newer than what the stream passes");
+    assert_eq!(fixture.hear(&ana), ["2 a @2"], "its credentials are newer than the orders that the stream passes");
     fixture.refresh(&ana, Some(NOW), &granted(&["a"])).unwrap();
     assert_eq!(fixture.hear(&ana), [r#"revoked ["a"] forbidden"#]);
 }
@@ -241,7 +245,7 @@ fn a_revocation_ends_what_the_server_wished_and_a_wish_after_it_stands() {
 }
 
 impl Fixture {
-    /// Asks for channels which no grant covers; what is refused.
+    /// Subscribes to channels that no grant covers. Returns the refused ones.
     fn ask_ungranted(&self, link: &Arc<Link>, request: &str, channels: &[&str], since: Since) -> Vec<Pattern> {
         self.core.subscribe(link, call(request, ungranted(channels), since), None, 100).unwrap().refused
     }
@@ -319,7 +323,7 @@ fn what_leans_on_something_given_moves_over_to_what_else_is_given() {
     fixture.core.flush();
     let said = fixture.hear(&ana);
     assert_eq!(said[2..], ["subscribed server 2", r#"revoked ["a:*"] forbidden"#, "4 a:1 @4"]);
-    // The log is another one, where it was taken back meanwhile.
+    // The log was replaced by one in which the order was undone meanwhile.
     let mut state = AccessState::default();
     let Audience::Control(given) = subscribe("b").audience else { unreachable!() };
     state.apply(&given, 0, NOW);
@@ -352,7 +356,7 @@ fn credentials_older_than_a_disconnection_neither_refresh_a_stream_that_lags_beh
 fn what_was_revoked_may_be_received_all_the_same_where_the_server_has_subscribed_to_it_since() {
     let mut fixture = fixture(100);
     let ana = fixture.open_ana(&["a:1"], Start::Head);
-    // The stream learns of both at once, and was subscribed by what it has not passed yet.
+    // The stream passes both orders at once; its subscription was authorized by the second one before it passed it.
     fixture.apply(vec![revoke("a:1"), subscribe("a:*")]);
     assert_eq!(fixture.ask_ungranted(&ana, "r1", &["a:2"], Since::Now), []);
     fixture.apply(vec![event("a:1"), event("a:2")]);

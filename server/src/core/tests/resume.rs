@@ -1,4 +1,4 @@
-//! Where a stream goes on whose client was away: after its cursor, from the log, or behind what is missing.
+//! Where a stream of a returning client continues: after its cursor, from the log, or after missing records.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn a_refused_cursor_is_kept_until_the_gap_was_told() {
     let mut fixture = fixture(100);
     fixture.publish(&["a", "a"]);
     let link = fixture.open(&["a"], Start::Gap(GapReason::Epoch));
-    // Had `connected` an id, a client cut off right after it would resume there and never hear of the gap.
+    // If `connected` had an id, a client that was cut off right after it would resume there and never learn of the gap.
     assert_eq!(fixture.hear(&link), ["connected", "gap null epoch @2"]);
 }
 
@@ -43,7 +43,7 @@ fn a_late_tag_that_does_not_match_is_told_before_anything_after_it() {
 
 #[test]
 fn a_late_since_is_judged_when_the_node_gets_there_on_those_channels_only() {
-    // With a window too small to hold it until then, too.
+    // The window may also be too small to hold the record until then.
     for window in [1, 100] {
         let mut fixture = fixture(window);
         let link = fixture.open(&["b"], Start::Head);
@@ -85,11 +85,11 @@ fn a_batch_that_passes_a_late_tag_and_leaves_the_window_is_no_divergence() {
 fn a_page_ends_where_the_window_begins() {
     let mut fixture = fixture(1);
     fixture.publish(&["a", "a"]);
-    // The engine has one more, which this node has not applied.
+    // The engine has one more record, which this node has not applied.
     fixture.log.push(Record { seq: 3, tag: at(3).tag, entry: Arc::new(entry("a", "t", "1")) });
     let link = fixture.open(&["a"], resume(0));
     assert_eq!(fixture.hear(&link), ["connected @0", "1 a @1", "2 a @2"]);
-    // Nor does it serve what stands in the window: there, another log may have taken its place.
+    // The stream is not served from the window either, because another log may have taken its place there.
     fixture.log[1] = Record { tag: 7, entry: Arc::new(entry("b", "t", "1")), ..fixture.log[1].clone() };
     fixture.subscribe(&link, "r1", &["b"], Since::After(at(0)));
     assert_eq!(fixture.hear(&link), ["subscribed r1 2"]);
@@ -106,7 +106,8 @@ fn what_a_page_holds_that_the_node_has_not_applied_is_not_written() {
     assert!(matches!(fixture.core.step(&link, MANY, 0), Step::Read { .. }));
     fixture.core.page(&link, at(0), Ok(Arc::new(Segment::read(at(0), &page))));
     assert_eq!(fixture.said_at(&link, 0), ["1 a @1", "2 a @2", "3 a @3"]);
-    // The log lost what the node had not seen, and went on otherwise. No gap: the stream has heard nothing of it.
+    // The log lost records that the node had not applied, and continued differently. The stream had received none of
+    // them, so there is no gap.
     fixture.publish(&["a", "a"]);
     fixture.core.flush();
     assert_eq!(fixture.hear(&link), ["4 a @4", "5 a @5"]);
@@ -195,7 +196,11 @@ fn what_is_damaged_is_told_between_what_stands_before_and_behind_it() {
         let other = fixture.open(&["b"], resume(0));
         assert_eq!(fixture.hear(&other), [&["connected @0"], &others[..], &["5 b @5"]].concat());
         let later = fixture.open(&["a"], resume(2));
-        assert_eq!(fixture.hear(&later), ["connected @2", "3 a @3", "4 a @4"], "who stands behind it misses nothing");
+        assert_eq!(
+            fixture.hear(&later),
+            ["connected @2", "3 a @3", "4 a @4"],
+            "a stream beyond the skipped part misses nothing"
+        );
     }
 }
 
@@ -216,7 +221,7 @@ fn a_node_that_skips_a_part_of_the_log_leaves_each_stream_to_find_out_what_it_mi
     let (a, b) = (fixture.open(&["a"], Start::Head), fixture.open(&["b"], Start::Head));
     fixture.hear(&a);
     fixture.hear(&b);
-    // The log went on by these, and has trimmed the first of them before the node could read them.
+    // The log continued with these records, and trimmed the first of them before the node could read them.
     for channel in ["a", "b", "c", "a"] {
         let place = at(fixture.log.len() as u64 + 1);
         fixture.log.push(Record { seq: place.seq, tag: place.tag, entry: Arc::new(entry(channel, "t", "1")) });

@@ -1,4 +1,4 @@
-//! Subscribe calls on a live stream, and what they ask of the past.
+//! Subscribe calls on a live stream, and their backfills.
 
 use super::*;
 
@@ -75,7 +75,7 @@ fn a_cursor_that_was_judged_in_another_log_is_not_taken_for_one_in_this() {
     let live = fixture.open(&[], Start::Head);
     fixture.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch, AccessState::default());
     assert_eq!(fixture.hear(&live), ["connected @2", "gap null epoch @5"]);
-    // Both were found good before the reset.
+    // Both cursors were judged good before the reset.
     let resumed = fixture.open(&["a"], resume(1));
     assert_eq!(fixture.hear(&resumed), ["connected", "gap null epoch @5"]);
     fixture.subscribe(&live, "r1", &["a"], Since::After(at(1)));
@@ -140,7 +140,7 @@ fn channels_beyond_the_limit_are_turned_away() {
     assert_eq!(beyond, patterns(&["c"]));
 }
 
-/// What is addressed to a user.
+/// Addressed events of the past, without orders.
 #[test]
 fn addressed_events_of_the_past_come_as_backfill_from_the_log_and_the_window_and_commands_do_not() {
     let mut fixture = fixture(2);

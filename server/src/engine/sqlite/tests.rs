@@ -1,4 +1,5 @@
-//! What cannot be seen from outside: failing writes, the last records in memory, what a newer version wrote, and clocks.
+//! Behaviour that cannot be seen from outside: failing writes, the last records in memory, entries of a newer version,
+//! and clocks.
 
 use std::{sync::atomic::AtomicU64, time::Duration};
 
@@ -31,7 +32,7 @@ async fn append(engine: &Sqlite, entries: Vec<Arc<Entry>>) -> Vec<Receipt> {
     engine.append(entries, DEADLINE).await.unwrap()
 }
 
-/// Everything in the log.
+/// All records of the log.
 async fn all(engine: &Sqlite) -> Vec<Record> {
     let base = engine.bounds().await.unwrap().base();
     engine.read(base, ALL).await.unwrap()
@@ -41,7 +42,7 @@ async fn trim(engine: &Sqlite) {
     while engine.trim().await.unwrap().more {}
 }
 
-/// Appends of 100 until the first that fails; how many were acknowledged, and why it failed.
+/// Appends entries of 100 bytes until one fails. Returns how many were acknowledged, and the error.
 async fn append_until_refused(engine: &Sqlite) -> (usize, AppendError) {
     for acknowledged in (0..).step_by(100) {
         assert!(acknowledged < 100_000, "nothing was refused");
@@ -62,13 +63,13 @@ fn ask(name: &'static str) -> impl FnOnce(&mut rusqlite::Connection) -> rusqlite
 
 #[test]
 fn the_checksum_is_the_same_for_ever() {
-    // Logs on disks depend on it.
+    // Existing logs depend on this value.
     assert_eq!(row::chain(0, b"{}"), 876_188_151);
     assert_ne!(row::chain(1, b"{}"), row::chain(0, b"{}"));
     assert_ne!(row::chain(0, b"{ }"), row::chain(0, b"{}"));
 }
 
-/// SQLite's own bound on the number of pages makes it find the disk full, on every system.
+/// SQLite's own limit on the number of pages simulates a full disk, on every system.
 #[tokio::test]
 async fn a_full_disk_refuses_appends_keeps_reading_and_resumes() {
     let (_directory, engine) = log(|settings| settings);
@@ -85,16 +86,16 @@ async fn a_full_disk_refuses_appends_keeps_reading_and_resumes() {
 
     engine.write(pragma("max_page_count", 1 << 30)).await.unwrap();
     let receipts = append(&engine, some(1, 1)).await;
-    assert_eq!(receipts[0].cursor.seq, stored as u64 + 1, "the refused ones left no hole");
+    assert_eq!(receipts[0].cursor.seq, stored as u64 + 1, "the refused appends left no hole");
     let mut followed = 0;
     while followed < receipts[0].cursor.seq {
         followed = tail.next().await.unwrap().unwrap().records.last().map_or(followed, |last| last.seq);
     }
     let records = all(&engine).await;
-    assert_eq!(records.len(), stored + 1, "every checksum fits its predecessor's");
+    assert_eq!(records.len(), stored + 1, "every tag follows its predecessor's");
 }
 
-/// A key refused on a full disk is not taken for known afterwards.
+/// A key that was refused on a full disk does not count as known afterwards.
 #[tokio::test]
 async fn what_was_refused_can_be_retried_with_the_same_keys() {
     let (_directory, engine) = log(|settings| settings);
@@ -109,7 +110,7 @@ async fn what_was_refused_can_be_retried_with_the_same_keys() {
     assert!(receipts.iter().all(|receipt| receipt.duplicate));
 }
 
-/// Room that trimming makes is room for what comes.
+/// Trimming frees space that later records use.
 #[tokio::test]
 async fn space_of_trimmed_records_is_used_again() {
     let (_directory, engine) = log(|settings| settings.records(1_000));
@@ -134,7 +135,7 @@ async fn the_write_ahead_log_starts_over() {
     }
     drop(engine);
     let file = directory.path().join("log.db");
-    assert!(!directory.path().join("log.db-wal").exists(), "an orderly end leaves one file");
+    assert!(!directory.path().join("log.db-wal").exists(), "closing the log leaves one file");
     let engine = Sqlite::open(&file).unwrap();
     let mut longest = 0;
     for _ in 0..200 {
@@ -158,12 +159,13 @@ async fn retention_by_bytes() {
     assert!(bytes <= 100_000 && bytes + one > 100_000, "{bytes}");
 }
 
-/// What is said of the wall clock in this test.
+/// The wall clock of this test.
 static WALL: AtomicU64 = AtomicU64::new(START);
 const START: u64 = 1_700_000_000_000;
 const HOUR: u64 = 3_600_000;
 
-/// Neither while the log is open nor across a restart; and a record that is too old by the log's clock leaves.
+/// Neither while the log is open nor across a restart does it trim; a record that is too old by the log's own clock is
+/// trimmed.
 #[tokio::test]
 async fn a_wall_clock_that_jumps_a_week_for_a_moment_trims_nothing() {
     let wall = || WALL.load(Ordering::Relaxed);
@@ -172,7 +174,7 @@ async fn a_wall_clock_that_jumps_a_week_for_a_moment_trims_nothing() {
     append(&engine, at(START - 2 * HOUR)).await;
     append(&engine, at(START)).await;
     trim(&engine).await;
-    assert_eq!(all(&engine).await.len(), 1, "the one of two hours ago has left");
+    assert_eq!(all(&engine).await.len(), 1, "the record of two hours ago was trimmed");
     WALL.store(START + 168 * HOUR, Ordering::Relaxed);
     trim(&engine).await;
     assert_eq!(all(&engine).await.len(), 1);
@@ -181,15 +183,15 @@ async fn a_wall_clock_that_jumps_a_week_for_a_moment_trims_nothing() {
     let open = || Sqlite::builder(&path).wall(wall).age(Duration::from_secs(3_600)).open().unwrap();
     let engine = open();
     trim(&engine).await;
-    assert_eq!(all(&engine).await.len(), 1, "opened while the clock is wrong");
+    assert_eq!(all(&engine).await.len(), 1, "the log was opened while the clock is wrong");
     drop(engine);
     WALL.store(START + 1, Ordering::Relaxed);
     let engine = open();
     trim(&engine).await;
-    assert_eq!(all(&engine).await.len(), 1, "and when it is right again");
+    assert_eq!(all(&engine).await.len(), 1, "the log was opened when the clock is right again");
 }
 
-/// Opened with tighter bounds, it trims to them step by step.
+/// A log opened with tighter bounds is trimmed to them step by step.
 #[tokio::test]
 async fn a_backlog_is_trimmed_in_bounded_steps() {
     let (_directory, engine) = log(|settings| settings);
@@ -215,7 +217,7 @@ fn on(channel: &str) -> Arc<Entry> {
     Arc::new(Entry { timestamp: Timestamp(crate::clock::wall_clock_ms()), ..entry(channel, "t", "1") })
 }
 
-/// The one that was not used for longest gives way, and is not taken for silent, nor is any other that is not there.
+/// The key with the oldest last use is dropped, and neither it nor any other missing key counts as unused.
 #[tokio::test]
 async fn a_summary_that_is_full_takes_no_key_for_silent() {
     let (_directory, engine) = log(|settings| settings.records(1).summary_keys(6));
@@ -223,7 +225,7 @@ async fn a_summary_that_is_full_takes_no_key_for_silent() {
         append(&engine, vec![on(channel)]).await;
         trim(&engine).await;
     }
-    // Each channel has a key of its own, and all have the one of everything.
+    // Each channel has a key of its own, and all share the key of everything.
     let key = |channel: &str| on(channel).routing_keys()[0];
     let moved = |channels: [&str; 6]| channels.map(key);
     let all_there = engine.moved(&moved(["a", "b", "c", "d", "e", "silent"])).await.unwrap();
@@ -234,7 +236,7 @@ async fn a_summary_that_is_full_takes_no_key_for_silent() {
     assert_eq!(moved, [5, 4, 4, 9, 7, 4], "b, c and d gave way");
 }
 
-/// Tags older than those are not known any more, and then nobody is told that the log is another one, nor that it is this one.
+/// The tags of older records are unknown, and a cursor there is neither confirmed nor denied.
 #[tokio::test]
 async fn tags_are_kept_as_long_as_set() {
     let (_directory, engine) = log(|settings| settings.records(1).summary_tags(2_000));
@@ -249,7 +251,7 @@ async fn tags_are_kept_as_long_as_set() {
     assert!(matches!(read, Err(ReadError::Forgotten)), "{read:?}");
 }
 
-/// The hub is unhealthy at once, and what was acknowledged can still be read.
+/// The hub is unhealthy at once, and acknowledged records can still be read.
 #[tokio::test]
 async fn a_dead_writer_fails_appends_bounds_and_tails_at_once() {
     let (_directory, engine) = log(|settings| settings);
@@ -263,13 +265,13 @@ async fn a_dead_writer_fails_appends_bounds_and_tails_at_once() {
     assert!(matches!(tail.next().await, Some(Err(ReadError::Unavailable(_)))));
 }
 
-/// One append whose key meets a damaged index does not take along those that share its transaction.
+/// An append whose key meets a damaged index does not fail the other appends of its transaction.
 #[tokio::test]
 async fn an_append_that_meets_damage_is_refused_alone() {
     let (_directory, engine) = log(|settings| settings);
     let known = some(2, 1);
     append(&engine, known.clone()).await;
-    // What the index leads to for the second key is gone, the index entry is not.
+    // The row that the index has for the second key is gone, and the index entry is not.
     let harm = |connection: &mut rusqlite::Connection| {
         connection.execute_batch("UPDATE records SET entry = '{}', header = x'00' WHERE seq = 2")
     };
@@ -287,7 +289,7 @@ async fn an_append_that_meets_damage_is_refused_alone() {
     assert!(matches!(harmed, Err(AppendError::Refused(_))), "{harmed:?}");
 }
 
-/// A tail that lags further than the memory goes reads the file, and both sides fit.
+/// A tail that lags beyond the records in memory reads the file, and both parts fit together.
 #[tokio::test]
 async fn a_tail_goes_over_from_the_file_to_memory() {
     let (_directory, engine) = log(|settings| settings);
@@ -309,7 +311,7 @@ async fn a_tail_goes_over_from_the_file_to_memory() {
     }
 }
 
-/// Somebody's SQLite tool in the middle of a write transaction.
+/// Another SQLite tool is in the middle of a write transaction.
 #[tokio::test]
 async fn a_writer_from_outside_is_waited_for() {
     let (_directory, engine) = log(|settings| settings);
@@ -322,7 +324,7 @@ async fn a_writer_from_outside_is_waited_for() {
     assert_eq!(append.await.unwrap()[0].cursor.seq, 1);
 }
 
-/// Logs, whose directories stay until the test has ended.
+/// Logs in directories that exist until the test ends.
 #[derive(Default)]
 struct Raw(Mutex<Vec<TempDir>>);
 
@@ -350,7 +352,7 @@ impl Unknown for Raw {
         let append = Append { entries: vec![stored], deadline, claimed, is_ours: false, reply, waiting };
         engine.submit(Job::Append(append)).await.unwrap();
         answer.await.unwrap().unwrap();
-        // Not from memory, where it is what was handed over.
+        // This makes the engine read the file, because memory still has the record as it was handed over.
         engine.shared().recent.lock().clear();
     }
 }
@@ -360,7 +362,7 @@ async fn an_entry_of_a_newer_version_is_void() {
     conformance::unknown::an_entry_of_a_newer_version_is_void(&Raw::default()).await;
 }
 
-/// Several callers may ask for a step while the writer is busy with one group: each is answered.
+/// Several callers may request a step while the writer is busy with one group; each is answered.
 #[tokio::test]
 async fn every_caller_of_trim_is_answered() {
     let (_directory, engine) = log(|settings| settings.records(10));

@@ -1,4 +1,4 @@
-//! The layer around handlers that count.
+//! The layer around handlers that count their calls.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

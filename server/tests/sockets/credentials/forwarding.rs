@@ -1,4 +1,4 @@
-//! Asking an endpoint of the application.
+//! Authentication by an endpoint of the application.
 
 use super::*;
 

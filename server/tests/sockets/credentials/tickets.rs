@@ -1,4 +1,4 @@
-//! Tickets: one stream each, within 30 s, on one device.
+//! Tickets: each opens one stream, within 30 s, on one device.
 
 use super::*;
 
@@ -21,7 +21,7 @@ async fn one_opens_one_stream_of_its_owner() {
     stream.hears("hers").await;
     fixture.client("").get("", &query).await.is_problem(401, "credentialsInvalid");
     let node = stream.connection_id().split('.').next().unwrap();
-    assert!(ticket.starts_with(&format!("{node}.")), "it names the node that minted it");
+    assert!(ticket.starts_with(&format!("{node}.")), "the ticket begins with the node that minted it");
 }
 
 #[tokio::test]
@@ -50,7 +50,11 @@ async fn one_is_good_for_no_other_call() {
     fixture.client("").get("/check", &query).await.is_problem(401, "credentialsMissing");
     let more = format!("/ticket?ticket={ticket}");
     fixture.client("").post(&more, json!({})).await.is_problem(401, "credentialsMissing");
-    assert_eq!(fixture.stream("", &query).await.connected.data["userId"], "ana", "and was not spent by it");
+    assert_eq!(
+        fixture.stream("", &query).await.connected.data["userId"],
+        "ana",
+        "the refused use did not spend the ticket"
+    );
 }
 
 #[tokio::test]

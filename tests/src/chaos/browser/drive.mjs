@@ -1,5 +1,5 @@
 // Drives a Chromium with one page that uses the built npm package: `node drive.mjs BASE PACKAGE CHROME`. Commands are
-// lines of JSON on standard input, and its end is the end of all; what the page tells are lines of JSON on standard
+// lines of JSON on standard input, whose end closes the browser; the page's reports are lines of JSON on standard
 // output. ../browser.rs is the other end.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ const files = {
 }
 const tell = (told) => process.stdout.write(`${JSON.stringify(told)}\n`)
 
-// Debian's Chromium: without a sandbox, which it lacks for root, and without network use of its own.
+// Arguments for Debian's Chromium: no sandbox, which it lacks for root, and no network use of its own.
 const args = [
   '--no-sandbox',
   '--disable-gpu',
@@ -29,7 +29,7 @@ const page = await browser.newPage()
 page.on('pageerror', (error) => tell({ thrown: { what: String(error) } }))
 await page.exposeFunction('tell', (batch) => batch.forEach(tell))
 
-// The page has the origin of the hub, as an application's has, but its own files never pass the network that fails.
+// The page has the hub's origin, as an application has, but its own files bypass the failing network.
 const isOurs = (url) => url.pathname in files
 await page.route(isOurs, (route) => route.fulfill(files[new URL(route.request().url()).pathname]))
 await page.goto(`${base}/chaos/`)

@@ -1,11 +1,11 @@
-// The page: does what it is told to, and tells all that its client tells it, in that order.
+// The page: it carries out commands, and reports everything that its client reports, in that order.
 import { Tidings } from '/chaos/tidings.js'
 
 let client
 const stops = new Map()
 let batch = []
 
-/** Told in batches: each crossing into the other process costs more than an event. */
+/** Reports are sent in batches, because each crossing into the other process costs more than an event. */
 function tell(told) {
   batch.push(told)
   if (batch.length > 1) return
@@ -20,7 +20,7 @@ const deeds = {
     client = new Tidings({
       url: `/api/events?user=${user}`,
       deviceId,
-      // Quick, as a run is short.
+      // The delays are short, because a run is short.
       reconnect: { baseMs: 50, capMs: 1000 },
       onState: (state) => tell({ state: { state } }),
       onGap: (channels, reason) => tell({ gaps: { all: channels === null, reason } }),

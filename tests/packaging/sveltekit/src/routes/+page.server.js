@@ -1,6 +1,6 @@
 import { env } from '$env/dynamic/private'
 
-/** From where the browser is to hear. A page that also loads data does so after this. */
+/** The cursor from which the browser receives events. A page that also loads data must do so after this. */
 export async function load({ fetch }) {
   return { cursor: await (await fetch(`${env.HUB}/cursor`)).text() }
 }
