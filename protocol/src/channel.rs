@@ -59,19 +59,11 @@ impl From<std::convert::Infallible> for ChannelError {
 ///
 /// ```
 /// use tidings_protocol::Channel;
-/// assert!("chat:room:42".parse::<Channel>().is_ok());
-/// assert!("chat:*".parse::<Channel>().is_err());
+/// assert!(Channel::new("chat:room:42").is_ok());
+/// assert!(Channel::new("chat:*").is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Channel(Arc<str>);
-
-impl Channel {
-    /// The channel as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
 
 /// A channel, or everything below a prefix (`chat:*`; not `chat` itself), or everything (`*`).
 ///
@@ -80,8 +72,8 @@ impl Channel {
 ///
 /// ```
 /// use tidings_protocol::Pattern;
-/// let all: Pattern = "chat:*".parse()?;
-/// let one: Pattern = "chat:42".parse()?;
+/// let all = Pattern::new("chat:*")?;
+/// let one = Pattern::new("chat:42")?;
 /// assert!(all.overlaps(&one) && one.overlaps(&all));
 /// assert!(all.covers(&one) && !one.covers(&all));
 /// # Ok::<(), tidings_protocol::ChannelError>(())
@@ -115,18 +107,6 @@ impl Pattern {
     #[must_use]
     pub fn all() -> Self {
         Self("*".into())
-    }
-
-    /// The pattern as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The pattern as shared text, without copying.
-    #[must_use]
-    pub fn shared(&self) -> Arc<str> {
-        self.0.clone()
     }
 
     /// Whether it is a single channel, without `*`.
@@ -258,6 +238,12 @@ impl From<Channel> for Pattern {
     }
 }
 
+impl From<&Channel> for Pattern {
+    fn from(channel: &Channel) -> Self {
+        Self(channel.shared())
+    }
+}
+
 impl TryFrom<Pattern> for Channel {
     type Error = ChannelError;
 
@@ -266,9 +252,38 @@ impl TryFrom<Pattern> for Channel {
     }
 }
 
-/// The common parts of the two text types: display, conversion from text, and serde as a string.
+/// The common parts of the two text types, and of the [ids](crate::id): display, conversion from text, and serde as a string.
 macro_rules! text {
     ($name:ident) => {
+        impl $name {
+            /// Reads a text.
+            ///
+            /// # Errors
+            ///
+            /// [`ChannelError`] names the rule that the text breaks.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, ChannelError> {
+                text.as_ref().parse()
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// The text, shared instead of copied.
+            #[must_use]
+            pub fn shared(&self) -> Arc<str> {
+                self.0.clone()
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(same: &$name) -> Self {
+                same.clone()
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)

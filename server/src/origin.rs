@@ -21,6 +21,7 @@ pub const SESSION_HEADER: &str = "x-session-id";
 /// As an extractor, `Origin` answers a malformed header with a 400 problem. The headers prove nothing: an origin is
 /// only ever used together with the user whom the backend authenticated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Origin {
     /// The browser profile.
     pub device_id: Option<DeviceId>,
@@ -29,6 +30,12 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// Where work came from that no request is at hand for any more, such as that of a queue of jobs.
+    #[must_use]
+    pub fn new(device_id: Option<DeviceId>, session_id: Option<SessionId>) -> Self {
+        Self { device_id, session_id }
+    }
+
     /// Reads the headers.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub enum PublishError {
     #[error(transparent)]
     Event(#[from] EventError),
     /// The event breaks a rule or a limit. It was not stored, and publishing it again does not help.
-    #[error("the event is not valid: {0}")]
+    #[error(transparent)]
     Invalid(#[from] Invalid),
     /// The engine did not store the event. Publish it again later.
     #[error("the engine did not store the event; publish it again later")]

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use tidings_protocol::{ChannelError, Pattern, UserId, segment};
+use tidings_protocol::{Channel, ChannelError, Pattern, UserId, segment};
 
 const USER: &str = "{user}";
 
@@ -12,7 +12,7 @@ const USER: &str = "{user}";
 ///
 /// ```
 /// use tidings::{Pattern, auth::{Grant, Identity}};
-/// let grant: Grant = "timer:{user}:*".parse()?;
+/// let grant = Grant::new("timer:{user}:*")?;
 /// let identity = Identity::user("*")?.allow(grant)?;
 /// assert!(identity.may_listen(&"timer:%2A:work".parse()?));
 /// assert!(!identity.may_listen(&"timer:ana:work".parse()?));
@@ -20,6 +20,17 @@ const USER: &str = "{user}";
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant(String);
+
+impl Grant {
+    /// Checks and takes a text.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError`] when it is no channel or pattern, or `{user}` stands where no segment can.
+    pub fn new(text: impl AsRef<str>) -> Result<Self, ChannelError> {
+        text.as_ref().parse()
+    }
+}
 
 impl FromStr for Grant {
     type Err = ChannelError;
@@ -60,11 +71,16 @@ impl From<&Grant> for Grant {
     }
 }
 
-impl From<Pattern> for Grant {
-    fn from(pattern: Pattern) -> Self {
-        Self(pattern.as_str().to_owned())
-    }
+macro_rules! from {
+    ($($pattern:ty),*) => {$(
+        impl From<$pattern> for Grant {
+            fn from(pattern: $pattern) -> Self {
+                Self(pattern.as_str().to_owned())
+            }
+        }
+    )*};
 }
+from!(Pattern, &Pattern, Channel, &Channel);
 
 impl Grant {
     /// The pattern that the grant gives to a user. `None` where the grant names `{user}` and the identity is anonymous,

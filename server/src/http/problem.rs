@@ -13,6 +13,7 @@ use crate::{
     EventError,
     auth::AuthError,
     engine::EngineError,
+    presence::PresenceError,
     publish::{Invalid, PublishError},
 };
 
@@ -130,6 +131,19 @@ impl From<PublishError> for Refusal {
     }
 }
 
+impl From<PresenceError> for Refusal {
+    fn from(error: PresenceError) -> Self {
+        match error {
+            PresenceError::Channel(channel) => Self::new(Code::MalformedChannel, channel.to_string()),
+            // What the program does wrong is for its log, and not for whoever called it.
+            PresenceError::Off => {
+                tracing::error!(error = &error as &dyn std::error::Error, "nobody can be told who is online");
+                Code::ServerError.into()
+            }
+        }
+    }
+}
+
 /// Converts errors of this crate into answers, for an application's handlers: the same answers that the routes give.
 macro_rules! answers {
     ($($error:ty),*) => {$(
@@ -141,7 +155,7 @@ macro_rules! answers {
     )*};
 }
 
-answers!(PublishError, AuthError, EngineError);
+answers!(PublishError, AuthError, EngineError, PresenceError);
 
 impl IntoResponse for EventError {
     fn into_response(self) -> Response {
@@ -173,6 +187,8 @@ mod tests {
         assert_eq!(status(PublishError::Overloaded), 503);
         assert_eq!(status(PublishError::Unknown("it broke off".into())), 504);
         assert_eq!(AuthError::Missing.into_response().status(), 401);
+        assert_eq!(PresenceError::from("a::b".parse::<crate::Pattern>().unwrap_err()).into_response().status(), 400);
+        assert_eq!(PresenceError::Off.into_response().status(), 500);
         assert_eq!(EngineError("the disk is gone".into()).into_response().status(), 503);
         let refusal = Refusal::from(PublishError::from(Event::new("a", "t", &Unwritable).unwrap_err()));
         assert_eq!(refusal.problem.detail, None, "callers do not see the program's mistakes");

@@ -59,6 +59,8 @@ use crate::complaints::Complaints;
 
 /// How many connections the kernel holds that were not accepted yet (capped by `net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
+/// The longest time that a setting takes as it is. This is because the clock of some system ends, and `Duration::MAX` would pass that end.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// See [`Serve::head_bytes`].
 const HEAD_BYTES: usize = 64 << 10;
 /// How often it is looked whether there is room for a connection again.
@@ -144,16 +146,16 @@ impl<L: Listener> Serve<L> {
     /// How long a connection may live, up to a tenth more or less, so that those that came together do not leave together: then
     /// it takes no further request, and streams on it are told `closing {reason: drain}`, upon which their clients come back at once,
     /// by a new connection, and go on without losing an event. Behind a load balancer that spreads new connections only, this lets
-    /// clients move to a node that joined. Defaults to for ever.
+    /// clients move to a node that joined. At most a year; defaults to for ever.
     pub fn connection_age(mut self, age: Duration) -> Self {
-        self.connection_age = Some(age);
+        self.connection_age = Some(age.min(YEAR));
         self
     }
 
     /// How long a peer may take to send a request head. Over HTTP/1.1 one that has begun is answered with 408 `requestTimeout`.
-    /// Defaults to 10 s.
+    /// At most a year; defaults to 10 s.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
-        self.head_timeout = timeout;
+        self.head_timeout = timeout.min(YEAR);
         self
     }
 

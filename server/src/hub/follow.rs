@@ -41,7 +41,7 @@ pub(super) async fn prefilled(engine: &dyn Engine, config: &Config) -> Result<Co
     let bounds =
         WindowBounds { records: config.window_records, bytes: config.window_bytes, age_ms: millis(config.window_age) };
     let deadline = config.publish_deadline;
-    if let Err(error) = in_time(access::finish_pending(engine, 2 * millis(deadline), deadline)).await {
+    if let Err(error) = in_time(access::finish_pending(engine, millis(deadline).saturating_mul(2), deadline)).await {
         tracing::warn!(
             error = &*error as &dyn std::error::Error,
             "a command that was cancelled half-way could not be finished"

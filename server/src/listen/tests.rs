@@ -40,7 +40,7 @@ async fn it_yields_what_is_published_to_its_pattern_in_order_and_nothing_else() 
 async fn an_event_says_all_that_was_published() {
     let hub = hub().await;
     let mut orders = hub.listen("order:1").unwrap();
-    let origin = Origin { session_id: Some("tab".parse().unwrap()), ..Origin::default() };
+    let origin = Origin::new(None, Some("tab".parse().unwrap()));
     let origin = origin.of(&UserId::new("ana").unwrap());
     let receipt = hub.publish(event("order:1", json!({"lines": ["a\nb"]})).caused_by(&origin)).await.unwrap();
     let received = next(&mut orders).await;

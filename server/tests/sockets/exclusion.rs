@@ -38,7 +38,7 @@ async fn every_tab_of_a_device() {
     let mut tabs =
         [fixture.stream("ana", &query("laptop", "tab1")).await, fixture.stream("ana", &query("laptop", "tab2")).await];
     let mut phone = fixture.stream("ana", &query("phone", "tab3")).await;
-    let laptop = Origin { device_id: Some("laptop".parse().unwrap()), session_id: Some("tab1".parse().unwrap()) };
+    let laptop = Origin::new(Some("laptop".parse().unwrap()), Some("tab1".parse().unwrap()));
     let echo = event("timer", "echo").except(laptop.of(&"ana".parse().unwrap()).device());
     fixture.hub.to_user("ana").publish(echo).await.unwrap();
     fixture.publish("news:1", "sentinel").await;

@@ -126,7 +126,7 @@ pub(crate) fn pattern(text: &str) -> Pattern {
 
 /// The origin of a request from this tab.
 pub(crate) fn tab(session: &str) -> Origin {
-    Origin { session_id: Some(SessionId::new(session).unwrap()), ..Origin::default() }
+    Origin::new(None, Some(SessionId::new(session).unwrap()))
 }
 
 /// A client that answers challenges, as ours does. It ends with its stream.

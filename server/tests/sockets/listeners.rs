@@ -7,7 +7,7 @@ use axum::{
     extract::{ConnectInfo, Request},
     routing::get,
 };
-use tidings::{Hub, Routes};
+use tidings::{Hub, HubBuilder, Routes};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpListener,
@@ -60,6 +60,23 @@ async fn it_says_where_it_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     assert_eq!(tidings::serve(listener, Router::new()).local_addr().unwrap(), address);
+}
+
+#[tokio::test]
+async fn settings_that_mean_for_ever_harm_nothing() {
+    let serve = |listener, app| {
+        let serve = tidings::serve(listener, app).connection_age(Duration::MAX).head_timeout(Duration::MAX);
+        let serve = serve.idle_timeout(Duration::MAX).stall_timeout(Duration::MAX).shutdown_timeout(Duration::MAX);
+        serve.into_future()
+    };
+    let hub = |hub: HubBuilder| {
+        let hub = hub.publish_deadline(Duration::MAX).revocation_life(Duration::MAX).window_age(Duration::MAX);
+        hub.heartbeat(Duration::MAX).stall_timeout(Duration::MAX).retry(Duration::MAX)
+    };
+    let fixture = Fixture::serving(hub, serve).await;
+    let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
+    fixture.publish("news:1", 1).await;
+    assert_eq!(stream.event().await["payload"], 1);
 }
 
 async fn aging(age: Duration) -> Fixture {

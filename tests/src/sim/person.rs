@@ -73,7 +73,7 @@ impl Person {
     }
 
     fn origin(&self) -> Origin {
-        Origin { device_id: self.device.parse().ok(), session_id: self.session.parse().ok() }
+        Origin::new(self.device.parse().ok(), self.session.parse().ok())
     }
 }
 

@@ -178,7 +178,7 @@ impl<'h> World<'h> {
     fn flood(&mut self, tab: usize, node: usize) -> Result<(), Violation> {
         let Some(hub) = self.stations[node].hub().cloned() else { return Ok(()) };
         self.tally.fault("more channels in a chunk than are remembered");
-        let stranger = tidings::Origin { device_id: None, session_id: "stranger".parse().ok() };
+        let stranger = tidings::Origin::new(None, "stranger".parse().ok());
         let stranger = stranger.of(&tidings::UserId::new("ana").expect("a user id"));
         for number in 0..FLOOD {
             self.published += 1;
