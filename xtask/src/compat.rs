@@ -12,15 +12,21 @@ use anyhow::{Context, Result, ensure};
 
 use crate::repository::Repository;
 use crate::steps::Steps;
+use crate::tools::WASM_TARGET;
 
 /// The published crates, in the order in which they are published.
 pub(crate) const CRATES: [&str; 5] = ["protocol", "server", "engines/postgres", "engines/redis", "client-wasm"];
-/// The crates whose lowest versions are checked. The engines on a server are left out: their drivers need newer
-/// versions of dependencies that `tidings` shares, and cargo chooses the lowest versions for a whole workspace.
+/// The crates whose lowest versions are checked together.
 const LOWEST: [&str; 3] = ["protocol", "server", "client-wasm"];
+/// The crates whose lowest versions are checked one by one, each in a workspace of its own. This is because their drivers
+/// need newer versions of dependencies that `tidings` shares, and cargo chooses the lowest versions for a whole workspace.
+const ENGINES: [&str; 2] = ["engines/postgres", "engines/redis"];
 /// All features meant for users.
-const FEATURES: &str =
-    "tidings/conformance,tidings/forward,tidings/jwt,tidings/sqlite,tidings/typescript,tidings-protocol/serde";
+const FEATURES: &str = "tidings/conformance,tidings/forward,tidings/http-peers,tidings/jwt,tidings/sqlite,tidings/typescript,tidings-protocol/serde";
+/// The features of `tidings` that are meant for users. Each of them compiles by itself.
+const EACH: [&str; 7] = ["conformance", "forward", "http-peers", "jwt", "mailboxes", "sqlite", "typescript"];
+/// What selects the client as front ends in Rust build it.
+const WASM: [&str; 6] = ["-p", "tidings-client", "--features", "tidings-client/typed", "--target", WASM_TARGET];
 /// The targets for which servers and native clients must compile.
 const TARGETS: [&str; 6] = [
     "x86_64-pc-windows-msvc",
@@ -33,6 +39,7 @@ const TARGETS: [&str; 6] = [
 
 pub(crate) fn run(repository: &Repository, steps: &mut Steps) -> Result<()> {
     lowest(repository, steps)?;
+    features(repository, steps)?;
     oldest_rust(repository, steps)?;
     targets(repository, steps)?;
     docs(repository, steps)?;
@@ -41,25 +48,70 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps) -> Result<()> {
 }
 
 fn lowest(repository: &Repository, steps: &mut Steps) -> Result<()> {
-    let folder = copy(repository, &LOWEST)?;
-    let mut update = cargo(repository, &folder, &["update", "-Z", "direct-minimal-versions"]);
-    // An unstable option on the stable cargo, which saves installing nightly.
-    steps.run("lowest versions: choose", bootstrapped(&mut update))?;
-    steps.run("lowest versions: check", check(repository, &folder, &[], &[]))
+    let folder = copy(repository, "compat/crates", &LOWEST)?;
+    steps.run("lowest versions: choose", lowest_versions(repository, &folder))?;
+    steps.run("lowest versions: check", check(repository, &folder, &[], &[]))?;
+    steps.run("lowest versions: check for Wasm", cargo(repository, &folder, &[&["check"], &WASM[..]].concat()))?;
+    for engine in ENGINES {
+        let name = engine.replace("engines/", "tidings-");
+        let folder = copy(repository, &format!("compat/{name}"), &[engine])?;
+        // `tidings` itself stays in the workspace above: the lowest versions are those of a workspace's members.
+        point_to(&folder, Path::new("../crates"))?;
+        steps.run(&format!("lowest versions of {name}: choose"), lowest_versions(repository, &folder))?;
+        steps.run(&format!("lowest versions of {name}: check"), cargo(repository, &folder, &["check"]))?;
+    }
+    Ok(())
+}
+
+/// Uses an unstable option on the stable cargo, which saves installing nightly.
+fn lowest_versions(repository: &Repository, folder: &Path) -> Command {
+    bootstrapped(&mut cargo(repository, folder, &["update", "-Z", "direct-minimal-versions"]))
+}
+
+/// Replaces the paths of this repository's crates in a copied workspace, so that they lead to another folder.
+fn point_to(folder: &Path, crates: &Path) -> Result<()> {
+    let manifest = folder.join("Cargo.toml");
+    let text = fs::read_to_string(&manifest)?;
+    let text = text.replace("{ path = \"", &format!("{{ path = \"{}/", crates.display()));
+    Ok(fs::write(&manifest, text)?)
 }
 
 fn oldest_rust(repository: &Repository, steps: &mut Steps) -> Result<()> {
-    let folder = copy(repository, &CRATES)?;
+    let folder = copy(repository, "compat/crates", &CRATES)?;
     let rust = oldest(&folder)?;
     let mut install = repository.command("rustup");
     install.args(["toolchain", "install", &rust, "--profile", "minimal"]);
     steps.run(&format!("Rust {rust}: install"), install)?;
+    let mut target = repository.command("rustup");
+    target.args(["target", "add", "--toolchain", &rust, WASM_TARGET]);
+    steps.run(&format!("Rust {rust}: install for Wasm"), target)?;
     // The resolver chooses versions that the workspace's `rust-version` can compile.
     steps.run(&format!("Rust {rust}: choose versions"), cargo(repository, &folder, &["update"]))?;
     steps.run(
         &format!("Rust {rust}: check"),
         check(repository, &folder, &[&format!("+{rust}")], &["-p", "tidings-postgres", "-p", "tidings-redis"]),
-    )
+    )?;
+    let toolchain = format!("+{rust}");
+    let wasm = [&[&*toolchain, "check"], &WASM[..]].concat();
+    steps.run(&format!("Rust {rust}: check for Wasm"), cargo(repository, &folder, &wasm))
+}
+
+/// Checks each feature by itself. This is because a crate that forgets a feature of a dependency compiles as long as another crate
+/// in the build asks for it.
+fn features(repository: &Repository, steps: &mut Steps) -> Result<()> {
+    let check = |arguments: &[&str]| {
+        let mut check = repository.cargo(&["check", "--locked", "--lib"]);
+        check
+            .args(arguments)
+            .env("RUSTFLAGS", "-D warnings")
+            .env("CARGO_TARGET_DIR", repository.target("compat/target"));
+        check
+    };
+    steps.run("no feature", check(&["-p", "tidings"]))?;
+    for feature in EACH {
+        steps.run(&format!("feature {feature} alone"), check(&["-p", "tidings", "--features", feature]))?;
+    }
+    steps.run("tidings-protocol without features", check(&["-p", "tidings-protocol", "--no-default-features"]))
 }
 
 fn targets(repository: &Repository, steps: &mut Steps) -> Result<()> {
@@ -108,10 +160,15 @@ fn willing_compiler(repository: &Repository) -> Result<PathBuf> {
 
 /// Builds the documentation as docs.rs does: on nightly, with the labels of features.
 fn docs(repository: &Repository, steps: &mut Steps) -> Result<()> {
-    let mut doc =
-        repository.cargo(&["doc", "--no-deps", "-p", "tidings", "-p", "tidings-protocol", "--features", FEATURES]);
-    doc.env("RUSTDOCFLAGS", "--cfg docsrs -D warnings").env("CARGO_TARGET_DIR", repository.target("compat/docs"));
-    steps.run("docs as on docs.rs", bootstrapped(&mut doc))
+    let mut doc = |name: &str, arguments: &[&str]| {
+        let mut doc = repository.cargo(&["doc", "--no-deps"]);
+        doc.args(arguments).env("RUSTDOCFLAGS", "--cfg docsrs -D warnings");
+        doc.env("CARGO_TARGET_DIR", repository.target("compat/docs"));
+        steps.run(name, bootstrapped(&mut doc))
+    };
+    let servers = ["-p", "tidings", "-p", "tidings-protocol", "-p", "tidings-postgres", "-p", "tidings-redis"];
+    doc("docs as on docs.rs", &[&servers[..], &["--features", FEATURES]].concat())?;
+    doc("docs as on docs.rs, for Wasm", &["-p", "tidings-client", "--all-features", "--target", WASM_TARGET])
 }
 
 fn bootstrapped(command: &mut Command) -> Command {
@@ -139,8 +196,8 @@ fn oldest(folder: &Path) -> Result<String> {
 }
 
 /// Copies published crates into a workspace of their own, without a lockfile.
-fn copy(repository: &Repository, crates: &[&str]) -> Result<PathBuf> {
-    let folder = repository.target("compat/crates");
+fn copy(repository: &Repository, folder: &str, crates: &[&str]) -> Result<PathBuf> {
+    let folder = repository.target(folder);
     let _ = fs::remove_dir_all(&folder);
     let files =
         repository.command("git").args(["ls-files", "-z", "--"]).args(crates).output().context("starting git")?;

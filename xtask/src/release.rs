@@ -19,7 +19,8 @@ use crate::tools;
 /// The files that every crate's tarball and the npm package have at their root.
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 /// The features with which the unit tests are compiled.
-const FEATURES: &str = "tidings/conformance,tidings/forward,tidings/jwt,tidings/sqlite,tidings/typescript";
+const FEATURES: &str =
+    "tidings/conformance,tidings/forward,tidings/http-peers,tidings/jwt,tidings/sqlite,tidings/typescript";
 
 pub(crate) fn run(repository: &Repository, steps: &mut Steps, dry: bool) -> Result<()> {
     let version = version(repository)?;
