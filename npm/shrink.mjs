@@ -55,6 +55,9 @@ export function trapping(named = false) {
   binaryen.setLowMemoryUnused(true)
   binaryen.setZeroFilledMemory(true)
   module.optimize()
+  // What compresses: next to each function those of the same module, which are like it; and of each load and store the same alignment,
+  // which is a hint that no browser heeds.
+  module.runPasses(['reorder-functions-by-name', 'dealign'])
   for (let index = 0; index < module.getNumFunctions(); index++) {
     const { name, module: from } = binaryen.getFunctionInfo(module.getFunctionByIndex(index))
     if (!from && WORDS.test(name)) throw new Error(`the client words something, by ${name}: that costs a browser kilobytes`)

@@ -14,8 +14,14 @@ export const glueFile = join(pkg, 'tidings_client.js')
 
 /** A Wasm as the text that goes into the package. */
 export function packed(/** @type {Uint8Array} */ wasm) {
-  const text = pack(split(wasm))
-  if (Buffer.compare(unpack(unpacker(), text), wasm) !== 0) throw new Error('the Wasm has an instruction that the unpacker does not know')
+  const unknown = (cause) => new Error('the Wasm has an instruction that the unpacker does not know', { cause })
+  let text
+  try {
+    text = pack(split(wasm))
+  } catch (cause) {
+    throw unknown(cause)
+  }
+  if (Buffer.compare(unpack(unpacker(), text), wasm) !== 0) throw unknown()
   return text
 }
 

@@ -1,7 +1,7 @@
 // Bytes from the text in a JavaScript file, in a browser, by a small Wasm (`unpacker.mjs`).
 
 /** Where the unpacker expects the text (`unpacker.mjs`). */
-const TEXT = 1024
+const TEXT = 8192
 const PAGE = 65_536
 
 /**
@@ -12,10 +12,10 @@ const PAGE = 65_536
 export function unpack(unpacker, text) {
   // Small enough to be compiled at once in every browser.
   const module = new WebAssembly.Module(Uint8Array.from(atob(unpacker), (char) => char.charCodeAt(0)))
-  const { memory, run } = /** @type {any} */ (new WebAssembly.Instance(module).exports)
-  // Every character of the text is a byte, and no Wasm is longer than its text.
-  memory.grow(Math.ceil((TEXT + 2 * text.length) / PAGE))
+  const { memory, run, end } = /** @type {any} */ (new WebAssembly.Instance(module).exports)
+  // Every character of the text is a byte.
+  memory.grow(Math.ceil((TEXT + text.length) / PAGE))
   new TextEncoder().encodeInto(text, new Uint8Array(memory.buffer, TEXT))
-  const length = run(text.length)
-  return new Uint8Array(memory.buffer, TEXT + text.length, length)
+  const begin = run(text.length)
+  return new Uint8Array(memory.buffer, begin, end.value - begin)
 }
