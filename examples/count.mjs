@@ -1,9 +1,12 @@
-// Counts the lines that each app needs for real-time, and, given the folder of the five documents that they replace, the lines of code
-// those show: `node examples/count.mjs [FOLDER]`. Neither empty lines nor comments count.
+// Counts the lines that each app needs for real-time and, given the folder of the five documents that the apps replace,
+// the lines of code that those show: `node examples/count.mjs [FOLDER]`. Empty lines and comments do not count.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** What would not be there without Tidings: whole files, or the parts between two lines (the first that begin so). */
+/**
+ * The code that exists only because of Tidings: whole files, or the parts between two lines (the first that begin with
+ * these texts).
+ */
 const parts = {
   timers: [
     ['timers/src/timers.rs', '#[derive(Serialize, TS)]', '/// The answer to every'],

@@ -1,4 +1,4 @@
-//! Writes the front ends' types from the servers': `cargo run -p apps --example types`.
+//! Generates the front ends' types from the servers' types: `cargo run -p apps --example types`.
 
 fn main() -> anyhow::Result<()> {
     for (channels, file) in apps::types() {

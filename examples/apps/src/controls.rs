@@ -1,4 +1,4 @@
-//! What the buttons of the start page do: they break things, so that one can watch what becomes of it.
+//! The buttons of the start page: they inject faults, so that one can watch the effect.
 
 use std::{env, net::SocketAddr, process::Command, sync::Arc, time::Duration};
 
@@ -16,15 +16,15 @@ use tokio::sync::watch;
 
 use crate::PLACES;
 
-/// How long the hub is gone.
+/// How long the hub is down.
 const OUTAGE: Duration = Duration::from_secs(5);
 
-/// The buttons.
+/// The state of the buttons.
 #[derive(Clone)]
 pub(crate) struct Controls {
-    /// Where this program listens, and its successor is to.
+    /// The address that this program listens on, and its successor too.
     address: SocketAddr,
-    /// For each place a signal that cuts its streams.
+    /// For each place, a signal that cuts its streams.
     cuts: [Arc<watch::Sender<()>>; PLACES.len()],
 }
 
@@ -38,17 +38,17 @@ impl Controls {
         Router::new().route("/stop", post(stop)).route("/cut/{place}", post(cut)).with_state(self.clone())
     }
 
-    /// A place whose streams can be cut.
+    /// The site of a place, with streams that can be cut.
     pub(crate) fn around(&self, place: usize, site: Router) -> Router {
         site.layer(middleware::from_fn_with_state(self.cuts[place].subscribe(), breakable))
     }
 }
 
-/// `POST /stop`: what `kill -9` does, streams and all, and a start five seconds later. The program takes its own place, so
-/// that whoever started it still has it.
+/// `POST /stop`: ends the hub like `kill -9`, streams included, and restarts it five seconds later. The program
+/// replaces its own process, so that its parent still has it.
 async fn stop(State(controls): State<Controls>) -> StatusCode {
     tokio::spawn(async move {
-        // The answer should get out first.
+        // The delay lets the answer out first.
         tokio::time::sleep(Duration::from_millis(100)).await;
         if let Err(error) = begin_again(controls.address) {
             tracing::error!(%error, "cannot start again");
@@ -70,7 +70,7 @@ fn begin_again(address: SocketAddr) -> std::io::Result<()> {
     }
 }
 
-/// `POST /cut/{place}`: the streams of a place break off, and the server says nothing about it.
+/// `POST /cut/{place}`: breaks off the streams of a place, without a closing frame.
 async fn cut(State(Controls { cuts, .. }): State<Controls>, Path(place): Path<String>) -> StatusCode {
     match PLACES.iter().position(|other| *other == place) {
         Some(index) => {

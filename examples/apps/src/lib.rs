@@ -1,8 +1,8 @@
-//! The five apps on one hub, one login and one origin, as the features of one site would be; and the page that shows each
-//! of them to two identities side by side.
+//! The five apps on one hub, one login and one origin, like the features of one site; and the page that shows each of
+//! them to two users side by side.
 //!
-//! A *place* (`a`, `b`) is the whole site below a path of its own. Cookies are of a path, so one browser is two users at once:
-//! the frames of the start page are one place each. `controls` is what its buttons do.
+//! A *place* (`a`, `b`) is the whole site below a path of its own. Cookies belong to a path, so one browser is two
+//! users at once: each frame of the start page is one place. The buttons are in `controls`.
 
 mod controls;
 mod ending;
@@ -21,31 +21,31 @@ use tidings::{Hub, auth::Auth, typescript::Channels};
 pub use self::ending::told_to_end;
 use crate::controls::Controls;
 
-/// The apps, as their folders are called.
+/// The apps, by the names of their folders.
 pub const APPS: [&str; 5] = ["timers", "notes", "chat", "tables", "tasks"];
-/// The paths below which the whole site is.
+/// The paths below which the whole site is served.
 pub const PLACES: [&str; 2] = ["a", "b"];
 
-/// The environment variable that says for how many seconds to wait before anything else.
+/// The environment variable that says for how many seconds to wait before the start.
 pub const PAUSE: &str = "APPS_PAUSE";
 
-/// Where things are, and what can be chosen.
+/// Paths and options.
 pub struct Settings {
-    /// Where the program listens.
+    /// The address that the program listens on.
     pub address: SocketAddr,
-    /// A folder for the databases.
+    /// The folder of the databases.
     pub data: PathBuf,
     /// The folder `examples` with the built front ends.
     pub examples: PathBuf,
-    /// How long a token of the tables lives.
+    /// The life of a token of the tables.
     pub token_lifetime: Duration,
 }
 
-/// Everything. The hub is one with presence.
+/// The router of the whole site. The hub must have presence.
 ///
 /// # Errors
 ///
-/// When a database cannot be opened.
+/// If a database cannot be opened.
 pub fn site(hub: &Hub, settings: &Settings) -> Result<Router> {
     let file = |name: &str| settings.data.join(name);
     let accounts = Accounts::open(&file("accounts.db"), hub)?;
@@ -56,7 +56,7 @@ pub fn site(hub: &Hub, settings: &Settings) -> Result<Router> {
     let tasks = tasks::routes(hub.clone(), accounts.clone(), &file("tasks.db"))?;
     let features = timers.merge(notes).merge(chat).merge(tables).merge(tasks);
 
-    // What the session's user may subscribe to. Everything that is addressed needs no grant.
+    // The channels that the session's user may subscribe to. Addressed events need no grant.
     let [timer] = timers::GRANTS;
     let [rooms, announcements] = notes::GRANTS;
     let auth = accounts.auth().allow(timer)?.allow(rooms)?.allow(announcements)?;
@@ -75,7 +75,7 @@ pub fn site(hub: &Hub, settings: &Settings) -> Result<Router> {
     Ok(site)
 }
 
-/// The types of every front end, and where each has them.
+/// The types of every front end, and the path of each generated file.
 pub fn types() -> [(Channels, &'static Path); 5] {
     [
         (timers::channels(), Path::new(timers::TYPES)),

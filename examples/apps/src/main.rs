@@ -1,4 +1,4 @@
-//! The program: arguments, the socket, and a clean end.
+//! The program: arguments, the socket, and an orderly shutdown.
 
 use std::{env, io::Write, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -22,9 +22,9 @@ usage: apps --data DIRECTORY --examples DIRECTORY [--listen ADDRESS] [--token-se
 RUST_LOG chooses what is logged to stderr, as in RUST_LOG=tidings=debug.
 ";
 
-/// How long somebody may be gone before the others see it: a reload takes less.
+/// How long a user may be gone before the others see it; a reload takes less.
 const GRACE: Duration = Duration::from_secs(3);
-/// How long open streams may take to end when the program is told to.
+/// How long open streams may take to end at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
 
 struct Options {
@@ -55,7 +55,7 @@ async fn main() -> Result<()> {
         TcpListener::bind(options.listen).await.with_context(|| format!("listening on {}", options.listen))?;
     let address = listener.local_addr()?;
 
-    // The log is in a file, so that a restart loses nothing: browsers go on where they stood.
+    // The log is in a file, so that a restart loses nothing and browsers resume where they were.
     let log = Sqlite::open(options.data.join("events.db"))?;
     let presence = PresenceSettings::default().grace(GRACE);
     let hub = Hub::builder().engine(log).presence(presence).build().await.context("starting the hub")?;

@@ -1,4 +1,4 @@
-//! The front ends' types are the servers'.
+//! The front ends' types are current.
 
 #[test]
 fn the_types_of_the_front_ends_are_current() {

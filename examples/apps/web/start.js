@@ -1,6 +1,6 @@
-// The start page: introduces the apps, shows one of them to two identities, and breaks things on request.
+// The start page: introduces the apps, shows one of them to two users, and injects faults on request.
 
-/** Each app, what to try, and who shows it in the left and in the right frame. */
+/** Each app, what to try, and the user of the left and of the right frame. */
 const apps = {
   timers: {
     title: 'Timers',

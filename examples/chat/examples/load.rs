@@ -1,8 +1,8 @@
-//! What polling costs beside events, measured: 200 simulated users on a real socket and a real database, first as pages
-//! poll, then with a stream each. `cargo run --release -p chat --example load`.
+//! The cost of polling compared with events: 200 simulated users on a real socket and a real database, first polling as
+//! pages do, then with a stream each. `cargo run --release -p chat --example load`.
 //!
-//! Polling is as the home-made system had it: messages every 1.5 s, conversations and groups every 3 s, notifications every 30 s. In
-//! both runs every user says something once in a while, and looks at one conversation.
+//! Polling is as in the home-made system: messages every 1.5 s, conversations and groups every 3 s, notifications every
+//! 30 s. In both runs every user sends a message from time to time, and looks at one conversation.
 
 use std::{
     io::Write,
@@ -24,13 +24,13 @@ use tokio::{net::TcpListener, sync::Mutex, time};
 
 const USERS: usize = 200;
 const RUN: Duration = Duration::from_secs(30);
-/// How often each user says something.
+/// The interval between two messages of a user.
 const SAYS: Duration = Duration::from_secs(20);
 const MESSAGES: Duration = Duration::from_millis(1_500);
 const SIDEBAR: Duration = Duration::from_secs(3);
 const BELL: Duration = Duration::from_secs(30);
 
-/// What a run costs.
+/// The cost of a run.
 #[derive(Default)]
 struct Costs {
     requests: AtomicU64,
@@ -86,7 +86,7 @@ async fn run(polling: bool) -> Result<(u64, u64, Vec<Duration>)> {
     let all = users.iter().enumerate().map(|(index, user)| {
         let costs = Arc::clone(&costs);
         async move {
-            // Not all in the same moment.
+            // The users do not all start at the same moment.
             let offset = SAYS * u32::try_from(index).unwrap_or_default() / u32::try_from(USERS).unwrap_or(1);
             let says = talk(user, started, offset);
             let hears =
@@ -101,7 +101,7 @@ async fn run(polling: bool) -> Result<(u64, u64, Vec<Duration>)> {
     Ok((requests, transactions, latencies))
 }
 
-/// Users who are friends by twos.
+/// Users, each of whom is a friend of one other.
 async fn make_users(url: &str) -> Result<Vec<User>> {
     let mut users = Vec::new();
     for index in 0..USERS {
@@ -121,7 +121,7 @@ async fn make_users(url: &str) -> Result<Vec<User>> {
     Ok(users)
 }
 
-/// Says when it says it, in microseconds since the start.
+/// Sends messages that contain the time of sending, in microseconds since the start.
 async fn talk(user: &User, started: Instant, offset: Duration) -> Result<()> {
     let mut ticks = time::interval_at(time::Instant::now() + offset, SAYS);
     loop {
@@ -157,7 +157,8 @@ async fn poll(user: &User, started: Instant, costs: &Costs) -> Result<()> {
     }
 }
 
-/// As the pages do: everything once, then a stream; the sidebar is fetched again when an event says so, and what is shown is read.
+/// Does what the pages do: fetches everything once, then listens; fetches the sidebar again when an event says so, and
+/// marks the open conversation as read.
 async fn listen(user: &User, started: Instant, costs: &Costs) -> Result<()> {
     let stream = user.client.get(format!("{}/events?channels=people", user.url)).send().await?;
     for path in ["/notifications", "/conversations", "/groupchats", &format!("/conversations/{}/messages", user.thread)]

@@ -1,4 +1,4 @@
-//! Friends: one asks, the other accepts, and then they have a conversation.
+//! Friends: one user asks, the other accepts, and then they have a conversation.
 
 use axum::{
     Json,
@@ -17,7 +17,7 @@ use crate::{App, notifications, threads};
 #[derive(Debug, Serialize, TS)]
 pub(crate) struct Friends {
     friends: Vec<String>,
-    /// Those who ask this user.
+    /// The users who have asked this user.
     requests: Vec<Request>,
 }
 
@@ -58,7 +58,7 @@ pub(crate) async fn list(State(app): State<App>, user: User) -> Result<Json<Frie
     Ok(Json(friends.await?))
 }
 
-/// `POST /friends/request`: rings the receiver's bell.
+/// `POST /friends/request`: sends a notification to the receiver.
 pub(crate) async fn request(
     State(app): State<App>,
     user: User,
@@ -87,7 +87,7 @@ pub(crate) async fn request(
     .await
 }
 
-/// `PUT /friends/request/{id}`. Accepting rings the sender's bell, and puts a conversation into both sidebars.
+/// `PUT /friends/request/{id}`: accepting sends a notification to the sender, and adds a conversation to both sidebars.
 pub(crate) async fn answer(
     State(app): State<App>,
     user: User,
@@ -123,7 +123,7 @@ pub(crate) async fn answer(
     .await
 }
 
-/// Refuses those who are not friends.
+/// Fails unless the two users are friends.
 pub(crate) fn require(tx: &Transaction<'_>, one: &str, other: &str) -> Result<(), Error> {
     let friends = "SELECT 1 FROM requests WHERE state = 'accepted' AND (sender, receiver) IN ((?1, ?2), (?2, ?1))";
     tx.query_row(friends, (one, other), |_| Ok(())).optional()?.ok_or(Error::invalid("A group is of friends."))

@@ -1,5 +1,5 @@
-//! The backend of the chat: friends, conversations of two, groups, and a bell that counts what is new. Each route writes to
-//! the database first and then publishes to those whom it concerns, whatever page they have open.
+//! The backend of the chat: friends, conversations of two, groups, and notifications. Each route writes to the database
+//! first, and then publishes to the users concerned, whatever page they have open.
 
 mod friends;
 mod messages;
@@ -16,7 +16,7 @@ use axum::{
 use shared::{Accounts, Db};
 use tidings::{Hub, typescript::Channels};
 
-/// The channel on which whoever has the app open is present.
+/// The presence channel of every user who has the app open.
 pub const PEOPLE: &str = "people";
 
 const SCHEMA: &str = "
@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS notifications (
 CREATE INDEX IF NOT EXISTS notifications_of_users ON notifications (user, id);
 ";
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone, FromRef)]
 struct App {
     db: Db,
@@ -66,10 +66,10 @@ struct App {
     accounts: Accounts,
 }
 
-/// Where the front end has the types of what it receives.
+/// The path of the front end's generated types.
 pub const TYPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/src/channels.ts");
 
-/// What the front end receives and is answered.
+/// The types of the events and answers that the front end receives.
 pub fn channels() -> Channels {
     Channels::new("cargo run -p apps --example types")
         .channel::<messages::MessageEvent>()
@@ -82,11 +82,11 @@ pub fn channels() -> Channels {
         .and::<friends::Friends>()
 }
 
-/// The API. The hub is one with presence.
+/// The routes of the API. The hub must have presence.
 ///
 /// # Errors
 ///
-/// When the database cannot be opened.
+/// If the database cannot be opened.
 pub fn routes(hub: Hub, accounts: Accounts, database: &Path) -> anyhow::Result<Router> {
     let app = App { db: Db::open(database, SCHEMA)?, hub, accounts };
     Ok(Router::new()

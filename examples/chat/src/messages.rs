@@ -1,4 +1,4 @@
-//! What is said in a thread.
+//! The messages of a thread.
 
 use axum::{
     Json,
@@ -58,8 +58,8 @@ pub(crate) async fn list(
     Ok(Json(messages.await?))
 }
 
-/// `POST /conversations/{id}/messages`, `POST /groupchats/{id}/messages`. Three events: the message, to all members; a
-/// notification, to each of the others; and an update of the thread, for everybody's sidebar.
+/// `POST /conversations/{id}/messages`, `POST /groupchats/{id}/messages`: publishes three events: the message, to all
+/// members; a notification, to each of the others; and an update of the thread, for every member's sidebar.
 pub(crate) async fn send(
     State(app): State<App>,
     user: User,
@@ -104,7 +104,7 @@ pub(crate) async fn send(
     .await
 }
 
-/// `POST /threads/{id}/read`: everything in it. The user's other tabs count anew.
+/// `POST /threads/{id}/read`: marks everything in it as read. The user's other tabs count again.
 pub(crate) async fn read(
     State(app): State<App>,
     user: User,

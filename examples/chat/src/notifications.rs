@@ -1,4 +1,4 @@
-//! What the bell counts.
+//! The notifications behind the bell.
 
 use axum::{Json, extract::State};
 use rusqlite::{Row, Transaction};
@@ -9,7 +9,7 @@ use ts_rs::TS;
 
 use crate::App;
 
-/// Something that a user should know of.
+/// A notification to a user.
 #[derive(Debug, Clone, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Notification {
@@ -32,7 +32,7 @@ pub(crate) struct Notification {
 #[serde(tag = "type", content = "payload", rename_all = "camelCase")]
 pub(crate) enum NotificationEvent {
     Created(Notification),
-    /// Another tab of the user has read them all.
+    /// Another tab of the user has marked them all as read.
     Read,
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn read(State(app): State<App>, user: User, origin: Origin) -> 
     .await
 }
 
-/// Keeps one.
+/// Stores a notification.
 pub(crate) fn add(tx: &Transaction<'_>, user: &str, kind: &str, about: i64, text: &str) -> Result<Notification, Error> {
     let made_at = now_ms();
     let insert = "INSERT INTO notifications (user, kind, about, text, made_at) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -72,7 +72,7 @@ pub(crate) fn add(tx: &Transaction<'_>, user: &str, kind: &str, about: i64, text
     Ok(Notification { id, kind: kind.into(), about, text: text.into(), read: false, made_at, user: user.into() })
 }
 
-/// Rings the bell of the one whom it is for.
+/// Publishes a notification to its receiver.
 pub(crate) async fn publish(app: &App, notification: Notification) -> Result<(), Error> {
     let user = notification.user.clone();
     app.hub.to_user(user).publish(Event::typed(&NotificationEvent::Created(notification), &[])?).await?;

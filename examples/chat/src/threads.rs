@@ -1,4 +1,4 @@
-//! Threads: conversations of two, and groups. The sidebar lists them, with what each user has not read.
+//! Threads: conversations of two, and groups. The sidebar lists them, with the number of unread messages.
 
 use axum::{Json, extract::State};
 use rusqlite::{OptionalExtension, Transaction};
@@ -15,16 +15,16 @@ use crate::{App, friends};
 pub(crate) struct Thread {
     #[ts(type = "number")]
     id: i64,
-    /// A group's name; of a conversation, the other's.
+    /// The group's name, or the other user's in a conversation.
     name: String,
     is_group: bool,
     members: Vec<String>,
     unread: u32,
-    /// What was said last.
+    /// The last message.
     last: Option<String>,
 }
 
-/// Which thread changed: fetch the list again.
+/// A thread that changed; fetch the list again.
 #[derive(Debug, Clone, Copy, Serialize, TS)]
 pub(crate) struct ThreadId {
     #[ts(type = "number")]
@@ -51,7 +51,7 @@ impl Typed for GroupEvent {
     const CHANNEL: &'static str = "group_update";
 }
 
-/// Nothing is published there: whoever subscribes is present.
+/// Nothing is published on this channel; its subscribers are present.
 #[derive(Serialize, TS)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub(crate) enum PeopleEvent {}
@@ -76,7 +76,7 @@ pub(crate) async fn groups(State(app): State<App>, user: User) -> Result<Json<Ve
     Ok(Json(app.db.transact(move |tx| list(tx, user.id.as_str(), true)).await?))
 }
 
-/// `POST /groupchats`: with friends.
+/// `POST /groupchats`: creates a group with friends.
 pub(crate) async fn create_group(
     State(app): State<App>,
     user: User,
@@ -105,7 +105,7 @@ pub(crate) async fn create_group(
     .await
 }
 
-/// Makes a thread.
+/// Creates a thread.
 pub(crate) fn create(tx: &Transaction<'_>, name: Option<&str>, members: &[String]) -> Result<ThreadId, Error> {
     tx.execute("INSERT INTO threads (name) VALUES (?1)", [name])?;
     let thread = tx.last_insert_rowid();
@@ -115,7 +115,7 @@ pub(crate) fn create(tx: &Transaction<'_>, name: Option<&str>, members: &[String
     Ok(ThreadId { thread })
 }
 
-/// The members of a thread, of which the user is one, and whether it is a group.
+/// The members of a thread, which the user must be one of, and the group's name if it is a group.
 pub(crate) fn members(tx: &Transaction<'_>, thread: i64, user: &str) -> Result<(Vec<String>, Option<String>), Error> {
     let mut all = tx.prepare_cached("SELECT user FROM members WHERE thread = ?1 ORDER BY user")?;
     let members: Vec<String> = all.query_map([thread], |row| row.get(0))?.collect::<Result<_, _>>()?;
@@ -123,7 +123,7 @@ pub(crate) fn members(tx: &Transaction<'_>, thread: i64, user: &str) -> Result<(
     if members.iter().any(|member| member == user) { Ok((members, name.flatten())) } else { Err(Error::NotFound) }
 }
 
-/// Lets the sidebars of all members know.
+/// Publishes an update of a thread to the sidebars of all members.
 pub(crate) async fn update(
     app: &App,
     is_group: bool,

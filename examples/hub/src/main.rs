@@ -1,5 +1,6 @@
-//! The smallest backend that embeds Tidings: any channel, no login; user and device come from the query string. For
-//! tests and load, not for the open internet. What it can do beside is in [`USAGE`]. Upon SIGTERM it sends its clients away and ends.
+//! The smallest backend that embeds Tidings: any channel, no login; user and device come from the query string. It is
+//! meant for tests and load, not for the open internet. [`USAGE`] lists its options. On SIGTERM it drains its streams
+//! and ends.
 //!
 //! `cargo run --release -p hub -- --listen 127.0.0.1:4100`, then
 //! `curl -N '127.0.0.1:4100/api/events?user=ana&channels=bench'` and
@@ -42,7 +43,7 @@ hub [options]: the smallest backend that embeds Tidings, at /api/events
 
 GET /cursor says where the log is now, for pages that are rendered on a server; GET /health is 503 where it cannot do its work. RUST_LOG=info tells what happens.";
 
-/// What the command line asks for.
+/// The options of the command line.
 struct Options {
     listen: String,
     engine: String,
@@ -54,7 +55,7 @@ struct Options {
 }
 
 impl Options {
-    /// Without, when help is all that is asked for.
+    /// The options; `None` if only help was asked for.
     fn read(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Self>> {
         let mut options = Self {
             listen: String::from("127.0.0.1:4100"),
@@ -87,7 +88,7 @@ impl Options {
                 lexopt::Arg::Long("backend") => options.backend = true,
                 lexopt::Arg::Long("plain") => options.plain = true,
                 lexopt::Arg::Long("jwt") => {
-                    // Tokens that live for seconds end when they say.
+                    // Without leeway, a token that lives for seconds expires exactly.
                     options.jwt = Some(Jwt::new(JwtKey::hs256(arguments.value()?.string()?)?).leeway(Duration::ZERO));
                 }
                 lexopt::Arg::Long("help") | lexopt::Arg::Short('h') => return Ok(None),
@@ -99,7 +100,7 @@ impl Options {
 }
 
 #[tokio::main]
-#[allow(clippy::print_stdout, clippy::print_stderr, reason = "whoever started it reads what it says")]
+#[allow(clippy::print_stdout, clippy::print_stderr, reason = "the user reads the output")]
 async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -125,9 +126,9 @@ async fn main() -> ExitCode {
     }
 }
 
-#[allow(clippy::print_stdout, reason = "whoever started it waits for the address")]
+#[allow(clippy::print_stdout, reason = "the parent process reads the address")]
 async fn run(Options { listen, engine, hub: builder, jwt, metrics, backend, plain }: Options) -> anyhow::Result<()> {
-    // Before the hub, whose first figures it is to see.
+    // The recorder is installed before the hub, which looks up its handles once.
     let prometheus = if metrics { Some(prometheus()?) } else { None };
     let hub = with_engine(builder, &engine).await?.build().await?;
     let health = hub.clone();
@@ -173,7 +174,7 @@ async fn run(Options { listen, engine, hub: builder, jwt, metrics, backend, plai
     Ok(())
 }
 
-/// A hub whose events are kept there.
+/// A hub with this engine.
 async fn with_engine(builder: HubBuilder, engine: &str) -> anyhow::Result<HubBuilder> {
     Ok(match engine.split_once(':') {
         Some(("sqlite", path)) => builder.engine(Sqlite::open(path)?),
@@ -183,17 +184,17 @@ async fn with_engine(builder: HubBuilder, engine: &str) -> anyhow::Result<HubBui
     })
 }
 
-/// Lets a user hear channels, whatever the token grants.
+/// Subscribes a user to channels from the server's side, whatever the token grants.
 async fn give(State(hub): State<Hub>, Path((user, channels)): Path<(String, String)>) -> (StatusCode, String) {
     done(hub.subscribe(user, channels.as_str()).await)
 }
 
-/// For a balancer, which sends nobody to a hub that cannot do its work.
+/// The health check for a balancer, which must not send clients to a hub that cannot do its work.
 fn healthy(hub: &Hub) -> StatusCode {
     if hub.is_healthy() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-/// Takes back what was given.
+/// Ends a subscription from the server's side.
 async fn take(State(hub): State<Hub>, Path((user, channels)): Path<(String, String)>) -> (StatusCode, String) {
     done(hub.unsubscribe(user, channels.as_str()).await)
 }
@@ -206,14 +207,14 @@ fn done(command: Result<Receipt, PublishError>) -> (StatusCode, String) {
     }
 }
 
-/// The page of figures, where the hub's are too.
+/// The metrics recorder of the process, which the hub exports to.
 fn prometheus() -> anyhow::Result<PrometheusHandle> {
     let buckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0];
     let page = PrometheusBuilder::new().set_buckets(&buckets)?.install_recorder()?;
     let upkeep = page.clone();
     tokio::spawn(async move {
         loop {
-            // Else the times that nobody asks for would pile up.
+            // Without regular upkeep, histograms that are never read would accumulate.
             tokio::time::sleep(Duration::from_secs(5)).await;
             upkeep.run_upkeep();
         }
@@ -221,7 +222,7 @@ fn prometheus() -> anyhow::Result<PrometheusHandle> {
     Ok(page)
 }
 
-/// By ctrl-c, or by SIGTERM, as service managers ask.
+/// Ready on Ctrl-C, or on SIGTERM from a service manager.
 async fn asked_to_end() {
     let ctrl_c = tokio::signal::ctrl_c();
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What is said to everybody: one event on `notification:*` reaches the subscribers of every `notification:{user}`.
+//! Announcements to every user: one event on `notification:*` reaches the subscribers of every `notification:{user}`.
 
 use axum::{Json, extract::State};
 use rusqlite::Row;
@@ -62,7 +62,7 @@ pub(crate) async fn announce(
                 Ok(made)
             })
             .await?;
-        // To `notification:*`: whoever's.
+        // `notification:*` reaches every user.
         let event = Event::typed_below(&Announced::Announced(made.clone()), &[])?.caused_by(&origin);
         app.hub.publish(event.except(&origin.of(&user.id))).await?;
         Ok(Json(made))

@@ -1,5 +1,5 @@
-//! The backend of the notes. Each write goes to the database first and is published after it: a note of one's own to its user,
-//! a note in a room to whoever has the room open, an announcement to everybody.
+//! The backend of the notes. Each write goes to the database first and is published afterwards: a private note to its
+//! user, a room's note to everyone who has the room open, an announcement to every user.
 
 mod announcements;
 mod notes;
@@ -14,7 +14,7 @@ use axum::{
 use shared::{Accounts, Db};
 use tidings::{Hub, typescript::Channels};
 
-/// What a user may subscribe to: any room, and what is announced. Notes of one's own are addressed.
+/// The channels that a user may subscribe to: any room, and announcements. Private notes are addressed.
 pub const GRANTS: [&str; 2] = ["notes:room:*", "notification:{user}"];
 
 const SCHEMA: &str = "
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS announcements (
 ) STRICT;
 ";
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone, FromRef)]
 struct App {
     db: Db,
@@ -45,10 +45,10 @@ struct App {
     accounts: Accounts,
 }
 
-/// Where the front end has the types of what it receives.
+/// The path of the front end's generated types.
 pub const TYPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/src/channels.ts");
 
-/// What the front end receives.
+/// The types of the events that the front end receives.
 pub fn channels() -> Channels {
     Channels::new("cargo run -p apps --example types")
         .channel::<notes::NoteEvent>()
@@ -57,11 +57,11 @@ pub fn channels() -> Channels {
         .channel::<shared::SessionEvent>()
 }
 
-/// The API.
+/// The routes of the API.
 ///
 /// # Errors
 ///
-/// When the database cannot be opened.
+/// If the database cannot be opened.
 pub fn routes(hub: Hub, accounts: Accounts, database: &Path) -> anyhow::Result<Router> {
     let app = App { db: Db::open(database, SCHEMA)?, hub, accounts };
     Ok(Router::new()

@@ -1,4 +1,4 @@
-//! Notes: one's own, and those of a room, which everybody may read and change.
+//! Notes: private ones, and those of a room, which everyone may read and change.
 
 use axum::{
     Json,
@@ -14,7 +14,7 @@ use crate::App;
 
 const TEXT_CHARS: usize = 2_000;
 
-/// A note. One of a room belongs to everybody; `owner` is who wrote it.
+/// A note. A room's note belongs to everyone; `owner` wrote it.
 #[derive(Debug, Clone, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Note {
@@ -28,7 +28,7 @@ pub(crate) struct Note {
     changed_at: i64,
 }
 
-/// What happened to a note of one's own.
+/// A change of a private note.
 #[derive(Serialize, TS)]
 #[serde(tag = "type", content = "payload", rename_all = "camelCase")]
 pub(crate) enum NoteEvent {
@@ -40,7 +40,7 @@ impl Typed for NoteEvent {
     const CHANNEL: &'static str = "note";
 }
 
-/// What happened to a note of a room.
+/// A change of a room's note.
 #[derive(Serialize, TS)]
 pub(crate) struct RoomEvent(NoteEvent);
 
@@ -50,7 +50,7 @@ impl Typed for RoomEvent {
 
 #[derive(Deserialize)]
 pub(crate) struct Where {
-    /// Without one, the notes of one's own.
+    /// The room; `None` means the private notes.
     room: Option<String>,
 }
 
@@ -148,7 +148,7 @@ pub(crate) async fn delete(
     .await
 }
 
-/// The order that every change keeps: first the database, then the news of it, to everybody but the tab that asked.
+/// Every change goes to the database first, and is then published to every receiver except the tab that made it.
 async fn change(
     app: App,
     user: User,
@@ -175,7 +175,7 @@ async fn change(
     .await
 }
 
-/// A note that the user may change: of any room, or their own.
+/// A note that the user may change: one of any room, or a private one of their own.
 fn find(tx: &Transaction<'_>, user: &UserId, id: i64) -> Result<Note, Error> {
     let one = "SELECT * FROM notes WHERE id = ?1 AND (room IS NOT NULL OR owner = ?2)";
     tx.query_row(one, (id, user.as_str()), note).optional()?.ok_or(Error::NotFound)
@@ -191,7 +191,7 @@ fn note(row: &Row<'_>) -> rusqlite::Result<Note> {
     })
 }
 
-/// Not empty, and not a book.
+/// Checks that a text is not empty and not too long.
 pub(crate) fn checked(text: String) -> Result<String, Error> {
     let fits = !text.trim().is_empty() && text.chars().count() <= TEXT_CHARS;
     if fits { Ok(text) } else { Err(Error::invalid("A text is 1 to 2,000 characters.")) }

@@ -1,4 +1,4 @@
-//! Who is asking: a name to log in by, a session in the database, its id in a cookie.
+//! Authentication: a name to log in with, a session in the database, its id in a cookie.
 
 use std::path::Path;
 
@@ -39,22 +39,22 @@ CREATE TABLE IF NOT EXISTS sessions (
 ) STRICT;
 ";
 
-/// Users and their sessions; clones share them. A user is a name: there is no password, because the examples are about what
-/// comes after.
+/// Users and their sessions; clones share them. A user is just a name without a password, because the examples are
+/// about what follows the log-in.
 #[derive(Debug, Clone)]
 pub struct Accounts {
     db: Db,
     hub: Hub,
 }
 
-/// The user of a request with a good session; without one it is refused with `notLoggedIn`.
+/// The user of a request with a valid session. A request without one is refused with `notLoggedIn`.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// Who it is.
+    /// The user's id.
     pub id: UserId,
 }
 
-/// What the other tabs of a browser receive.
+/// Events for the other tabs of a browser.
 #[derive(Debug, Serialize, TS)]
 #[serde(tag = "type", content = "payload", rename_all = "camelCase")]
 pub enum SessionEvent {
@@ -77,25 +77,25 @@ struct Me {
 }
 
 impl Accounts {
-    /// Opens the file, and creates it where it is missing. The hub is told who logs out.
+    /// Opens the file, or creates it if it does not exist. A log-out is published through the hub.
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened.
+    /// If the file cannot be opened.
     pub fn open(path: &Path, hub: &Hub) -> anyhow::Result<Self> {
         Ok(Self { db: Db::open(path, SCHEMA)?, hub: hub.clone() })
     }
 
-    /// The session that logs in opens the event stream too.
+    /// Authentication for the event stream: the same session cookie.
     pub fn auth(&self) -> impl Auth + use<> {
         from_extractor(self.clone(), |user: User| async move { Identity::user(user.id) })
     }
 
-    /// Whether somebody has ever logged in by this name.
+    /// Whether a user with this name has ever logged in.
     ///
     /// # Errors
     ///
-    /// When the database cannot be read.
+    /// If the database cannot be read.
     pub async fn knows(&self, user: &UserId) -> Result<bool, Error> {
         let name = user.to_string();
         let known = "SELECT 1 FROM users WHERE name = ?1";
@@ -154,7 +154,7 @@ async fn login(State(accounts): State<Accounts>, Body(login): Body<Login>) -> Re
     Ok((set(cookie), Json(Me { user: user.to_string() })).into_response())
 }
 
-/// `POST /logout`: the other tabs of this browser have lost the session too, so they are told.
+/// `POST /logout`: the other tabs of this browser have lost the session too, so they receive an event.
 async fn logout(
     State(accounts): State<Accounts>,
     user: User,
@@ -194,14 +194,15 @@ fn session_id(headers: &HeaderMap) -> Option<String> {
     cookies.find(|cookie| cookie.name() == COOKIE).map(|cookie| cookie.value().to_owned())
 }
 
-/// 256 random bits, which nobody guesses.
+/// 256 random bits as text, which nobody can guess.
 fn random_id() -> Result<String, Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.into()))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Without a path the cookie is sent to what is beside the login: to all of this API, and to no other on the same host.
+/// Without a path, the browser sends the cookie to the login's sibling paths: to all of this API, and to no other on
+/// the same host.
 fn set(cookie: cookie::CookieBuilder<'static>) -> [(header::HeaderName, String); 1] {
     let cookie = cookie.http_only(true).same_site(SameSite::Lax);
     [(header::SET_COOKIE, cookie.to_string())]

@@ -23,11 +23,11 @@ static TRANSACTIONS: AtomicU64 = AtomicU64::new(0);
 pub struct Db(Arc<Mutex<Connection>>);
 
 impl Db {
-    /// Opens the file, and creates it and the tables of `schema` where they are missing.
+    /// Opens the file, or creates it, with the tables of `schema`.
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened, or the schema is not SQL.
+    /// If the file cannot be opened, or the schema is not valid SQL.
     pub fn open(path: &Path, schema: &str) -> anyhow::Result<Self> {
         let connection = Connection::open(path).with_context(|| format!("opening {}", path.display()))?;
         connection.pragma_update(None, "journal_mode", "wal")?;
@@ -36,31 +36,31 @@ impl Db {
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// Runs `work` in a transaction of its own, which is committed when `work` succeeds and undone when it fails.
+    /// Runs `work` in a transaction of its own, which is committed when `work` succeeds and rolled back when it fails.
     ///
     /// # Errors
     ///
-    /// What `work` fails with, and [`Error::Internal`] when the database does.
+    /// The error of `work`, or [`Error::Internal`] if the database fails.
     pub async fn transact<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let db = self.clone();
-        // SQLite waits for the disk, which must not hold up the runtime's threads.
+        // SQLite waits for the disk, which must not block the runtime's threads.
         let done = tokio::task::spawn_blocking(move || db.transact_now(work));
         done.await.map_err(|stopped| Error::Internal(stopped.into()))?
     }
 
-    /// How many transactions this process has begun: to see what a design costs.
+    /// How many transactions this process has begun, to show the cost of a design.
     pub fn transactions() -> u64 {
         TRANSACTIONS.load(Relaxed)
     }
 
-    /// As [`transact`](Self::transact), on this thread: while a program starts.
+    /// Like [`transact`](Self::transact), on this thread: for the start of a program.
     ///
     /// # Errors
     ///
-    /// As for `transact`.
+    /// The same as for `transact`.
     pub fn transact_now<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
         TRANSACTIONS.fetch_add(1, Relaxed);
         let mut connection = self.0.lock();

@@ -15,34 +15,34 @@ pub enum Error {
     /// There is no session.
     #[error("Log in first.")]
     NotLoggedIn,
-    /// A page of another origin asked for a change.
-    #[error("A page of another origin asked for this.")]
+    /// A page of another origin sent a change.
+    #[error("A page of another origin is not allowed to do this.")]
     OtherOrigin,
-    /// There is nothing at this path.
+    /// Nothing exists at this path.
     #[error("There is nothing here.")]
     NotFound,
-    /// What an app refuses, by a code of its own; see [`Error::refused`].
+    /// A refusal of an app, with a code of its own; see [`Error::refused`].
     #[error("{title}")]
     Refused {
         /// The HTTP status.
         status: StatusCode,
-        /// For programs.
+        /// The code, for programs.
         code: &'static str,
-        /// For people.
+        /// The summary, for people.
         title: &'static str,
     },
-    /// The body is not the JSON that is asked for.
+    /// The body is not the required JSON.
     #[error("{0}")]
     Body(#[from] JsonRejection),
-    /// The change is saved, and the hub did not take the event.
-    #[error("It is saved, but the other browsers could not be told. Try again.")]
+    /// The change is saved, but publishing its event failed.
+    #[error("It is saved, but the other browsers could not be notified. Try again.")]
     NotPublished(#[source] PublishError),
-    /// The caller can do nothing about it.
+    /// An error that the caller cannot influence.
     #[error("Something went wrong on our side.")]
     Internal(#[source] anyhow::Error),
 }
 
-/// A JSON body whose refusal is a problem document too.
+/// A JSON body. A malformed one is refused with a problem document too.
 #[derive(Debug, FromRequest)]
 #[from_request(via(Json), rejection(Error))]
 pub struct Body<T>(pub T);
@@ -60,7 +60,7 @@ impl Error {
         Self::Refused { status, code, title }
     }
 
-    /// 422 `invalid`: the title says what is asked for.
+    /// 422 `invalid`, with a title that states the requirement.
     pub fn invalid(title: &'static str) -> Self {
         Self::refused(StatusCode::UNPROCESSABLE_ENTITY, "invalid", title)
     }

@@ -1,4 +1,4 @@
-//! The routers that an app is served by, and how its changes run.
+//! The routers of an app, and how its changes are run.
 
 use std::path::Path;
 
@@ -12,25 +12,25 @@ use tower_http::{
 
 use crate::{Accounts, Error};
 
-/// What a page of ours may load. The client is WebAssembly, which a policy must allow by `wasm-unsafe-eval`. Only our own
-/// start page may show it in a frame.
+/// The resources that a page of ours may load. The client is WebAssembly, which a policy must allow by
+/// `wasm-unsafe-eval`. Only our own start page may show the page in a frame.
 const CONTENT_POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; \
                               img-src 'self' data:; frame-ancestors 'self'";
 
-/// The API below one path: login and session, what the apps bring along, and the event stream at `/events`.
+/// The API below one path: login and session, the app's features, and the event stream at `/events`.
 pub fn api(hub: Hub, accounts: &Accounts, auth: impl Auth, features: Router) -> Router {
     features
         .merge(accounts.routes())
         .fallback(async || Error::NotFound)
         .layer(middleware::from_fn(same_origin))
-        // It has a check of its own.
+        // The hub's routes check the origin themselves.
         .nest("/events", tidings::routes(hub, auth))
 }
 
 /// The built files of one page.
 pub fn front_end(web: &Path) -> Router {
     let files = ServeDir::new(web).fallback(ServeFile::new(web.join("index.html")));
-    // Browsers ask each time whether a file has changed, so that a new build is seen at once.
+    // Browsers revalidate each file, so that a new build is seen at once.
     let fresh = SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     let policy = HeaderValue::from_static(CONTENT_POLICY);
     Router::new()
@@ -39,19 +39,20 @@ pub fn front_end(web: &Path) -> Router {
         .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, policy))
 }
 
-/// Runs a change to its end even if the browser hangs up, which drops its handler: what was written must be published.
+/// Runs a change to its end even if the browser hangs up, which drops the handler: a change that was written must also
+/// be published.
 ///
 /// # Errors
 ///
-/// The change's own, and [`Error::Internal`] when it panicked.
+/// The error of the change, or [`Error::Internal`] if it panicked.
 pub async fn to_the_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, Error>> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::spawn(change).await.map_err(|stopped| Error::Internal(stopped.into()))?
 }
 
-/// Refuses changes that a page of another origin asks for: `SameSite` cookies do not know ports, so such a page's requests
-/// carry the session as well.
+/// Refuses changes from a page of another origin. `SameSite` cookies ignore ports, so the requests of such a page carry
+/// the session too.
 async fn same_origin(request: Request, next: Next) -> Result<Response, Error> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if reads || is_ours(request.headers()) { Ok(next.run(request).await) } else { Err(Error::OtherOrigin) }
@@ -62,7 +63,7 @@ fn is_ours(headers: &HeaderMap) -> bool {
     match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => origin.split_once("://").map(|(_, host)| host) == text("host"),
-        // Not a browser.
+        // The client is not a browser.
         (None, None) => true,
     }
 }

@@ -1,6 +1,6 @@
-//! What the five example apps share, so that each of them shows its own matter only: [`Accounts`] (login, session, the
-//! user of a request), [`Db`] (one SQLite file), [`Error`] (problem documents), and the two routers that an app is served
-//! by: [`api`] and [`front_end`].
+//! The code that the five example apps share, so that each of them shows only its own subject: [`Accounts`] (login,
+//! session, the user of a request), [`Db`] (one SQLite file), [`Error`] (problem documents), and the two routers of an
+//! app: [`api`] and [`front_end`].
 //!
 //! ```no_run
 //! use axum::{Router, extract::FromRef, routing::get};

@@ -1,4 +1,4 @@
-//! Bookings: a guest takes a seat of a course.
+//! Bookings: a guest takes a seat in a course.
 
 use axum::{
     Json,
@@ -44,7 +44,7 @@ pub(crate) async fn list(State(app): State<App>, _: Bearer) -> Result<Json<Vec<B
     Ok(Json(rows.await?))
 }
 
-/// `POST /tables/bookings`. A course that is full refuses it, and then nothing is published.
+/// `POST /tables/bookings`: a full course refuses it, and then nothing is published.
 pub(crate) async fn create(State(app): State<App>, _: Bearer, Body(new): Body<New>) -> Result<StatusCode, Error> {
     let db = app.db.clone();
     with_notification(&app.hub, Resource::Booking, async move {

@@ -1,5 +1,5 @@
-//! The backend of the tables: courses, and who has booked them. Whoever shows a table is told that it changed, and fetches it
-//! again; `notify` tells it, and only of mutations that succeeded.
+//! The backend of the tables: courses and their bookings. A page that shows a table receives an event when the table
+//! has changed, and fetches it again; `notify` publishes that event, only for mutations that succeeded.
 
 mod bookings;
 mod courses;
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS bookings (
 ) STRICT;
 ";
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone, FromRef)]
 struct App {
     db: Db,
@@ -43,10 +43,10 @@ struct App {
     tokens: Tokens,
 }
 
-/// Where the front end has the types of what it receives.
+/// The path of the front end's generated types.
 pub const TYPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/src/channels.ts");
 
-/// What the front end receives and is answered.
+/// The types of the events and answers that the front end receives.
 pub fn channels() -> Channels {
     Channels::new("cargo run -p apps --example types")
         .channel::<notify::TableEvent>()
@@ -55,11 +55,12 @@ pub fn channels() -> Channels {
         .and::<bookings::Booking>()
 }
 
-/// The API, and a stream at `/tables/events` that takes tokens instead of cookies. Tokens live for `lifetime`.
+/// The routes of the API, and a stream at `/tables/events` that takes tokens instead of cookies. Tokens live for
+/// `lifetime`.
 ///
 /// # Errors
 ///
-/// When the database cannot be opened.
+/// If the database cannot be opened.
 pub fn routes(hub: Hub, accounts: Accounts, database: &Path, lifetime: Duration) -> anyhow::Result<Router> {
     let db = Db::open(database, SCHEMA)?;
     let tokens = Tokens::open(&db, lifetime)?;

@@ -1,18 +1,18 @@
-//! Telling everybody who shows a table that it changed.
+//! Publishing that a table changed.
 
 use serde::Serialize;
 use shared::{Error, to_the_end};
 use tidings::{Event, Hub, Typed};
 use ts_rs::TS;
 
-/// Two kinds of rows, and so two tables.
+/// The kinds of rows, each of which has a table.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Resource {
     Course,
     Booking,
 }
 
-/// A table changed: fetch it again.
+/// A table changed; fetch it again.
 #[derive(Serialize, TS)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub(crate) enum TableEvent {

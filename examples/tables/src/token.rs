@@ -1,4 +1,4 @@
-//! Short tokens: a session gets one by `POST /tables/token`, and everything else here asks for it.
+//! Short-lived tokens: a session gets one from `POST /tables/token`, and every other route here requires one.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 use shared::{Db, Error, User, now_ms};
 use tidings::auth::{Auth, AuthRequest, Jwt, JwtKey};
 
-/// Makes and checks tokens. The secret is in the database, so that tokens outlive a restart.
+/// Makes and verifies tokens. The secret is in the database, so that tokens survive a restart.
 #[derive(Clone)]
 pub(crate) struct Tokens {
     secret: Vec<u8>,
@@ -33,7 +33,7 @@ pub(crate) struct Issued {
     token: String,
 }
 
-/// A request with a good token.
+/// A request with a valid token.
 pub(crate) struct Bearer;
 
 impl Tokens {
@@ -48,7 +48,8 @@ impl Tokens {
         Ok(Self { secret, jwt, lifetime })
     }
 
-    /// The same tokens open the stream, which ends when they do unless the client brings a fresh one.
+    /// Authentication for the stream with the same tokens. The stream ends with its token unless the client brings a
+    /// fresh one.
     pub(crate) fn auth(&self) -> Jwt {
         self.jwt.clone()
     }

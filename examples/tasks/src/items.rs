@@ -1,4 +1,4 @@
-//! Tasks, labels and categories: what a project has by name. Only tasks have more than that.
+//! Tasks, labels and categories: the named items of a project. Only tasks have further fields.
 
 use axum::{
     extract::{Path, State},
@@ -36,7 +36,7 @@ pub(crate) struct New {
     name: String,
 }
 
-/// What is absent stays as it is. The label or category 0 takes it away.
+/// Absent fields stay unchanged. The label or category 0 removes it.
 #[derive(Deserialize)]
 pub(crate) struct Edit {
     name: Option<String>,
@@ -46,7 +46,7 @@ pub(crate) struct Edit {
 }
 
 impl Item {
-    /// All of a kind in a project.
+    /// All items of a kind in a project.
     pub(crate) fn all(tx: &Transaction<'_>, project: i64, entity: Entity) -> Result<Vec<Self>, Error> {
         let mut all = tx.prepare_cached(
             "SELECT id, name, done, label, category FROM items WHERE project = ?1 AND entity = ?2 ORDER BY id",

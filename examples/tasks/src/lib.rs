@@ -1,5 +1,5 @@
-//! The backend of the tasks: projects that several users share. Every write goes through `write`, which publishes
-//! it to all members, and runs a mutation that is sent twice only once.
+//! The backend of the tasks: projects that several users share. Every write goes through `write`, which publishes it to
+//! all members, and carries out a repeated mutation only once.
 
 mod items;
 mod members;
@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS answers (
 ) STRICT;
 ";
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone, FromRef)]
 struct App {
     db: Db,
@@ -55,10 +55,10 @@ struct App {
     accounts: Accounts,
 }
 
-/// Where the front end has the types of what it receives.
+/// The path of the front end's generated types.
 pub const TYPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/src/channels.ts");
 
-/// What the front end receives and is answered.
+/// The types of the events and answers that the front end receives.
 pub fn channels() -> Channels {
     Channels::new("cargo run -p apps --example types")
         .channel::<write::SyncEvent>()
@@ -66,11 +66,11 @@ pub fn channels() -> Channels {
         .and::<projects::Project>()
 }
 
-/// The API.
+/// The routes of the API.
 ///
 /// # Errors
 ///
-/// When the database cannot be opened.
+/// If the database cannot be opened.
 pub fn routes(hub: Hub, accounts: Accounts, database: &Path) -> anyhow::Result<Router> {
     let app = App { db: Db::open(database, SCHEMA)?, hub, accounts };
     Ok(Router::new()

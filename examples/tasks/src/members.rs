@@ -1,4 +1,4 @@
-//! Who shares a project.
+//! The members of a project.
 
 use axum::{
     extract::{Path, State},
@@ -16,7 +16,7 @@ use crate::{
     write::{Action, Entity, Writer, Written, require_member, write},
 };
 
-/// A member. Roles are what people call each other: each member may do everything.
+/// A member. Roles are names only: each member may do everything.
 #[derive(Debug, Serialize, TS)]
 pub(crate) struct Member {
     user: String,
@@ -97,7 +97,7 @@ pub(crate) async fn change_role(
     .await
 }
 
-/// `DELETE /projects/{project}/members/{user}`: whoever is removed is told as well.
+/// `DELETE /projects/{project}/members/{user}`: the removed member receives the event too.
 pub(crate) async fn remove(
     State(app): State<App>,
     Path((project, member)): Path<(i64, String)>,

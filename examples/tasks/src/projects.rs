@@ -1,4 +1,4 @@
-//! Projects, each with all that is in it.
+//! Projects, each with its members and items.
 
 use axum::{
     Json,
@@ -34,7 +34,7 @@ pub(crate) struct Name {
     name: String,
 }
 
-/// `GET /projects`: those of which the user is a member.
+/// `GET /projects`: the projects of which the user is a member.
 pub(crate) async fn list(State(app): State<App>, user: User) -> Result<Json<Vec<Project>>, Error> {
     let projects = app.db.transact(move |tx| {
         let mut mine = tx.prepare_cached(
@@ -76,7 +76,7 @@ pub(crate) async fn rename(
     .await
 }
 
-/// `DELETE /projects/{project}`, with all that is in it.
+/// `DELETE /projects/{project}`: deletes the project with everything in it.
 pub(crate) async fn delete(State(app): State<App>, Path(id): Path<i64>, writer: Writer) -> Result<Response, Error> {
     write(app, writer, move |tx, user| {
         require_member(tx, id, user)?;

@@ -1,4 +1,4 @@
-//! How every route writes: once for each `Idempotency-Key`, and told to all members of the project.
+//! How every route writes: once per `Idempotency-Key`, and published to all members of the project.
 
 use axum::{
     Json,
@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use crate::App;
 
-/// How long an answer is kept for a mutation that is sent again; clients give up after a day.
+/// How long an answer is kept for a repeated mutation; clients give up after a day.
 const KEPT_MS: i64 = 2 * 24 * 60 * 60 * 1000;
 
-/// What a change is of.
+/// The kind of row that changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Entity {
@@ -36,18 +36,18 @@ pub(crate) enum Action {
     Deleted,
 }
 
-/// Which row changed. Whoever shows its project fetches it again.
+/// A row that changed. A page that shows its project fetches it again.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Change {
     pub(crate) entity: Entity,
-    /// The row's number; a member's user.
+    /// The row's number; for a member, the user.
     pub(crate) id: String,
     #[ts(type = "number")]
     pub(crate) project_id: i64,
 }
 
-/// What all members of a project receive.
+/// Events for all members of a project.
 #[derive(Serialize, TS)]
 #[serde(tag = "type", content = "payload", rename_all = "camelCase")]
 pub(crate) enum SyncEvent {
@@ -60,17 +60,18 @@ impl Typed for SyncEvent {
     const CHANNEL: &'static str = "sync";
 }
 
-/// What a write has done; kept with its key, so that the same mutation, sent again, has the same answer and the same event.
+/// The result of a write. It is stored with its key, so that a repeated mutation has the same answer and the same
+/// event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Written {
     action: Action,
     change: Change,
-    /// The members, and whoever was one until now.
+    /// The members, including one who was removed by this write.
     receivers: Vec<String>,
 }
 
 impl Written {
-    /// For all who are members now.
+    /// A result for all present members.
     pub(crate) fn new(
         tx: &Transaction<'_>,
         action: Action,
@@ -84,7 +85,7 @@ impl Written {
     }
 }
 
-/// Who writes, from which tab, by which `Idempotency-Key`.
+/// The user, tab and `Idempotency-Key` of a write.
 pub(crate) struct Writer {
     pub(crate) user: User,
     origin: Origin,
@@ -102,15 +103,15 @@ impl FromRequestParts<App> for Writer {
     }
 }
 
-/// Writes, then publishes. A mutation whose answer got lost is sent again with the same key: then nothing is written, and the
-/// event is published under the same key as before, by which the hub knows whether it has it.
+/// Writes, then publishes. A mutation whose answer was lost is sent again with the same key: then nothing is written,
+/// and the event is published under the same key as before, which the hub recognizes if it has the event.
 pub(crate) async fn write(
     app: App,
     Writer { user, origin, key }: Writer,
     work: impl FnOnce(&Transaction<'_>, &str) -> Result<Written, Error> + Send + 'static,
 ) -> Result<Response, Error> {
     let key = key.map_or_else(|| Uuid::now_v7().to_string(), |IdempotencyKey(key)| key.to_string());
-    // Users choose their keys, so one of them must not be able to take another's.
+    // Users choose their own keys, so a user must not be able to use another user's key.
     let event_key = Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{key} {}", user.id).as_bytes()).to_string();
     to_the_end(async move {
         let owner = user.id.to_string();
@@ -128,7 +129,7 @@ pub(crate) async fn write(
     .await
 }
 
-/// Does the work and keeps what it has done, in one transaction; or returns what was kept.
+/// Runs the work and stores its result, in one transaction; or returns the stored result.
 fn once(
     tx: &Transaction<'_>,
     user: &str,
@@ -149,13 +150,13 @@ fn once(
     Ok(written)
 }
 
-/// Refuses everybody who is no member.
+/// Fails unless the user is a member.
 pub(crate) fn require_member(tx: &Transaction<'_>, project: i64, user: &str) -> Result<(), Error> {
     let member = "SELECT 1 FROM members WHERE project = ?1 AND user = ?2";
     tx.query_row(member, (project, user), |_| Ok(())).optional()?.ok_or(Error::NotFound)
 }
 
-/// 1 to 200 characters, without blanks around them.
+/// Checks that a name has 1 to 200 characters, and trims it.
 pub(crate) fn checked(name: &str) -> Result<String, Error> {
     let name = name.trim();
     let good = (1..=200).contains(&name.chars().count());

@@ -1,4 +1,4 @@
-//! A user's calendar, the same on all devices.
+//! A user's calendar, which is the same on all devices.
 
 use axum::{
     Json,
@@ -33,7 +33,7 @@ pub(crate) struct Entry {
     starts_at: i64,
 }
 
-/// What the user's other tabs and devices receive.
+/// Events for the user's other tabs and devices.
 #[derive(Serialize, TS)]
 #[serde(tag = "type", content = "payload")]
 pub(crate) enum CalendarEvent {

@@ -1,4 +1,4 @@
-//! A user's devices: what they are called, and which of them are online.
+//! A user's devices: their names, and which of them are online.
 
 use axum::{
     Json,
@@ -14,19 +14,19 @@ use crate::{App, error};
 
 const NAME_CHARS: usize = 64;
 
-/// A device as its user sees it. Events carry one device each; whoever hears one replaces what it knew of that device.
+/// A device, as its user sees it. Each event carries one device, in its complete new state.
 #[derive(Debug, Clone, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Device {
     id: String,
     name: String,
     online: bool,
-    /// When it was named, came online or left, whichever was last.
+    /// When it was last named, came online, or left.
     #[ts(type = "number")]
     seen_at: i64,
 }
 
-/// What a user's devices are told of each other.
+/// Events about a user's devices.
 #[derive(Serialize, TS)]
 #[serde(tag = "type", content = "payload", rename_all = "camelCase")]
 pub(crate) enum DeviceEvent {
@@ -39,7 +39,7 @@ impl Typed for DeviceEvent {
     const CHANNEL: &'static str = "devices";
 }
 
-/// A user looks for a device.
+/// A user is looking for a device.
 #[derive(Serialize, TS)]
 #[serde(tag = "type", content = "payload", rename_all = "camelCase")]
 pub(crate) enum RingEvent {
@@ -58,7 +58,7 @@ pub(crate) struct DeviceList {
     connections: usize,
 }
 
-/// Whether a device that is to ring has a stream open, and so will ring at once.
+/// Whether the device that is to ring has a stream open, and therefore rings at once.
 #[derive(Serialize)]
 pub(crate) struct Ringing {
     online: bool,
@@ -91,7 +91,7 @@ pub(crate) async fn list(State(app): State<App>, user: User) -> Result<Json<Devi
     Ok(Json(DeviceList { devices, connections }))
 }
 
-/// `POST /devices/{id}/ring`: to one device.
+/// `POST /devices/{id}/ring`: lets one device ring.
 pub(crate) async fn ring(
     State(app): State<App>,
     user: User,
@@ -107,14 +107,14 @@ pub(crate) async fn ring(
     Ok(Json(Ringing { online }))
 }
 
-/// `POST /devices/ring`: every device but the one that asks, in none of whose tabs it rings.
+/// `POST /devices/ring`: lets every device ring except the calling one, in none of whose tabs it rings.
 pub(crate) async fn ring_others(State(app): State<App>, user: User, origin: Origin) -> Result<(), Error> {
     let ring = Event::typed(&RingEvent::Ring, &[])?.caused_by(&origin).except(origin.of(&user.id).device());
     app.hub.to_user(&user.id).publish(ring).await?;
     Ok(())
 }
 
-/// `POST /api/devices`: names the device that asks, which makes it known.
+/// `POST /api/devices`: names the calling device, which makes it known.
 pub(crate) async fn name(
     State(app): State<App>,
     user: User,
@@ -144,7 +144,7 @@ pub(crate) async fn name(
     .await
 }
 
-/// Tells a user's devices that one of them came online or left. One that has no name yet is nobody's news.
+/// Publishes to a user's devices that one of them came online or left. A device without a name is not reported.
 pub(crate) async fn tell_presence(app: &App, member: &Member) -> Result<(), Error> {
     let Member { user_id, device_id: Some(id) } = member else { return Ok(()) };
     let (owner, device) = (user_id.clone(), id.clone());
@@ -161,7 +161,7 @@ pub(crate) async fn tell_presence(app: &App, member: &Member) -> Result<(), Erro
     Ok(())
 }
 
-/// Refuses a device that this user does not have.
+/// Fails unless the user has this device.
 pub(crate) fn require(tx: &Transaction<'_>, user: &UserId, device: &DeviceId) -> Result<(), Error> {
     let known = "SELECT 1 FROM devices WHERE user = ?1 AND id = ?2";
     let found = tx.query_row(known, (user.as_str(), device.as_str()), |_| Ok(())).optional()?;

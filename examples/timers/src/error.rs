@@ -1,4 +1,4 @@
-//! What is refused here, beside what all apps refuse.
+//! The refusals of this app, beside those of all apps.
 
 use http::StatusCode;
 use shared::Error;

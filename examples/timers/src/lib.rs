@@ -1,5 +1,5 @@
-//! The backend of the cross-device timer. One request's way: `timers` or `devices` writes to the database and publishes the
-//! news to the user's other devices through the hub; `online` tells them which devices come and go.
+//! The backend of the cross-device timer. `timers` and `devices` write to the database and publish the change to the
+//! user's other devices through the hub; `online` publishes which devices come online and leave.
 
 mod calendar;
 mod devices;
@@ -19,14 +19,14 @@ use tidings::{Hub, typescript::Channels};
 
 use crate::online::Online;
 
-/// What a user may subscribe to. Everything else here is addressed.
+/// The channels that a user may subscribe to. All other events here are addressed.
 pub const GRANTS: [&str; 1] = ["timer:{user}"];
 
-/// A timer belongs to its user and there is one per user, so the user is its key: starting another replaces it, and two
-/// devices that start at the same moment cannot both win.
+/// A user has at most one timer, so the user is its key: starting another replaces it, and two devices that start at
+/// the same moment cannot both win.
 ///
-/// `revision` counts the changes of a user's timer. News can overtake each other on their way (an answer and an event,
-/// two events of two requests); whoever knows the higher revision knows the newer state.
+/// `revision` counts the changes of a user's timer. Changes can overtake each other on their way (an answer and an
+/// event, or the events of two requests); the state with the higher revision is newer.
 const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS revisions (
     user     TEXT PRIMARY KEY,
@@ -53,7 +53,7 @@ CREATE TABLE IF NOT EXISTS timers (
 ) STRICT;
 ";
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Clone, FromRef)]
 struct App {
     db: Db,
@@ -62,10 +62,10 @@ struct App {
     accounts: Accounts,
 }
 
-/// Where the front end has the types of what it receives.
+/// The path of the front end's generated types.
 pub const TYPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/web/src/lib/channels.ts");
 
-/// What the front end receives and is answered.
+/// The types of the events and answers that the front end receives.
 pub fn channels() -> Channels {
     Channels::new("cargo run -p apps --example types")
         .channel::<timers::TimerEvent>()
@@ -77,11 +77,11 @@ pub fn channels() -> Channels {
         .and::<devices::DeviceList>()
 }
 
-/// The API. The hub is one with presence.
+/// The routes of the API. The hub must have presence.
 ///
 /// # Errors
 ///
-/// When the database cannot be opened.
+/// If the database cannot be opened.
 pub fn routes(hub: Hub, accounts: Accounts, database: &Path) -> anyhow::Result<Router> {
     let app =
         App { db: Db::open(database, &[SCHEMA, calendar::SCHEMA].concat())?, hub, online: Online::default(), accounts };

@@ -1,5 +1,5 @@
-//! Which devices are online, as the hub's presence says it: a reload is no leave, and a laptop that was shut is away after a
-//! while though nobody said so. Each change is kept as "last seen" and told to the user's other devices.
+//! Which devices are online, by the hub's presence: a reload does not count as leaving, and a laptop that was closed
+//! counts as away after a while. Each change is stored as "last seen" and published to the user's other devices.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -9,8 +9,8 @@ use tidings::{Member, PresenceChange, PresenceError};
 
 use crate::{App, devices::tell_presence};
 
-/// The devices that are online; clones are one list. It says what the events say, so that nobody who loads the list of
-/// devices and then hears events is left with anything else.
+/// The devices that are online; clones share one list. It changes together with the events, so that a client that loads
+/// the list and then receives events ends up with the same devices.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Online(Arc<Mutex<BTreeSet<Member>>>);
 
@@ -20,7 +20,7 @@ impl Online {
         self.0.lock().contains(member)
     }
 
-    /// Takes a change in; those who came or left by it.
+    /// Applies a change. Returns the members that joined or left by it.
     fn take(&self, change: PresenceChange) -> Vec<Member> {
         let mut online = self.0.lock();
         let mut now = online.clone();
@@ -37,7 +37,7 @@ impl Online {
     }
 }
 
-/// Follows who is online, for as long as the hub is there.
+/// Follows presence for as long as the hub runs.
 pub(crate) fn follow(app: App) -> Result<(), PresenceError> {
     let mut watch = app.hub.watch_presence("*")?;
     tokio::spawn(async move {

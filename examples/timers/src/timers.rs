@@ -1,4 +1,4 @@
-//! The timer: read it, start it, stop it, move it to another device, go on to the next phase.
+//! The timer: read, start, stop, move it to another device, and continue with the next phase.
 
 mod model;
 mod store;
@@ -19,7 +19,7 @@ use crate::{App, devices, error};
 const TITLE_CHARS: usize = 120;
 const PLANNED_MINUTES: std::ops::RangeInclusive<u32> = 1..=1440;
 
-/// What a user's other tabs and devices are told.
+/// Events for a user's other tabs and devices.
 #[derive(Serialize, TS)]
 #[serde(tag = "type", content = "payload", rename_all = "camelCase")]
 pub(crate) enum TimerEvent {
@@ -34,8 +34,8 @@ impl Typed for TimerEvent {
     const CHANNEL: &'static str = "timer";
 }
 
-/// The answer to every request here: the state, and the server's clock to correct one's own by. (An event carries the state
-/// alone: it may be read long after it was written.)
+/// The answer to every request here: the state, and the server's clock, to correct the device's clock. (An event carries the state
+/// alone, because it may be read long after it was written.)
 #[derive(Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(rename = "TimerSnapshot")]
@@ -60,8 +60,8 @@ pub(crate) struct Move {
     device_id: String,
 }
 
-/// Without a `kind`, the phase that follows. With the `revision` that the caller has seen, two devices that go on at the same
-/// moment do not skip a phase: the second is refused.
+/// Without a `kind`, the next phase. The `revision` that the caller has seen keeps two devices that continue at the
+/// same moment from skipping a phase: the second call is refused.
 #[derive(Deserialize)]
 pub(crate) struct GoTo {
     kind: Option<PhaseKind>,
@@ -73,7 +73,7 @@ pub(crate) async fn current(State(db): State<Db>, user: User) -> Result<Json<Sna
     Ok(snapshot(db.transact(move |tx| store::state(tx, &user.id)).await?))
 }
 
-/// `POST /api/timers/start`. A timer that runs, here or elsewhere, is replaced: who starts one means this one.
+/// `POST /api/timers/start`: replaces a running timer, here or on another device.
 pub(crate) async fn start(
     State(app): State<App>,
     user: User,
@@ -96,12 +96,12 @@ pub(crate) async fn start(
     .await
 }
 
-/// `POST /api/timers/stop`. Stopping what somebody else has just stopped is no error.
+/// `POST /api/timers/stop`: stopping a timer that was just stopped is not an error.
 pub(crate) async fn stop(State(app): State<App>, user: User, origin: Origin) -> Result<Json<Snapshot>, Error> {
     change(app, user, origin, TimerEvent::Stopped, store::remove).await
 }
 
-/// `POST /api/timers/move`: to another device of the same user.
+/// `POST /api/timers/move`: moves the timer to another device of the same user.
 pub(crate) async fn move_to(
     State(app): State<App>,
     user: User,
@@ -123,7 +123,7 @@ pub(crate) async fn move_to(
     .await
 }
 
-/// `POST /api/timers/phase`: on to another phase of the Pomodoro.
+/// `POST /api/timers/phase`: continues with another phase of the Pomodoro.
 pub(crate) async fn phase(
     State(app): State<App>,
     user: User,
@@ -148,8 +148,8 @@ pub(crate) async fn phase(
     .await
 }
 
-/// The order that every change keeps: first the database, then the news to the user's other tabs and devices. `edit` says
-/// whether there is any.
+/// Every change goes to the database first, and is then published to the user's other tabs and devices. `edit` returns
+/// whether there was a change.
 async fn change(
     app: App,
     user: User,

@@ -1,11 +1,11 @@
-//! What the front end relies on, asked over real sockets.
+//! The API that the front end relies on, called over real sockets.
 
 mod common;
 
 use common::{House, Server, Tab};
 use serde_json::{Value, json};
 
-/// A tab that is logged in.
+/// A logged-in tab.
 async fn tab(server: &Server, device: &'static str, session: &'static str, user: &str) -> Tab {
     let tab = Tab::open(server, device, session);
     tab.login(user).await;
@@ -124,7 +124,7 @@ async fn the_tab_that_caused_it_hears_nothing_and_its_neighbour_does() {
     start(&laptop, "Write").await;
     assert_eq!(next_door.next_of("timer").await["type"], "started");
     neighbour.post("/api/timers/stop", json!({})).await;
-    assert_eq!(own.next_of("timer").await["type"], "stopped", "the first that this tab hears is the other's doing");
+    assert_eq!(own.next_of("timer").await["type"], "stopped", "the first event of this tab is the other tab's change");
 }
 
 #[tokio::test]
@@ -256,7 +256,7 @@ async fn bad_input_is_refused_with_a_code() {
     assert_eq!(garbled.problem(), (400, "malformedBody"));
     let wrong_type = laptop.post_text("/api/timers/start", "text/plain", "{}").await;
     assert_eq!(wrong_type.problem(), (415, "malformedBody"));
-    assert_eq!(laptop.get("/api/timer").await.body["timer"], Value::Null, "nothing of that was done");
+    assert_eq!(laptop.get("/api/timer").await.body["timer"], Value::Null, "none of these calls had an effect");
 }
 
 #[tokio::test]

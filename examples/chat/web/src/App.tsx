@@ -8,7 +8,7 @@ import { Sidebar } from './Sidebar.tsx'
 
 export function App({ user }: { user: string }) {
   const [thread, setThread] = useState<Thread>()
-  // Whoever has the app open is on this channel, and so is online.
+  // Every user who has the app open subscribes to this channel, and is therefore online.
   useChannel('people', () => {})
   const { here = [] } = usePresence('people')
   const online = new Set(here.map(({ userId }) => userId))

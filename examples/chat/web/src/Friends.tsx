@@ -3,7 +3,7 @@ import { attempt, call, notice } from 'examples-web'
 import { type FormEvent, useState } from 'react'
 import type { Friends as List } from './channels.ts'
 
-/** Friends, those who would like to be, and groups of them. */
+/** Friends, friend requests, and groups of friends. */
 export function Friends({ online }: { online: ReadonlySet<string> }) {
   const queries = useQueryClient()
   const { data } = useQuery({ queryKey: ['friends'], queryFn: () => call<List>('/friends') })

@@ -6,7 +6,7 @@ import { addMessage } from './tidings.ts'
 
 const NONE: Message[] = []
 
-/** One thread. Fetched when it is opened; from then on each message comes as an event. */
+/** One thread. Its messages are fetched when it is opened; afterwards each message arrives as an event. */
 export function Messages({ thread, user }: { thread: Thread; user: string }) {
   const queries = useQueryClient()
   const kind = thread.isGroup ? 'groupchats' : 'conversations'
@@ -18,14 +18,14 @@ export function Messages({ thread, user }: { thread: Thread; user: string }) {
   const [text, setText] = useState('')
   const end = useRef<HTMLLIElement>(null)
 
-  // What is shown has been read.
+  // Messages that are shown count as read.
   const last = messages.at(-1)?.id
   useEffect(() => {
     end.current?.scrollIntoView({ block: 'nearest' })
     if (last === undefined) return
     void call(`/threads/${thread.id}/read`, { method: 'POST' }).then(
       () => queries.invalidateQueries({ queryKey: [kind] }),
-      () => {}, // The next message tries again.
+      () => {}, // the next message tries again
     )
   }, [last, thread.id, kind, queries])
 

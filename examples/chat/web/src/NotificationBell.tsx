@@ -3,7 +3,7 @@ import { attempt, call } from 'examples-web'
 import { useState } from 'react'
 import type { Notification } from './channels.ts'
 
-/** Counts what is new. Fetched once; every further notification comes as an event. */
+/** The number of unread notifications. They are fetched once; every further one arrives as an event. */
 export function NotificationBell() {
   const queries = useQueryClient()
   const [open, setOpen] = useState(false)

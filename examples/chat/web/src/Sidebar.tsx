@@ -9,7 +9,10 @@ interface Props {
   user: string
 }
 
-/** Conversations and groups, with what is new in each. Fetched once, and then when an event says so. */
+/**
+ * Conversations and groups, with the number of unread messages. The list is fetched once, and again when an event says
+ * so.
+ */
 export function Sidebar({ chosen, choose, online, user }: Props) {
   const conversations = useQuery({ queryKey: ['conversations'], queryFn: () => call<Thread[]>('/conversations') })
   const groups = useQuery({ queryKey: ['groupchats'], queryFn: () => call<Thread[]>('/groupchats') })

@@ -26,7 +26,7 @@ sentAt: number, };
 export type MessageEvent = { "type": "sent", "payload": Message };
 
 /**
- * Something that a user should know of.
+ * A notification to a user.
  */
 export type Notification = { id: number,
 /**
@@ -41,14 +41,14 @@ about: number, text: string, read: boolean, madeAt: number, };
 export type NotificationEvent = { "type": "created", "payload": Notification } | { "type": "read" };
 
 /**
- * Nothing is published there: whoever subscribes is present.
+ * Nothing is published on this channel; its subscribers are present.
  */
 export type PeopleEvent = never;
 
 export type Request = { id: number, sender: string, };
 
 /**
- * What the other tabs of a browser receive.
+ * Events for the other tabs of a browser.
  */
 export type SessionEvent = { "type": "ended" };
 
@@ -57,16 +57,16 @@ export type SessionEvent = { "type": "ended" };
  */
 export type Thread = { id: number,
 /**
- * A group's name; of a conversation, the other's.
+ * The group's name, or the other user's in a conversation.
  */
 name: string, isGroup: boolean, members: Array<string>, unread: number,
 /**
- * What was said last.
+ * The last message.
  */
 last: string | null, };
 
 /**
- * Which thread changed: fetch the list again.
+ * A thread that changed; fetch the list again.
  */
 export type ThreadId = { thread: number, };
 

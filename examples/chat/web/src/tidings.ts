@@ -5,11 +5,14 @@ import type { Channels, Message, Notification } from './channels.ts'
 
 export const tidings = client<Channels>()
 
-/** Nothing is polled: events say what has changed. */
+/** Nothing is polled, because events report every change. */
 export const newQueries = (): QueryClient =>
   new QueryClient({ defaultOptions: { queries: { staleTime: Infinity, refetchOnWindowFocus: false, retry: true } } })
 
-/** What each event means for what is shown. Messages and notifications are written into the cache; nothing is fetched for them. */
+/**
+ * The effect of each event on the cached queries. Messages and notifications are written into the cache without a
+ * fetch.
+ */
 export const sync = (queries: QueryClient): (() => void) =>
   syncQueries(tidings, queries, {
     labels: {
@@ -25,7 +28,7 @@ export const sync = (queries: QueryClient): (() => void) =>
               ? known && [payload, ...known.filter(({ id }) => id !== payload.id)]
               : known?.map((one) => ({ ...one, read: true })),
           ),
-        // A friend's word changes the list of friends.
+        // An answer to a friend request changes the list of friends.
         invalidate: ({ type, payload }) => (type === 'created' && payload.kind !== 'message' ? [['friends']] : []),
       },
       conversation_update: { keys: [['conversations']] },
@@ -33,7 +36,7 @@ export const sync = (queries: QueryClient): (() => void) =>
     },
   })
 
-/** Shows a message in its thread, where that is known; once, whether it came as an answer or an event. */
+/** Adds a message to its cached thread, once, whether it came as an answer or as an event. */
 export function addMessage(queries: QueryClient, message: Message): void {
   queries.setQueryData<Message[]>(['messages', message.thread], (known) =>
     known?.some(({ id }) => id === message.id) ? known : known && [...known, message],

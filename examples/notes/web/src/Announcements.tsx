@@ -4,7 +4,7 @@ import { type FormEvent, useState } from 'react'
 import { useChannel } from 'tidings/react'
 import type { Announcement } from './channels.ts'
 
-/** What somebody has said to everybody. */
+/** The announcements to every user. */
 export function Announcements({ user }: { user: string }) {
   const queries = useQueryClient()
   const { data = [] } = useQuery({ queryKey: ['announcements'], queryFn: () => call<Announcement[]>('/announcements') })

@@ -6,7 +6,7 @@ import { syncRoom } from './tidings.ts'
 
 const NONE: Note[] = []
 
-/** One's own notes, or those of a room. */
+/** The user's private notes, or those of a room. */
 export function Notes({ room, user }: { room: string | null; user: string }) {
   const queries = useQueryClient()
   const key = ['notes', room]
@@ -17,7 +17,7 @@ export function Notes({ room, user }: { room: string | null; user: string }) {
 
   const [text, setText] = useState('')
   const change = useMutation({
-    // Others receive an event; this tab has the answer.
+    // Other tabs receive an event; this tab has the answer.
     mutationFn: (act: () => Promise<unknown>) => attempt(act),
     onSettled: () => queries.invalidateQueries({ queryKey: key }),
   })

@@ -6,7 +6,7 @@ export type Announced = { "type": "announced", "payload": Announcement };
 export type Announcement = { id: number, user: string, text: string, madeAt: number, };
 
 /**
- * A note. One of a room belongs to everybody; `owner` is who wrote it.
+ * A note. A room's note belongs to everyone; `owner` wrote it.
  */
 export type Note = { id: number, owner: string, room: string | null, text: string,
 /**
@@ -15,17 +15,17 @@ export type Note = { id: number, owner: string, room: string | null, text: strin
 changedAt: number, };
 
 /**
- * What happened to a note of one's own.
+ * A change of a private note.
  */
 export type NoteEvent = { "type": "saved", "payload": Note } | { "type": "deleted", "payload": Note };
 
 /**
- * What happened to a note of a room.
+ * A change of a room's note.
  */
 export type RoomEvent = NoteEvent;
 
 /**
- * What the other tabs of a browser receive.
+ * Events for the other tabs of a browser.
  */
 export type SessionEvent = { "type": "ended" };
 

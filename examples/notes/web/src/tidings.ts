@@ -5,11 +5,11 @@ import type { Channels } from './channels'
 
 export const tidings = client<Channels>()
 
-/** Events say what has changed, so nothing is fetched because time has passed or a window is looked at. */
+/** Events report every change, so no query is refetched because time has passed or a window got focus. */
 export const newQueries = (): QueryClient =>
   new QueryClient({ defaultOptions: { queries: { staleTime: Infinity, refetchOnWindowFocus: false, retry: true } } })
 
-/** The queries of every page, in step with the events; those of a room are synced while it is shown. */
+/** Keeps the queries of every page in step with the events; those of a room are synced while the room is shown. */
 export const syncAll = (queries: QueryClient, user: string): (() => void) =>
   syncQueries(tidings, queries, {
     channels: { [`notification:${user}`]: { keys: [['announcements']] } },

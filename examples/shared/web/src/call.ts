@@ -1,6 +1,9 @@
 import { session, theClient } from './session.ts'
 
-/** A refusal by the server; or no answer (`network`); or one that nobody waits for any more (`abandoned`, no message). */
+/**
+ * A refusal by the server; or no answer (`network`); or an answer that nobody waits for any more (`abandoned`, without
+ * a message).
+ */
 export class ApiError extends Error {
   constructor(
     readonly code: string,
@@ -11,9 +14,9 @@ export class ApiError extends Error {
   }
 }
 
-/** What a call is, beside its path. */
+/** The options of a call, beside its path. */
 export interface CallOptions {
-  /** Defaults to `GET`, or `POST` where there is a body. */
+  /** Defaults to `GET`, or to `POST` if there is a body. */
   method?: string
   /** Sent as JSON. */
   body?: object
@@ -22,13 +25,13 @@ export interface CallOptions {
 
 let running = new AbortController()
 
-/** Gives up every request under way: at logout, so that no late answer shows one user's data to the next. */
+/** Abandons every request in flight, at logout, so that no late answer shows one user's data to the next. */
 export function abandonRequests(): void {
   running.abort()
   running = new AbortController()
 }
 
-/** Asks the API. The headers that name this device and tab are added by `tidings.fetch`. */
+/** Calls the API. `tidings.fetch` adds the headers that name this device and tab. */
 export async function call<T = void>(path: string, { body, headers, ...options }: CallOptions = {}): Promise<T> {
   const { signal } = running
   const json = { 'Content-Type': 'application/json' }
@@ -50,7 +53,7 @@ export async function call<T = void>(path: string, { body, headers, ...options }
   }
 }
 
-/** What an answer other than 2xx says. */
+/** The error of an answer other than 2xx. */
 export async function refusal(response: Response, path = ''): Promise<ApiError> {
   if (response.status === 401 && path !== '/me') session.lost()
   const answer = await response.json().catch(() => ({}))

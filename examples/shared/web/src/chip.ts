@@ -5,7 +5,7 @@ import { element } from './dom.ts'
 export function chip(tidings: Tidings<any>): HTMLElement {
   const text = element('span')
   const state = element('span', { className: 'chip', data: { testid: 'state' } }, element('span', { className: 'dot' }), text)
-  // The wait counts down for the eye; a screen reader is only told when the state changes.
+  // The countdown is visual only; a screen reader announces the state when it changes.
   const spoken = element('span', { className: 'hidden', role: 'status' })
   const retry = element('button', { type: 'button', className: 'button small', textContent: 'Try now', data: { testid: 'state-retry' } })
   retry.addEventListener('click', () => tidings.connect())

@@ -1,10 +1,10 @@
 import { Tidings, type TidingsOptions } from 'tidings'
 import { session, use } from './session.ts'
 
-/** `/a/notes/` is in the place `a`: the start page shows two, and each is a device of its own. */
+/** `/a/notes/` is in the place `a`. The start page shows two places, and each is a device of its own. */
 const place = location.pathname.split('/')[1] || 'a'
 
-/** The app's one client: for the site's stream, as the device that this place is. */
+/** The app's only client, for the site's stream, with this place as its device. */
 export function client<Channels extends object>(options: TidingsOptions = {}): Tidings<Channels> {
   const tidings = new Tidings<Channels>({
     url: '../api/events',
@@ -12,7 +12,7 @@ export function client<Channels extends object>(options: TidingsOptions = {}): T
     ...options,
     onError: (error) => {
       options.onError?.(error)
-      // The session may have ended: ask, and show the login if so.
+      // The session may have expired, so it is checked, and the login is shown if it has.
       if (error.status === 401) session.lost()
     },
   })
@@ -20,7 +20,7 @@ export function client<Channels extends object>(options: TidingsOptions = {}): T
   return tidings
 }
 
-/** Only this demo needs it: by itself a browser is one device. */
+/** Only this demo needs this: normally a browser is one device. */
 function deviceOf(place: string): string {
   const key = `device.${place}`
   const known = localStorage.getItem(key) ?? crypto.randomUUID()

@@ -24,7 +24,7 @@ export function login(title: string, lead: string, unasked: boolean, enter: (use
     await attempt(async () => enter((await call<{ user: string }>('/login', { body: { user: name.value } })).user))
     submit.disabled = false
   })
-  // There is nothing else on this page.
+  // The form is the only thing on this page.
   requestAnimationFrame(() => name.focus())
   const hint = element('p', { className: 'hint' }, 'Any name will do. By the same name on another device, you are the same user.')
   return element('main', { className: 'login' }, element('h1', {}, title), element('p', { className: 'lead' }, lead), form, hint)

@@ -1,11 +1,11 @@
 import type { Tidings } from 'tidings'
 
-/** What `call` needs of a client. */
+/** The part of a client that `call` needs. */
 type Caller = Pick<Tidings<any>, 'fetch'>
 
 let caller: Caller | undefined
 
-/** The client by which the page calls its server. */
+/** Sets the client by which the page calls its server. */
 export function use(client: Caller): void {
   caller = client
 }
@@ -15,5 +15,5 @@ export function theClient(): Caller {
   return caller
 }
 
-/** What happens when the server no longer knows who we are; set by the shell. */
+/** Called when the server no longer knows the session; set by the shell. */
 export const session = { lost: (): void => {} }

@@ -9,14 +9,14 @@ import { session } from './session.ts'
 /** An app, as the shell needs to know it. */
 export interface App {
   title: string
-  /** One sentence for the login. */
+  /** One sentence for the login page. */
   lead: string
   tidings: Tidings<any>
-  /** Shows the app to a user, and returns what takes it away again. */
+  /** Shows the app to a user. Returns a function that removes it. */
   mount(root: HTMLElement, user: string): () => void
 }
 
-/** The frame around an app: the login until somebody is logged in, then a header and the app. */
+/** The frame around an app: the login until a user is logged in, then a header and the app. */
 export function shell({ title, lead, tidings, mount }: App): void {
   const page = element('div', { className: 'page' })
   document.body.prepend(page)
@@ -62,7 +62,7 @@ export function shell({ title, lead, tidings, mount }: App): void {
     page.replaceChildren(login(title, lead, unasked, enter))
   }
 
-  /** Asks who we are: at the start, and when the session may have ended. */
+  /** Asks the server which user is logged in: at the start, and when the session may have expired. */
   async function check(): Promise<void> {
     try {
       enter((await call<{ user: string }>('/me')).user)
@@ -71,7 +71,8 @@ export function shell({ title, lead, tidings, mount }: App): void {
       if (error.status === 401) {
         if (user !== null) ask(user !== undefined)
       }
-      // Not reachable: whoever was in stays in. At the start, the page waits for the next attempt.
+      // The server cannot be reached. A user who was logged in stays so; at the start, the page waits for the next
+      // attempt.
       else if (user === undefined) setTimeout(() => void check(), 2_000)
     }
   }

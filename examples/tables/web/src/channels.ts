@@ -12,12 +12,12 @@ export type Booking = { id: number, course: string, guest: string, };
 export type Course = { id: number, title: string, seats: number, booked: number, };
 
 /**
- * What the other tabs of a browser receive.
+ * Events for the other tabs of a browser.
  */
 export type SessionEvent = { "type": "ended" };
 
 /**
- * A table changed: fetch it again.
+ * A table changed; fetch it again.
  */
 export type TableEvent = { "type": "updated" };
 

@@ -1,7 +1,7 @@
 import { ApiError, call as plainCall, client, type CallOptions } from 'examples-web'
 import type { Channels } from './channels.ts'
 
-/** A token for a minute, from the session. It is kept nowhere but here. */
+/** A token that lives for a minute, issued for the session. It is stored only here. */
 let token: Promise<string> | undefined
 const fetchToken = (): Promise<string> =>
   plainCall<{ token: string }>('/tables/token', { method: 'POST' }).then(
@@ -14,13 +14,13 @@ const fetchToken = (): Promise<string> =>
 
 export const tidings = client<Channels>({
   url: '../api/tables/events',
-  // Asked for before each stream and before the token ends: the stream goes on under the fresh one.
+  // Called before each stream and before the token expires; the stream continues with the fresh token.
   token: () => (token = fetchToken()),
-  // After five attempts it is the user's turn: "Try now" in the header. (The loss itself is the first failure in a row.)
+  // After five attempts the user decides: "Try now" in the header. (The loss itself counts as the first failure.)
   reconnect: { baseMs: 1_000, capMs: 30_000, maxAttempts: 6 },
 })
 
-/** Asks the API with the same token as the stream; with a fresh one if it has ended. */
+/** Calls the API with the stream's token, or with a fresh one if that has expired. */
 export async function call<T = void>(path: string, options: CallOptions = {}): Promise<T> {
   const ask = async (): Promise<T> =>
     plainCall<T>(path, { ...options, headers: { Authorization: `Bearer ${await (token ??= fetchToken())}` } })
@@ -33,7 +33,7 @@ export async function call<T = void>(path: string, options: CallOptions = {}): P
   }
 }
 
-/** Forgets the token: at logout. */
+/** Forgets the token at logout. */
 export function forgetToken(): void {
   token = undefined
 }

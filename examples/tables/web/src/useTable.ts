@@ -6,8 +6,8 @@ import { call } from './tidings.ts'
 type Resource = 'course' | 'booking'
 
 /**
- * The rows of a table, fetched again whenever it changed, or another one that its rows count, for as long as the component is
- * mounted.
+ * The rows of a table, for as long as the component is mounted. They are fetched again whenever the table changed, or
+ * another table that its rows count.
  */
 export function useTable<Row>(resource: Resource, ...counted: Resource[]): { rows: Ref<Row[]>; isPending: Ref<boolean>; refetch: () => Promise<void> } {
   const rows = shallowRef<Row[]>([])
@@ -17,13 +17,13 @@ export function useTable<Row>(resource: Resource, ...counted: Resource[]): { row
     const mine = ++latest
     await attempt(async () => {
       const fresh = await call<Row[]>(`/tables/${resource}s`)
-      // Of two answers the one that was asked for last counts.
+      // Only the answer to the latest request counts.
       if (mine !== latest) return
       rows.value = fresh
       isPending.value = false
     })
   }
-  // What changed before the server has confirmed the subscription is fetched then; after a gap as well.
+  // Refetching on confirmation covers changes made before it; refetching on a gap covers the gap.
   for (const name of [resource, ...counted]) useChannel(`table:${name}`, refetch, { onReady: refetch, onGap: refetch })
   void refetch()
   return { rows, isPending, refetch }

@@ -3,7 +3,7 @@ import { type FormEvent, useId, useState } from 'react'
 interface Props {
   label: string
   testid: string
-  /** Whether it worked: then the field is emptied. */
+  /** Resolves with whether it succeeded; the field is then cleared. */
   add: (text: string) => Promise<boolean>
 }
 

@@ -51,7 +51,7 @@ export function App({ user }: { user: string }) {
   )
 }
 
-/** What waits for the network. */
+/** The mutations that wait for the network. */
 function WaitingList() {
   const texts = useSyncExternalStore(waiting.subscribe, waiting.all)
   return (

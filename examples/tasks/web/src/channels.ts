@@ -2,16 +2,16 @@
 import type {} from 'tidings'
 
 /**
- * Which row changed. Whoever shows its project fetches it again.
+ * A row that changed. A page that shows its project fetches it again.
  */
 export type Change = { entity: Entity,
 /**
- * The row's number; a member's user.
+ * The row's number; for a member, the user.
  */
 id: string, projectId: number, };
 
 /**
- * What a change is of.
+ * The kind of row that changed.
  */
 export type Entity = "task" | "project" | "label" | "category" | "member";
 
@@ -21,7 +21,7 @@ export type Entity = "task" | "project" | "label" | "category" | "member";
 export type Item = { id: number, name: string, done: boolean, label: number | null, category: number | null, };
 
 /**
- * A member. Roles are what people call each other: each member may do everything.
+ * A member. Roles are names only: each member may do everything.
  */
 export type Member = { user: string, role: Role, };
 
@@ -33,12 +33,12 @@ export type Project = { id: number, name: string, members: Array<Member>, tasks:
 export type Role = "owner" | "editor";
 
 /**
- * What the other tabs of a browser receive.
+ * Events for the other tabs of a browser.
  */
 export type SessionEvent = { "type": "ended" };
 
 /**
- * What all members of a project receive.
+ * Events for all members of a project.
  */
 export type SyncEvent = { "type": "created", "payload": Change } | { "type": "updated", "payload": Change } | { "type": "deleted", "payload": Change };
 

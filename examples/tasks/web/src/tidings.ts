@@ -10,10 +10,10 @@ export const tidings = client<Channels>()
 export const newQueries = (): QueryClient =>
   new QueryClient({ defaultOptions: { queries: { staleTime: Infinity, refetchOnWindowFocus: false, retry: true } } })
 
-/** Every change of a shared project, by whoever else made it. */
+/** Applies every change of a shared project that others made. */
 export function sync(queries: QueryClient): () => void {
   const stopQueries = syncQueries(tidings, queries, { labels: { sync: { keys: [['projects']] } } })
-  // For code outside React: the same events on `window`.
+  // Code outside React receives the same events on `window`.
   const stopWindow = tidings.on('sync', ({ type, payload }) => {
     window.dispatchEvent(new CustomEvent(`sync:${payload.entity}`, { detail: { action: type, ...payload } }))
   })
@@ -23,7 +23,7 @@ export function sync(queries: QueryClient): () => void {
   }
 }
 
-/** What is written without a network is kept, and sent on return. */
+/** Queues offline writes, and sends them on return. */
 export function keepOffline(queries: QueryClient, user: string): OfflineQueue {
   const settled = (): void => void queries.invalidateQueries({ queryKey: ['projects'] })
   const queue = queueOffline(tidings, {

@@ -2,7 +2,7 @@ import type { OfflineQueue } from 'tidings/offline'
 
 const STORED = 'tasks.waiting'
 
-/** What was written here and has not been sent yet, for people: by its key, over reloads. A store for React. */
+/** Descriptions of the mutations that have not been sent yet, by key, kept across reloads. A store for React. */
 class Waiting {
   #texts: ReadonlyMap<string, string> = new Map(JSON.parse(localStorage.getItem(STORED) ?? '[]'))
   readonly #listeners = new Set<() => void>()
@@ -18,14 +18,14 @@ class Waiting {
     this.#set(new Map(this.#texts).set(key, text))
   }
 
-  /** What it was. */
+  /** Removes a mutation, and returns its description. */
   remove(key: string): string | undefined {
     const text = this.#texts.get(key)
     this.#set(new Map([...this.#texts].filter(([other]) => other !== key)))
     return text
   }
 
-  /** Drops what the queue does not hold (any more). */
+  /** Drops the mutations that the queue does not contain (any more). */
   async follow(queue: OfflineQueue): Promise<void> {
     const pending = new Set((await queue.pending()).map(({ key }) => key))
     this.#set(new Map([...this.#texts].filter(([key]) => pending.has(key))))

@@ -4,7 +4,7 @@ import { isQueued, queuedKey } from 'tidings/offline'
 import { tidings } from './tidings.ts'
 import { waiting } from './waiting.ts'
 
-/** Every write of this page. `what` says in words what it is, for as long as it waits for the network. */
+/** Every write of this page. `what` describes it in words, while it waits for the network. */
 export const write = (queries: QueryClient, what: string, method: string, path: string, body: object = {}): Promise<boolean> =>
   attempt(async () => {
     const headers = { 'Content-Type': 'application/json' }
@@ -12,6 +12,6 @@ export const write = (queries: QueryClient, what: string, method: string, path: 
     const answer = await tidings.fetch(`../api${path}`, init)
     if (isQueued(answer)) waiting.add(queuedKey(answer)!, what)
     else if (!answer.ok) throw await refusal(answer)
-    // Others receive an event; this tab asks.
+    // Other tabs receive an event; this tab refetches.
     else await queries.invalidateQueries({ queryKey: ['projects'] })
   })

@@ -1,4 +1,4 @@
-//! What a timer is, and how a Pomodoro goes on.
+//! The timer, and the phases of a Pomodoro.
 
 use rusqlite::{
     ToSql,
@@ -13,7 +13,7 @@ const LONG_BREAK_MINUTES: u32 = 15;
 /// The break after this many rounds of focus is the long one.
 const ROUNDS: u32 = 4;
 
-/// A running timer. Moments are milliseconds since 1970 by the server's clock.
+/// A running timer. Times are milliseconds since 1970 by the server's clock.
 #[derive(Debug, Clone, PartialEq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Timer {
@@ -21,11 +21,11 @@ pub(crate) struct Timer {
     pub(crate) mode: Mode,
     #[ts(type = "number")]
     pub(crate) started_at: i64,
-    /// How long it is meant to take; of a Pomodoro, each round of focus.
+    /// The planned duration; in a Pomodoro, that of each round of focus.
     pub(crate) planned_minutes: Option<u32>,
-    /// Where it runs; `None` when whoever started it named no device.
+    /// The device that it runs on; `None` if it was started without a device.
     pub(crate) device_id: Option<String>,
-    /// Present in a Pomodoro, and only there.
+    /// Present only in a Pomodoro.
     pub(crate) phase: Option<Phase>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) enum Mode {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Phase {
     pub(crate) kind: PhaseKind,
-    /// Which round of focus this is, or follows; counts from 1.
+    /// The number of this round of focus, or of the round before this break, from 1.
     pub(crate) round: u32,
     pub(crate) minutes: u32,
     #[ts(type = "number")]
@@ -74,7 +74,7 @@ impl Timer {
         timer
     }
 
-    /// Begins the phase that follows: focus and breaks in turn, and after the long break from the start.
+    /// Begins the next phase: focus and breaks alternate, and after the long break the rounds start again.
     pub(crate) fn enter_next(&mut self, phase: &Phase, now: i64) {
         let (kind, round) = match phase.kind {
             PhaseKind::Focus if phase.round >= ROUNDS => (PhaseKind::LongBreak, phase.round),
@@ -85,7 +85,7 @@ impl Timer {
         self.enter(kind, round, now);
     }
 
-    /// Begins a phase of one's choice.
+    /// Begins the given phase.
     pub(crate) fn enter(&mut self, kind: PhaseKind, round: u32, now: i64) {
         let minutes = match kind {
             PhaseKind::Focus => self.planned_minutes.unwrap_or(DEFAULT_FOCUS_MINUTES),
@@ -96,7 +96,7 @@ impl Timer {
     }
 }
 
-/// A word in the database for each variant of an enum.
+/// Stores an enum as text, one word for each variant.
 macro_rules! stored_as_text {
     ($name:ident { $($variant:ident = $text:literal),+ }) => {
         impl ToSql for $name {

@@ -8,7 +8,7 @@ use ts_rs::TS;
 
 use super::model::{Phase, Timer};
 
-/// Whether a timer runs, and which; the payload of every event about it. Of two, the one with the higher revision is newer.
+/// The running timer, if any: the payload of every event about it. Of two states, the one with the higher revision is newer.
 #[derive(Debug, Clone, Serialize, TS)]
 pub(crate) struct TimerState {
     #[ts(type = "number")]
@@ -29,7 +29,7 @@ pub(crate) fn running(tx: &Transaction<'_>, user: &UserId) -> Result<Option<Time
     Ok(tx.query_row("SELECT * FROM timers WHERE user = ?1", [user.as_str()], timer).optional()?)
 }
 
-/// Puts a timer in the place of the one that runs, if one does.
+/// Stores a timer, in place of a running one.
 pub(crate) fn put(tx: &Transaction<'_>, user: &UserId, timer: &Timer) -> Result<(), Error> {
     let phase = timer.phase.as_ref();
     tx.execute(
@@ -52,7 +52,7 @@ pub(crate) fn put(tx: &Transaction<'_>, user: &UserId, timer: &Timer) -> Result<
     count(tx, user)
 }
 
-/// Whether one was running.
+/// Removes the timer. Returns whether one was running.
 pub(crate) fn remove(tx: &Transaction<'_>, user: &UserId) -> Result<bool, Error> {
     let removed = tx.execute("DELETE FROM timers WHERE user = ?1", [user.as_str()])? > 0;
     if removed {

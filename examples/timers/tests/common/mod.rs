@@ -1,4 +1,4 @@
-//! The real application on a real socket with a real file as its database, and browsers that talk to it.
+//! The real application on a real socket with a real database file, and clients that behave like browsers.
 
 use std::{collections::VecDeque, path::Path, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 /// No test waits this long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A directory that holds a database and a built front end.
+/// A directory with a database and a built front end.
 pub(crate) struct House(TempDir);
 
 impl House {
@@ -34,7 +34,7 @@ impl House {
     }
 }
 
-/// Takes no more connections once it is dropped.
+/// A server that accepts no more connections once it is dropped.
 pub(crate) struct Server {
     pub(crate) url: String,
     running: JoinHandle<()>,
@@ -70,7 +70,7 @@ pub(crate) struct Tab {
     session: &'static str,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -79,7 +79,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What a problem document says: its status, and the code for programs.
+    /// The status and the code of a problem document.
     pub(crate) fn problem(&self) -> (u16, &str) {
         assert_eq!(self.media_type, "application/problem+json", "{self:?}");
         assert_eq!(self.body["status"], self.status.as_u16(), "{self:?}");
@@ -98,7 +98,7 @@ impl Tab {
         Self { client: self.client.clone(), url: self.url.clone(), device: self.device, session }
     }
 
-    /// The same tab when the server has come back elsewhere: cookies know no ports.
+    /// The same tab, after the server has restarted on another port; cookies ignore ports.
     pub(crate) fn turn_to(&mut self, server: &Server) {
         self.url.clone_from(&server.url);
     }
@@ -111,7 +111,7 @@ impl Tab {
         read(self.send(path).json(&body)).await
     }
 
-    /// As a page of this origin calls it, from which a browser sends the cookie of this host along.
+    /// A POST from a page of this origin, with which a browser sends the host's cookie.
     pub(crate) async fn post_from(&self, origin: &str, site: &str, path: &str, body: Value) -> Answer {
         read(self.send(path).header(header::ORIGIN, origin).header("sec-fetch-site", site).json(&body)).await
     }
@@ -158,7 +158,7 @@ async fn read(request: reqwest::RequestBuilder) -> Answer {
     Answer { status, media_type, body }
 }
 
-/// What a tab hears.
+/// The stream of a tab.
 pub(crate) struct Stream {
     response: Response,
     decoder: Decoder,
@@ -177,7 +177,7 @@ impl Stream {
         }
     }
 
-    /// The next event of a label; what else comes is passed over.
+    /// The next event with a label; other events are skipped.
     pub(crate) async fn next_of(&mut self, label: &str) -> Value {
         loop {
             let event = self.next().await;
@@ -189,8 +189,7 @@ impl Stream {
 
     async fn next_frame(&mut self) -> (String, Value) {
         while self.read.is_empty() {
-            let chunk =
-                tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("something to be told in time");
+            let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("a frame in time");
             let chunk = chunk.expect("a sound stream").expect("the stream to go on");
             let read = &mut self.read;
             let push = |message: tidings_protocol::sse::Message<'_>| {

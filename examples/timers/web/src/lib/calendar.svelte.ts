@@ -1,11 +1,11 @@
 import { attempt, call } from 'examples-web'
 import type { CalendarEvent, Entry } from './channels'
 
-/** The user's calendar: what was fetched, and what events and answers have said since. */
+/** The user's calendar: the fetched entries, updated by events and answers. */
 class Calendar {
   #entries = $state.raw<Entry[]>([])
   all = $derived([...this.#entries].sort((a, b) => a.startsAt - b.startsAt || a.id - b.id))
-  /** How often something was heard; what was fetched meanwhile may be older. */
+  /** Counts updates; entries fetched before the latest update may be older. */
   #heard = 0
 
   hear({ type, payload }: CalendarEvent): void {

@@ -2,21 +2,21 @@
 import type {} from 'tidings'
 
 /**
- * What the user's other tabs and devices receive.
+ * Events for the user's other tabs and devices.
  */
 export type CalendarEvent = { "type": "event_created", "payload": Entry } | { "type": "event_updated", "payload": Entry } | { "type": "event_deleted", "payload": Entry };
 
 /**
- * A device as its user sees it. Events carry one device each; whoever hears one replaces what it knew of that device.
+ * A device, as its user sees it. Each event carries one device, in its complete new state.
  */
 export type Device = { id: string, name: string, online: boolean,
 /**
- * When it was named, came online or left, whichever was last.
+ * When it was last named, came online, or left.
  */
 seenAt: number, };
 
 /**
- * What a user's devices are told of each other.
+ * Events about a user's devices.
  */
 export type DeviceEvent = { "type": "named", "payload": Device } | { "type": "online", "payload": Device } | { "type": "offline", "payload": Device };
 
@@ -25,7 +25,7 @@ export type DeviceEvent = { "type": "named", "payload": Device } | { "type": "on
  */
 export type DeviceList = { devices: Array<Device>,
 /**
- * How many streams of the user are open, tabs that share one counted once.
+ * How many streams of the user are open; tabs that share a stream count once.
  */
 connections: number, };
 
@@ -42,52 +42,52 @@ export type Mode = "timer" | "pomodoro";
 
 export type Phase = { kind: PhaseKind,
 /**
- * Which round of focus this is, or follows; counts from 1.
+ * The number of this round of focus, or of the round before this break, from 1.
  */
 round: number, minutes: number, startedAt: number, };
 
 export type PhaseKind = "focus" | "shortBreak" | "longBreak";
 
 /**
- * A user looks for a device.
+ * A user is looking for a device.
  */
 export type RingEvent = { "type": "ring" };
 
 /**
- * What the other tabs of a browser receive.
+ * Events for the other tabs of a browser.
  */
 export type SessionEvent = { "type": "ended" };
 
 /**
- * A running timer. Moments are milliseconds since 1970 by the server's clock.
+ * A running timer. Times are milliseconds since 1970 by the server's clock.
  */
 export type Timer = { title: string, mode: Mode, startedAt: number,
 /**
- * How long it is meant to take; of a Pomodoro, each round of focus.
+ * The planned duration; in a Pomodoro, that of each round of focus.
  */
 plannedMinutes: number | null,
 /**
- * Where it runs; `None` when whoever started it named no device.
+ * The device that it runs on; `None` if it was started without a device.
  */
 deviceId: string | null,
 /**
- * Present in a Pomodoro, and only there.
+ * Present only in a Pomodoro.
  */
 phase: Phase | null, };
 
 /**
- * What a user's other tabs and devices are told.
+ * Events for a user's other tabs and devices.
  */
 export type TimerEvent = { "type": "started", "payload": TimerState } | { "type": "stopped", "payload": TimerState } | { "type": "moved", "payload": TimerState } | { "type": "updated", "payload": TimerState };
 
 /**
- * The answer to every request here: the state, and the server's clock to correct one's own by. (An event carries the state
- * alone: it may be read long after it was written.)
+ * The answer to every request here: the state, and the server's clock, to correct the device's clock. (An event carries the state
+ * alone, because it may be read long after it was written.)
  */
 export type TimerSnapshot = { serverNow: number, revision: number, timer: Timer | null, };
 
 /**
- * Whether a timer runs, and which; the payload of every event about it. Of two, the one with the higher revision is newer.
+ * The running timer, if any: the payload of every event about it. Of two states, the one with the higher revision is newer.
  */
 export type TimerState = { revision: number, timer: Timer | null, };
 

@@ -1,4 +1,4 @@
-/** Two soft notes. A browser that wants a click on the page first stays silent, and that is fine. */
+/** Two soft notes. A browser that requires a click on the page first stays silent, which is acceptable. */
 export function chime(): void {
   const audio = new AudioContext()
   const notes = [

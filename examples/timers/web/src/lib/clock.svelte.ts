@@ -1,14 +1,14 @@
-/** The server's clock, as well as it can be known here: this device's own may be minutes off. */
+/** An estimate of the server's clock, because this device's own clock may be minutes off. */
 class Clock {
   #offset = 0
-  /** Milliseconds since 1970 by the server, four times a second. */
+  /** Milliseconds since 1970 by the server's clock, updated four times a second. */
   now = $state(Date.now())
 
   constructor() {
     setInterval(() => this.#tick(), 250)
   }
 
-  /** Half the time that the request took is assumed to have passed since the server looked at its clock. */
+  /** Assumes that half of the request's duration has passed since the server read its clock. */
   correct(serverNow: number, askedAt: number): void {
     this.#offset = serverNow - (askedAt + Date.now()) / 2
     this.#tick()

@@ -18,7 +18,7 @@ class Devices {
     return this.#known.find((device) => device.id === id)
   }
 
-  /** A device's name in a sentence. */
+  /** A device's name for use in a sentence. */
   nameOf(id: string | null | undefined): string {
     return this.find(id)?.name ?? 'another device'
   }
@@ -36,17 +36,17 @@ class Devices {
     if (!this.find(this.hereId)) await this.rename(deviceName(navigator.userAgent))
   }
 
-  /** Only this device can be named from here. */
+  /** Names this device; others cannot be named from here. */
   async rename(name: string): Promise<void> {
     this.hear(await call<Device>('/devices', { body: { name } }))
   }
 
-  /** Lets another device ring. Whether it is online, and so rings at once. */
+  /** Lets another device ring. Resolves with whether it is online, and therefore rings at once. */
   async ring(id: string): Promise<boolean> {
     return (await call<{ online: boolean }>(`/devices/${encodeURIComponent(id)}/ring`, { method: 'POST' })).online
   }
 
-  /** Lets all devices ring but this one. */
+  /** Lets all devices except this one ring. */
   async ringOthers(): Promise<void> {
     await call('/devices/ring', { method: 'POST' })
   }

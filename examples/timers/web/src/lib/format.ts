@@ -23,11 +23,11 @@ export function ago(ms: number): string {
   return hours < 24 ? `${hours} h ago` : `${Math.floor(hours / 24)} d ago`
 }
 
-/** A name for this device until its user gives it a better one: `Chrome on Linux`. */
+/** A default name for this device: `Chrome on Linux`. */
 export function deviceName(userAgent: string): string {
   const named = (names: [RegExp, string][], otherwise: string): string =>
     names.find(([pattern]) => pattern.test(userAgent))?.[1] ?? otherwise
-  // Each browser claims to be those below it as well.
+  // Each browser also claims to be the ones below it.
   const browser = named(
     [
       [/Edg/, 'Edge'],

@@ -8,7 +8,7 @@ import { notices } from './notices.svelte'
 import { tidings } from './tidings'
 import { timer } from './timer.svelte'
 
-/** What is done with what the client brings. What it listens to is in `components/Live.svelte`. */
+/** Applies what the client receives. Its subscriptions are in `components/Live.svelte`. */
 class Live {
   /** The number of the latest call of `load`. */
   #load = 0
@@ -18,8 +18,8 @@ class Live {
   }
 
   /**
-   * Asks for everything, again and again until it is answered: what is shown may be out of date, and no event would say so.
-   * A later call takes over from an earlier one.
+   * Fetches everything, again and again until it is answered: the shown data may be out of date, and no event would
+   * report it. A later call replaces an earlier one.
    */
   async load(): Promise<void> {
     const mine = ++this.#load

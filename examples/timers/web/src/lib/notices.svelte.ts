@@ -1,6 +1,6 @@
-/** What the page tells its user beside the timer itself. */
+/** Messages to the user beside the timer itself. */
 class Notices {
-  /** What happened last, and when by this device's clock. */
+  /** The last change, and its time by this device's clock. */
   activity = $state.raw<{ text: string; at: number }>()
 
   tell(text: string): void {

@@ -3,7 +3,7 @@ import type { Mode, Timer, TimerSnapshot, TimerState } from './channels'
 import { clock } from './clock.svelte'
 
 /**
- * The user's timer. It is learnt in three ways that may overtake each other (asked for, answered to a change, told by an
+ * The user's timer. Its state arrives in three ways that may overtake each other (a fetch, an answer to a change, an
  * event), so an older state never replaces a newer one.
  */
 class TimerStore {
@@ -11,7 +11,7 @@ class TimerStore {
   current = $state.raw<Timer | null>()
   #revision = -1
 
-  /** An event. Whether it was news. */
+  /** Applies an event. Returns whether it was news. */
   hear(state: TimerState): boolean {
     if (state.revision <= this.#revision) return false
     this.#take(state)
@@ -34,12 +34,12 @@ class TimerStore {
     await this.#ask('/timers/move', { deviceId })
   }
 
-  /** The revision says which phase is meant to end: if another device was faster, this one does not skip the next. */
+  /** The revision says which phase should end: if another device was faster, this one does not skip the next phase. */
   async nextPhase(): Promise<void> {
     await this.#ask('/timers/phase', { revision: this.#revision })
   }
 
-  /** After a gap what is known here proves nothing, not even by its revision: the server may have begun anew. */
+  /** After a gap the known state proves nothing, not even by its revision, because the server may have started over. */
   distrust(): void {
     this.#revision = -1
   }
