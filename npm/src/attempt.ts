@@ -1,6 +1,6 @@
 import type { Engine } from './engine.ts'
 
-/** Calls an engine, unless it is given up. One that has to be given up meanwhile tells so by its guard, and another one is made. */
+/** Calls an engine. If the engine breaks in the call, its guard reports that, and the client makes another engine. */
 export function attempt({ guard }: Engine, run: () => void): void {
   if (guard.ended) return
   try {

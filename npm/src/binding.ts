@@ -1,53 +1,56 @@
-/** What the bindings of all frameworks share. They know no framework, and load no client: that comes from the application. */
+/**
+ * The code that the bindings of all frameworks share. It depends on no framework and loads no client: the application
+ * passes the client.
+ */
 import type { ChannelOptions, Handlers, HandlersByType } from './channels.ts'
 import type { maps, TidingsClient } from './contract.ts'
 import { TidingsError } from './errors.ts'
 import type { ConnectionSnapshot, GapHandler, Member, Presence, ReadyOptions, Stop, SubscriptionState, TidingsEvent, Verb } from './types.ts'
 
-/** A client of whatever types: what is said of them is checked at the hooks. */
+/** A client with any types: the hooks check the types of channels and labels. */
 export interface AnyTidings extends Omit<TidingsClient, 'subscribe' | 'on' | 'presence' | typeof maps> {
   readonly subscribe: (...given: any[]) => Stop
   readonly on: (...given: any[]) => Stop
   readonly presence: (...given: any[]) => Stop
 }
 
-/** The connection as a server renders it, and as the browser has to render it once more to take that over. */
+/** The connection as a server renders it, and as the browser has to render it first to hydrate the page. */
 export const IDLE: ConnectionSnapshot = { state: 'idle', attempt: 0 }
 
-/** Where a subscription stands of which the server has said nothing yet. */
+/** The state of a subscription that the server has not answered yet. */
 export const standing = (channel: string | null): SubscriptionState => ({ status: channel === null ? 'paused' : 'pending', error: undefined })
 
 /** The error of a hook that finds no client. */
 export function noProvider(remedy: string): TidingsError {
-  return new TidingsError('noProvider', { detail: 'no Tidings client is provided here', remedy })
+  return new TidingsError('noProvider', { detail: 'no Tidings client is provided above this component', remedy })
 }
 
-/** What one hook wants at present. It may change with every event. */
+/** What one hook currently subscribes to. It may change with every event. */
 export interface Wanted extends ChannelOptions {
-  /** `null`: to hear nothing. */
+  /** The channel; `null` pauses the subscription. */
   channel: string | null
   handler?: Handlers<TidingsEvent>
-  /** With `presence`, in place of a handler: who is there. */
+  /** With `presence`, in place of a handler: called with the users who are online. */
   seen?: (here: readonly Member[]) => void
-  /** Where it stands, whenever that changes. */
+  /** Called whenever the status of the subscription changes. */
   stands?: (state: SubscriptionState) => void
-  /** The user has logged out: what is shown is not the next one's. */
+  /** Called when the user has logged out, because the next user must not see the data shown. */
   forget?: () => void
 }
 
-/** Where one hook stands on each channel that it has listened to, and with what cursor it began there. */
+/** The position that one hook has reached on each channel, and the cursor with which it began there. */
 export type Heard = Map<string, { since: string | undefined; cursor: string }>
 
 /**
- * Begins something, and begins it anew after each `reset()`, which ends all handlers: as soon as the client is used again, and
- * not before, for the user has logged out.
+ * Begins something, and begins it again after each `reset()`, which ends all handlers: as soon as the client is used
+ * again, and not before, because the user has logged out.
  *
- * @param begin - returns what ends it; told whether it is the first time
- * @param forget - called by `reset()`, which the next user must not see through
+ * @param begin - returns the function that ends it; its argument says whether this is the first time
+ * @param forget - called by `reset()`, because the next user must not see the former one's data
  * @returns a function that ends it for good
  */
 export function lasting(tidings: AnyTidings, begin: (first: boolean) => () => void, forget?: () => void): () => void {
-  // `reset()` makes a new one.
+  // `reset()` sets a new session id.
   let { sessionId } = tidings
   let end: (() => void) | undefined = begin(true)
   const unfollow = tidings.subscribeState(() => {
@@ -66,17 +69,19 @@ export function lasting(tidings: AnyTidings, begin: (first: boolean) => () => vo
 }
 
 /**
- * Listens for a hook, to what it wants when this is called, until what is returned is called.
+ * Subscribes for a hook to what it wants at the time of the call, until the returned function is called.
  *
- * @param wanted - asked at every event, so that a handler of a later rendering hears it
- * @param heard - kept by the hook, so that one that began from a cursor goes on where it stood
+ * @param wanted - called at every event, so that the handler of the latest rendering receives it
+ * @param heard - kept by the hook, so that a subscription that began at a cursor continues at the position it had
+ * reached
  */
 export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, heard: Heard): (() => void) | undefined {
   const { channel, since } = wanted()
   if (channel === null) return undefined
   const handle = (event: TidingsEvent): void => {
     const { channel: still, handler } = wanted()
-    // Rendered for another channel already, and about to listen there: this event is not what that handler is for.
+    // The component has already rendered another channel and is about to subscribe to it: its handler is not meant for
+    // this event.
     if (still !== channel) return
     heard.set(channel, { since, cursor: event.cursor })
     if (typeof handler === 'function') handler(event)
@@ -89,7 +94,7 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
       const { channel: still, stands, onRefused } = wanted()
       if (still !== channel) return
       stands?.({ status, error })
-      // Else it is about the connection.
+      // Other errors concern the connection.
       if (error?.channel === channel) onRefused?.(error.code)
     },
   }
@@ -102,7 +107,8 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
     }
     if (verb === 'on') return tidings.on(channel, handle, options)
     const place = heard.get(channel)
-    // Another cursor is that of other data, which holds what was heard before it. And after a `reset()` none is ours.
+    // A new `since` belongs to new data, which include the events received before. After `reset()` no earlier cursor
+    // applies.
     const from = !first ? undefined : since !== undefined && place?.since === since ? place.cursor : since
     return tidings.subscribe(channel, handle, {
       ...(from !== undefined && { since: from }),
@@ -112,7 +118,7 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
   }, forget)
 }
 
-/** The two ways to call `useEvents`: with a label and handlers for it, or with handlers alone, for all labels. */
+/** Normalises the two ways to call `useEvents`: with a label and handlers, or with handlers alone, for all labels. */
 export function labelled<L>(label: L | HandlersByType<TidingsEvent>, handler?: Handlers<TidingsEvent>): [L | '*', Handlers<TidingsEvent>] {
   return handler ? [label as L, handler] : ['*', label as HandlersByType<TidingsEvent>]
 }

@@ -2,8 +2,8 @@ import type { TidingsErrorCode } from './errors.ts'
 import type { EventHandler, GapHandler, Member, ReadyOptions, Stop, SubscribeOptions, SubscriptionState, TidingsEvent } from './types.ts'
 
 /**
- * Where an application registers the type of each of its channels, which `subscribe` hears, and of each of its labels, under which
- * events are addressed to users and devices, and which `on` hears; once, for the client and every hook:
+ * Where an application registers the type of each of its channels, for `subscribe`, and of each of its labels, under
+ * which events are addressed to users and devices, for `on`. It does so once, for the client and every hook:
  *
  * ```ts
  * interface Channels {
@@ -21,15 +21,17 @@ import type { EventHandler, GapHandler, Member, ReadyOptions, Stop, SubscribeOpt
  * }
  * ```
  *
- * So `subscribe('inbox')`, which would never hear anything, does not compile. Without `labels`, `on` takes what `channels` has.
+ * So `subscribe('inbox')`, which would never receive an event, does not compile. Without `labels`, `on` uses the types
+ * of `channels`.
  *
- * A value made of `type` and `payload` alone says both for each kind of event; a member without `payload` has `null`. Any
- * other value is the payload, under any type. Unregistered, every channel may carry anything.
+ * A type that consists of `type` and `payload` alone describes both for each kind of event; a member without `payload`
+ * has the payload `null`. Any other type is that of the payload, with any event type. Without registration, every
+ * channel may carry any payload.
  */
-// An interface, because only those can be added to from outside.
+// An interface, because only interfaces can be extended by other modules.
 export interface Register {}
 
-/** Of an application that registered no types: any channel, any payload. */
+/** The map of an application that registered no types: any channel, any payload. */
 export interface AnyChannels {
   [channel: string]: unknown
 }
@@ -40,13 +42,13 @@ export type RegisteredChannels = Register extends { channels: infer C extends ob
 /** The labels that the application registered. */
 export type RegisteredLabels = Register extends { labels: infer L extends object } ? L : RegisteredChannels
 
-/** The labels of a client that is told its channels alone. */
+/** The labels of a client that is given its channels only. */
 export type LabelsOf<C> = C extends RegisteredChannels ? (RegisteredChannels extends C ? RegisteredLabels : C) : C
 
-/** Whether a map says nothing about which channels there are. */
+/** Whether a map leaves open which channels exist. */
 type IsOpen<C> = string extends keyof C ? true : false
 
-/** The patterns that end below a channel: of `chat:${string}:typing`, `chat:*` and `chat:${string}:*`. */
+/** The patterns that end below a channel: for `chat:${string}:typing`, `chat:*` and `chat:${string}:*`. */
 type PatternsOver<Channel extends string> = Channel extends `${infer Head}:${infer Rest}`
   ? `${Head}:*` | `${Head}:${PatternsOver<Rest>}`
   : never
@@ -54,14 +56,14 @@ type PatternsOver<Channel extends string> = Channel extends `${infer Head}:${inf
 /** The channels of a map, and the patterns that match some of them. */
 export type ChannelOf<C> = IsOpen<C> extends true ? string : (keyof C & string) | PatternsOver<keyof C & string> | '*'
 
-/** What a map says of a channel, or of all that a pattern matches. */
+/** The type that a map gives to a channel, or to all channels that a pattern matches. */
 type ValueOn<C, Asked extends string, Key extends keyof C & string = keyof C & string> = Key extends string
   ? Asked extends Key | PatternsOver<Key> | '*'
     ? C[Key]
     : never
   : never
 
-/** An event, as one value of a map describes it. */
+/** An event, as one type of a map describes it. */
 type Described<V> = [Exclude<keyof V, 'type' | 'payload'>] extends [never]
   ? V extends { type: infer Type extends string }
     ? TidingsEvent<V extends { payload: infer Payload } ? Payload : null, Type>
@@ -70,7 +72,7 @@ type Described<V> = [Exclude<keyof V, 'type' | 'payload'>] extends [never]
 
 type DescribedEach<V> = V extends unknown ? Described<V> : never
 
-/** The events that `subscribe` or `on` brings for a channel, label or pattern. */
+/** The events that `subscribe` or `on` delivers for a channel, label or pattern. */
 export type EventOn<C, Asked extends string> =
   IsOpen<C> extends true ? TidingsEvent<C[keyof C & string]> : DescribedEach<ValueOn<C, Asked>>
 
@@ -86,35 +88,39 @@ export type On<C> =
     ? <T = C[keyof C & string]>(label: string, handler: EventHandler<T>, options?: ReadyOptions) => Stop
     : <K extends ChannelOf<C>>(label: K, handler: (event: EventOn<C, K>) => void, options?: ReadyOptions) => Stop
 
-/** A handler of a hook: one for all events, or one for each type of event. */
+/** A handler of a hook: one function for all events, or one for each type of event. */
 export type Handlers<E extends TidingsEvent> = ((event: E) => void) | HandlersByType<E>
 
-/** A handler for each type of event; those of other types are not for us. */
+/** A handler for each type of event; events of other types are ignored. */
 export type HandlersByType<E extends TidingsEvent> = { readonly [T in E['type']]?: (event: Extract<E, { type: T }>) => void }
 
 /** Options of `useChannel`. */
 export interface ChannelOptions {
   /**
-   * A cursor: first hear what the channel carried after it. Take it on the server (`hub.cursor()`) **before** loading the
-   * data that it renders. After a pause the channel then goes on where it stood. Defaults to none: from now on.
+   * A cursor: the hook first receives the events that the channel carried after it. Take it on the server
+   * (`hub.cursor()`) **before** loading the data that it renders. After a pause the subscription continues at the
+   * position it had reached. Without it, the hook receives events from now on.
    */
   since?: string | undefined
-  /** Called when events of this channel may have been missed: refetch. */
+  /** Called when events of this channel may have been missed: refetch the data. */
   onGap?: GapHandler | undefined
-  /** Called when the server has confirmed the channel: nothing is missed from here on, so fetch what the events change now. */
+  /**
+   * Called when the server has confirmed the channel: no event is missed from here on, so fetch the data that the
+   * events change now.
+   */
   onReady?: (() => void) | undefined
-  /** Called when the server refuses the channel, or takes it away, with its code (`forbidden`). */
+  /** Called when the server refuses or revokes the channel, with its code (`forbidden`). */
   onRefused?: ((code: TidingsErrorCode) => void) | undefined
 }
 
-/** What `useLatest` returns. */
+/** The value that `useLatest` returns. */
 export interface Latest<E extends TidingsEvent> extends SubscriptionState {
-  /** The last event that the channel brought while the component listened to it; `undefined` before the first. */
+  /** The last event that the channel delivered while the component subscribed to it; `undefined` before the first. */
   readonly event: E | undefined
 }
 
-/** What `usePresence` returns. */
+/** The value that `usePresence` returns. */
 export interface PresenceState extends SubscriptionState {
-  /** Everyone who is there; `undefined` until it is known. */
+  /** Every user who is online; `undefined` until the list has arrived. */
   readonly here: readonly Member[] | undefined
 }

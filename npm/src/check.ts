@@ -1,18 +1,21 @@
 import { TidingsError } from './errors.ts'
 import type { TidingsOptions } from './types.ts'
 
-/** What the server says of this page's credentials. */
+/** What the server reports about this page's credentials. */
 export interface Checked {
-  /** Whose they are; `null`: of nobody in particular. */
+  /** The user whose credentials they are; `null` for an anonymous one. */
   readonly userId: string | null
-  /** The header that carried them, where that is a token: what is sent with it is sent as the same user. */
+  /**
+   * The `Authorization` header that carried the token, where there is one: requests with it are sent as the same user.
+   */
   readonly authorization?: string
 }
 
 /**
- * Asks the server who this page is at present.
+ * Asks the server which user this page's credentials belong to.
  *
- * @throws a {@link TidingsError}: `network`, also after so many milliseconds, or the server's refusal with its `status`
+ * @throws a {@link TidingsError}: `network`, also after `timeoutMs` milliseconds, or the server's refusal with its
+ * `status`
  */
 export async function check(options: TidingsOptions, timeoutMs: number): Promise<Checked> {
   const stop = new AbortController()
@@ -24,7 +27,7 @@ export async function check(options: TidingsOptions, timeoutMs: number): Promise
     }, timeoutMs)
   })
   try {
-    // The token is the application's, and may never come.
+    // The application's `token` function may never resolve.
     return await Promise.race([ask(options, stop.signal), late])
   } finally {
     clearTimeout(timer)
@@ -45,7 +48,7 @@ async function ask({ url = '/api/events', credentials = 'same-origin', token }: 
   const { status } = answer
   const { userId, code } = (await answer.json().catch(() => ({}))) as { userId?: string | null; code?: string }
   if (!answer.ok) throw new TidingsError(code ?? (status === 401 ? 'unauthorized' : 'unexpected'), { status })
-  // Who it is has to be said, not to be guessed.
-  if (userId === undefined) throw new TidingsError('unexpected', { status, detail: `${address.pathname} did not say who the user is` })
+  // The server must name the user, because a guess could send requests under a wrong name.
+  if (userId === undefined) throw new TidingsError('unexpected', { status, detail: `${address.pathname} did not name the user` })
   return { userId, ...(authorization !== undefined && { authorization }) }
 }

@@ -1,4 +1,4 @@
-/** In place of `chunk` in `tidings/inline`: the engine is there from the beginning. */
+/** Replaces `chunk` in `tidings/inline`, where the engine is part of the same file. */
 import * as engine from './engine.ts'
 import type { Chunk } from './chunk.ts'
 

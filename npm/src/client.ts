@@ -28,55 +28,57 @@ import type {
 } from './types.ts'
 import { begins, ends, listens } from './warnings.ts'
 
-/** Whether this is the development build, which explains and warns. By the build. */
+/** Whether this is the development build, which explains errors and warns. Set by the build. */
 declare const DEVELOPMENT: boolean
 
-/** Without these no engine can be made. */
+/** The globals that every engine needs. */
 const NEEDED = ['TextEncoder', 'TextDecoder', 'MessageChannel', 'WebAssembly']
 
-/** An engine that has to be given up so soon after the one before it is the last: what broke it breaks every one. */
+/**
+ * A client whose engine breaks again within this time gives up, because the same cause would break every new engine.
+ */
 const BROKEN_AGAIN_MS = 60_000
 
 /**
- * One connection to a Tidings server, and those who listen to it.
+ * One connection to a Tidings server, and the handlers that receive its events.
  *
- * Making one does nothing; the first handler (or `connect()`) loads the engine and connects. Every method may be called at any time,
- * also before the engine has loaded and inside a callback, and may be handed on as it is.
+ * Making a client does nothing; the first handler (or `connect()`) loads the engine and connects. Every method may be
+ * called at any time, also before the engine has loaded and inside a callback, and may be passed on without binding it.
  *
  * ```ts
  * const tidings = new Tidings({ url: '/api/events' })
  * const stop = tidings.subscribe<Timer>('timer:u1', (event) => render(event.payload))
  * ```
  *
- * @typeParam C - the type of each channel; defaults to what is registered in {@link Register}
- * @typeParam L - the type of each label; defaults to what is registered there, or else to `C`
+ * @typeParam C - the type of each channel; defaults to the types registered in {@link Register}
+ * @typeParam L - the type of each label; defaults to the types registered there, or else to `C`
  */
 export class Tidings<C extends object = RegisteredChannels, L extends object = LabelsOf<C>> implements TidingsClient<C, L> {
   declare readonly [maps]?: { channels: C; labels: L }
   #options: TidingsOptions
   readonly #connection = new Subscribable<ConnectionSnapshot>({ state: 'idle', attempt: 0 })
   readonly #gaps = new Subscribable<Parameters<GapHandler> | undefined>(undefined)
-  /** In their order. They outlive engines. */
+  /** The handlers, in the order of their registration. They outlive engines. */
   readonly #listeners = new Set<Listener>()
   #engine: Engine | undefined
-  /** One is being loaded or made, or its loading will be tried again. */
+  /** An engine is being loaded or made, or its loading will be retried. */
   #starting = false
-  /** Of the engine that is there or being made; with another one, it is nobody's. */
+  /** The number of the current engine; calls of an engine with another number are ignored. */
   #run = 0
-  /** `connect()` was called, so that it connects without a handler, too. */
+  /** `connect()` was called, so the client connects even without a handler. */
   #asked = false
-  /** `disconnect()` was called, or we have given up; only `connect()` begins anew. */
+  /** `disconnect()` was called, or the client has given up; only `connect()` starts again. */
   #off = false
-  /** Why we have given up, for those who come after. */
+  /** Why the client has given up, for handlers that are added later. */
   #failure: TidingsError | undefined
-  /** No stream has begun where the option `since` says. */
+  /** No stream has begun yet at the cursor of the option `since`. */
   #fresh = true
-  /** How often the engine could not be loaded. */
+  /** How many times the engine could not be loaded. */
   #failures = 0
   #retry: { now(): void; cancel(): void } | undefined
-  /** When an engine had to be given up. */
+  /** When an engine last broke. */
   #brokenAt = -Infinity
-  /** How the engine reads streams. */
+  /** The transport with which the engine was made. */
   #made: TidingsOptions['transport']
   #deviceId: string | undefined
   #sessionId: string | undefined
@@ -89,38 +91,40 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
   }
 
   /**
-   * Hears the events of a channel (`timer:u1`), of all below a prefix (`chat:*`), or of all channels (`*`). Foreign ids
-   * enter a channel through {@link segment}. Events addressed to the user are heard by {@link Tidings.on} instead.
+   * Calls the handler with the events of a channel (`timer:u1`), of all channels below a prefix (`chat:*`), or of all
+   * channels (`*`). Pass ids that are not your own through {@link segment} before they become part of a channel. Events
+   * addressed to the user go to {@link Tidings.on} instead.
    *
-   * Nothing is thrown here: a malformed channel or a refusal rejects `ready` and goes to `onError`.
+   * The method throws nothing: a malformed channel or a refusal rejects `ready` and is passed to `onError`.
    *
-   * @returns a function that ends it
+   * @returns a function that ends the subscription
    */
   readonly subscribe = ((channel: string, handler: EventHandler, options: SubscribeOptions = {}) =>
     this.#listen('subscribe', channel, handler, options)) as Subscribe<C>
 
   /**
-   * Hears the events that the server addresses to this user or device, by their label (`timer`) or a pattern of labels.
-   * They come by themselves: there is nothing to subscribe to.
+   * Calls the handler with the events that the server addresses to this user or device, by their label (`timer`) or a
+   * pattern of labels. They need no subscription.
    *
-   * @returns a function that ends it
+   * @returns a function that removes the handler
    */
   readonly on = ((label: string, handler: EventHandler, { onReady, onStatus }: ReadyOptions = {}) =>
     this.#listen('on', label, handler, { onReady, onStatus })) as On<L>
 
   /**
-   * Tells who is online on a channel: at first everyone who is there, and then who comes and who goes. Of a pattern
-   * (`room:*`), who is on any channel in it; of `*`, everyone. It needs a grant of its own, and a server that has presence.
+   * Calls the handler with the users who are online on a channel: first with all of them, and then with those who come
+   * and leave. A pattern (`room:*`) covers every channel that matches it; `*` covers everyone. The call needs a
+   * presence grant, and a server with presence.
    *
-   * Seeing a channel is not being on it: who is on it is who subscribes to it. Over a lost connection the list stands still,
-   * and what differs afterwards is told.
+   * Watching a channel does not put the user on it: the subscribers of a channel are online on it. While the connection
+   * is lost the list does not change; the differences are reported after the reconnect.
    *
-   * @returns a function that ends it
+   * @returns a function that removes the handler
    */
   readonly presence = (channel: ChannelOf<C>, handler: PresenceHandler, { onReady, onStatus }: ReadyOptions = {}): Stop =>
     this.#listen('presence', channel, handler as never, { onReady, onStatus })
 
-  /** Where the connection stands. */
+  /** The state of the connection. */
   get state(): ConnectionState {
     return this.getSnapshot().state
   }
@@ -130,12 +134,12 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     return this.getSnapshot().connectionId
   }
 
-  /** Who the server says the user is; `undefined` before the first connection, and for anonymous users. */
+  /** The user id that the server reports; `undefined` before the first connection, and for anonymous users. */
   get userId(): string | undefined {
     return this.#engine?.client.userId
   }
 
-  /** The browser profile: the same in all tabs and after a reload, where storage is allowed. */
+  /** The id of the browser profile: the same in all tabs and after a reload, where storage is allowed. */
   get deviceId(): string {
     if (this.#deviceId === undefined) {
       this.#deviceId = deviceId()
@@ -144,31 +148,35 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     return this.#deviceId
   }
 
-  /** This tab: new after a reload, and for a duplicated tab. */
+  /** The id of this tab: new after a reload, and in a duplicated tab. */
   get sessionId(): string {
     return (this.#sessionId ??= randomId())
   }
 
-  /** The headers by which a request says from which device and tab it comes, for any HTTP client. */
+  /** The headers that name the device and tab from which a request comes, for any HTTP client. */
   readonly headers = (): IdentityHeaders => ({ 'X-Device-Id': this.deviceId, 'X-Session-Id': this.sessionId })
 
   /**
-   * `fetch` with those headers, so that the server can leave out this tab when it publishes what the request changed.
-   * Only towards the page's own origin, unless `identify` says otherwise; headers that are there already stay.
+   * `fetch` with those headers, so that the server can exclude this tab when it publishes what the request changed. The
+   * headers are sent to the page's own origin only, unless `identify` says otherwise; headers that are already set are
+   * kept.
    */
   readonly fetch = (input: FetchInput, init?: TidingsRequestInit): Promise<FetchResponse> =>
     identifiedFetch(this.headers, input, init, this.#sender)
 
-  /** For `configureTidings`: takes options that differ in their functions only. */
+  /** For `configureTidings`: takes over options that differ in their functions only. */
   adopt(options: TidingsOptions): void {
     this.#options = { ...options }
   }
 
-  /** For `tidings/offline`, which sends what `fetch` is given with `offline: 'queue'`, and has to know how to ask who we are. */
+  /**
+   * For `tidings/offline`, which sends the requests that `fetch` gets with `offline: 'queue'`, and needs the options to
+   * ask the server who the user is.
+   */
   readonly sendBy = (begin: (options: TidingsOptions) => Sender): (() => void) => {
     const sender = (this.#sender = begin(this.#options))
     return () => {
-      // Another one may have taken over.
+      // Another sender may have taken over.
       if (this.#sender === sender) this.#sender = undefined
     }
   }
@@ -176,7 +184,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
   /**
    * Loads the engine without connecting, so that the first handler need not wait for it.
    *
-   * @returns resolves when it is there; nobody has to look at it
+   * @returns a promise that resolves when the engine is loaded; nobody has to await it
    */
   readonly preload = (): Promise<void> => {
     const loaded = this.#load().then(() => {}, (cause: unknown) => { throw asError(cause) })
@@ -184,19 +192,22 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     return loaded
   }
 
-  /** Connects at once, from any state, and counts failures from 0 again. Also tries again to load an engine that could not be. */
+  /**
+   * Connects at once, from any state, and resets the count of failures. Also retries loading an engine whose loading
+   * failed.
+   */
   readonly connect = (): void => {
     this.#asked = true
     this.#off = false
     this.#failure = undefined
     const engine = this.#engine
     if (engine && this.#made !== this.#transport()) {
-      // It was made where nothing was to connect by itself.
+      // The engine was made where it was not to connect by itself.
       this.#leave()
       engine.guard.end()
       for (const listener of this.#listeners) listener.abandon()
     }
-    // Before the engine says so, which may break by it.
+    // Shows the state before the engine reports it, because the call may break the engine.
     if (this.#engine && ['idle', 'closed'].includes(this.state)) this.#onState('connecting', 0)
     if (this.#call(({ client }) => client.connect())) return
     this.#failures = 0
@@ -204,7 +215,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     else this.#use()
   }
 
-  /** Ends the connection and keeps the handlers. Only `connect()` begins another. */
+  /** Ends the connection and keeps the handlers. Only `connect()` begins another one. */
   readonly disconnect = (): void => {
     this.#asked = false
     this.#off = true
@@ -216,14 +227,14 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
 
   /**
    * For logout: ends the connection and forgets the user, the session id, the cursor and all handlers. The device id
-   * stays: it names the browser, not the user. The state becomes `idle`.
+   * stays, because it names the browser and not the user. The state becomes `idle`.
    */
   readonly reset = (): void => {
     const engine = this.#engine
     this.#leave()
     if (DEVELOPMENT) ends(this)
     if (engine) {
-      // What it tells is nobody's any more.
+      // What the engine reports from here on is ignored.
       attempt(engine, () => engine.client.disconnect())
       engine.guard.end()
     }
@@ -232,24 +243,24 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     this.#failure = undefined
     this.#brokenAt = -Infinity
     this.#sessionId = undefined
-    // Told also where it was `idle`: what is shown is the former user's.
+    // Reported also when the state was `idle`, because the page may still show the former user's data.
     this.#show({ state: 'idle', attempt: 0 }, true)
   }
 
-  /** The connection now: the same object until something changes. */
+  /** The current state of the connection: the same object until something changes. */
   readonly getSnapshot = (): ConnectionSnapshot => this.#connection.getSnapshot()
 
   /**
    * Calls `listener` after every change of {@link Tidings.getSnapshot}.
    *
-   * @returns a function that ends it
+   * @returns a function that ends the calls
    */
   readonly subscribeState = (listener: () => void): (() => void) => this.#connection.subscribe(listener)
 
   /**
-   * Calls `listener` with every gap, as the option `onGap` is called.
+   * Calls `listener` with every gap, with the arguments of the option `onGap`.
    *
-   * @returns a function that ends it
+   * @returns a function that ends the calls
    */
   readonly subscribeGap = (listener: GapHandler): (() => void) =>
     this.#gaps.subscribe(() => {
@@ -268,12 +279,12 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     this.#listeners.add(listener)
     if (DEVELOPMENT) listens(channel, [...this.#listeners].filter((one) => one.channel === channel).length)
     if (this.#failure) listener.fail(this.#failure)
-    // Our caller may be in the midst of rendering, so nobody is told anything before it is through.
+    // The caller may be rendering, so nothing is reported before it has returned.
     else if (!this.#call((engine) => listener.begin(engine))) queueMicrotask(() => this.#use())
     return listener.stop
   }
 
-  /** Calls the engine, if there is one. */
+  /** Calls the engine, if one exists. Says whether it did. */
   #call(run: (engine: Engine) => void): boolean {
     const engine = this.#engine
     if (!engine || engine.guard.ended) return false
@@ -281,7 +292,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     return true
   }
 
-  /** Has an engine made, if there is something to do for it. */
+  /** Starts an engine, if there is work for it. */
   #use(): void {
     if (this.#engine || this.#starting || this.#off || !(this.#asked || this.#listeners.size > 0)) return
     this.#starting = true
@@ -310,7 +321,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     }
   }
 
-  /** The engine, with its Wasm compiled; and beside that, for it takes as long, the device id. */
+  /** Loads the engine, compiles its Wasm, and meanwhile agrees on the device id with the other tabs. */
   #load(): Promise<[chunk: Chunk, deviceId: string]> {
     const missing = NEEDED.find((name) => (globalThis as Record<string, unknown>)[name] === undefined)
     if (missing) {
@@ -326,7 +337,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     return (this.#deviceId = await agreedDeviceId())
   }
 
-  /** Whoever is being made, or there, is nobody's from here on. */
+  /** Abandons the current engine, made or still being made. */
   #leave(): void {
     this.#run++
     this.#engine = undefined
@@ -336,7 +347,7 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     this.#retry = undefined
   }
 
-  /** No engine could be made. */
+  /** Handles the failure to make an engine. */
   #onUnmade(error: TidingsError): void {
     const { reconnect = {} } = this.#options
     if (error.code !== 'chunkFailed' || !reconnect) return this.#giveUp(error)
@@ -359,9 +370,9 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     this.#tell(lastError)
   }
 
-  /** The engine has been given up. Another one goes on where each listener stands. */
+  /** Handles an engine that broke. Another engine continues at the position of each listener. */
   #onBroken(cause: unknown): void {
-    // A handler's coming is told by the engine alone.
+    // Only the engine reports that a handler came, so the state may still be `idle` with handlers.
     const idle = this.state === 'closed' || (this.state === 'idle' && this.#listeners.size === 0)
     this.#leave()
     this.#fresh &&= this.state === 'connecting'
@@ -373,15 +384,15 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     if (!willRetry) return this.#giveUp(error)
     this.#connection.set({ ...this.getSnapshot(), lastError: error })
     this.#tell(error)
-    // It may have broken before it could tell that it was disconnected.
+    // The engine may have broken before it could report that it was disconnected.
     if (this.#off) return this.#show({ state: 'closed', attempt: 0, lastError: error })
     if (idle) return
-    // It was connected, for whatever reason.
+    // The client was connected, by a handler or by `connect()`.
     this.#asked = true
     this.#use()
   }
 
-  /** Only `connect()` begins anew. */
+  /** Ends all attempts; only `connect()` starts again. */
   #giveUp(error: TidingsError): void {
     this.#leave()
     this.#off = true
@@ -392,8 +403,8 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
   }
 
   /**
-   * How streams are read. Where there is no `EventSource`, by `fetch`: in a page, and where somebody called `connect()`; but a server that
-   * renders connects nobody by itself.
+   * The transport for streams. Without `EventSource` it is `fetch`: in a page, and after a call of `connect()`. A
+   * server that renders does not connect by itself.
    */
   #transport(): TidingsOptions['transport'] {
     const { transport = 'auto' } = this.#options
@@ -456,23 +467,23 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     try {
       this.#options.onGap?.(...gap)
     } finally {
-      // What it throws is told; the others have to hear of the gap all the same.
+      // An error that the callback throws is reported; the other listeners are called with the gap all the same.
       this.#gaps.set(gap)
     }
   }
 
   #onFailure({ code, ...details }: ErrorReport): void {
     const error = failure(code, details)
-    // What befell one channel or one callback says nothing about the connection, and neither does what does not end it.
+    // A failure of one channel or callback does not concern the connection, and neither does one that leaves it open.
     if (details.channel === undefined && code !== 'handlerError' && this.state !== 'open') {
       this.#connection.set({ ...this.getSnapshot(), lastError: error })
     }
-    // It has given up. The handlers stay, for `connect()`; but who waits would wait for ever.
+    // The client has given up. The handlers stay, for `connect()`, but promises that wait for them are rejected.
     if (this.state === 'closed' && !error.willRetry) for (const listener of this.#listeners) listener.fail(error)
     this.#tell(error)
   }
 
-  /** Shows a state that is another one, and tells it. */
+  /** Shows a state if it differs from the current one, and calls the listeners. */
   #show(snapshot: ConnectionSnapshot, anew = false): void {
     const { state, nextRetryMs, attempt, connectionId } = snapshot
     const shown = this.getSnapshot()
@@ -487,7 +498,10 @@ export class Tidings<C extends object = RegisteredChannels, L extends object = L
     this.#options.onState?.(state, snapshot)
   }
 
-  /** Where nobody listens for errors, those that the client will not get over by itself must still not go by in silence. */
+  /**
+   * Logs errors that the client does not retry where the application has no `onError`, because they must not go
+   * unnoticed.
+   */
   #tell(error: TidingsError): void {
     const { message, status, channel, willRetry } = error
     this.#log(`error ${message}${status ? ` (status ${status})` : ''}${channel ? ` on ${channel}` : ''}${willRetry ? ', will retry' : ''}`)

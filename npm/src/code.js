@@ -1,18 +1,22 @@
-// Huffman's code, of which a symbol takes the fewer bits the more often it is there; a code for each stream, because their symbols have
-// nothing in common.
+// Huffman's code: the more often a symbol occurs, the fewer bits it takes. Each stream has its own code, because the
+// symbols of the streams have nothing in common.
 
-/** A code has at most so many bits. */
+/** The most bits of a code. */
 export const LONGEST_CODE = 15
-/** So many symbols a code has at most. */
+/** The most symbols of a code. */
 export const SYMBOLS = 256
-/** So many bits are in a byte: a byte below 64 is one character, and each is there as often as the others, so gzip leaves it alone. */
+/**
+ * The number of bits in a byte: a byte below 64 is one character. Each of them is equally frequent, so gzip cannot
+ * shorten them further.
+ */
 export const BITS = 6
 
 /**
  * @param {[stream: number, symbol: number][]} symbols
- * @param {number} streams - how many there are
- * @returns {{ lengths: number[], bits: number[] }} of each stream, how many bits each symbol takes, from which the code follows
- * (canonical: shorter ones first, and of the same length in the order of the symbols); and all symbols
+ * @param {number} streams - the number of streams
+ * @returns {{ lengths: number[], bits: number[] }} for each stream, the number of bits of each symbol, from which the
+ * code follows (canonical: shorter ones first, and those of the same length in the order of the symbols); and all
+ * symbols
  */
 export function written(symbols, streams) {
   const counts = Array.from({ length: streams }, () => Array(SYMBOLS).fill(0))
@@ -33,11 +37,11 @@ export function written(symbols, streams) {
   return { lengths: lengths.flat(), bits }
 }
 
-/** How long the code of each symbol is. */
+/** The length of the code of each symbol. */
 function lengthsOf(/** @type {number[]} */ counts) {
   const lengths = Array(SYMBOLS).fill(0)
   let nodes = [...counts.entries()].filter(([, count]) => count > 0).map(([symbol, count]) => ({ count, symbols: [symbol] }))
-  // One alone has nothing that it could be told from, and still takes a bit.
+  // A single symbol needs no distinction, and still takes a bit.
   if (nodes.length === 1) lengths[nodes[0].symbols[0]] = 1
   while (nodes.length > 1) {
     nodes.sort((a, b) => a.count - b.count)
@@ -46,7 +50,7 @@ function lengthsOf(/** @type {number[]} */ counts) {
     for (const symbol of symbols) lengths[symbol]++
     nodes = [...others, { count: a.count + b.count, symbols }]
   }
-  // Rare ones that would take more are taken for less rare.
+  // Rare symbols that would take more bits are counted as more frequent.
   return Math.max(...lengths) > LONGEST_CODE ? lengthsOf(counts.map((count) => Math.ceil(count / 2))) : lengths
 }
 

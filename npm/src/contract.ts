@@ -14,14 +14,14 @@ import type {
 export declare const maps: unique symbol
 
 /**
- * What a {@link Tidings} client does: what providers, hooks and `syncQueries` take, so that a test or a wrapper of your own may stand
- * in its place.
+ * The methods of a {@link Tidings} client that providers, hooks and `syncQueries` use, so that a test or a wrapper of
+ * your own can take its place.
  *
- * @typeParam C - the type of each channel; defaults to what is registered in {@link Register}
- * @typeParam L - the type of each label; likewise
+ * @typeParam C - the type of each channel; defaults to the types registered in {@link Register}
+ * @typeParam L - the type of each label; defaults to the types registered there as well
  */
 export interface TidingsClient<C extends object = RegisteredChannels, L extends object = LabelsOf<C>> {
-  /** For the compiler alone, which tells the maps from it: there is no such property. */
+  /** For the compiler only, which infers the maps from it: the property does not exist. */
   readonly [maps]?: { channels: C; labels: L }
   /** See {@link Tidings.subscribe}. */
   readonly subscribe: Subscribe<C>
@@ -29,15 +29,15 @@ export interface TidingsClient<C extends object = RegisteredChannels, L extends 
   readonly on: On<L>
   /** See {@link Tidings.presence}. */
   readonly presence: (channel: ChannelOf<C>, handler: PresenceHandler, options?: ReadyOptions) => Stop
-  /** Where the connection stands. */
+  /** The state of the connection. */
   readonly state: ConnectionState
   /** The server's name for the stream, while `open`. */
   readonly connectionId: string | undefined
-  /** Who the server says the user is. */
+  /** The user id that the server reports. */
   readonly userId: string | undefined
-  /** The browser profile. */
+  /** The id of the browser profile. */
   readonly deviceId: string
-  /** This tab; another one after `reset()`. */
+  /** The id of this tab; a new one after `reset()`. */
   readonly sessionId: string
   /** See {@link Tidings.headers}. */
   readonly headers: () => IdentityHeaders
@@ -51,7 +51,7 @@ export interface TidingsClient<C extends object = RegisteredChannels, L extends 
   readonly disconnect: () => void
   /** See {@link Tidings.reset}. */
   readonly reset: () => void
-  /** The connection now: the same object until something changes. */
+  /** The current state of the connection: the same object until something changes. */
   readonly getSnapshot: () => ConnectionSnapshot
   /** See {@link Tidings.subscribeState}. */
   readonly subscribeState: (listener: () => void) => () => void

@@ -1,9 +1,9 @@
 /**
- * Everything behind the facade, and the only file that touches Wasm. It is a chunk of its own, loaded by the first handler or
- * `connect()`.
+ * Everything behind the facade, and the only file that touches Wasm. It is a chunk of its own, loaded by the first
+ * handler or `connect()`.
  *
- * The Wasm is compiled once for a page, and aside. Each client has an instance of its own, so that one in which something was thrown
- * can be given up without a word to the others.
+ * The Wasm is compiled once for a page, asynchronously. Each client has its own instance, so that a broken one can be
+ * abandoned without any effect on the others.
  */
 import { bind } from '../../client-wasm/pkg/tidings_client.js'
 import type { Client, ClientOptions } from '../../client-wasm/pkg/tidings_client.js'
@@ -16,7 +16,7 @@ export { earliest } from './cursors.ts'
 export type { ClientOptions as EngineOptions, ErrorReport } from '../../client-wasm/pkg/tidings_client.js'
 
 declare module '../../client-wasm/pkg/tidings_client.js' {
-  /** What the build makes of the module that wasm-bindgen writes (`glue.mjs`): all of it, for one instance. */
+  /** The function that the build makes of wasm-bindgen's module (`glue.mjs`): the whole module, for one instance. */
   export function bind(guard: Guard): {
     Client: new (options: ClientOptions) => Client
     imports: WebAssembly.Imports
@@ -24,7 +24,7 @@ declare module '../../client-wasm/pkg/tidings_client.js' {
   }
 }
 
-/** The Wasm, packed, and what unpacks it, put here by the build. */
+/** The packed Wasm and its unpacker, inserted by the build. */
 declare const WASM: string
 declare const UNPACKER: string
 
@@ -32,7 +32,7 @@ declare const UNPACKER: string
 export interface Engine {
   readonly client: Client
   readonly guard: Guard
-  /** Keeps the list of who is online for one handler. */
+  /** Keeps the list of the users who are online for one handler. */
   readonly roster: typeof roster
   readonly isAfter: typeof isAfter
 }
@@ -43,7 +43,8 @@ let compiling: Promise<WebAssembly.Module> | undefined
 export function compile(): Promise<WebAssembly.Module> {
   return (compiling ??= compiled().catch((cause: unknown) => {
     compiling = undefined
-    // No browser gives this error a name of its own; these words stand in Chromium's, Firefox's and Safari's.
+    // No browser has a name of its own for this error; the messages of Chromium, Firefox and Safari contain these
+    // words.
     if ((cause as { code?: string }).code) throw cause
     const blocked = /content security policy|\bcsp\b|unsafe-eval/i.test(String(cause))
     throw blocked
@@ -59,8 +60,8 @@ async function compiled(): Promise<WebAssembly.Module> {
 /**
  * Makes an engine.
  *
- * @param onBroken - called once if the engine has to be given up, with what was thrown
- * @returns `undefined` if that happened here
+ * @param onBroken - called once if the engine breaks, with what was thrown
+ * @returns `undefined` if the engine broke in this call
  */
 export async function start(options: ClientOptions, onBroken: (cause: unknown) => void): Promise<Engine | undefined> {
   const module = await compile()
@@ -68,7 +69,8 @@ export async function start(options: ClientOptions, onBroken: (cause: unknown) =
   try {
     const { Client, imports, start } = bind(guard)
     start(await WebAssembly.instantiate(module, imports))
-    // A browser compiles each function when it is called first: each of these is a task of its own, so that the page can go on between.
+    // A browser compiles each function when it is first called. Each of these calls is a task of its own, so that the
+    // page can continue in between.
     await pause()
     const client = new Client(options)
     await pause()
@@ -80,7 +82,7 @@ export async function start(options: ClientOptions, onBroken: (cause: unknown) =
   }
 }
 
-/** Lets other tasks of the page run. Not by a timer, which may wait for longer. */
+/** Lets other tasks of the page run. Not with a timer, because a timer may wait longer. */
 const pause = (): Promise<void> =>
   new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel()

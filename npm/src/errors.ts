@@ -1,4 +1,4 @@
-/** The codes of the server's refusals (problem documents, rejected channels, and why it ends a stream). */
+/** The codes of the server's refusals (problem documents, rejected channels, and reasons for ending a stream). */
 export const SERVER_CODES = [
   'malformed',
   'malformedChannel',
@@ -38,11 +38,11 @@ export const SERVER_CODES = [
 ] as const
 
 /**
- * What went wrong, for programs; the package's README tells the remedy of each. A refusal by the server carries the
- * server's own `code`, and a newer server may have more of them, so the list is open.
+ * What went wrong, for programs; the package's README names the remedy for each code. A refusal by the server carries
+ * the server's own `code`, and a newer server may have further codes, so the list is open.
  */
 export type TidingsErrorCode =
-  // This page's own.
+  // Codes of this page itself.
   | 'wasmBlocked'
   | 'wasmFailed'
   | 'chunkFailed'
@@ -56,39 +56,42 @@ export type TidingsErrorCode =
   | 'noOfflineQueue'
   | 'userUnknown'
   | 'internal'
-  // The connection's.
+  // Codes of the connection.
   | 'tokenFailed'
   | 'network'
   | 'cors'
   | 'silent'
   | 'buffered'
   | 'malformedFrame'
-  // A refusal without a code of its own: a proxy's.
+  // Codes of a refusal without a code of its own, for example a proxy's.
   | 'unauthorized'
   | 'unexpected'
   | 'presenceOff'
   | (typeof SERVER_CODES)[number]
   | (string & {})
 
-/** What a {@link TidingsError} says beside its code. */
+/** The details of a {@link TidingsError} beside its code. */
 export interface TidingsErrorDetails {
-  /** The HTTP status of the server's answer, where there was one. */
+  /** The HTTP status of the server's answer; absent without an answer. */
   status?: number
-  /** What happened, in one sentence for a developer. Not for programs: it may change. */
+  /** What happened, in one sentence for a developer. Not for programs: the text may change. */
   detail?: string
-  /** What to do about it, in a few words for a developer. */
+  /** The remedy, in a few words for a developer. */
   remedy?: string
-  /** Whether the client tries again by itself. */
+  /** Whether the client retries by itself. */
   willRetry?: boolean
-  /** The one channel that it is about. */
+  /** The one channel that the error concerns. */
   channel?: string
-  /** What it was caused by. */
+  /** The cause of the error. */
   cause?: unknown
 }
 
 /** Every failure that the package reports, whether thrown, rejected or given to `onError`. */
 export class TidingsError extends Error {
-  /** One class to `instanceof`, though each entry of the package (`tidings/react`, `tidings/inline`, …) brings its own. */
+  /**
+   * Makes `instanceof` work for all instances, though each entry of the package (`tidings/react`, `tidings/inline`, …)
+   * contains its own class.
+   */
   static override [Symbol.hasInstance](value: unknown): value is TidingsError {
     return value instanceof Error && value.name === 'TidingsError'
   }
@@ -96,18 +99,18 @@ export class TidingsError extends Error {
   override readonly name = 'TidingsError'
   /** What went wrong, for programs. */
   readonly code: TidingsErrorCode
-  /** The HTTP status of the server's answer, where there was one. */
+  /** The HTTP status of the server's answer; absent without an answer. */
   readonly status?: number
   /** What happened, in one sentence for a developer. */
   readonly detail?: string
-  /** What to do about it, in a few words for a developer. */
+  /** The remedy, in a few words for a developer. */
   readonly remedy?: string
-  /** Whether the client tries again by itself. */
+  /** Whether the client retries by itself. */
   readonly willRetry?: boolean
-  /** The one channel that it is about; absent when it is about the connection. */
+  /** The one channel that the error concerns; absent when it concerns the connection. */
   readonly channel?: string
 
-  /** Made by the package; an application only reads it. */
+  /** Called by the package; an application only reads the error. */
   constructor(code: TidingsErrorCode, { status, detail, remedy, willRetry, channel, cause }: TidingsErrorDetails = {}) {
     super(`${code}${detail ? `: ${detail}` : ''}${remedy ? ` (${remedy})` : ''}`, cause === undefined ? undefined : { cause })
     this.code = code

@@ -1,17 +1,20 @@
-/** The client's errors, each with its remedy in the development build. */
+/** Makes the client's errors, each with its remedy in the development build. */
 import { TidingsError, type TidingsErrorCode, type TidingsErrorDetails } from './errors.ts'
 import { present } from './present.ts'
 import { remedyOf } from './remedies.ts'
 
-/** Whether this is the development build, which explains and warns. By the build. */
+/** Whether this is the development build, which explains errors and warns. Set by the build. */
 declare const DEVELOPMENT: boolean
 
-/** An error of the client's. */
+/** Makes an error of the client. */
 export function failure(code: TidingsErrorCode, details: TidingsErrorDetails = {}): TidingsError {
   return new TidingsError(code, DEVELOPMENT ? { ...present({ remedy: remedyOf(code) }), ...details } : details)
 }
 
-/** What the engine throws is an `Error` with a `code`. That of a browser's own exceptions is a number, and says nothing. */
+/**
+ * The engine throws an `Error` with a textual `code`. The `code` of a browser's own exceptions is a number, and is
+ * ignored.
+ */
 export function asError(cause: unknown, channel?: string): TidingsError {
   if (cause instanceof TidingsError) return cause
   const { code, message: detail } = (cause ?? {}) as { code?: unknown; message?: string }

@@ -5,7 +5,7 @@ import type { IdentityHeaders, TidingsRequestInit } from './types.ts'
 /** Sends a request, now or later. */
 export type Sender = (request: FetchRequest) => Promise<FetchResponse>
 
-/** {@link Tidings.fetch}, with headers that are made only when they are sent. */
+/** {@link Tidings.fetch}, whose headers are made only when they are sent. */
 export async function identifiedFetch(
   identity: () => IdentityHeaders,
   input: FetchInput,
@@ -26,7 +26,7 @@ export async function identifiedFetch(
 }
 
 function isSameOrigin(input: RequestInfo | URL): boolean {
-  // On a server there is no page, and nothing is its own origin. Not `location.origin`: a `srcdoc` frame has none.
+  // On a server there is no page, so every URL is of another origin. Not `location.origin`: a `srcdoc` frame has none.
   const { origin } = globalThis
   if (origin === undefined) return false
   const base = typeof document === 'undefined' ? location.href : document.baseURI

@@ -1,31 +1,32 @@
-/** What has to be given back when an instance is given up: a stream and its timer, locks and their channel. */
+/** What an instance holds and has to release when it is given up: a stream and its timer, locks and their channel. */
 interface Held {
   end(): void
 }
 
 type Fn = (...given: never[]) => unknown
 
-/** What is thrown out of an instance that is given up, for whoever called it: the cause is told once, to the client. */
+/** The error thrown out of an instance that has been given up. The cause is reported to the client only once. */
 export const GIVEN_UP = new Error('this instance has been given up')
 
 /**
- * The boundary of one Wasm instance. Every import, every export and every closure passes here.
+ * The boundary of one Wasm instance. Every import, every export and every closure passes through it.
  *
- * What is thrown across it, a panic too, leaves the instance in a state that nobody knows: in Rust nothing is unwound, so what was
- * borrowed stays borrowed. Therefore nothing is caught in order to go on. The instance is given up: what it held is given back, and
- * from then on its imports throw, so that what is still running in it comes to an end, and its exports do nothing.
+ * An error thrown across it, a panic included, leaves the instance in an unknown state: Rust does not unwind, so
+ * borrowed values stay borrowed. Therefore no error is caught in order to continue. The instance is given up: the guard
+ * releases what it held; from then on its imports throw, so that code still running in it ends, and its exports do
+ * nothing.
  */
 export class Guard {
   readonly #onBroken: (cause: unknown) => void
   readonly #held = new Set<Held>()
   #ended = false
 
-  /** @param onBroken - called once, when nothing of the instance is running any more, with what was thrown */
+  /** @param onBroken - called once, when no code of the instance is running any more, with what was thrown */
   constructor(onBroken: (cause: unknown) => void) {
     this.#onBroken = onBroken
   }
 
-  /** Whether the instance is of no use any more. */
+  /** Whether the instance has been given up or ended. */
   get ended(): boolean {
     return this.#ended
   }
@@ -37,7 +38,7 @@ export class Guard {
       try {
         held.end()
       } catch {
-        // The others have to be given back all the same.
+        // The others have to be released all the same.
       }
     }
     this.#held.clear()
@@ -61,7 +62,7 @@ export class Guard {
       typeof run !== 'function'
         ? run
         : (...given: never[]) => {
-            // The garbage collector calls, too.
+            // The garbage collector also calls exports.
             if (this.#ended) return undefined
             try {
               return run(...given)
@@ -73,7 +74,7 @@ export class Guard {
     ) as WebAssembly.Exports
   }
 
-  /** Calls a closure, for the browser, which has no use for what is thrown. */
+  /** Calls a closure for the browser, which cannot use what it throws. */
   call(run: (...given: unknown[]) => unknown, a: unknown, b: unknown, given: unknown[]): unknown {
     if (this.#ended) return undefined
     try {

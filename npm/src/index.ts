@@ -8,11 +8,12 @@
  * const stop = tidings.subscribe<Timer>('timer:u1', (event) => render(event.payload))
  * ```
  *
- * A map: `client` is what you call; `types`, `channels` and `errors` say what goes in and comes out; `app` holds the one
- * client of an app; `subscribable` is what the bindings (`react`, `vue`, `svelte`, over `binding`; `query`) stand on; a `listener` is one
- * handler, over all engines; `chunk` loads `engine`, in which all else happens, the only file that touches Wasm, behind its `guard`.
+ * The modules: `client` has the class that you call; `types`, `channels` and `errors` define its arguments and results;
+ * `app` holds the one client of an app; the bindings (`react`, `vue`, `svelte`, over `binding`; `query`) are built on
+ * `subscribable`; a `listener` is one handler, over all engines; `chunk` loads `engine`, which does all other work, and
+ * is the only file that touches Wasm, behind its `guard`.
  *
- * Importing this does nothing: no Wasm, no `window`, no connection. It is safe in Node and in server rendering.
+ * Importing this module does nothing: no Wasm, no `window`, no connection. It is safe in Node and in server rendering.
  *
  * @module
  */

@@ -4,18 +4,18 @@ import type { TidingsError } from './errors.ts'
 import { asError, failure } from './failures.ts'
 import type { GapHandler, Stop, SubscribeOptions, TidingsEvent, Verb } from './types.ts'
 
-/** What a listener needs of its client. */
+/** The methods of its client that a listener calls. */
 export interface Host {
-  /** It was stopped. */
+  /** The listener was stopped. */
   drop(listener: Listener): void
-  /** Something went wrong with it. */
+  /** The listener failed. */
   tell(error: TidingsError): void
-  /** It may have missed events, and its own `onGap` has been told. */
+  /** The listener may have missed events, and its own `onGap` has been called. */
   gap(...gap: Parameters<GapHandler>): void
   log(line: string): void
 }
 
-/** One handler, over all the engines that its client has in the course of time. */
+/** One handler, over all the engines that its client uses one after another. */
 export class Listener {
   readonly verb: Verb
   readonly channel: string
@@ -27,21 +27,21 @@ export class Listener {
   #reject!: (error: TidingsError) => void
   #unsubscribe: (() => void) | undefined
   #roster: ReturnType<Engine['roster']> | undefined
-  /** The last engine's: without one there is nothing to compare. */
+  /** The comparison of the last engine: without an engine there is no cursor to compare. */
   #isAfter!: Engine['isAfter']
   #stopped = false
-  /** The server has confirmed it. */
+  /** The server has confirmed the subscription. */
   #confirmed = false
-  /** The server gives it at present. */
+  /** The server currently grants the subscription. */
   #active = false
   /**
-   * It has heard everything up to this cursor. Kept before the handler is called, so that whatever befalls the engine then, the next
-   * one begins just behind.
+   * The cursor up to which the handler has received every event. It is stored before the handler is called, so that the
+   * next engine begins right after it, whatever happens to the current one.
    */
   floor: string | undefined
-  /** Up to here it had heard everything when its engine was given up. */
+  /** The cursor up to which the handler had received every event when its engine was given up. */
   #known: string | undefined
-  /** Its engine was given up, and nobody knows what it had heard. */
+  /** The engine was given up, and it is unknown which events the handler had received. */
   #owesGap = false
 
   constructor(host: Host, verb: Verb, channel: string, handler: (event: TidingsEvent) => void, options: SubscribeOptions) {
@@ -54,7 +54,7 @@ export class Listener {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // Whoever awaits `ready` still sees the rejection; this only says that nobody has to.
+    // A caller that awaits `ready` still sees the rejection; this only marks it as handled for the others.
     this.#ready.catch(() => {})
     host.log(this.#detail)
   }
@@ -63,12 +63,12 @@ export class Listener {
     return `${this.verb} ${this.channel}`
   }
 
-  /** What its caller gets. */
+  /** The function that the caller gets. */
   get stop(): Stop {
     return Object.assign(() => this.end(), { ready: this.#ready })
   }
 
-  /** Ends it. */
+  /** Ends the subscription. */
   end(): void {
     if (this.#stopped) return
     this.#stopped = true
@@ -78,19 +78,19 @@ export class Listener {
     this.fail(failure('stopped', { detail: this.#detail, channel: this.channel }))
   }
 
-  /** It will not become ready, unless it has. */
+  /** Rejects `ready`, unless the subscription has been confirmed. */
   fail(error: TidingsError): void {
     this.#reject(error)
-    // Not from inside the call that brought us here, as `ready`.
+    // Deferred, as `ready` is, because the caller's own call has not returned yet.
     queueMicrotask(() => this.#confirmed || this.#stopped || this.#options.onStatus?.('failed', error))
   }
 
-  /** Listens by this engine, from where it stands. */
+  /** Subscribes with this engine, from the position that the handler has reached. */
   begin(engine: Engine): void {
     const { client, guard, roster, isAfter } = engine
     this.#isAfter = isAfter
     const settled = (code: string | undefined, cursor: string): void => this.#settled(code, cursor)
-    // Once it has been confirmed, what it was made with is long behind it.
+    // Once the subscription has been confirmed, the handler is past the cursor with which it was made.
     const since = this.#confirmed ? undefined : this.#options.since
     try {
       const number =
@@ -99,25 +99,25 @@ export class Listener {
         : client.presence(this.channel, (this.#roster ??= roster(this.#handler as never)), settled)
       this.#unsubscribe = () => attempt(engine, () => client.unsubscribe(number))
     } catch (cause) {
-      // If it has been given up, there is another one soon.
+      // If this engine has been given up, another one follows soon.
       if (guard.ended) return
       const error = asError(cause, this.channel)
       this.#host.drop(this)
       this.fail(error)
-      // Not from inside the call that brought us here: its caller may be in the midst of rendering.
+      // Deferred, because the caller's own call has not returned yet: the caller may be rendering.
       queueMicrotask(() => this.#host.tell(error))
     }
   }
 
-  /** Its engine was given up. */
+  /** Handles the end of the engine. */
   abandon(): void {
     this.#unsubscribe = undefined
     this.#known = this.floor
-    // Who is online comes anew.
+    // The list of users who are online is sent again in full.
     this.#owesGap ||= this.#confirmed && this.floor === undefined && this.verb !== 'presence'
   }
 
-  /** It may have missed something, and that has been told. */
+  /** Forgets that events may have been missed, because that has been reported. */
   forget(): void {
     this.floor = this.#known = undefined
   }

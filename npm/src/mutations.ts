@@ -1,21 +1,21 @@
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
 
-/** A request as it lies in the browser's storage until the server has answered it. */
+/** A request as the browser's storage keeps it until the server has answered it. */
 export interface Stored {
-  /** Its place: lower ones are older, in whichever tab they were made. */
+  /** Its place in the order: lower ids are older, in whichever tab they were made. */
   readonly id: number
-  /** Sent with every attempt, so that the server can tell a repetition. */
+  /** The idempotency key, sent with every attempt, so that the server recognises a repetition. */
   readonly key: string
-  /** Who made it; `null`: nobody in particular. */
+  /** The user who made it; `null` for an anonymous one. */
   readonly userId: string | null
-  /** When, in milliseconds since 1970 by this device's clock. */
+  /** When it was made, in milliseconds since 1970 by this device's clock. */
   readonly madeAt: number
   readonly url: string
   readonly method: string
   readonly headers: [string, string][]
   readonly body: ArrayBuffer
   readonly credentials: RequestCredentials
-  /** It carried a token, which is not kept: it gets a fresh one of the same user. */
+  /** Whether it carried a token. The token is not stored: the request is sent with a fresh token of the same user. */
   readonly authorized: boolean
 }
 
@@ -33,7 +33,7 @@ export class Mutations {
   }
 
   async add(mutation: Omit<Stored, 'id'>): Promise<number> {
-    // The id is the database's to give.
+    // The database assigns the id.
     return (await this.#open()).add('mutations', mutation as Stored)
   }
 
@@ -58,7 +58,7 @@ export class Mutations {
   #open(): Promise<IDBPDatabase<Schema>> {
     return (this.#opened ??= openDB<Schema>(this.#name, 1, {
       upgrade: (database) => void database.createObjectStore('mutations', { keyPath: 'id', autoIncrement: true }),
-      // A page of a newer version waits for this one to let go; and a browser may end it by itself.
+      // A page of a newer version waits until this one closes the database; and a browser may close it by itself.
       blocking: () => void this.close(),
       terminated: () => (this.#opened = undefined),
     }).catch((error: unknown) => {

@@ -1,6 +1,6 @@
 /**
- * Mutations that survive being offline: kept in IndexedDB, sent in order when the server can be reached, in the name of the
- * user who made them and of nobody else, by one tab of all.
+ * Mutations that survive being offline: they are kept in IndexedDB and sent in order when the server can be reached, in
+ * the name of the user who made them and of nobody else, by one of all tabs.
  *
  * ```ts
  * import { Tidings } from 'tidings'
@@ -11,7 +11,8 @@
  * await tidings.fetch('/api/notes', { method: 'POST', body: '{}', offline: 'queue' })
  * ```
  *
- * A map: `mutations` is the storage, `check` asks the server who the user is, and what is here decides what is sent when.
+ * The modules: `mutations` is the storage, `check` asks the server who the user is, and this file decides which
+ * mutation is sent when.
  *
  * @module
  */
@@ -24,7 +25,7 @@ import { Mutations, type Stored } from './mutations.ts'
 import { report } from './subscribable.ts'
 import type { TidingsOptions } from './types.ts'
 
-/** On the answer to a mutation that was kept instead of sent: its key. */
+/** The header of the answer to a mutation that was kept instead of sent: its key. */
 const QUEUED = 'X-Tidings-Queued'
 const MAX_WAIT_MS = 30_000
 const TIMEOUT_MS = 30_000
@@ -33,63 +34,77 @@ const TIMEOUT_MS = 30_000
 export interface Mutation {
   /** Its idempotency key. */
   readonly key: string
-  /** Who made it; `null`: nobody in particular. */
+  /** The user who made it; `null` for an anonymous one. */
   readonly userId: string | null
-  /** When, in milliseconds since 1970 by this device's clock. */
+  /** When it was made, in milliseconds since 1970 by this device's clock. */
   readonly madeAt: number
-  /** Where it goes, absolute. */
+  /** The absolute URL to which it is sent. */
   readonly url: string
-  /** `POST`, mostly. */
+  /** The method, usually `POST`. */
   readonly method: string
 }
 
-/** Why a mutation will not be sent again: the server's answer (a 4xx), or it is older than `maxAgeMs`. */
+/** Why a mutation will not be sent again: the server refused it (a 4xx), or it is older than `maxAgeMs`. */
 export type Rejection = { readonly reason: 'refused'; readonly response: FetchResponse } | { readonly reason: 'expired' }
 
 /** Options of {@link queueOffline}. */
 export interface OfflineOptions {
-  /** Of the storage, which all tabs share. Clients of different servers need one each. Defaults to `tidings-offline`. */
+  /**
+   * The name of the storage, which all tabs share. Clients of different servers need a name each. Defaults to
+   * `tidings-offline`.
+   */
   name?: string | undefined
   /**
-   * Who makes mutations now: an id as the server's `/check` has it, `null` for nobody in particular, `undefined` while you
-   * do not know. Defaults to what the server said last in this page; so an app that starts offline has to say it.
+   * The user who makes mutations now: an id as the server's `/check` returns it, `null` for an anonymous user,
+   * `undefined` while it is unknown. Defaults to the user whom the server named last in this page; so an app that
+   * starts offline has to set it.
    */
   user?: (() => string | null | undefined | Promise<string | null | undefined>) | undefined
-  /** Mutations older than this, in milliseconds, are rejected instead of sent. Defaults to a day, as long as servers mostly keep keys. */
+  /**
+   * The age in milliseconds above which mutations are rejected instead of sent. Defaults to a day, the time for which
+   * servers usually keep keys.
+   */
   maxAgeMs?: number | undefined
-  /** No answer within so many milliseconds is no answer. Defaults to 30,000. */
+  /** The time in milliseconds after which an attempt without an answer has failed. Defaults to 30,000. */
   timeoutMs?: number | undefined
-  /** Called when a mutation that was kept has been sent, with the server's answer. In the tab that sent it. */
+  /** Called in the tab that sent a kept mutation, with the server's answer. */
   onFlush?: ((mutation: Mutation, response: FetchResponse) => void) | undefined
-  /** Called when a mutation that was kept will never be sent again. In the tab that found out. */
+  /** Called when a kept mutation will never be sent again, in the tab that found out. */
   onReject?: ((mutation: Mutation, rejection: Rejection) => void) | undefined
 }
 
-/** The mutations that wait. */
+/** The mutations that wait to be sent. */
 export interface OfflineQueue {
-  /** Those of all users of this browser, oldest first. */
+  /** The mutations of all users of this browser, oldest first. */
   pending(): Promise<Mutation[]>
-  /** Tries now. It is tried by itself on return, at every connection, and again after a failure. */
+  /**
+   * Tries to send them now. The queue also tries by itself when the device is back online, at every connection, and
+   * again after a failure.
+   */
   flush(): Promise<void>
-  /** Forgets one. */
+  /** Removes the mutation with this key. */
   discard(key: string): Promise<void>
-  /** Sends nothing from this page any more; what waits stays. */
+  /** Ends sending from this page; mutations that wait stay stored. */
   stop(): void
 }
 
-/** Whether an answer of `tidings.fetch` says that the mutation was kept, to be sent later. Its status is 202. */
+/** Whether an answer of `tidings.fetch` means that the mutation was kept, to be sent later. Its status is 202. */
 export function isQueued(response: FetchResponse): boolean {
   return response.headers.has(QUEUED)
 }
 
-/** The key of the mutation that was kept, by which `onFlush` and `onReject` name it; `undefined` for an answer of the server. */
+/**
+ * The key of the mutation that was kept, with which `onFlush` and `onReject` name it; `undefined` for an answer of the
+ * server.
+ */
 export function queuedKey(response: FetchResponse): string | undefined {
   return response.headers.get(QUEUED) ?? undefined
 }
 
 /**
- * Lets `tidings.fetch(…, { offline: 'queue' })` keep what it cannot send, and sends what was kept. Call it once, where the
- * app starts. Where there is no IndexedDB, as on a server, it does nothing, and such a fetch is a plain one.
+ * Makes `tidings.fetch(…, { offline: 'queue' })` keep mutations that it cannot send, and sends those that were kept.
+ * Call it once, where the app starts. Without IndexedDB, as on a server, it does nothing, and such a fetch is a plain
+ * one.
  */
 export function queueOffline(tidings: Tidings<any, any>, options: OfflineOptions = {}): OfflineQueue {
   if (typeof indexedDB === 'undefined') {
@@ -99,28 +114,31 @@ export function queueOffline(tidings: Tidings<any, any>, options: OfflineOptions
   return new Queue(tidings, options)
 }
 
-/** A caller of `fetch` whose request is on its first attempt, in this tab. */
+/** A caller of `fetch` whose request makes its first attempt in this tab. */
 interface Waiter {
   readonly request: Request
-  /** Its idempotency key. */
+  /** The idempotency key. */
   readonly key: string
   resolve(response: Response): void
   reject(reason: unknown): void
 }
 
-/** What one attempt came to. */
+/** The outcome of one attempt. */
 type Attempt = Response | 'aborted' | 'unanswered'
 
 class Queue implements OfflineQueue {
   readonly #tidings: Tidings<any, any>
   readonly #options: OfflineOptions
-  /** The client's own options: where its server is, and by what it knows us. */
+  /** The client's own options: the URL of its server, and the credentials. */
   #client: TidingsOptions = {}
   readonly #name: string
   readonly #mutations: Mutations
   readonly #waiters = new Map<number, Waiter>()
   readonly #ends: (() => void)[]
-  /** Whom the server named last, in which session: `reset()` begins another one, whatever the state. */
+  /**
+   * The user whom the server named last, and the session in which it did: `reset()` begins another session, whatever
+   * the state.
+   */
   #named: { readonly userId: string | null; readonly sessionId: string } | undefined
   #failures = 0
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -131,7 +149,10 @@ class Queue implements OfflineQueue {
   #running = false
   #again = false
   #stopped = false
-  /** The storage of the mutation made last: what is made first is kept first, however long its body takes to read. */
+  /**
+   * The storing of the latest mutation: mutations are stored in the order in which they were made, however long it
+   * takes to read their bodies.
+   */
   #kept: Promise<unknown> = Promise.resolve()
 
   constructor(tidings: Tidings<any, any>, options: OfflineOptions) {
@@ -173,11 +194,11 @@ class Queue implements OfflineQueue {
     this.#stopped = true
     clearTimeout(this.#timer)
     for (const end of this.#ends) end()
-    // What is under way is of no use unless its answer is written down.
+    // The database is closed only then, because the result of a request that is under way has to be stored.
     void Promise.all([this.#pass, this.#kept]).then(() => this.#mutations.close())
   }
 
-  /** The server's word on who we are comes with each stream. */
+  /** Each stream reports which user the server sees. */
   #follow(): void {
     const { state, connectionId, userId } = this.#tidings
     if (state !== 'open' || connectionId === this.#connectionId) return
@@ -190,7 +211,7 @@ class Queue implements OfflineQueue {
     const { signal } = request
     if (signal.aborted) throw signal.reason
     const { sessionId } = this.#tidings
-    // Asked now: by the time it is kept somebody else may have logged in.
+    // The user is determined now: another one may have logged in by the time the mutation is stored.
     const keeping = Promise.all([this.#who(), this.#kept]).then(async ([userId]) =>
       userId === undefined ? ('unknown' as const) : this.#keep(request, userId).catch(() => 'refused' as const),
     )
@@ -198,11 +219,11 @@ class Queue implements OfflineQueue {
     const kept = await keeping
     if (kept === 'unknown') {
       try {
-        if (this.#tidings.sessionId !== sessionId) throw new Error('the user has logged out meanwhile')
+        if (this.#tidings.sessionId !== sessionId) throw new Error('the user has logged out before the mutation was kept')
         return await fetch(request)
       } catch (cause) {
         throw new TidingsError('userUnknown', {
-          detail: 'not sent, and not kept either: nobody said whose it is',
+          detail: 'the mutation was neither sent nor kept, because its user is unknown: set the option `user`',
           remedy: 'give queueOffline() the option `user`',
           cause,
         })
@@ -225,7 +246,7 @@ class Queue implements OfflineQueue {
     })
   }
 
-  /** Who makes mutations now. */
+  /** The user who makes mutations now. */
   async #who(): Promise<string | null | undefined> {
     const { user } = this.#options
     if (user) return user()
@@ -233,7 +254,7 @@ class Queue implements OfflineQueue {
     if (this.#named?.sessionId === sessionId) return this.#named.userId
     try {
       const { userId } = await this.#check()
-      // Who has logged in meanwhile did not make it.
+      // A user who has logged in meanwhile did not make it.
       if (this.#tidings.sessionId !== sessionId) return undefined
       this.#named = { userId, sessionId }
       return userId
@@ -249,7 +270,7 @@ class Queue implements OfflineQueue {
   async #keep(request: Request, userId: string | null): Promise<{ id: number; key: string }> {
     const { url, method, credentials } = request
     const headers = [...request.headers]
-    // A token neither belongs into storage nor would it be good for long.
+    // Storage is no place for a token, and the token would soon expire.
     const kept = headers.filter(([name]) => name !== 'authorization')
     const key = newKey()
     const id = await this.#mutations.add({
@@ -272,7 +293,8 @@ class Queue implements OfflineQueue {
       this.#again = false
       try {
         if (!navigator.onLine) this.#letGo()
-        // Without Web Locks (an insecure page) two tabs may send one mutation; its key then tells the server.
+        // Without Web Locks (an insecure page) two tabs may send one mutation; the server then recognises it by its
+        // key.
         else if (navigator.locks) await navigator.locks.request(this.#name, () => this.#drain())
         else await this.#drain()
       } catch (error) {
@@ -284,9 +306,9 @@ class Queue implements OfflineQueue {
     if (this.#stopped) this.#letGo()
   }
 
-  /** Sends what can be sent, in order. */
+  /** Sends the mutations that can be sent, in order. */
   async #drain(): Promise<void> {
-    // Those who wait for something that is not there any more: another tab has sent it.
+    // These callers may wait for a mutation that is not stored any more, because another tab has sent it.
     const before = [...this.#waiters.keys()]
     const all = await this.#mutations.all()
     for (const id of before) if (!all.some((one) => one.id === id)) this.#answer(id, undefined)
@@ -300,14 +322,14 @@ class Queue implements OfflineQueue {
       }
       let checked: Checked
       try {
-        // Each time: somebody may log out and in again in another tab between two of them.
+        // Checked for each mutation: the user may log out and in again in another tab between two of them.
         checked = await this.#check()
       } catch (error) {
-        // Nobody of ours until somebody logs in; or there is no answer.
+        // No mutation can be sent until the user logs in; or the server did not answer.
         return this.#later(error instanceof TidingsError && error.status === 401 ? undefined : 0)
       }
       if (this.#stopped) return
-      // Discarded, or its caller has aborted it, since all were read.
+      // The mutation was discarded, or its caller has aborted it, since all were read.
       if (!(await this.#mutations.has(mutation.id))) {
         this.#answer(mutation.id, undefined)
         continue
@@ -321,8 +343,8 @@ class Queue implements OfflineQueue {
       if (attempt === 'unanswered') return this.#later(0)
       if (attempt !== 'aborted') {
         if (isTransient(attempt.status)) return this.#later(retryAfterMs(attempt))
-        // The token may have ended meanwhile; there will be a fresh one. Any other 401 is this address' own answer: the server
-        // has just said who the page is.
+        // The token may have expired meanwhile, and a fresh one follows. Any other 401 is the address' own answer,
+        // because the server has just named the user of the page.
         if (attempt.status === 401 && !waiter && mutation.authorized && checked.authorization !== undefined) return this.#later(0)
       }
       this.#failures = 0
@@ -338,7 +360,7 @@ class Queue implements OfflineQueue {
     const { url, method, credentials, body, key, authorized } = mutation
     const headers = new Headers(waiter ? waiter.request.headers : mutation.headers)
     if (authorized && checked.authorization !== undefined) headers.set('Authorization', checked.authorization)
-    // A string of RFC 8941, as the IETF's draft of this header has it.
+    // A string of RFC 8941, as the IETF's draft of this header defines it.
     headers.set('Idempotency-Key', `"${key}"`)
     const stop = new AbortController()
     const timer = setTimeout(() => stop.abort(), this.#options.timeoutMs ?? TIMEOUT_MS)
@@ -356,7 +378,7 @@ class Queue implements OfflineQueue {
     }
   }
 
-  /** Tries again after so many milliseconds at least; `undefined`: when something happens. */
+  /** Tries again after at least this many milliseconds; with `undefined`, at the next event that may help. */
   #later(atLeastMs: number | undefined): void {
     this.#letGo()
     if (atLeastMs === undefined || this.#stopped) return
@@ -364,7 +386,7 @@ class Queue implements OfflineQueue {
     this.#timer = setTimeout(() => void this.flush(), Math.max(atLeastMs, wait))
   }
 
-  /** Those who wait are told that it is kept. */
+  /** Answers the callers that wait: their mutations are kept. */
   #letGo(): void {
     for (const id of [...this.#waiters.keys()]) this.#answer(id, undefined)
   }
@@ -384,12 +406,12 @@ class Queue implements OfflineQueue {
   }
 }
 
-/** What passes by itself: the request was not refused for what it is. */
+/** Whether a failure is temporary: the server did not refuse the request for its contents. */
 function isTransient(status: number): boolean {
   return status >= 500 || [408, 425, 429].includes(status)
 }
 
-/** Not `crypto.randomUUID`, which exists only on secure pages (and in Safari from 15.4 on). */
+/** Not `crypto.randomUUID`, which exists only on secure pages (and in Safari since 15.4). */
 function newKey(): string {
   return randomId().replace(/^(.{8})(.{4}).(.{3}).(.{3})/, '$1-$2-4$3-8$4-')
 }

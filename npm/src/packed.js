@@ -1,13 +1,17 @@
 // Bytes as text in a JavaScript file, for the build; the browser unpacks them (`unpacker.mjs`).
 //
-// A byte always looks the same, so that gzip and brotli find in the text what they find in the bytes. Hex has that too,
-// but its every byte takes two characters: 8 % more once gzipped. Base64 spreads a byte over two: 30 % more.
+// A byte always has the same text, so that gzip and brotli find the same repetitions in the text as in the bytes. Hex
+// has that property as well, but takes two characters for every byte: 8 % more once gzipped. Base64 spreads a byte over
+// two characters: 30 % more.
 
-/** Printable ASCII but for what a string literal or an inline script would have to escape. */
+/** The printable ASCII characters that a string literal and an inline script need not escape. */
 const ALPHABET = ' !#%&()*+,-./0123456789:;=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_abcdefghijklmnopqrstuvwxyz{|}~'
-/** So many bytes are one character; the last two characters lift the next one by this, or by twice this. */
+/**
+ * The number of bytes that take one character; the last two characters raise the next one by this number, or by twice
+ * this number.
+ */
 export const ONE = ALPHABET.length - 2
-/** The code of the first, and those that it lacks between it and the last. */
+/** The code of the first character, and the codes between it and the last one that the alphabet lacks. */
 export const FIRST = ALPHABET.charCodeAt(0)
 export const EXCLUDED = Array.from({ length: 127 - FIRST }, (_, i) => FIRST + i).filter((code) => !ALPHABET.includes(String.fromCharCode(code)))
 

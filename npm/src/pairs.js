@@ -1,19 +1,19 @@
-// Byte pair encoding: bytes that often follow each other become one symbol.
+// Byte pair encoding: two bytes that often follow each other become one symbol.
 
-/** A merged pair takes about so many bits in the dictionary. */
+/** The approximate number of bits that a merged pair takes in the dictionary. */
 const PAIR_BITS = 14
-/** A pair that is there less often saves nothing. */
+/** A pair that occurs less often than this saves nothing. */
 const FEWEST = 3
-/** There are at most so many symbols, of which the most frequent have the shortest text. */
+/** The most symbols; the most frequent ones have the shortest text. */
 const SYMBOLS = 254
-/** Symbols below it are bytes. */
+/** Symbols below this number are bytes. */
 const FIRST_PAIR = 256
 const STRIDE = 2 * FIRST_PAIR
 
 /**
  * @param {number[]} bytes
- * @returns the bytes as symbols; and of each symbol, if it stands for two others, both of them, the second counted from 1; else its byte,
- * and 0
+ * @returns the bytes as symbols; and for each symbol, if it stands for two others, both of them, the second counted
+ * from 1; else its byte, and 0
  */
 export function merged(bytes) {
   /** @type {[number, number][]} */
@@ -40,7 +40,10 @@ export function merged(bytes) {
   return { text: text.map((symbol) => rank.get(symbol)), pairs: halves }
 }
 
-/** The pair that makes the text smallest if it is one symbol: not simply the most frequent, but one more frequent than chance would have it. */
+/**
+ * The pair that shortens the text most when it becomes one symbol: not the most frequent one, but one more frequent
+ * than chance would make it.
+ */
 function bestPair(/** @type {number[]} */ text) {
   const counts = new Uint32Array(STRIDE)
   const together = new Uint32Array(STRIDE * STRIDE)
@@ -55,7 +58,7 @@ function bestPair(/** @type {number[]} */ text) {
     const both = together[pair]
     if (both < FEWEST) continue
     const [left, right] = [Math.floor(pair / STRIDE), pair % STRIDE]
-    // Of one that follows itself nobody knows here how often it is there: three in a row are one pair.
+    // A pair of equal symbols cannot be counted here: three in a row contain only one pair.
     if (left === right) continue
     const [l, r] = [counts[left], counts[right]]
     const before = information(text.length) - information(l) - information(r)

@@ -1,15 +1,16 @@
 /**
- * What `fetch` takes and gives where these types are compiled: a page (`lib.dom`), a worker (`lib.webworker`), Node, Bun or Deno. Where
- * nothing declares it they are `unknown`, and compile all the same: no `lib` is needed.
+ * The argument and result types of `fetch` where this package is compiled: a page (`lib.dom`), a worker
+ * (`lib.webworker`), Node, Bun or Deno. Without a declaration of `fetch` they are `unknown` and still compile: no `lib`
+ * is needed.
  */
 type Fetch = typeof globalThis extends { fetch: infer F } ? F : (input: string, init?: object) => Promise<unknown>
 type Arguments = Fetch extends (...given: infer A extends unknown[]) => unknown ? A : [input: string, init?: object]
 
-/** What `fetch` takes first. */
+/** The type of `fetch`'s first argument. */
 export type FetchInput = Arguments[0]
-/** What `fetch` takes beside that. */
+/** The type of `fetch`'s second argument. */
 export type FetchInit = NonNullable<Arguments[1]>
-/** What `fetch` takes and can be made anew from. */
+/** The type of `Request`, which `fetch` accepts and which can be constructed. */
 export type FetchRequest = typeof globalThis extends { Request: { prototype: infer R } } ? R : unknown
-/** What `fetch` gives. */
+/** The type of `fetch`'s result. */
 export type FetchResponse = Fetch extends (...given: never[]) => Promise<infer R> ? R : unknown

@@ -1,18 +1,20 @@
 import type { Member, PresenceHandler } from './types.ts'
 
-/** What the stream says of one channel: all who are there, or a change. Read from outside, so nothing in it is certain. */
+/**
+ * A frame of the stream about one channel: the whole list, or a change. It comes from outside, so no field is certain.
+ */
 interface Frame {
   here?: Member[]
   join?: Member[]
   leave?: Member[]
 }
 
-/** No user id holds a line end. */
+/** A user id contains no line break, so the text is unambiguous. */
 const nameOf = ({ userId, deviceId }: Member): string => `${userId}\n${deviceId}`
 
 /**
- * Keeps the list of one channel for one handler. A list that comes anew, after a reconnect, is told as who came and left
- * meanwhile, and not at all if nobody did.
+ * Keeps the list of one channel for one handler. A list that is sent in full again, after a reconnect, is reported as
+ * the users who came and left meanwhile, and not at all without a difference.
  */
 export function roster(handler: PresenceHandler): (frame: Frame) => void {
   let known: Map<string, Member> | undefined

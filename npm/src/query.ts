@@ -12,8 +12,9 @@
  * })
  * ```
  *
- * No event between a fetch and its subscription is missed: what was fetched before the server confirmed the channel is
- * fetched once more then; and what an event finds in the midst of being fetched, once that has ended.
+ * No event between a fetch and its subscription is missed: a query that was fetched before the server confirmed the
+ * channel is fetched once more then; and a query that is being fetched when an event arrives is fetched once more
+ * afterwards.
  *
  * @module
  */
@@ -25,41 +26,42 @@ import type { Stop, TidingsEvent } from './types.ts'
 
 export type { QueryClientLike, QueryKey, QueryLike } from './refresh.ts'
 
-/** What the events of a channel or label mean for queries. */
+/** How the events of a channel or label change queries. */
 export interface QueryRule<E extends TidingsEvent, Q extends QueryClientLike> {
   /**
-   * Beginnings of the keys of all queries that these events may change. They are invalidated by every event, unless
-   * `invalidate` or `patch` says better; always on a gap; and once when the server has confirmed the channel.
+   * Prefixes of the keys of all queries that these events may change. The queries are invalidated by every event,
+   * unless `invalidate` or `patch` is more precise; always on a gap; and once when the server has confirmed the
+   * channel.
    */
   keys: readonly QueryKey[]
-  /** The keys, or beginnings of them, that one event changes. Defaults to `keys`. */
-  // Methods, so that they may say what the payload is where no types are registered.
+  /** The keys, or prefixes of keys, that one event changes. Defaults to `keys`. */
+  // Methods, so that they may declare the type of the payload where no types are registered.
   invalidate?(event: E): readonly QueryKey[]
-  /** Writes what an event brings into the cache; then nothing is fetched, unless `invalidate` is there as well. */
+  /** Writes the data of an event into the cache; then no query is fetched, unless `invalidate` is present as well. */
   patch?(event: E, queryClient: Q): void
   /**
-   * A cursor: what is in the cache is as of then (it was rendered by a server, say), so that the events after it are heard
-   * and nothing is fetched again. Only for `channels`.
+   * A cursor: the cached data (rendered by a server, for example) are those of this position, so the events after it
+   * are received and no query is fetched again. For `channels` only.
    */
   since?: string | undefined
 }
 
-/** What the events of each channel (or pattern) and of each label mean for queries. */
+/** How the events of each channel (or pattern) and of each label change queries. */
 export interface QueryMapping<C extends object, Q extends QueryClientLike, L extends object = C> {
-  /** What `subscribe` hears. */
+  /** The channels, as for `subscribe`. */
   channels?: { readonly [K in ChannelOf<C>]?: QueryRule<EventOn<C, K>, Q> } | undefined
-  /** What `on` hears. */
+  /** The labels, as for `on`. */
   labels?: { readonly [K in ChannelOf<L>]?: Omit<QueryRule<EventOn<L, K>, Q>, 'since'> } | undefined
 }
 
 /** Options of {@link syncQueries}. */
 export interface SyncOptions {
-  /** How long to gather what a burst of events invalidates, in milliseconds. Defaults to 20. */
+  /** How long the invalidations of a burst of events are gathered, in milliseconds. Defaults to 20. */
   coalesceMs?: number | undefined
 }
 
 /**
- * Keeps queries in step with events.
+ * Updates queries whenever events arrive.
  *
  * @returns a function that ends it
  */
@@ -70,7 +72,7 @@ export function syncQueries<C extends object, L extends object, Q extends QueryC
   { coalesceMs = 20 }: SyncOptions = {},
 ): () => void {
   const refresh = new Refresh(queryClient, coalesceMs)
-  // What the mapping's types say has been checked by now; from here on all rules are alike.
+  // The compiler has checked the mapping by now; from here on all rules have the same type.
   const client = tidings as unknown as TidingsClient<Record<string, unknown>>
   type Rule = QueryRule<TidingsEvent, Q>
 
@@ -84,7 +86,7 @@ export function syncQueries<C extends object, L extends object, Q extends QueryC
         if (invalidate || !patch) refresh.invalidate(invalidate ? invalidate(event) : keys)
         done = true
       } finally {
-        // The mapping failed (and that is told): nobody knows what it would have said.
+        // The mapping threw, and that is reported: invalidate everything that the event may have changed.
         if (!done) refresh.invalidate(keys)
       }
     }

@@ -1,6 +1,7 @@
 'use client'
 /**
- * Tidings in React 18 and 19. A client component hears events for as long as it is mounted; nothing happens on a server.
+ * Tidings in React 18 and 19. A client component receives events for as long as it is mounted; on a server the hooks do
+ * nothing.
  *
  * ```tsx
  * const tidings = new Tidings({ url: '/api/events' })
@@ -35,14 +36,14 @@ import type { ConnectionSnapshot, Member, SubscriptionState, TidingsEvent, Verb 
 
 const Context = createContext<AnyTidings | null>(null)
 
-/** Gives a client to all below. It does not own it: unmounting ends nothing. */
+/** Provides a client to all components below. It does not own the client: unmounting ends nothing. */
 export const TidingsProvider: FunctionComponent<{ client: AnyTidings; children?: ReactNode }> = ({ client, children }) =>
   createElement(Context.Provider, { value: client }, children)
 
 /**
- * The client.
+ * The client of the nearest provider.
  *
- * @throws a {@link TidingsError} `noProvider` where no `TidingsProvider` is above
+ * @throws a {@link TidingsError} `noProvider` without a `TidingsProvider` above
  */
 export function useTidings(): TidingsClient {
   const client = useContext(Context)
@@ -50,7 +51,7 @@ export function useTidings(): TidingsClient {
   return client as TidingsClient
 }
 
-/** What a hook shows, as long as neither its client nor its channel is another one. */
+/** The state that a hook shows, for as long as its client and its channel stay the same. */
 interface Shown<T> extends SubscriptionState {
   readonly tidings: TidingsClient
   readonly channel: string | null
@@ -69,32 +70,32 @@ function useListener<T>(verb: Verb, wanting: (show: (value: T) => void) => Wante
   const forget = (): void => keep(undefined)
   const current = useRef(wanted)
   const heard = useRef<Heard>(new Map())
-  // As soon as it is on the page and before any event can come; never for a rendering that is thrown away; and kept up
-  // while a suspended tree is hidden, as the subscription is.
+  // Subscribes as soon as the component is on the page and before any event can arrive; never for a rendering that is
+  // discarded. The subscription is kept while a suspended tree is hidden.
   useInsertionEffect(() => {
     current.current = { ...wanted, stands: change, forget }
   })
   useEffect(() => listen(tidings, verb, () => current.current, heard.current), [tidings, verb, channel])
-  // What was shown before a pause is not shown again after it.
+  // The data shown before a pause are not shown again after it.
   useEffect(() => forget, [tidings, channel])
   return isOurs(kept) ? kept : unknown
 }
 
-/** {@link useChannel}. */
+/** The type of {@link useChannel}. */
 export type UseChannel<C = RegisteredChannels> = string extends keyof C
   ? <T = C[keyof C & string]>(channel: string | null, handler: Handlers<TidingsEvent<T>>, options?: ChannelOptions) => SubscriptionState
   : <K extends ChannelOf<C>>(channel: K | null, handler: Handlers<EventOn<C, K>>, options?: ChannelOptions) => SubscriptionState
 
 /**
- * Hears a channel, or all that a pattern matches, while mounted; `null` pauses. The handler, or one for each type of event,
- * is always that of the latest rendering, and need not be memoised.
+ * Subscribes to a channel, or to all channels that a pattern matches, while mounted; `null` pauses. The handler (or the
+ * handlers by type of event) of the latest rendering is called, and need not be memoised.
  */
 export const useChannel = ((channel: string | null, handler: Handlers<TidingsEvent>, options?: ChannelOptions): SubscriptionState => {
   const { status, error } = useListener('subscribe', () => ({ channel, handler, ...options }))
   return { status, error }
 }) as UseChannel
 
-/** {@link useEvents}. */
+/** The type of {@link useEvents}. */
 export type UseEvents<L = RegisteredLabels> = string extends keyof L
   ? {
       <T = L[keyof L & string]>(label: string | null, handler: Handlers<TidingsEvent<T>>): SubscriptionState
@@ -106,8 +107,8 @@ export type UseEvents<L = RegisteredLabels> = string extends keyof L
     }
 
 /**
- * Hears what the server addresses to this user or device, while mounted: by label or pattern (`null` pauses), or by type of
- * event whatever the label.
+ * Receives the events that the server addresses to this user or device, while mounted: by label or pattern (`null`
+ * pauses), or by type of event under any label.
  */
 export const useEvents = ((label: string | null | HandlersByType<TidingsEvent>, given?: Handlers<TidingsEvent>): SubscriptionState => {
   const [channel, handler] = labelled(label, given)
@@ -115,35 +116,36 @@ export const useEvents = ((label: string | null | HandlersByType<TidingsEvent>, 
   return { status, error }
 }) as UseEvents
 
-/** {@link useLatest}. */
+/** The type of {@link useLatest}. */
 export type UseLatest<C = RegisteredChannels> = string extends keyof C
   ? <T = C[keyof C & string]>(channel: string | null, options?: ChannelOptions) => Latest<TidingsEvent<T>>
   : <K extends ChannelOf<C>>(channel: K | null, options?: ChannelOptions) => Latest<EventOn<C, K>>
 
-/** The last event that a channel brought while this component listened to it. */
+/** The last event that a channel delivered while this component subscribed to it. */
 export const useLatest = ((channel: string | null, options?: ChannelOptions): Latest<TidingsEvent> => {
   const { status, error, value: event } = useListener<TidingsEvent>('subscribe', (handler) => ({ channel, handler, ...options }))
   return { event, status, error }
 }) as UseLatest
 
 /**
- * Who is online on a channel, or on all in a pattern (`*`: everyone). `null` pauses. It needs a presence grant, which hearing the
- * channel does not include: without it, `status` is `failed`. And seeing a channel is not being on it.
+ * The users who are online on a channel, or on all channels that match a pattern (`*`: everyone). `null` pauses. The
+ * hook needs a presence grant, which a grant to subscribe does not include: without it, `status` is `failed`. Watching
+ * a channel does not put the user on it.
  */
 export function usePresence(channel: ChannelOf<RegisteredChannels> | null): PresenceState {
   const { status, error, value: here } = useListener<readonly Member[]>('presence', (seen) => ({ channel, seen }))
   return { here, status, error }
 }
 
-/** The connection, and what one may do about it. */
+/** The connection, with methods to start and end it. */
 export interface Connection extends ConnectionSnapshot {
   /** Connects at once, from any state. */
   connect(): void
-  /** Ends the connection and keeps the handlers, until `connect`. */
+  /** Ends the connection and keeps the handlers, until `connect` is called. */
   disconnect(): void
 }
 
-/** Where the connection stands; renders anew when that changes. The same object until it does. */
+/** The state of the connection; the component renders again when it changes. The same object until then. */
 export function useConnection(): Connection {
   const tidings = useTidings()
   const snapshot = useSyncExternalStore(tidings.subscribeState, tidings.getSnapshot, () => IDLE)

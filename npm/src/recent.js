@@ -1,8 +1,8 @@
-// Numbers that are written as their places in a list of those that were last seen.
+// Numbers that are written as their places in a list of recently seen numbers.
 
-/** So many numbers are in a list at most: a place, or one for a number that is not in it, is a byte. */
+/** The most numbers in a list: a place, or the mark of a number that is not in the list, takes one byte. */
 export const LONGEST = 255
-/** So many local variables are in the list of each function from its beginning on. */
+/** The number of local variables in the list of each function at its beginning. */
 export const LOCALS = 128
 
 export class Recent {
@@ -13,8 +13,8 @@ export class Recent {
   }
 
   /**
-   * The place of a number, counted from 1, or 0 where it is not in the list. Each use moves it two thirds of the way to the front, so that what is
-   * used often has a low place, and what was used once does not push it away.
+   * The place of a number, counted from 1, or 0 if it is not in the list. Each use moves the number two thirds of the
+   * way to the front, so that a frequent number has a low place, and a number used once does not displace it.
    */
   place(/** @type {string} */ number) {
     const numbers = this.#numbers

@@ -1,13 +1,16 @@
-/** A key of a query, or how it begins. */
+/** The key of a query, or its beginning. */
 export type QueryKey = readonly unknown[]
 
-/** Of a query, what matters here. */
+/** The properties of a query that are used here. */
 export interface QueryLike {
   readonly queryKey: QueryKey
   readonly state: { readonly fetchStatus: 'fetching' | 'paused' | 'idle' }
 }
 
-/** TanStack Query's `QueryClient`, as far as it is used: so that every framework's own fits, and none has to be installed. */
+/**
+ * TanStack Query's `QueryClient`, reduced to what is used: so every framework's own client fits, and no package has to
+ * be installed.
+ */
 export interface QueryClientLike {
   getQueryCache(): {
     findAll(filters: { queryKey: QueryKey }): QueryLike[]
@@ -17,16 +20,16 @@ export interface QueryClientLike {
 }
 
 /**
- * Fetches queries again without ever throwing a fetch away: under events that come faster than answers, each query has one
+ * Fetches queries again without ever discarding a fetch: when events come faster than answers, each query has one
  * request under way and at most one more to come.
  */
 export class Refresh {
   readonly #client: QueryClientLike
   readonly #coalesceMs: number
-  /** What the present burst invalidates, by the text of the key. */
+  /** The keys that the current burst invalidates, by their text. */
   readonly #burst = new Map<string, QueryKey>()
   #timer: ReturnType<typeof setTimeout> | undefined
-  /** Queries whose fetch began before something that its answer may lack. */
+  /** The queries whose fetch began before a change that its answer may lack. */
   readonly #again = new Set<QueryLike>()
   readonly #unwatch: () => void
 
@@ -36,13 +39,15 @@ export class Refresh {
     this.#unwatch = client.getQueryCache().subscribe(({ query }) => this.#follow(query))
   }
 
-  /** Fetches what is shown of these keys anew, soon; what is not shown, when it is. */
+  /** Fetches the active queries of these keys soon, and the inactive ones when they become active. */
   invalidate(keys: readonly QueryKey[]): void {
     for (const key of keys) this.#burst.set(JSON.stringify(key), key)
     if (keys.length > 0) this.#timer ??= setTimeout(() => this.#flush(), this.#coalesceMs)
   }
 
-  /** Somebody wrote to the queries of these keys: an answer that is under way would undo it. */
+  /**
+   * Fetches queries of these keys again whose fetch is under way, because its answer would undo what was just written.
+   */
   written(keys: readonly QueryKey[]): void {
     for (const queryKey of keys) {
       for (const query of this.#client.getQueryCache().findAll({ queryKey })) {
@@ -51,7 +56,7 @@ export class Refresh {
     }
   }
 
-  /** Ends it; what is under way is left alone. */
+  /** Ends refreshing; fetches that are under way are left alone. */
   end(): void {
     clearTimeout(this.#timer)
     this.#again.clear()
@@ -62,7 +67,8 @@ export class Refresh {
     this.#timer = undefined
     const keys = [...this.#burst.values()]
     this.#burst.clear()
-    // Invalidated in the midst of a fetch, a query counts as fresh when that ends. So those wait for their turn.
+    // A query that is invalidated during a fetch counts as fresh when the fetch ends. So those queries wait for its
+    // end.
     this.written(keys)
     for (const queryKey of keys) void this.#client.invalidateQueries({ queryKey }, { cancelRefetch: false })
   }

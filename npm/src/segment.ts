@@ -1,7 +1,7 @@
 /**
- * Turns a foreign id into **one** channel segment by percent-encoding (RFC 3986) every byte outside
- * `[A-Za-z0-9_.@~-]`, so that an id such as `*` or `a:b` can neither become a pattern nor reach another channel.
- * The Rust crate's `segment()` gives the same text.
+ * Turns a foreign id into **one** channel segment by percent-encoding (RFC 3986) every byte outside `[A-Za-z0-9_.@~-]`,
+ * so that an id such as `*` or `a:b` can neither become a pattern nor reach another channel. The Rust crate's
+ * `segment()` returns the same text.
  *
  * ```ts
  * tidings.subscribe(`note:${segment(note.id)}`, render)
@@ -12,8 +12,8 @@
  * @param id - any text; half a surrogate pair counts as U+FFFD, as it does wherever text becomes UTF-8
  */
 export function segment(id: string): string {
-  // Not `TextEncoder`, which not all have (Jest's jsdom). `encodeURIComponent` leaves `!*'()` as they are, encodes `@`, and refuses
-  // half a pair.
+  // Not `TextEncoder`, which some environments lack (Jest's jsdom). `encodeURIComponent` leaves `!*'()` unencoded,
+  // encodes `@`, and refuses half a surrogate pair.
   return encodeURIComponent(id.replace(/\p{Surrogate}/gu, '\uFFFD'))
     .replace(/[!*'()]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
     .replace(/%40/g, '@')

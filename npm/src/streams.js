@@ -1,20 +1,23 @@
-// A Wasm with its instructions and what they work on kept apart, each in a stream of its own. The build takes it apart here, and the
-// browser puts it together (`unpacker.mjs`).
+// A Wasm whose instructions and operands are kept apart, each in a stream of its own. The build takes the Wasm apart
+// here, and the browser puts it together (`unpacker.mjs`).
 //
-// gzip and brotli look for what stands there twice, and find little in a Wasm: its instructions differ in the numbers between them
-// (`local.get 3`, `local.get 17`). So what a browser can undo in little time is done here:
+// gzip and brotli look for repetitions, and find few in a Wasm: its instructions differ in the numbers between them
+// (`local.get 3`, `local.get 17`). So the build does what a browser can undo in little time:
 //
-// - Instructions that often follow each other become one symbol (`pairs.js`). These and what is no instruction are left to the
-//   transport's compression.
-// - A number is its place in a list of the numbers that were last seen beside the same instruction (`recent.js`). These places look
-//   like noise to gzip, so they are written in as few bits as each is worth (`code.js`).
-// - Functions, which end where they end, do not say how long they are.
+// - Instructions that often follow each other become one symbol (`pairs.js`). These symbols and all other sections are
+//   left to the transport's compression.
+// - A number is written as its place in a list of the numbers that were last seen beside the same instruction
+//   (`recent.js`). These places look like noise to gzip, so each is written in as few bits as its frequency allows
+//   (`code.js`).
+// - Functions are written without their length, because their end is recognisable.
 import { written } from './code.js'
 import { merged } from './pairs.js'
 import { LOCALS, Recent } from './recent.js'
 
-/** The streams. `REST` has what is no instruction; `AGAIN` the places of numbers that are new in their list, and not in all of the
- * stream; `NEW` the bytes of those that are new there, too. */
+/**
+ * The streams. `REST` has everything outside the instructions; `AGAIN` the places of numbers that are new in their
+ * list, but not in the whole stream; `NEW` the bytes of numbers that are new there, too.
+ */
 export const STREAM = { REST: 0, CALL: 1, CONST: 2, LOAD: 3, STORE: 4, BRANCH: 5, SET: 6, GET: 7, AGAIN: 8, NEW: 9 }
 export const STREAMS = 10
 const { REST, BRANCH, SET, GET, LOAD, STORE, CONST, CALL, AGAIN, NEW } = STREAM
@@ -23,8 +26,8 @@ const [BLOCK, IF, END, BR_TABLE, CALL_INDIRECT, SELECT] = [0x02, 0x04, 0x0b, 0x0
 const [GLOBAL, FIRST_LOAD, LAST_STORE, MEMORY, F64, NULL, BULK] = [0x23, 0x28, 0x3e, 0x40, 0x44, 0xd0, 0xfc]
 
 /**
- * What follows an instruction: numbers below `PLAIN` are the stream of its number, and above `ALIGNED` so is what is left when that is
- * taken away, but before the number comes a byte, for how a load or store is aligned.
+ * The operands of an instruction: a kind below `PLAIN` is the stream of its number. A kind above `ALIGNED` is that
+ * stream plus `ALIGNED`, and a byte for the alignment of a load or store comes before the number.
  */
 export const KIND = {
   PLAIN: 16,
@@ -39,7 +42,7 @@ export const KIND = {
   ALIGNED: 32,
 }
 
-/** For each instruction. */
+/** The kind of each instruction. */
 export const KINDS = new Uint8Array(256).fill(KIND.PLAIN)
 for (const [first, last, kind] of [
   [BLOCK, IF, KIND.DEEPER],
@@ -62,13 +65,16 @@ for (const [first, last, kind] of [
   KINDS.fill(kind, first, last + 1)
 }
 
-/** Where the instruction is that decides on a number's list, counted from the next one. Other streams have one list each. */
+/**
+ * The position of the instruction that selects a number's list, relative to the next instruction. Other streams have
+ * one list each.
+ */
 export const BESIDE = { [CONST]: 0, [CALL]: -2, [LOAD]: -2, [STORE]: -2 }
 
-/** What a Wasm's functions consist of: the bytes of their instructions, and their numbers with where each is. */
+/** Reads the functions of a Wasm: the bytes of their instructions, and their numbers with their positions. */
 function read(/** @type {Uint8Array} */ wasm, start, end) {
   const ops = []
-  /** Of each number its stream, its bytes, and how many bytes of instructions are before it. */
+  /** For each number its stream, its bytes, and the count of instruction bytes before it. */
   const numbers = []
   let at = start
   const next = () => {
@@ -92,7 +98,7 @@ function read(/** @type {Uint8Array} */ wasm, start, end) {
     for (let left = count; left > 0; left--) number(stream)
   }
   while (at < end) {
-    // How long it is.
+    // The length of the function.
     while (wasm[at++] > 127);
     numbers.push({ begins: true })
     // The kinds of local variables.
@@ -122,19 +128,23 @@ function read(/** @type {Uint8Array} */ wasm, start, end) {
   return { ops, numbers }
 }
 
-/** What is where: the length of the whole, where the functions begin and end, and how long `REST` and the instructions are. */
+/**
+ * The header's numbers: the length of the whole, the beginning and end of the functions, and the lengths of `REST` and
+ * of the instructions.
+ */
 export const NUMBERS = 5
 
 /**
  * @param {Uint8Array} wasm
- * @returns {Uint8Array} what is where, in four bytes each; how many symbols of instructions there are, and the halves of each
- * (`pairs.js`); the codes of the other streams (`code.js`); `REST`; the instructions; and all other streams, six bits in a byte
+ * @returns {Uint8Array} the header, four bytes for each number; the number of instruction symbols, and the halves of
+ * each (`pairs.js`); the codes of the other streams (`code.js`); `REST`; the instructions; and all other streams, six
+ * bits in a byte
  */
 export function split(wasm) {
   const [start, end] = functionsOf(wasm)
   const { ops, numbers } = read(wasm, start, end)
   const rest = [...wasm.subarray(0, start)]
-  /** In the order in which they are read: of which stream, and what. */
+  /** The stream and the symbol of each, in the order in which they are read. */
   const symbols = []
   const write = (stream, symbol) => symbols.push([stream, symbol])
   const lists = new Map()
@@ -161,7 +171,7 @@ export function split(wasm) {
   return Uint8Array.from([...places, pairs.length, ...pairs.map(([left]) => left), ...pairs.map(([, right]) => right), ...lengths, ...rest, ...text, ...bits])
 }
 
-/** Where the functions stand, without their number. */
+/** The position of the functions in the Wasm, without their count. */
 function functionsOf(wasm) {
   let at = 8
   const number = () => {

@@ -1,37 +1,40 @@
 /**
- * A value that changes over time, and those who want to hear of it. Framework bindings stand on these two methods alone
- * (React's `useSyncExternalStore` takes them as they are).
+ * A value that changes over time, and its listeners. The framework bindings use these two methods only (React's
+ * `useSyncExternalStore` takes them as they are).
  */
 export class Subscribable<S> {
   #listeners = new Set<() => void>()
   #snapshot: S
 
-  /** @param snapshot - what the value is before anything happened */
+  /** @param snapshot - the value before any change */
   constructor(snapshot: S) {
     this.#snapshot = snapshot
   }
 
-  /** The value now. The same object until it changes, so that `===` tells whether it did. */
+  /** The current value. The same object until it changes, so that `===` detects a change. */
   getSnapshot = (): S => this.#snapshot
 
   /**
    * Calls `listener` after every change.
    *
-   * @returns a function that ends it; calling it again does nothing
+   * @returns a function that ends the calls; calling it again does nothing
    */
   subscribe = (listener: () => void): (() => void) => {
-    // A listener of its own for each call: two callers may pass the same function, and each may end only its own.
+    // A wrapper for each call: two callers may pass the same function, and each may remove only its own.
     const own = (): void => listener()
     this.#listeners.add(own)
     return () => void this.#listeners.delete(own)
   }
 
-  /** Replaces the value and tells everyone; a listener that throws is reported and keeps nobody else from hearing. */
+  /**
+   * Replaces the value and calls every listener; an error that a listener throws is reported and does not keep the
+   * others from being called.
+   */
   set(snapshot: S): void {
     this.#snapshot = snapshot
     for (const listener of [...this.#listeners]) {
       try {
-        // One that an earlier listener just ended hears no more.
+        // A listener that an earlier one has just removed is not called.
         if (this.#listeners.has(listener)) listener()
       } catch (error) {
         report(error)
@@ -40,7 +43,10 @@ export class Subscribable<S> {
   }
 }
 
-/** Reports an error of the application's as uncaught, where its own tools look for such, without unwinding our caller. */
+/**
+ * Reports an error of the application as uncaught, where the application's own tools find it, without unwinding our
+ * caller.
+ */
 export function report(error: unknown): void {
   queueMicrotask(() => {
     throw error

@@ -1,6 +1,6 @@
 /**
- * Tidings in Svelte 5. A component hears events for as long as it is mounted; nothing happens on a server. A channel that
- * changes is given as a function, which may read any rune.
+ * Tidings in Svelte 5. A component receives events for as long as it is mounted; on a server the hooks do nothing. A
+ * channel that changes is passed as a function, which may read any rune.
  *
  * ```svelte
  * <script lang="ts">
@@ -24,15 +24,17 @@ import type { ConnectionSnapshot, Member, SubscriptionState, TidingsEvent, Verb 
 
 const KEY = Symbol('tidings')
 
-/** Gives a client to this component and all below. It does not own it: unmounting ends nothing. */
+/**
+ * Provides a client to this component and all components below. It does not own the client: unmounting ends nothing.
+ */
 export function provideTidings<T extends AnyTidings>(client: T): T {
   return setContext(KEY, client)
 }
 
 /**
- * The client. Call it while a component initialises.
+ * The client of the nearest provider. Call it while a component initialises.
  *
- * @throws a {@link TidingsError} `noProvider` where no component above called `provideTidings`
+ * @throws a {@link TidingsError} `noProvider` if no component above called `provideTidings`
  */
 export function useTidings(): TidingsClient {
   const client = getContext<AnyTidings | undefined>(KEY)
@@ -45,7 +47,7 @@ export type MaybeGetter<T> = T | (() => T)
 
 const read = <T>(value: MaybeGetter<T>): T => (typeof value === 'function' ? (value as () => T)() : value)
 
-/** Tells those who read a value in an effect or a template when it has changed. */
+/** Notifies the readers of a value in an effect or a template when the value changes. */
 function signal(): { read: () => void; changed: () => void } {
   let tell: (() => void) | undefined
   const read = createSubscriber((update) => {
@@ -81,7 +83,7 @@ function useListener<T, Name extends string>(
   onMount(() => {
     let stop: (() => void) | undefined
     let begun = false
-    // A store of what the runes say now: it follows them outside compiled code, where there is no `$effect`.
+    // A store of the current values of the runes: it follows them outside compiled code, where there is no `$effect`.
     const end = toStore(() => wanted().channel).subscribe(() =>
       untrack(() => {
         if (begun) forget()
@@ -110,7 +112,7 @@ function useListener<T, Name extends string>(
   } as ReturnType<typeof useListener<T, Name>>
 }
 
-/** {@link useChannel}. */
+/** The type of {@link useChannel}. */
 export type UseChannel<C = RegisteredChannels> = string extends keyof C
   ? <T = C[keyof C & string]>(
       channel: MaybeGetter<string | null>,
@@ -119,14 +121,17 @@ export type UseChannel<C = RegisteredChannels> = string extends keyof C
     ) => SubscriptionState
   : <K extends ChannelOf<C>>(channel: MaybeGetter<K | null>, handler: Handlers<EventOn<C, K>>, options?: MaybeGetter<ChannelOptions>) => SubscriptionState
 
-/** Hears a channel, or all that a pattern matches, while mounted; `null` pauses. With one handler, or one for each type. */
+/**
+ * Subscribes to a channel, or to all channels that a pattern matches, while mounted; `null` pauses. Takes one handler,
+ * or one for each type of event.
+ */
 export const useChannel = ((
   channel: MaybeGetter<string | null>,
   handler: Handlers<TidingsEvent>,
   options?: MaybeGetter<ChannelOptions>,
 ): SubscriptionState => useListener('subscribe', () => ({ channel: read(channel), handler, ...read(options) }))) as UseChannel
 
-/** {@link useEvents}. */
+/** The type of {@link useEvents}. */
 export type UseEvents<L = RegisteredLabels> = string extends keyof L
   ? {
       <T = L[keyof L & string]>(label: MaybeGetter<string | null>, handler: Handlers<TidingsEvent<T>>): SubscriptionState
@@ -138,8 +143,8 @@ export type UseEvents<L = RegisteredLabels> = string extends keyof L
     }
 
 /**
- * Hears what the server addresses to this user or device, while mounted: by label or pattern (`null` pauses), or by type of
- * event whatever the label.
+ * Receives the events that the server addresses to this user or device, while mounted: by label or pattern (`null`
+ * pauses), or by type of event under any label.
  */
 export const useEvents = ((
   label: MaybeGetter<string | null> | HandlersByType<TidingsEvent>,
@@ -149,43 +154,50 @@ export const useEvents = ((
   return useListener('on', () => ({ channel: read(channel), handler }))
 }) as UseEvents
 
-/** {@link useLatest}. */
+/** The type of {@link useLatest}. */
 export type UseLatest<C = RegisteredChannels> = string extends keyof C
   ? <T = C[keyof C & string]>(channel: MaybeGetter<string | null>, options?: MaybeGetter<ChannelOptions>) => Latest<TidingsEvent<T>>
   : <K extends ChannelOf<C>>(channel: MaybeGetter<K | null>, options?: MaybeGetter<ChannelOptions>) => Latest<EventOn<C, K>>
 
-/** The last event that a channel brought while this component listened to it. Read it whole, as `latest.event`. */
+/**
+ * The last event that a channel delivered while this component subscribed to it. Read it through the object, as
+ * `latest.event`.
+ */
 export const useLatest = ((channel: MaybeGetter<string | null>, options?: MaybeGetter<ChannelOptions>): Latest<TidingsEvent> => {
   return useListener<TidingsEvent, 'event'>('subscribe', (handler) => ({ channel: read(channel), handler, ...read(options) }), 'event')
 }) as UseLatest
 
 /**
- * Who is online on a channel, or on all in a pattern (`*`: everyone). `null` pauses. It needs a presence grant, which hearing the
- * channel does not include: without it, `status` is `failed`. And seeing a channel is not being on it. Read it whole, as `room.here`.
+ * The users who are online on a channel, or on all channels that match a pattern (`*`: everyone). `null` pauses. The
+ * hook needs a presence grant, which a grant to subscribe does not include: without it, `status` is `failed`. Watching
+ * a channel does not put the user on it. Read it through the object, as `room.here`.
  */
 export function usePresence(channel: MaybeGetter<ChannelOf<RegisteredChannels> | null>): PresenceState {
   return useListener<readonly Member[], 'here'>('presence', (seen) => ({ channel: read(channel), seen }), 'here')
 }
 
-/** The connection, and what one may do about it. Read it whole, as `connection.state`: destructured it would stand still. */
+/**
+ * The connection, with methods to start and end it. Read it through the object, as `connection.state`: destructured
+ * properties do not change.
+ */
 export interface Connection {
-  /** Where the connection stands. */
+  /** The state of the connection. */
   readonly state: ConnectionSnapshot['state']
-  /** Failures in a row; 0 while all is well. */
+  /** The number of failures in a row; 0 while the connection works. */
   readonly attempt: number
-  /** While `waiting`: how long the whole wait is, in milliseconds. */
+  /** While `waiting`: the length of the whole wait, in milliseconds. */
   readonly nextRetryMs: number | undefined
-  /** The failure since the connection last opened, if there was one. */
+  /** The last failure since the connection last opened; `undefined` without one. */
   readonly lastError: ConnectionSnapshot['lastError'] | undefined
   /** The server's name for this stream, while `open`. */
   readonly connectionId: string | undefined
   /** Connects at once, from any state. */
   connect(): void
-  /** Ends the connection and keeps the handlers, until `connect`. */
+  /** Ends the connection and keeps the handlers, until `connect` is called. */
   disconnect(): void
 }
 
-/** Where the connection stands. */
+/** The connection, with its state. */
 export function useConnection(): Connection {
   const tidings = useTidings()
   const { read: track, changed } = signal()

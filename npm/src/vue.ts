@@ -1,5 +1,5 @@
 /**
- * Tidings in Vue 3. A component hears events for as long as it is mounted; nothing happens on a server.
+ * Tidings in Vue 3. A component receives events for as long as it is mounted; on a server the hooks do nothing.
  *
  * ```ts
  * createApp(App).use(TidingsPlugin, { client: new Tidings({ url: '/api/events' }) }).mount('#app')
@@ -36,13 +36,16 @@ import type { ConnectionSnapshot, Member, SubscriptionState, TidingsEvent, Verb 
 
 const KEY: InjectionKey<AnyTidings> = Symbol('tidings')
 
-/** Gives a client to all components: `app.use(TidingsPlugin, { client })`. It does not own it: unmounting ends nothing. */
+/**
+ * Provides a client to all components: `app.use(TidingsPlugin, { client })`. It does not own the client: unmounting
+ * ends nothing.
+ */
 export const TidingsPlugin: ObjectPlugin<[{ client: AnyTidings }]> = {
   install: (app, { client }) => void app.provide(KEY, client),
 }
 
 /**
- * The client. Call it in `setup`.
+ * The client of the plugin. Call it in `setup`.
  *
  * @throws a {@link TidingsError} `noProvider` in an app without the plugin
  */
@@ -52,14 +55,14 @@ export function useTidings(): TidingsClient {
   return client as TidingsClient
 }
 
-/** Runs once the page shows the component, in the scope that called: what it begins there ends with that scope. */
+/** Runs once the page shows the component, in the scope of the caller: what it begins ends with that scope. */
 function whenMounted(begin: () => void): void {
   const scope = getCurrentScope()
   if (getCurrentInstance()) onMounted(() => scope?.run(begin))
   else begin()
 }
 
-/** What a hook returns: each property as a ref. */
+/** The value that a hook returns: each property as a ref. */
 export type Refs<S> = { readonly [K in keyof S]: Readonly<ShallowRef<S[K]>> }
 
 function useListener<T>(verb: Verb, wanting: (show: (value: T) => void) => Wanted): Refs<SubscriptionState & { value: T | undefined }> {
@@ -78,7 +81,7 @@ function useListener<T>(verb: Verb, wanting: (show: (value: T) => void) => Wante
         const stop = listen(tidings, verb, wanted, heard)
         if (stop) onCleanup(stop)
       },
-      // At once: an event between a change and its effect would be the wrong channel's.
+      // At once: an event between a change and its effect would belong to the wrong channel.
       { immediate: true, flush: 'sync' },
     ),
   )
@@ -86,7 +89,7 @@ function useListener<T>(verb: Verb, wanting: (show: (value: T) => void) => Wante
   return { value, status: computed(() => state.value.status), error: computed(() => state.value.error) }
 }
 
-/** {@link useChannel}. */
+/** The type of {@link useChannel}. */
 export type UseChannel<C = RegisteredChannels> = string extends keyof C
   ? <T = C[keyof C & string]>(
       channel: MaybeRefOrGetter<string | null>,
@@ -99,7 +102,10 @@ export type UseChannel<C = RegisteredChannels> = string extends keyof C
       options?: MaybeRefOrGetter<ChannelOptions>,
     ) => Refs<SubscriptionState>
 
-/** Hears a channel, or all that a pattern matches, while mounted; `null` pauses. With one handler, or one for each type. */
+/**
+ * Subscribes to a channel, or to all channels that a pattern matches, while mounted; `null` pauses. Takes one handler,
+ * or one for each type of event.
+ */
 export const useChannel = ((
   channel: MaybeRefOrGetter<string | null>,
   handler: Handlers<TidingsEvent>,
@@ -109,7 +115,7 @@ export const useChannel = ((
   return { status, error }
 }) as UseChannel
 
-/** {@link useEvents}. */
+/** The type of {@link useEvents}. */
 export type UseEvents<L = RegisteredLabels> = string extends keyof L
   ? {
       <T = L[keyof L & string]>(label: MaybeRefOrGetter<string | null>, handler: Handlers<TidingsEvent<T>>): Refs<SubscriptionState>
@@ -121,8 +127,8 @@ export type UseEvents<L = RegisteredLabels> = string extends keyof L
     }
 
 /**
- * Hears what the server addresses to this user or device, while mounted: by label or pattern (`null` pauses), or by type of
- * event whatever the label.
+ * Receives the events that the server addresses to this user or device, while mounted: by label or pattern (`null`
+ * pauses), or by type of event under any label.
  */
 export const useEvents = ((
   label: MaybeRefOrGetter<string | null> | HandlersByType<TidingsEvent>,
@@ -133,7 +139,7 @@ export const useEvents = ((
   return { status, error }
 }) as UseEvents
 
-/** {@link useLatest}. */
+/** The type of {@link useLatest}. */
 export type UseLatest<C = RegisteredChannels> = string extends keyof C
   ? <T = C[keyof C & string]>(
       channel: MaybeRefOrGetter<string | null>,
@@ -144,7 +150,7 @@ export type UseLatest<C = RegisteredChannels> = string extends keyof C
       options?: MaybeRefOrGetter<ChannelOptions>,
     ) => Refs<Latest<EventOn<C, K>>>
 
-/** The last event that a channel brought while this component listened to it. */
+/** The last event that a channel delivered while this component subscribed to it. */
 export const useLatest = ((
   channel: MaybeRefOrGetter<string | null>,
   options?: MaybeRefOrGetter<ChannelOptions>,
@@ -158,33 +164,34 @@ export const useLatest = ((
 }) as UseLatest
 
 /**
- * Who is online on a channel, or on all in a pattern (`*`: everyone). `null` pauses. It needs a presence grant, which hearing the
- * channel does not include: without it, `status` is `failed`. And seeing a channel is not being on it.
+ * The users who are online on a channel, or on all channels that match a pattern (`*`: everyone). `null` pauses. The
+ * hook needs a presence grant, which a grant to subscribe does not include: without it, `status` is `failed`. Watching
+ * a channel does not put the user on it.
  */
 export function usePresence(channel: MaybeRefOrGetter<ChannelOf<RegisteredChannels> | null>): Refs<PresenceState> {
   const { value, ...state } = useListener<readonly Member[]>('presence', (seen) => ({ channel: toValue(channel), seen }))
   return { here: shallowReadonly(value), ...state }
 }
 
-/** The connection, and what one may do about it. */
+/** The connection, with methods to start and end it. */
 export interface Connection {
-  /** Where the connection stands. */
+  /** The state of the connection. */
   readonly state: ComputedRef<ConnectionSnapshot['state']>
-  /** Failures in a row; 0 while all is well. */
+  /** The number of failures in a row; 0 while the connection works. */
   readonly attempt: ComputedRef<number>
-  /** While `waiting`: how long the whole wait is, in milliseconds. */
+  /** While `waiting`: the length of the whole wait, in milliseconds. */
   readonly nextRetryMs: ComputedRef<number | undefined>
-  /** The failure since the connection last opened, if there was one. */
+  /** The last failure since the connection last opened; `undefined` without one. */
   readonly lastError: ComputedRef<ConnectionSnapshot['lastError']>
   /** The server's name for this stream, while `open`. */
   readonly connectionId: ComputedRef<string | undefined>
   /** Connects at once, from any state. */
   connect(): void
-  /** Ends the connection and keeps the handlers, until `connect`. */
+  /** Ends the connection and keeps the handlers, until `connect` is called. */
   disconnect(): void
 }
 
-/** Where the connection stands. */
+/** The connection, with its state. */
 export function useConnection(): Connection {
   const tidings = useTidings()
   const snapshot = shallowRef(IDLE)
