@@ -1,14 +1,15 @@
-//! Between the hubs of one log: what one node asks of another, or tells all others.
+//! The transport between the hubs of one log: calls from one node to another, and messages to all nodes.
 //!
-//! An engine whose log several hubs share provides it ([`Engine::peers`](crate::engine::Engine::peers)), so that an operator sets up
-//! nothing more; [`HubBuilder::peers`](crate::HubBuilder::peers) takes another one, such as `HttpPeers`. The hub uses it for calls about a
-//! stream that another node holds: the call is forwarded to that node, and answered by its own router.
+//! An engine whose log several hubs share provides it ([`Engine::peers`](crate::engine::Engine::peers)), so that an
+//! operator has nothing more to set up; [`HubBuilder::peers`](crate::HubBuilder::peers) sets another one, such as
+//! `HttpPeers`. The hub uses it for calls about a stream that another node holds: the call is forwarded to that node,
+//! and answered by its own router.
 //!
 //! | module | holds |
 //! |---|---|
-//! | `mailbox`, `sealed` | how most of them work (feature `mailboxes`): a list of nodes, and messages that only one handle can read |
-//! | `http` | nodes that reach each other by HTTP (feature `http-peers`) |
-//! | `conformance` | the tests that each of them has to pass (feature `conformance`) |
+//! | `mailbox`, `sealed` | the common part of most transports (feature `mailboxes`): a list of nodes, and messages that only one handle can read |
+//! | `http` | nodes that reach each other over HTTP (feature `http-peers`) |
+//! | `conformance` | the tests that each transport has to pass (feature `conformance`) |
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -31,7 +32,8 @@ pub use self::http::{HttpPeers, HttpPeersError};
 pub use self::mailbox::{ANNOUNCE_INTERVAL, Inbox, Mailbox, Post};
 use crate::engine::Source;
 
-/// Names one hub among those of a log: a random number that it draws when it starts, and with which the ids of its streams begin.
+/// The id of one hub among those of a log: a random number that the hub draws when it starts, and with which the ids of
+/// its streams begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NodeId(pub u32);
 
@@ -54,56 +56,58 @@ impl fmt::Display for NodeId {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// There is no such node, or not any more. The call was not carried out.
+    /// The node does not exist, or no longer. The call was not carried out.
     #[error("there is no such node")]
     Gone,
-    /// It did not answer in time. It may have carried the call out.
+    /// The node did not answer in time. It may have carried out the call.
     #[error("the node did not answer in time")]
     Unanswered,
-    /// Nodes cannot reach each other now. The call may have been carried out.
-    #[error("the nodes cannot reach each other")]
+    /// The nodes cannot reach each other now. The call may have been carried out.
+    #[error("the nodes cannot reach each other now; try again")]
     Down(#[source] Source),
 }
 
-/// Nodes cannot reach each other now; the same call may succeed later.
+/// The nodes cannot reach each other now; the same call may succeed later.
 #[derive(Debug, thiserror::Error)]
-#[error("the nodes cannot reach each other")]
+#[error("the nodes cannot reach each other now; try again")]
 pub struct PeersError(#[source] pub Source);
 
-/// What a node does with the messages of others.
+/// Handles the messages of other nodes.
 #[async_trait]
 pub trait Responder: Send + Sync {
-    /// Answers what was asked of this node.
+    /// Answers a call to this node.
     async fn respond(&self, message: Bytes) -> Bytes;
 
-    /// Takes what was told to all nodes.
+    /// Handles a message to all nodes.
     fn told(&self, message: Bytes);
 }
 
-/// The ways between the hubs of one log. Messages may be lost or arrive late; none arrives twice, and none is changed.
+/// The transport between the hubs of one log. Messages may be lost or arrive late; none arrives twice, and none is
+/// changed.
 ///
-/// Messages hold credentials of users. Whoever implements it must let none rest anywhere: not in a table, a log or a file.
+/// Messages contain users' credentials. An implementation must not store them anywhere: not in a table, a log or a
+/// file.
 #[async_trait]
 pub trait Peers: Send + Sync + 'static {
-    /// From here on this node is reached under its name, until the responder is gone.
+    /// Makes this node reachable by its id from now on, until the responder is dropped.
     ///
     /// # Errors
     ///
-    /// [`PeersError`]: it is not reached yet.
+    /// [`PeersError`]: the node is not reachable yet.
     async fn join(&self, node: NodeId, responder: Weak<dyn Responder>) -> Result<(), PeersError>;
 
-    /// Asks one node, and returns its answer, at the latest when the deadline has passed.
+    /// Calls one node, and returns its answer, at the latest when the deadline has passed.
     ///
     /// # Errors
     ///
-    /// [`CallError`]: it is not there, or did not answer.
+    /// [`CallError`]: the node does not exist, or did not answer.
     async fn call(&self, node: NodeId, message: Bytes, deadline: Duration) -> Result<Bytes, CallError>;
 
-    /// Tells all others, each at most once, and waits for nobody.
+    /// Sends a message to all other nodes, to each at most once, without waiting for any of them.
     ///
     /// # Errors
     ///
-    /// [`PeersError`]: nobody was told.
+    /// [`PeersError`]: no node received the message.
     async fn tell(&self, from: NodeId, message: Bytes) -> Result<(), PeersError>;
 }
 

@@ -1,16 +1,17 @@
-//! Who is online: derived from the streams of this node, kept apart from the log.
+//! Presence: who is online, derived from the streams of this node and kept apart from the log.
 //!
 //! Each stream of a user has a *seat*. Its member (user and device) is in the *room* of every channel that the stream
-//! holds, in those of the patterns above it, and in `*`, which is everyone. A stream that ends leaves its member there for
-//! a grace period, so that a reload is not a leave; one from which no `alive` was heard for too long does not count until
-//! it is heard again. Who watches a room is a place in its recent news (`room`), and owns no queue either.
+//! carries, in the rooms of the patterns above it, and in `*`, which holds everyone. A stream that ends leaves its
+//! member there for a grace period, so that a reload does not count as leaving. A stream from which no `alive` was
+//! received for too long does not count until the next one. A watcher of a room is a position in the room's recent news
+//! (`room`), and owns no queue either.
 //!
-//! Synchronous, and without a clock: time is passed in. [`Presence::announce`] does what time and the changes before it
-//! ask for; [`Presence::poll_changed`] and [`Presence::next_due`] say when to call it.
+//! The module is synchronous and has no clock: time is passed in. [`Presence::announce`] does what is due after time
+//! and changes; [`Presence::poll_changed`] and [`Presence::next_due`] say when to call it.
 //!
-//! With several nodes, each knows the streams that it holds. Their rooms are joined where a member enters and leaves
-//! ([`State::enter`], [`State::exit`]): another node's members would take seats here as its messages name them, and lose
-//! them when it falls silent.
+//! With several nodes, each node knows only its own streams. To join their rooms, the members of other nodes would
+//! enter and leave in [`State::enter`] and [`State::exit`]: they would take seats here as their node's messages name
+//! them, and lose the seats when that node falls silent.
 
 mod error;
 mod news;
@@ -56,9 +57,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Presence {
     grace_ms: u64,
-    /// How often a stream is to be heard of.
+    /// The interval at which clients are expected to call `alive`.
     pub(crate) alive_ms: u64,
-    /// A stream that was not heard of for longer does not count.
+    /// After this much silence a stream does not count.
     silence_ms: u64,
     state: RankedMutex<State, { ranked::PRESENCE }>,
     changed: AtomicBool,
@@ -71,7 +72,7 @@ impl Presence {
         Self {
             grace_ms: millis(settings.grace),
             alive_ms,
-            // Two calls and some delay: browsers let the timers of hidden pages fire once a minute.
+            // Two calls and some delay, because browsers let the timers of hidden pages fire only once a minute.
             silence_ms: alive_ms.saturating_mul(5) / 2,
             state: RankedMutex::default(),
             changed: AtomicBool::new(false),
@@ -79,7 +80,7 @@ impl Presence {
         }
     }
 
-    /// A seat for a stream whose member, if it has one, is in no room yet.
+    /// A seat for a stream. Its member, if it has one, is in no room yet.
     pub(crate) fn sit(&self, member: Option<Member>, wake: Weak<dyn Wake>, now_ms: u64) -> SeatId {
         let mut state = self.state.lock();
         state.last_seat += 1;
@@ -103,8 +104,8 @@ impl Presence {
         id
     }
 
-    /// The channels that a stream holds now. What it gave up is left at once: that is no reload. To be followed by
-    /// [`Self::nudge`], when no lock is held.
+    /// Sets the channels that a stream carries. The member leaves the rooms of dropped channels at once, because that
+    /// is not a reload. The caller must call [`Self::nudge`] afterwards, when no lock is held.
     pub(crate) fn hold(&self, id: SeatId, channels: &[Pattern]) {
         let mut state = self.state.lock();
         let Some(seat) = state.seats.get_mut(&id) else { return };
@@ -123,7 +124,8 @@ impl Presence {
         self.changed.store(true, Ordering::Release);
     }
 
-    /// The stream has ended. Its member stays for the grace period, but never longer than silence would have let it.
+    /// Ends a stream's seat. Its member stays for the grace period, but never longer than its silence would have
+    /// allowed.
     pub(crate) fn stand_up(&self, id: SeatId, now_ms: u64) {
         let mut state = self.state.lock();
         let Some(seat) = state.seats.remove(&id) else { return };
@@ -140,7 +142,7 @@ impl Presence {
         self.change();
     }
 
-    /// Somebody reads the stream.
+    /// Records that a client reads the stream.
     pub(crate) fn heard(&self, id: SeatId, now_ms: u64) {
         let mut state = self.state.lock();
         let Some(seat) = state.seats.get_mut(&id) else { return };
@@ -159,8 +161,9 @@ impl Presence {
         self.change();
     }
 
-    /// Tells a seat who is in these rooms, in full, and from then on who comes and goes; in place of what it was told
-    /// before. A call that was overtaken by a later one changes nothing. Whether it changed something, so that the seat has news.
+    /// Sets the rooms that a seat watches, in place of earlier ones: it receives each room's members in full, and then
+    /// joins and leaves. A call that arrives after a later one changes nothing. Returns whether it changed something,
+    /// so that the seat has news.
     pub(crate) fn watch(&self, id: SeatId, revision: u64, rooms: Vec<Pattern>) -> bool {
         let mut state = self.state.lock();
         let Some(seat) = state.seats.get_mut(&id) else { return false };
@@ -188,7 +191,7 @@ impl Presence {
         seat.into_iter().flat_map(|seat| &seat.views).map(|(room, _)| room.clone()).collect()
     }
 
-    /// Ends what a seat may watch no longer, of which it has to tell.
+    /// Ends watches of a seat, which it has to report.
     pub(crate) fn end_watches(&self, id: SeatId, rooms: &[Pattern]) {
         let mut state = self.state.lock();
         let Some(seat) = state.seats.get_mut(&id) else { return };
@@ -199,7 +202,7 @@ impl Presence {
         }
     }
 
-    /// What a seat has not been told yet, in order, for the backend itself.
+    /// The news that a seat has not received yet, in order, for the backend itself.
     pub(crate) fn take(&self, id: SeatId) -> Vec<News> {
         let mut state = self.state.lock();
         let State { seats, rooms, .. } = &mut *state;
@@ -216,9 +219,9 @@ impl Presence {
         news
     }
 
-    /// What a stream has not been told yet, in frames and in order, about so many bytes at most; and whether there is more. What is left
-    /// is a place in the news of each room, and the frames of one room at most, which its watchers share: a stream that is not read
-    /// holds no lists.
+    /// The news that a stream has not received yet, as frames in order, of about this many bytes at most; and whether
+    /// there is more. The rest is kept as a position in the news of each room, and at most the frames of one room,
+    /// which its watchers share: a stream whose client does not read holds no lists.
     pub(crate) fn take_frames(&self, id: SeatId, max_bytes: usize) -> (Vec<Bytes>, bool) {
         let mut state = self.state.lock();
         let State { seats, rooms, .. } = &mut *state;
@@ -252,12 +255,12 @@ impl Presence {
         }
     }
 
-    /// Who is in a room, sorted.
+    /// The members in a room, sorted.
     pub(crate) fn here(&self, room: &Pattern) -> Vec<Member> {
         self.state.lock().rooms.get(room).map(Room::here).unwrap_or_default()
     }
 
-    /// Lets those go whose time is over, and tells what has happened since the last call.
+    /// Removes members whose time is over, and makes news of the changes since the last call.
     pub(crate) fn announce(&self, now_ms: u64) {
         let mut state = self.state.lock();
         while let Some(due) = state.due.first_entry().filter(|first| *first.key() <= now_ms) {
@@ -282,13 +285,13 @@ impl Presence {
         }
     }
 
-    /// Ready when something has changed since it last was.
+    /// Ready when something has changed since the last time.
     pub(crate) fn poll_changed(&self, cx: &Context<'_>) -> Poll<()> {
         self.driver.register(cx.waker());
         if self.changed.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// When there is something to do although nothing changes.
+    /// When something is due although nothing changes.
     pub(crate) fn next_due(&self) -> Option<u64> {
         self.state.lock().due.first_key_value().map(|(at, _)| *at)
     }
@@ -306,10 +309,11 @@ impl Presence {
     }
 }
 
-/// The rooms that a stream is in by the channels that it holds: these, the patterns above them, and that of everyone.
+/// The rooms of a stream that carries these channels: theirs, those of the patterns above them, and the room of
+/// everyone.
 fn rooms_of(channels: &[Pattern]) -> HashSet<Pattern> {
     let above = channels.iter().flat_map(|channel| channel.ancestors().map(|prefix| format!("{prefix}*")));
     let above = above.chain(["*".to_owned()]);
-    // What lies above a channel is a pattern, and no longer.
+    // The patterns above a channel are shorter than the channel, so they are valid.
     above.filter_map(|text| text.parse().ok()).chain(channels.iter().cloned()).collect()
 }

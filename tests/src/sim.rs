@@ -1,23 +1,23 @@
-//! The simulation: the real hub on two nodes, the real client state machine in two to five tabs, and between and below
-//! them a simulated engine, network and clock, all in one thread and decided by a seed.
+//! The simulation: the real hub on two nodes, the real client state machine in two to five tabs, and around them a
+//! simulated engine, network and clock, all in one thread and decided by a seed.
 //!
 //! | | part | is |
 //! |---|---|---|
-//! | 1 | `schedule`, `op` | what happens, step by step, drawn from the seed before anything runs |
-//! | | `scene` | steps that lead together where they rarely meet |
-//! | 2 | `world` | carries it out, lets everything become well in the end, and asks the judges |
+//! | 1 | `schedule`, `op` | the steps of a run, drawn from the seed before anything runs |
+//! | | `scene` | steps that belong together and rarely meet by chance |
+//! | 2 | `world` | carries the steps out, ends all faults, and asks the judges |
 //! | 3 | `station` | a node: `tidings::simulation::Node` with its routes |
-//! | 4 | `engine` | the log of all nodes, which fails as it is told to |
-//! | 5 | `wire` | a stream's bytes on their way |
+//! | 4 | `engine` | the log of all nodes, which fails on command |
+//! | 5 | `wire` | the bytes of a stream in flight |
 //! | 6 | `client` | a tab around `tidings_client::session::Session` |
 //! | | `poller` | a client that polls instead |
 //! | | `profile` | the locks and channels by which the tabs of one browser share a stream |
-//! | 7 | `truth`, `shown`, `ear` | what really was in the log; the judge of what hubs show; and for each handler that of what it got |
-//! | 8 | [`Sabotage`] | mistakes made on purpose, to judge the judges |
-//! | 9 | [`shrink()`] | a schedule that fails, with all taken out that it can fail without |
+//! | 7 | `truth`, `shown`, `ear` | the true content of the log; the judge of what hubs send; and the judge of what each handler received |
+//! | 8 | [`Sabotage`] | deliberate mistakes, to test the judges |
+//! | 9 | [`shrink()`] | a failing schedule, reduced to the steps that it needs to fail |
 //! | 10 | [`Campaign`] | many schedules, on all cores |
 //! | 11 | [`Kept`] | schedules that once broke the promise, as lists of steps in `regressions/` |
-//! | 12 | `shell` | the same world around the client as it is shipped, its Wasm and its JavaScript in Node |
+//! | 12 | `shell` | the same world around the shipped client, its Wasm and its JavaScript in Node |
 
 mod campaign;
 mod client;
@@ -53,18 +53,18 @@ pub use tally::Tally;
 
 use journal::Journal;
 
-/// Runs one schedule. What it needs of tokio is a runtime's clock; enter one before.
+/// Runs one schedule. It needs only the clock of a tokio runtime; enter one before.
 fn run(
     schedule: &schedule::Schedule,
     sabotage: Option<Sabotage>,
     journal: Journal,
 ) -> (Tally, Result<(), ear::Violation>) {
-    // The hub spreads its delays by the thread's own numbers.
+    // The hub randomizes its delays with the thread's generator.
     fastrand::seed(schedule.seed);
     world::World::run(schedule.clone(), sabotage, journal)
 }
 
-/// Lends a schedule the clock of a runtime.
+/// Runs a schedule with the clock of a runtime.
 fn with_clock<T>(run: impl FnOnce() -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime for its clock");

@@ -1,21 +1,22 @@
-//! `tidings::serve`: a listener of our own, for what `axum::serve` does not do. It has a deep backlog (a storm of reconnects
-//! overflows the usual one, and each dropped SYN costs its client a second), limits on the request head, and an end to
-//! peers that take no bytes. And a stream has its socket for itself: once hyper has parsed the request and written the
-//! response's head, it and its buffers go, which are ten times what is left; and while it has nothing to write, its task goes too.
+//! `tidings::serve`: a server of our own, for what `axum::serve` does not do. It has a deep backlog (a burst of
+//! reconnects overflows the usual one, and each dropped SYN costs its client a second), limits on the request head, and
+//! an end to clients that read nothing. It gives a stream its socket for itself: once hyper has parsed the request and
+//! written the response's head, hyper and its buffers are dropped, which take ten times the memory of the rest. A
+//! stream that has nothing to write has no task either.
 //!
 //! | module | |
 //! |---|---|
-//! | `accept` | what a listener yields |
-//! | `connections`, `shared` | all connections, and who has each; what they share |
-//! | `connection`, `transport` | the task of one, from its accept to its end; what it runs on |
-//! | `http1`, `http2`, `service` | the two ways in which hyper serves one, and the router as it calls it |
-//! | `exchanges` | the requests of one that are being answered, and how many connections have none |
+//! | `accept` | the connections that a listener yields |
+//! | `connections`, `shared` | all connections, and which task or writer has each; the state that they share |
+//! | `connection`, `transport` | the task of one connection, from its accept to its end; the socket that it uses |
+//! | `http1`, `http2`, `service` | how hyper serves a connection, and the router as hyper calls it |
+//! | `exchanges` | the requests of a connection that are being answered, and the number of connections without any |
 //! | `handover` | which streams are taken over from hyper, and when |
-//! | `watched` | the I/O below hyper, which sees that the head has left |
+//! | `watched` | the I/O below hyper, which notices when the head has left |
 //! | `stream`, `streaming`, `chunk` | a stream on a bare socket |
-//! | `resting`, `writer` | a stream that has nothing to write; a task that writes to many of them |
-//! | `cut` | streams of HTTP/2 that nothing can be written to |
-//! | `stall` | an end to peers that take no bytes |
+//! | `resting`, `writer` | a stream that has nothing to write; a task that writes to many such streams |
+//! | `cut` | HTTP/2 streams whose client keeps the window shut |
+//! | `stall` | the end of clients that read nothing |
 
 mod accept;
 mod chunk;
@@ -57,25 +58,28 @@ use self::{
 };
 use crate::complaints::Complaints;
 
-/// How many connections the kernel holds that were not accepted yet (capped by `net.core.somaxconn`).
+/// How many connections the kernel queues before they are accepted (capped by `net.core.somaxconn`).
 const BACKLOG: i32 = 4_096;
-/// The longest time that a setting takes as it is. This is because the clock of some system ends, and `Duration::MAX` would pass that end.
+/// The longest duration of a setting; a longer one, such as `Duration::MAX`, is cut to it, because the clocks of some
+/// systems would overflow.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// See [`Serve::head_bytes`].
 const HEAD_BYTES: usize = 64 << 10;
-/// How often it is looked whether there is room for a connection again.
+/// The interval at which a full server checks whether it has room for another connection.
 const LOOK: Duration = Duration::from_millis(50);
 /// See [`Serve::send_buffer`].
 const SEND_BUFFER: usize = 16 << 10;
 
-/// Serves a router, over HTTP/1 and HTTP/2, on anything that is a [`Listener`] of axum: a `TcpListener`, a `UnixListener`, or one of
-/// yours that speaks TLS. Handlers find the peer's address as `ConnectInfo<SocketAddr>`, where it has one.
+/// Serves a router, over HTTP/1 and HTTP/2, on any [`Listener`] of axum: a `TcpListener`, a `UnixListener`, or a
+/// listener of your own that speaks TLS. Handlers find the client's address as `ConnectInfo<SocketAddr>`, if it has
+/// one.
 ///
-/// A stream of HTTP/1.1 gets its socket for itself: hyper parses the request and writes the head of the response, and when
-/// that has left, hyper and its buffers go. The client reads what it would read otherwise, to the byte, and when the stream has
-/// ended the connection serves the next request; what the client sends before that is kept, up to 8 KiB, and who sends more is cut. Layers around the routes stay around the stream's body.
-/// (Streams on other transports than TCP keep a task each.) Left to hyper are streams over HTTP/2 and HTTP/1.0, answers to HEAD, to requests with a body or `Upgrade`, and responses that
-/// a layer has encoded or given a length.
+/// A stream over HTTP/1.1 gets its socket for itself: hyper parses the request and writes the head of the response;
+/// after that has left, hyper and its buffers are dropped. The client reads exactly the same bytes. After the stream
+/// has ended, the connection serves the next request; up to 8 KiB that the client sends before are kept, and a client
+/// that sends more is cut off. Layers around the routes stay around the stream's body. (Streams on other transports
+/// than TCP keep a task each.) hyper keeps streams over HTTP/2 and HTTP/1.0, answers to HEAD, to requests with a body
+/// or `Upgrade`, and responses that a layer has encoded or given a length.
 ///
 /// ```no_run
 /// # async fn f(app: axum::Router, ctrl_c: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
@@ -84,7 +88,7 @@ const SEND_BUFFER: usize = 16 << 10;
 /// # Ok(()) }
 /// ```
 ///
-/// Behind a proxy on the same machine, on a Unix socket. The client's address is then what the proxy says:
+/// Behind a proxy on the same machine, on a Unix socket. The client's address is then taken from the proxy's header:
 ///
 /// ```no_run
 /// # #[cfg(unix)]
@@ -134,82 +138,83 @@ impl<L> std::fmt::Debug for Serve<L> {
 }
 
 impl<L: Listener> Serve<L> {
-    /// Where it listens: for a listener that was bound to port 0.
+    /// The address that the server listens on, for a listener that was bound to port 0.
     ///
     /// # Errors
     ///
-    /// Those of the listener.
+    /// The error of the listener.
     pub fn local_addr(&self) -> io::Result<L::Addr> {
         self.listener.local_addr()
     }
 
-    /// How long a connection may live, up to a tenth more or less, so that those that came together do not leave together: then
-    /// it takes no further request, and streams on it are told `closing {reason: drain}`, upon which their clients come back at once,
-    /// by a new connection, and go on without losing an event. Behind a load balancer that spreads new connections only, this lets
-    /// clients move to a node that joined. At most a year; defaults to for ever.
+    /// The maximal age of a connection, varied by up to a tenth, so that connections of the same age do not end together.
+    /// An old connection takes no further request, and its streams receive `closing {reason: drain}`; their clients
+    /// reconnect at once and lose no event. Behind a load balancer that distributes only new connections, this lets
+    /// clients move to a node that joined. At most a year; defaults to no limit.
     pub fn connection_age(mut self, age: Duration) -> Self {
         self.connection_age = Some(age.min(YEAR));
         self
     }
 
-    /// How long a peer may take to send a request head. Over HTTP/1.1 one that has begun is answered with 408 `requestTimeout`.
-    /// At most a year; defaults to 10 s.
+    /// How long a client may take to send a request head. Over HTTP/1.1, a head that has begun is then answered with
+    /// 408 `requestTimeout`. At most a year; defaults to 10 s.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.head_timeout = timeout.min(YEAR);
         self
     }
 
-    /// The largest request head, URL included, in bytes; at least 8 KiB. What is larger is answered with 431, and without a
-    /// problem document, for it is not read. Defaults to 64 KiB, so that the routes' own limits
-    /// ([`Limits::url_bytes`](crate::Limits::url_bytes), [`header_bytes`](crate::Limits::header_bytes)) are met first.
+    /// The largest request head, URL included, in bytes; at least 8 KiB. A larger one is answered with 431, without a
+    /// problem document, because it is not read. Defaults to 64 KiB, so that the routes' own limits
+    /// ([`Limits::url_bytes`](crate::Limits::url_bytes), [`header_bytes`](crate::Limits::header_bytes)) apply first.
     pub fn head_bytes(mut self, bytes: usize) -> Self {
         self.head_bytes = bytes.max(8 << 10);
         self
     }
 
-    /// How long a connection may wait for its next request, in steps of [`head_timeout`](Self::head_timeout) over HTTP/1; for its
-    /// first one it has that time. It must be longer than a proxy in front keeps its own end (60 s for nginx and AWS, two
-    /// minutes for Caddy), which else sends requests into connections that are being closed, and tells its clients 502. Defaults
-    /// to 130 s.
+    /// How long a connection may wait for its next request; over HTTP/1 this is rounded up to multiples of
+    /// [`head_timeout`](Self::head_timeout), which is also the time for the first request. It must be longer than a
+    /// proxy in front keeps its own end (60 s for nginx and AWS, two minutes for Caddy). Otherwise the proxy sends
+    /// requests into connections that are being closed, and answers its clients with 502. Defaults to 130 s.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
     }
 
-    /// How many connections may wait for a request at once, their first or a further one; streams, and whatever else is being answered, do
-    /// not count. Where there are more, those are closed that have waited for longest, but none that has waited for less than a second:
-    /// until then no further one is accepted. Defaults to a quarter of the descriptors that the process may open (`RLIMIT_NOFILE`), and
-    /// to 10,000 at most.
+    /// How many connections may wait for a request at once, their first or a further one; connections with a stream or
+    /// another answer in progress do not count. Beyond it, the connections that have waited longest are closed, but
+    /// none that has waited for less than a second; until then no further connection is accepted. Defaults to a quarter
+    /// of the descriptors that the process may open (`RLIMIT_NOFILE`), at most 10,000.
     pub fn idle_connections(mut self, count: usize) -> Self {
         self.idle_connections = Some(count.max(1));
         self
     }
 
-    /// How long the peer of a stream may take no byte of what is waiting for it before it is dropped, one that has vanished without a word
-    /// too (by `TCP_USER_TIMEOUT`, on Linux; a connection of HTTP/2 by pings, within 60 s). Other answers may be taken as slowly as one
-    /// likes. Defaults to 60 s.
+    /// How long the client of a stream may take no byte of pending data before it is dropped. This includes a client
+    /// that has vanished (by `TCP_USER_TIMEOUT`, on Linux; an HTTP/2 connection by pings, within 60 s). Other answers
+    /// may be read as slowly as one likes. Defaults to 60 s.
     pub fn stall_timeout(mut self, timeout: Duration) -> Self {
         self.stall = timeout;
         self
     }
 
-    /// The `SO_SNDBUF` of a stream's socket, in bytes: what the kernel keeps for a client that reads slowly or not at all. (Linux
-    /// doubles the figure, to count in its own bookkeeping.) It bounds the rate too, to this much in a round trip. Set where a
-    /// stream has its socket for itself (HTTP/1.1). Defaults to 16 KiB.
+    /// The `SO_SNDBUF` of a stream's socket, in bytes: what the kernel buffers for a client that reads slowly or not at
+    /// all. (Linux doubles the figure for its own bookkeeping.) It also bounds the rate, to this much per round trip.
+    /// It is set where a stream has its socket for itself (HTTP/1.1). Defaults to 16 KiB.
     pub fn send_buffer(mut self, bytes: usize) -> Self {
         self.send_buffer = bytes;
         self
     }
 
-    /// When `signal` is ready, stops accepting, lets running requests end, and returns. Streams end only when the hub says
-    /// so: call [`Hub::drain`](crate::Hub::drain) in the signal. What has not ended
-    /// [`shutdown_timeout`](Self::shutdown_timeout) after that is cut.
+    /// When `signal` is ready, stops accepting, lets running requests end, and returns. Streams end only when the hub
+    /// ends them, so call [`Hub::drain`](crate::Hub::drain) in the signal. Requests that have not ended
+    /// [`shutdown_timeout`](Self::shutdown_timeout) after that are cut.
     pub fn with_graceful_shutdown(mut self, signal: impl Future<Output = ()> + Send + 'static) -> Self {
         self.shutdown = Box::pin(signal);
         self
     }
 
-    /// How long what still runs after the signal may take, such as a stream whose client does not read. Defaults to 10 s.
+    /// How long running requests may take after the signal, such as a stream whose client does not read. Defaults to 10
+    /// s.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.shutdown_timeout = timeout;
         self
@@ -217,7 +222,7 @@ impl<L: Listener> Serve<L> {
 
     async fn run(mut self) -> io::Result<()> {
         if let Some(listener) = (&self.listener as &dyn Any).downcast_ref::<TcpListener>() {
-            // Listening again on a listening socket only sets its backlog.
+            // A second `listen` on a listening socket only sets its backlog.
             socket2::SockRef::from(listener).listen(BACKLOG)?;
         }
         let shared = Arc::new(Shared {
@@ -260,7 +265,7 @@ impl<L: Listener> Serve<L> {
     }
 }
 
-/// A quarter of the descriptors that there are: the others are for streams, and for the application.
+/// A quarter of the available descriptors; the others are for streams, and for the application.
 fn idle_connections() -> usize {
     const MOST: usize = 10_000;
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Tests every sentence that [`Peers`] promises, for the tests of ways between hubs that live elsewhere (feature `conformance`).
+//! Tests every promise of [`Peers`], for transports that are implemented elsewhere (feature `conformance`).
 
 use std::{
     future::pending,
@@ -13,12 +13,12 @@ use tokio::time::{sleep, timeout};
 
 use super::{CallError, NodeId, Peers, Responder};
 
-/// Longer than anything takes that works.
+/// Longer than any working call takes.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A call that somebody does not answer.
+/// The deadline of a call that is not answered.
 const SHORT: Duration = Duration::from_millis(300);
 
-/// A node that answers with its name and what it was asked, unless it hangs.
+/// A node that answers with its name and the call's message, unless it hangs.
 #[derive(Debug)]
 pub struct Echo {
     name: &'static str,
@@ -31,7 +31,7 @@ impl Echo {
     ///
     /// # Panics
     ///
-    /// Where it cannot.
+    /// If it cannot join.
     pub async fn join(peers: &dyn Peers, node: u32, name: &'static str) -> Arc<Self> {
         let echo = Arc::new(Self { name, hangs: name == "hangs", told: Mutex::default() });
         let responder: Weak<dyn Responder> = Arc::<Self>::downgrade(&echo);
@@ -39,7 +39,7 @@ impl Echo {
         echo
     }
 
-    /// What this node was told.
+    /// The messages that this node received.
     #[must_use]
     pub fn told(&self) -> Vec<Bytes> {
         self.told.lock().clone()
@@ -60,11 +60,11 @@ impl Responder for Echo {
     }
 }
 
-/// Calls a node that is there, which a handle may learn a moment after it was opened.
+/// Calls a node that exists, but which a handle may only learn of a moment after it was opened.
 ///
 /// # Errors
 ///
-/// As [`Peers::call`].
+/// The same as [`Peers::call`].
 pub async fn call(peers: &dyn Peers, node: u32, message: impl Into<Bytes>) -> Result<Bytes, CallError> {
     let message = message.into();
     let found = async {
@@ -78,11 +78,11 @@ pub async fn call(peers: &dyn Peers, node: u32, message: impl Into<Bytes>) -> Re
     timeout(PATIENCE, found).await.unwrap_or(Err(CallError::Unanswered))
 }
 
-/// Three handles of one log, of which none has joined.
+/// Tests three handles of one log, none of which has joined.
 ///
 /// # Panics
 ///
-/// Where a promise is not kept.
+/// If a promise is broken.
 pub async fn check(one: Arc<dyn Peers>, two: Arc<dyn Peers>, three: Arc<dyn Peers>) {
     let first = Echo::join(&*one, 1, "one").await;
     let second = Echo::join(&*two, 2, "two").await;
@@ -90,7 +90,7 @@ pub async fn check(one: Arc<dyn Peers>, two: Arc<dyn Peers>, three: Arc<dyn Peer
     assert_eq!(call(&*one, 2, "hello").await.expect("an answer"), "two heard hello");
     assert_eq!(call(&*two, 1, "hi").await.expect("an answer"), "one heard hi");
     assert_eq!(call(&*one, 1, "me").await.expect("an answer"), "one heard me", "a node may call itself");
-    // Longer than what a notice or a frame holds, and of all bytes.
+    // Longer than a notice or a frame may be, and with all byte values.
     let long: Vec<u8> = (0..=u8::MAX).cycle().take(300_000).collect();
     let answer = call(&*one, 2, long.clone()).await.expect("an answer");
     assert_eq!(answer, [b"two heard ", &*long].concat());
@@ -116,17 +116,17 @@ pub async fn check(one: Arc<dyn Peers>, two: Arc<dyn Peers>, three: Arc<dyn Peer
     };
     timeout(PATIENCE, heard).await.expect("what is told arrives");
     assert_eq!(first.told(), ["news"]);
-    assert!(second.told().is_empty(), "nobody is told what it says itself");
+    assert!(second.told().is_empty(), "no node receives its own message");
     drop(second);
     let left = one.call(NodeId(2), "x".into(), PATIENCE).await;
     assert!(matches!(left, Err(CallError::Gone)), "it has left: {left:?}");
 }
 
-/// Two handles of one log, of which none has joined: once the second is closed, which `close` does, it is gone at once.
+/// Tests two handles of one log, none of which has joined: after the second is closed by `close`, it is gone at once.
 ///
 /// # Panics
 ///
-/// Where it is not.
+/// If it is not.
 pub async fn check_closed(one: Arc<dyn Peers>, two: Arc<dyn Peers>, close: impl Future<Output = ()>) {
     let _echo = Echo::join(&*two, 2, "two").await;
     assert_eq!(call(&*one, 2, "hi").await.expect("an answer"), "two heard hi");
@@ -137,11 +137,12 @@ pub async fn check_closed(one: Arc<dyn Peers>, two: Arc<dyn Peers>, close: impl 
     timeout(Duration::from_secs(5), gone).await.expect("it is gone");
 }
 
-/// Two handles of one log, of which none has joined: calls fail while the server is down, which `kill` sees to, and go on after `restart`.
+/// Tests two handles of one log, none of which has joined: calls fail after `kill` ends the server, and succeed after
+/// `restart`.
 ///
 /// # Panics
 ///
-/// Where they do not.
+/// If they do not.
 pub async fn check_killed(one: Arc<dyn Peers>, two: Arc<dyn Peers>, kill: impl FnOnce(), restart: impl FnOnce()) {
     let _echo = Echo::join(&*two, 2, "two").await;
     assert_eq!(call(&*one, 2, "hi").await.expect("an answer"), "two heard hi");
@@ -160,7 +161,7 @@ pub async fn check_killed(one: Arc<dyn Peers>, two: Arc<dyn Peers>, kill: impl F
     assert_eq!(timeout(PATIENCE, again).await.expect("in time"), "two heard again");
 }
 
-/// The third node is there, and does not answer.
+/// The third node exists, and does not answer.
 async fn unanswered(peers: &dyn Peers) {
     let told = async {
         loop {

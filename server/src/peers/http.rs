@@ -1,4 +1,4 @@
-//! Nodes that reach each other by HTTP. Where each is found stands in the map beside the log.
+//! Nodes that reach each other over HTTP. The map beside the log lists their addresses.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -21,36 +21,37 @@ use crate::{
     engine::{Engine, EngineError, Source},
 };
 
-/// Keys of the map beside the log: which node is found where.
+/// The prefix of the nodes' keys in the map beside the log.
 const PREFIX: &str = "peer/";
-/// What stands in the map is believed for so long, by the clocks of two machines,
+/// How long an entry of the map is valid, by the clocks of two machines.
 const BELIEVED: Duration = Duration::from_secs(60);
-/// is written again after so long,
+/// The interval at which a node renews its entry.
 const RENEWED: Duration = Duration::from_secs(15);
-/// and removed by anybody after so long.
+/// After this long any node may remove an entry.
 const KEPT: Duration = Duration::from_secs(600);
 /// The fewest bytes of a secret.
 const SECRET_BYTES: usize = 16;
-/// The largest message.
+/// The largest message, in bytes.
 const MESSAGE_BYTES: usize = 8 << 20;
 /// How long connecting to another node may take.
 const CONNECT: Duration = Duration::from_secs(1);
-/// How long a connection to another node waits for the next message.
+/// How long an idle connection to another node is kept.
 const IDLE: Duration = Duration::from_secs(30);
-/// Holds what only who knows the secret can make of the message: its HMAC-SHA-256 (RFC 2104), in hexadecimal digits.
+/// The header with the HMAC-SHA-256 of the message (RFC 2104), in hexadecimal digits, which proves knowledge of the
+/// secret.
 const SIGNATURE: &str = "tidings-signature";
 
-/// Nodes that reach each other by HTTP, for an engine that has no way between its hubs. They share a secret; each names the URL at
-/// which the others reach it, which stands in the map beside the log. Messages are encrypted for their receiver and signed with the
-/// secret, so that no TLS is needed between them; a message that somebody repeats is carried out again, which does no harm by the
-/// protocol.
+/// Nodes that reach each other over HTTP, for an engine without a transport between its hubs. The nodes share a secret.
+/// Each has a URL at which the others reach it, which is kept in the map beside the log. Messages are encrypted for
+/// their receiver and signed with the secret, so no TLS is needed between the nodes. A message that an attacker repeats
+/// is carried out again, which the protocol makes harmless.
 ///
 /// ```no_run
 /// # async fn f(engine: std::sync::Arc<dyn tidings::engine::Engine>, secret: String) -> Result<(), Box<dyn std::error::Error>> {
 /// use tidings::{Hub, peers::HttpPeers};
 ///
 /// let peers = HttpPeers::new(engine.clone(), "http://10.0.0.7:4101/peers", &secret)?;
-/// // On an address that only the other nodes reach.
+/// // Listen on an address that only the other nodes can reach.
 /// let listener = tokio::net::TcpListener::bind("10.0.0.7:4101").await?;
 /// let routes = axum::Router::new().nest("/peers", peers.routes());
 /// tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -62,21 +63,21 @@ pub struct HttpPeers {
     mailbox: Mailbox<Http>,
 }
 
-/// Why nodes cannot reach each other by these settings.
+/// Why the nodes cannot reach each other with these settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpPeersError {
-    /// The URL is no whole `http://` URL.
-    #[error("the URL at which others reach this node is no whole http:// URL")]
+    /// The URL is not a complete `http://` URL.
+    #[error("the URL of this node is not a complete http:// URL such as http://10.0.0.7:4101/peers")]
     Url,
     /// The secret is shorter than 16 bytes.
-    #[error("the secret that the nodes share has to have {SECRET_BYTES} bytes at least")]
+    #[error("the secret that the nodes share must have at least {SECRET_BYTES} bytes")]
     Secret,
 }
 
 impl HttpPeers {
-    /// This node is found at `url`, by all who know the secret: 16 bytes at least, and the same for all nodes of a log. Call it inside a
-    /// tokio runtime.
+    /// A node that is reachable at `url` by all nodes that know the secret, which must have at least 16 bytes and be
+    /// the same for all nodes of a log. Call it inside a tokio runtime.
     ///
     /// # Errors
     ///
@@ -100,7 +101,7 @@ impl HttpPeers {
         Ok(Self { mailbox: Mailbox::new(Http { engine, url: url.to_owned(), key, client }) })
     }
 
-    /// What the other nodes call, to nest into a router at the path of the URL.
+    /// The routes that the other nodes call; nest them into a router at the path of the URL.
     pub fn routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let receiving = Receiving { inbox: self.mailbox.inbox(), key: self.mailbox.post().key.clone() };
         Router::new().route("/", post(receive)).layer(DefaultBodyLimit::max(MESSAGE_BYTES)).with_state(receiving)
@@ -150,7 +151,7 @@ struct Http {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// What stands in the map about a node.
+/// A node's entry in the map.
 #[derive(Serialize, Deserialize)]
 struct Listed {
     at: u64,
@@ -198,7 +199,7 @@ impl Post for Http {
             let Some((node, listed)) = node.zip(serde_json::from_slice::<Listed>(&value).ok()) else { continue };
             let age = Duration::from_millis(now.saturating_sub(listed.at));
             if age > KEPT {
-                // Somebody else may have done so.
+                // Another node may have written the same entry.
                 let _ = metadata.swap(&key, Some(&value), None).await;
             } else if age < BELIEVED.max(3 * ANNOUNCE_INTERVAL) {
                 places.push((NodeId(node), listed.place));
@@ -223,7 +224,7 @@ impl Post for Http {
     }
 }
 
-/// Whether nobody listens at that address.
+/// Whether nothing listens at that address.
 fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source())
         .filter_map(|error| error.downcast_ref::<io::Error>())

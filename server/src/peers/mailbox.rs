@@ -1,8 +1,8 @@
-//! [`Peers`] over anything that can keep a list of addresses and carry bytes to one of them: each handle has a mailbox, whose messages
-//! are sealed for it alone.
+//! [`Peers`] over anything that can keep a list of addresses and carry bytes to one of them: each handle has a mailbox,
+//! and messages are sealed for their mailbox alone.
 //!
-//! An engine's crate, or whoever brings another transport, implements [`Post`]; what is here does the rest: it finds the mailbox of a
-//! node, joins answers to calls, and says that the nodes of this handle are still there.
+//! A transport implements [`Post`]; this module does the rest: it finds the mailbox of a node, matches answers with
+//! calls, and announces that the nodes of this handle are still alive.
 
 use std::{
     collections::HashMap,
@@ -30,40 +30,41 @@ use super::{
 };
 use crate::engine::Source;
 
-/// How often a handle says that its nodes are there. A [`Post`] believes it for about three times as long.
+/// How often a handle announces its nodes. A [`Post`] keeps an announcement for about three times as long.
 pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(3);
 /// How long one message to all others may take for each of them.
 const TELL_DEADLINE: Duration = Duration::from_secs(2);
 
-/// Carries sealed messages between mailboxes, and keeps the list of them. What it carries is unreadable for anybody but the receiver, and
-/// whoever can write to the list can have messages sent to himself: it belongs where the log is, behind the same password.
+/// Carries sealed messages between mailboxes, and keeps the list of mailboxes. Only the receiver can read a message.
+/// Whoever can write to the list can redirect messages to themselves, so keep the list where the log is, behind the
+/// same password.
 #[async_trait]
 pub trait Post: Send + Sync + 'static {
-    /// Where the mailbox of this handle is, for [`send`](Self::send) of any handle.
+    /// The address of this handle's mailbox, for [`send`](Self::send) by any handle.
     fn address(&self) -> String;
 
-    /// Writes into the list that these nodes are found at this place, for three [`ANNOUNCE_INTERVAL`]s or so. Called as often as that,
-    /// also without a node.
+    /// Lists these nodes at this place for about three [`ANNOUNCE_INTERVAL`]s. Called once per interval, also without a
+    /// node.
     async fn announce(&self, nodes: &[NodeId], place: &str) -> Result<(), Source>;
 
-    /// The list.
+    /// The list of nodes and places.
     async fn places(&self) -> Result<Vec<(NodeId, String)>, Source>;
 
-    /// Brings a message to a mailbox. `false` where it is certain that nobody is there to read it.
+    /// Delivers a message to a mailbox. Returns `false` if it is certain that nobody reads it.
     async fn send(&self, address: &str, sealed: Vec<u8>) -> Result<bool, Source>;
 }
 
-/// Where messages for a handle go, and by which key they are sealed.
+/// The address of a handle's mailbox, and the key by which messages to it are sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Place {
     address: String,
     key: [u8; 32],
 }
 
-/// What a message is; its body follows, after a line break.
+/// The kind of a message. Its body follows, after a line break.
 #[derive(Serialize, Deserialize)]
 enum Head {
-    /// Asks a node; the answer goes to `from` under this number.
+    /// A call to a node; the answer goes to `from` under this number.
     Call {
         number: u64,
         node: NodeId,
@@ -72,7 +73,7 @@ enum Head {
     Answer {
         number: u64,
     },
-    /// The node that was asked has left.
+    /// The answer that the called node has left.
     Gone {
         number: u64,
     },
@@ -90,10 +91,10 @@ impl Head {
     }
 }
 
-/// Whoever waits for an answer.
+/// Receives the answer to a call.
 type Waiting = oneshot::Sender<Result<Bytes, CallError>>;
 
-/// How one handle reaches others, and is reached.
+/// Reaches other handles, and receives their messages.
 pub struct Mailbox<P> {
     inner: Arc<Inner<P>>,
     announcing: AbortHandle,
@@ -103,14 +104,14 @@ struct Inner<P> {
     post: P,
     keys: Keys,
     place: Place,
-    /// The list as it was read last.
+    /// The list as it was last read.
     known: Mutex<HashMap<NodeId, Place>>,
     responders: Mutex<HashMap<NodeId, Weak<dyn Responder>>>,
     numbers: AtomicU64,
     waiting: Mutex<HashMap<u64, Waiting>>,
 }
 
-/// Where a transport puts what has arrived for a [`Mailbox`]. It does not keep the mailbox.
+/// Passes arrived messages to a [`Mailbox`], without keeping the mailbox alive.
 pub struct Inbox<P>(Weak<Inner<P>>);
 
 impl<P> Clone for Inbox<P> {
@@ -154,7 +155,7 @@ impl<P: Post> Mailbox<P> {
         Self { inner, announcing }
     }
 
-    /// Where what arrives is put.
+    /// The inbox, for the transport.
     #[must_use]
     pub fn inbox(&self) -> Inbox<P> {
         Inbox(Arc::downgrade(&self.inner))
@@ -168,8 +169,8 @@ impl<P: Post> Mailbox<P> {
 }
 
 impl<P: Post> Inbox<P> {
-    /// Takes a message. What was not sealed for this mailbox is nobody's. Call it inside a tokio runtime. `false` where the mailbox is
-    /// gone.
+    /// Handles an arrived message. A message that was not sealed for this mailbox is ignored. Call it inside a tokio
+    /// runtime. Returns `false` if the mailbox is gone.
     pub fn take(&self, sealed: &[u8]) -> bool {
         let Some(inner) = self.0.upgrade() else { return false };
         let Some(plain) = inner.keys.open(sealed) else { return true };
@@ -193,7 +194,7 @@ impl<P: Post> Inner<P> {
                         Some(responder) => (Head::Answer { number }, responder.respond(body).await),
                         None => (Head::Gone { number }, Bytes::new()),
                     };
-                    // Whoever waits for it is answered by its own deadline.
+                    // If the answer is lost, the caller's own deadline ends the call.
                     if let Ok(sealed) = head.seal(&from.key, &body) {
                         let _ = inner.post.send(&from.address, sealed).await;
                     }
@@ -219,7 +220,7 @@ impl<P: Post> Inner<P> {
         }
     }
 
-    /// Says that these nodes are here.
+    /// Announces these nodes at this handle's place.
     async fn announce(&self, nodes: &[NodeId]) -> Result<(), Source> {
         self.post.announce(nodes, &serde_json::to_string(&self.place)?).await
     }
@@ -258,7 +259,7 @@ impl<P: Post> Inner<P> {
         answer
     }
 
-    /// The node is not where it was.
+    /// Forgets where a node was.
     fn forget(&self, node: NodeId, place: &Place) {
         let mut known = self.known.lock();
         if known.get(&node) == Some(place) {
@@ -267,7 +268,7 @@ impl<P: Post> Inner<P> {
     }
 }
 
-/// Says that the nodes of a handle are there, as long as it is.
+/// Announces the nodes of a handle at intervals, as long as the handle exists.
 async fn announce<P: Post>(weak: Weak<Inner<P>>) {
     loop {
         sleep(ANNOUNCE_INTERVAL).await;
@@ -277,7 +278,7 @@ async fn announce<P: Post>(weak: Weak<Inner<P>>) {
             responders.retain(|_, responder| responder.strong_count() > 0);
             responders.keys().copied().collect()
         };
-        // A list that is out of reach forgets nothing: the next time says it again.
+        // A list that cannot be reached forgets nothing; the next announcement repeats this one.
         let _ = inner.announce(&nodes).await;
     }
 }
@@ -304,7 +305,8 @@ impl<P: Post> Peers for Mailbox<P> {
             Ok::<_, Source>(())
         });
         let sent = join_all(sent).await;
-        // One that is not reached keeps nobody from the others; where none is, the way is broken.
+        // A node that cannot be reached does not stop the message to the others. If none can be reached, the transport
+        // is down.
         let reached = sent.iter().any(Result::is_ok);
         match sent.into_iter().find_map(Result::err) {
             Some(error) if !reached => Err(PeersError(error)),

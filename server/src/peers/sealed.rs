@@ -1,5 +1,5 @@
-//! Messages that only one handle can read: sealed with its public key (X25519, XSalsa20, Poly1305). The private key is never stored, so
-//! that whoever sees what passes through the server, now or later, sees no credential.
+//! Messages that only one handle can read: sealed with its public key (X25519, XSalsa20, Poly1305). The private key is
+//! never stored, so whoever sees the traffic through the server, now or later, sees no credential.
 
 use crypto_box::{PublicKey, SecretKey, aead::OsRng};
 
@@ -19,7 +19,7 @@ impl Keys {
         *self.0.public_key().as_bytes()
     }
 
-    /// What was sealed for this handle.
+    /// Decrypts a message that was sealed for this handle.
     pub(super) fn open(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         self.0.unseal(sealed).ok()
     }

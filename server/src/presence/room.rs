@@ -1,5 +1,5 @@
-//! Who is in one room, and its recent news. A watcher is a place in these: one that reads slowly costs nothing, and where
-//! the news no longer reach back to it, it is told all who are there once more.
+//! The members of one room, and its recent news. A watcher is a position in these news: one that reads slowly costs
+//! nothing, and if the news no longer reach back to it, it receives the full list again.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -15,12 +15,12 @@ use tidings_protocol::{
 use super::news::{Moved, News, SeatId};
 use crate::record::json_frame;
 
-/// A frame holds about so many bytes of members at most, as an event may: what is more is told by further frames.
+/// About the most bytes of members in one frame, as large as an event may be; further members go into further frames.
 const FRAME_BYTES: usize = 64 << 10;
-/// What a member takes in JSON beside the letters of its ids.
+/// The bytes of a member in JSON, beside the letters of its ids.
 const MEMBER_BYTES: usize = 32;
 
-/// So many bytes of news are kept for those who read slowly; after that, all who are there is less to read.
+/// How many bytes of news are kept for slow readers; beyond that, the full list is shorter.
 const RECENT_BYTES: usize = 64 << 10;
 
 #[derive(Debug, Default)]
@@ -29,25 +29,25 @@ pub(super) struct Room {
     pub(super) watchers: BTreeSet<SeatId>,
     joined: BTreeSet<Member>,
     left: BTreeSet<Member>,
-    /// How many news there were.
+    /// The number of news so far.
     revision: u64,
-    /// The last of them, encoded once for all who watch.
+    /// The latest news, encoded once for all watchers.
     recent: VecDeque<Arc<Moved>>,
     recent_bytes: usize,
-    /// All who are there, encoded, as of `revision`: the first frame says who is there, the others who came beside them.
+    /// The full list as of `revision`, encoded: the first frame lists members, the others add further ones.
     here: Option<Arc<[Bytes]>>,
-    /// There are news of which the watchers do not know.
+    /// Whether there are news that the watchers were not woken for.
     ring: bool,
 }
 
 #[derive(Debug, Default)]
 struct Stay {
     streams: usize,
-    /// The last stream has ended; another must come before this time.
+    /// The member's last stream has ended; another one must come before this time.
     until: Option<u64>,
 }
 
-/// How far a watcher was told.
+/// How far a watcher has been informed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
     Nothing,
@@ -64,7 +64,7 @@ impl Room {
         stay.until = None;
     }
 
-    /// Whether it was the member's last stream here.
+    /// Removes a stream of a member. Returns whether it was the member's last stream here.
     pub(super) fn exit(&mut self, member: &Member, until: Option<u64>) -> bool {
         let Some(stay) = self.members.get_mut(member) else { return false };
         stay.streams = stay.streams.saturating_sub(1);
@@ -78,7 +78,7 @@ impl Room {
         true
     }
 
-    /// Lets a member go whose time is over. Whether it was.
+    /// Removes a member whose time is over. Returns whether it was.
     pub(super) fn expire(&mut self, member: &Member, now_ms: u64) -> bool {
         let is_over = |stay: &Stay| stay.until.is_some_and(|until| until <= now_ms);
         let over = self.members.get(member).is_some_and(is_over);
@@ -103,7 +103,7 @@ impl Room {
         self.members.is_empty() && self.watchers.is_empty()
     }
 
-    /// Makes news of what has happened since the last. Whether there are any of which the watchers must know.
+    /// Makes news of the changes since the last ones. Returns whether the watchers have to be woken.
     pub(super) fn announce(&mut self, name: &Pattern) -> bool {
         self.publish(name);
         std::mem::take(&mut self.ring)
@@ -130,7 +130,7 @@ impl Room {
             chunks(join.into_iter()).map(|join| (join, Vec::new())).chain(left).collect()
         };
         for (index, (join, leave)) in parts.into_iter().enumerate() {
-            // The first has its number already.
+            // The first news has its number already.
             self.revision += u64::from(index > 0);
             let frame = moved_frame(name, &join, &leave);
             self.recent_bytes += frame.len();
@@ -142,7 +142,7 @@ impl Room {
         }
     }
 
-    /// What a watcher has not been told; with a list of all who are there, if it wants one beside the frames.
+    /// The news that a watcher has not received yet; with a list of all members, if it wants one beside the frames.
     pub(super) fn tell(&mut self, name: &Pattern, told: &mut Told, is_listed: bool, news: &mut Vec<News>) {
         let behind = match *told {
             Told::UpTo(revision) => usize::try_from(self.revision - revision).ok(),
@@ -151,7 +151,7 @@ impl Room {
         match behind.and_then(|behind| self.recent.len().checked_sub(behind)) {
             Some(from) => news.extend(self.recent.range(from..).cloned().map(News::Moved)),
             None => {
-                // News in the making are in it already, and must not be told again.
+                // The list includes news in the making, which must not be sent again.
                 self.publish(name);
                 let members = &self.members;
                 let frames = self.here.get_or_insert_with(|| here_frames(name, members.keys().cloned())).clone();
@@ -171,7 +171,7 @@ fn bytes(members: &[Member]) -> usize {
     members.iter().map(bytes_of).sum()
 }
 
-/// Members in lists that one frame each may hold.
+/// The members in lists, each of which fits one frame.
 fn chunks(members: impl Iterator<Item = Member>) -> impl Iterator<Item = Vec<Member>> {
     let mut members = members.peekable();
     std::iter::from_fn(move || {

@@ -1,8 +1,8 @@
-//! Settings of presence.
+//! The settings of presence.
 
 use std::time::Duration;
 
-/// How presence behaves, for [`HubBuilder::presence`](crate::HubBuilder::presence).
+/// The settings of presence, for [`HubBuilder::presence`](crate::HubBuilder::presence).
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,7 +13,7 @@ use std::time::Duration;
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "give it to HubBuilder::presence"]
+#[must_use = "pass it to HubBuilder::presence"]
 pub struct PresenceSettings {
     pub(super) grace: Duration,
     pub(super) alive: Duration,
@@ -26,16 +26,16 @@ impl Default for PresenceSettings {
 }
 
 impl PresenceSettings {
-    /// How long somebody whose last stream ended still counts, so that a reload or a short loss of the network is no leave.
-    /// Defaults to 10 s.
+    /// How long a member still counts as online after its last stream ended, so that a reload or a short loss of the
+    /// network does not count as leaving. Defaults to 10 s.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// How often clients say that they are still there. A stream goes one way only: one whose reader is gone may go on
-    /// taking bytes, into a proxy's memory say. After 2.5 intervals without a word its user does not count as online by it.
-    /// Defaults to 30 s, and so to 75 s.
+    /// How often clients report that they still read their stream. A stream is one-way, so one whose client is gone may
+    /// continue to be read, by a proxy for example. After 2.5 intervals without a report, the stream no longer counts
+    /// for presence. Defaults to 30 s, and so to 75 s.
     pub fn alive(mut self, interval: Duration) -> Self {
         self.alive = interval;
         self

@@ -1,4 +1,4 @@
-//! Seats, rooms, and what is to be looked at later.
+//! Seats, rooms, and what has to be checked later.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet, VecDeque},
@@ -19,28 +19,28 @@ pub(super) struct State {
     pub(super) seats: HashMap<SeatId, Seat>,
     pub(super) rooms: HashMap<Pattern, Room>,
     pub(super) last_seat: SeatId,
-    /// Rooms with news that nobody was told.
+    /// The rooms with unannounced changes.
     pub(super) dirty: BTreeSet<Pattern>,
-    /// What to look at, and when.
+    /// The checks that are due, and when.
     pub(super) due: BTreeMap<u64, Vec<Due>>,
 }
 
-/// One stream, or one watch of the backend's.
+/// One stream, or one watch of the backend.
 pub(super) struct Seat {
-    /// `None`: it watches, and is not seen.
+    /// The member; `None` for a seat that only watches.
     pub(super) member: Option<Member>,
-    /// The rooms that its member is in because of it.
+    /// The rooms that its member is in because of this seat.
     pub(super) rooms: HashSet<Pattern>,
     pub(super) heard_ms: u64,
-    /// It was not heard of for too long: it is in no room now.
+    /// Whether its client was silent for too long, so that the seat is in no room now.
     pub(super) silent: bool,
-    /// The rooms that it watches, and how far it was told of each.
+    /// The rooms that it watches, and how far it was informed about each.
     pub(super) views: Vec<(Pattern, Told)>,
-    /// Rooms that it may watch no longer, until it is said.
+    /// The rooms that it may no longer watch, until it has reported that.
     pub(super) ended: Vec<Pattern>,
-    /// The frames of who is there in one room that it has not taken yet.
+    /// The frames of one room's full list that it has not taken yet.
     pub(super) rest: VecDeque<Bytes>,
-    /// The latest call about what it watches.
+    /// The revision of the latest call about its watches.
     pub(super) revision: Option<u64>,
     pub(super) wake: Weak<dyn Wake>,
 }
@@ -53,20 +53,21 @@ impl std::fmt::Debug for Seat {
 
 #[derive(Debug)]
 pub(super) enum Due {
-    /// A seat may have been silent for too long.
+    /// A client may have been silent for too long.
     Silence(SeatId),
     /// A member may have been away for longer than the grace period.
     Leave(Pattern, Member),
 }
 
 impl State {
-    /// One stream more of a member's is in a room.
+    /// Adds a stream of a member to a room.
     pub(super) fn enter(&mut self, name: &Pattern, member: &Member) {
         self.rooms.entry(name.clone()).or_default().enter(member);
         self.dirty.insert(name.clone());
     }
 
-    /// One stream fewer. With the last one the member leaves: at once, or at this time unless another stream comes before.
+    /// Removes a stream of a member. With the last one the member leaves: at once, or at this time unless another
+    /// stream comes before.
     pub(super) fn exit(&mut self, name: &Pattern, member: &Member, until: Option<u64>) {
         let Some(room) = self.rooms.get_mut(name) else { return };
         if !room.exit(member, until) {
@@ -86,7 +87,7 @@ impl State {
         }
     }
 
-    /// Each was planned some time ago, and may have been overtaken.
+    /// Runs a check. It was planned some time ago, and may be outdated.
     pub(super) fn look_at(&mut self, due: Due, now_ms: u64, silence_ms: u64) {
         match due {
             Due::Silence(id) => {

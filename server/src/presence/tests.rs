@@ -1,4 +1,4 @@
-//! Presence without a hub: time is a number, and a seat's news are asked for by hand.
+//! Presence without a hub: time is a number, and a seat's news are taken by hand.
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::*;
 
-/// How often somebody was told that there are news.
+/// Counts how often a driver was told of news.
 #[derive(Debug, Default)]
 struct Count(AtomicUsize);
 
@@ -41,7 +41,7 @@ fn room(text: &str) -> Pattern {
     text.parse().unwrap()
 }
 
-/// `ana/d1`, or `ana` without a device.
+/// Parses `ana/d1`, or `ana` without a device.
 fn member(text: &str) -> Member {
     let (user, device) = text.split_once('/').map_or((text, None), |(user, device)| (user, Some(device)));
     Member { user_id: UserId::new(user).unwrap(), device_id: device.map(|id| DeviceId::new(id).unwrap()) }
@@ -70,7 +70,7 @@ impl Fixture {
         self.presence.hold(seat, &channels.iter().map(|text| room(text)).collect::<Vec<_>>());
     }
 
-    /// A watcher that nobody sees.
+    /// A seat that only watches.
     fn watcher(&self, rooms: &[&str]) -> SeatId {
         let bell: Weak<Count> = Arc::downgrade(&self.bell);
         let seat = self.presence.sit(None, bell, 0);
@@ -82,7 +82,7 @@ impl Fixture {
         texts(&self.presence.here(&room(name)))
     }
 
-    /// What a seat is told when everything until now is.
+    /// The news of a seat after everything up to now was announced.
     fn told(&self, seat: SeatId, now_ms: u64) -> Vec<String> {
         self.presence.announce(now_ms);
         self.presence.take(seat).iter().map(short).collect()
@@ -145,7 +145,7 @@ fn a_reload_is_no_leave() {
     assert!(fixture.told(watcher, 1_000 + GRACE - 1).is_empty());
     let second = fixture.sit("ana/d1", &["room:1"], 1_000 + GRACE - 1);
     assert!(fixture.told(watcher, 5_000 + GRACE).is_empty());
-    // The second one's grace is its own.
+    // The second device has a grace period of its own.
     fixture.presence.stand_up(second, 20_000);
     assert!(fixture.told(watcher, 20_000 + GRACE - 1).is_empty());
     assert_eq!(fixture.told(watcher, 20_000 + GRACE), ["-ana/d1", "-ana/d1"]);
@@ -201,7 +201,7 @@ fn a_silent_stream_is_a_ghost_for_75_seconds_and_comes_back_when_it_is_heard() {
     }
     assert!(fixture.told(watcher, SILENCE - 1).is_empty());
     assert_eq!(fixture.told(watcher, SILENCE), ["-ana"]);
-    // What it holds meanwhile counts from when it is heard.
+    // Channels that it carries meanwhile count once the client is heard from.
     fixture.hold(seat, &["room:2"]);
     assert_eq!(fixture.here("room:*"), "bob");
     fixture.presence.heard(seat, 100_000);
@@ -209,7 +209,7 @@ fn a_silent_stream_is_a_ghost_for_75_seconds_and_comes_back_when_it_is_heard() {
     assert_eq!(fixture.told(watcher, 60_000 + SILENCE), ["-bob"]);
     assert_eq!(fixture.here("*"), "ana");
     fixture.presence.announce(100_000 + SILENCE);
-    assert_eq!(fixture.here("*"), "", "it fell silent once more");
+    assert_eq!(fixture.here("*"), "", "the client fell silent again");
 }
 
 #[test]
@@ -320,7 +320,7 @@ fn no_frame_is_larger_than_an_event_and_what_is_not_taken_is_not_held() {
     let user = "u".repeat(100);
     let watcher = fixture.watcher(&["*", "room:1"]);
     assert_eq!(fixture.presence.take_frames(watcher, usize::MAX).0.len(), 2, "nobody, twice");
-    // They come at once.
+    // They all join at once.
     for number in 0..2_000 {
         fixture.sit(&format!("{user}{number}"), &["room:1"], 0);
     }
@@ -341,7 +341,7 @@ fn no_frame_is_larger_than_an_event_and_what_is_not_taken_is_not_held() {
         }
         assert!(times > 3, "{times}");
         let text = String::from_utf8(taken.concat()).unwrap();
-        assert_eq!(text.matches(&user).count(), 4_000, "each of them in each of the rooms, once");
+        assert_eq!(text.matches(&user).count(), 4_000, "each member appears once in each room");
         assert!(fixture.presence.take_frames(seat, 1).0.is_empty());
     }
     let state = fixture.presence.state.lock();

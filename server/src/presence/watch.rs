@@ -1,4 +1,4 @@
-//! Presence as the backend hears it.
+//! Watching presence in the backend.
 
 use std::{
     collections::VecDeque,
@@ -16,7 +16,8 @@ use tidings_protocol::{ChannelError, Pattern, frame::Member};
 use super::{News, Presence, PresenceError, SeatId, Wake};
 use crate::Hub;
 
-/// Who comes and goes on a channel, told to the backend itself; from [`Hub::watch_presence`]. It keeps the hub running.
+/// A watch on who joins and leaves a channel, for the backend itself; from [`Hub::watch_presence`]. It keeps the hub
+/// running.
 #[derive(Debug)]
 #[must_use = "a stream does nothing until it is polled"]
 pub struct PresenceWatch {
@@ -26,16 +27,17 @@ pub struct PresenceWatch {
     news: VecDeque<PresenceChange>,
 }
 
-/// One change of who is online.
+/// A change of who is online.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PresenceChange {
-    /// All who are there now: first of all, and again where the watch was asked too seldom to tell every change.
+    /// All members that are online now: the first item, and again if the watch was polled too rarely to yield every
+    /// change.
     Here(Vec<Member>),
-    /// Who came and who left, since the last change told.
+    /// The members who joined and who left, since the last change.
     Moved {
-        /// Who came.
+        /// The members who joined.
         join: Vec<Member>,
-        /// Who left.
+        /// The members who left.
         leave: Vec<Member>,
     },
 }
@@ -48,14 +50,15 @@ struct Bell {
 
 impl Wake for Bell {
     fn ring(&self) {
-        // Kept until it is asked for.
+        // The signal is kept until the watch is polled.
         self.rung.store(true, Ordering::Release);
         self.waker.wake();
     }
 }
 
 impl Hub {
-    /// Who comes and goes on a channel or in a pattern, as [`presence`](Self::presence) says it; for the backend itself.
+    /// Watches who joins and leaves on a channel or in a pattern, for the backend itself; [`presence`](Self::presence)
+    /// defines who counts.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -69,7 +72,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// As [`presence`](Self::presence).
+    /// The same as [`presence`](Self::presence).
     pub fn watch_presence<P>(&self, channel: P) -> Result<PresenceWatch, PresenceError>
     where
         P: TryInto<Pattern>,
@@ -94,10 +97,10 @@ impl PresenceWatch {
 impl Stream for PresenceWatch {
     type Item = PresenceChange;
 
-    /// The next change; the stream does not end. A `next()` may be dropped and called again, and nothing is missed.
+    /// The next change; the stream does not end. A `next()` may be dropped and called again without missing anything.
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<PresenceChange>> {
         let Self { hub, seat, bell, news } = &mut *self;
-        // Registered first: what is told after the look below wakes this task.
+        // The waker is registered first, so that news after the look below wake this task.
         bell.waker.register(cx.waker());
         loop {
             if let Some(change) = news.pop_front() {

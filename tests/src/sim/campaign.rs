@@ -7,16 +7,16 @@ use std::sync::{
 
 use super::{Sabotage, Tally, journal::Journal, run, schedule::Schedule};
 
-/// Seeds to run, and what to do wrong meanwhile.
+/// The seeds to run, and the sabotage meanwhile.
 #[derive(Debug, Clone, Copy)]
 pub struct Campaign {
     /// The first seed.
     pub from: u64,
-    /// How many.
+    /// The number of seeds.
     pub seeds: u64,
-    /// What is sabotaged, if anything.
+    /// The sabotage, if any.
     pub sabotage: Option<Sabotage>,
-    /// So many failures are enough.
+    /// After this many failures the campaign stops.
     pub enough: usize,
 }
 
@@ -25,14 +25,14 @@ pub struct Campaign {
 pub struct Failure {
     /// Its seed.
     pub seed: u64,
-    /// The rule it broke, and how.
+    /// The rule that it broke.
     pub rule: &'static str,
-    /// What broke it.
+    /// The details of the violation.
     pub detail: String,
 }
 
 impl Campaign {
-    /// Runs them, all or until there are enough failures; returns the counts and the failures, by seed.
+    /// Runs the seeds, all of them or until there are enough failures. Returns the counts and the failures, by seed.
     #[must_use]
     pub fn run(self) -> (Tally, Vec<Failure>) {
         let next = AtomicU64::new(self.from);

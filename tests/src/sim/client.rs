@@ -1,5 +1,5 @@
-//! A tab: the real state machine, its stream and its requests, and the handlers, each with a judge of its own. It is the
-//! translation between the state machine's words and the judges', both ways.
+//! A tab: the real state machine, its stream and its requests, and its handlers, each with a judge of its own. It
+//! translates between the state machine and the judges, in both directions.
 
 mod acts;
 mod reading;
@@ -29,62 +29,62 @@ use super::{
 pub(super) struct Client {
     pub(super) person: Person,
     pub(super) session: Session,
-    /// How far its clock is ahead.
+    /// How far the tab's clock is ahead.
     pub(super) ahead_ms: u64,
     pub(super) ears: Vec<Ear>,
     /// The ears of the session's handlers.
     handlers: HashMap<HandlerId, usize>,
-    /// The page was rendered with a text that is no cursor; to be told so once.
+    /// The page was rendered with a text that is not a cursor, which must be reported once.
     owed_gap: bool,
-    /// Its page, as its browser knows it.
+    /// The tab's page, as its browser knows it.
     pub(super) tab: Tab,
-    /// What it calls itself among the others.
+    /// The tab's name among the other tabs.
     name: Option<String>,
-    /// The tab that it follows, in its term, and where that one's stream is.
+    /// The term of the leading tab that it follows, and the position of that tab's stream.
     term: String,
     begins: Option<Cursor>,
-    /// Nothing runs in it.
+    /// Whether no script runs in the tab.
     pub(super) frozen: bool,
-    /// What it asks of its browser.
+    /// The tab's requests to its browser.
     pub(super) requests: Vec<profile::Request>,
     /// The frame that is being read: its name and its data.
     data: Option<(String, String)>,
-    /// The latest position on the stream that it follows.
+    /// The latest position on the stream that the tab follows.
     followed: Option<Cursor>,
-    /// Events that came by another tab's stream, and how often it took over.
+    /// How many events came on another tab's stream; below, how often the tab took over the lead.
     pub(super) relayed: u64,
     pub(super) handovers: u64,
     waited: bool,
-    /// What the page was rendered with.
+    /// The cursor that the page was rendered with.
     page: Option<Cursor>,
-    /// A stream that was asked for.
+    /// The URL of a stream that was requested.
     pub(super) opening: Option<String>,
     pub(super) wire: Option<Wire>,
-    /// Counts streams, so that nothing of one is handed in after it was closed.
+    /// Counts streams, so that nothing of a stream is passed in after it was closed.
     streams: u32,
     pub(super) calls: Vec<Call>,
     /// The hub's ends of streams that the client has closed.
     pub(super) orphans: Vec<Body>,
-    /// The gaps of which it was told: why, and whether it had missed nothing.
+    /// The gaps that were reported to the tab: the reason, and whether it had missed nothing.
     pub(super) gaps: Vec<(String, bool)>,
     pub(super) heard: u64,
     journal: Journal,
     deafness: Deafness,
 }
 
-/// A request under way, or its answer.
+/// A request in flight, or its answer.
 pub(super) struct Call {
     pub(super) request: session::Request,
     pub(super) answer: Option<Answer>,
     pub(super) node: usize,
 }
 
-/// What the judge of a gap has to know of the node that told it.
+/// The facts about a node that the judge of its gaps needs.
 #[derive(Clone, Copy)]
 pub(super) struct Teller {
-    /// How often it had to start over.
+    /// How often the node had to start over.
     pub(super) resets: u32,
-    /// It has read what is not in the log any more, and does not know yet.
+    /// The node has read records that the log has lost, and does not know it yet.
     pub(super) astray: bool,
 }
 
@@ -156,7 +156,7 @@ impl Client {
         self.ears.push(ear);
     }
 
-    /// The channels that a handler hears by their own name.
+    /// The channels that a handler subscribes to by their own name.
     pub(super) fn exact(&self) -> Vec<Pattern> {
         let ears = self.handlers.values().map(|ear| &self.ears[*ear]);
         ears.filter(|ear| ear.hears == Hears::Channels).map(|ear| ear.pattern.clone()).collect()
@@ -171,18 +171,18 @@ impl Client {
         self.ears[ear].gone = true;
     }
 
-    /// The stream that was asked for is there.
+    /// The requested stream was opened.
     pub(super) fn opened(&mut self, wire: Wire) {
         self.streams += 1;
         self.wire = Some(wire);
     }
 
-    /// The latest position on the stream, its own or another tab's.
+    /// The latest position on the stream, the tab's own or another tab's.
     fn latest(&self) -> Option<Cursor> {
         self.wire.as_ref().map_or(self.followed, |wire| wire.latest)
     }
 
-    /// The answer to a request has come, or will not.
+    /// The answer to a request has arrived, or will not.
     pub(super) fn answered(&mut self, now: u64, log: &Log, number: u32, answer: &Answer) -> Result<(), Violation> {
         self.journal.note(|| format!("{} is answered {number}: {answer:?}", self.person.session));
         self.session.answer(now, number, answer);
@@ -216,7 +216,7 @@ impl Client {
         request.expect("a good request")
     }
 
-    /// Notes what a call asks for.
+    /// Records what a call asks for.
     pub(super) fn asks(&mut self, body: &str) {
         let Ok(call) = serde_json::from_str::<SubscribeRequest>(body) else { return };
         if let Some(wire) = &mut self.wire {
@@ -233,7 +233,7 @@ fn exclusion(except: &tidings_protocol::event::Except) -> Exclusion<'_> {
     }
 }
 
-/// An answer as the session takes it.
+/// An answer in the form that the session takes.
 pub(super) fn answer(status: StatusCode, body: &[u8]) -> Answer {
     let problem: Option<Problem> = serde_json::from_slice(body).ok();
     let subscribed: Option<SubscribeAnswer> = serde_json::from_slice(body).ok();

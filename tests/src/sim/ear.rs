@@ -1,5 +1,5 @@
-//! One handler, and the judge of what it got: of all that it was to hear, each record once, in order, without a hole,
-//! from where it began or was last told of a gap.
+//! One handler, and the judge of what it received: every record that it must receive, once, in order, and without a
+//! hole, from where it began or from its last gap.
 
 use tidings_client::routes::Hears;
 use tidings_protocol::{Cursor, Pattern};
@@ -25,30 +25,30 @@ impl Violation {
     }
 }
 
-/// Up to where a handler has got everything.
+/// Up to where a handler has received everything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Served {
-    /// It has not begun.
+    /// The handler has not begun.
     Unknown,
-    /// It was told of a gap before it began: wherever it begins is well.
+    /// A gap was reported before it began, so it may begin anywhere.
     Anywhere,
     /// Exactly up to here.
     UpTo(Place),
-    /// At least from here on all must come; something before it may come first.
+    /// From here on it must receive everything; it may receive earlier records first.
     AtLeastFrom(Place),
-    /// It was told of a gap after which the stream goes on at `gap`, and was made with a later place: as `AtLeastFrom` that
-    /// one. If the log loses that place, what comes follows `gap`, which the handler has refetched for, or was under way then
-    /// and still follows the place that was lost.
+    /// A gap was reported after which the stream continues at `gap`, and the handler was made with a later position
+    /// `since`. It is like `AtLeastFrom(since)`. If the log loses `since`, the following records follow `gap`, for
+    /// which the handler has refetched; or they were in flight then and still follow the lost position.
     GapBefore { gap: Place, since: Place, excused: Excused },
-    /// It was told of a gap on its channels: of what comes after this place, it need not get what is excused.
+    /// A gap on its channels was reported: of the records after this place, it need not receive the excused ones.
     Missing { after: Place, excused: Excused },
 }
 
-/// What a handler need not get, because it was told that it may be missing.
+/// The records that a handler need not receive, because a gap covers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Excused {
     Nothing,
-    /// What comes up to the place that the gap named, and what cannot be had any more.
+    /// Records up to the place that the gap named, and records that were trimmed or damaged.
     UpTo(Place),
 }
 
@@ -84,23 +84,23 @@ impl Served {
 pub(super) struct Ear {
     pub(super) pattern: Pattern,
     pub(super) hears: Hears,
-    /// The cursor it was made with.
+    /// The cursor with which the handler was made.
     pub(super) since: Option<Cursor>,
-    /// It was made with a text that is no cursor; it is to be told so once.
+    /// The handler was made with a text that is not a cursor, which must be reported once.
     pub(super) owed_gap: bool,
-    /// The cursor that its page was rendered with, and begins from: what follows may come before it is confirmed, also where
-    /// the stream, which others share, is not there yet.
+    /// The cursor that its page was rendered with, from which it begins. Records after it may arrive before the handler
+    /// is confirmed, even if the shared stream is not there yet.
     pub(super) page: Option<Place>,
-    /// Where the stream went on after the last gap that it was told of: what came before it has refetched.
+    /// Where the stream continued after the last gap; earlier records were refetched.
     refetched: Option<Place>,
     pub(super) settled: bool,
     pub(super) refused: bool,
-    /// It was refused once, and hears again; to be told so by a gap.
+    /// The handler was refused once and is accepted again, which must be reported by a gap.
     pub(super) returned: bool,
-    /// Unsubscribed, or its page is gone.
+    /// The handler was unsubscribed, or its page is gone.
     pub(super) gone: bool,
     served: Served,
-    /// Something is missing in what it got while its call, which asked for other channels too, was still to be refused.
+    /// A hole in the received records while its call, which also asked for other channels, was still being refused.
     hole: Option<Violation>,
 }
 
@@ -124,7 +124,7 @@ impl Ear {
         }
     }
 
-    /// Up to where it has heard everything, where that is known.
+    /// Up to where the handler has received everything, if that is known.
     pub(super) fn place(&self) -> Option<Place> {
         match self.served {
             Served::Unknown | Served::Anywhere => None,
@@ -135,14 +135,14 @@ impl Ear {
         }
     }
 
-    /// It was told of a gap on the whole stream, which goes on at this position.
+    /// A gap on the whole stream was reported; the stream continues at this position.
     pub(super) fn gap(&mut self, truth: &Truth, goes_on: Option<Place>) {
         self.refetched = goes_on;
         self.hole = None;
         let since = self.since.and_then(|at| truth.find(at));
         let since = since.filter(|_| !self.settled);
         self.served = match goes_on {
-            // It was made with a later place of the same log, which the gap does not touch.
+            // The handler was made with a later place of the same log, which the gap does not affect.
             Some(gap) if since.is_some_and(|since| truth.between(gap, since).is_some()) => {
                 since.map_or(Served::Unknown, |since| Served::GapBefore { gap, since, excused: Excused::Nothing })
             }
@@ -151,15 +151,16 @@ impl Ear {
         };
     }
 
-    /// It was told of a gap on its channels, which ends where the log goes on, or nobody knows where; the stream is at this position.
+    /// A gap on its channels was reported, which ends where the log continues or at an unknown place; the stream is at
+    /// this position.
     pub(super) fn gap_on_channel(&mut self, truth: &Truth, latest: Option<Place>, ends: Option<Place>) {
         self.hole = None;
-        // It may be further than the stream, which another tab has set back.
+        // The handler may be ahead of the stream, which another tab has reset.
         let own = self.place().filter(|own| !truth.get(*own).lost);
         let own = own.filter(|own| latest.is_some_and(|latest| truth.between(latest, *own).is_some()));
         let after = self.place().filter(|place| self.settled && !truth.get(*place).lost);
         self.served = match (self.served, after.zip(ends), own.or(latest)) {
-            // As before, wherever it begins, but for what is excused now.
+            // As before, it may begin anywhere, apart from what is excused now.
             (Served::GapBefore { gap, since, .. }, Some((_, until)), _) => {
                 Served::GapBefore { gap, since, excused: Excused::UpTo(until) }
             }
@@ -169,7 +170,7 @@ impl Ear {
         };
     }
 
-    /// It was told that it hears all from now on; the stream is at this position.
+    /// The handler was confirmed; the stream is at this position.
     pub(super) fn settle(&mut self, truth: &Truth, latest: Option<Place>) {
         self.settled = true;
         if std::mem::take(&mut self.refused) {
@@ -181,19 +182,19 @@ impl Ear {
                 | Served::Missing { after: place, .. } => Some(place),
                 Served::Unknown | Served::Anywhere => None,
             };
-            // A stream that begins before the place up to which it was served brings what it missed as well. Nothing follows
-            // a place that the log has lost: the gap that it is owed as one that was refused stands for that, too.
+            // A stream that begins before the handler's last record also carries what the handler missed. Nothing
+            // follows a place that the log has lost, so the gap that a refused handler is owed covers that too.
             let served = served.filter(|place| !truth.get(*place).lost);
             let goes_back = served.zip(latest).is_some_and(|(served, latest)| truth.between(latest, served).is_some());
             if !goes_back {
                 self.served = Served::Anywhere;
             }
         }
-        // Where the stream stands is not known before it has said so; then what the handler refetched for is all there is.
+        // The position of a stream is unknown before its first frame. Until then only the handler's refetch counts.
         let is_later = |place: &Place| {
             !truth.get(*place).lost && latest.is_none_or(|latest| truth.between(latest, *place).is_some())
         };
-        // Whatever its page began with, it has refetched since.
+        // The handler has refetched since, whatever its page began with.
         let start = self.refetched.filter(is_later).or(self.page.filter(is_later)).or(latest);
         match (self.served, latest, start) {
             (Served::Unknown, _, Some(place)) | (Served::Anywhere, Some(_), Some(place)) => {
@@ -203,28 +204,29 @@ impl Ear {
         }
     }
 
-    /// What it hears goes on from here, where it was told before that it hears.
+    /// If the handler was already confirmed, its records continue from here.
     pub(super) fn confirm(&mut self, truth: &Truth, place: Option<Place>) {
         if let (true, Served::Anywhere) = (self.settled, self.served) {
             self.settle(truth, place);
         }
     }
 
-    /// The next stream begins here. It was told that it hears on the last one, which was lost before it said where it is.
+    /// The next stream begins here. The handler was confirmed on the last stream, which broke before it named its
+    /// position.
     pub(super) fn goes_on(&mut self, place: Option<Place>) {
         if let (true, Served::Unknown, Some(place)) = (self.settled, self.served, place) {
             self.served = Served::AtLeastFrom(place);
         }
     }
 
-    /// It was told that it hears nothing, or no longer.
+    /// The handler was refused, or revoked.
     pub(super) fn refuse(&mut self) {
         self.refused = true;
         self.settled = false;
         self.hole = None;
     }
 
-    /// A record was handed to it, whose pattern no grant covers, or was to be revoked once, if only in part.
+    /// Checks a record handed to a handler whose pattern no grant covers, or which was to be revoked, at least partly.
     pub(super) fn hear(
         &mut self,
         truth: &Truth,
@@ -292,22 +294,22 @@ impl Ear {
             | Served::AtLeastFrom(from)
             | Served::GapBefore { gap: from, .. }
             | Served::Missing { after: from, .. }) => {
-                // The tip itself may be for it as well.
+                // The tip itself may be a record for the handler.
                 self.whole(truth, person, from, tip, served.excused())?;
                 self.missed(truth, person, tip)
             }
         }
     }
 
-    /// Whether all that it was to hear up to the end of the log has come, or can still come.
+    /// Whether every record that the handler must receive up to the end of the log has arrived, or can still arrive.
     pub(super) fn has_all(&self, truth: &Truth, person: &Person, tip: Place) -> bool {
         let Some(from) = self.place() else { return false };
         let mut rest = truth.between(from, tip);
         rest.as_mut().is_some_and(|rest| rest.all(|place| self.missed(truth, person, place).is_ok()))
     }
 
-    /// `to` was written after `from`, with nothing for this handler between them.
-    /// But for what is `excused`.
+    /// Checks that `to` was written after `from`, with no record for this handler in between, apart from what is
+    /// `excused`.
     fn whole(&self, truth: &Truth, person: &Person, from: Place, to: Place, excused: Excused) -> Result<(), Violation> {
         let at = |place| truth.get(place).at;
         let Some(between) = truth.between(from, to) else {

@@ -1,4 +1,4 @@
-//! The simulated engine: one log for all nodes, which answers at once and fails as it is told to.
+//! The simulated engine: one log for all nodes, which answers at once and fails on command.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -25,25 +25,25 @@ use tidings_protocol::{Cursor, Key, Pattern, event::Timestamp};
 
 use super::truth::{Place, Truth};
 
-/// How the next append goes.
+/// The outcome of the next append.
 #[derive(Debug, Clone, Default)]
 pub(super) enum Mode {
     /// Stored and acknowledged.
     #[default]
     Prompt,
-    /// Not stored, and said so.
+    /// The entry is not stored, and the append fails as refused.
     Refused,
-    /// Not stored, and nothing said.
+    /// The entry is not stored, and the append is not answered.
     Vanished,
-    /// Stored, and the acknowledgement lost.
+    /// The entry is stored, and the acknowledgement is lost.
     AckLost,
-    /// Stored at once, acknowledged when the gate opens.
+    /// The entry is stored at once, and acknowledged when the gate opens.
     AckLate(Gate),
-    /// Stored when the gate opens.
+    /// The entry is stored when the gate opens.
     Late(Gate),
 }
 
-/// Holds an append up until it is opened.
+/// Blocks an append until it is opened.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Gate(Arc<AtomicBool>);
 
@@ -57,7 +57,7 @@ impl Gate {
     }
 }
 
-/// What the engine is told to do wrong for the whole run; see [`Sabotage`](super::Sabotage).
+/// The engine's mistakes for a whole run; see [`Sabotage`](super::Sabotage).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Flaws {
     pub(super) one_tag: bool,
@@ -76,28 +76,28 @@ pub(super) struct Log {
     pub(super) truth: Truth,
     epoch: u32,
     first: u64,
-    /// Before the first record held.
+    /// The place before the first record in the log.
     base: Place,
     records: VecDeque<Place>,
     keys: HashMap<Key, Receipt>,
     summary: Summary,
-    /// What has left and was not taken into the summary yet, which is a mistake made on purpose.
+    /// Trimmed records whose keys are not in the summary yet, which is a deliberate mistake.
     unfolded: Vec<Place>,
     room: (usize, usize),
     metadata: BTreeMap<String, Vec<u8>>,
     /// Tails of an older generation break.
     pub(super) generation: u64,
     pub(super) now_ms: u64,
-    /// What users were to lose, whether it came into the log or not.
+    /// Access that users should lose, whether or not the order came into the log.
     pub(super) revoked: Vec<(&'static str, Pattern)>,
-    /// The server has given somebody something.
+    /// Whether the server has subscribed a user.
     pub(super) gives: bool,
     pub(super) mode: Mode,
-    /// The engine cannot be reached from these nodes.
+    /// From which nodes the engine cannot be reached.
     pub(super) out: [bool; 2],
-    /// Nothing new is seen from these nodes.
+    /// From which nodes no new records are visible.
     pub(super) lags: [bool; 2],
-    /// At most so many records in one item of the tail, and in one page.
+    /// The most records in one batch of the tail, and in one page.
     pub(super) batch: usize,
     pub(super) page: usize,
     flaws: Flaws,
@@ -135,28 +135,28 @@ impl Log {
         self.first + self.records.len() as u64 - 1
     }
 
-    /// The last record, or what stands before an empty log.
+    /// The last record, or the place before an empty log.
     pub(super) fn tip(&self) -> Place {
         self.records.back().copied().unwrap_or(self.base)
     }
 
-    /// The records held.
+    /// The records in the log.
     pub(super) fn held(&self) -> impl Iterator<Item = Place> {
         self.records.iter().copied()
     }
 
-    /// Whether a user was to lose something of this.
+    /// Whether a user should have lost access to part of this.
     pub(super) fn was_revoked(&self, user: &str, pattern: &Pattern) -> bool {
         self.revoked.iter().any(|(other, lost)| *other == user && lost.overlaps(pattern))
     }
 
-    /// Whether a client or node at this position must be told: its record, or the next one, is not there any more.
+    /// Whether a client or node at this position must be sent a gap: its record, or the next one, is no longer there.
     pub(super) fn fails(&self, at: Cursor) -> bool {
         let lost = self.truth.find(at).is_none_or(|place| self.truth.get(place).lost);
         lost || !matches!(self.locate(at), Location::Held | Location::Trimmed)
     }
 
-    /// What can be said of a cursor.
+    /// Where a cursor lies.
     pub(super) fn locate(&self, at: Cursor) -> Location {
         if at.epoch != self.epoch {
             return Location::Epoch;
@@ -174,7 +174,7 @@ impl Log {
         }
     }
 
-    /// The cursor at a number, where it is held or right before the first record.
+    /// The cursor at a number, if the record is in the log or right before its first one.
     fn cursor(&self, seq: u64) -> Option<Cursor> {
         let base = self.truth.get(self.base).at;
         if seq == base.seq {
@@ -184,13 +184,13 @@ impl Log {
         self.records.get(index).map(|place| self.truth.get(*place).at)
     }
 
-    /// The last number up to which a key may have been used that the summary has no room for.
+    /// The highest number up to which a key without room in the summary may have been used.
     pub(super) fn floor(&self) -> u64 {
         self.summary.floor()
     }
 
     fn tag(&self) -> u32 {
-        // Not a random number, so that a schedule with steps taken out still is the same schedule.
+        // The epoch is not random, so that a schedule with steps removed remains the same schedule.
         let number = u32::try_from(self.truth.next()).unwrap_or(u32::MAX);
         if self.flaws.one_tag { 7 } else { number.wrapping_mul(0x9e37_79b1).rotate_left(13) | 1 }
     }
@@ -202,7 +202,7 @@ impl Log {
         let at = Cursor { epoch: self.epoch, seq: self.last() + 1, tag: self.tag() };
         let receipt = Receipt { cursor: at, duplicate: false };
         self.keys.insert(entry.key.clone(), receipt);
-        // Each record carries its own number, by which it is known wherever it turns up.
+        // Each record carries its own number, by which it is recognized anywhere.
         let numbered = format!("{{\"n\":{},\"p\":{}}}", self.truth.next(), entry.payload.get());
         let payload = RawValue::from_string(numbered).expect("JSON in JSON");
         let mut served = Entry { payload, timestamp: Timestamp(self.now_ms), ..(*entry).clone() };
@@ -219,7 +219,7 @@ impl Log {
         (receipt, Some(place))
     }
 
-    /// Removes up to `count` records from the front, and keeps what their keys were.
+    /// Removes up to `count` records from the front, and keeps their keys.
     pub(super) fn trim(&mut self, count: usize) -> bool {
         let mut late = std::mem::take(&mut self.unfolded);
         for _ in 0..count {
@@ -241,7 +241,7 @@ impl Log {
         count > 0
     }
 
-    /// Makes a record unreadable; whether it can still be told whom it was for, is `known`.
+    /// Makes a record unreadable. `known` says whether its receivers can still be told.
     pub(super) fn damage(&mut self, which: usize, known: bool) -> bool {
         let Some(place) = self.records.get(which % self.records.len().max(1)).copied() else { return false };
         let stored = self.truth.get_mut(place);
@@ -253,7 +253,7 @@ impl Log {
         is_event
     }
 
-    /// Loses up to `count` records from the end, though they were acknowledged.
+    /// Loses up to `count` acknowledged records from the end.
     pub(super) fn roll_back(&mut self, count: usize) {
         for _ in 0..count {
             let Some(place) = self.records.pop_back() else { break };
@@ -263,7 +263,7 @@ impl Log {
         self.generation += 1;
     }
 
-    /// Begins anew.
+    /// Replaces the log by an empty one.
     pub(super) fn wipe(&mut self) {
         self.truth.lose_all();
         self.records.clear();
@@ -326,7 +326,7 @@ impl Simulated {
     }
 }
 
-/// A publisher that was given up after its event was stored.
+/// A publisher that was cancelled after its event was stored.
 struct Waiting {
     log: Arc<Mutex<Log>>,
     places: Vec<Place>,
@@ -345,7 +345,7 @@ impl Drop for Waiting {
     }
 }
 
-/// What it becomes when nobody is to hear it.
+/// The entry in a form that no stream receives.
 fn unheard(entry: Entry) -> Entry {
     let channel = "unheard".parse().expect("a channel");
     Entry { channel, audience: tidings::record::Audience::Channel, ..entry }
@@ -438,7 +438,7 @@ impl Engine for Simulated {
         Ok(moved.collect())
     }
 
-    /// The schedule trims.
+    /// Nothing happens here, because the schedule trims.
     async fn trim(&self) -> Result<Trim, EngineError> {
         Ok(Trim { removed: 0, more: false })
     }

@@ -1,8 +1,8 @@
-//! What happened in one schedule, line by line, where somebody wants to know.
+//! What happened in one schedule, line by line, if anyone wants to read it.
 
 use std::{cell::RefCell, rc::Rc};
 
-/// Notes of one run; without a book it takes none.
+/// The notes of one run; without a book, nothing is noted.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Journal(Option<Rc<RefCell<Vec<String>>>>);
 

@@ -1,5 +1,5 @@
-//! Schedules that once broke the promise, each as the shortest list of steps that did. A seed means nothing to the next version
-//! of the generator; steps do.
+//! Schedules that once broke the promise, each as the shortest list of steps that did. A seed is meaningless to the
+//! next version of the generator; steps are not.
 
 use std::{fs, path::Path};
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Sabotage, journal::Journal, run, schedule::Schedule, with_clock};
 
-/// One of them, as its file holds it.
+/// A kept schedule, as its file has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Kept {
     /// The rule that it broke.
@@ -21,17 +21,17 @@ impl Kept {
         Self { rule: rule.to_owned(), schedule }
     }
 
-    /// Reads one.
+    /// Reads a kept schedule.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or holds something else.
+    /// If the file cannot be read, or has another content.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} is not a schedule", path.display()))
     }
 
-    /// Its file's text, one step on each line, so that a difference between two of them can be read.
+    /// The text of its file, with one step on each line, so that two of them can be compared.
     ///
     /// # Panics
     ///
@@ -48,7 +48,7 @@ impl Kept {
         )
     }
 
-    /// Runs it; returns what happened, line by line, and what it broke, if anything.
+    /// Runs it. Returns what happened, line by line, and the rule that it broke, if any.
     #[must_use]
     pub fn run(&self, sabotage: Option<Sabotage>) -> (Vec<String>, Option<String>) {
         let journal = Journal::kept();

@@ -1,20 +1,20 @@
-//! Steps: what can happen. A step names its parties by numbers taken modulo what is there, so that any list of steps is a
-//! schedule, also one with steps taken out.
+//! Steps: what can happen. A step names its parties by numbers modulo what exists, so any list of steps is a schedule,
+//! including one with steps removed.
 
 use serde::{Deserialize, Serialize};
 
-/// What becomes of a request or its answer.
+/// The fate of a request or its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Fate {
     Arrives,
     Lost,
-    /// Gone without a word: the client has to give up by itself.
+    /// It vanishes silently, and the client has to give up by itself.
     Vanishes,
-    /// Taken to the other node.
+    /// It is taken to the other node.
     Misled,
 }
 
-/// How an append goes.
+/// The outcome of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Append {
     Prompt,
@@ -25,7 +25,7 @@ pub(super) enum Append {
     Late,
 }
 
-/// From whom an event is hidden.
+/// The tab or device from which an event is hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Hidden {
     No,
@@ -33,30 +33,30 @@ pub(super) enum Hidden {
     FromDevice(usize),
 }
 
-/// From where a subscription begins.
+/// The point from which a subscription begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Since {
     Now,
-    /// A cursor taken earlier.
+    /// A cursor that was taken earlier.
     Kept(usize),
-    /// One taken right now.
+    /// A cursor that is taken now.
     Node(usize),
-    /// One whose tag is wrong.
+    /// A cursor with a wrong tag.
     Forged(usize),
-    /// No cursor at all.
+    /// A text that is not a cursor.
     Garbage,
 }
 
 /// How a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Cut {
-    /// Both ends learn of it; so many bytes still arrive.
+    /// Both ends notice; this many bytes still arrive.
     Clean(usize),
-    /// The client learns of it, the hub later.
+    /// The client notices, and the hub does later.
     HubUnaware(usize),
-    /// The hub learns of it, the client does not.
+    /// The hub notices, and the client does not.
     ClientUnaware,
-    /// Nobody does.
+    /// Neither end notices.
     Silent,
 }
 
@@ -144,14 +144,14 @@ pub(super) enum Op {
         fate: Fate,
     },
 
-    /// A client that polls does so, or waits on for its answer.
+    /// A polling client polls, or continues to wait for its answer.
     Poll {
         poller: usize,
         node: usize,
         waits: bool,
         fate: Fate,
     },
-    /// It asks for one channel more from now on.
+    /// The polling client adds a channel.
     PollAlso {
         poller: usize,
         pattern: usize,
@@ -212,7 +212,7 @@ pub(super) enum Op {
     Miss {
         client: usize,
     },
-    /// The browser does not tell a tab next that it has a lock, or that another one has.
+    /// The browser does not tell a tab next that it has a lock, or that another tab has it.
     Deny {
         client: usize,
     },
@@ -258,7 +258,7 @@ pub(super) enum Op {
     Trim {
         records: usize,
     },
-    /// A record that is held becomes unreadable; whom it was for may be known.
+    /// A record in the log becomes unreadable; its receivers may be known.
     Damage {
         which: usize,
         known: bool,

@@ -1,10 +1,10 @@
-//! The people of the simulation: who they are, and what each may see.
+//! The people of the simulation: their identities, and what each of them may receive.
 
 use tidings::{Event, Hub, Origin, PublishError, Receipt, UserId, record::Audience, record::Entry};
 use tidings_client::routes::Hears;
 use tidings_protocol::Pattern;
 
-/// A tab: whose it is and what it calls itself.
+/// A tab: its user, device and session.
 #[derive(Debug, Clone)]
 pub(super) struct Person {
     pub(super) user: &'static str,
@@ -12,25 +12,25 @@ pub(super) struct Person {
     pub(super) session: String,
 }
 
-/// Two tabs of one device, and somebody else; where tabs share, also his tab in her browser, and her third one.
+/// Two tabs of one device, and another user; where tabs share, also his tab in her browser, and her third tab.
 pub(super) const PEOPLE: [(&str, &str); 5] =
     [("ana", "d1"), ("ana", "d1"), ("bob", "d2"), ("bob", "d1"), ("ana", "d1")];
 
-/// What everybody may hear; `secret` and `*` nobody whom the server has not given it.
+/// The channels that everyone may receive. `secret` and `*` only reach users whom the server has subscribed.
 pub(super) const GRANTS: [&str; 6] = ["a", "a:*", "b", "b:*", "c", "unheard"];
 
-/// Whether the grants cover it.
+/// Whether the grants cover a pattern.
 pub(super) fn is_granted(pattern: &Pattern) -> bool {
     !matches!(pattern.as_str(), "secret" | "*")
 }
 
-/// What is subscribed to. The last two are refused, unless they are given.
+/// The patterns that tabs subscribe to. The last two are refused unless the server has subscribed the user.
 pub(super) const PATTERNS: [&str; 10] = ["a", "b", "c", "a:x", "a:*", "a:*", "b:*", "a:x:*", "secret", "*"];
 
-/// What the server gives to users of its own will: what grants cover in part, what none covers, and everything.
+/// The patterns to which the server subscribes users: one partly covered by grants, one not covered, and everything.
 pub(super) const GIFTS: [&str; 4] = ["secret", "secret", "a:*", "*"];
 
-/// What is listened to by `on`.
+/// The labels that tabs listen to by `on`.
 pub(super) const LABELS: [&str; 4] = ["note", "a", "*", "note:*"];
 
 impl Person {
@@ -39,7 +39,7 @@ impl Person {
         Self { user, device, session: format!("s{index}-{incarnation}") }
     }
 
-    /// Whether the record may be shown to this tab at all.
+    /// Whether the record may be sent to this tab at all.
     pub(super) fn may_see(&self, entry: &Entry) -> bool {
         let hidden = entry.except.as_ref().is_some_and(|except| {
             except.user_id.as_str() == self.user
@@ -48,7 +48,7 @@ impl Person {
         self.shares(entry) && !hidden
     }
 
-    /// Whether it may come by a stream that the tab shares with others.
+    /// Whether the record may come on a stream that the tab shares with others.
     pub(super) fn shares(&self, entry: &Entry) -> bool {
         let addressed = match &entry.audience {
             Audience::Channel => true,
@@ -77,7 +77,7 @@ impl Person {
     }
 }
 
-/// To whom an event goes.
+/// The receivers of an event.
 #[derive(Debug, Clone, Copy)]
 enum Topic {
     Channel(&'static str),
@@ -105,7 +105,7 @@ const TOPICS: [Topic; 16] = [
     Topic::Device("bob", "d1", "note"),
 ];
 
-/// From whom an event is hidden.
+/// The tab or device from which an event is hidden.
 #[derive(Debug, Clone)]
 pub(super) enum Hide {
     Nobody,
@@ -113,7 +113,7 @@ pub(super) enum Hide {
     Device(Person),
 }
 
-/// One event, to be published as often as it takes, always under one key.
+/// One event, published as often as necessary, always with one key.
 #[derive(Debug, Clone)]
 pub(super) struct Publication {
     pub(super) number: usize,
@@ -131,7 +131,7 @@ impl Publication {
         Self { number, topic: TOPICS[topic % TOPIC_COUNT], hide, bytes, text: "x" }
     }
 
-    /// The same, saying this instead of nothing in particular.
+    /// The same with this text.
     pub(super) fn saying(self, text: &'static str) -> Self {
         Self { text, bytes: 1, ..self }
     }

@@ -1,4 +1,4 @@
-//! Bytes on their way from a hub: its own body, polled when it asks to be, and what is under way.
+//! Bytes in flight from a hub: the hub's own body, polled when it asks for it, and the bytes in between.
 
 use std::{
     pin::Pin,
@@ -13,7 +13,8 @@ use axum::body::Body;
 use bytes::BytesMut;
 use http_body::Body as _;
 
-/// Set when the body wants to be polled: one that the hub forgets to wake stays silent, as it would on a real server.
+/// Set when the body wants to be polled. A body that the hub forgets to wake stays silent, as it would on a real
+/// server.
 #[derive(Debug)]
 struct Woken(AtomicBool);
 
@@ -27,7 +28,7 @@ pub(super) struct Pipe {
     body: Option<Body>,
     woken: Arc<Woken>,
     under_way: BytesMut,
-    /// Nothing arrives any more, and nobody says so.
+    /// Nothing arrives any more, and neither end notices.
     pub(super) is_silent: bool,
 }
 
@@ -37,12 +38,13 @@ impl Pipe {
         Self { body: Some(body), woken, under_way: BytesMut::new(), is_silent: false }
     }
 
-    /// Goes on with another body.
+    /// Continues with another body.
     pub(super) fn put(&mut self, body: Body) {
         self.body = Some(body);
     }
 
-    /// Lets the hub write, as far as the buffers in between take it; `pass` says what becomes of each write. Returns whether it wrote.
+    /// Lets the hub write, as far as the buffers in between take it. `pass` transforms each write. Returns whether the
+    /// hub wrote.
     pub(super) fn pump(&mut self, buffers: usize, mut pass: impl FnMut(&[u8], &mut BytesMut)) -> bool {
         let mut wrote = false;
         while self.under_way.len() < buffers && self.woken.0.swap(false, Ordering::AcqRel) {
@@ -53,7 +55,7 @@ impl Pipe {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.woken.0.store(true, Ordering::Release);
                     let Ok(bytes) = frame.into_data() else { continue };
-                    // Else it is written into a line that nobody listens to.
+                    // On a silent line the bytes are lost.
                     if !self.is_silent {
                         pass(&bytes, &mut self.under_way);
                     }
@@ -72,22 +74,22 @@ impl Pipe {
         !self.under_way.is_empty()
     }
 
-    /// The next bytes, wherever that cuts what they say.
+    /// The next bytes, cut anywhere.
     pub(super) fn take(&mut self, bytes: usize) -> BytesMut {
         self.under_way.split_to(bytes.min(self.under_way.len()))
     }
 
-    /// The server has ended it, and its last byte has been taken.
+    /// Whether the server has ended the body and its last byte was taken.
     pub(super) fn is_over(&self) -> bool {
         self.body.is_none() && self.under_way.is_empty() && !self.is_silent
     }
 
-    /// Nothing comes after what is under way. Returns the server's end, which may live on unaware.
+    /// Cuts the line after the bytes in flight. Returns the server's end, which may live on unaware.
     pub(super) fn cut(&mut self) -> Option<Body> {
         self.body.take()
     }
 
-    /// The bytes under way are lost too.
+    /// The bytes in flight are lost too.
     pub(super) fn discard(&mut self) {
         self.under_way.clear();
     }

@@ -1,4 +1,4 @@
-//! A client that polls instead of keeping a stream, by the rules of the specification and nothing else, and its judges.
+//! A client that polls instead of keeping a stream, by the rules of the specification only, and its judges.
 
 use std::{future::Future, pin::Pin};
 
@@ -22,14 +22,14 @@ use super::{
     wire::{Asked, Message, Wire},
 };
 
-/// An answer that is under way.
+/// An answer in flight.
 pub(super) type Answering = Pin<Box<dyn Future<Output = (StatusCode, Body)>>>;
 
-/// What one poll asked for, and where its answer comes from.
+/// What one poll asked for, and the line on which its answer comes.
 pub(super) struct Asking {
     pub(super) answer: Answering,
     pub(super) wire: Wire,
-    /// For each ear the `since` that it was asked for with.
+    /// For each handler, the `since` that the poll asked for.
     since: Vec<Option<String>>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Poller {
     /// The latest cursor in any frame.
     seen: Option<Cursor>,
     pub(super) asking: Option<Asking>,
-    /// The last poll was answered, and brought nothing.
+    /// The last poll was answered, and returned nothing.
     pub(super) is_quiet: bool,
     pub(super) heard: u64,
     pub(super) polls: u64,
@@ -50,14 +50,14 @@ pub(super) struct Poller {
 
 pub(super) struct Listening {
     pub(super) ear: Ear,
-    /// From where it still asks for its past.
+    /// The cursor from which the handler still asks for its past.
     since: Option<String>,
 }
 
 impl Poller {
-    /// Polls all channels that there are, one by one, and addressed events.
+    /// A client that polls all channels, one by one, and addressed events.
     pub(super) fn new(index: usize, journal: Journal) -> Self {
-        // Nobody's tab: a session of its own.
+        // It is not a tab of anyone; it has a session of its own.
         let person = Person::new(index * 2, 1_000);
         Self {
             person,
@@ -72,7 +72,7 @@ impl Poller {
         }
     }
 
-    /// Asks for one more channel, or, the first time, for addressed events.
+    /// Adds a channel or, the first time, addressed events.
     pub(super) fn listen(&mut self, log: &Log, pattern: usize, since: Option<&str>) {
         let (hears, pattern): (_, Pattern) = match self.ears.is_empty() {
             true => (Hears::Addressed, "*".parse().expect("a pattern")),
@@ -81,18 +81,18 @@ impl Poller {
         if self.ears.iter().any(|one| one.ear.hears == hears && one.ear.pattern == pattern) {
             return;
         }
-        // A cursor that is none is refused, as by every call.
+        // A malformed cursor is refused, as by every call.
         let since = since.filter(|since| since.parse::<Cursor>().is_ok() && hears == Hears::Channels);
         let at = since.and_then(|since| since.parse().ok());
         let mut ear = Ear::new(&log.truth, hears, pattern, at);
         if since.is_none() && self.cursor.is_none() {
-            // Where a poll without a cursor begins, only its end says.
+            // The start of a poll without a cursor is known only from its end.
             ear.gap_on_channel(&log.truth, None, None);
         }
         self.ears.push(Listening { ear, since: since.map(str::to_owned) });
     }
 
-    /// The next poll. Its judges learn by `wire` what it asks for.
+    /// The next poll. Its judges learn through `wire` what it asks for.
     pub(super) fn request(&self, wait_ms: u64, wire: &mut Wire) -> Request<Body> {
         let channels = self.ears.iter().filter(|one| one.ear.hears == Hears::Channels);
         let channels: Vec<_> = channels
@@ -125,7 +125,7 @@ impl Poller {
         request.expect("a good request")
     }
 
-    /// It was sent, and waits for its answer.
+    /// The poll was sent, and waits for its answer.
     pub(super) fn asks(&mut self, answer: Answering, wire: Wire) {
         self.polls += 1;
         self.is_quiet = false;
@@ -133,7 +133,7 @@ impl Poller {
         self.asking = Some(Asking { answer, wire, since });
     }
 
-    /// The whole answer has come.
+    /// The complete answer has arrived.
     pub(super) fn takes(&mut self, log: &Log, teller: Teller, asking: Asking, body: Body) -> Result<(), Violation> {
         let Asking { mut wire, since, .. } = asking;
         let since = &since[..];
@@ -162,7 +162,7 @@ impl Poller {
         Ok(())
     }
 
-    /// As `takes`, without having heard what it brought.
+    /// Like `takes`, without receiving its content.
     pub(super) fn takes_for_heard(&mut self, asking: Asking, body: Body) {
         let mut wire = asking.wire;
         wire.receives(body);
@@ -170,14 +170,14 @@ impl Poller {
         self.cursor = end.map(|at| at.to_string()).or(self.cursor.take());
     }
 
-    /// What a poll accepts it carries from where it begins.
+    /// A channel that a poll accepts is carried from where the poll begins.
     fn begins(&mut self, log: &Log, polled: &Polled, since: &[Option<String>]) {
         let start = self.cursor.as_deref().and_then(|at| at.parse().ok()).and_then(|at| log.truth.find(at));
         for (one, since) in self.ears.iter_mut().zip(since) {
             let accepted = one.ear.hears == Hears::Addressed || polled.channels.contains(&one.ear.pattern);
             if accepted && since.is_none() && !one.ear.settled && self.cursor.is_some() {
                 one.ear.settle(&log.truth, start);
-                // Who was refused has missed what came meanwhile, and knows.
+                // A refused handler has missed events meanwhile, and knows it.
                 if std::mem::take(&mut one.ear.returned) {
                     one.ear.gap_on_channel(&log.truth, start, None);
                 }
@@ -198,7 +198,7 @@ impl Poller {
                     return Err(Violation::new("what is granted is not refused", one.ear.pattern.to_string()));
                 }
                 one.ear.refuse();
-                // It begins anew, from where it is accepted again.
+                // The handler begins again, from where it is accepted.
                 one.since = None;
             } else if one.since.is_none() && !one.ear.settled && !one.ear.refused {
                 one.ear.settle(&log.truth, place);
@@ -284,7 +284,7 @@ impl Poller {
         let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
         for (one, since) in self.ears.iter_mut().zip(since) {
             let is_meant = one.ear.hears == hears && one.ear.pattern.overlaps(&event.channel) && !one.ear.refused;
-            // What waits for its past hears nothing else; the past of others it has heard.
+            // A handler that waits for its past receives nothing else; the others have received theirs.
             if !is_meant || request != since.as_deref().filter(|_| one.since.is_some()) {
                 continue;
             }
@@ -309,7 +309,7 @@ impl Poller {
                 None if one.ear.refused => continue,
                 None => {
                     one.ear.gap(&log.truth, goes_on);
-                    // What it waits for begins where it did.
+                    // A handler that waits begins where it began before.
                     one.since = one.since.take().and(one.ear.since.map(|at| at.to_string()));
                     continue;
                 }
@@ -323,7 +323,7 @@ impl Poller {
         }
     }
 
-    /// Whether it has all that it asked for.
+    /// Whether the client has everything that it asked for.
     pub(super) fn is_well(&self) -> bool {
         let told = |one: &Listening| one.ear.refused || one.ear.settled;
         self.is_quiet && self.asking.is_none() && self.ears.iter().all(told)

@@ -1,4 +1,4 @@
-//! A browser profile: its locks, and the channels by which its tabs speak.
+//! A browser profile: its locks, and the channels between its tabs.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,7 +8,7 @@ use tidings_protocol::Cursor;
 /// One page in one of the tabs.
 pub(super) type Tab = (usize, u32);
 
-/// What the browser hands to a tab, in this order.
+/// A message of the browser to a tab, delivered in order.
 #[derive(Debug, Clone)]
 pub(super) enum Word {
     Locked,
@@ -18,20 +18,20 @@ pub(super) enum Word {
     Told(Post),
 }
 
-/// A message between tabs, and what the judges have to know of the moment it was posted in.
+/// A message between tabs, and the state at the moment of posting that the judges need.
 #[derive(Debug, Clone)]
 pub(super) struct Post {
-    /// As it is carried.
+    /// The message as text.
     pub(super) text: String,
-    /// The stream's frame, where it goes with it: its name and its data.
+    /// The frame of the stream that goes with it, if any: its name and its data.
     pub(super) with: Option<(String, String)>,
     /// The latest position on the stream.
     pub(super) latest: Option<Cursor>,
-    /// The frame that was being read: its `id:`, and whether it may tell of a gap.
+    /// The frame that was being read: its `id:`, and whether it may be a gap.
     pub(super) frame: Option<(Option<Cursor>, bool)>,
 }
 
-/// What a tab asks of the browser.
+/// A request of a tab to the browser.
 #[derive(Debug)]
 pub(super) enum Request {
     Enter { name: String, group: String },
@@ -41,7 +41,7 @@ pub(super) enum Request {
     Post(Post),
 }
 
-/// Who said something.
+/// The sender of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Speaker {
     Leader,
@@ -58,9 +58,9 @@ struct Group {
 #[derive(Debug, Default)]
 pub(super) struct Profile {
     groups: BTreeMap<String, Group>,
-    /// The tabs that are in a group, each with its own lock's name.
+    /// The tabs in a group, each with the name of its own lock.
     names: BTreeMap<Tab, (String, String)>,
-    /// Who waits for which tab's lock.
+    /// The tabs that wait for another tab's lock.
     watches: Vec<(Tab, String)>,
     inboxes: BTreeMap<Tab, VecDeque<Word>>,
 }
@@ -126,7 +126,7 @@ impl Profile {
         let group = self.groups.entry(group.clone()).or_default();
         group.queue.retain(|one| *one != tab);
         let robbed = group.holder.replace(tab).filter(|robbed| *robbed != tab);
-        // Also where it has it and does not know.
+        // This also applies if the tab has the lock and does not know it.
         self.hand(tab, Word::Locked);
         if let Some(robbed) = robbed {
             self.hand(robbed, Word::Lost);
@@ -141,14 +141,14 @@ impl Profile {
         self.inboxes.get_mut(&tab)?.pop_front()
     }
 
-    /// Loses what a tab is told next of the group's lock. Whether there was anything.
+    /// Loses the next message to a tab about the group's lock. Returns whether there was one.
     pub(super) fn deny(&mut self, tab: Tab) -> bool {
         let Some(inbox) = self.inboxes.get_mut(&tab) else { return false };
         let index = inbox.iter().position(|word| matches!(word, Word::Locked | Word::Held));
         index.and_then(|index| inbox.remove(index)).is_some()
     }
 
-    /// Loses what another tab told this one next; who said it.
+    /// Loses the next message of another tab to this one. Returns the sender.
     pub(super) fn lose(&mut self, tab: Tab) -> Option<Speaker> {
         let inbox = self.inboxes.get_mut(&tab)?;
         let index = inbox.iter().position(|word| matches!(word, Word::Told(_)))?;

@@ -1,6 +1,5 @@
-//! Sabotage: the mistakes that this design could have made, made on purpose, so that the judges are judged. None of them
-//! touches the product: they change what passes between hub and client, what the engine hands out, or what a handler
-//! is given.
+//! Sabotage: mistakes that this design could contain, made deliberately to test the judges. None of them touches the
+//! product: they change the bytes between hub and client, what the engine returns, or what a handler receives.
 
 use std::collections::HashMap;
 
@@ -122,7 +121,7 @@ impl Sabotage {
         }
     }
 
-    /// The URL of a stream as the hub gets it, whose head is this.
+    /// The URL of a stream as the hub receives it; the hub's head is `head`.
     pub(super) fn url(self, url: &str, head: Cursor) -> String {
         let Some((path, query)) = url.split_once('?') else { return url.to_owned() };
         let kept = query.split('&').filter_map(|pair| match (self, pair.split_once('=')) {
@@ -144,18 +143,18 @@ pub(super) struct Line {
     /// The node's head, and the log's.
     pub(super) head: Cursor,
     pub(super) tip: Cursor,
-    /// What the client said of its place.
+    /// The cursor that the client sent.
     pub(super) cursor: Option<Cursor>,
-    /// The channels that a handler of the client hears by their own name.
+    /// The channels that a handler of the client subscribes to by their own name.
     pub(super) exact: Vec<Pattern>,
-    /// The node has had to start over, or must.
+    /// The node has started over, or must.
     pub(super) astray: bool,
-    /// The log lost something while the stream was open.
+    /// The log lost records while the stream was open.
     pub(super) has_lost: bool,
 }
 
 impl Line {
-    /// Passes a write on, with the mistake made.
+    /// Passes a write on, with the mistake applied.
     pub(super) fn pass(&self, bytes: &[u8], out: &mut BytesMut) {
         let text = String::from_utf8_lossy(bytes);
         let mut frames: Vec<String> = text.split("\n\n").filter(|frame| !frame.is_empty()).map(str::to_owned).collect();
@@ -210,7 +209,7 @@ fn with_id(frame: &str, id: Cursor) -> String {
     format!("id: {id}\n{}", rest.join("\n"))
 }
 
-/// The text of a JSON field, by eye.
+/// The text of a JSON field, found without a parser.
 fn field<'a>(frame: &'a str, name: &str) -> Option<&'a str> {
     frame.split_once(&format!("\"{name}\":\""))?.1.split('"').next()
 }
@@ -231,15 +230,15 @@ fn confirm_first(frames: &mut Vec<String>) {
     }
 }
 
-/// A client that dedupes in another way than it should.
+/// A client with a mistake in its deduplication.
 #[derive(Debug)]
 pub(super) struct Deafness {
     sabotage: Option<Sabotage>,
     by_channel: HashMap<Pattern, Cursor>,
     by_handler: HashMap<HandlerId, Cursor>,
-    /// What handlers were made with.
+    /// The cursors that handlers were made with.
     since: HashMap<HandlerId, Cursor>,
-    /// Handlers that were told of a gap before they began.
+    /// Handlers for which a gap was reported before they began.
     late: Vec<HandlerId>,
     asked: Vec<u32>,
 }
@@ -279,21 +278,21 @@ impl Deafness {
         is_new || self.sabotage != Some(Sabotage::NeverAskedAgain)
     }
 
-    /// A handler that has begun gets something, by whichever stream. Whether it does.
+    /// Whether a handler that has begun receives a record, by whichever stream.
     pub(super) fn hears(&mut self, handler: HandlerId) -> bool {
         let before = self.late.len();
         self.late.retain(|late| *late != handler);
         self.late.len() == before
     }
 
-    /// A handler has heard all up to here.
+    /// A handler has received everything up to here.
     pub(super) fn settled(&mut self, handler: HandlerId, at: Option<Cursor>) {
         if self.sabotage == Some(Sabotage::DedupeKeptOnGap) {
             self.by_handler.extend(at.map(|at| (handler, at)));
         }
     }
 
-    /// What a tab says to the others. A leader that is not told where another tab is goes on from where it is itself.
+    /// The message of a tab to the others. A leader that is not told another tab's position continues from its own.
     pub(super) fn says(&self, mut message: Message) -> Message {
         if self.sabotage == Some(Sabotage::OwnPlace)
             && let Message::Ask { ask: TabAsk::Call { call: Call::Subscribe { since, .. }, .. }, .. } = &mut message
@@ -303,7 +302,7 @@ impl Deafness {
         message
     }
 
-    /// Changes who hears a record.
+    /// Changes which handlers receive a record.
     pub(super) fn change(
         &mut self,
         heard: &mut Vec<HandlerId>,
@@ -319,7 +318,7 @@ impl Deafness {
                 heard.retain(|one| pattern(one).is_none_or(|pattern| misses(self.by_channel.get(&pattern))));
                 self.by_channel.extend(heard.iter().filter_map(pattern).map(|pattern| (pattern, at)));
             }
-            // As if what it was made with were a place in every log.
+            // As if the handler's cursor were a position in every log.
             Some(Sabotage::SinceKeptOnGap) => {
                 heard.retain(|one| self.since.get(one).is_none_or(|since| since.seq < at.seq));
             }

@@ -1,17 +1,17 @@
-//! Scenes: a few steps that lead together into a corner of the design. Steps drawn one by one meet there too, in one schedule of
-//! thousands, because each of the steps is rare and their order counts.
+//! Scenes: a few steps that together reach a corner of the design. Independent random steps reach it in one schedule of
+//! thousands, because each step is rare and their order matters.
 
 use fastrand::Rng;
 
 use super::op::{Append, Cut, Fate, Hidden, Op, Since};
 
-/// A pattern that is subscribed to, and a topic that it hears, by their places in the lists of [`person`](super::person).
+/// A pattern to subscribe to, and a topic that it receives, by their indexes in the lists of [`person`](super::person).
 const HEARD: [(usize, usize); 8] = [(0, 0), (1, 2), (2, 3), (3, 4), (4, 5), (5, 7), (6, 8), (7, 6)];
 
-/// More than a log holds.
+/// More records than a log holds.
 const ALL: usize = 1_000;
 
-/// A scene, with its parties.
+/// A random scene, with random parties.
 pub(super) fn draw(rng: &mut Rng) -> Vec<Op> {
     let (pattern, topic) = *rng.choice(&HEARD).expect("there are some");
     let node = rng.usize(..2);
@@ -24,32 +24,32 @@ pub(super) fn draw(rng: &mut Rng) -> Vec<Op> {
     }
 }
 
-/// Who plays.
+/// The parties of a scene.
 struct Cast {
     client: usize,
-    /// Where the client is at first.
+    /// The client's node at first.
     node: usize,
-    /// Where it goes.
+    /// The node that the client moves to.
     other: usize,
     pattern: usize,
     topic: usize,
 }
 
 impl Cast {
-    /// A client hears a few records, the log loses them, and others take their numbers while it listens.
+    /// A client receives a few records, the log loses them, and others reuse their numbers while the client listens.
     fn numbers_used_again(&self, rng: &mut Rng) -> Vec<Op> {
         let mut ops = self.listening();
         let heard = rng.usize(2..=8);
         ops.extend(self.heard(heard));
         ops.push(Op::RollBack { records: rng.usize(heard / 2..=heard + 1), more: rng.usize(..2) });
-        // The node finds its tail broken, then that the log is not what it was.
+        // The node first finds its tail broken, and then the log changed.
         ops.extend([self.follow(self.node), self.follow(self.node), self.exchange(self.node)]);
         ops.extend(self.heard(rng.usize(1..=heard)));
         ops
     }
 
-    /// A client resumes on a node that is not there yet, and before it is, the log loses what the client has heard and holds
-    /// something else there.
+    /// A client resumes on a node that lags behind; before the node catches up, the log loses the client's records and
+    /// stores others there.
     fn ahead_of_its_node(&self, rng: &mut Rng) -> Vec<Op> {
         let behind = 1 - self.node;
         let mut ops = self.listening();
@@ -62,8 +62,8 @@ impl Cast {
         ops
     }
 
-    /// A channel is taken away from a client, that part of the log is trimmed, and the client comes to a node that was not there
-    /// when it happened.
+    /// A channel is revoked from a client, that part of the log is trimmed, and the client moves to a node that did not
+    /// run when it happened.
     fn revoked_before_the_log_began(&self, rng: &mut Rng) -> Vec<Op> {
         let (client, pattern, node) = (self.client, self.pattern, self.node);
         let mut ops = self.listening();
@@ -77,8 +77,8 @@ impl Cast {
         ops
     }
 
-    /// A tab that may lead says nothing any more, as one that iOS has suspended; somebody looks at the next one, which takes the
-    /// lead, and the first one wakes up.
+    /// A tab that may lead stops running, like one that iOS has suspended; its user looks at the next tab, which takes
+    /// the lead, and the first one wakes up.
     fn leader_hangs(&self, rng: &mut Rng) -> Vec<Op> {
         let (client, next) = (self.client, self.client + 1);
         let mut ops = self.listening();
@@ -98,11 +98,11 @@ impl Cast {
         ops
     }
 
-    /// The client subscribes, and has the confirmation.
+    /// The client subscribes, and receives the confirmation.
     fn listening(&self) -> Vec<Op> {
         let (client, pattern) = (self.client, self.pattern);
         let mut ops = vec![Op::Subscribe { client, pattern, since: Since::Now }, Op::ConnectNow { client }];
-        // Its stream, its call, the answer.
+        // Its stream, its call, and the answer.
         ops.extend([
             self.follow(self.node),
             self.exchange(self.node),
@@ -112,14 +112,14 @@ impl Cast {
         ops
     }
 
-    /// So many records are published, and the client hears them.
+    /// This many records are published, and the client receives them.
     fn heard(&self, records: usize) -> Vec<Op> {
         let mut ops = vec![self.publish(); records];
         ops.extend([self.follow(self.node), self.exchange(self.node)]);
         ops
     }
 
-    /// The client's stream breaks, and it opens another there.
+    /// The client's stream breaks, and it opens another one on this node.
     fn goes_to(&self, node: usize) -> [Op; 4] {
         let client = self.client;
         let cut = Op::Cut { client, cut: Cut::Clean(ALL) };

@@ -1,4 +1,4 @@
-//! Schedules: what happens, step by step, drawn from a seed before anything runs.
+//! Schedules: the steps of a run, drawn from a seed before anything runs.
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -9,25 +9,25 @@ use super::{
     scene,
 };
 
-/// What holds for a whole schedule.
+/// The settings of a whole schedule.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Setup {
     pub(super) clients: usize,
-    /// Clients that poll.
+    /// The number of clients that poll.
     #[serde(default)]
     pub(super) pollers: usize,
-    /// Tabs of one browser share a stream.
+    /// Whether the tabs of one browser share a stream.
     pub(super) share: bool,
     pub(super) window_records: usize,
     pub(super) window_bytes: usize,
     pub(super) window_secs: u64,
-    /// Records in one page of the engine.
+    /// The records in one page of the engine.
     pub(super) page: usize,
-    /// Bytes in one payload: large ones fill a write, so that a connection has to stop half-way.
+    /// The bytes in one payload. Large payloads fill a write, so that a connection has to stop half-way.
     pub(super) payload: usize,
-    /// Bytes that fit between hub and client.
+    /// The bytes that fit between hub and client.
     pub(super) buffers: usize,
-    /// For so many routing keys, and so many tags, of records that have left the log the engine has room.
+    /// For how many routing keys, and for how many tags, of trimmed records the engine has room.
     #[serde(default = "much")]
     pub(super) summary_keys: usize,
     #[serde(default = "much")]
@@ -38,18 +38,18 @@ fn much() -> usize {
     10_000
 }
 
-/// One run, as data: kept in a file it outlives the generator that drew it.
+/// One run, as data. Kept in a file, it outlives the generator that drew it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Schedule {
-    /// From which it was drawn; the hub's own delays are drawn from it, too.
+    /// The seed it was drawn from; the hub's own delays are drawn from it, too.
     pub(super) seed: u64,
     pub(super) setup: Setup,
     pub(super) ops: Vec<Op>,
 }
 
-/// The kinds of faults; each schedule has about half of them, so that each also meets the others' absence.
+/// The kinds of faults. Each schedule has about half of them, so that each kind also meets the absence of the others.
 const FAULTS: u32 = 23;
-/// One schedule of so many has a [`scene`].
+/// One schedule in this many has a [`scene`].
 const SCENES: u8 = 8;
 
 impl Schedule {
@@ -75,7 +75,7 @@ impl Schedule {
         let mut scene = if rng.u8(..SCENES) == 0 { scene::draw(&mut rng) } else { Vec::new() }.into_iter();
         let begins = rng.usize(..steps);
         let mut ops = Vec::with_capacity(steps + 8);
-        // Something to hear with, and somewhere to hear from.
+        // Each client gets a handler and a stream.
         for client in 0..setup.clients {
             let since = if rng.u8(..4) == 0 { Since::Node(0) } else { Since::Now };
             ops.push(Op::Reload { client, since });
@@ -90,7 +90,7 @@ impl Schedule {
             }
         }
         while ops.len() < steps {
-            // What happens anyway goes on in between, and is not less for it.
+            // Other steps continue in between, so that a scene does not displace them.
             let step = if ops.len() >= begins && rng.u8(..5) > 0 { scene.next() } else { None };
             steps += usize::from(step.is_some());
             ops.push(step.unwrap_or_else(|| Op::draw(&mut rng, faults)));
@@ -130,14 +130,14 @@ impl Op {
         }
     }
 
-    /// A step, and the fault that it is.
+    /// A random step, and the number of the fault that it is.
     fn any(rng: &mut Rng) -> (Self, Option<u32>) {
         let node = rng.usize(..2);
         let client = rng.usize(..60);
         let which = rng.usize(..8);
         let records = rng.usize(1..5);
         match rng.u16(..1_155) {
-            // What the tabs of a browser say to each other.
+            // Messages between the tabs of a browser.
             1_000..1_045 => (Op::Hear { client, words: if rng.bool() { rng.usize(1..4) } else { 1_000 } }, None),
             1_045..1_050 => (Op::Freeze { client }, Some(17)),
             1_050..1_062 => (Op::Thaw { client }, None),

@@ -1,4 +1,4 @@
-//! The judge of what a hub shows: what was published, where it stands, and to nobody for whom it is not.
+//! The judge of what a hub sends: only what was published, at its position, and to nobody whom it is not for.
 
 use serde::Deserialize;
 use tidings::record::{Entry, Order};
@@ -18,7 +18,8 @@ struct Numbered {
     n: usize,
 }
 
-/// Where an event stands that a stream, or a poll, shows to a person; `shares` where other tabs hear by it too.
+/// The place of an event that a stream, or a poll, sends to a person; `shares` says whether other tabs receive by it
+/// too.
 pub(super) fn shown(
     log: &Log,
     wire: &Wire,

@@ -1,17 +1,17 @@
-//! Takes out of a failing schedule all that it can fail without.
+//! Reduces a failing schedule to the steps that it needs to fail.
 
 use super::{Kept, Sabotage, ear::Violation, journal::Journal, op::Op, run, schedule::Schedule, with_clock};
 
 /// The shortest schedule found that breaks the same rule.
 #[derive(Debug, Clone)]
 pub struct Shrunk {
-    /// Its setup, its steps, what happened, and how it ends.
+    /// Its settings, its steps, what happened, and its end.
     pub told: String,
-    /// The same to be kept.
+    /// The same schedule, to be kept in a file.
     pub kept: Kept,
 }
 
-/// The shortest schedule found that breaks the same rule as this seed's does, if it breaks one.
+/// The shortest schedule found that breaks the same rule as this seed's schedule, if it breaks one.
 #[must_use]
 pub fn shrink(seed: u64, sabotage: Option<Sabotage>) -> Option<Shrunk> {
     with_clock(|| shortest(Schedule::of(seed), sabotage))
@@ -29,8 +29,8 @@ fn shortest(mut schedule: Schedule, sabotage: Option<Sabotage>) -> Option<Shrunk
     Some(Shrunk { told: told(&schedule, &violation, &journal.lines()), kept: Kept::new(rule, schedule) })
 }
 
-/// What is left of these when all is taken out without which it still fails: halves first, then ever smaller parts; again from the start until
-/// nothing more goes.
+/// Removes all items without which it still fails: halves first, then ever smaller parts, repeatedly until nothing more
+/// can be removed.
 pub(super) fn shorten<T: Clone>(mut items: Vec<T>, mut still_fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
     loop {
         let before = items.len();

@@ -1,4 +1,4 @@
-//! A node: the hub, its routes, and what became of them.
+//! A node: the hub, its routes, and its state.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,15 +20,15 @@ use super::{
     schedule::Setup,
 };
 
-/// Of the hub's heartbeats.
+/// The interval of the hub's heartbeats.
 pub(super) const HEARTBEAT_MS: u64 = 5_000;
 
 pub(super) struct Station {
     engine: Simulated,
     setup: Setup,
-    /// `None`: the process is down.
+    /// The process; `None` while it is down.
     running: Option<Running>,
-    /// How often the node found that the log is not the one it followed.
+    /// How often the node found that the log is not the one it had followed.
     pub(super) resets: u32,
 }
 
@@ -46,7 +46,7 @@ impl Station {
         station
     }
 
-    /// Starts the process, where it is down and the engine answers.
+    /// Starts the process, if it is down and the engine answers.
     pub(super) fn boot(&mut self, now_ms: u64) -> bool {
         if self.running.is_some() {
             return false;
@@ -65,7 +65,7 @@ impl Station {
         let auth = GRANTS
             .iter()
             .fold(Arc::new(auth) as Arc<dyn Auth>, |auth, grant| Arc::new(auth.allow(*grant).expect("a grant")));
-        // The simulation's time is not the one by which calls are counted.
+        // Polls are not rate-limited, because the simulation's time is not the one that rates are counted by.
         let limits = Limits::default().poll_rate(Rate::per_second(u32::MAX));
         let router = Routes::new(node.hub().clone(), auth).limits(limits).into_router();
         self.running = Some(Running { node, router, draining: false });
@@ -85,7 +85,7 @@ impl Station {
         self.running.as_ref().is_some_and(|running| running.draining)
     }
 
-    /// Whether what the node has read is not, or no longer, in the log.
+    /// Whether records that the node has read are no longer in the log.
     pub(super) fn is_astray(&self) -> bool {
         self.hub().is_some_and(|hub| self.engine.log.lock().fails(hub.cursor()))
     }
@@ -100,7 +100,7 @@ impl Station {
         attached
     }
 
-    /// Applies up to so many records; attaches first where there is no tail. Returns whether anything came of it.
+    /// Applies up to this many records, and attaches first if there is no tail. Returns whether anything happened.
     pub(super) fn pull(&mut self, records: usize) -> bool {
         self.engine.log.lock().batch = records.max(1);
         let astray = self.is_astray();
@@ -109,7 +109,7 @@ impl Station {
             Pulled::Records(_) => true,
             Pulled::Nothing => false,
             Pulled::Detached => {
-                // It may have started over by what the tail said last.
+                // The node may have started over because of the last item.
                 self.resets += u32::from(astray && !self.is_astray());
                 self.attach()
             }
@@ -128,15 +128,15 @@ impl Station {
         }
     }
 
-    /// Tells all streams to go elsewhere, and takes no new ones.
+    /// Drains the node: its streams are closed, and new ones refused.
     pub(super) fn drain(&mut self) -> bool {
         let Some(running) = &mut self.running else { return false };
-        // Once is enough to tell everybody; nobody waits here until they are gone.
+        // Polling once is enough to close the streams; nothing here waits for their end.
         let _ = running.node.hub().drain(Duration::from_secs(1)).now_or_never();
         !std::mem::replace(&mut running.draining, true)
     }
 
-    /// Sends a request whose answer may take its time; `None` where the process is down.
+    /// Sends a request whose answer may take time; `None` if the process is down.
     pub(super) fn ask(&self, request: Request<Body>) -> Option<Answering> {
         let router = self.running.as_ref()?.router.clone();
         Some(Box::pin(async move {
@@ -145,7 +145,7 @@ impl Station {
         }))
     }
 
-    /// Answers a request; `None` where the process is down.
+    /// Sends a request that is answered at once; `None` if the process is down.
     pub(super) fn answer(&self, request: Request<Body>) -> Option<(StatusCode, Body)> {
         let running = self.running.as_ref()?;
         let answer = running.router.clone().oneshot(request).now_or_never().expect("the routes wait for nobody");

@@ -1,4 +1,4 @@
-//! What happened in the schedules, counted.
+//! Counts of what happened in the schedules.
 
 use std::collections::BTreeMap;
 
@@ -9,27 +9,27 @@ use super::client::Client;
 pub struct Tally {
     /// Schedules run.
     pub schedules: u64,
-    /// Those of them in which the tabs of a browser share a stream.
+    /// Schedules in which the tabs of a browser share a stream.
     pub shared: u64,
     /// Events published.
     pub published: u64,
     /// Streams opened.
     pub streams: u64,
-    /// Events handed to handlers.
+    /// Events received by handlers.
     pub heard: u64,
-    /// Those of them that came by another tab's stream.
+    /// Events that came on another tab's stream.
     pub relayed: u64,
     /// How often a tab took over from one that was gone.
     pub handovers: u64,
     /// Polls.
     pub polls: u64,
-    /// Events handed to clients that poll.
+    /// Events received by polling clients.
     pub polled: u64,
     /// Faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Gaps told to applications, by reason.
+    /// Gaps reported to applications, by reason.
     pub gaps: BTreeMap<String, u64>,
-    /// Those of them that were told to tabs that had missed nothing.
+    /// Gaps reported to tabs that had missed nothing.
     pub needless: BTreeMap<String, u64>,
 }
 

@@ -1,4 +1,4 @@
-//! The simulation itself.
+//! Tests of the simulation itself.
 
 use std::{fs, path::Path};
 
@@ -27,7 +27,7 @@ fn what_fails_is_told_with_its_shortest_schedule() {
     let failure = failures.first().unwrap();
     let shortest = shrink(failure.seed, sabotage).unwrap().told;
     assert!(shortest.contains("broken: nothing is lost"), "{shortest}");
-    // A subscription to a pattern is all it takes: what is published at the end shows the rest.
+    // One subscription to a pattern is enough: the events published at the end show the rest.
     assert_eq!(
         shortest.lines().filter(|line| line.starts_with("   ") && line.contains("  Subscribe")).count(),
         1,

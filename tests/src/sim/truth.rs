@@ -1,5 +1,5 @@
-//! What really was in the log: every record that was ever stored, each with the one before it. A log that loses its tail
-//! and goes on is a tree, and whoever read it must have read along one of its branches.
+//! The true content of the log: every record that was ever stored, each with the one before it. A log that loses its
+//! tail and continues is a tree, and every reader must have read along one of its branches.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -14,15 +14,15 @@ pub(super) struct Place(usize);
 pub(super) struct Stored {
     pub(super) at: Cursor,
     before: Option<Place>,
-    /// As it was published; `None` at an origin.
+    /// The entry as it was published; `None` at an origin.
     pub(super) entry: Option<Arc<Entry>>,
-    /// As the engine hands it out.
+    /// The entry as the engine returns it.
     pub(super) served: Option<Arc<Entry>>,
-    /// The log lost it, though it had acknowledged it.
+    /// The log lost the record, although it had acknowledged it.
     pub(super) lost: bool,
-    /// It cannot be had any more, because it left the log or was damaged: who is told of a gap need not get it.
+    /// The record was trimmed or damaged, so a handler that was sent a gap need not receive it.
     pub(super) missing: bool,
-    /// It was damaged; whether it is known whom it was for.
+    /// The record was damaged; whether its receivers are known.
     pub(super) damage: Option<bool>,
 }
 
@@ -30,12 +30,12 @@ pub(super) struct Stored {
 pub(super) struct Truth {
     stored: Vec<Stored>,
     by_cursor: HashMap<Cursor, Place>,
-    /// The records that are commands.
+    /// The records that are orders.
     commands: Vec<Place>,
 }
 
 impl Truth {
-    /// The place that the next record gets.
+    /// The number of the next record.
     pub(super) fn next(&self) -> usize {
         self.stored.len()
     }
@@ -78,18 +78,18 @@ impl Truth {
         self.by_cursor.get(&at).copied()
     }
 
-    /// What cannot be had any more.
+    /// The records that were trimmed or damaged.
     pub(super) fn missing(&self) -> impl Iterator<Item = &Stored> {
         self.stored.iter().filter(|stored| stored.missing)
     }
 
-    /// Loses all that was ever stored.
+    /// Marks every record as lost.
     pub(super) fn lose_all(&mut self) {
         self.stored.iter_mut().for_each(|stored| stored.lost = true);
     }
 
-    /// Whether a user had lost what this judges at a place, by a command that stood there and that nothing has undone since,
-    /// wherever.
+    /// Whether a user had lost the access that `lost` describes at a place, by an order before it that has not been
+    /// undone since.
     pub(super) fn has_lost(&self, user: &str, at: Place, lost: impl Fn(&Order) -> bool) -> bool {
         let mut taken = false;
         for (place, order) in self.orders_of(user) {
@@ -101,8 +101,8 @@ impl Truth {
         taken
     }
 
-    /// Whether the server had given a user something of this at a place, or has, and not taken it back by a command that stood
-    /// there and that nothing has undone since, wherever.
+    /// Whether the server had subscribed a user to part of this at a place, or has now, without an order before it that
+    /// ended that and has not been undone since.
     pub(super) fn is_given(&self, user: &str, channel: &Pattern, at: Place) -> bool {
         let mut given: Vec<&Pattern> = Vec::new();
         for (place, order) in self.orders_of(user) {
@@ -124,7 +124,7 @@ impl Truth {
         })
     }
 
-    /// The places after `from` up to `to`, latest first; `None` where `to` was not written after `from`.
+    /// The places after `from` up to `to`, latest first; `None` if `to` was not written after `from`.
     pub(super) fn between(&self, from: Place, to: Place) -> Option<impl Iterator<Item = Place>> {
         let mut length = 0;
         let mut at = to;

@@ -1,4 +1,4 @@
-//! The stream between a hub and a client: the hub's own body, polled when it asks to be, and the bytes under way.
+//! The stream between a hub and a client: the hub's own body, polled when it asks for it, and the bytes in flight.
 
 use axum::body::Body;
 use bytes::BytesMut;
@@ -25,7 +25,7 @@ pub(super) struct Message {
     pub(super) id: Option<Cursor>,
 }
 
-/// What a client asked for.
+/// The subject of a client's request.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) patterns: Vec<Pattern>,
@@ -38,24 +38,24 @@ pub(super) struct Wire {
     decoder: Decoder,
     /// The client reads nothing for now.
     pub(super) stalled: bool,
-    /// Where it was opened, and how often that node had had to start over.
+    /// The node on which it was opened; below, how often that node had started over.
     pub(super) node: usize,
     pub(super) resets: u32,
-    /// The node had read what is not in the log any more when it opened or wrote this, and did not know yet.
+    /// The node had read lost records when it opened or wrote this, and did not know it yet.
     pub(super) astray: bool,
     /// The log's generation when it was opened.
     pub(super) generation: u64,
-    /// The end of the log when the node last wrote this, so that it may have read so far in the engine to do it.
+    /// The end of the log when the node last wrote this; the node may have read up to there in the engine.
     pub(super) read_up_to: Option<Place>,
-    /// A place that the client named was not in the log any more when it was opened.
+    /// A position that the client sent was no longer in the log when the stream was opened.
     pub(super) misplaced: bool,
-    /// What the client said of its place.
+    /// The cursors that the client sent.
     pub(super) cursors: Vec<Cursor>,
-    /// What was asked for on this stream, and from where.
+    /// The requests on this stream, and from where.
     asked: Vec<Asked>,
     /// The last `id:`.
     pub(super) id: Option<Cursor>,
-    /// Where it went on after a gap on some channels.
+    /// Where the stream continued after a gap on some channels.
     pub(super) goes_on: Option<Cursor>,
     /// The latest cursor in any frame.
     pub(super) latest: Option<Cursor>,
@@ -81,18 +81,19 @@ impl Wire {
         }
     }
 
-    /// The whole of an answer that is no stream has come.
+    /// The complete body of an answer that is not a stream has arrived.
     pub(super) fn receives(&mut self, body: Body) {
         self.pipe.put(body);
         self.pump(usize::MAX, |bytes, out| out.extend_from_slice(bytes));
     }
 
-    /// Lets the hub write, as far as the buffers in between take it; `tamper` sees every write. Returns whether it wrote.
+    /// Lets the hub write, as far as the buffers in between take it. `tamper` transforms each write. Returns whether
+    /// the hub wrote.
     pub(super) fn pump(&mut self, buffers: usize, tamper: impl FnMut(&[u8], &mut BytesMut)) -> bool {
         self.pipe.pump(buffers, tamper)
     }
 
-    /// Reads up to so many bytes; a frame may end in the middle of them or go on after them.
+    /// Reads up to this many bytes; a frame may end within them or continue after them.
     pub(super) fn read(&mut self, bytes: usize) -> Vec<Message> {
         let mut messages = Vec::new();
         if self.is_silent() || self.stalled {
@@ -109,7 +110,7 @@ impl Wire {
         messages
     }
 
-    /// Nothing arrives any more, and nobody says so.
+    /// Whether nothing arrives any more, and neither end notices.
     pub(super) fn is_silent(&self) -> bool {
         self.pipe.is_silent
     }
@@ -122,25 +123,25 @@ impl Wire {
         self.pipe.has_bytes() && !self.is_silent() && !self.stalled
     }
 
-    /// The server has ended it, and the client has read the last byte.
+    /// Whether the server has ended it, and the client has read the last byte.
     pub(super) fn is_over(&self) -> bool {
         self.pipe.is_over()
     }
 
-    /// The connection breaks: nothing after what is under way. Returns the server's end, which may live on unaware.
+    /// Breaks the connection after the bytes in flight. Returns the server's end, which may live on unaware.
     pub(super) fn cut(&mut self) -> Option<Body> {
         self.pipe.cut()
     }
 
-    /// The bytes under way are lost too.
+    /// The bytes in flight are lost too.
     pub(super) fn discard(&mut self) {
         self.pipe.discard();
     }
 }
 
-/// What the judges need to know.
+/// The facts that the judges need.
 impl Wire {
-    /// A frame with this `id:` (or, without, the one before it) has come.
+    /// A frame with this `id:` has arrived; without one, the previous `id:` stays.
     pub(super) fn moves_on(&mut self, id: Option<Cursor>, gap: bool) -> Result<(), Violation> {
         let Some(id) = id else { return Ok(()) };
         if let Some(before) = self.id.filter(|before| !gap && (before.epoch != id.epoch || before.seq > id.seq)) {
@@ -155,17 +156,17 @@ impl Wire {
         Ok(())
     }
 
-    /// It begins here, and does not say so.
+    /// The stream begins here, and does not say so.
     pub(super) fn begins(&mut self, at: Option<Cursor>) {
         (self.id, self.latest) = (at, at);
     }
 
-    /// The client asks for these, from there on.
+    /// The client asks for these channels from there on.
     pub(super) fn asks(&mut self, asked: Asked) {
         self.asked.push(asked);
     }
 
-    /// The cursor that a client keeps of it.
+    /// The cursor that a client stores.
     pub(super) fn cursor(&self) -> Option<Cursor> {
         let is_later = |at: &Cursor| self.id.is_none_or(|id| id.epoch == at.epoch && id.seq < at.seq);
         self.goes_on.filter(is_later).or(self.id)
@@ -178,7 +179,7 @@ impl Wire {
         }
     }
 
-    /// Whether a gap may be told on this stream: what the client said of its place does not hold, or no longer; or the
+    /// Whether a gap is allowed on this stream: a position that the client sent is not in the log, or no longer; or the
     /// node found that it has read another log.
     pub(super) fn may_gap(&self, log: &Log, teller: Teller, user: &str, gap: &Gap) -> bool {
         let lost = |at: Cursor| log.truth.find(at).is_none_or(|place| log.truth.get(place).lost);
@@ -196,10 +197,10 @@ impl Wire {
             None if has_read_lost => true,
             None if gap.reason == GapReason::Damaged => self.lacks(log, None, |_| true),
             None => self.cursors.iter().any(|at| lost(*at)) || self.latest.is_some_and(|at| log.fails(at)),
-            // What it was told of is in the log no longer.
+            // The gap named a cursor that is no longer in the log.
             Some(_) if has_read_lost => true,
             Some(channels) if gap.request_id.is_some() && asked_in_vain(channels) => true,
-            // Each of them lacks something, and nothing else is named.
+            // Each of these channels lacks something, and no other one is named.
             Some(channels) => {
                 let since = |is_meant: &dyn Fn(&Asked) -> bool| {
                     let asked = self.asked.iter().filter(|asked| gap.request_id.is_some() && is_meant(asked));
@@ -222,19 +223,20 @@ impl Wire {
         }
     }
 
-    /// Whether something like this may be missing that comes after a cursor, or else after what this stream stands at.
+    /// Whether a matching record may be missing after a cursor, or after this stream's position.
     fn lacks(&self, log: &Log, from: Option<Cursor>, is_like: impl Fn(&Entry) -> bool) -> bool {
         let named = self.cursors.iter().copied().min_by_key(|at| at.seq);
         let Some(from) = from.or(named).or(self.id) else { return true };
         let mut missing =
             log.truth.missing().filter(|stored| stored.at.epoch == from.epoch && stored.at.seq > from.seq);
-        // Where nothing is known of a damaged record, it may have been any; and where the summary had no room, any key.
+        // A damaged record of unknown receivers may match anything, and a key without room in the summary counts as
+        // used.
         let is_missing =
             |stored: &Stored| stored.damage == Some(false) || stored.entry.as_deref().is_some_and(&is_like);
         log.floor() > from.seq || missing.any(is_missing)
     }
 
-    /// Whether the client asked for what this is published to, by a pattern that the user `may` hear.
+    /// Whether the client asked for the event's channel, by a pattern that the user `may` receive.
     pub(super) fn asks_for(&self, entry: &Entry, may: impl Fn(&Pattern) -> bool) -> bool {
         let mut asked = self.asked.iter().flat_map(|asked| &asked.patterns);
         entry.audience != Audience::Channel || asked.any(|one| one.overlaps(&entry.channel) && may(one))

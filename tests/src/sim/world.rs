@@ -44,16 +44,16 @@ pub(super) struct World {
     stations: [Station; 2],
     clients: Vec<Client>,
     pollers: Vec<Poller>,
-    /// For each poller.
+    /// The quiet nodes of each poller.
     quiet: Vec<polling::Quiet>,
-    /// Browsers, by device.
+    /// The browsers, by device.
     profiles: BTreeMap<&'static str, Profile>,
     pages: u32,
     /// Cursors that pages were rendered with.
     kept: Vec<Cursor>,
     published: usize,
     pending: Vec<Pending>,
-    /// Publishes that failed, or whose publisher does not know; to be tried again under the same key.
+    /// Publishes that failed, or whose outcome is unknown; they are retried with the same key.
     failed: Vec<Publication>,
     acknowledged: Vec<(Publication, Receipt)>,
     tally: Tally,
@@ -283,7 +283,7 @@ impl World {
             }
             Op::Crash { node } => self.crash(node)?,
             Op::Boot { node } => {
-                // A node that was told to stop is gone before another takes its place.
+                // A node that is draining ends before another one takes its place.
                 if self.stations[node].is_draining() {
                     self.crash(node)?;
                 }
@@ -353,7 +353,7 @@ impl World {
         self.settle(client)
     }
 
-    /// Does what the session wants done after the application called it.
+    /// Carries out the session's actions after a call of the application.
     fn settle(&mut self, client: usize) -> Result<(), Violation> {
         let now = self.now + self.clients[client].ahead_ms;
         self.clients[client].act(now, &self.log.lock(), None)
@@ -383,7 +383,7 @@ impl World {
         self.settle(client)
     }
 
-    /// A node's process ends, and all its streams with it.
+    /// A node's process ends, with all its streams.
     fn crash(&mut self, node: usize) -> Result<(), Violation> {
         if !self.stations[node].crash() {
             return Ok(());

@@ -1,4 +1,5 @@
-//! What a listener accepts: sockets of TCP, which streams may have for themselves, and whatever else axum's `Listener` yields.
+//! Accepting connections: TCP sockets, which streams may have for themselves, and whatever else axum's `Listener`
+//! yields.
 
 use std::{
     any::Any,
@@ -23,38 +24,39 @@ use crate::complaints::Complaints;
 /// How long to wait when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A connection that was accepted.
+/// An accepted connection.
 pub(super) enum Accepted<Io> {
     Tcp(TcpStream),
     Other(Other<Io>),
 }
 
-/// Who is at the other end, and for how long.
+/// The client's address, and when its connection reaches its maximal age.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer {
-    /// Where it has one: a Unix socket has none.
+    /// The client's address; `None` for a Unix socket.
     pub(super) address: Option<SocketAddr>,
-    /// When the connection has had its time.
+    /// When the connection reaches its maximal age.
     pub(super) retires: Option<Instant>,
 }
 
-/// In a request's extensions: when its connection has had its time, and a stream ends for its client to come back.
+/// An extension of a request: when its connection reaches its maximal age, and a stream on it ends so that its client
+/// reconnects.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) struct RetiresAt(pub(in crate::http) Instant);
 
 impl Peer {
     pub(super) fn new(address: Option<SocketAddr>, age: Option<Duration>) -> Self {
-        // Connections that came together do not go together.
+        // The age is varied, so that connections of the same age do not end together.
         let spread = |age: Duration| Instant::now() + age.mul_f64(0.9 + 0.2 * fastrand::f64());
         Self { address, retires: age.map(spread) }
     }
 
-    /// Whether the connection has had its time.
+    /// Whether the connection has reached its maximal age.
     pub(super) fn is_retired(&self) -> bool {
         self.retires.is_some_and(|at| Instant::now() >= at)
     }
 
-    /// Ready when it has.
+    /// Ready when the connection has reached its maximal age.
     pub(super) async fn retired(self) {
         match self.retires {
             Some(at) => sleep_until(at).await,
@@ -63,7 +65,8 @@ impl Peer {
     }
 }
 
-/// Accepts one. A TCP listener is asked by ourselves, for axum waits a whole second when the process is out of file descriptors.
+/// Accepts a connection. A TCP listener is polled here and not by axum, which waits a whole second when the process is
+/// out of file descriptors.
 pub(super) async fn accept<L: Listener>(
     listener: &mut L,
     complaints: &Complaints,
@@ -79,7 +82,7 @@ pub(super) async fn accept<L: Listener>(
     let (io, address) = listener.accept().await;
     let address = (&address as &dyn Any).downcast_ref::<SocketAddr>().copied();
     let mut io = Some(io);
-    // A listener around another one yields its sockets.
+    // A listener that wraps another one yields its sockets.
     let tcp = (&mut io as &mut dyn Any).downcast_mut::<Option<TcpStream>>().and_then(Option::take);
     match (tcp, io) {
         (Some(socket), _) => (tcp_socket(socket), address),
@@ -89,14 +92,14 @@ pub(super) async fn accept<L: Listener>(
 }
 
 fn tcp_socket<Io>(socket: TcpStream) -> Accepted<Io> {
-    // Frames are small and wanted now. A socket that refuses this is about to fail anyway.
+    // Frames are small and must leave at once. A socket that refuses the option is about to fail anyway.
     let _ = socket.set_nodelay(true);
-    // A peer that has vanished is noticed though nothing is written to it.
+    // Keep-alive detects a client that has vanished while nothing is written to it.
     let _ = socket2::SockRef::from(&socket).set_tcp_keepalive(&keep_alive());
     Accepted::Tcp(socket)
 }
 
-/// Gone after 60 s.
+/// Keep-alive that gives a client up after 60 s.
 fn keep_alive() -> socket2::TcpKeepalive {
     let keep_alive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(30));
     #[cfg(any(target_os = "android", target_os = "linux", target_vendor = "apple", target_os = "windows"))]
@@ -106,8 +109,8 @@ fn keep_alive() -> socket2::TcpKeepalive {
     keep_alive
 }
 
-/// A connection that broke before it was accepted is nobody's loss; anything else (no file descriptors left) passes, and
-/// asking again at once would only burn the processor.
+/// A connection that broke before it was accepted concerns nobody. Any other error (no file descriptors left) is
+/// temporary, and retrying at once would only waste processor time.
 async fn pause_after(error: &io::Error, complaints: &Complaints) {
     use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
@@ -118,7 +121,7 @@ async fn pause_after(error: &io::Error, complaints: &Complaints) {
     }
 }
 
-/// Any other transport: a Unix socket, TLS. Its streams are without hyper too, but keep their task.
+/// Any other transport: a Unix socket, TLS. Its streams are taken over from hyper too, but keep their task.
 pub(super) struct Other<Io>(Io);
 
 impl<Io: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for Other<Io> {

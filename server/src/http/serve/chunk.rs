@@ -1,4 +1,4 @@
-//! One chunk on its way out (RFC 9112, section 7.1), however few of its bytes a write takes.
+//! One chunk that is being written (RFC 9112, section 7.1), however few of its bytes each write takes.
 
 use std::io::{IoSlice, Write};
 
@@ -8,23 +8,23 @@ use tokio::io::ReadBuf;
 /// The longest size line: 16 hexadecimal digits and a line end.
 const LINE_BYTES: usize = 18;
 
-/// The chunk that ends a body, without trailers.
+/// The chunk that ends a body without trailers.
 const LAST: &[u8] = b"0\r\n\r\n";
 
-/// The room for a size line, which is made when it is written: a stream at rest does not carry it.
+/// The room for a size line. It exists only while a chunk is written, so an idle stream does not carry it.
 pub(super) type Line = [u8; LINE_BYTES];
 
-/// What remains of a chunk; nothing at first.
+/// The rest of a chunk; empty at first.
 #[derive(Debug, Default)]
 pub(super) struct Chunk {
     data: Bytes,
-    /// It has no data, and ends the body.
+    /// Whether it is the chunk without data that ends the body.
     last: bool,
     written: usize,
 }
 
 impl Chunk {
-    /// A chunk of these bytes; of none it is nothing at all, because an empty one would end the body.
+    /// A chunk of these bytes. Without bytes it is empty, because a chunk of length zero would end the body.
     pub(super) fn of(data: Bytes) -> Self {
         Self { data, ..Self::default() }
     }
@@ -45,7 +45,7 @@ impl Chunk {
         &line[..LINE_BYTES - left]
     }
 
-    /// The line end behind the data, or the whole of the last chunk.
+    /// The line end after the data, or the whole of the last chunk.
     fn end(&self) -> &'static [u8] {
         match (self.last, self.data.is_empty()) {
             (true, _) => LAST,
@@ -64,7 +64,7 @@ impl Chunk {
         self.written == self.bytes()
     }
 
-    /// What is left to be written, some of it possibly empty.
+    /// The parts that are left to write, some of them possibly empty.
     pub(super) fn rest<'a>(&'a self, line: &'a mut Line) -> [IoSlice<'a>; 3] {
         let mut skip = self.written;
         [self.line(line), &self.data, self.end()].map(|part| {
@@ -74,7 +74,7 @@ impl Chunk {
         })
     }
 
-    /// Copies the whole of it into one piece, if nothing is written yet and there is room. Returns whether it did.
+    /// Copies the whole chunk into one buffer, if nothing is written yet and there is room. Returns whether it did.
     pub(super) fn copy_into(&self, piece: &mut ReadBuf<'_>) -> bool {
         let fits = self.written == 0 && self.bytes() <= piece.remaining();
         if fits {
@@ -83,7 +83,7 @@ impl Chunk {
         fits
     }
 
-    /// So many bytes more were written. When all are, the data is let go.
+    /// Records that this many bytes were written. When all are written, the data is released.
     pub(super) fn advance(&mut self, bytes: usize) {
         self.written += bytes;
         if self.is_written() {

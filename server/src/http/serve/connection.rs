@@ -1,8 +1,8 @@
-//! One connection, from its accept to its end: HTTP/2 by hyper all the way; HTTP/1 by hyper until a stream begins, then
-//! without it until the stream ends, and so on.
+//! One connection, from its accept to its end. hyper serves HTTP/2 to the end; it serves HTTP/1 until a stream begins,
+//! which continues without hyper, and after the stream hyper serves the next requests.
 //!
-//! Each of these is in a box of its own, which goes when the next begins. Between them the connection has a task; a stream at rest has
-//! none, and is with a writer until it needs one again.
+//! Each of these phases is boxed, and dropped when the next begins. During them the connection has a task; an idle
+//! stream has none, and belongs to a writer until it needs a task again.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -20,25 +20,25 @@ use super::{
     transport::Transport,
 };
 
-/// How much of a client's first words is read at once: most heads are shorter.
+/// How many bytes of a client's first data are read at once; most heads are shorter.
 const BEGIN_BYTES: usize = 1 << 10;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a connection leaves when its task ends: its stream, if that rests, or nothing.
+/// What remains of a connection when its task ends: its stream, if that is idle, or nothing.
 pub(super) type Ended<S> = Result<Option<Box<Stream<S>>>, Error>;
 
-/// A connection of which is known what hyper has to know.
+/// A connection whose HTTP version is known.
 struct Accepted<S> {
     socket: Stall<S>,
     peer: Peer,
     exchanges: Arc<Exchanges>,
     is_http2: bool,
-    /// What it took to tell.
+    /// The bytes that were read to find out.
     read: Bytes,
 }
 
-/// Serves one connection, until it ends or its stream rests.
+/// Serves a connection, until it ends or its stream is idle.
 pub(super) fn serve<S: Transport>(
     shared: Arc<Shared>,
     socket: S,
@@ -59,7 +59,7 @@ pub(super) fn serve<S: Transport>(
     }
 }
 
-/// Serves a connection whose stream rests no longer.
+/// Serves a connection whose stream is no longer idle.
 pub(super) fn go_on<S: Transport>(
     shared: Arc<Shared>,
     stream: Box<Stream<S>>,
@@ -69,7 +69,7 @@ pub(super) fn go_on<S: Transport>(
     answer(shared, Next::Stream(stream), peer, exchanges)
 }
 
-/// Sees to what hyper has left, and lets it serve the next requests, and so on.
+/// Handles what hyper returns, and lets hyper serve the next requests, repeatedly.
 async fn answer<S: Transport>(
     shared: Arc<Shared>,
     mut after: Next<S>,
@@ -112,7 +112,7 @@ async fn close<S: Transport>(mut rest: Box<BufferedSocket<S>>) -> io::Result<()>
     rest.socket.shutdown().await
 }
 
-/// Reads until it is clear which HTTP the client speaks. `None` when the server stops before that.
+/// Reads until it is clear which HTTP version the client speaks. Returns `None` when the server stops before that.
 async fn begin<S: Transport>(
     shared: Arc<Shared>,
     mut socket: Stall<S>,

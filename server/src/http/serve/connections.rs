@@ -1,4 +1,4 @@
-//! The connections of a server: each has a task of its own, except for streams at rest, which writers have.
+//! The connections of a server. Each has a task of its own, except for idle streams, which belong to writers.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -20,29 +20,29 @@ use super::{
 };
 use crate::{clock::millis, complaints::Complaints};
 
-/// How many writers there are at most, and of how many threads each may have one to itself: the others do the rest.
+/// The most writers. Each may have one thread of the runtime to itself; the others do the rest.
 const WRITERS: usize = 8;
 const THREADS_A_WRITER: usize = 2;
-/// A connection that has waited for less than this is not closed for others: its request may be on its way.
+/// A connection that has waited for less than this is not closed for others, because its request may be on its way.
 const GRACE: Duration = Duration::from_secs(1);
-/// So many parts of all that wait are closed at once, so that there is room for more than one.
+/// One part in this many of all waiting connections is closed at once, so that there is room for more than one.
 const PARTS: usize = 8;
 
 /// A connection that has a task.
 struct Slot {
     exchanges: Arc<Exchanges>,
     task: AbortHandle,
-    /// It has been told to end.
+    /// Whether it was told to end.
     is_closing: bool,
 }
 
-/// Dropped with its server, and then they end too.
+/// All connections of a server. Dropping it ends them.
 pub(super) struct Connections {
     shared: Arc<Shared>,
     tasks: JoinSet<Ended<TcpStream>>,
     slots: HashMap<Id, Slot>,
     idle: Arc<Idle>,
-    /// How many may be idle at once.
+    /// The most idle connections.
     idle_limit: usize,
     closing: usize,
     complaints: Complaints,
@@ -50,7 +50,7 @@ pub(super) struct Connections {
     rounds: JoinSet<()>,
     /// How many streams the writers have.
     resting: usize,
-    /// How many they were given, to give each its share.
+    /// How many streams the writers were given, to distribute them evenly.
     given: usize,
     leaving: mpsc::UnboundedSender<Left>,
     left: mpsc::UnboundedReceiver<Left>,
@@ -79,20 +79,20 @@ impl Connections {
         }
     }
 
-    /// Serves one more.
+    /// Serves a new TCP connection.
     pub(super) fn add(&mut self, socket: TcpStream, peer: Peer) {
         let exchanges = Exchanges::new(self.idle.clone());
         self.spawn(exchanges.clone(), connection::serve(self.shared.clone(), socket, peer, exchanges));
     }
 
-    /// Serves one more, whose streams cannot rest.
+    /// Serves a new connection whose streams cannot be idle without a task.
     pub(super) fn add_other<S: Transport>(&mut self, socket: S, peer: Peer) {
         let exchanges = Exchanges::new(self.idle.clone());
         let serving = connection::serve(self.shared.clone(), socket, peer, exchanges.clone());
         self.spawn(exchanges, async move { serving.await.map(|_| None) });
     }
 
-    /// Goes on with a stream that does not rest.
+    /// Continues a stream that is not idle any more.
     fn go_on(&mut self, stream: Box<Stream<TcpStream>>) {
         let exchanges = Exchanges::new(self.idle.clone());
         self.spawn(exchanges.clone(), connection::go_on(self.shared.clone(), stream, exchanges));
@@ -107,8 +107,8 @@ impl Connections {
         self.tasks.is_empty() && self.resting == 0
     }
 
-    /// Whether another may be accepted. Where too many wait for a request, those that have waited for longest are closed; where none has
-    /// waited for long, there is no room for the moment.
+    /// Whether another connection may be accepted. If too many wait for a request, those that have waited longest are
+    /// closed; if none has waited for long, there is no room at the moment.
     pub(super) fn has_room(&mut self) -> bool {
         if self.idle.count().saturating_sub(self.closing) < self.idle_limit {
             return true;
@@ -132,19 +132,19 @@ impl Connections {
             tracing::warn!(
                 limit,
                 left_out,
-                "too many connections wait for a request; those that wait for longest are closed"
+                "too many connections wait for a request; those that have waited longest are closed"
             );
         }
         has_room
     }
 
-    /// Waits until one of them ends, begins to rest, or rests no longer, and sees to it.
+    /// Waits until a connection ends, or until its stream becomes idle or active, and handles that.
     pub(super) async fn changed(&mut self) {
         tokio::select! {
             Some(ended) = self.tasks.join_next_with_id() => {
                 let (id, ended) = match ended {
                     Ok((id, ended)) => (id, Some(ended)),
-                    // It was closed, or has panicked.
+                    // The task was aborted, or has panicked.
                     Err(error) => (error.id(), None),
                 };
                 if self.slots.remove(&id).is_some_and(|slot| slot.is_closing) {

@@ -1,5 +1,6 @@
-//! Streams of HTTP/2 that their peer lets nothing be written to. hyper waits for ever for a window that stays shut, and does not ask the
-//! body meanwhile; so what hyper makes of each request runs in a future that can be dropped, which resets that stream alone.
+//! HTTP/2 streams whose client keeps the window shut. hyper waits for such a window for ever and does not poll the body
+//! meanwhile, so the future that hyper makes of each request is wrapped in one that can be dropped, which resets that
+//! stream alone.
 
 use std::sync::Arc;
 
@@ -10,11 +11,11 @@ use tokio::task_local;
 use crate::core::Link;
 
 task_local! {
-    /// Drops the future that runs now.
+    /// Drops the future that is running.
     static CUT: AbortHandle;
 }
 
-/// Runs what hyper makes of a connection, so that it can be dropped.
+/// Runs the futures that hyper makes of a connection, so that they can be dropped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cutting;
 
@@ -29,7 +30,7 @@ where
     }
 }
 
-/// Gives a stream the means to be dropped.
+/// Gives a stream the handle by which it is dropped.
 pub(super) fn lend(link: &Arc<Link>) {
     let _ = CUT.try_with(|cut| link.set_cut(cut.clone()));
 }

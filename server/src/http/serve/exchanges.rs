@@ -1,4 +1,4 @@
-//! The requests of one connection that are being answered, and how many connections have none.
+//! The requests of one connection that are being answered, and the number of connections without any.
 
 use std::{
     pin::Pin,
@@ -17,7 +17,7 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::clock::millis;
 
-/// The connections of one server that wait for a request: nothing is being answered on them, and no stream runs.
+/// The connections of a server that wait for a request: nothing is being answered on them, and no stream runs.
 #[derive(Debug)]
 pub(super) struct Idle {
     count: AtomicUsize,
@@ -43,17 +43,17 @@ impl Idle {
 /// The requests of one connection that are being answered.
 #[derive(Debug)]
 pub(super) struct Exchanges {
-    /// Whether there was one since [`reset`](Self::reset).
+    /// Whether there was a request since [`reset`](Self::reset).
     served: AtomicBool,
     open: AtomicUsize,
-    /// Since when there is none, in milliseconds of [`Idle`].
+    /// Since when no request is being answered, in milliseconds of [`Idle`].
     idle_since: AtomicU64,
     changed: Notify,
     idle: Arc<Idle>,
 }
 
 impl Exchanges {
-    /// Of a connection that waits for its first request.
+    /// The exchanges of a connection that waits for its first request.
     pub(super) fn new(idle: Arc<Idle>) -> Arc<Self> {
         idle.count.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self {
@@ -65,7 +65,7 @@ impl Exchanges {
         })
     }
 
-    /// Another part of the connection's life begins.
+    /// Begins another phase of the connection.
     pub(super) fn reset(&self) {
         self.served.store(false, Ordering::Relaxed);
     }
@@ -74,12 +74,12 @@ impl Exchanges {
         self.served.load(Ordering::Relaxed)
     }
 
-    /// Since when nothing is being answered, if nothing is.
+    /// Since when nothing is being answered; `None` if something is.
     pub(super) fn idle_since(&self) -> Option<u64> {
         (self.open.load(Ordering::Acquire) == 0).then(|| self.idle_since.load(Ordering::Relaxed))
     }
 
-    /// A request, or a stream, begins.
+    /// Counts a request or a stream that begins.
     pub(super) fn begin(self: &Arc<Self>) -> Exchange {
         self.served.store(true, Ordering::Relaxed);
         if self.open.fetch_add(1, Ordering::AcqRel) == 0 {
@@ -113,14 +113,14 @@ impl Drop for Exchanges {
     }
 }
 
-/// One of them, until its answer has ended.
+/// A request, until its answer has ended.
 #[derive(Debug)]
 pub(super) struct Exchange(Arc<Exchanges>);
 
 impl Drop for Exchange {
     fn drop(&mut self) {
         let exchanges = &*self.0;
-        // Before it counts as idle, so that it does not count as idle for long.
+        // The time is set before the connection counts as idle, so that it does not seem idle for long.
         exchanges.idle_since.store(exchanges.idle.now_ms(), Ordering::Relaxed);
         if exchanges.open.fetch_sub(1, Ordering::AcqRel) == 1 {
             exchanges.idle.count.fetch_add(1, Ordering::Relaxed);
@@ -129,7 +129,7 @@ impl Drop for Exchange {
     }
 }
 
-/// The body of an answer, which is open as long as that is.
+/// The body of an answer, which counts as open until it is dropped.
 pub(super) struct Answering {
     pub(super) body: Body,
     pub(super) _exchange: Exchange,

@@ -1,9 +1,9 @@
-//! How a stream passes from hyper to us: hyper parses the request and writes the response's head, and asks for the body.
-//! There it meets a [`PlaceholderBody`], which has nothing to say but what the body has at once, so that this leaves with the head; the
-//! real body waits here until the I/O has seen the last byte of that leave. Then hyper, its buffers and the stand-in go, and what
-//! is left is a socket and a body.
+//! How a stream passes from hyper to us. hyper parses the request, writes the response's head, and polls the body. That
+//! body is a [`PlaceholderBody`], which yields only what the real body has at once, so that it leaves with the head.
+//! The real body waits here until the I/O has seen the last of these bytes leave. Then hyper, its buffers and the
+//! placeholder are dropped, and a socket and a body remain.
 //!
-//! The body that is taken is the one that came out of the router, in all that layers have wrapped around it, so that they see
+//! The body that is taken over is the one that came out of the router, with all layers around it, so that they see
 //! every frame and the end as they would under hyper.
 
 use std::{
@@ -26,16 +26,16 @@ use parking_lot::Mutex;
 
 use crate::core::Link;
 
-/// In a response's extensions: its body goes on until one of the two sides ends it, so a socket of its own is worth it. Whose stream
-/// it is says whether a page of the log is on its way.
+/// An extension of a response: its body continues until one of the two sides ends it, so it deserves a socket of its
+/// own. The link of a hub's stream says whether a page of the log is being read.
 #[derive(Debug, Default, Clone)]
 pub(in crate::http) struct TakeOver(pub(in crate::http) Option<Arc<Link>>);
 
-/// Where one connection's handover stands. The service, the body, the I/O and the task of the connection share it.
+/// The stage of one connection's handover. The service, the body, the I/O and the task of the connection share it.
 #[derive(Debug, Default)]
 pub(super) struct Handover(Mutex<Stage>, BegunFlag);
 
-/// Whether what is written now is a stream, taken over or not.
+/// Whether a stream is being written, taken over or not.
 pub(super) type BegunFlag = Arc<AtomicBool>;
 
 #[derive(Debug, Default)]
@@ -44,7 +44,8 @@ enum Stage {
     None,
     /// hyper has the head.
     Offered(TakenStream),
-    /// hyper has what the body had at once, and has asked for more: all of that is in its buffers, or further. It ends so.
+    /// hyper has what the body had at once, and has polled for more, so all of that is in hyper's buffers or further.
+    /// It ends with these bytes.
     Asked(TakenStream, End),
     /// The socket took the last byte of it.
     Flushed(TakenStream),
@@ -53,28 +54,28 @@ enum Stage {
 /// The last bytes that hyper writes.
 pub(super) type End = [u8; 4];
 
-/// What ends a head, and nothing in it (RFC 9112, section 2.1).
+/// The bytes that end a head, and occur nowhere inside one (RFC 9112, section 2.1).
 const HEAD_END: End = *b"\r\n\r\n";
 
-/// A stream that is ours now.
+/// A stream that was taken over.
 #[derive(Debug)]
 pub(super) struct TakenStream {
     pub(super) body: Body,
-    /// Whose it is, if it is a hub's.
+    /// The stream's link, if it belongs to a hub.
     pub(super) link: Option<Arc<Link>>,
     /// Whether the head says that this response is the connection's last.
     pub(super) last: bool,
 }
 
-/// What must be known of a request if its answer may be taken over.
+/// The facts about a request that decide whether its answer may be taken over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TakeOverRules {
     last: bool,
 }
 
 impl TakeOverRules {
-    /// `None` if hyper has to write the answer: where a body has no chunks (HTTP/1.0) or is none (HEAD), and where bytes of
-    /// the request are still to come or the connection may become something else.
+    /// The rules for a request. `None` if hyper has to write the answer: a body without chunks (HTTP/1.0), no body
+    /// (HEAD), bytes of the request still to come, or a connection that may be upgraded.
     pub(super) fn of(request: &Request) -> Option<Self> {
         let plain = request.version() == Version::HTTP_11
             && *request.method() == Method::GET
@@ -90,17 +91,18 @@ fn says_close(headers: &HeaderMap) -> bool {
 }
 
 impl Handover {
-    /// Whether what is written is a stream, from [`begin`](Self::begin) on.
+    /// The flag that [`begin`](Self::begin) sets.
     pub(super) fn begun(&self) -> BegunFlag {
         self.1.clone()
     }
 
-    /// A stream is written from here on.
+    /// Marks that a stream is being written from here on.
     pub(super) fn begin(&self) {
         self.1.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps the body of a stream, and returns the response with a stand-in; any other response as it is. Whether it kept one.
+    /// Keeps the body of a stream and returns the response with a placeholder; any other response is returned
+    /// unchanged. The second value is whether a body was kept.
     pub(super) fn offer(self: &Arc<Self>, terms: TakeOverRules, mut response: Response) -> (Response, bool) {
         let Some(TakeOver(link)) = response.extensions_mut().remove::<TakeOver>().filter(|_| is_chunked(&response))
         else {
@@ -112,7 +114,7 @@ impl Handover {
         (Response::from_parts(parts, Body::new(PlaceholderBody { handover: self.clone(), end: None })), true)
     }
 
-    /// The socket has taken all that there was, and that ended so.
+    /// Records that the socket has taken everything, which ended with these bytes.
     pub(super) fn flushed(&self, end: End) {
         let mut stage = self.0.lock();
         *stage = match std::mem::take(&mut *stage) {
@@ -121,7 +123,7 @@ impl Handover {
         };
     }
 
-    /// The stream, once it is ready to be taken.
+    /// The stream, once it can be taken over.
     pub(super) fn take(&self) -> Option<TakenStream> {
         let mut stage = self.0.lock();
         match std::mem::take(&mut *stage) {
@@ -134,8 +136,8 @@ impl Handover {
     }
 }
 
-/// Whether hyper writes this body in chunks, with nothing behind them. An encoded one is left to it as well: the encoder holds
-/// many times what taking over would save.
+/// Whether hyper writes this body in chunks, without trailers. An encoded body is left to hyper as well: the encoder
+/// holds many times what taking over would save.
 fn is_chunked(response: &Response) -> bool {
     let otherwise = [CONTENT_LENGTH, TRANSFER_ENCODING, CONTENT_ENCODING, TRAILER, UPGRADE];
     response.status() == StatusCode::OK
@@ -143,10 +145,10 @@ fn is_chunked(response: &Response) -> bool {
         && !otherwise.iter().any(|name| response.headers().contains_key(name))
 }
 
-/// The body that hyper sees in place of one that is kept.
+/// The body that hyper gets in place of the real one.
 struct PlaceholderBody {
     handover: Arc<Handover>,
-    /// How the frame ends that was passed on to hyper.
+    /// The end of the frame that was passed on to hyper.
     end: Option<End>,
 }
 
@@ -168,7 +170,7 @@ impl http_body::Body for PlaceholderBody {
                     return Poll::Ready(Some(Ok(frame)));
                 }
                 Poll::Pending => {}
-                // What is over at once is hyper's.
+                // A body that ends at once stays with hyper.
                 over => return over,
             }
         }
@@ -177,9 +179,9 @@ impl http_body::Body for PlaceholderBody {
     }
 }
 
-/// How a chunk of this ends (RFC 9112, section 7.1); of nothing there is none.
+/// The last bytes of a chunk with this data (RFC 9112, section 7.1); `None` without data.
 fn chunk_end(data: &[u8]) -> Option<End> {
     let (last, before) = data.split_last()?;
-    // Before the data stands the line of its size.
+    // The line with the size precedes the data.
     Some([*before.last().unwrap_or(&b'\n'), *last, b'\r', b'\n'])
 }

@@ -1,4 +1,4 @@
-//! HTTP/1, by hyper until a stream begins.
+//! HTTP/1, served by hyper until a stream begins.
 
 use std::{
     future::poll_fn,
@@ -26,26 +26,27 @@ use super::{
     watched::Watched,
 };
 
-/// What hyper leaves.
+/// What hyper returns.
 pub(super) enum Next<S> {
-    /// A stream that can go on without it.
+    /// A stream that continues without hyper.
     Stream(Box<Stream<S>>),
-    /// A client that has said nothing for the time of a head, or has begun one within it; and whether it was served before.
+    /// A client that has sent nothing for the time of a head, or has begun a head within it; and whether it was served
+    /// before.
     Quiet { rest: Box<BufferedSocket<S>>, served: bool },
-    /// Nothing.
+    /// The connection has ended.
     End,
 }
 
-/// How hyper is set up, with its bounds on heads.
+/// hyper's settings, with the limits on heads.
 pub(super) fn builder(head_timeout: Duration, head_bytes: usize) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(head_bytes);
     builder
 }
 
-/// Lets hyper serve requests, until one of them is answered by a stream that can be taken over, or none comes for some time, or
-/// to the end. hyper has one clock for both the time between two requests and the time of a head; it is that of the head, and
-/// who has been served may let it go by several times.
+/// Lets hyper serve requests, until an answer is a stream that can be taken over, or no request comes for some time, or
+/// the connection ends. hyper has one timer for the time between two requests and for the time of a head; it is set to
+/// the time of a head, and a client that was served before may let it expire several times.
 pub(super) async fn serve<S: Transport>(
     shared: &Shared,
     rest: Box<BufferedSocket<S>>,
@@ -95,7 +96,7 @@ pub(super) async fn serve<S: Transport>(
         }
         ended => ended?,
     };
-    // There are no parts of a connection that became something else, and that has ended for us.
+    // The connection was upgraded, so there are no parts, and it has ended for us.
     let (Some(taken), Some(parts)) = (ended, connection.into_parts()) else { return Ok(Next::End) };
     let (mut socket, unread) = parts.io.into_inner().into_parts();
     socket.get_ref().begin_stream(shared.send_buffer, shared.stall);
@@ -104,14 +105,14 @@ pub(super) async fn serve<S: Transport>(
     Ok(Next::Stream(Box::new(Stream::new(socket, taken, early, peer))))
 }
 
-/// Says why to a client whose request head has begun and does not end; hyper would only close.
+/// Answers a client whose request head has begun and does not end; hyper would only close the connection.
 async fn refuse_late<S: Transport>(mut socket: Stall<S>) {
     let body = serde_json::to_string(&Problem::new(Code::RequestTimeout)).unwrap_or_default();
     let answer = format!(
         "HTTP/1.1 408 Request Timeout\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
-    // Whoever does not take it is gone.
+    // A client that does not read the answer is gone.
     if socket.write_all(answer.as_bytes()).await.is_ok() {
         let _ = socket.shutdown().await;
     }

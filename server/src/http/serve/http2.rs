@@ -1,4 +1,4 @@
-//! HTTP/2, by hyper all the way.
+//! HTTP/2, served by hyper to the end.
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
@@ -11,11 +11,12 @@ use super::{
     transport::Transport, watched::Watched,
 };
 
-/// How often a peer is asked whether it is there, and how long it may take to say so: one that has vanished is gone after a minute.
+/// How often a client is pinged, and how long it may take to answer: a client that has vanished is dropped after a
+/// minute.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How hyper is set up, with its bound on heads.
+/// hyper's settings, with the limit on heads.
 pub(super) fn builder(head_bytes: usize) -> http2::Builder<Cutting> {
     let mut builder = http2::Builder::new(Cutting);
     builder.keep_alive_interval(Some(PING_INTERVAL)).keep_alive_timeout(PING_TIMEOUT);
@@ -38,14 +39,14 @@ pub(super) async fn serve<S: Transport>(
     let is_idle = tokio::select! {
         ended = connection.as_mut() => return ended,
         () = shared.stopped() => false,
-        // Streams of the hub end by themselves then, see `RetiresAt`.
+        // The hub's streams then end by themselves; see `RetiresAt`.
         () = peer.retired() => false,
-        // hyper has no clock on the heads of HTTP/2, nor on connections without any.
+        // hyper has no timer for the heads of HTTP/2, nor for connections without any.
         () = exchanges.idle(shared.head_timeout, shared.idle_timeout) => true,
     };
     connection.as_mut().graceful_shutdown();
     if is_idle {
-        // Whoever does not answer is gone.
+        // A client that does not answer is gone.
         return tokio::time::timeout(shared.head_timeout, connection).await.unwrap_or(Ok(()));
     }
     connection.await

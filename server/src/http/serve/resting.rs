@@ -1,5 +1,5 @@
-//! A stream at rest: it has written all that it had, and waits for more without a task of its own. That is what most streams
-//! are most of the time, so it holds little.
+//! A stream at rest: it has written everything, and waits for more without a task of its own. Most streams are in this
+//! state most of the time, so it is small.
 
 use std::{
     io::{self, ErrorKind},
@@ -23,39 +23,40 @@ use super::{
 };
 use crate::core::Link;
 
-/// A stream that has more frames than this at once is catching up.
+/// A stream with more frames than this at once is catching up.
 const FRAMES: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Resting {
     pub(super) socket: TcpStream,
     pub(super) body: Body,
-    /// Whose stream it is, if it is a hub's.
+    /// The stream's link, if it belongs to a hub.
     pub(super) link: Option<Arc<Link>>,
     pub(super) peer: Peer,
-    /// Whether its head says that the connection ends with it.
+    /// Whether its head says that the connection ends with the stream.
     pub(super) last: bool,
-    /// Whether what the client says wakes this stream where it is now.
+    /// Whether bytes from the client wake this stream at its present place.
     pub(super) is_listening: bool,
 }
 
-/// What keeps a stream from resting.
+/// Why a stream cannot rest.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
-    /// What its client has not taken.
+    /// The data that its client has not taken yet.
     pub(super) chunk: Chunk,
-    /// What its client has sent.
+    /// The bytes that its client has sent.
     pub(super) early: Vec<u8>,
-    /// Its body has ended.
+    /// Whether its body has ended.
     pub(super) has_ended: bool,
 }
 
 impl Resting {
-    /// Writes what there is, as far as that takes no waiting. Returns what is left, where the stream does not rest then.
+    /// Writes the pending data, as far as that needs no waiting. Returns the rest, with which the stream cannot stay at
+    /// rest.
     ///
     /// # Errors
     ///
-    /// When the stream is over: its client has gone, or its body broke off.
+    /// If the stream is over: its client has gone, or its body broke off.
     pub(super) fn write(&mut self, cx: &mut Context<'_>) -> io::Result<Option<Unfinished>> {
         if !self.is_listening || self.has_said() {
             let early = self.listen(cx)?;
@@ -65,9 +66,9 @@ impl Resting {
         }
         for _ in 0..FRAMES {
             let mut chunk = match Pin::new(&mut self.body).poll_frame(cx) {
-                // Anything but data would be trailers, which the head has not announced.
+                // A frame without data would be trailers, which the head has not announced.
                 Poll::Ready(Some(Ok(frame))) => frame.into_data().map(Chunk::of).unwrap_or_default(),
-                // Without a last chunk, the client sees that the end is none.
+                // Without a last chunk, the client sees that the body was cut off.
                 Poll::Ready(Some(Err(error))) => return Err(io::Error::other(error)),
                 Poll::Ready(None) => {
                     return Ok(Some(Unfinished { chunk: Chunk::last(), has_ended: true, ..Unfinished::default() }));
@@ -83,7 +84,7 @@ impl Resting {
         Ok(Some(Unfinished::default()))
     }
 
-    /// How many bytes of a chunk the socket takes at once.
+    /// Writes as many bytes of a chunk as the socket takes at once.
     fn try_write(&self, chunk: &Chunk) -> io::Result<usize> {
         let mut bytes = [MaybeUninit::uninit(); COPY_BYTES];
         let mut piece = ReadBuf::uninit(&mut bytes);
@@ -98,12 +99,13 @@ impl Resting {
         }
     }
 
-    /// Whether the client has said something, or may have. Far cheaper than to listen, for every event.
+    /// Whether the client may have sent something. This is far cheaper per event than reading.
     fn has_said(&self) -> bool {
         self.socket.try_io(Interest::READABLE, || Ok(())).is_ok()
     }
 
-    /// Hears that the client has gone, and returns what it says otherwise. If it says nothing, what it says next wakes the stream.
+    /// Reads what the client has sent, and fails if the client has gone. If there is nothing to read, later bytes will
+    /// wake the stream.
     fn listen(&mut self, cx: &mut Context<'_>) -> io::Result<Vec<u8>> {
         while self.socket.poll_read_ready(cx)?.is_ready() {
             let mut bytes = [0; READ_BYTES];

@@ -17,7 +17,7 @@ use super::{
     handover::{Handover, TakeOver, TakeOverRules},
 };
 
-/// Of one connection; without a handover it is one of HTTP/2.
+/// The service of one connection; without a handover the connection is HTTP/2.
 pub(super) fn service(
     router: Router,
     peer: Peer,
@@ -46,7 +46,7 @@ pub(super) fn service(
                     }
                     match terms {
                         Some(terms) => match handover.offer(terms, response) {
-                            // The stream is counted by itself, once it is taken over.
+                            // The stream is counted separately, once it is taken over.
                             (offered, true) => return Ok(offered),
                             (response, false) => response,
                         },

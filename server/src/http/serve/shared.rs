@@ -1,4 +1,4 @@
-//! What the connections of a server share.
+//! The state that the connections of a server share.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Shared {
 
     /// Ready when the server stops.
     pub(super) async fn stopped(&self) {
-        // The sender is in `self`.
+        // The sender is in `self`, so waiting cannot fail.
         let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 }

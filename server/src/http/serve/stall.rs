@@ -1,5 +1,5 @@
-//! A socket that gives up on a peer who stalls: one who takes no byte of what is waiting for it, or who connects and does
-//! not say enough to tell which HTTP it speaks (until then hyper has no clock on the head).
+//! A socket that gives up on a client that stalls: one that takes no byte of pending data, or one that connects and
+//! does not send enough to tell which HTTP version it speaks (until then hyper has no timer for the head).
 
 use std::{
     future::Future,
@@ -17,33 +17,33 @@ use tokio::{
 
 use super::handover::BegunFlag;
 
-/// How a client of HTTP/2 begins (RFC 9113, section 3.4), and no request of HTTP/1 does.
+/// The first bytes of an HTTP/2 client (RFC 9113, section 3.4), with which no HTTP/1 request begins.
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 #[derive(Debug)]
 pub(super) struct Stall<S> {
     socket: S,
     limit: Duration,
-    /// Whether a peer that takes nothing is given up: who pauses a download is not.
+    /// Whether a client that takes nothing is given up; a paused download is not.
     clock: Clock,
-    /// Runs until the peer has begun.
+    /// Runs until the client has begun.
     beginning: Option<Pin<Box<Sleep>>>,
-    /// How many bytes it still owes us for that.
+    /// How many bytes the client still has to send for that.
     owed: usize,
-    /// Runs while a write is waiting; made only then, so that an idle connection carries no timer.
+    /// Runs while a write is waiting. It is made only then, so that an idle connection carries no timer.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
 enum Clock {
     Runs,
-    /// From when this is set on.
+    /// The timer runs once this flag is set.
     RunsFrom(BegunFlag),
     Stands,
 }
 
 impl<S> Stall<S> {
-    /// The peer has `head` to begin, and `limit` to take a byte.
+    /// The client has `head` to begin, and `limit` to take a byte.
     pub(super) fn new(socket: S, head: Duration, limit: Duration) -> Self {
         Self {
             socket,
@@ -55,22 +55,22 @@ impl<S> Stall<S> {
         }
     }
 
-    /// The same around a peer that has begun.
+    /// The same around a client that has begun.
     pub(super) fn begun(socket: S, limit: Duration) -> Self {
         Self { socket, limit, clock: Clock::Runs, beginning: None, owed: 0, waiting: None }
     }
 
-    /// The peer may take as long as it likes.
+    /// Lets the client take as long as it likes.
     pub(super) fn pause(&mut self) {
         (self.clock, self.waiting) = (Clock::Stands, None);
     }
 
-    /// The same until a stream begins.
+    /// Lets the client take as long as it likes until a stream begins.
     pub(super) fn pause_until(&mut self, begun: BegunFlag) {
         (self.clock, self.waiting) = (Clock::RunsFrom(begun), None);
     }
 
-    /// The peer has `limit` again to take a byte.
+    /// Gives the client `limit` again to take a byte.
     pub(super) fn resume(&mut self) {
         self.clock = Clock::Runs;
     }
@@ -84,7 +84,7 @@ impl<S> Stall<S> {
     }
 
     fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        // Who is answered has begun, however short the request.
+        // A client that is answered has begun, however short its request is.
         self.beginning = None;
         if poll.is_ready() {
             self.waiting = None;
@@ -101,7 +101,7 @@ impl<S> Stall<S> {
         let limit = self.limit;
         let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));
         match waiting.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no bytes"))),
+            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing"))),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -113,7 +113,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stall<S> {
         let poll = Pin::new(&mut self.socket).poll_read(cx, buf);
         let Some(beginning) = &mut self.beginning else { return poll };
         if poll.is_pending() && beginning.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not begin")));
+            return Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the client did not begin a request in time",
+            )));
         }
         self.owed = self.owed.saturating_sub(buf.filled().len() - before);
         if self.owed == 0 {

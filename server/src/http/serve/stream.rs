@@ -1,4 +1,4 @@
-//! A stream without hyper, while it has a task, and what is left of its connection when it has ended.
+//! A stream without hyper, while it has a task, and the rest of its connection after it has ended.
 
 use std::{future::poll_fn, io, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
@@ -19,11 +19,11 @@ use super::{
 };
 use crate::core::Link;
 
-/// For how long a stream that has caught up has a task of its own: who reads slowly is soon behind again.
+/// How long a stream that has caught up keeps a task of its own, because a slow reader is soon behind again.
 const CAUGHT_UP: Duration = Duration::from_secs(1);
 
-/// A connection between two requests, and what has been read of the next one. In a box, because what stands in a task across an
-/// await counts for every stream.
+/// A connection between two requests, and the bytes already read of the next one. It is boxed, because every value
+/// across an await in a task adds to each stream's memory.
 pub(super) struct BufferedSocket<S> {
     pub(super) socket: Stall<S>,
     pub(super) read: Bytes,
@@ -32,17 +32,17 @@ pub(super) struct BufferedSocket<S> {
 /// A stream without hyper.
 pub(super) struct Stream<S> {
     streaming: Streaming<Stall<S>>,
-    /// Whose it is, if it is a hub's.
+    /// The stream's link, if it belongs to a hub.
     link: Option<Arc<Link>>,
     pub(super) peer: Peer,
-    /// Whether its head says that the connection ends with it.
+    /// Whether its head says that the connection ends with the stream.
     pub(super) last: bool,
-    /// Whether it has been behind.
+    /// Whether the stream has been behind.
     was_behind: bool,
 }
 
 impl<S: Transport> Stream<S> {
-    /// What hyper has left; `early` is what it has read behind the request.
+    /// The stream that hyper returned; `early` are the bytes that were read after the request.
     pub(super) fn new(socket: Stall<S>, taken: TakenStream, early: Vec<u8>, peer: Peer) -> Self {
         let TakenStream { body, link, last } = taken;
         if let Some(link) = &link {
@@ -58,12 +58,13 @@ impl<S: Transport> Stream<S> {
         Box::new(BufferedSocket { socket, read })
     }
 
-    /// Whether it could wait for more without a task: it has nothing to write, and no page of the log is on its way.
+    /// Whether the stream could wait for more without a task: nothing is left to write, and no page of the log is being
+    /// read.
     fn is_caught_up(&self) -> bool {
         S::RESTS && self.streaming.is_caught_up() && !self.link.as_ref().is_some_and(|link| link.is_reading())
     }
 
-    /// Writes until the stream has ended, or may rest. Returns whether it has ended.
+    /// Writes until the stream has ended or may rest. Returns whether it has ended.
     pub(super) async fn write(&mut self) -> io::Result<bool> {
         let mut caught_up: Option<Pin<Box<Sleep>>> = None;
         poll_fn(|cx| {
@@ -86,7 +87,7 @@ impl<S: Transport> Stream<S> {
 }
 
 impl Stream<TcpStream> {
-    /// A stream that rests no longer.
+    /// Continues a stream that cannot stay at rest.
     pub(super) fn resume(resting: Resting, unfinished: Unfinished, shared: &Shared) -> Self {
         let Resting { socket, body, link, peer, last, .. } = resting;
         let Unfinished { chunk, early, has_ended } = unfinished;
@@ -95,7 +96,7 @@ impl Stream<TcpStream> {
         Self { streaming, link, peer, last, was_behind: true }
     }
 
-    /// Itself if it has something to write.
+    /// The stream at rest, or itself if it has something to write.
     pub(super) fn into_resting(self) -> Result<Resting, Box<Self>> {
         let Self { streaming, link, peer, last, was_behind } = self;
         match streaming.into_caught_up() {

@@ -1,4 +1,5 @@
-//! A stream on a socket of its own: its body, the chunk that is being written, and what the client says meanwhile.
+//! A stream on a socket of its own: its body, the chunk that is being written, and the bytes that the client sends
+//! meanwhile.
 
 use std::{
     io::{self, ErrorKind},
@@ -14,21 +15,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::chunk::{Chunk, Line};
 
-/// How much is read at once of what a client says behind its request, which is mostly nothing.
+/// How many bytes of a client are read at once after its request; usually there are none.
 pub(super) const READ_BYTES: usize = 512;
-/// How much of it is kept for the requests to come: a few heads. Each stream may hold as much.
+/// How many of these bytes are kept for the next requests: a few heads. Each stream may hold as much.
 const EARLY_BYTES: usize = 8 << 10;
-/// Up to this size a chunk is copied together and written as one piece: what the kernel does to take several parts costs more
-/// (0.6 µs of the 9 that sending a small one takes).
+/// A chunk of up to this size is copied and written as one buffer, because the kernel takes longer for several parts
+/// (0.6 µs of the 9 µs that sending a small chunk takes).
 pub(super) const COPY_BYTES: usize = 8 << 10;
 
 #[derive(Debug)]
 pub(super) struct Streaming<S> {
     socket: S,
-    /// Gone when it has ended.
+    /// The body; `None` when it has ended.
     body: Option<Body>,
     chunk: Chunk,
-    /// What the client has sent behind its request: the next ones, answered when this one's answer has ended.
+    /// The bytes that the client has sent after its request: the next requests, answered when this answer has ended.
     early: Vec<u8>,
 }
 
@@ -37,17 +38,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
         Self::resume(socket, Some(body), Chunk::default(), early)
     }
 
-    /// A stream of which this chunk has to be written next.
+    /// Continues a stream that has to write this chunk next.
     pub(super) fn resume(socket: S, body: Option<Body>, chunk: Chunk, early: Vec<u8>) -> Self {
         Self { socket, body, chunk, early }
     }
 
-    /// Whether there is a body that goes on, and nothing else.
+    /// Whether the body continues and nothing else is left.
     pub(super) fn is_caught_up(&self) -> bool {
         self.body.is_some() && self.chunk.is_written() && self.early.is_empty()
     }
 
-    /// The socket and the body, where there is nothing else.
+    /// The socket and the body, if nothing else is left.
     pub(super) fn into_caught_up(self) -> Result<(S, Body), Self> {
         match self {
             Self { socket, body: Some(body), chunk, early, .. } if chunk.is_written() && early.is_empty() => {
@@ -70,9 +71,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
             }
             let Some(body) = &mut self.body else { return Poll::Ready(Ok(())) };
             match ready!(Pin::new(body).poll_frame(cx)) {
-                // Anything but data would be trailers, which the head has not announced.
+                // A frame without data would be trailers, which the head has not announced.
                 Some(Ok(frame)) => self.chunk = frame.into_data().map(Chunk::of).unwrap_or_default(),
-                // Without a last chunk, the client sees that the end is none.
+                // Without a last chunk, the client sees that the body was cut off.
                 Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
                 None => {
                     self.body = None;
@@ -93,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
         }
     }
 
-    /// Hears that the client has gone, and keeps what it says otherwise.
+    /// Reads and keeps what the client has sent, and fails if the client has gone.
     fn listen(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let mut bytes = [MaybeUninit::uninit(); READ_BYTES];
         let mut read = ReadBuf::uninit(&mut bytes);
@@ -102,7 +103,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
                 return Err(io::Error::new(ErrorKind::UnexpectedEof, "the client has gone"));
             }
             if self.early.len() + read.filled().len() > EARLY_BYTES {
-                return Err(io::Error::new(ErrorKind::InvalidData, "the client says too much behind its request"));
+                return Err(io::Error::new(
+                    ErrorKind::InvalidData,
+                    "the client sent more than is kept after its request",
+                ));
             }
             self.early.extend_from_slice(read.filled());
             read.clear();
@@ -110,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Streaming<S> {
         Ok(())
     }
 
-    /// The socket again, and what the client has sent behind its request.
+    /// The socket, and the bytes that the client has sent after its request.
     pub(super) fn into_parts(self) -> (S, Bytes) {
         (self.socket, self.early.into())
     }

@@ -1,4 +1,4 @@
-//! What connections run on.
+//! The sockets of connections.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A socket, or what behaves as one.
+/// A socket, or a stream of bytes that behaves like one.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Whether a stream on it may rest.
+    /// Whether a stream on it may rest without a task.
     const RESTS: bool;
 
-    /// A stream begins: bounds what the kernel keeps of what a slow client has not taken, in bytes, and for how long it waits for a peer
-    /// that acknowledges nothing, as one that has vanished.
+    /// Prepares the socket for a stream: bounds how many bytes the kernel buffers for a slow client, and how long it
+    /// waits for a client that acknowledges nothing because it has vanished.
     fn begin_stream(&self, send_buffer: usize, stall: Duration);
 
-    /// The stream has ended: what comes next may be a download that its reader pauses.
+    /// Ends that: the next answer may be a download that its client pauses.
     fn end_stream(&self) {}
 }
 
@@ -24,7 +24,7 @@ impl Transport for TcpStream {
     const RESTS: bool = true;
 
     fn begin_stream(&self, send_buffer: usize, stall: Duration) {
-        // Without them the kernel's own, much larger, bounds hold.
+        // If this fails, the kernel's own, much larger bounds apply.
         let _ = socket2::SockRef::from(self).set_send_buffer_size(send_buffer);
         wait_for_peer(self, Some(stall));
     }
@@ -34,8 +34,8 @@ impl Transport for TcpStream {
     }
 }
 
-/// How long the kernel waits for a peer to acknowledge what was sent (`TCP_USER_TIMEOUT`, RFC 5482). By itself it goes on for a quarter of
-/// an hour when a peer has vanished without a word.
+/// Sets how long the kernel waits for a client to acknowledge sent bytes (`TCP_USER_TIMEOUT`, RFC 5482). By default it
+/// tries for a quarter of an hour after a client has vanished.
 fn wait_for_peer(socket: &TcpStream, limit: Option<Duration>) {
     #[cfg(any(target_os = "android", target_os = "linux"))]
     let _ = socket2::SockRef::from(socket).set_tcp_user_timeout(limit);

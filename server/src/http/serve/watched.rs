@@ -1,4 +1,4 @@
-//! The I/O below hyper: gives it what was read before its time, and sees what it writes leave.
+//! The I/O below hyper: returns bytes that were read beforehand, and watches hyper's bytes leave.
 
 use std::{
     io::{self, IoSlice},
@@ -15,7 +15,7 @@ use super::handover::{End, Handover};
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     socket: S,
-    /// Bytes of the client that somebody has read already.
+    /// The client's bytes that were read already.
     before: Bytes,
     /// The last bytes that the socket took.
     tail: End,
@@ -27,7 +27,7 @@ impl<S> Watched<S> {
         Self { socket, before, tail: [0; 4], handover }
     }
 
-    /// The socket, and what is left of the bytes that were read before.
+    /// The socket, and the rest of the bytes that were read beforehand.
     pub(super) fn into_parts(self) -> (S, Bytes) {
         (self.socket, self.before)
     }
@@ -78,8 +78,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         self.socket.is_write_vectored()
     }
 
-    /// hyper asks for this when its own buffer is empty. How that ended which left is looked at all the same: on it depends where
-    /// our first byte lands.
+    /// hyper flushes when its own buffer is empty. The last bytes are compared all the same, because the position of
+    /// our first byte depends on it.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
         self.handover.flushed(self.tail);

@@ -1,8 +1,8 @@
-//! A writer: one task that writes to many streams at rest. A stream that a task of its own wrote to would have that task scheduled
-//! for every event; here it is one number in a list.
+//! A writer: one task that writes to many streams at rest. If each stream had a task of its own, every event would
+//! schedule all of these tasks; here a stream is one number in a list.
 //!
-//! Whatever wakes a stream (a record, a heartbeat, the end of its hub, bytes of its client) calls for it at its writer. Who was called
-//! for is written to in rounds: what comes during a round leaves with the next one.
+//! Whatever wakes a stream (a record, a heartbeat, the end of its hub, bytes of its client) puts it on its writer's
+//! list. The writer works through the list in rounds; events during a round leave with the next one.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -23,23 +23,23 @@ use tokio::{
 
 use super::resting::{Resting, Unfinished};
 
-/// After so many streams the other tasks of the thread have their turn; it takes about a third of a millisecond.
+/// After this many streams the other tasks of the thread get a turn, which is after about a third of a millisecond.
 const TURN: usize = 64;
 
-/// Where streams are given to a writer.
+/// A handle by which streams are given to a writer.
 #[derive(Debug)]
 pub(super) struct Writer(Arc<Calls>);
 
-/// Why a stream is no longer with its writer.
+/// Why a stream has left its writer.
 #[derive(Debug)]
 pub(super) enum Left {
-    /// It needs a task of its own.
+    /// The stream needs a task of its own.
     Unfinished(Resting, Unfinished),
-    /// It is over.
+    /// The stream is over.
     Gone,
 }
 
-/// Who is called for.
+/// The list of streams to write to.
 #[derive(Debug, Default)]
 struct Calls {
     waiting: Mutex<Waiting>,
@@ -52,7 +52,7 @@ struct Waiting {
     joining: Vec<Resting>,
 }
 
-/// What wakes one stream.
+/// The waker of one stream.
 #[derive(Debug)]
 struct Seat {
     calls: Arc<Calls>,
@@ -81,15 +81,15 @@ impl Calls {
 }
 
 impl Writer {
-    /// A writer, and what it does, for ever. `left` hears of each stream that was given to it and is not with it any more.
+    /// A writer, and the future that runs it, for ever. `left` receives each stream that leaves the writer.
     pub(super) fn new(left: mpsc::UnboundedSender<Left>) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let calls = Arc::new(Calls::default());
         let rounds = Rounds { calls: calls.clone(), seated: Slab::new(), left };
-        // Without tokio's budget for a task, which is that of one stream.
+        // tokio's budget is meant for a task with one stream, so it does not apply here.
         (Self(calls), unconstrained(rounds.run()))
     }
 
-    /// Takes a stream, and writes what it has.
+    /// Adds a stream, and writes what it has.
     pub(super) fn add(&self, stream: Resting) {
         self.0.call(|waiting| waiting.joining.push(stream));
     }
@@ -108,7 +108,7 @@ impl Rounds {
             self.calls.called.notified().await;
             let joining = {
                 let mut waiting = self.calls.waiting.lock();
-                // The two lists change places, so that neither grows anew.
+                // The two lists are swapped, so that neither has to grow again.
                 std::mem::swap(&mut called, &mut waiting.seats);
                 std::mem::take(&mut waiting.joining)
             };
@@ -131,12 +131,12 @@ impl Rounds {
     }
 
     fn write(&mut self, number: usize) {
-        // Called for, and gone meanwhile.
+        // The stream has left since it was put on the list.
         let Some((seat, stream)) = self.seated.get_mut(number) else { return };
         seat.is_called.store(false, Ordering::Release);
         let waker = waker_ref(seat);
         let mut cx = Context::from_waker(&waker);
-        // A panic, in a layer around the stream say, ends that stream: it would have ended a task of its own.
+        // A panic, in a layer around the stream for example, ends that stream only, as it would end a task of its own.
         let written = catch_unwind(AssertUnwindSafe(|| stream.write(&mut cx)));
         let left = match written {
             Ok(Ok(None)) => return,
@@ -146,7 +146,7 @@ impl Rounds {
                 None
             }
             Err(_) => {
-                tracing::error!("writing to a stream panicked; the stream ends");
+                tracing::error!("writing to a stream panicked; the stream was ended");
                 None
             }
         };
@@ -158,12 +158,12 @@ impl Rounds {
                 Left::Gone
             }
         };
-        // Nobody hears it where the server is gone.
+        // The receiver is gone if the server is.
         let _ = self.left.send(left);
     }
 }
 
-/// However it ends, its streams are counted.
+/// However the writer ends, its streams are counted.
 impl Drop for Rounds {
     fn drop(&mut self) {
         let waiting = std::mem::take(&mut *self.calls.waiting.lock());

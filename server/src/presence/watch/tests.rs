@@ -1,4 +1,4 @@
-//! The whole way: streams of a hub, its driver, and paused time.
+//! The complete path: streams of a hub, its driver, and paused time.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::{
     core::{Link, Start},
 };
 
-/// Its streams have no drivers, which would ask for what is due.
+/// The streams have no drivers here, which would poll for pending data.
 fn builder() -> crate::HubBuilder {
     Hub::builder().stall_timeout(Duration::MAX)
 }
@@ -56,7 +56,7 @@ async fn a_leave_is_told_after_the_grace_period_and_a_ghost_is_one_for_75_second
     tokio::time::sleep(Duration::from_secs(20)).await;
     hub.core().alive(&bob, hub.now_ms());
     assert_eq!(next(&mut watch).await, (moved(&[], &["bob"]), 75));
-    // It was only held up.
+    // The client was only delayed.
     hub.core().alive(&bob, hub.now_ms());
     assert_eq!(next(&mut watch).await, (moved(&["bob"], &[]), 0));
 }

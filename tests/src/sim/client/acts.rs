@@ -1,4 +1,4 @@
-//! What the state machine wants done, and what its handlers' judges have to know of that.
+//! The actions of the state machine, and what the judges of its handlers must know of them.
 
 use tidings_client::session::{Action, Hears};
 use tidings_protocol::{Cursor, Pattern};
@@ -13,7 +13,7 @@ use crate::sim::{
 };
 
 impl Client {
-    /// Does what the session wants done.
+    /// Carries out the actions of the session.
     pub(in crate::sim) fn act(
         &mut self,
         now: u64,
@@ -30,7 +30,7 @@ impl Client {
             let latest = self.latest().and_then(|at| log.truth.find(at));
             match action {
                 Action::Open { url } => {
-                    // A gap after which the stream is opened at once goes on from another tab's place.
+                    // After a gap with an immediate reopening, the stream continues from another tab's position.
                     let goes_on = url.split_once("lastEventId=").and_then(|(_, at)| at.split('&').next()?.parse().ok());
                     let goes_on = goes_on.and_then(|at| log.truth.find(at));
                     gapped.drain(..).for_each(|ear: usize| self.ears[ear].gap(&log.truth, goes_on));
@@ -51,7 +51,7 @@ impl Client {
                     let Some(ear) = self.handlers.get(&handler).map(|index| &mut self.ears[*index]) else { continue };
                     let revoked = log.was_revoked(self.person.user, &ear.pattern);
                     if refusal.is_none() {
-                        // Addressed events go on from the stream's cursor, whatever it confirmed to others.
+                        // Addressed events continue from the stream's cursor, whatever it confirmed to other handlers.
                         let begins = self.wire.as_ref().map_or(self.begins, Wire::cursor);
                         let begins = begins.filter(|_| ear.hears == Hears::Addressed);
                         ear.settle(&log.truth, begins.and_then(|at| log.truth.find(at)).or(latest));
@@ -95,7 +95,8 @@ impl Client {
                         ears.iter().for_each(|ear| self.ears[*ear].gap(&log.truth, goes_on));
                         gapped = ears;
                     } else {
-                        // It stands for the past that a call asked for; where that ends the stream says next, by `subscribed`.
+                        // The gap stands for the past that a call asked for. The stream's next frame, `subscribed`,
+                        // says where it ends.
                         let ends = cursor.and_then(|at| log.truth.find(*at.as_slice().first()?));
                         ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(&log.truth, None, ends));
                     }
@@ -119,7 +120,7 @@ impl Client {
         }
     }
 
-    /// The session itself tells of a gap where it was given something that is no cursor.
+    /// The session itself reports a gap for a handler with a malformed cursor.
     fn owed(
         &mut self,
         log: &Log,
@@ -138,13 +139,13 @@ impl Client {
         for ear in ears {
             let ear = &mut self.ears[*ear];
             ear.gap_on_channel(&log.truth, latest, None);
-            // One that was refused before as well has been told of both by this.
+            // For a handler that was refused before, this gap reports both.
             ear.returned = false;
         }
         Ok(())
     }
 
-    /// Counts a gap, and whether any of those who are told has missed anything.
+    /// Counts a gap, and whether any of its handlers has missed anything.
     fn count(&mut self, log: &Log, reason: &str, whole: bool, told: &[usize]) {
         let ears = self.handlers.values().filter(|ear| whole || told.contains(ear)).map(|ear| &self.ears[*ear]);
         let mut begun = ears.filter(|ear| ear.place().is_some()).peekable();

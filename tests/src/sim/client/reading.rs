@@ -1,4 +1,4 @@
-//! What a tab reads of its own stream.
+//! The tab's reading of its own stream.
 
 use tidings_client::session::{self, HandlerId, Hears};
 use tidings_protocol::{Cursor, event::EventFrame, frame::Frame};
@@ -13,7 +13,7 @@ use crate::sim::{
 };
 
 impl Client {
-    /// Reads up to so many bytes of the stream. Returns whether there were any.
+    /// Reads up to this many bytes of the stream. Returns whether there were any.
     pub(in crate::sim) fn read(
         &mut self,
         now: u64,
@@ -38,7 +38,7 @@ impl Client {
         Ok(had)
     }
 
-    /// One event of the stream.
+    /// Handles one event of the stream.
     fn take(&mut self, now: u64, log: &Log, teller: Teller, message: &Message) -> Result<(), Violation> {
         self.journal.note(|| {
             let id = message.id.map(|id| id.to_string()).unwrap_or_default();
@@ -58,7 +58,7 @@ impl Client {
         wire.moves_on(message.id, matches!(&frame, Frame::Gap(gap) if gap.channels.is_none()))?;
         match frame {
             Frame::Event(event) | Frame::Backfill(event) => {
-                // A live event stands where its `id:` says.
+                // The position of a live event is its `id:`.
                 let Some(at) = event.cursor.or(message.id) else {
                     return Err(Violation::new("every event says where it stands", &message.data));
                 };
@@ -69,7 +69,7 @@ impl Client {
                 if let Frame::Gap(gap) = &control
                     && gap.request_id.is_none()
                 {
-                    // Where the stream goes on; but not the past that a call asked for.
+                    // The cursor of a gap is where the stream continues, unless the gap belongs to a call's past.
                     if let Some(at) = gap.cursor {
                         wire.reaches(at);
                         wire.goes_on = Some(at);
@@ -95,7 +95,7 @@ impl Client {
         self.act(now, log, Some((message.id, justified)))
     }
 
-    /// A record, live or of the past.
+    /// Handles a record, live or past.
     fn event(
         &mut self,
         now: u64,

@@ -1,4 +1,4 @@
-//! What the browser hands to a tab: its locks, and what the other tabs say.
+//! What the browser delivers to a tab: locks, and messages of other tabs.
 
 use tidings_client::session::{Frame, HandlerId, Hears, Message, TabTell};
 use tidings_protocol::{Cursor, event::EventFrame};
@@ -12,7 +12,7 @@ use crate::sim::{
 };
 
 impl Client {
-    /// What the browser hands to the tab.
+    /// Delivers something from the browser to the tab.
     pub(in crate::sim) fn told(&mut self, now: u64, log: &Log, word: Word) -> Result<(), Violation> {
         self.journal.note(|| format!("{} is told {word:?}", self.person.session));
         match word {
@@ -31,7 +31,7 @@ impl Client {
         self.act(now, log, None)
     }
 
-    /// Another tab has posted something.
+    /// Handles a message of another tab.
     fn posted(&mut self, now: u64, log: &Log, post: &Post) -> Result<(), Violation> {
         let Some(message) = Message::from_text(&post.text) else {
             return Err(Violation::new("messages can be read", post.text.clone()));
@@ -43,7 +43,7 @@ impl Client {
         let mut confirmed = Vec::new();
         if let Some((term, tell)) = tell.as_ref().filter(|_| self.wire.is_none()) {
             self.follows_to(term, tell);
-            // A stream that its leader has lost goes on from where it was.
+            // A stream that its leader has lost continues from where it was.
             self.followed = post.latest.or(self.followed.filter(|_| term == &self.term));
             if term == &self.term {
                 confirmed = self.confirmed(tell);
@@ -55,7 +55,7 @@ impl Client {
             self.ears[ear].confirm(&log.truth, place.and_then(|at| log.truth.find(at)));
         }
         let frame = match &tell {
-            // It says itself from where the stream goes on.
+            // The gap itself says from where the stream continues.
             Some(TabTell::Frame { frame: Frame::Gap { id, .. }, .. }) => {
                 let id = id.and_then(|id| id.as_slice().first().copied());
                 post.frame.map(|(_, justified)| (id, justified))
@@ -73,8 +73,8 @@ impl Client {
         Ok(())
     }
 
-    /// Keeps where the stream is that the tab follows: what is addressed to its user begins there. Its latest position may be further,
-    /// by what it confirmed to others.
+    /// Keeps the position of the stream that the tab follows, where addressed events of its user begin. The stream's
+    /// latest position may be further on, because of what it confirmed to other tabs.
     fn follows_to(&mut self, term: &str, tell: &TabTell) {
         let id = match tell {
             TabTell::Welcome { tab, frame: Frame::Connected(connected), .. } if Some(tab) == self.name.as_ref() => {
@@ -95,7 +95,7 @@ impl Client {
         self.begins = id.and_then(|id| id.as_slice().first().copied()).or(self.begins);
     }
 
-    /// The handlers that are confirmed, and where.
+    /// The handlers that a message confirms, and their positions.
     fn confirmed(&self, tell: &TabTell) -> Vec<(usize, Option<Cursor>)> {
         let TabTell::Frame { frame: Frame::Subscribed { channels, addressed, cursor, .. }, .. } = tell else {
             return Vec::new();
@@ -108,7 +108,7 @@ impl Client {
         self.handlers.values().copied().filter(is_meant).map(|ear| (ear, at)).collect()
     }
 
-    /// A record that came by another tab's stream.
+    /// Handles a record from another tab's stream.
     fn relayed(
         &mut self,
         now: u64,

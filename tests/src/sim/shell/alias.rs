@@ -1,9 +1,10 @@
-//! What a hub draws or reads of itself differs in each run: the ids of its connections, and when it greets. A page gets another name in
-//! its place, of the same length, so that the same seed says the same to it.
+//! Values that differ in each run, because a hub draws them or reads its clock: connection ids, and the time in the
+//! greeting. A page receives another value of the same length in their place, so that a seed always sends it the same
+//! bytes.
 
 use bytes::BytesMut;
 
-/// How the frame that greets names the connection, and says when.
+/// The field of the greeting that contains the connection id; the next constant is that of the time.
 const ID: &str = "\"connectionId\":\"";
 const TIME: &str = "\"timestamp\":\"";
 
@@ -12,7 +13,7 @@ const TIME: &str = "\"timestamp\":\"";
 pub(super) struct Aliases(Vec<String>);
 
 impl Aliases {
-    /// What a page is given of what a hub writes.
+    /// Copies a hub's write for a page, with aliases.
     pub(super) fn pass(&mut self, bytes: &[u8], out: &mut BytesMut) {
         let greets = std::str::from_utf8(bytes).ok().filter(|text| text.contains("event: connected\n"));
         let Some(text) = greets else { return out.extend_from_slice(bytes) };
@@ -37,7 +38,7 @@ impl Aliases {
         name(number, id.len())
     }
 
-    /// What a page says of a connection, as the hub knows it.
+    /// Replaces aliases in a page's text by the hub's values.
     pub(super) fn meant(&self, mut text: String) -> String {
         for (number, id) in self.0.iter().enumerate() {
             text = text.replace(&name(number, id.len()), id);
@@ -46,7 +47,7 @@ impl Aliases {
     }
 }
 
-/// Of no connection: the node's name before the point is that of none.
+/// An alias. Its part before the point is no node's id.
 fn name(number: usize, length: usize) -> String {
     format!("alias{number:0width$}", width = length.saturating_sub("alias".len()))
 }

@@ -1,16 +1,16 @@
-//! A browser, as far as its pages share it: locks, and channels on which they speak.
+//! The state that the pages of a browser share: locks, and channels.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::protocol::Mode;
 
-/// A page, and the number of what it asked for.
+/// A page, and the number of its request.
 pub(super) type Asked = (u32, u32);
 
-/// What the browser hands to a page, in this order.
+/// A message of the browser to a page, delivered in order.
 #[derive(Debug, Clone)]
 pub(super) enum Word {
-    /// A lock is granted; or, where it was to be had at once or not at all, it is not.
+    /// A lock is granted; or it is not available, if the request does not wait.
     Lock {
         id: u32,
         granted: bool,
@@ -68,7 +68,7 @@ impl Browser {
         }
     }
 
-    /// A page gives a lock back, or waits for it no longer.
+    /// A page releases a lock, or stops waiting for it.
     pub(super) fn release(&mut self, asked: Asked) {
         self.release_all(|one| one == asked);
         if let Some(inbox) = self.inboxes.get_mut(&asked.0) {
@@ -126,12 +126,12 @@ impl Browser {
         self.inboxes.get_mut(&page)?.pop_front()
     }
 
-    /// Loses the next message to a page. Whether there was one.
+    /// Loses the next message to a page. Returns whether there was one.
     pub(super) fn lose(&mut self, page: u32) -> bool {
         self.drop_first(page, |word| matches!(word, Word::Message { .. }))
     }
 
-    /// Never tells a page that it has a lock, or may not have it. Whether there was something to tell.
+    /// Never tells a page that it has a lock, or cannot have it. Returns whether there was such a message.
     pub(super) fn deny(&mut self, page: u32) -> bool {
         self.drop_first(page, |word| matches!(word, Word::Lock { .. }))
     }
@@ -141,7 +141,7 @@ impl Browser {
         inbox.iter().position(is_meant).and_then(|index| inbox.remove(index)).is_some()
     }
 
-    /// The page is gone, and with it all that it held.
+    /// The page is gone, with everything that it held.
     pub(super) fn leave(&mut self, page: u32) {
         self.release_all(|(one, _)| one == page);
         self.channels.retain(|(one, _), _| *one != page);

@@ -1,4 +1,4 @@
-//! Many schedules, on all cores, each core with a Node of its own.
+//! Many schedules, on all cores, with one Node process per core.
 
 use std::sync::{
     Mutex,
@@ -8,26 +8,26 @@ use std::sync::{
 use super::{host::Host, op::Op, sabotage::ShellSabotage, schedule::Schedule, tally::ShellTally, world::World};
 use crate::sim::{Failure, ear::Violation, journal::Journal, shrink::shorten, with_clock};
 
-/// Seeds to run, and what is wrong meanwhile.
+/// The seeds to run, and the sabotage meanwhile.
 #[derive(Debug, Clone, Copy)]
 pub struct ShellCampaign {
     /// The first seed.
     pub from: u64,
-    /// How many.
+    /// The number of seeds.
     pub seeds: u64,
-    /// Which fault is put back, if any.
+    /// The fault that is put back, if any.
     pub sabotage: Option<ShellSabotage>,
-    /// So many failures are enough.
+    /// After this many failures the campaign stops.
     pub enough: usize,
 }
 
 impl ShellCampaign {
-    /// Runs them, all or until there are enough failures; returns the counts, a hash of all that was said to pages and by them, and
-    /// the failures, by seed.
+    /// Runs the seeds, all of them or until there are enough failures. Returns the counts, a hash of all messages to
+    /// and from pages, and the failures, by seed.
     ///
     /// # Panics
     ///
-    /// Node cannot be started, or ends.
+    /// If Node cannot be started, or ends.
     #[must_use]
     pub fn run(self) -> (ShellTally, u64, Vec<Failure>) {
         let next = AtomicU64::new(self.from);
@@ -75,8 +75,8 @@ fn run(
     World::run(host, schedule, sabotage, journal)
 }
 
-/// The shortest schedule found that breaks the same rule as this seed's does, if it breaks one: its steps, what happened, and how it
-/// ends.
+/// The shortest schedule found that breaks the same rule as this seed's schedule, if it breaks one: its steps, what
+/// happened, and its end.
 #[must_use]
 pub fn told(seed: u64, sabotage: Option<ShellSabotage>) -> Option<String> {
     let mut host = Host::start();

@@ -1,5 +1,6 @@
-//! The judge of one handler, who knows only what an application can know: when it was told that it hears, what it heard, and which gaps it
-//! was told of. The log of these schedules loses nothing but what is trimmed, so that the order of places is that of the log.
+//! The judge of one handler, who knows only what an application can know: when the handler was confirmed, what it
+//! received, and which gaps were reported. The log of these schedules loses only trimmed records, so the order of
+//! places is that of the log.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +14,17 @@ use crate::sim::{
     truth::{Place, Truth},
 };
 
-/// Who hears.
+/// The owner of a handler.
 #[derive(Debug, Clone)]
 pub(super) struct Listener {
     pub(super) user: &'static str,
-    /// Where the page's device is known by a name that events are sent to.
+    /// The name of the page's device, if events are sent to it.
     pub(super) device: Option<&'static str>,
     pub(super) session: String,
 }
 
 impl Listener {
-    /// Whether a handler of this kind and pattern is to hear the record.
+    /// Whether a handler of this kind and pattern must receive the record.
     fn hears(&self, hears: Hears, pattern: &Pattern, entry: &Entry) -> bool {
         let is_device = |device: &str| self.device == Some(device);
         let kind = match &entry.audience {
@@ -48,17 +49,17 @@ pub(super) struct Handler {
     pub(super) listener: Listener,
     pub(super) hears: Hears,
     pub(super) pattern: Pattern,
-    /// It was made with a text that is no cursor, and is to be told so by a gap.
+    /// The handler was made with a text that is not a cursor, which must be reported by a gap.
     pub(super) is_owed_gap: bool,
     pub(super) is_ready: bool,
     pub(super) is_refused: bool,
-    /// Something on the way refused it, for now.
+    /// Something in between refused the handler, for now.
     pub(super) is_put_off: bool,
-    /// It was ended.
+    /// The handler was stopped.
     pub(super) is_gone: bool,
-    /// It is to hear all that comes after this.
+    /// The handler must receive all records after this place.
     from: Option<Place>,
-    /// But for what comes up to here, by a gap that it was told of.
+    /// Records up to here are excused by a gap.
     excused: Option<Place>,
     last: Option<Place>,
     heard: BTreeSet<Place>,
@@ -82,7 +83,7 @@ impl Handler {
         }
     }
 
-    /// It was told that nothing is missed from here on.
+    /// The handler was told that nothing is missed from here on.
     pub(super) fn ready(&mut self, tip: Place) {
         self.is_ready = true;
         self.is_put_off = false;
@@ -93,7 +94,7 @@ impl Handler {
         let stored = truth.get(place);
         let Self { pattern, listener, .. } = &*self;
         let is_meant = stored.entry.as_deref().is_some_and(|entry| listener.hears(self.hears, pattern, entry));
-        // Until its refusal has come, its call may bring what it asked for together with others.
+        // Until its refusal has arrived, its call may still bring what it asked for together with others.
         if !self.is_gone && is_meant && self.hears == Hears::Channels && !is_granted(pattern) {
             return Ok(());
         }
@@ -103,14 +104,14 @@ impl Handler {
         if self.last.is_some_and(|last| last >= place) || self.excused.is_none() && self.heard.contains(&place) {
             return Err(Violation::new("once and in order", format!("{pattern} got {}", stored.at)));
         }
-        // Whatever it begins with, there is no hole after it.
+        // Wherever the handler begins, there is no hole after it.
         self.from = self.from.or(Some(place));
         self.last = Some(place);
         self.heard.insert(place);
         Ok(())
     }
 
-    /// It was told that it may have missed something up to now. Says whether it had.
+    /// A gap up to now was reported. Returns whether the handler had missed anything.
     pub(super) fn gap(&mut self, truth: &Truth, tip: Place) -> bool {
         let had_missed = !self.is_ready || self.is_owed_gap || self.missing(truth, tip).is_some();
         self.excused = Some(tip);
@@ -118,7 +119,7 @@ impl Handler {
         had_missed
     }
 
-    /// Something that it was to hear up to here, and did not.
+    /// A record that the handler should have received up to here, and did not.
     pub(super) fn missing(&self, truth: &Truth, tip: Place) -> Option<Place> {
         if self.is_gone || self.is_refused {
             return None;
@@ -130,7 +131,7 @@ impl Handler {
         })
     }
 
-    /// Whether it has been told how it stands, and all that it is to know.
+    /// Whether the handler knows its state, and has everything that it must have.
     pub(super) fn is_well(&self, truth: &Truth, tip: Place) -> bool {
         self.is_gone
             || self.is_refused

@@ -1,4 +1,4 @@
-//! The process in which the pages are.
+//! The process that contains the pages.
 
 use std::{
     io::{BufReader, Read, Write},
@@ -8,13 +8,13 @@ use std::{
 
 use super::protocol::{Addressed, Effect};
 
-/// One Node, for as many schedules as there are.
+/// One Node process, for any number of schedules.
 pub(super) struct Host {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     buffer: Vec<u8>,
-    /// A hash of all that was said, in both directions: two runs of a schedule that differ in anything differ in it.
+    /// A hash of all messages in both directions: two runs of a schedule that differ anywhere differ in it.
     pub(super) trace: u64,
 }
 
@@ -31,7 +31,7 @@ impl Host {
         Self { child, input, output: BufReader::new(output), buffer: Vec::new(), trace: 0 }
     }
 
-    /// Has a command carried out; returns what came of it.
+    /// Carries out a command. Returns its effects.
     pub(super) fn carry_out(&mut self, command: &Addressed<'_>) -> Vec<Effect> {
         self.buffer.clear();
         self.buffer.extend([0; 4]);
@@ -60,7 +60,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        // It ends when nobody speaks to it any more.
+        // The process ends when its input is closed.
         self.input = None;
         let _ = self.child.wait();
     }

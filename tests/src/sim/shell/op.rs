@@ -1,32 +1,32 @@
-//! Steps: what can happen. A step names its parties by numbers taken modulo what is there, so that any list of steps is a schedule.
+//! Steps: what can happen. A step names its parties by numbers modulo what exists, so any list of steps is a schedule.
 
 use serde::{Deserialize, Serialize};
 
 use super::protocol::Act;
 
-/// What becomes of a request or its answer.
+/// The fate of a request or its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Fate {
     Arrives,
     Lost,
-    /// Gone without a word.
+    /// It vanishes silently.
     Vanishes,
-    /// Taken to the other node.
+    /// It is taken to the other node.
     Misled,
-    /// A proxy answers in the server's place, or says that it is not there: with this `Retry-After`, in seconds, as a number or a date.
+    /// A proxy answers in place of the server with 503 and this `Retry-After`, in seconds, as a number or a date.
     Unavailable {
         retry_after: Option<u32>,
         dated: bool,
     },
     /// A proxy refuses it.
     Forbidden,
-    /// What serves the page answers with it.
+    /// The page's web server answers with the page.
     WebPage,
-    /// The answer's body breaks off.
+    /// The body of the answer breaks off.
     Broken,
 }
 
-/// From where a subscription begins.
+/// The point from which a subscription begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Since {
     Now,
@@ -37,29 +37,29 @@ pub(super) enum Since {
 /// How a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Cut {
-    /// So many bytes still arrive.
+    /// Both ends notice; this many bytes still arrive.
     Both(usize),
-    /// The page learns nothing of it.
+    /// The page does not notice.
     Silent,
 }
 
-/// What is unusual about a page.
+/// The properties of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kind {
-    /// It reads streams by `EventSource`, or by `fetch`.
+    /// Whether it reads streams by `EventSource`, or by `fetch`.
     pub(super) by_source: bool,
     pub(super) shares: bool,
     pub(super) refuses_storage: bool,
-    /// Nothing is stored yet: the tabs agree on a device id.
+    /// Nothing is stored yet, so the tabs have to agree on a device id.
     pub(super) is_new: bool,
     pub(super) lacks_locks: bool,
     pub(super) lacks_channels: bool,
     pub(super) srcdoc: bool,
-    /// By `configureTidings` and `getTidings`.
+    /// Whether it uses `configureTidings` and `getTidings`.
     pub(super) as_app: bool,
-    /// Its credentials come by the option `token`, and not by cookies.
+    /// Whether its credentials come from the option `token`, and not from cookies.
     pub(super) by_token: bool,
-    /// The option `url` is no URL.
+    /// Whether the option `url` is not a URL.
     pub(super) misled: bool,
 }
 
@@ -70,7 +70,7 @@ pub(super) enum Op {
         topic: usize,
         hidden: Option<usize>,
     },
-    /// More channels in one chunk than a client remembers.
+    /// One chunk has more channels than a client remembers.
     Flood {
         tab: usize,
         node: usize,
@@ -94,12 +94,12 @@ pub(super) enum Op {
         node: usize,
     },
 
-    /// The tab's page is another one.
+    /// The tab's page is replaced.
     Reload {
         tab: usize,
         kind: Kind,
     },
-    /// All that is under way for a tab arrives.
+    /// Everything in flight for a tab arrives.
     Exchange {
         tab: usize,
         node: usize,
@@ -117,7 +117,7 @@ pub(super) enum Op {
         node: usize,
         fate: Fate,
     },
-    /// A proxy refuses that a tab unsubscribes.
+    /// A proxy refuses a tab's unsubscribe call.
     RefuseUnsubscribe {
         tab: usize,
     },
@@ -155,7 +155,7 @@ pub(super) enum Op {
         tab: usize,
         which: usize,
     },
-    /// One handler begins and another ends, in one go.
+    /// One handler begins and another ends at the same time.
     Swap {
         tab: usize,
         which: usize,
@@ -194,7 +194,7 @@ pub(super) enum Op {
     Thaw {
         tab: usize,
     },
-    /// Into the back/forward cache, and back.
+    /// The page enters the back/forward cache, or returns.
     PageHide {
         tab: usize,
     },
@@ -210,7 +210,7 @@ pub(super) enum Op {
     Online {
         tab: usize,
     },
-    /// Its timers do not fire, until it is shown.
+    /// The page's timers do not fire until it is visible.
     HoldTimers {
         tab: usize,
     },

@@ -1,4 +1,4 @@
-//! A page, as the world knows it: what is under way for it, and what its application was told.
+//! A page as the world knows it: its operations in flight, and what its application was told.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,7 +8,7 @@ use super::{
     stream::Stream,
 };
 
-/// A request that a page has sent.
+/// A request in flight.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) id: u32,
@@ -16,17 +16,18 @@ pub(super) struct Request {
     pub(super) method: String,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Option<String>,
-    /// Of a stream; by `EventSource` or not.
+    /// Whether it is for a stream, and by `EventSource`.
     pub(super) stream: Option<bool>,
-    /// On its way back.
+    /// The answer on its way back.
     pub(super) answer: Option<Answer>,
 }
 
-/// A lock that a page has asked for.
+/// A lock that a page has requested.
 #[derive(Debug)]
 pub(super) struct Lock {
     pub(super) name: String,
-    /// It has it, or can stop waiting for it: by the standard nobody can for one that is stolen, or to be had at once or not at all.
+    /// Whether the page has the lock, or can stop waiting for it: by the standard, a request that steals or does not
+    /// wait cannot be aborted.
     pub(super) is_its_own: bool,
 }
 
@@ -39,17 +40,17 @@ pub(super) struct Answer {
 }
 
 pub(super) struct Page {
-    /// Under which Node knows it.
+    /// The page's id in Node.
     pub(super) id: u32,
     pub(super) kind: Kind,
-    /// Whose browser it is in.
+    /// The browser that the page is in.
     pub(super) browser: &'static str,
     pub(super) listener: Listener,
-    /// How far its clock is ahead.
+    /// How far the page's clock is ahead.
     pub(super) ahead_ms: u64,
-    /// Nothing runs in it.
+    /// Whether no script runs in the page.
     pub(super) is_frozen: bool,
-    /// In the back/forward cache.
+    /// Whether the page is in the back/forward cache.
     pub(super) is_cached: bool,
     pub(super) is_hidden: bool,
     pub(super) holds_timers: bool,
@@ -59,21 +60,21 @@ pub(super) struct Page {
     pub(super) timers: BTreeMap<u32, u64>,
     pub(super) requests: Vec<Request>,
     pub(super) streams: Vec<Stream>,
-    /// The locks that it holds or waits for; and the names of the channels that are open.
+    /// The locks that it holds or waits for; below, the names of the open channels.
     pub(super) locks: BTreeMap<u32, Lock>,
     pub(super) channels: BTreeMap<u32, String>,
     pub(super) handlers: BTreeMap<u32, Handler>,
     pub(super) state: String,
-    /// Something was done that is reason enough to load the engine.
+    /// Whether the application did something that requires the engine.
     pub(super) is_used: bool,
-    /// `disconnect()` was called.
+    /// Whether `disconnect()` was called.
     pub(super) is_off: bool,
-    /// The code of an error after which nothing is tried again.
+    /// The code of an error after which the client does not retry.
     pub(super) final_error: Option<String>,
-    /// The application was told `internal`.
+    /// Whether the application was told `internal`.
     pub(super) was_broken: bool,
     pub(super) was_denied: bool,
-    /// It may wait for as long as a proxy said.
+    /// Whether the client may wait for as long as a proxy said.
     pub(super) was_put_off: bool,
 }
 
@@ -107,12 +108,12 @@ impl Page {
         }
     }
 
-    /// Whether scripts run in it.
+    /// Whether scripts run in the page.
     pub(super) fn runs(&self) -> bool {
         !self.is_frozen && !self.is_cached
     }
 
-    /// Of the handlers that were not ended, one.
+    /// One of the handlers that were not stopped.
     pub(super) fn handler(&self, which: usize) -> Option<u32> {
         let live: Vec<_> = self.handlers.iter().filter(|(_, handler)| !handler.is_gone).map(|(id, _)| *id).collect();
         live.get(which.checked_rem(live.len())?).copied()
@@ -122,11 +123,11 @@ impl Page {
         self.handlers.values().any(|handler| !handler.is_gone)
     }
 
-    /// What a client that is at rest still holds on to, if anything.
+    /// What a client at rest still holds, if anything.
     pub(super) fn holds(&self) -> Option<String> {
         let request = self.requests.iter().find(|request| request.stream.is_some()).map(|request| &request.url);
         let stream = self.streams.first().map(|_| "a stream".to_owned());
-        // Tabs agree on a device id also where nobody connects.
+        // Tabs agree on a device id even if none of them connects.
         let is_kept = |lock: &&Lock| lock.is_its_own && !lock.name.starts_with("tidings device");
         let lock = self.locks.values().find(is_kept).map(|lock| &lock.name);
         stream.or(request.or(lock).or(self.channels.values().next()).cloned())

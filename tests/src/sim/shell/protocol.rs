@@ -1,14 +1,14 @@
-//! What the world and the pages in Node say to each other; `tests/shell/host.mjs` is the other side.
+//! The messages between the world and the pages in Node; `tests/shell/host.mjs` is the other side.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A command, to one page at its own time.
+/// A command to one page, at the page's own time.
 #[derive(Debug, Serialize)]
 pub(super) struct Addressed<'a> {
     pub(super) tab: u32,
-    /// On the page's clock that is never set back, in milliseconds.
+    /// The page's monotonic clock, in milliseconds.
     pub(super) now: u64,
     /// Milliseconds since 1970.
     pub(super) wall: u64,
@@ -16,11 +16,11 @@ pub(super) struct Addressed<'a> {
     pub(super) command: &'a Command,
 }
 
-/// What befalls a page, or all of them.
+/// What happens to a page, or to all of them.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "command", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(super) enum Command {
-    /// A schedule begins: there is no page, and this is wrong in the package.
+    /// A schedule begins: there is no page yet, and this sabotage is applied to the package.
     Begin {
         sabotage: &'static str,
     },
@@ -92,12 +92,12 @@ pub(super) enum Command {
     },
 }
 
-/// A page is opened.
+/// The opening of a page.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Opening {
     pub(super) seed: Seed,
-    /// Whose storage it has.
+    /// The browser whose storage it has.
     pub(super) device: &'static str,
     pub(super) stored_device: Option<&'static str>,
     pub(super) refuses_storage: bool,
@@ -111,7 +111,7 @@ pub(super) struct Seed {
     pub(super) at: String,
 }
 
-/// The options of `new Tidings()`, and how the application makes it.
+/// The options of `new Tidings()`, and how the application makes the client.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Options {
@@ -131,7 +131,7 @@ pub(super) struct Reconnect {
     pub(super) cap_ms: u32,
 }
 
-/// What the application does.
+/// A call of the application.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "method", rename_all = "camelCase")]
 pub(super) enum Call {
@@ -148,7 +148,7 @@ pub(super) enum Call {
     Configure,
 }
 
-/// What a handler does beside hearing.
+/// What a handler does beside receiving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Act {
@@ -170,7 +170,7 @@ pub(super) struct Effect {
 #[derive(Debug, Deserialize)]
 #[serde(tag = "does", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(super) enum Does {
-    // Of its browser.
+    // Requests to its browser.
     Fetch {
         id: u32,
         url: String,
@@ -183,7 +183,7 @@ pub(super) enum Does {
         id: u32,
         url: String,
     },
-    /// It lets go of a request, a stream or a source.
+    /// It aborts a request, or closes a stream or a source.
     Abort {
         id: u32,
     },
@@ -207,7 +207,7 @@ pub(super) enum Does {
         if_available: bool,
         steal: bool,
     },
-    /// It gives a lock back, or waits for it no longer.
+    /// It releases a lock, or stops waiting for it.
     Unlock {
         id: u32,
     },
@@ -226,7 +226,7 @@ pub(super) enum Does {
         data: String,
     },
 
-    // What its application is told.
+    // Reports to its application.
     #[serde(rename_all = "camelCase")]
     Identity {
         session_id: String,
@@ -266,7 +266,7 @@ pub(super) enum Does {
         will_retry: bool,
     },
 
-    // What its application does.
+    // Actions of its application.
     Acts {
         act: Act,
     },
@@ -275,8 +275,8 @@ pub(super) enum Does {
     },
     Reset,
 
-    // What went wrong.
-    /// A global was broken, as it was told to.
+    // Failures.
+    /// A broken global was called, and threw.
     Thrown {
         what: String,
     },
@@ -285,12 +285,12 @@ pub(super) enum Does {
         what: String,
         text: String,
     },
-    /// Something was thrown that nobody caught.
+    /// An exception was not caught.
     Uncaught {
         text: String,
     },
     Log,
-    /// The host itself does not work.
+    /// The host itself failed.
     Failed {
         #[expect(dead_code, reason = "it is shown where that panics")]
         text: String,

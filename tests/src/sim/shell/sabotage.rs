@@ -1,47 +1,47 @@
-//! Sabotage: faults put back by hand, to judge the judges. Those of the package's JavaScript are put back into its text by
-//! `tests/shell/sabotages.mjs`; those of the state machine into what passes between it and its page.
+//! Sabotage: faults put back by hand, to test the judges. `tests/shell/sabotages.mjs` puts faults of the package's
+//! JavaScript back into its text; faults of the state machine are put into its messages with the page.
 
 /// A fault that the client had, or could have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShellSabotage {
-    /// What is thrown in the engine is told to nobody (r1).
+    /// An exception in the engine is not reported (r1).
     SilentThrow,
-    /// A URL is not looked at before it is used (r1).
+    /// A URL is not checked before it is used (r1).
     UrlUnchecked,
-    /// A refused `unsubscribe` is taken for the refusal of what is being subscribed to (r1).
+    /// A refused `unsubscribe` counts as the refusal of a pending subscription (r1).
     RefusalSpreads,
     /// `headers()` loads the engine (r1).
     LoadedForNothing,
-    /// Routes that are no longer good stay remembered (r5).
+    /// Expired routes stay remembered (r5).
     RoutesKept,
-    /// What befalls a page does not make an attempt begin anew that gets no answer (r7).
+    /// Events of the page do not restart an attempt that gets no answer (r7).
     HangingAttempt,
-    /// What befalls a tab that another has the stream for does not make it ask whether that one still lives (r8).
+    /// Events of the page do not make a following tab check whether its leader is alive (r8).
     DeafFollower,
-    /// The page's origin is asked of its location (r11).
+    /// The page's origin is read from its location (r11).
     LocationOrigin,
-    /// A method needs its object (r11).
+    /// A method does not work without its object (r11).
     Unbound,
-    /// A module that is replaced must not configure the client again (r11).
+    /// A module that was replaced cannot configure the client again (r11).
     ConfiguredOnce,
-    /// What befalls a page does not cut short what a 503 asks for (r12).
+    /// Events of the page do not shorten the wait that a 503 asks for (r12).
     LongWait,
-    /// A text that is cut between the bytes of a character is read part by part.
+    /// A text that is cut between the bytes of a character is decoded part by part.
     CutCharacters,
-    /// What a handler has heard is noted after it was called, so that one that throws hears it again.
+    /// A handler's position is recorded after the call, so a handler that throws receives the event again.
     NotedAfter,
     /// The phase that waits for a lock has no deadline.
     PatientForLock,
     /// `reset()` keeps the handlers.
     ResetKeepsHandlers,
-    /// Storage that is refused is not expected.
+    /// A browser that refuses storage is not expected.
     StorageExpected,
-    /// A stream that is closed is not let go of.
+    /// A closed stream is not released.
     StreamKept,
 }
 
 impl ShellSabotage {
-    /// Every one of them.
+    /// All faults.
     pub const ALL: [Self; 17] = [
         Self::SilentThrow,
         Self::UrlUnchecked,
@@ -62,7 +62,7 @@ impl ShellSabotage {
         Self::StreamKept,
     ];
 
-    /// Its name, also in `sabotages.mjs`.
+    /// The name, which is also used in `sabotages.mjs`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

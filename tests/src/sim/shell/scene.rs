@@ -1,4 +1,4 @@
-//! Steps that lead together where they rarely meet: to each of the faults that the shell once had.
+//! Steps that belong together and rarely meet by chance: they lead to each of the faults that the shell once had.
 
 use fastrand::Rng;
 
@@ -8,7 +8,7 @@ use super::{
     world::GLOBALS,
 };
 
-/// The engine has come, and what it asks of its browser; nothing of the server's.
+/// The engine is loaded and gets the answers of its browser, and none of the server.
 fn starts(tab: usize) -> Vec<Op> {
     let mut ops = vec![Op::Script { tab, comes: true }];
     ops.extend((0..4).map(|_| Op::Hear { tab, words: 8 }));
@@ -17,34 +17,34 @@ fn starts(tab: usize) -> Vec<Op> {
     ops
 }
 
-/// It is open.
+/// The stream opens.
 fn opens(tab: usize, node: usize) -> impl Iterator<Item = Op> {
     (0..6).map(move |_| Op::Exchange { tab, node })
 }
 
-/// Channels by their number among the patterns, which are granted.
+/// A subscription to a granted pattern, by its index.
 fn subscribes(tab: usize, pattern: usize, acts: Vec<(u32, Act)>) -> Op {
     Op::Subscribe { tab, pattern, since: Since::Now, acts }
 }
 
-/// One of them, for one tab or a tab and another.
+/// A random scene, for one tab or for two tabs.
 pub(super) fn draw(rng: &mut Rng, tabs: usize) -> Vec<Op> {
     let (tab, node) = (rng.usize(..tabs), rng.usize(..2));
     let mut ops = vec![Op::Boot { node: 0 }, Op::Boot { node: 1 }, subscribes(tab, 4, Vec::new())];
     match rng.u8(..6) {
-        // What it asks the server for hangs.
+        // A request to the server hangs.
         0 => {
             ops.extend(starts(tab));
             ops.extend((0..2).map(|_| Op::Request { tab, which: 0, node, fate: Fate::Vanishes }));
             ops.push(Op::Pass { ms: rng.u64(1_000..3_000) });
         }
-        // The server is away for longer than anybody wants to wait.
+        // The server is unavailable for longer than any user waits.
         1 => {
             ops.extend(starts(tab));
             let fate = Fate::Unavailable { retry_after: Some(rng.u32(60..4_000)), dated: rng.bool() };
             ops.extend((0..3).map(|_| Op::Request { tab, which: 0, node, fate }));
         }
-        // A tab that another has the stream for, and the other stands still. The first two are of one browser.
+        // A tab whose leader stands still. The first two tabs are of one browser.
         2 => {
             let (tab, other) = (0, 1 % tabs);
             ops.push(subscribes(tab, 4, Vec::new()));
@@ -56,7 +56,7 @@ pub(super) fn draw(rng: &mut Rng, tabs: usize) -> Vec<Op> {
             ops.push(Op::Freeze { tab });
             ops.push(Op::Pass { ms: rng.u64(1..3_000) });
         }
-        // Somebody on the way refuses that a handler ends, while another one begins.
+        // A proxy refuses that a handler ends, while another one begins.
         3 => {
             ops.push(subscribes(tab, 2, Vec::new()));
             ops.extend(opens(tab, node));
@@ -74,7 +74,7 @@ pub(super) fn draw(rng: &mut Rng, tabs: usize) -> Vec<Op> {
             ops.push(Op::Stop { tab, which: 0 });
             ops.push(Op::Show { tab });
         }
-        // It is never told of a lock.
+        // The tab is never told of a lock.
         _ => {
             ops.push(Op::Script { tab, comes: true });
             ops.extend((0..3).flat_map(|_| [Op::Task { tab }, Op::Deny { tab }]));

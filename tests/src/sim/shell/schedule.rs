@@ -1,4 +1,4 @@
-//! Schedules: what happens, step by step, drawn from a seed before anything runs.
+//! Schedules: the steps of a run, drawn from a seed before anything runs.
 
 use fastrand::Rng;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::sim::{
     schedule::Setup,
 };
 
-/// What makes clients look in the end.
+/// What makes clients check their connection at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Nudge {
     None,
@@ -31,16 +31,16 @@ pub(super) struct Schedule {
     /// The first page of each tab.
     pub(super) pages: Vec<Kind>,
     pub(super) nudge: Nudge,
-    /// Who stands still in the end does so for ever.
+    /// Whether a page that stands still at the end does so for ever.
     pub(super) stays_frozen: bool,
     pub(super) ops: Vec<Op>,
 }
 
-/// The kinds of faults; each schedule has about half of them, so that each also meets the others' absence.
+/// The kinds of faults. Each schedule has about half of them, so that each kind also meets the absence of the others.
 const FAULTS: u32 = 14;
-/// One schedule of so many has more channels in a chunk than a client remembers.
+/// One schedule in this many has more channels in a chunk than a client remembers.
 const FLOODS: u8 = 100;
-/// One of so many ends with a [`scene`].
+/// One schedule in this many ends with a [`scene`].
 const SCENES: u8 = 4;
 
 impl Schedule {
@@ -88,7 +88,7 @@ impl Schedule {
         let mut stays_frozen = rng.bool();
         if rng.u8(..SCENES) == 0 {
             ops.extend(scene::draw(&mut rng, tabs));
-            // Else it would not be one.
+            // Otherwise the scene would have no effect.
             stays_frozen |= rng.u8(..4) > 0;
         }
         let nudge = [Nudge::None, Nudge::Shown, Nudge::Online, Nudge::Connect][rng.usize(..4)];
@@ -154,7 +154,7 @@ impl Op {
         }
     }
 
-    /// A step, and the fault that it is.
+    /// A random step, and the number of the fault that it is.
     fn any(rng: &mut Rng, shares: bool) -> (Self, Option<u32>) {
         let (tab, node, which) = (rng.usize(..60), rng.usize(..2), rng.usize(..8));
         match rng.u16(..1_100) {

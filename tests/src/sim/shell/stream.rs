@@ -1,4 +1,4 @@
-//! A stream's bytes on their way from a node to a page.
+//! The bytes of a stream in flight from a node to a page.
 
 use std::ops::{Deref, DerefMut};
 
@@ -8,11 +8,11 @@ use tidings_protocol::sse::Decoder;
 use crate::sim::pipe::Pipe;
 
 pub(super) struct Stream {
-    /// The page's number for it.
+    /// The page's number for the stream.
     pub(super) id: u32,
     pub(super) node: usize,
     pipe: Pipe,
-    /// It is read by an `EventSource`, which is the browser's.
+    /// The decoder of the browser's `EventSource`, if the page uses one.
     pub(super) decoder: Option<Decoder>,
 }
 
@@ -22,7 +22,7 @@ impl Stream {
     }
 }
 
-/// All else that can be done with it can be done with its bytes.
+/// Everything else that can be done with a stream is done with its bytes.
 impl Deref for Stream {
     type Target = Pipe;
 

@@ -1,4 +1,4 @@
-//! What happened in the schedules of the shell, counted.
+//! Counts of what happened in the schedules of the shell.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 pub struct ShellTally {
     /// Schedules run.
     pub schedules: u64,
-    /// Pages opened, and those that share a stream with others where they can.
+    /// Pages opened.
     pub pages: u64,
-    /// Those of them that are to share a stream.
+    /// Pages that are to share a stream with others.
     pub sharing: u64,
-    /// What befell pages: commands to them.
+    /// Commands to pages.
     pub commands: u64,
     /// Events published.
     pub published: u64,
     /// Streams opened.
     pub streams: u64,
-    /// Events handed to handlers.
+    /// Events received by handlers.
     pub heard: u64,
     /// Messages between tabs.
     pub posts: u64,
@@ -25,7 +25,7 @@ pub struct ShellTally {
     pub steals: u64,
     /// Faults, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Gaps told to handlers, by reason; and those of them that were told to handlers that had missed nothing.
+    /// Gaps reported to handlers, by reason; and how many of them to handlers that had missed nothing.
     pub gaps: BTreeMap<String, (u64, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! The world of the pages: the nodes, the network, the browsers and the clock are here; the pages themselves are in Node.
+//! The world around the pages: the nodes, the network, the browsers and the clock. The pages themselves are in Node.
 
 mod network;
 mod rest;
@@ -32,7 +32,7 @@ use crate::sim::{
     station::Station,
 };
 
-/// What events say: characters of one to four bytes, so that a chunk is also cut within one.
+/// The texts of events, with characters of one to four bytes, so that chunks are also cut within a character.
 const TEXTS: [&str; 3] = ["plain", "\u{e9}\u{20ac}\u{1f600}", "\u{65e5}\u{672c}\u{8a9e}"];
 /// More channels than a client remembers at once.
 const FLOOD: usize = 4_200;
@@ -44,11 +44,11 @@ pub(super) struct World<'h> {
     now: u64,
     log: Arc<Mutex<Log>>,
     stations: [Station; 2],
-    /// By device.
+    /// The browsers, by device.
     browsers: BTreeMap<&'static str, Browser>,
-    /// Whether nothing is stored in it.
+    /// Whether nothing is stored in a browser.
     is_new: BTreeMap<&'static str, bool>,
-    /// By tab.
+    /// The pages, by tab.
     pages: Vec<Page>,
     opened: u32,
     handlers: u32,
@@ -57,7 +57,7 @@ pub(super) struct World<'h> {
     kept: Vec<Cursor>,
     published: usize,
     has_trimmed: bool,
-    /// Something that is granted was refused by a proxy, maybe for another tab's sake.
+    /// A proxy refused something that is granted, possibly for another tab.
     was_refused: bool,
     tally: ShellTally,
     journal: Journal,
@@ -113,7 +113,7 @@ impl<'h> World<'h> {
         self.come_to_rest()
     }
 
-    /// Has something befall a page, and judges what comes of it.
+    /// Sends a command to a page, and judges its effects.
     fn tell(&mut self, tab: usize, command: &Command) -> Result<(), Violation> {
         let (id, now) = (self.pages[tab].id, self.now + self.pages[tab].ahead_ms);
         self.journal.note(|| format!("tab {tab} at {now}: {command:?}"));
@@ -125,7 +125,7 @@ impl<'h> World<'h> {
         let effects = self.host.carry_out(&Addressed { tab: id, now, wall, command });
         self.tally.commands += 1;
         for effect in effects {
-            // What a page does that has just been left concerns nobody.
+            // The effects of a page that was just closed do not matter.
             let Some(tab) = self.pages.iter().position(|page| page.id == effect.tab) else { continue };
             self.journal.note(|| format!("tab {tab} does {:?}", effect.does));
             self.take(tab, effect.does)?;
@@ -173,8 +173,8 @@ impl<'h> World<'h> {
         let _ = publication.publish(hub).now_or_never();
     }
 
-    /// Publishes on more channels than a client remembers, and has all that arrive in one chunk. What is hidden from somebody is read
-    /// in another way, and so is between them.
+    /// Publishes on more channels than a client remembers, and delivers everything in one chunk. Between them are
+    /// hidden events, which the client reads in another way.
     fn flood(&mut self, tab: usize, node: usize) -> Result<(), Violation> {
         let Some(hub) = self.stations[node].hub().cloned() else { return Ok(()) };
         self.tally.fault("more channels in a chunk than are remembered");
@@ -219,7 +219,7 @@ impl<'h> World<'h> {
         self.stations[node].boot(self.now);
     }
 
-    /// Time passes, and timers fire when they are due.
+    /// Lets time pass; timers fire when they are due.
     fn pass(&mut self, ms: u64) -> Result<(), Violation> {
         let end = self.now + ms;
         while let Some((at, tab, id)) = self.next_timer().filter(|(at, ..)| *at <= end) {
@@ -231,7 +231,7 @@ impl<'h> World<'h> {
         Ok(())
     }
 
-    /// The timer that is due next: when, of which tab, and which.
+    /// The timer that is due next: its time, tab and number.
     fn next_timer(&self) -> Option<(u64, usize, u32)> {
         let running = self.pages.iter().enumerate().filter(|(_, page)| page.runs() && !page.holds_timers);
         running

@@ -1,4 +1,4 @@
-//! What lies between clients and nodes: requests, streams, and how they break.
+//! The network between clients and nodes: requests, streams, and how they break.
 
 use std::pin::Pin;
 
@@ -72,14 +72,14 @@ impl World {
             Some(line) => line.pass(bytes, out),
             None => out.extend_from_slice(bytes),
         });
-        // A place that was lost meanwhile stays one: the node finds out by what it reads next.
+        // A place that was lost stays the limit: the node notices with its next read.
         if wrote && !wire.read_up_to.is_some_and(|place| self.log.lock().truth.get(place).lost) {
             wire.read_up_to = Some(tip);
         }
         wrote
     }
 
-    /// What a sabotaged line between this client and its node knows.
+    /// The facts for a sabotaged line between this client and its node.
     pub(super) fn line(&self, index: usize) -> Option<Line> {
         let (sabotage, client) = (self.sabotage?, &self.clients[index]);
         let wire = client.wire.as_ref()?;
@@ -104,7 +104,7 @@ impl World {
         client.read(self.now + client.ahead_ms, &self.log.lock(), teller, bytes)
     }
 
-    /// The network does for a client what it is there for.
+    /// Carries everything between a client and a node.
     pub(super) fn exchange(&mut self, index: usize, node: usize) -> Result<bool, Violation> {
         let mut moved = self.hear(index, usize::MAX)?;
         moved |= self.connect(index, node, Fate::Arrives)?;
@@ -116,7 +116,7 @@ impl World {
         Ok(moved)
     }
 
-    /// The browser hands a tab what the others posted, and what became of its locks.
+    /// The browser delivers the other tabs' messages and its locks to a tab.
     pub(super) fn hear(&mut self, index: usize, words: usize) -> Result<bool, Violation> {
         let mut heard = false;
         for _ in 0..words.min(1_000) {
@@ -134,7 +134,7 @@ impl World {
         Ok(heard)
     }
 
-    /// Carries out what tabs want of their browsers.
+    /// Carries out the tabs' requests to their browsers.
     pub(super) fn ask_browsers(&mut self) {
         for client in self.clients.iter_mut().filter(|client| !client.requests.is_empty()) {
             let profile = self.profiles.entry(client.person.device).or_default();
@@ -201,7 +201,7 @@ impl World {
                 if matches!(cut, Cut::HubUnaware(_)) {
                     client.orphans.extend(body);
                 }
-                // What is read in between may have made the client close it.
+                // The client may have closed the stream because of what it read.
                 if client.wire.as_mut().is_some_and(|wire| wire.cut().is_none()) {
                     self.failed(index)?;
                 }
@@ -221,7 +221,7 @@ impl World {
     }
 }
 
-/// A body that is there at once.
+/// Reads a body that is available at once.
 fn read_all(mut body: Body) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());

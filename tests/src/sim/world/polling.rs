@@ -1,4 +1,4 @@
-//! Clients that poll: their requests, and what becomes of the answers.
+//! Clients that poll: their requests, and the fate of the answers.
 
 use axum::body::Body;
 use futures_util::FutureExt;
@@ -12,8 +12,8 @@ use crate::sim::{client::Teller, ear::Violation, op::Fate, sabotage::Sabotage, w
 /// Longer than any server waits.
 const WAIT_MS: u64 = 60_000;
 
-/// What has to change before a poll that brought nothing can bring something: each node's cursor, how often it began anew and
-/// whether it is astray; the log's generation; what is polled for.
+/// The state on which a poll's result depends: each node's cursor, how often it started over and whether it is astray;
+/// the log's generation; and what is polled for. A poll that returned nothing can return something only after a change.
 #[derive(Debug, PartialEq)]
 struct Scene(Vec<(Option<Cursor>, u32, bool)>, u64, usize);
 
@@ -25,7 +25,8 @@ pub(super) struct Quiet {
 }
 
 impl World {
-    /// Polls, unless nothing can have changed since the last poll of this node brought nothing: most of a schedule would be polls.
+    /// Polls, unless nothing can have changed since this node's last poll returned nothing; otherwise most of a
+    /// schedule would be polls.
     pub(super) fn poll_again(&mut self, index: usize, node: usize) -> Result<bool, Violation> {
         let nodes = self.stations.iter();
         let nodes = nodes.map(|station| (station.hub().map(Hub::cursor), station.resets, station.is_astray()));
@@ -44,7 +45,7 @@ impl World {
         Ok(came)
     }
 
-    /// A client polls, or waits on for the answer to what it asked. Returns whether anything came.
+    /// A client polls, or continues to wait for an answer. Returns whether anything arrived.
     pub(super) fn poll_once(&mut self, index: usize, node: usize, waits: bool, fate: Fate) -> Result<bool, Violation> {
         if self.pollers[index].asking.is_none() && !self.ask(index, node, waits) {
             return Ok(false);
@@ -84,7 +85,7 @@ impl World {
         }
     }
 
-    /// Sends a poll; whether the node is there.
+    /// Sends a poll. Returns whether the node runs.
     fn ask(&mut self, index: usize, node: usize, waits: bool) -> bool {
         let station = &self.stations[node];
         let mut wire = Wire::new(Body::empty(), node, station.resets);

@@ -1,4 +1,4 @@
-//! Publishing, and what becomes of it.
+//! Publishing, and its outcome.
 
 use futures_util::FutureExt;
 use tidings::PublishError;
@@ -43,7 +43,7 @@ impl World {
         self.poll(Pending { publication, gate, node, future });
     }
 
-    /// Takes channels away from a user. What comes of it is seen in the log: nobody waits for the answer.
+    /// Revokes channels from a user. The effect is seen in the log, so nothing waits for the answer.
     pub(super) fn revoke(&self, user: &'static str, channels: &str, node: usize, append: Append) {
         let Some(hub) = self.stations[node].hub() else { return };
         let mut log = self.log.lock();
@@ -52,13 +52,14 @@ impl World {
         let gives = log.gives;
         drop(log);
         let done = hub.revoke(user, channels).now_or_never();
-        // Who does not know calls it again; of what was given there is more to undo than the command itself.
+        // A caller that does not know the outcome calls again; a subscription by the server has further effects to
+        // undo.
         if gives && matches!(done, Some(Err(PublishError::Unknown(_)))) {
             let _ = hub.revoke(user, channels).now_or_never();
         }
     }
 
-    /// Gives a user channels that nobody asked for.
+    /// Subscribes a user from the server's side.
     pub(super) fn give(&self, user: &'static str, channels: &str, node: usize) {
         let Some(hub) = self.stations[node].hub() else { return };
         let mut log = self.log.lock();
@@ -68,21 +69,21 @@ impl World {
         let _ = hub.subscribe(user, channels).now_or_never();
     }
 
-    /// Takes back what was given to a user.
+    /// Ends a user's subscription by the server.
     pub(super) fn take(&self, user: &'static str, channels: &str, node: usize) {
         let Some(hub) = self.stations[node].hub() else { return };
         self.log.lock().mode = Mode::Prompt;
         let _ = hub.unsubscribe(user, channels).now_or_never();
     }
 
-    /// Takes everything away from a user.
+    /// Disconnects a user.
     pub(super) fn expel(&self, user: &'static str, node: usize, append: Append) {
         let Some(hub) = self.stations[node].hub() else { return };
         self.log.lock().mode = mode_of_command(append);
         let _ = hub.disconnect(user).now_or_never();
     }
 
-    /// Gives a user everything back.
+    /// Restores a user.
     pub(super) fn restore(&self, user: &'static str, node: usize) {
         let Some(hub) = self.stations[node].hub() else { return };
         self.log.lock().mode = Mode::Prompt;
@@ -109,7 +110,7 @@ impl World {
         }
     }
 
-    /// The publisher is cancelled; some come back and try again.
+    /// Cancels a publisher; some publish again later.
     pub(super) fn give_up(&mut self, which: usize) {
         if !self.pending.is_empty() {
             self.tally.fault("publisher cancelled");

@@ -1,4 +1,4 @@
-//! The end of a schedule: everything becomes well, nothing happens any more, and the judges look.
+//! The end of a schedule: the faults end, everything comes to rest, and the judges look.
 
 use tidings_client::routes::Hears;
 
@@ -12,13 +12,13 @@ use crate::sim::{
     station::Station,
 };
 
-/// A call that changes nothing is met again and again; what does not come to rest in so many rounds never will.
+/// A repeated call without effect goes on for ever; what does not come to rest in this many rounds never will.
 const ROUNDS: usize = 400;
-/// What is given in the end, and to whom.
+/// The subscription by the server at the end, and its user.
 const GIVEN: (&str, &str) = ("ana", "secret");
 
 impl World {
-    /// Everything becomes well, and goes on until nothing happens any more.
+    /// Ends the faults, and continues until nothing happens any more.
     pub(super) fn come_to_rest(&mut self) -> Result<(), Violation> {
         {
             let mut log = self.log.lock();
@@ -34,7 +34,7 @@ impl World {
         while !self.pending.is_empty() {
             self.acknowledge(0);
         }
-        // Who was disconnected could not come back otherwise.
+        // A disconnected user could not come back otherwise.
         for user in ["ana", "bob"] {
             self.restore(user, 0);
         }
@@ -62,18 +62,18 @@ impl World {
                 ));
             }
         }
-        // Without another stream: who was refused asks again, and what is taken back ends.
+        // Without another stream: a refused handler asks again, and a subscription that is ended stops.
         self.give(GIVEN.0, GIVEN.1, 0);
         for gift in GIFTS {
             self.take("bob", gift, 1);
         }
         self.go_on_until(|world| world.is_well() && !world.refuses_given())?;
-        // One more on everything, without a timer in between: who was forgotten is found out.
+        // One more event for every handler, without a timer in between, reveals handlers that were forgotten.
         for topic in 0..TOPIC_COUNT {
             self.publish(topic % 2, topic, Hidden::No, Append::Prompt);
         }
         self.work(0)?;
-        // A tab that finds out by this that it has missed a word is not forgotten: it asks for what it missed.
+        // A tab that notices by this that it missed a message is not forgotten: it asks for what it missed.
         if self.is_well() { Ok(()) } else { self.go_on_until(Self::is_well) }
     }
 
@@ -84,7 +84,7 @@ impl World {
             if well(self) {
                 break;
             }
-            // Heartbeats arrive before the watchdogs look.
+            // The step is short, so that heartbeats arrive before the watchdogs fire.
             let due = |client: &Client| Some(client.session.deadline()?.saturating_sub(client.ahead_ms));
             let next = self.clients.iter().filter_map(due).min().unwrap_or(0);
             let ms = next.saturating_sub(self.now).clamp(1, 4_500);
@@ -99,7 +99,7 @@ impl World {
         Ok(())
     }
 
-    /// Lets everything happen that can without time passing.
+    /// Lets everything happen that needs no time.
     pub(super) fn work(&mut self, round: usize) -> Result<(), Violation> {
         for _ in 0..ROUNDS {
             let mut moved = false;
@@ -112,7 +112,7 @@ impl World {
             for client in 0..self.clients.len() {
                 moved |= self.exchange(client, (client + round) % 2)?;
             }
-            // Each poll is a request: they ask when all others have said what they had to say.
+            // Each poll is a request, so pollers ask when everything else is done.
             for poller in if moved { 0..0 } else { 0..self.pollers.len() } {
                 moved |= self.poll_again(poller, (poller + round) % 2)?;
             }
@@ -124,19 +124,19 @@ impl World {
     }
 
     pub(super) fn is_well(&self) -> bool {
-        // A stream that waits for an engine which was out of reach asks it again after a while.
+        // A stream that waits for an engine that was unreachable asks again after a while.
         let waits = |station: &Station| station.hub().is_some_and(|hub| hub.stats().connections_behind > 0);
         !self.stations.iter().any(waits)
             && self.pollers.iter().all(Poller::is_well)
             && self.clients.iter().all(|client| {
                 let told = client.ears.iter().all(|ear| ear.gone || ear.refused || ear.settled);
                 let live = client.wire.as_ref().map_or(client.session.follows(), |wire| !wire.is_silent());
-                // A handler that was told that it hears may wait for its past anew, behind a call that has no answer yet.
+                // A confirmed handler may wait for its past again, behind a call that has no answer yet.
                 client.is_open() && live && client.calls.is_empty() && told && !client.session.has_pending()
             })
     }
 
-    /// Whether a handler is still refused what was given in the end.
+    /// Whether a handler is still refused what the server subscribed it to at the end.
     fn refuses_given(&self) -> bool {
         let ears = self.clients.iter().flat_map(|client| client.ears.iter().map(move |ear| (client, ear)));
         ears.filter(|(_, ear)| ear.hears == Hears::Channels && ear.refused && !ear.gone)

@@ -1,4 +1,4 @@
-//! Connections over pipes whose windows are as small as one byte, so that every write is cut everywhere.
+//! Connections over pipes with windows as small as one byte, so that every write is cut at every position.
 
 use std::{
     pin::Pin,
@@ -37,7 +37,7 @@ const WINDOWS: [usize; 5] = [1, 2, 7, 64, 64 << 10];
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const HEAD: &str = "host: a\r\n\r\n";
 
-/// Our end of a pipe, which counts what is done with it.
+/// The server's end of a pipe, which counts calls.
 struct Pipe {
     stream: DuplexStream,
     count: Arc<Count>,
@@ -79,10 +79,10 @@ impl AsyncWrite for Pipe {
     }
 }
 
-/// What a stream is told to send: data, or an error.
+/// A step of a stream's body: data, or an error.
 type Word = Result<&'static str, &'static str>;
 
-/// The body of a stream, in which the test speaks.
+/// The body of a stream, fed by the test.
 struct Spoken(mpsc::UnboundedReceiver<Word>);
 
 impl http_body::Body for Spoken {
@@ -109,7 +109,7 @@ impl Fixture {
         Self::layered(window, |router| router)
     }
 
-    /// With the head of a stream's answer read, and the stream, which has not spoken yet.
+    /// A fixture after the head of a stream's answer was read, and the stream, which has sent nothing yet.
     async fn streaming(window: usize) -> (Self, mpsc::UnboundedSender<Result<&'static str, &'static str>>) {
         let mut fixture = Self::new(window);
         fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
@@ -152,7 +152,7 @@ impl Fixture {
         let pipe = Pipe { stream, count: count.clone() };
         let peer = Peer::new(Some(([127, 0, 0, 1], 1).into()), None);
         let serving = serve(shared.clone(), pipe, peer, Exchanges::new(Arc::new(Idle::default())));
-        // It stands in the task of every stream: what is large in it stands in a box, across an await.
+        // The future is part of the task of every stream, so its large parts must be boxed across an await.
         assert!(size_of_val(&serving) <= 128, "{}", size_of_val(&serving));
         let serving = tokio::spawn(serving);
         let (reader, writer) = split(client);
@@ -168,7 +168,7 @@ impl Fixture {
         self.head_while_sending("").await
     }
 
-    /// The same, read while more is sent: hyper reads nothing while it writes.
+    /// The same, read while more is sent, because hyper reads nothing while it writes.
     async fn head_while_sending(&mut self, bytes: &str) -> String {
         let (sent, head) = tokio::join!(self.writer.write_all(bytes.as_bytes()), async {
             let mut head = Vec::new();
@@ -229,7 +229,7 @@ async fn a_stream_is_taken_over_and_right_to_the_byte() {
     }
 }
 
-/// The first bytes of the body are there before the head has left.
+/// The first bytes of the body exist before the head has left.
 #[tokio::test]
 async fn the_head_comes_first_however_slowly_it_leaves() {
     for window in WINDOWS {
@@ -244,7 +244,7 @@ async fn the_head_comes_first_however_slowly_it_leaves() {
     }
 }
 
-/// Whatever it is, and however it ends.
+/// Whatever the bytes are, and however the stream ends.
 #[tokio::test]
 async fn what_a_stream_has_at_once_leaves_with_the_head() {
     for (greeting, chunk) in ["5\r\nhello\r\n", "1\r\nh\r\n", "", "6\r\nline\r\n\r\n"].into_iter().enumerate() {
@@ -287,7 +287,7 @@ async fn the_connection_goes_on_after_a_stream() {
 async fn requests_sent_behind_a_stream_are_answered_when_it_has_ended() {
     for window in WINDOWS {
         let mut fixture = Fixture::new(window);
-        // Some with the first, which hyper has read by then; some later.
+        // hyper has read some of the requests with the first one; others come later.
         let requests = format!("GET /stream/1 HTTP/1.1\r\n{HEAD}GET /hello/ana HTTP/1.1\r\n{HEAD}GET /he");
         fixture.head_while_sending(&requests).await;
         let stream = fixture.stream().await;
@@ -373,7 +373,7 @@ async fn a_client_that_takes_nothing_is_given_up() {
     stream.send(Ok("one")).unwrap();
     fixture.reads("3\r\none\r\n").await;
     let began = tokio::time::Instant::now();
-    // A quiet stream may be quiet for ever.
+    // An idle stream may be idle for ever.
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     assert!(!stream.is_closed());
     stream.send(Ok("more than the window holds, of which the client takes nothing, not one byte")).unwrap();

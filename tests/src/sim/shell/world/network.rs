@@ -1,4 +1,4 @@
-//! What lies between pages and nodes: requests, answers and streams, and how they break.
+//! The network between pages and nodes: requests, answers and streams, and how they break.
 
 use std::pin::Pin;
 
@@ -17,13 +17,13 @@ use crate::sim::{
     },
 };
 
-/// Where the server is.
+/// The origin of the server.
 const ORIGIN: &str = "http://app.test";
-/// Where it mounts its routes.
+/// The base path of the routes.
 const BASE: &str = "/e";
 
 impl World<'_> {
-    /// A request of a page reaches a node, or its answer the page.
+    /// A page's request reaches a node, or its answer reaches the page.
     pub(super) fn request(&mut self, tab: usize, which: usize, node: usize, fate: Fate) -> Result<bool, Violation> {
         let page = &mut self.pages[tab];
         if which >= page.requests.len() || !page.runs() {
@@ -110,7 +110,7 @@ impl World<'_> {
         let page = &self.pages[tab];
         let Some(path) = request.url.strip_prefix(ORIGIN) else { return Ok(Reached::Nobody) };
         let Some(path) = path.strip_prefix(BASE).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?'])) else {
-            // The application's own.
+            // A request of the application itself.
             let identified = ["x-device-id", "x-session-id"].iter().all(|name| request.headers.contains_key(*name));
             return if identified {
                 Ok(Reached::Answered(Answer { status: 200, text: "{}".to_owned(), ..Answer::default() }))
@@ -159,7 +159,7 @@ impl World<'_> {
         self.tell(tab, &Command::Answer { id: request.id, status, headers, text, streams: false, breaks })
     }
 
-    /// A browser says that there is no answer; of a source, that there is no stream.
+    /// The browser reports that there is no answer; to a source, that there is no stream.
     fn fail(&mut self, tab: usize, request: &Request) -> Result<(), Violation> {
         let id = request.id;
         if request.stream == Some(true) { self.source_fails(tab, id) } else { self.tell(tab, &Command::Fail { id }) }
@@ -170,7 +170,7 @@ impl World<'_> {
         self.tell(tab, &Command::Frame { id, r#type, data, last_event_id })
     }
 
-    /// The page reads up to so many bytes of its stream.
+    /// The page reads up to this many bytes of its stream.
     pub(super) fn read(&mut self, tab: usize, bytes: usize) -> Result<bool, Violation> {
         let buffers = self.schedule.hub.buffers;
         let cuts = self.sabotage == Some(ShellSabotage::CutCharacters);
@@ -179,7 +179,7 @@ impl World<'_> {
         }
         let mut moved = false;
         let Some(stream) = self.pages[tab].streams.first_mut() else { return Ok(false) };
-        // A chunk is as large as the reader's; what lies between holds less.
+        // The reader decides the size of a chunk; the buffers in between hold less.
         moved |= stream.pump(buffers.min(bytes), |bytes, out| self.aliases.pass(bytes, out));
         if stream.is_silent {
             return Ok(moved);
@@ -228,7 +228,7 @@ impl World<'_> {
                 let id = stream.id;
                 stream.cut();
                 self.read(tab, bytes)?;
-                // What is read in between may have made the page close it.
+                // The page may have closed the stream because of what it read.
                 if let Some(stream) = self.pages[tab].streams.iter_mut().find(|stream| stream.id == id) {
                     stream.take(usize::MAX);
                     self.read(tab, 1)?;
@@ -245,7 +245,7 @@ impl World<'_> {
     }
 }
 
-/// What becomes of a request at a node.
+/// The result of a request at a node.
 enum Reached {
     Streams,
     Answered(Answer),
@@ -253,12 +253,12 @@ enum Reached {
     Nobody,
 }
 
-/// A moment as a browser reads it.
+/// A time in the format that a browser parses.
 fn date(ms: u64) -> String {
     tidings_protocol::event::Timestamp(ms).to_string()
 }
 
-/// A body that is there at once.
+/// Reads a body that is available at once.
 fn read_all(mut body: Body) -> String {
     let mut bytes = Vec::new();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());

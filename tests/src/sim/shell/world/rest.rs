@@ -1,4 +1,4 @@
-//! The end of a schedule: nothing goes wrong any more, and within a bound all who run are well.
+//! The end of a schedule: the faults end, and within a bound all running pages must be well.
 
 use super::World;
 use crate::sim::{
@@ -7,17 +7,17 @@ use crate::sim::{
     shell::{page::Page, schedule::Nudge},
 };
 
-/// Within this time of something that makes a client look, it has all that it is to have.
+/// The time within which a client has everything after something made it check.
 const PROMPT_MS: u64 = 10_000;
-/// And within this where nothing does: a wait that a proxy asked for is at most five minutes long.
+/// The time within which it has everything otherwise: a wait that a proxy asked for is at most five minutes long.
 const PATIENT_MS: u64 = 400_000;
-/// Within this time a leader that stands still has lost the lead to a tab whose user looks.
+/// The time within which a leader that stands still loses the lead to a tab whose user looks.
 const LED_MS: u64 = 4_000;
-/// Between two times that something makes it look.
+/// The time between two events that make clients check.
 const NUDGE_MS: u64 = 2_000;
-/// Heartbeats arrive before the watchdogs look.
+/// The step of time, so that heartbeats arrive before the watchdogs fire.
 const STEP_MS: u64 = 4_500;
-/// What does not come to rest in so many rounds never will.
+/// What does not come to rest in this many rounds never will.
 const ROUNDS: usize = 400;
 
 impl World<'_> {
@@ -41,7 +41,7 @@ impl World<'_> {
             }
         }
         self.go_on_until_well()?;
-        // One more on everything, without a timer in between: who was forgotten is found out.
+        // One more event for every handler, without a timer in between, reveals handlers that were forgotten.
         for topic in 0..TOPIC_COUNT {
             self.publish(topic % 2, topic, None);
         }
@@ -68,7 +68,7 @@ impl World<'_> {
                 self.nudge()?;
                 nudged = Some(self.now);
             }
-            // Who has given up, and said so, is asked by its user to go on.
+            // A user asks a client to continue that has given up and reported it.
             for tab in 0..self.pages.len() {
                 let page = &self.pages[tab];
                 if page.runs() && page.state == "closed" && page.has_handlers() && !page.kind.misled {
@@ -85,7 +85,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Whether a tab runs and has no stream but that of one that stands still.
+    /// Whether a tab runs and has only the stream of a tab that stands still.
     fn is_led_by_frozen(&self, tab: usize) -> bool {
         let page = &self.pages[tab];
         let shares = |other: &&Page| other.browser == page.browser && other.listener.user == page.listener.user;
@@ -94,7 +94,7 @@ impl World<'_> {
         is_behind && page.streams.is_empty() && others.all(|other| other.is_frozen && other.kind.shares)
     }
 
-    /// Something makes the clients look.
+    /// Makes the clients check their connection.
     fn nudge(&mut self) -> Result<(), Violation> {
         for tab in 0..self.pages.len() {
             if !self.pages[tab].runs() {
@@ -113,7 +113,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// Lets everything happen that can without time passing.
+    /// Lets everything happen that needs no time.
     fn work(&mut self) -> Result<(), Violation> {
         for round in 0..ROUNDS {
             let mut moved = false;
@@ -142,13 +142,13 @@ impl World<'_> {
         })
     }
 
-    /// Whether a page whose URL is none has not been told so.
+    /// Whether a page with an invalid URL has not reported it yet.
     fn knows_nothing_of_its_url(page: &Page) -> bool {
         let told = page.final_error.as_deref() == Some("malformedUrl") || page.was_broken;
         page.is_used && !page.is_off && !told
     }
 
-    /// Those of whom something can be expected.
+    /// The pages that must be well.
     fn running(&self) -> impl Iterator<Item = &Page> {
         self.pages.iter().filter(|page| page.runs() && !page.kind.misled)
     }

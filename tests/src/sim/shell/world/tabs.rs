@@ -1,4 +1,5 @@
-//! What tabs do, and what befalls them. In one file, for each step that a tab takes is judged by what the page then says that it did.
+//! What tabs do, and what happens to them. It is one file, because each step of a tab is judged by the effects that the
+//! page then reports.
 
 use tidings_client::routes::Hears;
 use tidings_protocol::Cursor;
@@ -17,7 +18,7 @@ use crate::sim::{
     },
 };
 
-/// What an application's page may find broken.
+/// The globals that an application's page may find broken.
 pub(in crate::sim::shell) const GLOBALS: [&str; 9] = [
     "fetch",
     "EventSource",
@@ -31,18 +32,18 @@ pub(in crate::sim::shell) const GLOBALS: [&str; 9] = [
 ];
 
 impl World<'_> {
-    /// The page that a tab is about to have.
+    /// The page that a tab is about to open.
     pub(super) fn opening(&mut self, tab: usize, kind: Kind) -> Page {
         let (user, browser) = PEOPLE[tab];
         self.opened += 1;
-        // What the first page finds stored, all find.
+        // All pages of a browser find the same storage as the first one.
         let is_new = *self.is_new.entry(browser).or_insert(kind.is_new);
         let device = (!kind.refuses_storage && !is_new).then_some(browser);
         let listener = Listener { user, device, session: String::new() };
         Page::new(self.opened, kind, browser, listener, 1_000_000 * tab as u64)
     }
 
-    /// Opens it.
+    /// Opens the page.
     pub(super) fn open(&mut self, tab: usize) -> Result<(), Violation> {
         let page = &self.pages[tab];
         let kind = page.kind;
@@ -139,7 +140,7 @@ impl World<'_> {
         }
     }
 
-    /// What happens in a page that runs.
+    /// Carries out a step in a running page.
     fn step_of_running(&mut self, op: Op) -> Result<(), Violation> {
         let tab = tab_of(&op) % self.pages.len();
         match op {
@@ -176,14 +177,14 @@ impl World<'_> {
         self.tell(tab, &Command::Event { r#type, hidden, persisted: true })
     }
 
-    /// Whether a sabotaged page does not react where something is awaited.
+    /// Whether a sabotaged page ignores an event while it waits for something.
     fn is_deaf(&self, tab: usize) -> bool {
         let page = &self.pages[tab];
         match self.sabotage {
             Some(ShellSabotage::HangingAttempt) => page.state == "connecting",
             Some(ShellSabotage::LongWait) => page.state == "waiting" && page.was_put_off,
             Some(ShellSabotage::PatientForLock) => page.was_denied,
-            // It has another tab's stream.
+            // The tab uses another tab's stream.
             Some(ShellSabotage::DeafFollower) => page.state == "open" && page.streams.is_empty(),
             _ => false,
         }
@@ -235,7 +236,7 @@ impl World<'_> {
         if ends { self.lets_go(tab) } else { Ok(()) }
     }
 
-    /// Whoever has ended holds nothing.
+    /// A client that has ended holds nothing.
     fn lets_go(&self, tab: usize) -> Result<(), Violation> {
         match self.pages[tab].holds() {
             Some(held) => Err(Violation::new("who has ended lets go of all", held)),
@@ -266,7 +267,7 @@ impl World<'_> {
         self.handlers
     }
 
-    /// A cursor, and whether what is asked for is one.
+    /// A cursor, and whether the requested text is one.
     fn since(&self, since: Since) -> (Option<Cursor>, bool) {
         match since {
             Since::Now => (None, true),
@@ -277,7 +278,7 @@ impl World<'_> {
         }
     }
 
-    // ---- what a page did ----
+    // ---- the effects of a page ----
 
     pub(super) fn take(&mut self, tab: usize, does: Does) -> Result<(), Violation> {
         let asked = |page: &Page, id: u32| (page.id, id);
@@ -297,7 +298,7 @@ impl World<'_> {
                 page.streams.retain(|stream| stream.id != id);
             }
             Does::Timer { id, ms } => {
-                // No browser's timer waits for less than it was told; what is no whole number is made one.
+                // A browser's timer never fires early, and rounds fractions.
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
                 let ms = ms.ceil() as u64;
                 let lost = self.sabotage == Some(ShellSabotage::PatientForLock) && page.was_denied;
@@ -346,7 +347,7 @@ impl World<'_> {
         Ok(())
     }
 
-    /// What an application was told, or did.
+    /// A report to the application, or an action of it.
     fn told(&mut self, tab: usize, does: Does) -> Result<(), Violation> {
         let log = self.log.clone();
         let log = log.lock();
@@ -382,7 +383,7 @@ impl World<'_> {
                     let detail = format!("{}: {code}", handler.pattern);
                     return Err(Violation::new("what is granted is not refused", detail));
                 }
-                // Who waits when all is given up hears again after `connect()`.
+                // A handler that waits when the client gives up is subscribed again after `connect()`.
                 handler.is_refused |= !is_granted;
             }
             Does::HandlerGap { handler, reason } => {
@@ -404,7 +405,7 @@ impl World<'_> {
                 }
             }
             Does::State { state, code } => {
-                // What was told is told of the state that it is in from here on.
+                // A report describes the state from here on.
                 if state == "closed" && !page.is_off {
                     page.final_error = page.final_error.take().or(code);
                 }
@@ -456,7 +457,7 @@ impl World<'_> {
         if justified { Ok(()) } else { Err(Violation::new("a gap only where a fault could cause one", reason)) }
     }
 
-    // ---- what befalls a page when nothing goes wrong ----
+    // ---- what happens to a page without a fault ----
 
     pub(super) fn script(&mut self, tab: usize, comes: bool) -> Result<bool, Violation> {
         let page = &mut self.pages[tab];
@@ -479,7 +480,7 @@ impl World<'_> {
         self.tell(tab, &Command::Task { id }).map(|()| true)
     }
 
-    /// The browser hands a page what it has for it.
+    /// The browser delivers its messages to a page.
     pub(super) fn hear(&mut self, tab: usize, words: usize) -> Result<bool, Violation> {
         let mut heard = false;
         for _ in 0..words.min(1_000) {
@@ -512,7 +513,7 @@ impl World<'_> {
         Ok(heard)
     }
 
-    /// All that is under way for a page arrives.
+    /// Everything in flight for a page arrives.
     pub(super) fn exchange(&mut self, tab: usize, node: usize) -> Result<bool, Violation> {
         let mut moved = self.script(tab, true)?;
         while self.task(tab)? {
@@ -527,7 +528,7 @@ impl World<'_> {
     }
 }
 
-/// Whose step it is.
+/// The tab of a step.
 fn tab_of(op: &Op) -> usize {
     match op {
         Op::Subscribe { tab, .. }

@@ -1,4 +1,4 @@
-//! What hyper keeps, and writes as it does under any other server.
+//! Streams that hyper keeps, and writes as under any other server.
 
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
@@ -70,7 +70,7 @@ async fn for_an_encoded_response() {
     while fixture.reader.read_u8().await.unwrap() != b'\n' {}
     assert_eq!(fixture.reader.read_u16().await.unwrap(), 0x1f8b);
     assert_eq!(fixture.takeovers(), 0);
-    // The same router, asked by who takes no gzip.
+    // The same router, called by a client that does not accept gzip.
     let layer = CompressionLayer::new().compress_when(SizeAbove::new(0));
     let mut fixture = Fixture::layered(7, |router| router.layer(layer));
     fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
@@ -99,7 +99,7 @@ async fn for_http_2() {
         stream.send(Ok("two")).unwrap();
         drop(stream);
         assert_eq!(response.collect().await.unwrap().to_bytes(), "two");
-        // Whoever says goodbye last may find the pipe broken.
+        // The side that closes last may find the pipe broken.
         let (_, _) = (serving.await.unwrap(), connection.await.unwrap());
         assert_eq!(count.taken.load(Ordering::Relaxed), 0, "window {window}");
     }

@@ -1,11 +1,11 @@
-//! HTTP/2, where the peer is asked by pings whether it is there.
+//! HTTP/2, where pings check whether the client is alive.
 
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::Instant;
 
 use super::*;
 
-/// A request for a stream, by the static table of RFC 7541 and two literals.
+/// A request for a stream, encoded with the static table of RFC 7541 and two literals.
 fn beginning() -> Vec<u8> {
     let literal = |name: u8, text: &str| [&[name, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     let head = [&[0x82, 0x86][..], &literal(0x04, "/stream/1"), &literal(0x01, "a")].concat();
@@ -19,7 +19,7 @@ async fn one_that_falls_silent_is_gone_within_a_minute() {
     fixture.writer.write_all(&beginning()).await.unwrap();
     let stream = fixture.stream().await;
     let began = Instant::now();
-    // It takes whatever is sent, as the kernel of a machine does whose process hangs, or a proxy that has lost its client.
+    // It reads whatever is sent, like the kernel of a machine whose process hangs, or a proxy that has lost its client.
     let mut reader = fixture.reader;
     let reading = tokio::spawn(async move { tokio::io::copy(&mut reader, &mut tokio::io::sink()).await });
     let ended = timeout(Duration::from_secs(3_600), fixture.serving).await.expect("it is given up");

@@ -1,8 +1,8 @@
-//! A layer's body around a stream's is written through it.
+//! A layer's body around a stream's body takes part in what is written.
 
 use super::*;
 
-/// Doubles every frame, and says when it ends.
+/// Doubles every frame, and records its end.
 struct Doubling {
     inner: Body,
     ended: Arc<Mutex<Vec<&'static str>>>,
