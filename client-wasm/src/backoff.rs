@@ -1,17 +1,18 @@
-//! When to try again: exponential back-off with full jitter, so that a crowd that lost its server does not return at once.
+//! The waits before retries: exponential back-off with full jitter, so that many clients that lost their server do not
+//! return at once.
 
 /// The random numbers of one session: SplitMix64, seeded from outside, so that a run can be repeated.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
 impl Random {
-    /// Numbers that depend on the seed alone.
+    /// A generator whose numbers depend on the seed alone.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A number from 0 to `limit`, both possible.
+    /// A number from 0 to `limit`, both included.
     pub fn up_to(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -25,14 +26,14 @@ impl Random {
     }
 }
 
-/// How failed connections are tried again.
+/// How failed connections are retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
-    /// The first wait is random up to this, in milliseconds. Defaults to 1,000.
+    /// The upper limit of the first, random wait, in milliseconds. Defaults to 1,000.
     pub base_ms: u64,
-    /// No wait is longer than this, in milliseconds. Defaults to 30,000.
+    /// The upper limit of every wait, in milliseconds. Defaults to 30,000.
     pub cap_ms: u64,
-    /// Give up after this many failed attempts in a row. Defaults to never.
+    /// The number of failed attempts in a row after which the client gives up. Defaults to never.
     pub max_attempts: u32,
 }
 
@@ -48,13 +49,13 @@ impl Backoff {
     /// Jitter*).
     pub fn wait(&self, failures: u32, random: &mut Random) -> u64 {
         let doublings = failures.saturating_sub(1).min(63);
-        // Not a multiplication: one that saturates works in 128 bits, and Wasm has 64.
+        // Not a saturating multiplication, which works in 128 bits, while Wasm has 64.
         let limit = if doublings < self.base_ms.leading_zeros() { self.base_ms << doublings } else { u64::MAX };
         random.up_to(self.cap_ms.min(limit))
     }
 }
 
-/// Of two times at which something is due, if it is, the first.
+/// The earlier of two optional times.
 #[inline(never)]
 pub(crate) fn sooner(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     match (one, other) {

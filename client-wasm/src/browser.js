@@ -1,7 +1,8 @@
-// The browser, as thin as it gets: what the driver needs of it, and nothing that decides anything. It is JavaScript
-// because a call into the browser takes a tenth of what it takes in Wasm, where each one is a binding of its own.
+// The parts of the browser that the driver needs, as thin as possible: no code here makes a decision. It is JavaScript
+// because a call into the browser takes a tenth of the bytes that it takes in Wasm, where each call needs its own
+// binding.
 //
-// Whatever a server sends, reading it must not throw.
+// Reading must not throw, whatever a server sends.
 
 // ---- the table: made from Rust's `codec` by its test
 const RECORD = 0
@@ -38,7 +39,10 @@ const EXCEPT = 'userId sessionId deviceId'
 const SETTINGS = 'deviceId sessionId since idleMs shareConnection reconnect baseMs capMs maxAttempts latency url withCredentials debugs'
 // ---- end of the table
 
-/** What a page in the background is told, by what that is the same as: it is about to stand still, or goes on. */
+/**
+ * The page events to which the events of a page in the background correspond: the page is about to be frozen, or
+ * continues.
+ */
 const FREEZE_AS_PAGE = { freeze: 'pagehide', resume: 'pageshow' }
 
 /** The longest delay of a timer; a longer one would wrap around and fire at once. */
@@ -54,14 +58,14 @@ export function object(text) {
   }
 }
 
-/** Made when it is needed: where there is none (Jest's jsdom), importing the package must not throw. */
+/** Made on first use: importing the package must not throw where the class is missing (Jest's jsdom). */
 let decoder
-/** Reads the bytes of a text. What is no UTF-8 in them is replaced, as the standard for streams says. */
+/** Decodes the bytes of a text. Bytes that are not UTF-8 are replaced, as the standard for streams requires. */
 const decoded = (bytes) => (decoder ??= new TextDecoder('utf-8', { ignoreBOM: true })).decode(bytes)
 
 export const objectOf = (bytes) => object(decoded(bytes))
 
-/** Reads JSON that must be a list of so many. */
+/** Reads JSON that must be a list of this length. */
 export function list(bytes, length) {
   try {
     const values = JSON.parse(decoded(bytes))
@@ -74,24 +78,24 @@ export function list(bytes, length) {
 export const item = (list, index) => list[index]
 
 /**
- * The browser of one driver. It calls `call(what, number, now, text, value)`, which says whether it could read the value. Where
- * tabs have yet to agree on the device id, `agreed` is a promise of it.
+ * The browser of one driver. It calls `call(what, number, now, text, value)`, which returns whether it could read the
+ * value. If the tabs have yet to agree on the device id, `agreed` is a promise of it.
  */
 export function attach(call, token, withCredentials, byFetch, agreed) {
   let source
   let timer
-  /** The token for requests. It is in their headers, and nowhere else. */
+  /** The token for requests. It is sent in their headers, and nowhere else. */
   let bearer
-  /** How often it was asked for. */
+  /** How many times the token was requested. */
   let tokens = 0
-  // The routes found so far, under the channel's own string: looking one up copies nothing out of JavaScript.
+  // The routes found so far, under the channel's own string: a look-up copies nothing out of JavaScript.
   const channels = new Map()
   const labels = new Map()
   const rooms = new Map()
 
   const notify = (what, number = 0, text = '', value, now = performance.now()) => call(what, number, now, text, value)
   const broken = (cause) => call(BROKEN, 0, 0, '', cause)
-  /** Whatever the browser calls: what it throws would end nowhere, and the client would stand still. */
+  /** Wraps a function that the browser calls: an error that it throws would be lost, and the client would stop. */
   const guarded =
     (run) =>
     (...given) => {
@@ -107,17 +111,17 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
   const hear = guarded(({ type, data, lastEventId, timeStamp }) => {
     const record = object(data)
     if (!record) return notify(GARBLED, 0, type)
-    // The stream says it as the `id:`; the application, here and in other tabs, finds it in the event.
+    // The stream carries the cursor as the `id:`; the application, here and in other tabs, finds it in the event.
     record.cursor = lastEventId
     browser.frame = { type, data }
-    // Its time is on the same clock, and asking for another costs more than all the rest here.
+    // The event's time is on the same clock, and reading another time costs more than the rest of this function.
     heard(RECORD, record, timeStamp)
   })
   const heard = (what, record, now) => {
     const { channel, cursor, requestId, except } = record
     const route = routes(what, record).get(channel)
     const more = route === undefined || requestId !== undefined || except !== undefined
-    // Mostly the cursor is all that has to be known.
+    // In most cases only the cursor is needed.
     notify(
       what,
       route ?? UNKNOWN,
@@ -131,7 +135,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     if (!FIELDS[type] && what !== BACKFILL) return notify(what, 0, lastEventId)
     const value = object(data)
     browser.frame = { type, data }
-    // The tab that leads asked for it in its own name.
+    // The leading tab has sent the request under its own number.
     if (call) value.requestId = call
     if (value && what === BACKFILL) heard(what, value)
     else if (value && what === PRESENCE && value.code === undefined) heard(PRESENCE_UPDATE, value)
@@ -146,7 +150,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
       const own = ++tokens
       const given = (await token()) || undefined
       const status = !given ? 204 : given === bearer ? 304 : 200
-      // One that was asked for before may come after, and be of the user before.
+      // An earlier request may be answered later, with the token of the previous user.
       if (own === tokens) bearer = given
       return String(status)
     }
@@ -167,11 +171,12 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     })
   const summary = async (response) => {
     const { headers, ok, status, url } = response
-    // Not by the client's own clock, which may be hours ahead.
+    // Not measured by the client's own clock, which may be hours ahead.
     const wait = delay(headers.get('retry-after'), headers.get('date'))
-    // What serves the page answers to any address with it, as development servers do: then our server is elsewhere.
+    // The server of the page answers any address with the page, as development servers do: then our server has another
+    // address.
     const page = ok && /^text\/html *(;|$)/i.test(headers.get('content-type')) && { code: 'notFound', detail: `${url.split('?')[0]} answers with a web page` }
-    // A proxy's page, say, is no JSON: then the status has to do.
+    // The body is not JSON (a proxy's page, for example): then only the status is used.
     return lines({ ...page, ...object(await response.text()), status, retryAfterMs: wait }, ANSWERED)
   }
 
@@ -194,16 +199,16 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     }
   }
 
-  /** A closed source is silent by the standard; one that somebody replaced the global with may not be. */
+  /** A closed source is silent by the standard; a replacement of the global class may not be. */
   const listen = (verb) => {
     for (const name of FRAMES) source[verb + 'EventListener'](name, name === 'message' ? hear : control)
   }
 
   const browser = {
-    /** The stream's current frame, its own or what another tab handed on. */
+    /** The stream's current frame, its own or one that another tab passed on. */
     frame: {},
 
-    /** Opens a stream. It never reconnects by itself: it is closed upon its first error. */
+    /** Opens a stream. It never reconnects by itself, because it is closed at its first error. */
     open(url) {
       try {
         if (byFetch) {
@@ -215,7 +220,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
         source = new EventSource(url, { withCredentials })
         listen('add')
       } catch (error) {
-        // There is nothing to open a stream with, or it does not take the URL.
+        // The browser has no EventSource, or it does not accept the URL.
         notify(UNSUPPORTED, 0, error?.message, error)
       }
     },
@@ -245,7 +250,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
       else if (FRAMES.includes(type)) control({ type, data, lastEventId })
     },
 
-    /** Asks the application or the server; without a body it is a GET. */
+    /** Sends a request to the server, or asks the application for a token; a request without a body is a GET. */
     send(whom, number, url, body) {
       ask(whom, url, body)
         .catch((error) => (whom === TOKEN ? lines({ detail: String(error) }, ANSWERED) : ''))
@@ -253,18 +258,21 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
         .catch(broken)
     },
 
-    /** Arms the one timer for this moment; `Infinity` disarms it. It may fire early, if the moment is weeks away. */
+    /** Sets the one timer to this moment; `Infinity` clears it. It may fire early, if the moment is weeks away. */
     arm(at) {
       clearTimeout(timer)
       if (at < Infinity) timer = setTimeout(tick, Math.min(Math.ceil(at - performance.now()), LONGEST_MS))
     },
 
-    /** Calls at the end of the microtask, or when the device id is agreed on: no stream is opened before. */
+    /**
+     * Calls at the end of the microtask, or when the tabs have agreed on the device id, because no stream is opened
+     * before.
+     */
     flush() {
       if (!agreed) queueMicrotask(guarded(() => notify(FLUSH)))
     },
 
-    /** Whether to hear what befalls the page. Where there is nothing to listen to (Node), it hears nothing. */
+    /** Adds or removes the listeners for page events. Where there is no page (Node), it does nothing. */
     listen(on) {
       for (const name of [...WORLD, ...Object.keys(FREEZE_AS_PAGE)]) {
         const target = name === 'visibilitychange' || name in FREEZE_AS_PAGE ? globalThis.document : globalThis
@@ -282,10 +290,10 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
       rooms.clear()
     },
 
-    /** On a clock that is never set back. */
+    /** The time, on a clock that is never set back. */
     now: () => performance.now(),
 
-    /** For the session's waits. */
+    /** The seed of the session's random waits. */
     seed: () => crypto.getRandomValues(new BigUint64Array(1))[0],
 
     end() {
@@ -303,7 +311,10 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
   return browser
 }
 
-/** Whether a URL leads to another origin than the page's. Without a page, nothing does. Not `location.origin`: a `srcdoc` has none. */
+/**
+ * Whether a URL has another origin than the page. Without a page, none has. Not `location.origin`, which a `srcdoc`
+ * frame lacks.
+ */
 export function isElsewhere(url) {
   if (globalThis.origin === undefined) return false
   try {
@@ -313,7 +324,10 @@ export function isElsewhere(url) {
   }
 }
 
-/** RFC 9110 section 10.2.3: seconds, or a date, which means something beside the server's own time alone. */
+/**
+ * Reads a `Retry-After` header (RFC 9110 section 10.2.3): seconds, or a date, which is compared with the server's own
+ * time only.
+ */
 function delay(header, now) {
   if (header === null) return undefined
   return /^\d+$/.test(header) ? header * 1000 : Math.max(Date.parse(header) - Date.parse(now), 0) || 0
@@ -321,35 +335,41 @@ function delay(header, now) {
 
 const streams = () => 'body' in (globalThis.Response?.prototype ?? {})
 
-/** Whether streams are read by `fetch`. By itself only in a browser, so that rendering on a server, which can stream too, opens none. */
+/**
+ * Whether streams are read with `fetch`. By default only in a browser, so that rendering on a server, which can stream
+ * too, opens none.
+ */
 export const byFetch = (transport) =>
   transport === 'fetch' || (transport !== 'eventsource' && !!globalThis.EventSource && streams())
 
 export const copy = (chunk, into) => into.set(chunk)
 
-// ---- what the session reads ----
+// ---- values for the session ----
 
-/** A word of a list. What is none could be no channel either. */
+/** A word of a list. A value that is not a text becomes one that cannot be a channel. */
 const word = (value) => (typeof value === 'string' ? value.replace(/\s/g, '?') : '?')
 
-/** A server's time, in milliseconds since 1970; `NaN` where there is none. */
+/** A server's time, in milliseconds since 1970; `NaN` without one. */
 export const time = (object) => Date.parse(object?.timestamp)
 
-/** What stands in an object, for the session: a text, a number (with a plus, which no channel has), a truth as 0 or 1, or a list of texts or of refusals. */
+/**
+ * A value of an object as a line for the session: a text, a number (with a plus, which no channel contains), a boolean
+ * as 0 or 1, or a list of texts or of refusals.
+ */
 function line(value) {
   if (typeof value === 'string') return value.replace(/\n/g, ' ')
   if (Array.isArray(value)) return `[${value.map((one) => (one?.channel ? `${word(one.channel)} ${word(one.code)}` : word(one))).join(' ')}`
   return typeof value === 'number' || typeof value === 'boolean' ? `+${Math.trunc(Math.min(+value, Number.MAX_SAFE_INTEGER))}` : ''
 }
 
-/** Fields of an object, each on a line; what is not there is empty. */
+/** The fields of an object, each on a line; an absent field is an empty line. */
 const lines = (object, names) =>
   names
     .split(' ')
     .map((name) => line(object?.[name]))
     .join('\n')
 
-/** The options of a client that are texts, numbers and truths. A `since` that is empty is one that cannot be read. */
+/** The options of a client that are texts, numbers and booleans. An empty `since` is passed on as a malformed one. */
 export const settings = ({ since, latencySample, onDebug, ...options }) =>
   lines(
     { ...options, ...options.reconnect, since: since === '' ? '?' : since, latency: latencySample * 2 ** 32, debugs: !!onDebug },

@@ -1,16 +1,16 @@
-//! The browser, as the driver needs it. The work is done in `browser.js`; here is what passes between the two.
+//! The interface between the driver and the browser. The work is done in `browser.js`; this file has the bindings.
 //!
-//! What the npm package loads takes from `wasm-bindgen` what it can, and from `js-sys`, `web-sys`, `gloo-timers` and
-//! `serde-wasm-bindgen` nothing: each costs a page more than the third of a kilobyte (gzip) that it may. What each of them costs is said
-//! where its work is done by hand. The surface for Rust (`typed`) uses them for all that is its own.
+//! The npm package's code uses `wasm-bindgen` where it can, and nothing of `js-sys`, `web-sys`, `gloo-timers` and
+//! `serde-wasm-bindgen`, because each of them costs a page more than the allowed third of a kilobyte (gzip). The cost
+//! of each is noted where its work is done by hand. The interface for Rust (`typed`) uses them in its own code.
 
 pub(crate) mod batch;
 pub(crate) mod tabs;
 
 use wasm_bindgen::prelude::*;
 
-/// What the browser calls: with what happened (one of the [`signals`](crate::codec::signals)), a number, the time, a text and a value. Says whether it
-/// could read the value.
+/// The function that the browser calls: with a signal (one of the [`signals`](crate::codec::signals)), a number, the
+/// time, a text and a value. Returns whether it could read the value.
 pub(crate) type Callback = Closure<dyn Fn(u32, u32, f64, String, JsValue) -> bool>;
 
 #[wasm_bindgen(module = "/src/browser.js")]
@@ -41,13 +41,14 @@ extern "C" {
     pub(crate) fn remember(this: &Browser, signal: u32, record: &JsValue, route: u32);
     #[wasm_bindgen(method)]
     pub(crate) fn forget(this: &Browser);
-    /// Hands a frame in as an `EventSource` would.
+    /// Passes a frame in as an `EventSource` would.
     #[wasm_bindgen(method)]
     pub(crate) fn dispatch(this: &Browser, name: &[u8], data: &[u8], id: &[u8]);
-    /// This event is being read.
+    /// Marks this event as the one being read.
     #[wasm_bindgen(method)]
     pub(crate) fn hold(this: &Browser, data: &[u8]);
-    /// Hands a frame in that came from another tab, with this `id:`, and as the answer to this call if it is of the past.
+    /// Passes in a frame that came from another tab, with this `id:`, and as the answer to this call if it is an event
+    /// of the past.
     #[wasm_bindgen(method)]
     pub(crate) fn relayed(this: &Browser, id: &str, call: Option<&str>);
     #[wasm_bindgen(method)]
@@ -59,19 +60,19 @@ extern "C" {
     #[wasm_bindgen(method)]
     pub(crate) fn seed(this: &Browser) -> u64;
 
-    /// Whether streams are read by `fetch`, where the choice is left to us or says so.
+    /// Whether streams are read with `fetch`, if the option allows it.
     #[wasm_bindgen(js_name = byFetch)]
     pub(crate) fn by_fetch(transport: &JsValue) -> bool;
     /// Copies the bytes of a chunk. With `js-sys` this and `item` together would cost 0.6 KB.
     pub(crate) fn copy(chunk: &JsValue, into: &mut [u8]);
-    /// Reads an object; `undefined` if the text holds none.
+    /// Reads an object; `undefined` if the text contains none.
     #[wasm_bindgen(js_name = objectOf)]
     pub(crate) fn parse(text: &[u8]) -> JsValue;
-    /// Reads a list of so many; `undefined` if the text is none.
+    /// Reads a list of this length; `undefined` if the text contains none.
     #[wasm_bindgen(js_name = list)]
     pub(crate) fn parse_list(text: &[u8], length: u32) -> JsValue;
     pub(crate) fn item(list: &JsValue, index: u32) -> JsValue;
-    /// When a record was accepted, by the server's clock; `NaN` where it does not say.
+    /// When the server accepted a record, by its clock; `NaN` without a time.
     pub(crate) fn time(object: &JsValue) -> f64;
 
     #[wasm_bindgen(js_name = isElsewhere)]
@@ -81,10 +82,10 @@ extern "C" {
 #[cfg(feature = "typed")]
 #[wasm_bindgen(module = "/src/device.js")]
 extern "C" {
-    /// The browser profile's name, as far as this tab knows it.
+    /// The device id, as far as this tab knows it.
     #[wasm_bindgen(js_name = deviceId)]
     pub(crate) fn device_id() -> String;
-    /// A promise of the one on which all tabs agree.
+    /// A promise of the device id on which all tabs agree.
     #[wasm_bindgen(js_name = agreedDeviceId)]
     pub(crate) fn agreed_device_id() -> JsValue;
     #[wasm_bindgen(js_name = randomId)]
@@ -94,13 +95,13 @@ extern "C" {
 /// The route of a record whose channel has not been looked up.
 pub(crate) const UNKNOWN: u32 = u32::MAX;
 
-/// A number from JavaScript; what is none, or below 0, is 0.
+/// A number from JavaScript; a value that is no number, or is below 0, becomes 0.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, which is what is wanted")]
 pub(crate) fn whole(number: f64) -> u64 {
     number as u64
 }
 
-/// A share, from 0 to 1, of 2³².
+/// A share, from 0 to 1, as a part of 2³².
 #[cfg(feature = "typed")]
 pub(crate) fn share(share: f64) -> u64 {
     whole(share * 4_294_967_296.0)

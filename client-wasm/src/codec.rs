@@ -1,9 +1,9 @@
-//! What passes between Rust and JavaScript, and between tabs, as text: the fields of a value, each on a line. So the browser is asked
-//! once for each frame, and what comes of it needs no browser.
+//! The texts that pass between Rust and JavaScript, and between tabs: the fields of a value, each on a line. So the
+//! browser is called once for each frame, and reading the result needs no browser.
 //!
-//! The order of the fields of each value stands in one place, its `fields`, by which it is written and read, and from which
-//! `table.js` is made. A text holds no line break, a list is a `[` and its words with spaces between them, and what is not there is
-//! an empty line.
+//! The order of the fields of each value is defined in one place, its `fields`, with which it is written and read, and
+//! from which `table.js` is made. A text contains no line break, a list is a `[` and its words with spaces between
+//! them, and an absent field is an empty line.
 
 pub(crate) mod frames;
 pub(crate) mod messages;
@@ -19,18 +19,18 @@ use crate::{
     text::{DECIMAL, cut, decimal, push_number, small, text_of},
 };
 
-/// Where the fields of a value go to, or come from.
+/// The target or the source of a value's fields.
 pub(crate) enum Port<'a> {
     /// Writes each on a line.
     Write(String),
-    /// Reads each from what is left of a text.
+    /// Reads each from the rest of a text.
     Read(&'a str),
     /// Collects their names.
     #[cfg(test)]
     Names(Vec<&'static str>),
 }
 
-/// The next field: its line where they are read, and a line to write it on elsewhere.
+/// The next field: its line when reading, and a line to write it on otherwise.
 enum Line<'p, 'a> {
     Read(&'a str),
     Write(&'p mut String),
@@ -60,7 +60,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// The next line where they are read.
+    /// The next line when reading.
     pub(crate) fn read(&mut self) -> &'a str {
         match self.line("") {
             Line::Read(line) => line,
@@ -106,7 +106,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// What is no number is 0.
+    /// A line that is no number reads as 0.
     #[inline(never)]
     pub(crate) fn number(&mut self, name: &'static str, value: &mut u64) {
         let mut some = Some(*value);
@@ -121,7 +121,7 @@ impl<'a> Port<'a> {
         *value = u32::try_from(number).unwrap_or_default();
     }
 
-    /// A time in milliseconds, which JavaScript gives in seconds.
+    /// A time in milliseconds, which JavaScript passes in seconds.
     #[inline(never)]
     fn seconds(&mut self, name: &'static str, value: &mut Option<u64>) {
         let mut seconds = value.map(|ms| ms / 1_000);
@@ -148,7 +148,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// `None` where there is no list. What is no channel in it cannot be one of ours.
+    /// `None` without a list. A word that is no channel becomes a pattern that matches none of ours.
     #[inline(never)]
     pub(crate) fn some_channels(&mut self, name: &'static str, value: &mut Option<Vec<Pattern>>) {
         match self.line(name) {
@@ -180,7 +180,7 @@ impl<'a> Port<'a> {
         *value = some.unwrap_or_default();
     }
 
-    /// Channels, each with the code of its refusal after it.
+    /// Channels, each followed by the code of its refusal.
     #[inline(never)]
     pub(crate) fn rejected(&mut self, name: &'static str, value: &mut Vec<Rejected>) {
         match self.line(name) {
@@ -222,7 +222,7 @@ impl<'a> Port<'a> {
         }
     }
 
-    /// What was written.
+    /// The text that was written.
     pub(crate) fn written(self) -> String {
         match self {
             Self::Write(out) => out,
@@ -231,15 +231,15 @@ impl<'a> Port<'a> {
     }
 }
 
-/// The words of a list. No iterator of the standard library: each kind of those costs the browser what it takes to drop some of its
-/// items unseen, and the like.
+/// The words of a list. Not an iterator of the standard library, because each kind of iterator adds code to the
+/// download, such as that for skipping items.
 struct Words<'a>(&'a str);
 
 impl<'a> Words<'a> {
-    /// `None` where there is no list.
+    /// `None` without a list.
     fn of(line: &'a str) -> Option<Self> {
         let rest = line.strip_prefix('[')?;
-        // Each has a space before it, but for the first of JavaScript's.
+        // Each word has a space before it, except the first in a list from JavaScript.
         Some(Self(rest.strip_prefix(' ').unwrap_or(rest)))
     }
 

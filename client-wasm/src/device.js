@@ -1,30 +1,30 @@
-// Which browser profile this is: one name for all its tabs, kept in localStorage. The npm package's facade asks here while the
-// engine loads, and the surface for Rust before it connects.
+// The browser profile's id: one for all its tabs, kept in localStorage. The npm package's facade calls this file while
+// the engine loads, and the interface for Rust before it connects.
 
-/** Where the device id is kept. */
+/** The localStorage key of the device id. */
 const STORAGE_KEY = 'tidings.deviceId'
-/** The lock under which tabs agree on one, and the one by which those that have say so. */
+/** The lock under which tabs agree on an id, and the lock with which tabs that have agreed publish it. */
 const AGREEING = 'tidings device'
 const AGREED = 'tidings device is '
-/** So long they say so: by then storage has told all others. */
+/** How long an id is published: by then storage has passed it to all other tabs. */
 const SAID_MS = 10_000
-/** A tab that stands still holds nobody up for longer. */
+/** How long this tab waits for a frozen tab. */
 const PATIENCE_MS = 1_000
 
-/** The device id that this page has drawn, for all its clients. */
+/** The device id that this page has generated, for all its clients. */
 let drawn
 
 function storedId() {
   try {
     const stored = localStorage.getItem(STORAGE_KEY)
-    // Anybody can write to the page's storage; what could not stand in a header is as good as nothing.
+    // Any script can write to the page's storage; an id that could not be sent in a header is ignored.
     if (/^[!-~]{1,128}$/.test(stored ?? '')) return stored
   } catch {
-    // No storage here, or it is refused.
+    // Storage is missing or refused here.
   }
 }
 
-/** Keeps a device id, where that is allowed; elsewhere it lives as long as the page. */
+/** Stores a device id, where storage is allowed; elsewhere it lives as long as the page. */
 function keep(id) {
   try {
     localStorage.setItem(STORAGE_KEY, id)
@@ -32,19 +32,19 @@ function keep(id) {
   return id
 }
 
-/** Only in a page: a server has locks of its own. */
+/** The locks, in a page only: a server has locks of its own. */
 const lockManager = () => globalThis.document && globalThis.navigator?.locks
 
-/** The device id: what is stored, else what is drawn until all tabs have agreed on one. */
+/** The device id: the stored one, or else a random one until all tabs have agreed on one. */
 export function deviceId() {
   const id = storedId() ?? (drawn ??= randomId())
-  // Without locks there is nothing to agree by.
+  // Without locks the tabs have no means to agree.
   return lockManager() ? id : keep(id)
 }
 
 /**
- * The one device id of all tabs that have drawn one in the same moment. Storage alone could not tell: what two tabs write at
- * once, each of them reads back as its own for a while. Locks are one for all, at any time.
+ * The one device id of all tabs that have generated one at the same moment. Storage alone does not suffice: of two tabs
+ * that write at once, each reads back its own value for a while. Locks are consistent across tabs at any time.
  */
 export async function agreedDeviceId() {
   const stored = storedId()
@@ -54,7 +54,7 @@ export async function agreedDeviceId() {
   try {
     if (locks) await Promise.race([agree(locks), new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))])
   } catch {
-    // Locks are refused here, as storage may be.
+    // Locks may be refused, as storage may be.
   }
   return keep(drawn)
 }

@@ -1,8 +1,9 @@
-//! Between the session and the browser: hands in what happens, carries out what comes of it, and calls the application.
+//! The layer between the session and the browser: it passes in what happens, carries out the resulting actions, and
+//! calls the application.
 //!
-//! Two rules keep callbacks harmless. No borrow is held while one runs, so that it may call anything; and what it causes
-//! is carried out after it has returned and after all that was decided before it, so that the order of actions is the
-//! session's, whoever calls whom.
+//! Two rules keep callbacks harmless. No borrow is held while a callback runs, so that it may call any method; and the
+//! actions that it causes are carried out after it has returned and after all that were decided before, so that actions
+//! keep the session's order.
 
 mod events;
 
@@ -24,30 +25,30 @@ use crate::{
     text::text_of,
 };
 
-/// The application's callbacks. None of them throws.
+/// The application's callbacks. They must not throw.
 pub(crate) trait Application: 'static {
-    /// An event, as the browser parsed it, for a handler that may have been removed meanwhile.
+    /// Delivers an event, as the browser parsed it, to a handler that may have been removed meanwhile.
     fn event(&self, handler: HandlerId, record: &JsValue);
-    /// One of a list of events.
+    /// Delivers one event of a list.
     fn event_of(&self, handler: HandlerId, list: &JsValue, index: u32) {
         self.event(handler, &browser::item(list, index));
     }
-    /// A handler hears everything that comes after this cursor, or never will, for this reason; or no longer, after it has.
+    /// A handler receives every event after this cursor; or, with a refusal, never will, or no longer does.
     fn settled(&self, handler: HandlerId, refusal: Option<&str>, cursor: &str);
-    /// A handler may have missed events, on these channels, among addressed ones or not, and for this reason; without a handler,
-    /// the client has.
+    /// A handler may have missed events, on these channels, among addressed events or not, and for this reason; without
+    /// a handler, the client may have.
     fn gap(&self, handler: Option<HandlerId>, channels: Option<&[Pattern]>, addressed: bool, reason: &str);
     /// The connection's state has changed.
     fn state(&self, status: &Status);
-    /// Something went wrong, and what was thrown where that is the failure.
+    /// A failure has occurred, with the value that was thrown, if one was.
     fn error(&self, failure: &Failure, thrown: &JsValue);
     /// All handlers are gone.
     #[cfg(feature = "typed")]
     fn clear(&self);
-    /// Something of ours threw where nobody calls us. What state that left things in, nobody knows.
+    /// Our own code threw where it has no caller. The state in which that left the instance is unknown.
     fn broken(&self, cause: &JsValue);
-    /// What only its developer wants to know: a record that is `unheard`, for want of a handler, or the reason why the server
-    /// is `closing` the stream.
+    /// Information for the developer: a record that is `unheard`, because it has no handler, or the reason why the
+    /// server is `closing` the stream.
     fn debug(&self, _what: &str, _detail: &JsValue) {}
 }
 
@@ -56,47 +57,47 @@ pub(crate) struct Driver<A> {
     session: RefCell<Session>,
     pub(crate) application: A,
     browser: Browser,
-    /// The other tabs, where they may share.
+    /// The other tabs, if they may share a stream.
     tabs: Option<Tabs>,
-    /// Events that nobody hears are told, too.
+    /// Whether events without handlers are reported, too.
     debugs: bool,
-    /// What the browser calls; it holds the driver weakly.
+    /// The function that the browser calls; it holds the driver weakly.
     _callback: Callback,
     /// When the browser's timer fires.
     armed: Cell<Option<u64>>,
-    /// Counts streams opened and closed: what is left of an old one is not handed in.
+    /// The number of streams opened and closed: the rest of an old stream is not passed in.
     stream: Cell<u32>,
-    /// Of a stream that is read by `fetch`.
+    /// The decoder of a stream that is read with `fetch`.
     decoder: Cell<Decoder>,
     chunk: Cell<Vec<u8>>,
-    /// Kept between chunks, for its memory.
+    /// Kept between chunks, to reuse its memory.
     batch: Cell<Batch>,
-    /// Which routes the browser remembers.
+    /// The generation of the routes that the browser remembers.
     generation: Cell<u32>,
-    /// The list of those who hear a record, kept between records.
+    /// The list of a record's handlers, kept between records.
     hearers: Cell<Vec<HandlerId>>,
-    /// Somebody further up the stack is carrying out actions.
+    /// Whether a caller up the stack is carrying out actions.
     acting: Cell<bool>,
     flushing: Cell<bool>,
-    /// How many requests have no answer. Their promises will call, also when the client has ended meanwhile.
+    /// The number of unanswered requests. Their promises call even when the client has ended meanwhile.
     unanswered: Cell<u32>,
-    /// The driver itself, for as long as something is under way: an application need not hold on to its client to hear
-    /// from it, and the garbage collector must not end it.
+    /// The driver itself, for as long as work is under way: an application need not keep its client to receive events,
+    /// and the garbage collector must not end it.
     alive: RefCell<Option<Rc<Self>>>,
 }
 
-/// What the client uses of the browser and the page.
+/// The parts of the browser and the page that the client uses.
 #[derive(Default)]
 pub(crate) struct Environment {
-    /// Where tabs have yet to agree on the device id, a promise of it; `undefined` where it is known.
+    /// A promise of the device id, if the tabs have yet to agree on it; `undefined` if it is known.
     pub(crate) agreed: JsValue,
-    /// A function that gives a token or a promise of one; `undefined` if there is none.
+    /// A function that returns a token or a promise of one; `undefined` without one.
     pub(crate) token: JsValue,
-    /// Whether cookies go to other origins, too.
+    /// Whether cookies are sent to other origins, too.
     pub(crate) with_credentials: bool,
-    /// `eventsource`, `fetch` or `auto`; anything else is `auto`.
+    /// `eventsource`, `fetch` or `auto`; any other value means `auto`.
     pub(crate) transport: JsValue,
-    /// Whether the application wants to know of what nobody hears, which costs reading it.
+    /// Whether the application wants reports of events without handlers, which have to be read for that.
     pub(crate) debugs: bool,
 }
 
@@ -185,13 +186,13 @@ impl<A: Application> Driver<A> {
         self.session.borrow().state()
     }
 
-    /// Looks at who the client is, and who the server says the user is.
+    /// Looks at the client's identity, and at the user id that the server reports.
     pub(crate) fn identity<T>(&self, look: impl FnOnce(&Identity, Option<&str>) -> T) -> T {
         let session = self.session.borrow();
         look(session.identity(), session.user_id())
     }
 
-    // ---- what the browser calls ----
+    // ---- calls of the browser ----
 
     fn called(self: &Rc<Self>, signal: u32, number: u32, now: u64, text: &str, value: &JsValue) -> bool {
         match signal {
@@ -201,14 +202,14 @@ impl<A: Application> Driver<A> {
             }
             signals::CHUNK => self.chunk(now, number, value),
             signals::UNSUPPORTED => {
-                // Neither gets better by itself.
+                // Neither of these failures ends by itself.
                 self.session.borrow_mut().disconnect();
                 let detail = Some(text.to_owned()).filter(|detail| !detail.is_empty());
                 let failure = Failure { code: "unsupported".into(), detail, ..Failure::default() };
                 self.application.error(&failure, value);
             }
             signals::GARBLED => {
-                // It shows at least that the stream lives.
+                // The frame shows at least that the stream is alive.
                 self.session.borrow_mut().frame(now, Frame::Other);
                 self.garbled(text);
             }
@@ -267,7 +268,7 @@ impl<A: Application> Driver<A> {
         true
     }
 
-    /// Another tab has posted something. A frame that came with it is read as one of a stream.
+    /// Another tab has posted a message. A frame in it is read like a frame of a stream.
     fn told(self: &Rc<Self>, now: u64, text: &str) {
         let Some(message) = Message::from_text(text) else { return };
         let relayed = self.session.borrow_mut().on_message(now, message);
@@ -281,7 +282,7 @@ impl<A: Application> Driver<A> {
         }
     }
 
-    // ---- carrying out ----
+    // ---- carrying out actions ----
 
     /// Carries out all that the session has decided.
     fn act(self: &Rc<Self>) {
@@ -340,7 +341,7 @@ impl<A: Application> Driver<A> {
         }
     }
 
-    /// Sees to it that the session is called again when it wants to be.
+    /// Sets the timer to the session's deadline.
     fn schedule(self: &Rc<Self>) {
         let (is_dirty, deadline, state) = {
             let mut session = self.session.borrow_mut();

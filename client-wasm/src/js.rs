@@ -1,4 +1,4 @@
-//! The whole surface towards JavaScript, in TypeScript's terms. The npm package stands on it.
+//! The whole interface for JavaScript, in TypeScript's terms. The npm package is built on it.
 
 use std::rc::Rc;
 
@@ -117,7 +117,7 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn broken(this: &Listeners, cause: &JsValue);
 
-    /// What is wrong with the options, as an `Error`; `undefined` if nothing is.
+    /// Checks the options, and returns an `Error` if one is not valid, else `undefined`.
     fn check(options: &JsValue) -> JsValue;
     #[wasm_bindgen(js_name = malformedChannel)]
     fn malformed_channel() -> JsValue;
@@ -174,10 +174,11 @@ impl Application for Listeners {
 
 /// One connection and its handlers.
 ///
-/// No callback is called inside `subscribe`, `on` or `unsubscribe`. `connect` and `disconnect` call `onState` before they return, unless they were called from a callback: then after that one has returned. Connecting itself
+/// No callback is called inside `subscribe`, `on` or `unsubscribe`. `connect` and `disconnect` call `onState` before
+/// they return, unless they are called from a callback: then after that callback has returned. The connection itself
 /// begins at the end of the microtask.
 ///
-/// A client lives on while it connects or is connected, also when JavaScript has let go of it; `free` frees its handle.
+/// A client lives on while it connects or is connected, even if JavaScript has dropped it; `free` frees its handle.
 #[wasm_bindgen]
 pub struct Client {
     driver: Rc<Driver<Listeners>>,
@@ -191,8 +192,8 @@ impl std::fmt::Debug for Client {
 
 #[wasm_bindgen]
 impl Client {
-    /// Makes a client; nothing is connected yet. Throws an `Error` with a `code`: `malformedUrl` if there is none,
-    /// `malformedId` for a device or session id that is not 1 to 128 visible ASCII characters.
+    /// Makes a client, without connecting. Throws an `Error` with a `code`: `malformedUrl` without a URL, `malformedId`
+    /// for a device or session id that is not 1 to 128 visible ASCII characters.
     #[wasm_bindgen(constructor)]
     pub fn new(options: &Options) -> Result<Client, JsValue> {
         let malformed = check(options);
@@ -220,13 +221,14 @@ impl Client {
         Ok(Self { driver: Driver::new(config, identity, environment, listeners(options)) })
     }
 
-    /// Hears channel events. Returns the handler's number, for `unsubscribe`. Throws an `Error` with the `code`
-    /// `malformedChannel`.
+    /// Calls the handler with channel events. Returns the handler's number, for `unsubscribe`. Throws an `Error` with
+    /// the `code` `malformedChannel`.
     ///
-    /// `settled` is called later: when the server has confirmed the channel in the stream, without a code and with the cursor after
-    /// which it hears everything (empty where there is none); or with the code of the refusal (`forbidden`, …), or with `stopped`
-    /// when it was unsubscribed before; and after it was confirmed, with a code when it is revoked, and without when it is
-    /// confirmed again. A `since` that is no cursor is told as a gap, once the channel is confirmed.
+    /// `settled` is called later: without a code when the server has confirmed the channel in the stream, with the
+    /// cursor after which the handler receives every event (empty without one); or with the code of the refusal
+    /// (`forbidden`, …), or with `stopped` if the handler was unsubscribed before. After the confirmation it is called
+    /// with a code when the channel is revoked, and without one when the channel is confirmed again. A malformed
+    /// `since` is reported as a gap, once the channel is confirmed.
     pub fn subscribe(
         &self,
         #[wasm_bindgen(unchecked_param_type = "string")] pattern: &JsValue,
@@ -244,8 +246,8 @@ impl Client {
         Ok(id)
     }
 
-    /// Hears events addressed to this user or device, by label or pattern. `settled` is called when the connection is
-    /// open. Throws as `subscribe` does.
+    /// Calls the handler with events addressed to this user or device, by label or pattern. `settled` is called when
+    /// the connection is open. Throws as `subscribe` does.
     pub fn on(
         &self,
         #[wasm_bindgen(unchecked_param_type = "string")] label: &JsValue,
@@ -256,9 +258,9 @@ impl Client {
         self.listen(false, label, handler, settled)
     }
 
-    /// Sees who is online on a channel or pattern. `handler` is called with the frames of the stream, the first of which has
-    /// `here`: `{here?: Member[], join?: Member[], leave?: Member[]}`. `settled` is called as that of `subscribe`, with
-    /// `presenceOff` where the server has no presence. Throws as `subscribe` does.
+    /// Calls the handler with the users who are online on a channel or pattern: with the frames of the stream, `{here?:
+    /// Member[], join?: Member[], leave?: Member[]}`, the first of which has `here`. `settled` is called as that of
+    /// `subscribe`, with `presenceOff` if the server has no presence. Throws as `subscribe` does.
     pub fn presence(
         &self,
         #[wasm_bindgen(unchecked_param_type = "string")] pattern: &JsValue,
@@ -269,30 +271,30 @@ impl Client {
         self.listen(true, pattern, handler, settled)
     }
 
-    /// Ends what `subscribe`, `on` or `presence` began. Does nothing for a number that it does not know.
+    /// Ends what `subscribe`, `on` or `presence` began. Does nothing for an unknown number.
     pub fn unsubscribe(&self, handler: u32) {
         self.driver.unsubscribe(HandlerId(handler));
         self.driver.application.remove(handler);
     }
 
-    /// Connects at once, from any state, and resets the attempts. Channels that were refused are asked for again.
+    /// Connects at once, from any state, and resets the attempts. Refused channels are requested again.
     pub fn connect(&self) {
         self.driver.connect();
     }
 
-    /// Ends the connection and keeps the handlers; only `connect` begins another.
+    /// Ends the connection and keeps the handlers; only `connect` starts again.
     pub fn disconnect(&self) {
         self.driver.disconnect();
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     #[wasm_bindgen(getter, unchecked_return_type = "State")]
     pub fn state(&self) -> JsValue {
         self.driver.state().as_str().into()
     }
 
-    /// Who the server says the user is; `undefined` before the first connection, and for anonymous users.
+    /// The user id that the server reports; `undefined` before the first connection, and for anonymous users.
     #[must_use]
     #[wasm_bindgen(getter = userId, unchecked_return_type = "string | undefined")]
     pub fn user_id(&self) -> JsValue {
@@ -301,7 +303,8 @@ impl Client {
 }
 
 impl Client {
-    /// Once for both: what becomes part of two functions is downloaded twice.
+    /// The common part of `subscribe`, `on` and `presence`, because code that is part of several functions is
+    /// downloaded several times.
     #[inline(never)]
     fn listen(&self, presence: bool, pattern: &JsValue, handler: &JsValue, settled: &JsValue) -> Result<u32, JsValue> {
         let pattern = parse(pattern)?;

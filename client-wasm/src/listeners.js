@@ -1,11 +1,14 @@
-// The callbacks of an application in JavaScript. They stay on this side of the boundary, where one that throws is caught
-// and told, and one that has been removed hears no more.
+// The callbacks of an application in JavaScript. They stay on this side of the boundary, where an error that one throws
+// is caught and reported, and a removed one is not called any more.
 
 /** The callbacks of one client. */
 export function listeners({ onState, onGap, onError, onDebug }) {
-  /** By number: `{handler, settled, gap}`. */
+  /** The handlers by number: `{handler, settled, gap}`. */
   const handlers = new Map()
-  /** Those who have not been told how they stand. They outlive their handlers: leaving is an answer, too. */
+  /**
+   * The callbacks of handlers that have not been confirmed or refused. They outlive their handlers, because
+   * unsubscribing is an answer, too.
+   */
   const unsettled = new Map()
 
   const error = (report) => {
@@ -48,14 +51,14 @@ export function listeners({ onState, onGap, onError, onDebug }) {
       unsettled.delete(id)
       guard(settled, code, cursor)
     },
-    /** Without a number, to the client's own callback. */
+    /** Reports a gap: without a number, to the client's own callback. */
     gap(id, lines, reason, addressed) {
       const callback = id === undefined ? onGap : handlers.get(id)?.gap
       guard(callback, lines === undefined ? null : lines.split('\n').slice(0, -1), reason, addressed)
     },
     state: (...status) => guard(onState, ...status),
     debug: (...said) => guard(onDebug, ...said),
-    /** Something threw where nobody calls us: it goes on to whoever gives this client up. */
+    /** An error was thrown where our code has no caller: passes it on to the code that gives this client up. */
     broken(cause) {
       throw cause
     },
@@ -70,14 +73,14 @@ export function listeners({ onState, onGap, onError, onDebug }) {
   }
 }
 
-/** An `Error` with a `code`. */
+/** Makes an `Error` with a `code`. */
 const codedError = (code, message) => Object.assign(new Error(message), { code })
 
-/** What is wrong with the options, if anything is. */
+/** Checks the options, and returns an error if one is not valid. */
 export function check({ url, deviceId, sessionId }) {
   if (!url) return codedError('malformedUrl', 'the option `url` is empty')
   try {
-    // Where there is no page, only the syntax is looked at.
+    // Without a page, only the syntax is checked.
     const { protocol } = new URL(url, globalThis.document?.baseURI ?? globalThis.location?.href ?? 'http://localhost')
     if (!/^https?:$/.test(protocol)) return codedError('malformedUrl', `the option \`url\` leads to ${protocol}, and not to a server`)
   } catch {

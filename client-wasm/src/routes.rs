@@ -1,19 +1,19 @@
-//! From a record's channel to the handlers that hear it.
+//! The look-up from a record's channel to the handlers that receive it.
 
 use tidings_protocol::Pattern;
 
-/// One handler, as `subscribe` or `on` made it. Numbers grow and are never used twice.
+/// One handler, as `subscribe` or `on` made it. Numbers grow and are never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HandlerId(pub u32);
 
 /// The kinds of handlers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hears {
-    /// What is published to channels (`subscribe`).
+    /// Events published to channels (`subscribe`).
     Channels,
-    /// What is addressed to this user or device (`on`); the record's channel is a label.
+    /// Events addressed to this user or device (`on`); the record's channel is a label.
     Addressed,
-    /// Who is online on a channel (`presence`), which is told of this very channel or pattern.
+    /// The users who are online on a channel (`presence`); the frames name exactly this channel or pattern.
     Presence,
 }
 
@@ -23,26 +23,27 @@ impl Hears {
     }
 }
 
-/// A channel whose handlers have been looked up. Good until [`Routes::generation`] changes.
+/// A channel whose handlers have been looked up. Valid until [`Routes::generation`] changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route(pub u32);
 
-/// So many channels are remembered; then the memory starts anew, for an application with endless channels.
+/// The most channels that are remembered; then the memory is cleared, for applications with an unlimited number of
+/// channels.
 const REMEMBERED: usize = 4_096;
 
-/// Who listens to what. Looking a channel up walks all handlers once; the answer is kept as a [`Route`], so that the
-/// caller can remember it under whatever is cheapest for him (in the browser the channel's own string, in a JS `Map`).
+/// The handlers by channel. A look-up of a channel walks all handlers once; the answer is kept as a [`Route`], so that
+/// the caller can remember it under the cheapest key (in the browser the channel's own string, in a JS `Map`).
 #[derive(Debug, Default)]
 pub struct Routes {
     listeners: Vec<(HandlerId, Hears, Pattern)>,
     found: Vec<Vec<HandlerId>>,
-    /// The names under which they were found by [`Routes::look_up`], in order.
+    /// The names that [`Routes::look_up`] has found, in order.
     names: Vec<(Box<[u8]>, Hears, Route)>,
     generation: u32,
 }
 
 impl Routes {
-    /// Adds a handler; those added first hear first.
+    /// Adds a handler; handlers are called in the order in which they were added.
     pub fn add(&mut self, handler: HandlerId, hears: Hears, pattern: Pattern) {
         self.listeners.push((handler, hears, pattern));
         self.forget();
@@ -66,13 +67,14 @@ impl Routes {
         self.generation = self.generation.wrapping_add(1);
     }
 
-    /// Changes whenever routes found before are no longer good.
+    /// Changes whenever routes that were found before are no longer valid.
     #[must_use]
     pub fn generation(&self) -> u32 {
         self.generation
     }
 
-    /// Looks up who hears a record, or news of who is online, of this channel or pattern. A text that is neither has no handlers.
+    /// Looks up the handlers of a record, or of a presence frame, of this channel or pattern. A text that is neither
+    /// has no handlers.
     pub fn find(&mut self, channel: impl AsRef<[u8]>, hears: Hears) -> Route {
         let channel = channel.as_ref();
         if self.found.len() == REMEMBERED {
@@ -90,17 +92,17 @@ impl Routes {
         Route(u32::try_from(self.found.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// [`Self::find`], for a caller who has nothing to remember routes by.
+    /// [`Self::find`], for a caller that cannot remember routes.
     pub fn look_up(&mut self, channel: &[u8], hears: Hears) -> Route {
         let known = |(name, kind, _): &(Box<[u8]>, Hears, Route)| {
-            // Lengths first, which mostly decide it.
+            // The lengths are compared first, because they usually decide.
             (name.len(), *kind as u8, &**name).cmp(&(channel.len(), hears as u8, channel))
         };
         match self.names.binary_search_by(known) {
             Ok(index) => self.names.get(index).map_or(Route(u32::MAX), |(.., route)| *route),
             Err(_) => {
                 let route = self.find(channel, hears);
-                // Finding may have forgotten all others.
+                // Finding the route may have cleared the memory.
                 let index = self.names.binary_search_by(known).unwrap_or_else(|index| index);
                 self.names.insert(index, (channel.into(), hears, route));
                 route

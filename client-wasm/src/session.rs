@@ -1,5 +1,5 @@
-//! The client as a state machine without I/O: no browser, no clock, no random source. A driver hands in what happens,
-//! with the time, and carries out the [`Action`]s that come of it.
+//! The client as a state machine without I/O: no browser, no clock, no random source. A driver passes in what happens,
+//! with the time, and carries out the resulting [`Action`]s.
 //!
 //! ```text
 //! application   subscribe on unsubscribe connect disconnect reset ──┐
@@ -9,37 +9,38 @@
 //! world         online visible suspend resume wake flush ───────────┘
 //! ```
 //!
-//! After every call the driver takes all actions, sets its one timer to [`Session::deadline`], and where
-//! [`Session::is_dirty`] calls [`Session::flush`] at the end of the microtask, so that what an application subscribes and
-//! unsubscribes in one go leaves in one request.
+//! After every call the driver takes all actions, sets its one timer to [`Session::deadline`], and calls
+//! [`Session::flush`] at the end of the microtask if [`Session::is_dirty`], so that subscriptions that an application
+//! adds and removes in one turn leave in one request.
 //!
-//! Four owners hold what a client is, each with fields of its own: values go in, values come out.
+//! Four owners hold the state of a client, each with fields of its own. Their methods take and return values:
 //!
 //! | owner | holds |
 //! |---|---|
 //! | `connection` | the phase, attempts and back-off, and the watchdog over the stream |
-//! | `auth` | tokens, tickets, refreshing a stream that is open, and the user |
-//! | `ledger` | subscriptions, cursors, calls and gaps, of this tab and of those that follow it |
-//! | `sharing` | one stream for all tabs: another source of frames, and other askers |
+//! | `auth` | tokens, tickets, the refresh of an open stream, and the user |
+//! | `ledger` | subscriptions, cursors, calls and gaps, of this tab and of the tabs that follow it |
+//! | `sharing` | one stream for all tabs: another source of frames, and other subscribers |
 //!
-//! What happens to them together is told in steps. No file calls one above it in this list:
+//! Steps connect the owners. No file calls one above it in this list:
 //!
-//! | step | does |
+//! | step | handles |
 //! |---|---|
-//! | `following` | what the tab that leads says |
-//! | `members` | what tabs that follow ask |
-//! | `application`, `locks` | what the application, the page and the browser's locks want |
-//! | `waking` | time |
+//! | `following` | messages of the leading tab |
+//! | `members` | requests of tabs that follow |
+//! | `application`, `locks` | calls of the application, the page and the browser's locks |
+//! | `waking` | the passage of time |
 //! | `answers` | answers to requests |
-//! | `stream` | what the stream says |
-//! | `relaying` | what is handed on to the tabs that follow |
-//! | `calling` | what is asked for on an open stream |
-//! | `failing` | a stream that fails or ends, and doubt |
+//! | `stream` | frames of the stream |
+//! | `relaying` | frames that are passed on to the tabs that follow |
+//! | `calling` | calls on an open stream |
+//! | `failing` | a stream that fails or ends, and doubt about one |
 //! | `opening` | opening a stream |
-//! | `core` | the owners together, and what every step does |
+//! | `core` | the owners together, and the common parts of all steps |
 //!
-//! Beside them: `input` and `action`, what goes in and what comes out; `out`, where actions are gathered; `address`, URLs and bodies;
-//! `latency`, how long events take to their handlers; `config`, how a session behaves, and who it is.
+//! The other modules: `input` and `action` define what goes in and what comes out; `out` gathers actions; `address`
+//! makes URLs and bodies; `latency` measures how long events take to their handlers; `config` has the session's
+//! settings and identity.
 //!
 //! # Example
 //!

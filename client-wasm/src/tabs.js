@@ -1,5 +1,5 @@
-// What the browser has for tabs that share a stream, as thin as it gets: its locks, and a channel. Who leads and who follows
-// is the session's to decide.
+// The browser's means for tabs that share a stream, as thin as possible: its locks, and a channel. The session decides
+// which tab leads and which ones follow.
 
 // ---- the table: made from Rust's `codec` by its test
 const LOCKED = 20
@@ -11,7 +11,7 @@ const UNSHARED = 25
 const BROKEN = 29
 // ---- end of the table
 
-/** Whether tabs can share here. Locks are for secure pages only. */
+/** Whether tabs can share a stream here. Locks exist on secure pages only. */
 export const canShare = () => !!(globalThis.document && globalThis.navigator?.locks && globalThis.BroadcastChannel)
 
 /** The other tabs, for the driver of this browser. It calls `call` as the browser does. */
@@ -27,13 +27,13 @@ export function among(browser, call, version, url, withCredentials) {
     }
   }
 
-  /** There are none of these here after all; what there was of them is given back. */
+  /** Ends sharing where locks or channels turn out to be missing, and releases those that were obtained. */
   const unshare = () => {
     tabs.exit()
     notify(UNSHARED)
   }
 
-  /** Asks for a lock, to be held for as long as the tab stays; the end comes early if another tab steals it. */
+  /** Requests a lock, to be held for as long as the tab stays; the lock is lost early if another tab steals it. */
   const ask = ({ name, signal, left }, options, otherwise) => {
     const granted = (lock) => {
       if (signal.aborted) return
@@ -46,7 +46,7 @@ export function among(browser, call, version, url, withCredentials) {
   }
 
   const tabs = {
-    /** Goes into a group and asks for its lock: at once, then in the queue. */
+    /** Enters a group and requests its lock: at once, then in the queue. */
     enter(device, tab, user) {
       tabs.exit()
       const end = new AbortController()
@@ -55,19 +55,19 @@ export function among(browser, call, version, url, withCredentials) {
       const left = new Promise((resolve) => signal.addEventListener('abort', resolve))
       signal.addEventListener('abort', () => queue.abort())
       try {
-        // Lock and channel belong to the origin alone, so the whole name may stand in theirs.
+        // Locks and channels belong to the origin alone, so the whole name may be part of theirs.
         const base = `tidings ${version} ${withCredentials} ${device} ${new URL(url, document.baseURI)}`
         const name = user === undefined ? base : `${base} ${user}`
         const channel = new BroadcastChannel(name)
         channel.onmessage = ({ data }) => {
-          // Any script of the origin may post to it.
+          // Any script of the origin may post to the channel.
           if (signal.aborted || typeof data?.text !== 'string') return
           browser.frame = data.frame ?? {}
           notify(TOLD, data.text)
         }
         signal.addEventListener('abort', () => channel.close())
         stay = { name, channel, end, queue, signal, left, watched: new Set() }
-        // By this one the others know that the tab is there, however it goes.
+        // This lock shows the others that the tab exists, however it ends.
         navigator.locks.request(lockOf(tab), { signal }, () => left).catch(() => {})
         const here = stay
         ask(here, { ifAvailable: true }, () => {
@@ -91,7 +91,7 @@ export function among(browser, call, version, url, withCredentials) {
       if (stay) ask(stay, { steal: true })
     },
 
-    /** Tells when a tab is gone. */
+    /** Reports when a tab is gone. */
     watch(tab) {
       const { watched, signal } = stay ?? {}
       if (!watched || watched.has(tab)) return
@@ -103,7 +103,7 @@ export function among(browser, call, version, url, withCredentials) {
       navigator.locks.request(lockOf(tab), { signal }, gone).catch(() => {})
     },
 
-    /** Posts a message, and with it the frame that is being read. */
+    /** Posts a message, with the frame that is being read if requested. */
     post(text, withFrame) {
       stay?.channel.postMessage(withFrame ? { text, frame: browser.frame } : { text })
     },

@@ -1,6 +1,7 @@
-//! Texts, taken apart by hand: what the standard library makes for it costs the browser a kilobyte for each kind.
+//! Parsing and formatting of texts by hand: the standard library's code for it costs the browser a kilobyte for each
+//! kind.
 
-/// A text up to the first such byte, which is ASCII, and what follows it.
+/// Splits a text at the first such byte, which is ASCII: the part before it, and the part after it.
 pub(crate) fn cut(text: &str, at: u8) -> (&str, &str) {
     let index = text.bytes().position(|byte| byte == at);
     match index.and_then(|index| text.split_at_checked(index)) {
@@ -13,7 +14,7 @@ pub(crate) fn cut(text: &str, at: u8) -> (&str, &str) {
 #[inline(never)]
 pub(crate) fn decimal(text: &str) -> Option<u64> {
     let digits = text.strip_prefix('+').unwrap_or(text);
-    // With so many it fits.
+    // A number with this many digits fits.
     if digits.is_empty() || digits.len() > 19 {
         return None;
     }
@@ -44,7 +45,7 @@ pub(crate) fn text_of(number: u32) -> String {
     text
 }
 
-/// Adds a number in the base of so many digits.
+/// Adds a number in the base given by the number of digits.
 pub(crate) fn push_number(out: &mut String, number: u64, digits: &str) {
     let radix = digits.len() as u64;
     if number >= radix {
@@ -54,7 +55,7 @@ pub(crate) fn push_number(out: &mut String, number: u64, digits: &str) {
     out.push_str(digits.get(digit..=digit).unwrap_or_default());
 }
 
-/// Adds what `tidings_protocol::segment` makes of a text, without its formatter.
+/// Adds the result of `tidings_protocol::segment`, without its formatter.
 pub(crate) fn push_escaped(out: &mut String, id: &str) {
     for byte in id.bytes() {
         if byte.is_ascii_alphanumeric() || b"_.@~-".contains(&byte) {

@@ -1,4 +1,5 @@
-//! The client for Rust front ends: typed handlers, and handles that end what they stand for when they are dropped.
+//! The client for Rust front ends: typed handlers, and handles that end their subscription or client when they are
+//! dropped.
 
 use std::{cell::RefCell, fmt, future::Future, rc::Rc};
 
@@ -28,60 +29,60 @@ use crate::{
     session::{Config, Failure, Identity, State, Status},
 };
 
-/// What the application published, as it arrived.
+/// An event that the application published, as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Event<T> {
-    /// Where it was published: a channel, or a pattern such as `chat:*`. A label when `to` is there.
+    /// The channel to which it was published, or a pattern such as `chat:*`. A label when `to` is present.
     pub channel: String,
-    /// What kind of change it tells of.
+    /// The kind of change that the event reports.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// `user` or `device`, when it was addressed to one instead of to its channel's subscribers.
+    /// `user` or `device`, when the event was addressed to one of them instead of its channel's subscribers.
     pub to: Option<String>,
-    /// What caused it.
+    /// The user, device and tab that caused the event.
     #[serde(default)]
     pub source: Source,
-    /// Where it stands in the log: opaque, fit for [`Channel::since`].
+    /// The event's position in the log: opaque, and valid for [`Channel::since`].
     pub cursor: String,
-    /// When the server accepted it: RFC 3339, UTC, milliseconds.
+    /// When the server accepted the event: RFC 3339, UTC, milliseconds.
     pub timestamp: String,
-    /// What the application sent.
+    /// The data that the application sent.
     pub payload: T,
 }
 
-/// What caused an event, as its publisher told it.
+/// The user, device and tab that caused an event, as its publisher named them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[non_exhaustive]
 pub struct Source {
-    /// The user who caused it.
+    /// The user who caused the event.
     pub user_id: Option<String>,
-    /// The device it came from.
+    /// The device from which the event came.
     pub device_id: Option<String>,
-    /// The tab it came from.
+    /// The tab from which the event came.
     pub session_id: Option<String>,
 }
 
-/// Events may have been missed: refetch.
+/// Reports that events may have been missed: refetch the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap<'a> {
-    /// On which channels; `None` on all, those addressed to the user included.
+    /// The channels on which events may be missing; `None` means all, with the events addressed to the user.
     pub channels: Option<&'a [Pattern]>,
-    /// Whether among the events addressed to this user or device as well; always so when `channels` is `None`.
+    /// Whether events addressed to this user or device may be missing as well; always true when `channels` is `None`.
     pub addressed: bool,
-    /// Why: `malformed`, `epoch`, `trimmed`, `diverged`; `refused`, where a channel was refused and is heard now; or a word of a newer
-    /// server.
+    /// The reason: `malformed`, `epoch`, `trimmed`, `diverged`; `refused`, if a channel was refused and is now granted;
+    /// or a word of a newer server.
     pub reason: &'a str,
 }
 
-/// Why a subscription will hear nothing: the server's code (`forbidden`, `tooManyChannels`, …), or `stopped` after
+/// Why a subscription will receive nothing: the server's code (`forbidden`, `tooManyChannels`, …), or `stopped` after
 /// [`Client::reset`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// For programs.
+    /// The code, for programs.
     pub code: String,
 }
 
@@ -93,7 +94,7 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Options of a [`Client`].
+/// The options of a [`Client`].
 #[must_use = "it does nothing before `build`"]
 pub struct Builder {
     config: Config,
@@ -103,63 +104,64 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// How failed connections are tried again; `None`: not at all. Defaults to [`Backoff::default`].
+    /// How failed connections are retried; `None` disables retries. Defaults to [`Backoff::default`].
     pub fn reconnect(mut self, backoff: impl Into<Option<Backoff>>) -> Self {
         self.config.reconnect = backoff.into();
         self
     }
 
-    /// Close the connection so many milliseconds after the last handler left. Defaults to never.
+    /// Closes the connection this many milliseconds after the last handler left. Defaults to never.
     pub fn idle_ms(mut self, ms: u64) -> Self {
         self.config.idle_ms = Some(ms);
         self
     }
 
-    /// One stream for all tabs of the browser that have the same URL, credentials mode, device and user, where the browser
-    /// can lock and post (secure pages only). Defaults to `false`: one for each tab.
+    /// Shares one stream between all tabs of the browser that have the same URL, credentials mode, device and user,
+    /// where the browser has Web Locks and BroadcastChannel (secure pages only). Defaults to `false`: each tab opens
+    /// its own stream.
     pub fn share_connection(mut self, share: bool) -> Self {
         self.config.share = share;
         self
     }
 
-    /// Report to the server how long events took to reach this tab's handlers, for this share of all streams, from 0 to 1; the
-    /// server must take it in (`Routes::latency`). Defaults to none.
+    /// Reports to the server how long events took to reach this tab's handlers, for this share of all streams, from 0
+    /// to 1; the server must accept the reports (`Routes::latency`). Defaults to none.
     pub fn report_latency(mut self, sample: f64) -> Self {
         self.config.latency = share(sample);
         self
     }
 
-    /// Begin from this cursor, which the server took (`hub.cursor()`) before it rendered the page. Defaults to now.
+    /// Begins at this cursor, which the server took (`hub.cursor()`) before it rendered the page. Defaults to now.
     pub fn since(mut self, cursor: impl Into<String>) -> Self {
         self.config.since = Some(cursor.into());
         self
     }
 
-    /// A device id of your own. Defaults to a random one, kept in `localStorage`.
+    /// Sets a device id of your own. Defaults to a random one, kept in `localStorage`.
     ///
     /// # Errors
     ///
-    /// [`IdError`] when it is not 1 to 128 visible ASCII characters.
+    /// [`IdError`] when the id is not 1 to 128 visible ASCII characters.
     pub fn device_id(mut self, id: impl AsRef<str>) -> Result<Self, IdError> {
         self.device_id = Some(DeviceId::new(id)?.as_str().to_owned());
         Ok(self)
     }
 
-    /// Send cookies to another origin as well. Defaults to the page's own origin only.
+    /// Sends cookies to another origin as well. Defaults to the page's own origin only.
     pub fn with_credentials(mut self) -> Self {
         self.environment.with_credentials = true;
         self
     }
 
-    /// Read streams by `fetch`, or by `EventSource`. Defaults to `fetch` where a browser can.
+    /// Reads streams with `fetch`, or with `EventSource`. Defaults to `fetch` where the browser supports it.
     pub fn by_fetch(mut self, by_fetch: bool) -> Self {
         self.environment.transport = if by_fetch { "fetch" } else { "eventsource" }.into();
         self
     }
 
-    /// For users who are not known by cookies: gives the token by which the server knows them, or `None` for an anonymous one. It is
-    /// called before each stream, once more when the server refuses what it gave, and before its credentials expire. An error is
-    /// reported as `tokenFailed`, and the token is asked for again.
+    /// For users whom the server does not know by cookies: returns the token that identifies the user, or `None` for an
+    /// anonymous one. The client calls it before each stream, once more when the server refuses the token, and before
+    /// its credentials expire. An error is reported as `tokenFailed`, and the client asks for the token again.
     pub fn token<F, E>(mut self, token: impl Fn() -> F + 'static) -> Self
     where
         F: Future<Output = Result<Option<String>, E>> + 'static,
@@ -191,14 +193,14 @@ impl Builder {
         self
     }
 
-    /// Called with every failure, also those that are tried again. An event whose payload is not what its handler takes is
-    /// one, with the code `malformedPayload`.
+    /// Called with every failure, also with those that the client retries. An event whose payload does not fit its
+    /// handler's type is a failure with the code `malformedPayload`.
     pub fn on_error(mut self, callback: impl Fn(&Failure) + 'static) -> Self {
         self.listeners.on_error = Some(Rc::new(callback));
         self
     }
 
-    /// The client. Nothing is connected before its first handler, or [`Client::connect`].
+    /// Makes the client. It does not connect before its first handler, or [`Client::connect`].
     #[must_use]
     pub fn build(self) -> Client {
         let Self { config, device_id: given, mut environment, listeners } = self;
@@ -216,8 +218,8 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// One connection to a Tidings server, shared by its clones. It ends when the last clone and the last
-/// [`Subscription`] are gone.
+/// One connection to a Tidings server, shared by its clones. It ends when the last clone and the last [`Subscription`]
+/// are dropped.
 #[derive(Clone)]
 pub struct Client(Rc<Shared>);
 
@@ -232,7 +234,7 @@ impl Drop for Shared {
 }
 
 impl Client {
-    /// A client of the server whose router is mounted at this URL, absolute or relative to the page.
+    /// A builder for a client of the server whose router is mounted at this URL, absolute or relative to the page.
     pub fn builder(url: impl Into<String>) -> Builder {
         Builder {
             config: Config::new(url),
@@ -242,7 +244,7 @@ impl Client {
         }
     }
 
-    /// Hears the events of a channel, or of all that a pattern matches.
+    /// Calls the handler with the events of a channel, or of all channels that a pattern matches.
     ///
     /// # Errors
     ///
@@ -265,8 +267,8 @@ impl Client {
         Ok(Channel { client: self, pattern, since: None, on_gap: None, on_revoked: None })
     }
 
-    /// Hears the events addressed to this user or device, by their label or a pattern of labels. They come by themselves:
-    /// there is nothing to subscribe to.
+    /// Calls the handler with the events addressed to this user or device, by their label or a pattern of labels. They
+    /// need no subscription.
     ///
     /// # Errors
     ///
@@ -284,8 +286,9 @@ impl Client {
         Ok(Subscription::new(self.clone(), id, ready))
     }
 
-    /// Reports who is online on a channel or pattern (`*`: everyone): at first everyone who is there, then who comes and who goes. It
-    /// needs a grant of its own, and a server that has presence. Seeing a channel is not being on it.
+    /// Calls the handler with the users who are online on a channel or pattern (`*`: everyone): first with all of them,
+    /// then with those who come and leave. The call needs a presence grant, and a server with presence. Watching a
+    /// channel does not put the user on it.
     ///
     /// # Errors
     ///
@@ -304,34 +307,34 @@ impl Client {
         Ok(Subscription::new(self.clone(), id, ready))
     }
 
-    /// Connects at once, from any state, and resets the attempts. Channels that were refused are asked for again.
+    /// Connects at once, from any state, and resets the attempts. Refused channels are requested again.
     pub fn connect(&self) {
         self.0.driver.connect();
     }
 
-    /// Ends the connection and keeps the subscriptions; only [`Self::connect`] begins another.
+    /// Ends the connection and keeps the subscriptions; only [`Self::connect`] starts again.
     pub fn disconnect(&self) {
         self.0.driver.disconnect();
     }
 
-    /// For logout: forgets user, session id, cursor and subscriptions. The device id stays.
+    /// For logout: forgets the user, session id, cursor and subscriptions. The device id stays.
     pub fn reset(&self) {
         self.0.driver.reset();
     }
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     pub fn state(&self) -> State {
         self.0.driver.state()
     }
 
-    /// Who the server says the user is; `None` before the first connection, and for anonymous users.
+    /// The user id that the server reports; `None` before the first connection, and for anonymous users.
     #[must_use]
     pub fn user_id(&self) -> Option<String> {
         self.0.driver.identity(|_, user_id| user_id.map(str::to_owned))
     }
 
-    /// The headers by which any request says from which device and tab it comes, for any HTTP client.
+    /// The headers that name the device and tab from which a request comes, for any HTTP client.
     #[must_use]
     pub fn headers(&self) -> [(&'static str, String); 2] {
         self.0.driver.identity(|identity, _| {

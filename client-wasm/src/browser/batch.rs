@@ -1,27 +1,27 @@
-//! The records of one chunk, gathered so that the browser reads them in one go: decoding a text and parsing it cost it more
-//! for each call than for each byte.
+//! The records of one chunk, gathered so that the browser reads them at once: decoding and parsing a text costs the
+//! browser more for each call than for each byte.
 
 use tidings_protocol::{event::Head, sse::RawMessage};
 
 use crate::session::{Cursors, Hears, Route, Session};
 
-/// Records in their order. Only the text of those that somebody hears is kept.
+/// Records in their order. The text is kept only for records that have handlers.
 #[derive(Default)]
 pub(crate) struct Batch {
-    /// A list in JSON, without its last bracket.
+    /// A list in JSON, without its closing bracket.
     text: Vec<u8>,
     records: Vec<Record>,
     heard: u32,
 }
 
-/// What the session has to know of a record.
+/// The data of a record that the session needs.
 pub(crate) struct Record {
     pub(crate) cursor: Option<Cursors>,
     hears: Hears,
     route: Route,
-    /// Of the routes, when this one was found.
+    /// The generation of the routes when this one was found.
     generation: u32,
-    /// Where its text is, if somebody hears it.
+    /// The range of its text, if a handler receives it.
     pub(crate) text: Option<(usize, usize)>,
 }
 
@@ -35,7 +35,7 @@ impl Batch {
             self.heard += 1;
             self.text.push(if self.text.is_empty() { b'[' } else { b',' });
             let start = self.text.len();
-            // The stream says it as the `id:`; the application finds it in the event.
+            // The stream carries the cursor as the `id:`; the application finds it in the event.
             self.text.extend_from_slice(b"{\"cursor\":\"");
             let plain = |byte: &&u8| matches!(byte, b'!'..=b'~') && !b"\"\\".contains(*byte);
             self.text.extend(message.last_event_id.iter().filter(plain));
@@ -51,7 +51,7 @@ impl Batch {
         &self.records
     }
 
-    /// All that is heard, as one list, and how long that is.
+    /// All records with handlers as one list, and the list's length.
     pub(crate) fn close(&mut self) -> (&[u8], u32) {
         self.text.push(b']');
         (&self.text, self.heard)
@@ -61,8 +61,8 @@ impl Batch {
         record.text.and_then(|(start, end)| self.text.get(start..end))
     }
 
-    /// Who hears a record now: a handler of an earlier one may have changed that. A handler that has only just come does not
-    /// hear what had come before it and concerned nobody.
+    /// The current route of a record, because a handler of an earlier record may have changed the handlers. A handler
+    /// that was added only now does not receive earlier records that had no handlers.
     pub(crate) fn route(&self, record: &Record, session: &mut Session) -> Route {
         let routes = session.routes();
         if record.generation == routes.generation() {

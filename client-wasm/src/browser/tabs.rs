@@ -1,4 +1,4 @@
-//! The other tabs, as the driver needs them. The work is done in `tabs.js`.
+//! The interface between the driver and the other tabs. The work is done in `tabs.js`.
 
 use wasm_bindgen::prelude::*;
 
@@ -8,7 +8,7 @@ use super::Browser;
 extern "C" {
     /// The other tabs, for one driver.
     pub(crate) type Tabs;
-    /// Those that speak this version.
+    /// The tabs that use this version.
     pub(crate) fn among(browser: &Browser, callback: &JsValue, version: u32, url: &str, with_credentials: bool)
     -> Tabs;
     #[wasm_bindgen(method)]

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::session::{Answer, Connected, Exclusion, Frame, Rejected};
 
-/// A control frame, by the number of its name, with its `id:` on the first line. `None` if that is not what the name promises.
+/// A control frame, by the number of its name, with its `id:` on the first line. `None` if the text does not fit the
+/// name.
 pub(crate) fn control(name: u32, text: &str) -> Option<Frame> {
     let mut frame = blank(name);
     let mut port = Port::Read(text);
@@ -43,7 +44,7 @@ pub(crate) fn name(frame: &Frame) -> &'static str {
     usize::try_from(number).ok().and_then(|number| FRAMES.get(number)).copied().unwrap_or("other")
 }
 
-/// A frame of which nothing has been read.
+/// An empty frame, to be filled by reading.
 pub(crate) fn blank(name: u32) -> Frame {
     match name {
         CONNECTED => Frame::Connected(Connected::default()),
@@ -67,7 +68,7 @@ pub(crate) fn blank(name: u32) -> Frame {
     }
 }
 
-/// The data of a control frame. (Its `id:` is not in it.)
+/// The data of a control frame, without its `id:`.
 pub(crate) fn fields(frame: &mut Frame, port: &mut Port<'_>) {
     match frame {
         Frame::Connected(connected) => {
@@ -135,7 +136,7 @@ pub(crate) fn answer(text: &str) -> Answer {
     answer
 }
 
-/// From whom an event is hidden: its user, and where they are named, the session and the device.
+/// The fields that say from whom an event is hidden: its user, and the session and the device if they are named.
 pub(crate) const EXCEPT: [&str; 3] = ["userId", "sessionId", "deviceId"];
 
 /// Reads [`EXCEPT`].
@@ -145,6 +146,6 @@ pub(crate) fn exclusion<'a>(port: &mut Port<'a>) -> Option<Exclusion<'a>> {
     (!user_id.is_empty()).then_some(Exclusion { user_id, session_id: some(session), device_id: some(device) })
 }
 
-/// What has to be known of an event of which the cursor does not say it all; [`EXCEPT`] follows.
+/// The fields of an event that are needed when the cursor alone does not suffice; [`EXCEPT`] follows.
 #[cfg(test)]
 pub(crate) const EVENT: [&str; 4] = ["cursor", "channel", "to", "requestId"];

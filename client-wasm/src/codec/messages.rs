@@ -1,4 +1,4 @@
-//! What tabs say to each other.
+//! The messages between tabs.
 
 use super::{
     Port,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::session::{Call, Failure, Frame, Message, State, Status, TabAsk, TabTell};
 
-/// The kinds of messages, each by its place.
+/// The kinds of messages, each by its index.
 const KINDS: [&str; 20] = [
     "open",
     "subscribe",
@@ -32,7 +32,7 @@ const KINDS: [&str; 20] = [
 ];
 
 impl Message {
-    /// The text of the message: what kind it is, who says it, and what it says, each on a line.
+    /// The text of the message: its kind, its sender and its content, each on a line.
     #[must_use]
     pub fn into_text(mut self) -> String {
         let mut port = Port::Write(KINDS.get(place(&self)).copied().unwrap_or_default().to_owned());
@@ -40,7 +40,8 @@ impl Message {
         port.written()
     }
 
-    /// Reads the text of a message. Any script of the origin may post to the channel: what is no message is `None`.
+    /// Reads the text of a message. Any script of the origin may post to the channel: a text that is no message is
+    /// `None`.
     #[must_use]
     pub fn from_text(text: &str) -> Option<Self> {
         let mut port = Port::Read(text);
@@ -51,7 +52,7 @@ impl Message {
     }
 }
 
-/// The place of its kind.
+/// The index of the message's kind.
 fn place(message: &Message) -> usize {
     match message {
         Message::Ask { ask, .. } => match ask {
@@ -83,7 +84,7 @@ fn place(message: &Message) -> usize {
     }
 }
 
-/// A message of the kind at this place, of which nothing has been read.
+/// An empty message of the kind with this index, to be filled by reading.
 fn blank_message(place: usize) -> Option<Message> {
     let tab = String::new;
     let status = || Status { state: State::Connecting, attempt: 0, retry_in_ms: None, connection_id: None };
@@ -185,7 +186,7 @@ fn tell_fields(tell: &mut TabTell, port: &mut Port<'_>) {
             port.numbers("members", members);
         }
         TabTell::Backfill { calls } => {
-            // Each member, and its call after it.
+            // Each member, followed by its call.
             let mut flat = Vec::new();
             for (member, call) in calls.iter() {
                 flat.push(*member);

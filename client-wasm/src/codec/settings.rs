@@ -1,9 +1,9 @@
-//! The options of a client that are texts, numbers and truths.
+//! The options of a client that are texts, numbers and booleans.
 
 use super::Port;
 use crate::backoff::Backoff;
 
-/// What an application in JavaScript has set; what it has not is `None`.
+/// The options that an application in JavaScript has set; the others are `None`.
 #[derive(Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) device_id: String,
@@ -44,7 +44,7 @@ impl Settings {
         port.truth("debugs", &mut self.debugs);
     }
 
-    /// Absent is yes.
+    /// An absent option means `true`.
     pub(crate) fn share(&self) -> bool {
         self.share != Some(0)
     }

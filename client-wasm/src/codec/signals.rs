@@ -1,4 +1,4 @@
-//! What `browser.js` and `tabs.js` say has happened, by number.
+//! The signals with which `browser.js` and `tabs.js` report what has happened, by number.
 
 macro_rules! signals {
     ($($(#[$doc:meta])* $name:ident = $number:literal,)*) => {
@@ -21,9 +21,9 @@ signals! {
     CLOSING = 7,
     /// The stream failed or ended.
     ERROR = 8,
-    /// Who is online is not told, or no longer.
+    /// The server does not report who is online, or has ended that.
     PRESENCE = 9,
-    /// The server asks whether somebody reads the stream.
+    /// The server asks whether the stream is still read.
     CHALLENGE = 10,
     ONLINE = 11,
     HIDDEN = 12,
@@ -34,7 +34,7 @@ signals! {
     ANSWER = 17,
     /// A frame that could not be read.
     GARBLED = 18,
-    /// There is nothing to open a stream with.
+    /// The browser has no means to open a stream.
     UNSUPPORTED = 19,
     LOCKED = 20,
     HELD = 21,
@@ -43,13 +43,13 @@ signals! {
     /// Another tab has posted something.
     TOLD = 24,
     UNSHARED = 25,
-    /// Who is online, or came, or left: heard as events are, by handlers of its own.
+    /// Users are online, or came, or left: delivered as events are, to handlers of their own.
     PRESENCE_UPDATE = 26,
-    /// Bytes of a stream that is read by `fetch`.
+    /// Bytes of a stream that is read with `fetch`.
     CHUNK = 27,
-    /// The server would not give a stream that was asked for by `fetch`.
+    /// The server refused a stream that was requested with `fetch`.
     REFUSED = 28,
-    /// Something threw outside of any call of the driver's.
+    /// An error was thrown outside of any call of the driver.
     BROKEN = 29,
 }
 
@@ -68,6 +68,6 @@ pub(crate) const FRAMES: [&str; 11] = [
     "challenge",
 ];
 
-/// The page events that are heard, in the order of their numbers, which follow those of the frames.
+/// The page events that are listened to, in the order of their numbers, which follow those of the frames.
 #[cfg(test)]
 pub(crate) const WORLD: [&str; 4] = ["online", "pagehide", "pageshow", "visibilitychange"];

@@ -1,5 +1,5 @@
-//! The numbers and the orders of fields in which JavaScript and Rust speak to each other, for JavaScript: a part of each of its files, made
-//! from what stands in Rust.
+//! The numbers and the orders of fields that JavaScript and Rust share: a section in each JavaScript file, generated
+//! from the definitions in Rust.
 
 use super::{
     Port,
@@ -19,7 +19,7 @@ fn names(collect: impl FnOnce(&mut Port<'_>)) -> String {
     names.join(" ")
 }
 
-/// All that there is: a name, and the text that defines it.
+/// The whole table: each name, with the text that defines it.
 fn table() -> Vec<(&'static str, String)> {
     let list = |names: &[&str]| format!("['{}']", names.join("', '"));
     let text = |names: String| format!("'{names}'");

@@ -1,4 +1,4 @@
-//! Events on their way to handlers: one by one as a browser parses them, or many at once in the bytes of a chunk.
+//! The delivery of events to handlers: one by one as a browser parses them, or many at once in the bytes of a chunk.
 
 use std::rc::Rc;
 
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl<A: Application> Driver<A> {
-    /// A record, live or of the past, or news of who is online, for those who hear it: its cursor, and where more is needed
-    /// what `browser.js` puts below it.
+    /// Delivers a record, live or of the past, or a presence frame to its handlers: `text` has its cursor, and the
+    /// further lines of `browser.js` where they are needed.
     pub(super) fn record(self: &Rc<Self>, signal: u32, route: u32, now: u64, text: &str, record: &JsValue) {
         let mut fields = Port::Read(text);
         let cursor = fields.read().parse().ok();
@@ -22,7 +22,7 @@ impl<A: Application> Driver<A> {
         let (unheard, timed) = {
             let mut session = self.session.borrow_mut();
             let (channel, addressed) = (fields.read(), !fields.read().is_empty());
-            // What the browser remembers may be older than what was just looked up for a batch.
+            // The routes that the browser remembers may be older than the one just looked up for a batch.
             let route = if self.forget_old(&mut session) || route == UNKNOWN {
                 self.find(&mut session, signal, record, channel, addressed)
             } else {
@@ -38,7 +38,7 @@ impl<A: Application> Driver<A> {
             let timed = signal == signals::RECORD && !hearers.is_empty() && session.is_timed();
             (self.debugs && hearers.is_empty() && session.is_unheard(route), timed)
         };
-        // What the record itself caused comes first: a gap before what follows it.
+        // The actions that the record itself caused come first: a gap comes before the event that follows it.
         self.act();
         if timed {
             self.time(record);
@@ -57,13 +57,13 @@ impl<A: Application> Driver<A> {
         self.hearers.set(hearers);
     }
 
-    /// A record is about to be handed to its handlers.
+    /// Measures a record that is about to be passed to its handlers.
     fn time(&self, record: &JsValue) {
         let now = whole(self.browser.now());
         self.session.borrow_mut().timed(now, whole(browser::time(record)));
     }
 
-    /// Bytes of a stream that is read by `fetch`.
+    /// Reads bytes of a stream that is read with `fetch`.
     pub(super) fn chunk(self: &Rc<Self>, now: u64, length: u32, bytes: &JsValue) {
         let stream = self.stream.get();
         let (mut chunk, mut decoder, mut batch) = (self.chunk.take(), self.decoder.take(), self.batch.take());
@@ -83,7 +83,7 @@ impl<A: Application> Driver<A> {
         self.deliver_all(&mut batch, stream, now);
         self.chunk.set(chunk);
         self.batch.set(batch);
-        // A handler may have ended it.
+        // A handler may have ended the stream.
         if self.stream.get() != stream {
             return;
         }
@@ -94,8 +94,8 @@ impl<A: Application> Driver<A> {
         }
     }
 
-    /// An event is too long to be read. The next stream begins behind it, or it would only be sent again; so it is missed, and that
-    /// is told.
+    /// Skips an event that is too long to be read. The next stream begins after it, or it would only be sent again; so
+    /// the event is missed, which is reported.
     fn pass_over(&self, now: u64, id: Option<&[u8]>) {
         self.garbled("an event is longer than 16 MiB");
         let id = id.and_then(|id| Cursors::from_ascii(id).ok());
@@ -114,7 +114,7 @@ impl<A: Application> Driver<A> {
         session.failed(now);
     }
 
-    /// Hands in what was gathered of a stream, record by record, unless a handler ends the stream.
+    /// Delivers the gathered records of a stream, one by one, unless a handler ends the stream.
     fn deliver_all(self: &Rc<Self>, batch: &mut Batch, stream: u32, now: u64) {
         if batch.records().is_empty() {
             return;
@@ -135,13 +135,13 @@ impl<A: Application> Driver<A> {
             };
             let text = batch.text(record);
             if has_work {
-                // Another tab may be told of it.
+                // The event may have to be passed on to another tab.
                 self.browser.hold(text.unwrap_or_default());
                 self.act();
             }
             let Some(text) = text else { continue };
             if !hearers.is_empty() {
-                // A text that is no JSON spoils the list for all.
+                // A text that is not JSON makes the whole list unreadable.
                 let value = if list.is_undefined() { browser::parse(text) } else { JsValue::UNDEFINED };
                 if list.is_undefined() && value.is_undefined() {
                     self.garbled(DEFAULT_EVENT);
@@ -171,7 +171,7 @@ impl<A: Application> Driver<A> {
         self.application.error(&failure, &JsValue::UNDEFINED);
     }
 
-    /// Looks up who hears a record, for the browser to remember.
+    /// Looks up the handlers of a record, for the browser to remember.
     fn find(&self, session: &mut Session, signal: u32, record: &JsValue, channel: &str, addressed: bool) -> Route {
         let hears = match signal {
             signals::PRESENCE_UPDATE => Hears::Presence,
@@ -184,7 +184,7 @@ impl<A: Application> Driver<A> {
         route
     }
 
-    /// Makes the browser forget routes that are no longer good. Says whether there were such.
+    /// Makes the browser forget routes that are out of date. Says whether there were any.
     pub(super) fn forget_old(&self, session: &mut Session) -> bool {
         let generation = session.routes().generation();
         let old = self.generation.replace(generation) != generation;

@@ -1,30 +1,30 @@
-//! What the session wants done, in this order.
+//! The actions that the session requests, in this order.
 
 use tidings_protocol::Pattern;
 
 use super::{cursors::Cursors, sharing::Message};
 use crate::routes::HandlerId;
 
-/// Where the connection stands.
+/// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Nothing asked for it yet, or nobody listened for longer than `idle_ms`.
+    /// Nothing has asked for a connection yet, or there was no handler for longer than `idle_ms`.
     Idle,
     /// An attempt is under way.
     Connecting,
-    /// The server has answered; events flow.
+    /// The server has answered, and events arrive.
     Open,
     /// The last attempt failed; the next one is planned.
     Waiting,
-    /// Ended by `disconnect`, or given up.
+    /// Ended by `disconnect`, or the client has given up.
     Closed,
 }
 
 impl State {
-    /// All of them.
+    /// All states.
     pub const ALL: [Self; 5] = [Self::Idle, Self::Connecting, Self::Open, Self::Waiting, Self::Closed];
 
-    /// The word for it, the same in Rust and in JavaScript.
+    /// The state's name, the same in Rust and in JavaScript.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,66 +37,67 @@ impl State {
     }
 }
 
-/// One thing for the driver to do, or to tell the application.
+/// One action for the driver to carry out, or to report to the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "they are few, and soon carried out")]
 pub enum Action {
-    /// Open a stream. There is none open before this.
+    /// Open a stream. No stream is open before this action.
     Open {
-        /// Where.
+        /// The URL of the stream.
         url: String,
     },
-    /// Close the stream. Nothing of it may be handed in any more.
+    /// Close the stream. No frame of it may be passed in any more.
     Close,
-    /// Send a request and hand in its [`Answer`](super::Answer) under this number.
+    /// Send a request and pass in its [`Answer`](super::Answer) under this number.
     Send(Request),
-    /// Tell the application where the connection stands.
+    /// Report the connection's state to the application.
     State(Status),
-    /// A handler hears everything from here on, or never will; after that, once more if its channel is revoked.
+    /// A handler receives every event from here on, or never will; after a confirmation, sent once more if its channel
+    /// is revoked.
     Settled {
-        /// Which.
+        /// The handler.
         handler: HandlerId,
-        /// Why it never will, or no longer.
+        /// The reason why the handler never will receive events, or no longer does.
         refusal: Option<String>,
     },
-    /// Tell the application that it may have missed events.
+    /// Report to the application that it may have missed events.
     Gap {
-        /// On which channels; `None` on all, addressed events included.
+        /// The channels on which events may be missing; `None` means all, with addressed events.
         channels: Option<Vec<Pattern>>,
-        /// Whether among addressed events as well; always so on all.
+        /// Whether addressed events may be missing as well; always true without a list.
         addressed: bool,
-        /// Beside a list: up to where, if that is known.
+        /// With a list: the cursor up to which events may be missing, if it is known.
         cursor: Option<Cursors>,
-        /// Why.
+        /// The reason.
         reason: String,
-        /// The subscriptions that are meant.
+        /// The subscriptions that are concerned.
         handlers: Vec<HandlerId>,
     },
-    /// Tell the application what went wrong.
+    /// Report a failure to the application.
     Error(Failure),
-    /// Go among the other tabs: hold a lock by this tab's name, open the group's channel, and ask for its lock, once without
-    /// waiting and then in the queue.
+    /// Enter the group of tabs: hold a lock with this tab's name, open the group's channel, and request the group's
+    /// lock, once without waiting and then in the queue.
     Enter {
-        /// What this tab calls itself.
+        /// The name of this tab.
         tab: String,
-        /// Absent in the group of all tabs with this URL, credentials mode and device; in the group of one user among them,
-        /// that user.
+        /// Absent in the group of all tabs with this URL, credentials mode and device; the user, in the group of one
+        /// user among those tabs.
         user: Option<String>,
     },
-    /// Leave the group: release what is held, withdraw what is asked for, and close the channel.
+    /// Leave the group: release held locks, withdraw requests for locks, and close the channel.
     Exit,
-    /// Take the group's lock from whom has it and says nothing.
+    /// Take the group's lock from a holder that does not answer.
     Steal,
-    /// Hand in [`Session::gone`](super::Session::gone) when this tab's lock is free, for as long as this tab leads.
+    /// Call [`Session::gone`](super::Session::gone) when this tab's lock becomes free, for as long as this tab leads.
     Watch {
-        /// Which.
+        /// The tab.
         tab: String,
     },
     /// Post to the group's channel.
     Post {
-        /// What to say.
+        /// The message.
         message: Message,
-        /// The data of the stream's current frame goes with it.
+        /// Whether the data of the stream's current frame is sent with it.
         with_frame: bool,
     },
 }
@@ -104,35 +105,35 @@ pub enum Action {
 /// A request beside the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// Under which its answer is handed in.
+    /// The number under which its answer is passed in.
     pub number: u32,
-    /// Who is asked, and how.
+    /// The receiver of the request, and its mode.
     pub ask: Ask,
-    /// Where; empty for a token.
+    /// The URL; empty for a token.
     pub url: String,
-    /// JSON to POST; without, it is a GET.
+    /// JSON to POST; without a body, the request is a GET.
     pub body: Option<String>,
 }
 
-/// Who is asked, and how.
+/// The receiver of a request, and its mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
     /// The server, with the credentials.
     Server = 0,
-    /// The application, for a token. The driver keeps it for requests to come; the session never sees it.
+    /// The application, for a token. The driver keeps the token for later requests; the session never sees it.
     Token = 1,
-    /// The server, without credentials and without seeing the answer: whether it can be reached at all.
+    /// The server, without credentials and without reading the answer: whether the server can be reached at all.
     Probe = 2,
-    /// The server, for what it may have or not, also while the page goes away.
+    /// The server, with a report that may be lost, also while the page is left.
     Report = 3,
 }
 
-/// Where the connection stands, and what a page may want to show beside it.
+/// The state of the connection, with details that a page may want to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// Where it stands.
+    /// The state.
     pub state: State,
-    /// Failed attempts since it last opened.
+    /// The number of failed attempts since the connection last opened.
     pub attempt: u32,
     /// The wait until the next attempt, while one is planned.
     pub retry_in_ms: Option<u64>,
@@ -140,14 +141,14 @@ pub struct Status {
     pub connection_id: Option<String>,
 }
 
-/// Something went wrong.
+/// A failure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Failure {
-    /// What, for programs: the server's own code where it gave one.
+    /// The code of the failure, for programs: the server's own code if it sent one.
     pub code: String,
-    /// Whether the session tries again by itself.
+    /// Whether the session retries by itself.
     pub will_retry: bool,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the answer; `None` without an answer.
     pub status: Option<u16>,
     /// What happened, for a person.
     pub detail: Option<String>,
@@ -156,7 +157,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// One of which nothing is known but what went wrong.
+    /// A failure of which only the code is known.
     pub(super) fn of(code: String) -> Self {
         Self { code, ..Self::default() }
     }

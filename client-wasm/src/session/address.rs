@@ -1,4 +1,4 @@
-//! URLs and bodies. By hand: they are few and short, and every formatter costs the browser a kilobyte.
+//! URLs and bodies. They are written by hand: they are few and short, and every formatter costs the browser a kilobyte.
 
 use tidings_protocol::Pattern;
 
@@ -8,14 +8,14 @@ use super::{
 };
 use crate::text::{DECIMAL, cut, push_escaped, push_number};
 
-/// At most so many bytes of channels, escapes included, stand in a URL; proxies refuse lines that are much longer.
+/// The most bytes of channels in a URL, escapes included; proxies refuse much longer lines.
 const CHANNEL_BYTES: usize = 2_000;
 
-/// The edition of the protocol that we speak, at the end of a URL.
+/// The edition of the protocol that this client uses, at the end of a URL.
 const PROTOCOL: &str = "&protocol=2";
 const _: () = assert!(tidings_protocol::EDITION == 2, "as in `PROTOCOL`, and in the URL of a stream");
 
-/// Where the server's router is mounted.
+/// The URL at which the server's router is mounted.
 #[derive(Debug)]
 pub(super) struct Address {
     path: String,
@@ -26,14 +26,14 @@ impl Address {
     pub(super) fn new(url: &str) -> Self {
         let (url, _) = cut(url, b'#');
         let (mut path, query) = cut(url, b'?');
-        // A slash at the end changes nothing, unless it is all there is.
+        // A trailing slash makes no difference, unless it is the whole path.
         while let Some(shorter) = path.strip_suffix('/').filter(|shorter| !shorter.is_empty()) {
             path = shorter;
         }
         Self { path: path.to_owned(), query: query.to_owned() }
     }
 
-    /// A path below the base path. The URL's own query stays: the application may have put credentials there.
+    /// A path below the base path. The URL's own query is kept, because the application may have put credentials there.
     pub(super) fn below(&self, name: &str) -> String {
         let mut url = self.path.clone();
         if url != "/" {
@@ -47,7 +47,7 @@ impl Address {
         url
     }
 
-    /// Where the server is asked whose the credentials are, and whether they are good on this device.
+    /// The URL at which the server reports whose the credentials are, and whether they are valid on this device.
     pub(super) fn check(&self, device_id: &str) -> String {
         let mut url = self.below("check");
         url.push(if self.query.is_empty() { '?' } else { '&' });
@@ -113,9 +113,9 @@ pub(super) fn add(url: &mut String, name: &str) {
     url.push_str(name);
 }
 
-/// Adds a channel to the list in a URL, unless it would become too long.
+/// Adds a channel to the list in a URL, unless the URL would become too long. Says whether it did.
 pub(super) fn list(channels: &mut String, channel: &Pattern) -> bool {
-    // Of all that a channel may hold, only `%` means something else in a query.
+    // Of all characters of a channel, only `%` has another meaning in a query.
     let escapes = channel.as_str().bytes().filter(|&byte| byte == b'%').count();
     let comma = usize::from(!channels.is_empty());
     if channels.len() + comma + channel.as_str().len() + 2 * escapes > CHANNEL_BYTES {
@@ -163,7 +163,7 @@ pub(super) fn call_body(connection_id: &str, number: u32, call: &Call) -> (&'sta
     (name, body)
 }
 
-/// The body of a report of how long events took.
+/// The body of a report on how long events took.
 pub(super) fn times_body(connection_id: &str, times: &[u64]) -> String {
     let mut body = object("connectionId", connection_id);
     body.pop();
@@ -188,7 +188,7 @@ pub(super) fn object(name: &str, value: &str) -> String {
     body
 }
 
-/// Adds a text in which something else stands for one ASCII byte.
+/// Adds a text with one ASCII byte replaced.
 fn push_with(out: &mut String, text: &str, byte: u8, instead: &str) {
     let mut rest = text;
     loop {

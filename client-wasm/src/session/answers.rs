@@ -1,4 +1,4 @@
-//! Answers to requests: the server's, the application's, and where another tab leads its.
+//! Answers to requests: from the server, from the application, and from the leading tab.
 
 use super::{
     Answer, Ask, Failure, Rejected, Session,
@@ -30,7 +30,7 @@ impl Session {
         }
     }
 
-    /// A token or a ticket came, or did not.
+    /// Handles the answer to a request for a token or a ticket.
     pub(super) fn authorised(&mut self, now: u64, answer: &Answer) {
         match self.auth.authorised(answer, self.sharing.is_behind()) {
             Authorised::Open(ticket) => self.open_stream(now, &ticket),
@@ -49,7 +49,7 @@ impl Session {
         }
     }
 
-    /// The server says whose the credentials are.
+    /// Handles the server's answer to whose the credentials are.
     pub(super) fn verified(&mut self, now: u64, answer: &Answer) {
         if !answer.is_success() {
             return self.refused(now, answer);
@@ -61,7 +61,7 @@ impl Session {
         self.join(now, now);
     }
 
-    /// A token for the stream that is open came, or the server's word on it.
+    /// Handles the answer to a refresh of the open stream: the application's token, or the server's reply to it.
     pub(super) fn refresh_answered(&mut self, now: u64, ask: Ask, answer: &Answer) {
         match (ask, answer.status) {
             (Ask::Token, Some(200)) => {
@@ -69,28 +69,30 @@ impl Session {
                 let number = self.ask(Ask::Server, "refresh", Some(body));
                 self.auth.refresh().asks(now, Ask::Server, number);
             }
-            // The application has no other yet.
+            // The application has no newer token yet.
             (Ask::Token, Some(_)) => self.plan_refresh(now, 0),
             (_, Some(_)) if answer.is_success() => {
                 self.expires_in(now, answer.expires_in_ms);
-                // They may cover what those before did not.
+                // The new credentials may cover channels that the old ones did not.
                 self.ask_all_again(now);
             }
             (_, Some(404)) => self.lose(now, None),
             (ask, status) => {
                 let failure = if ask == Ask::Token { failure_of(&no_token(answer)) } else { failure_of(answer) };
                 self.out.error(Failure { will_retry: true, ..failure });
-                // What the server does not accept it will not accept later: the stream ends with the credentials that it has.
+                // A server that refuses the credentials will refuse them later, too: the stream ends with the
+                // credentials that it has.
                 let least = if matches!(status, Some(400..=407)) { u64::MAX } else { retry_after(answer) };
                 self.plan_refresh(now, least);
             }
         }
     }
 
-    /// The answer to a call about who is online: one that `asks`, or one that says that somebody reads the stream.
+    /// Handles the answer to a presence call: one that `asks` who is online, or one that reports that the stream is
+    /// still read.
     fn presence_answered(&mut self, now: u64, asks: bool, answer: &Answer) {
         match answer.status {
-            // The server does not know the stream, so it is not the stream's server any more.
+            // The server does not know the stream, so the stream is lost.
             Some(404) => self.lose(now, None),
             _ if !asks => {}
             Some(_) if answer.is_success() => {
@@ -105,7 +107,7 @@ impl Session {
                 self.ledger.put_presence_off();
                 self.out.error(Failure { will_retry: true, ..failure_of(answer) });
             }
-            // The request is wrong, and would be again.
+            // The request is not valid, and would not be valid if repeated.
             Some(_) => {
                 self.ledger.presence_arrived();
                 self.ledger.refuse_all_presence(&failure_of(answer).code, &mut self.out);
@@ -113,7 +115,7 @@ impl Session {
         }
     }
 
-    /// The answer to a call that subscribes or unsubscribes.
+    /// Handles the answer to a call that subscribes or unsubscribes.
     fn call_answered(&mut self, now: u64, number: u32, answer: &Answer) {
         let Some(index) = self.ledger.call_under_way(number) else { return };
         match answer.status {
@@ -124,13 +126,13 @@ impl Session {
                 }
                 self.sync_subscriptions(now);
             }
-            // The server does not know the stream, so it is not the stream's server any more.
+            // The server does not know the stream, so the stream is lost.
             Some(404) => {
-                // Or it is one of several, of which calls reach any.
+                // Or the server is one of several, and calls reach any of them.
                 self.ledger.ask_in_url();
                 self.lose(now, None);
             }
-            // Another token may do, and is there when the call is tried again.
+            // Another token may be accepted, and is there when the call is retried.
             Some(401) if self.auth.may_renew() => {
                 self.auth.renew();
                 self.call_failed(now, index, 0, false, None);
@@ -144,7 +146,7 @@ impl Session {
                 let firm = least > 0 && matches!(answer.status, Some(401 | 429));
                 self.call_failed(now, index, least, firm, Some(failure_of(answer)));
             }
-            // The request is wrong, and would be again.
+            // The request is not valid, and would not be valid if repeated.
             Some(_) => {
                 let failure = failure_of(answer);
                 match self.ledger.call_refused(index) {

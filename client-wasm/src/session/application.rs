@@ -1,4 +1,4 @@
-//! What the application and the page want.
+//! Calls of the application and the page.
 
 use tidings_protocol::Pattern;
 
@@ -8,13 +8,14 @@ use crate::routes::{HandlerId, Hears, Route, Routes};
 impl Session {
     // ---- the application ----
 
-    /// Hears what is published to a channel, or to all that a pattern matches. With `since`, also what it carried after
-    /// that cursor; a text that is no cursor is told as a gap, because a page may have kept it for longer than a server.
+    /// Adds a handler for events that are published to a channel, or to all channels that a pattern matches. With
+    /// `since`, it also receives the events that the channel carried after that cursor. A malformed cursor is reported
+    /// as a gap, because a page may have kept it for longer than a server.
     pub fn subscribe(&mut self, pattern: Pattern, since: Option<&str>) -> HandlerId {
         self.add(Hears::Channels, pattern, since)
     }
 
-    /// Hears what is addressed to this user or device, by its label.
+    /// Adds a handler for events that are addressed to this user or device, by their label.
     pub fn on(&mut self, label: Pattern) -> HandlerId {
         let id = self.add(Hears::Addressed, label, None);
         if self.connection.is_open() {
@@ -23,7 +24,8 @@ impl Session {
         id
     }
 
-    /// Sees who is online on a channel, or on all that lie in a pattern. What the stream says of it is heard as events are.
+    /// Adds a handler for the users who are online on a channel, or on all channels that match a pattern. The stream's
+    /// presence frames are delivered as events are.
     pub fn presence(&mut self, pattern: Pattern) -> HandlerId {
         self.add(Hears::Presence, pattern, None)
     }
@@ -33,15 +35,16 @@ impl Session {
         self.ledger.add(hears, pattern, since)
     }
 
-    /// Ends what `subscribe`, `on` or `presence` began.
+    /// Removes a handler of `subscribe`, `on` or `presence`.
     pub fn unsubscribe(&mut self, now: u64, handler: HandlerId) {
         if self.ledger.remove(handler, &mut self.out) && !self.ledger.has_own() {
             self.idle_at = self.idle_ms.map(|ms| now.saturating_add(ms));
         }
     }
 
-    /// Connects at once, from any state, and resets the attempts. What is under way and has not been answered for a while is begun
-    /// anew, an open stream has to prove that it lives, and what the server refused before is asked for again on it.
+    /// Connects at once, from any state, and resets the attempts. An attempt that has had no answer for a while is
+    /// restarted, an open stream has to prove that it is alive, and channels that the server refused are requested
+    /// again on it.
     pub fn connect(&mut self) {
         self.connection.forget_failures();
         self.auth.forget_refusal();
@@ -55,15 +58,15 @@ impl Session {
         }
     }
 
-    /// Ends the connection and keeps the subscriptions; only [`Self::connect`] begins another.
+    /// Ends the connection and keeps the subscriptions; only [`Self::connect`] starts again.
     pub fn disconnect(&mut self) {
         self.leave();
         self.exit();
         self.enter(Phase::Closed);
     }
 
-    /// Forgets who it was: user, cursor and handlers, and takes this session id. The device id stays, because it names
-    /// the browser, not the person.
+    /// Forgets the user, the cursor and the handlers, and takes this session id. The device id stays, because it names
+    /// the browser and not the person.
     pub fn reset(&mut self, session_id: String) {
         self.leave();
         self.exit();
@@ -89,7 +92,7 @@ impl Session {
         self.probe_or_retry_now(now, false);
     }
 
-    /// The page goes away, perhaps into the back/forward cache, where a stream would stay open at the server.
+    /// The page is left, and may enter the back/forward cache, where a stream would stay open at the server.
     pub fn suspend(&mut self) {
         if !matches!(self.connection.phase(), Phase::Idle | Phase::Closed) {
             self.report_latency();
@@ -108,7 +111,7 @@ impl Session {
 
     // ---- the driver ----
 
-    /// The end of the microtask in which the application made its calls: acts on all of them together.
+    /// The end of the microtask in which the application made its calls: handles all of them together.
     pub fn flush(&mut self, now: u64) {
         self.is_asked = false;
         self.ledger.take_changed();
@@ -135,64 +138,65 @@ impl Session {
         self.is_asked || self.ledger.is_changed()
     }
 
-    /// Whether there is anything to do, at once or at the end of the microtask.
+    /// Whether work is due, at once or at the end of the microtask.
     #[must_use]
     pub fn has_work(&self) -> bool {
         self.is_dirty() || !self.out.is_empty()
     }
 
-    /// The next thing to do, if any.
+    /// The next action, if any.
     pub fn next_action(&mut self) -> Option<Action> {
         self.tell_outcomes();
         self.out.next()
     }
 
-    /// Who hears what; its routes go into [`Self::record`] and [`Self::backfill`].
+    /// The handlers by channel; the routes are passed to [`Self::record`] and [`Self::backfill`].
     pub fn routes(&mut self) -> &mut Routes {
         self.ledger.routes()
     }
 
-    // ---- what can be asked ----
+    // ---- queries ----
 
-    /// Who the session is to the server.
+    /// The session's identity towards the server.
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Who the server says the user is, once it has; `None` also for anonymous users.
+    /// The user id that the server reports; `None` before that, and for anonymous users.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
         self.auth.user_id()
     }
 
-    /// The cursor after which a handler, which hears everything, has yet to hear: the highest that it or the stream has
-    /// passed. Empty where nobody knows one.
+    /// The cursor after which a confirmed handler has yet to receive events: the highest that the handler or the stream
+    /// has passed. Empty if it is unknown.
     #[must_use]
     pub fn heard_up_to(&self, handler: HandlerId) -> String {
         self.ledger.heard_up_to(handler).map(|cursor| cursor.to_text()).unwrap_or_default()
     }
 
-    /// Whether tabs share a stream; if so it brings also what is hidden from one of them (see [`Self::hides`]).
+    /// Whether tabs share a stream; if so, the stream also carries events that are hidden from one of them (see
+    /// [`Self::hides`]).
     #[must_use]
     pub fn shares(&self) -> bool {
         self.sharing.is_on()
     }
 
-    /// Whether another tab's stream is this one's as well.
+    /// Whether this tab uses another tab's stream.
     #[must_use]
     pub fn follows(&self) -> bool {
         self.connection.is_led()
     }
 
-    /// Whether a handler, of this tab or of one that follows it, has neither been confirmed nor refused where the session is
-    /// now. It is asked for, or will be.
+    /// Whether a handler, of this tab or of one that follows it, has been neither confirmed nor refused in the
+    /// session's current state. It is being requested, or will be.
     #[must_use]
     pub fn has_pending(&self) -> bool {
         self.ledger.has_pending()
     }
 
-    /// Whether nobody hears what is found by this route, neither here nor in a tab that follows.
+    /// Whether the events of this route have no handler, neither here nor in a tab that follows.
     #[must_use]
     pub fn is_unheard(&self, route: Route) -> bool {
         self.ledger.is_unheard(route)

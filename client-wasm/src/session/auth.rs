@@ -1,8 +1,9 @@
-//! Credentials that the application gives as a token: asked for before every stream, once more when the server refuses
-//! them, and before they expire.
+//! Credentials that the application provides as a token: requested before every stream, once more when the server
+//! refuses them, and before they expire.
 //!
-//! No storm comes of a refusal: the token is asked for anew once, and only another one is tried at once. From then on each
-//! attempt is as far from the last as the back-off ever goes, until a stream opens or `connect` is called.
+//! A refusal does not cause a storm: the token is requested again once, and only a different token is tried at once.
+//! From then on attempts are as far apart as the longest wait of the back-off, until a stream opens or `connect` is
+//! called.
 
 mod refresh;
 
@@ -10,52 +11,52 @@ pub(super) use refresh::{Due, Refresh};
 
 use super::Answer;
 
-/// How a stream says whose it is.
+/// How a stream is authenticated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access {
-    /// By what the browser sends by itself: cookies, and what the URL says.
+    /// By the credentials that the browser sends by itself: cookies, and the URL.
     #[default]
     Ambient,
-    /// By a token, which the server changes into a ticket for the URL, because the stream can carry no header.
+    /// By a token, which the server exchanges for a ticket for the URL, because the stream cannot carry a header.
     Ticket,
     /// By a token in a header.
     Token,
 }
 
-/// What stands between asking for a stream and opening it.
+/// The step between requesting a stream and opening it.
 #[derive(Debug)]
 enum Step {
-    /// The application is asked for a token, because of this refusal if there was one.
+    /// The application has been asked for a token, because of this refusal if there was one.
     Token(Option<Answer>),
-    /// The server is asked for a ticket.
+    /// The server has been asked for a ticket.
     Ticket,
 }
 
-/// What comes of a token or a ticket, or of its absence.
+/// The result of an answer to a request for a token or a ticket.
 #[derive(Debug)]
 pub(super) enum Authorised {
     /// The stream may be opened, with this ticket if it is not empty.
     Open(String),
-    /// The token is there; the server is to be asked for a ticket.
+    /// The token is there; the server has to be asked for a ticket.
     AskTicket,
-    /// Another tab has a stream; the server is to be asked whose.
+    /// Another tab has a stream; the server has to be asked whose credentials these are.
     Verify,
-    /// The application has given no token.
+    /// The application has returned no token.
     NoToken,
-    /// The server would not have us.
+    /// The server refused the credentials.
     Refused(Answer),
 }
 
-/// Who the client is to the server, and by which credentials.
+/// The client's identity towards the server, and its credentials.
 #[derive(Debug)]
 pub(super) struct Auth {
     access: Access,
-    /// A token was refused and another one asked for, and none has been accepted since.
+    /// A token was refused and another one was requested, and no token has been accepted since.
     renewed: bool,
     step: Step,
-    /// Of the stream that is open.
+    /// The refresh of the open stream.
     refresh: Refresh,
-    /// Who the server says the user is.
+    /// The user id that the server reports.
     user_id: Option<String>,
 }
 
@@ -76,32 +77,32 @@ impl Auth {
         self.user_id = user_id.cloned();
     }
 
-    /// Whether a refusal is a reason to ask for another token: the first one is, since the last that was accepted.
+    /// Whether a refusal justifies a request for another token: the first refusal since the last accepted token does.
     pub(super) fn may_renew(&self) -> bool {
         !self.is_ambient() && !self.renewed
     }
 
-    /// Another token is asked for because of a refusal.
+    /// Notes that another token is requested because of a refusal.
     pub(super) fn renew(&mut self) {
         self.renewed = true;
     }
 
-    /// The credentials are good, or it is to be seen anew whether they are.
+    /// Forgets a refusal, because the credentials were accepted or are to be tried again.
     pub(super) fn forget_refusal(&mut self) {
         self.renewed = false;
     }
 
-    /// The application is asked for a token.
+    /// Notes that the application has been asked for a token.
     pub(super) fn await_token(&mut self, refused: Option<Answer>) {
         self.step = Step::Token(refused);
     }
 
-    /// The server is asked for a ticket.
+    /// Notes that the server has been asked for a ticket.
     pub(super) fn await_ticket(&mut self) {
         self.step = Step::Ticket;
     }
 
-    /// A token or a ticket came, or did not, for a tab that leads or one that is `behind` another.
+    /// Handles the answer to a request for a token or a ticket, for a tab that leads or one that is `behind` another.
     pub(super) fn authorised(&mut self, answer: &Answer, behind: bool) -> Authorised {
         match (&mut self.step, answer.status) {
             // The same token would be refused again.
@@ -110,7 +111,7 @@ impl Auth {
             }
             (Step::Token(_), Some(_)) if behind => Authorised::Verify,
             (Step::Token(_), Some(200 | 304)) if self.access == Access::Ticket => Authorised::AskTicket,
-            // Without a token the server may take us for nobody in particular.
+            // Without a token the server may accept the client as anonymous.
             (Step::Token(_), Some(_)) => Authorised::Open(String::new()),
             (Step::Token(_), None) => Authorised::NoToken,
             (Step::Ticket, _) => match &answer.ticket {
@@ -130,7 +131,7 @@ impl Auth {
     }
 }
 
-/// The application gave no answer, or threw one.
+/// The answer of an application that returned nothing, or threw an error.
 pub(super) fn no_token(answer: &Answer) -> Answer {
     Answer { code: Some("tokenFailed".into()), detail: answer.detail.clone(), ..Answer::default() }
 }

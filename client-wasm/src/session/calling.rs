@@ -1,4 +1,4 @@
-//! What is asked for on an open stream.
+//! Calls on an open stream.
 
 use super::{
     Ask, Failure, Rejected, Session,
@@ -7,7 +7,7 @@ use super::{
 };
 
 impl Session {
-    /// Asks for what the stream lacks, by calls.
+    /// Requests, by calls, the channels that the stream lacks.
     pub(super) fn sync_subscriptions(&mut self, now: u64) {
         if !self.connection.is_open() {
             return;
@@ -26,7 +26,7 @@ impl Session {
         }
     }
 
-    /// Tells the server on which channels to tell who is online, if that is not what it was told.
+    /// Tells the server for which channels to report who is online, if they differ from the last request.
     pub(super) fn ask_presence(&mut self) {
         if !self.connection.is_open() {
             return;
@@ -42,14 +42,14 @@ impl Session {
         }
     }
 
-    /// Tells the server that somebody reads the stream.
+    /// Reports to the server that the stream is still read.
     pub(super) fn say_alive(&mut self) {
         let number = self.next_number();
         self.make_call(number, Call::Alive);
         self.ledger.alive_said(number);
     }
 
-    /// Says by which labels this tab hears addressed events, if that is not what the leader knows.
+    /// Tells the leader the labels for which this tab has handlers, if they have changed.
     pub(super) fn tell_labels(&mut self) {
         if self.connection.is_led() {
             let labels = self.ledger.labels();
@@ -59,14 +59,16 @@ impl Session {
         }
     }
 
-    /// The stream is another one, or its credentials are, or the server gives more by itself: what was refused may be had now.
+    /// Requests refused channels again, because the stream or its credentials are new, or the server grants more by
+    /// itself.
     pub(super) fn ask_all_again(&mut self, now: u64) {
         self.ledger.ask_again();
         self.sync_subscriptions(now);
         self.ask_presence();
     }
 
-    /// A call on an open stream failed in a way that may pass. A failure that the application knows of is told.
+    /// A call on an open stream failed, perhaps for the moment only. The failure is reported if the application can
+    /// know of the call.
     pub(super) fn call_failed(&mut self, now: u64, index: usize, least: u64, firm: bool, failure: Option<Failure>) {
         let backoff = self.connection.backoff_of_calls();
         self.ledger.call_failed(now, index, least, firm, (backoff, &mut self.random));
@@ -77,7 +79,7 @@ impl Session {
 
     // ---- credentials of the stream that is open ----
 
-    /// They are accepted, and expire after this time. Cookies are renewed by whoever gave them.
+    /// The credentials were accepted, and expire after this time. Cookies are renewed by their issuer.
     pub(super) fn expires_in(&mut self, now: u64, ms: Option<u64>) {
         self.auth.forget_refusal();
         if !self.auth.is_ambient() {
@@ -100,7 +102,7 @@ impl Session {
 
     // ---- refusals ----
 
-    /// The stream no longer carries these channels, nor addressed events where that is said.
+    /// The stream no longer carries these channels, nor addressed events if `addressed` is set.
     pub(super) fn revoke(&mut self, now: u64, channels: Vec<tidings_protocol::Pattern>, addressed: bool, code: &str) {
         for channel in channels {
             self.ledger.revoke(Rejected { channel, code: code.to_owned() }, &mut self.out);

@@ -1,28 +1,29 @@
-//! How a session behaves, and who it is to the server.
+//! The session's settings, and its identity towards the server.
 
 use super::Access;
 use crate::backoff::Backoff;
 
-/// How a session behaves. All times in milliseconds.
+/// The settings of a session. All times are in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the server's router is mounted; its query is kept.
+    /// The URL at which the server's router is mounted; its query is kept.
     pub url: String,
-    /// A cursor to begin from, from a server-rendered page: what the first channels carried after it is heard. Defaults
-    /// to none.
+    /// A cursor at which to begin, from a server-rendered page: the first channels receive the events after it.
+    /// Defaults to none.
     pub since: Option<String>,
-    /// How failed connections are tried again; `None`: not at all. Defaults to [`Backoff::default`].
+    /// How failed connections are retried; `None` disables retries. Defaults to [`Backoff::default`].
     pub reconnect: Option<Backoff>,
-    /// Close the connection this long after the last handler left. Defaults to never.
+    /// How long after the last handler left the connection is closed. Defaults to never.
     pub idle_ms: Option<u64>,
-    /// How streams say whose they are. Defaults to [`Access::Ambient`].
+    /// How streams are authenticated. Defaults to [`Access::Ambient`].
     pub access: Access,
-    /// Whether the server's origin is another than the page's, so that CORS may stand between the two. Defaults to no.
+    /// Whether the server's origin differs from the page's, so that CORS may hide its answers. Defaults to no.
     pub cross_origin: bool,
-    /// One stream for all tabs of this browser that have the same URL, credentials mode, device and user. Defaults to
-    /// `false`, because it takes a driver that can lock and post.
+    /// Shares one stream between all tabs of this browser that have the same URL, credentials mode, device and user.
+    /// Defaults to `false`, because it needs a driver with locks and a channel.
     pub share: bool,
-    /// The share of streams that report to the server how long events took, of 2³². Defaults to 0, none; 2³² is all.
+    /// The share of streams that report to the server how long events took, as a part of 2³². Defaults to 0, which
+    /// means none; 2³² means all.
     pub latency: u64,
 }
 
@@ -43,11 +44,11 @@ impl Config {
     }
 }
 
-/// Who the session is to the server, beside its credentials.
+/// The session's identity towards the server, beside its credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The browser profile.
+    /// The id of the browser profile.
     pub device_id: String,
-    /// The tab.
+    /// The id of the tab.
     pub session_id: String,
 }

@@ -1,4 +1,4 @@
-//! The connection: its phase, how often it failed and how long it waits, and whether its stream lives.
+//! The connection: its phase, its failures and waits, and whether its stream is alive.
 
 mod phase;
 mod watchdog;
@@ -10,35 +10,34 @@ use super::State;
 use crate::backoff::{Backoff, Random};
 use watchdog::Watchdog;
 
-/// The interval between heartbeats until a server says its own (its default).
+/// The interval between heartbeats until a server announces its own (the server's default).
 const HEARTBEAT_MS: u64 = 15_000;
-/// A stream that lived this long ends a row of failures. Not `connected` alone: a server that crashes upon every
-/// connection would be met by its whole crowd, again and again, at the first and shortest wait.
+/// A stream that lived this long ends a series of failures. `connected` alone does not: a server that crashes at every
+/// connection would otherwise be met by all its clients again and again after the first and shortest wait.
 const STABLE_MS: u64 = 5_000;
-/// What was asked for longer ago than this is asked for anew where there is reason to doubt that it still comes; each time after
-/// twice as long, so that a slow network is not begun anew for ever by somebody who switches tabs.
+/// An attempt that is older than this is restarted where there is reason to doubt its success; after each restart the
+/// limit doubles, so that a slow network is not restarted for ever by a user who switches tabs.
 const DOUBT_MS: u64 = 1_000;
 const MOST_DOUBLINGS: u32 = 5;
-/// `online` and a tab becoming visible spread over this much.
+/// The time over which reactions to `online` and to a visible tab are spread.
 const PROMPT_MS: u64 = 500;
 
-/// The connection, of which there is one at a time.
+/// The connection; a client has one at a time.
 #[derive(Debug)]
 pub(super) struct Connection {
     phase: Phase,
-    /// How failed connections are tried again; `None`: not at all.
+    /// How failed connections are retried; `None` disables retries.
     reconnect: Option<Backoff>,
-    /// Failed attempts since a stream last lived.
+    /// The number of failed attempts since a stream last lived.
     failures: u32,
-    /// How often what is awaited was begun anew, because somebody had reason to doubt that it still comes, since anything last
-    /// came of it.
+    /// How many times the attempt was restarted because of doubt, since the last sign of success.
     restarts: u32,
-    /// The attempt that is being diagnosed was silent until its time was over.
+    /// Whether the attempt that is being diagnosed was silent until its time was over.
     was_silent: bool,
     heartbeat_ms: u64,
     /// The open stream's name in calls.
     id: String,
-    /// Over the open stream.
+    /// The watchdog over the open stream.
     watchdog: Watchdog,
 }
 
@@ -64,7 +63,7 @@ impl Connection {
         self.phase = phase;
     }
 
-    /// Whether there is a stream, of the server or of the tab that leads.
+    /// Whether a stream is open, of the server or of the leading tab.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open { .. })
     }
@@ -74,7 +73,7 @@ impl Connection {
         matches!(self.phase, Phase::Open { led: true })
     }
 
-    /// Whether there is a stream whose other end is the server.
+    /// Whether a stream is open whose other end is the server.
     pub(super) fn is_own(&self) -> bool {
         matches!(self.phase, Phase::Open { led: false })
     }
@@ -92,7 +91,7 @@ impl Connection {
         self.heartbeat_ms
     }
 
-    /// The server's own interval; 0 leaves it as it was.
+    /// Sets the server's own interval; 0 keeps the current one.
     pub(super) fn set_heartbeat(&mut self, ms: u64) {
         if ms > 0 {
             self.heartbeat_ms = ms;
@@ -115,7 +114,7 @@ impl Connection {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// The last failure was none of the server's.
+    /// Takes the last failure back, because the server did not cause it.
     pub(super) fn take_failure_back(&mut self) {
         self.failures = self.failures.saturating_sub(1);
     }
@@ -124,7 +123,7 @@ impl Connection {
         self.failures = 0;
     }
 
-    /// The open stream ends here: it ends a row of failures, or is one more of them.
+    /// Counts the end of the open stream: it ends a series of failures, or is one more of them.
     pub(super) fn count(&mut self, now: u64) {
         if self.is_open() {
             if self.watchdog.age(now) >= STABLE_MS {
@@ -147,30 +146,31 @@ impl Connection {
         self.reconnect.is_some()
     }
 
-    /// No wait of the back-off is longer than this; 0 where failed connections are not tried again.
+    /// The longest wait of the back-off; 0 if failed connections are not retried.
     pub(super) fn longest_wait(&self) -> u64 {
         self.reconnect.map_or(0, |backoff| backoff.cap_ms)
     }
 
-    /// The wait before the next attempt; `None` where there is none.
+    /// The wait before the next attempt; `None` without another attempt.
     pub(super) fn next_wait(&self, random: &mut Random) -> Option<u64> {
         let backoff = self.reconnect.filter(|backoff| self.failures < backoff.max_attempts)?;
         Some(backoff.wait(self.failures, random))
     }
 
-    /// By which calls on an open stream are tried again. As long as the stream lives they are, also where `reconnect` is off.
+    /// The back-off of calls on an open stream. They are retried as long as the stream lives, even if `reconnect` is
+    /// off.
     pub(super) fn backoff_of_calls(&self) -> Backoff {
         self.reconnect.unwrap_or_default()
     }
 
     // ---- doubt ----
 
-    /// When somebody who has reason to doubt is served, so that a crowd is not at once.
+    /// When doubt leads to an action, spread so that not all clients act at once.
     pub(super) fn prompt(now: u64, random: &mut Random) -> u64 {
         now.saturating_add(random.up_to(PROMPT_MS))
     }
 
-    /// Whether what is awaited has been awaited for so long that it may be begun anew.
+    /// Whether the current attempt is old enough to be restarted.
     pub(super) fn may_restart(&self, now: u64) -> bool {
         self.phase
             .awaited_since(self.heartbeat_ms)
@@ -181,7 +181,7 @@ impl Connection {
         self.restarts = (self.restarts + 1).min(MOST_DOUBLINGS);
     }
 
-    /// A wait that is not the server's own wish ends at this time at the latest.
+    /// Ends a wait that the server did not request at this time at the latest.
     pub(super) fn cut_wait(&mut self, prompt: u64) {
         if let Phase::Waiting { until, firm: false, .. } = &mut self.phase {
             *until = prompt.min(*until);
@@ -190,32 +190,32 @@ impl Connection {
 
     // ---- the watchdog ----
 
-    /// The stream gave a sign of life.
+    /// The stream showed that it is alive.
     pub(super) fn heard(&mut self, now: u64) {
         self.watchdog.heard(now);
     }
 
-    /// The tab at the other end did.
+    /// The tab at the other end showed that it is alive.
     pub(super) fn heard_leader(&mut self, now: u64) {
         self.watchdog.heard_leader(now);
     }
 
-    /// The server's stream has to prove that it lives. Whether it has not been asked for that already.
+    /// Demands that the server's stream proves that it is alive. Says whether that had not been demanded already.
     pub(super) fn probe(&mut self, now: u64) -> bool {
         self.watchdog.probe(now, self.heartbeat_ms)
     }
 
-    /// Looks whether the server's stream lives.
+    /// Checks whether the server's stream is alive.
     pub(super) fn watch(&mut self, now: u64) -> Verdict {
         self.watchdog.look(now, self.heartbeat_ms)
     }
 
-    /// The same of a stream whose other end is a tab, which has to answer by a time if it was asked.
+    /// Checks the same of a stream whose other end is a tab, which has to answer by `answer_by` if it was asked.
     pub(super) fn watch_leader(&mut self, now: u64, answer_by: Option<u64>) -> Verdict {
         self.watchdog.look_at_leader(now, self.heartbeat_ms, answer_by)
     }
 
-    /// When the connection is to be looked at.
+    /// When the connection has to be checked.
     pub(super) fn deadline(&self, answer_by: Option<u64>) -> Option<u64> {
         match self.phase {
             Phase::Open { led: true } => Some(self.watchdog.leader_due(self.heartbeat_ms, answer_by)),
@@ -224,7 +224,7 @@ impl Connection {
         }
     }
 
-    /// Where the connection stands, for a tab that has none of another's.
+    /// The state of the connection, for a tab that does not use another tab's.
     pub(super) fn state(&self) -> State {
         self.phase.state()
     }

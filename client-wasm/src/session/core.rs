@@ -1,4 +1,4 @@
-//! The client as a whole: its owners, and the few things that every step of it does.
+//! The client as a whole: its owners, and the common parts of all steps.
 
 use super::{
     Ask, Config, Identity, Rejected, Request, State, Status,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::backoff::Random;
 
-/// A client's connection, its subscriptions, and its place in the log.
+/// A client's connection, its subscriptions, and its position in the log.
 #[derive(Debug)]
 pub struct Session {
     pub(super) connection: Connection,
@@ -27,24 +27,24 @@ pub struct Session {
     pub(super) cross_origin: bool,
     pub(super) identity: Identity,
     pub(super) random: Random,
-    /// What makes each stream's URL another one.
+    /// The random numbers that make each stream's URL unique.
     pub(super) nonces: Random,
-    /// Of the last request.
+    /// The number of the last request.
     pub(super) numbers: u32,
-    /// What the application knows.
+    /// The state that was last reported to the application.
     pub(super) told: State,
 
     pub(super) idle_ms: Option<u64>,
-    /// The last handler left; nobody else came before this time.
+    /// When the connection is closed, unless a handler is added before: the last handler has left.
     pub(super) idle_at: Option<u64>,
-    /// `connect` was called; seen to at the end of the microtask.
+    /// `connect` was called; it is handled at the end of the microtask.
     pub(super) is_asked: bool,
-    /// The same while something is awaited.
+    /// `connect` was called while an answer is awaited.
     pub(super) is_doubted: bool,
 }
 
 impl Session {
-    /// A session that does nothing until it has a handler or is told to connect. The seed decides its random waits.
+    /// A session that does nothing until it has a handler or `connect` is called. The seed determines its random waits.
     #[must_use]
     pub fn new(config: Config, identity: Identity, seed: u64) -> Self {
         let Config { url, since, reconnect, idle_ms, access, cross_origin, share, latency } = config;
@@ -60,7 +60,7 @@ impl Session {
             cross_origin,
             identity,
             random,
-            // Apart from the waits, so that a seed repeats those.
+            // Separate from the random waits, so that a seed repeats those.
             nonces: Random::new(!seed),
             numbers: 0,
             told: State::Idle,
@@ -71,9 +71,9 @@ impl Session {
         }
     }
 
-    // ---- where it stands ----
+    // ---- state ----
 
-    /// Where the connection stands.
+    /// The state of the connection.
     #[must_use]
     pub fn state(&self) -> State {
         match self.connection.phase() {
@@ -82,7 +82,7 @@ impl Session {
         }
     }
 
-    /// Where the connection stands, and what a page may want to show beside it.
+    /// The state of the connection, with details that a page may want to show.
     pub(super) fn status(&self) -> Status {
         let phase = self.connection.phase();
         let (mut retry_in_ms, mut connection_id) = (None, None);
@@ -96,11 +96,11 @@ impl Session {
         Status { state: self.connection.state(), attempt, retry_in_ms, connection_id }
     }
 
-    /// Changes the phase and tells the application, and the tabs that follow.
+    /// Changes the phase and reports it to the application, and to the tabs that follow.
     pub(super) fn enter(&mut self, phase: Phase) {
         self.connection.set_phase(phase);
         let status = self.status();
-        // A wait is worth telling once more when its length is known.
+        // A wait is reported once more when its length is known.
         if status.state != self.told || status.retry_in_ms.is_some() {
             if self.has_members() {
                 self.tell(TabTell::Status(status.clone()), false);
@@ -109,7 +109,7 @@ impl Session {
         }
     }
 
-    /// Tells the application.
+    /// Reports a status to the application.
     pub(super) fn tell_status(&mut self, status: Status) {
         self.told = status.state;
         self.out.state(status);
@@ -123,7 +123,7 @@ impl Session {
         self.ledger.leave_stream();
     }
 
-    /// Goes from among the other tabs. Their handlers find another leader.
+    /// Leaves the group of tabs. The tabs that follow find another leader.
     pub(super) fn exit(&mut self) {
         if self.sharing.exit() {
             self.out.exit();
@@ -138,8 +138,8 @@ impl Session {
         self.numbers
     }
 
-    /// Asks somebody for something; the number under which the answer comes. Without a body the server is asked for nothing but
-    /// whose the credentials are.
+    /// Sends a request, and returns the number under which its answer comes. A request to the server without a body
+    /// only asks whose the credentials are.
     pub(super) fn ask(&mut self, ask: Ask, path: &str, body: Option<String>) -> u32 {
         let number = self.next_number();
         let url = match (ask, &body) {
@@ -161,7 +161,7 @@ impl Session {
         self.out.send(Request { number, ask: Ask::Server, url, body: Some(body) });
     }
 
-    /// Tells the server how long events took. Once: a sample that does not arrive is no loss.
+    /// Reports to the server how long events took. Only once: a lost sample does no harm.
     pub(super) fn report_latency(&mut self) {
         if let Some(body) = self.latency.take_report(self.numbers + 1) {
             self.ask(Ask::Report, "latency", Some(body));
@@ -170,13 +170,13 @@ impl Session {
 
     // ---- the other tabs ----
 
-    /// Says something to the tab that leads.
+    /// Sends a message to the leading tab.
     pub(super) fn ask_leader(&mut self, ask: TabAsk) {
         let message = self.sharing.ask(ask);
         self.out.post(message, false);
     }
 
-    /// Says something to the tabs that follow, where this one leads.
+    /// Sends a message to the tabs that follow, if this tab leads.
     #[inline(never)]
     pub(super) fn tell(&mut self, tell: TabTell, with_frame: bool) {
         if let Some(message) = self.sharing.tell(tell) {
@@ -184,7 +184,7 @@ impl Session {
         }
     }
 
-    /// The same if there are any.
+    /// Sends a message to the tabs that follow, if there are any.
     #[inline(never)]
     pub(super) fn tell_members(&mut self, tell: TabTell) {
         if self.has_members() {
@@ -197,14 +197,14 @@ impl Session {
         self.sharing.hub().is_some_and(|hub| hub.has_members())
     }
 
-    /// Where the stream is, for those who follow it.
+    /// The stream's cursor, for the tabs that follow.
     pub(super) fn shared_cursor(&self) -> Option<Cursors> {
         if self.connection.is_open() { self.ledger.settled_cursor() } else { None }
     }
 
     // ---- refusals ----
 
-    /// The server will not have a channel, or no longer, on this stream.
+    /// The server refused or revoked a channel on this stream.
     pub(super) fn refuse(&mut self, rejected: Rejected) {
         self.ledger.refuse(rejected, &mut self.out);
     }

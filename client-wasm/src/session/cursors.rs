@@ -1,4 +1,4 @@
-//! A point in all logs that a stream carries: one cursor for each log.
+//! A position in all logs that a stream carries: one cursor for each log.
 
 use std::fmt;
 
@@ -6,24 +6,26 @@ use tidings_protocol::{Cursor, CursorError};
 
 use crate::text::{BASE36, push_number};
 
-/// The most logs of one stream, as the protocol has it.
+/// The most logs of one stream, as the protocol defines it.
 const MOST: usize = 8;
 
-/// What `id:`, `since` and `cursor` hold: a cursor, or a list of cursors of different epochs. Between two points the session compares
-/// epoch by epoch, because cursors of different epochs have no order; the text that it sends back is the text that it was given.
+/// The value of `id:`, `since` and `cursor`: a cursor, or a list of cursors of different epochs. The session compares
+/// two positions epoch by epoch, because cursors of different epochs have no order; it sends the text back as it
+/// received it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Cursors {
-    /// Those beyond the length are all alike, so that equal lists are equal.
+    /// The entries beyond the length are all equal, so that equal lists are equal.
     list: [Cursor; MOST],
     length: usize,
 }
 
 impl Cursors {
-    /// Reads the text of a list, of bytes that nobody has looked at yet.
+    /// Reads the text of a list from unchecked bytes.
     ///
     /// # Errors
     ///
-    /// [`CursorError`] when one of its parts is no cursor, when two of them are of one epoch, and when there are more than 8.
+    /// [`CursorError`] when one of the parts is not a cursor, when two of them have the same epoch, and when there are
+    /// more than 8.
     pub fn from_ascii(text: &[u8]) -> Result<Self, CursorError> {
         let mut rest = text;
         let mut cursors: Option<Self> = None;
@@ -57,20 +59,19 @@ impl Cursors {
         self.list.get(..self.length).unwrap_or_default()
     }
 
-    /// The one of this epoch.
+    /// The cursor of this epoch.
     fn of(&self, epoch: u32) -> Option<Cursor> {
         self.as_slice().iter().find(|cursor| cursor.epoch == epoch).copied()
     }
 
-    /// Whether this point, to which something has come, lies before another one, or where it cannot be compared with it: in one of
-    /// the other's logs.
+    /// Whether this position lies before another one, or cannot be compared with it, in one of the other's logs.
     #[must_use]
     pub fn misses(&self, other: &Self) -> bool {
         other.as_slice().iter().any(|cursor| self.of(cursor.epoch).is_none_or(|own| own.seq < cursor.seq))
     }
 
-    /// Becomes the later of two points, log by log. Every point of a stream names all of its logs, so what the newer one does not name is no
-    /// longer there.
+    /// Becomes the later of two positions, log by log. Every position of a stream names all of its logs, so a log that
+    /// the newer one does not name no longer exists.
     pub fn raise(&mut self, newer: &Self) {
         let mut raised = *newer;
         for cursor in raised.list.iter_mut().take(newer.length) {
@@ -81,7 +82,7 @@ impl Cursors {
         *self = raised;
     }
 
-    /// The text: the cursors, joined by commas.
+    /// The text of the list: the cursors, joined by commas.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -100,13 +101,13 @@ impl Cursors {
         }
     }
 
-    /// Whether both are points in the same logs.
+    /// Whether both are positions in the same logs.
     pub(super) fn is_of_same(&self, other: &Self) -> bool {
         self.length == other.length && self.as_slice().iter().all(|cursor| other.of(cursor.epoch).is_some())
     }
 }
 
-/// Adds what [`Cursor`] displays, without its formatter.
+/// Adds the text that [`Cursor`] displays, without its formatter.
 pub(super) fn push_cursor(out: &mut String, cursor: Cursor) {
     push_number(out, u64::from(cursor.epoch), BASE36);
     out.push('.');

@@ -1,4 +1,4 @@
-//! Streams that fail or end: finding out why, waiting, giving up.
+//! Streams that fail or end: the diagnosis, the wait, and giving up.
 
 use super::{
     Answer, Ask, Failure, Session,
@@ -6,9 +6,10 @@ use super::{
     sharing::TabTell,
 };
 
-/// A server may ask for more patience than this, and gets no more.
+/// The longest wait that a server can request.
 const RETRY_AFTER_MS: u64 = 300_000;
-/// Doubled with each failure, the wait after a stream that was silent while the server answered: 20 s after the second one.
+/// The wait after a stream that was silent while the server answered, doubled with each failure: 20 s after the second
+/// one.
 const BUFFERED_MS: u64 = 5_000;
 
 impl Session {
@@ -21,7 +22,7 @@ impl Session {
         }
     }
 
-    /// An attempt failed, or was silent for too long. EventSource does not say why; a request can.
+    /// An attempt failed, or was silent for too long. EventSource hides the reason, so a request finds it out.
     pub(super) fn diagnose(&mut self, now: u64, silent: bool) {
         self.connection.set_silent(silent);
         self.leave();
@@ -35,7 +36,7 @@ impl Session {
         self.enter(Phase::Diagnosing { request, until, probes: ask == Ask::Probe });
     }
 
-    /// A stream that was open is gone. Where its other end is a tab, that is asked for another one.
+    /// An open stream is lost. If its other end is a tab, that tab is asked for another one.
     pub(super) fn lose(&mut self, now: u64, failure: Option<Failure>) {
         if self.connection.is_led() {
             return self.join(now, now);
@@ -45,7 +46,7 @@ impl Session {
         self.retry(now, 0, false, failure);
     }
 
-    /// The server would not have us. Where that may be the token's fault, another one is tried.
+    /// The server refused the stream. If the token may be the reason, another token is tried.
     pub fn refused(&mut self, now: u64, answer: &Answer) {
         self.leave();
         let counted = matches!(self.connection.phase(), Phase::Diagnosing { .. });
@@ -63,8 +64,8 @@ impl Session {
         }
     }
 
-    /// Tells why there is no stream, once that is known. Where no answer came, another origin's server may be there all the
-    /// same, and its answer hidden from this page.
+    /// Reports why no stream is open, once that is known. Without an answer, another origin's server may be reachable
+    /// all the same, with its answer hidden from this page.
     fn reported(&mut self, now: u64, answer: &Answer) {
         let probed = matches!(self.connection.phase(), Phase::Diagnosing { probes: true, .. });
         if answer.status.is_none() && self.cross_origin && !probed {
@@ -76,9 +77,9 @@ impl Session {
 
     pub(super) fn diagnosed(&mut self, now: u64, answer: &Answer) {
         let mut failure = failure_of(answer);
-        // The server answers and its stream does not: somebody between us holds the whole answer back until it ends, and may hold
-        // the connection to the server for as long. So the next attempts, which will hardly fare better, are few. Once is no proof: a
-        // request may be lost.
+        // The server answers but its stream does not: a proxy holds the whole answer back until it ends, and may keep
+        // the connection to the server for as long. So the next attempts, which will probably fail too, are rare. A
+        // single failure proves nothing, because a request may be lost.
         let is_buffered = self.connection.was_silent()
             && self.connection.failures() > 1
             && failure.code == "network"
@@ -91,18 +92,19 @@ impl Session {
             self.exit();
         }
         let least = match answer.status {
-            // New credentials are the user's to bring, and `connect` asks at once.
+            // The user has to bring new credentials, and `connect` requests the stream at once.
             Some(401 | 403) => self.connection.longest_wait(),
-            // Not so few at first: of several servers one may hang, and another one have answered.
+            // The first waits are short: of several servers one may hang, while another one has answered.
             _ if is_buffered => (BUFFERED_MS << self.connection.failures().min(8)).min(RETRY_AFTER_MS),
             _ => retry_after(answer),
         };
-        // A server that is away may be back for somebody who looks; one that has had enough of us has not.
+        // A server that was down may be back when the user looks; a server that limits this client is not to be asked
+        // earlier.
         let firm = least > 0 && matches!(answer.status, Some(401 | 403 | 429));
         self.retry(now, least, firm, Some(failure));
     }
 
-    /// Plans the next attempt, not before `least` milliseconds, or gives up.
+    /// Plans the next attempt, `least` milliseconds from now at the soonest, or gives up.
     fn retry(&mut self, now: u64, least: u64, firm: bool, failure: Option<Failure>) {
         match self.connection.next_wait(&mut self.random) {
             Some(wait) => self.wait(now, wait.max(least), firm, failure),
@@ -124,16 +126,16 @@ impl Session {
         self.out.error(failure);
     }
 
-    /// The server ends the stream and says when to come back.
+    /// The server ends the stream and says when to reconnect.
     pub(super) fn dismissed(&mut self, now: u64, reason: String, retry_ms: u64) {
         let retry_ms = retry_ms.min(RETRY_AFTER_MS);
         self.connection.count(now);
         self.leave();
-        // Two streams that replace each other would go on for ever.
+        // Two streams that replace each other would do so for ever.
         if reason == "replaced" {
             return self.give_up(Failure::of(reason));
         }
-        // A drain is the server's business, as long as we may come back.
+        // A drain does not concern the application, as long as the client may reconnect.
         let failure = (reason != "drain").then(|| Failure::of(reason));
         if self.connection.failures() == 0 && self.connection.retries() {
             self.wait(now, retry_ms, true, failure);
@@ -142,8 +144,8 @@ impl Session {
         }
     }
 
-    /// There is reason to doubt that what is awaited still comes. A wait is cut short; an open stream has to prove that it lives,
-    /// and a leader that it is there; all else is begun anew.
+    /// There is reason to doubt the current attempt or stream. A wait is cut short; an open stream has to prove that it
+    /// is alive, and a leader that it exists; any other phase is restarted.
     pub(super) fn probe_or_retry_now(&mut self, now: u64, connect: bool) {
         self.probe_leader(now, connect);
         if self.connection.may_restart(now) {
@@ -156,7 +158,7 @@ impl Session {
         }
     }
 
-    /// Asks the leader to show that it is there, and not to wait: to see whether its stream lives, or to connect.
+    /// Asks the leader to show that it exists, and to check its stream or to connect at once.
     pub(super) fn probe_leader(&mut self, now: u64, connect: bool) {
         if self.connection.is_led()
             && let Some(leader) = self.sharing.leader()
@@ -167,15 +169,15 @@ impl Session {
     }
 }
 
-/// How long the server asks to be left alone.
+/// The wait that the server requests.
 pub(super) fn retry_after(answer: &Answer) -> u64 {
     answer.retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MS)
 }
 
-/// What an answer that does not help says to the application.
+/// The failure that is reported to the application for an answer.
 pub(super) fn failure_of(answer: &Answer) -> Failure {
     let code = match answer.status {
-        // The server would have us, so it was the stream alone that failed.
+        // The server accepted the request, so only the stream failed.
         None | Some(200..=299) => "network",
         Some(401) => "unauthorized",
         Some(403) => "forbidden",

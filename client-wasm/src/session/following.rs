@@ -1,4 +1,4 @@
-//! What the tab that leads says to one that follows: frames of its stream, as a server's, and how it stands itself.
+//! Messages of the leading tab to one that follows: frames of its stream, treated as a server's, and its own state.
 
 use super::{
     Answer, Connected, Frame, Session, Status,
@@ -6,24 +6,25 @@ use super::{
     sharing::{Heard, Leader, Message, TabTell},
 };
 
-/// A frame of the leader's stream that came along with a message, and is for handlers of this tab.
+/// A frame of the leader's stream that came with a message, and has handlers in this tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Relayed {
-    /// Its `id:`; empty where it has none.
+    /// Its `id:`; empty without one.
     pub id: String,
-    /// Where it is of the past, the calls of this tab that asked for it: it is to be read once for each.
+    /// For an event of the past, the calls of this tab that asked for it: the frame is read once for each.
     pub calls: Vec<u32>,
 }
 
 impl Session {
-    /// Another tab has posted something. Where the frame that came with it is for this tab, it is to be read like one of a stream.
+    /// Handles a message of another tab. If the frame in it has handlers in this tab, the frame is returned, to be read
+    /// like one of a stream.
     pub fn on_message(&mut self, now: u64, message: Message) -> Option<Relayed> {
         match message {
             Message::Ask { tab, ask } => self.on_member_message(now, tab, ask),
             Message::Tell { term, number, tell } if self.sharing.is_behind() => {
                 return self.on_leader_message(now, term, number, tell);
             }
-            // What other leaders say is nothing to a leader; one that was robbed learns it from the browser.
+            // A leader ignores other leaders; a leader whose lock was stolen learns that from the browser.
             Message::Tell { .. } => {}
         }
         None
@@ -67,10 +68,10 @@ impl Session {
         }
     }
 
-    /// The stream is there.
+    /// The leader has given this tab a stream.
     fn welcomed(&mut self, now: u64, leader: Leader, status: Status, connected: &Connected) {
         if self.connection.is_led() {
-            // Two tabs have answered: one that leads, and one that was robbed and does not know.
+            // Two tabs have answered: one that leads, and one whose lock was stolen and that has not noticed it.
             self.ledger.begin_anew();
         }
         self.sharing.joined(leader, status);
@@ -79,7 +80,7 @@ impl Session {
         self.tell_labels();
     }
 
-    /// What is said on the stream.
+    /// Handles a frame of the leader's stream.
     fn on_frame_of_leader(&mut self, now: u64, term: &str, number: u32, tell: TabTell) -> Option<Relayed> {
         let leader = self.sharing.leader()?;
         let (heard, me) = (leader.hear(term, number), leader.member());
@@ -126,7 +127,7 @@ impl Session {
         None
     }
 
-    /// The leader's stream is another one, or its credentials are.
+    /// The leader's stream, or its credentials, are new.
     fn renewed(&mut self, now: u64, connected: Connected) {
         self.connection.set_heartbeat(connected.heartbeat_ms);
         self.connection.set_id(connected.connection_id);

@@ -1,70 +1,70 @@
-//! What the stream says, as a driver hands it in: already taken out of JSON, with channels and cursors parsed.
+//! The frames and answers that a driver passes in: already parsed, with channels and cursors.
 //!
-//! They are looser than the types of `tidings_protocol::frame`, because a client must outlive its server's next version:
-//! a reason or a code that it does not know is still a text to pass on, not a frame to lose.
+//! Their types are looser than those of `tidings_protocol::frame`, because a client must work with its server's next
+//! version: an unknown reason or code is a text to pass on, and not a frame to lose.
 
 use tidings_protocol::Pattern;
 
 use super::Cursors;
 
-/// A control frame. (Records come by [`Session::record`](super::Session::record) and
-/// [`Session::backfill`](super::Session::backfill), where speed counts.)
+/// A control frame. (Records are passed to [`Session::record`](super::Session::record) and
+/// [`Session::backfill`](super::Session::backfill), where speed matters.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
     /// The first frame of every stream.
     Connected(Connected),
     /// A subscribe call has become active.
     Subscribed {
-        /// Which.
+        /// The call's `requestId`.
         request_id: String,
-        /// What is now active.
+        /// The channels that are now active.
         channels: Vec<Pattern>,
-        /// Whether it was asked for addressed events too.
+        /// Whether the call asked for addressed events too.
         addressed: bool,
-        /// From here on it is live.
+        /// The cursor from which the channels are live.
         cursor: Option<Cursors>,
     },
     /// Events may be missing.
     Gap {
-        /// On which channels; `None` on all of the stream.
+        /// The channels; `None` means all of the stream.
         channels: Option<Vec<Pattern>>,
-        /// Beside a list: among addressed events as well.
+        /// With a list: whether addressed events may be missing as well.
         addressed: bool,
-        /// Beside a list: what may be missing stands here or before.
+        /// With a list: the missing events are at this cursor or before it.
         cursor: Option<Cursors>,
-        /// Why.
+        /// The reason.
         reason: String,
-        /// The call whose past it is about, if it is about one.
+        /// The call that asked for the events of the past that may be missing, if one did.
         request_id: Option<String>,
         /// The frame's `id:`.
         id: Option<Cursors>,
     },
-    /// All that matches has been written up to here.
+    /// All matching events up to here have been sent.
     Heartbeat {
         /// The frame's `id:`.
         id: Option<Cursors>,
     },
-    /// The stream no longer hears these channels.
+    /// The stream no longer carries these channels.
     Revoked {
-        /// Which.
+        /// The channels.
         channels: Vec<Pattern>,
-        /// Whether it no longer carries addressed events either.
+        /// Whether the stream no longer carries addressed events either.
         addressed: bool,
-        /// Why.
+        /// The reason.
         code: String,
     },
-    /// The stream no longer tells who is online on this channel, for this reason.
+    /// The stream does not report, or no longer reports, who is online on this channel, for this reason.
     PresenceRefused(Rejected),
     /// The server ends the stream.
     Closing {
-        /// Why.
+        /// The reason.
         reason: String,
-        /// When to come back.
+        /// When to reconnect.
         retry_ms: u64,
     },
-    /// The server asks whether somebody reads the stream.
+    /// The server asks whether the stream is still read.
     Challenge,
-    /// Any other frame: a sign of life.
+    /// Any other frame, which shows that the stream is alive.
     Other,
 }
 
@@ -73,70 +73,71 @@ pub enum Frame {
 pub struct Connected {
     /// The frame's `id:`.
     pub id: Option<Cursors>,
-    /// The stream's name in calls.
+    /// The stream's id in calls.
     pub connection_id: String,
-    /// Whose it is.
+    /// The user of the stream.
     pub user_id: Option<String>,
-    /// What is active from the start.
+    /// The channels that are active from the start.
     pub channels: Vec<Pattern>,
-    /// What was asked for and is not.
+    /// The channels that were requested and refused.
     pub rejected: Vec<Rejected>,
-    /// Whether the stream goes on from the cursor that was sent. If not, a gap follows.
+    /// Whether the stream continues at the cursor that was sent. If not, a gap follows.
     pub resumed: bool,
-    /// The interval between heartbeats; 0 leaves it as it was.
+    /// The interval between heartbeats; 0 keeps the current one.
     pub heartbeat_ms: u64,
-    /// The time until the credentials expire, where they do.
+    /// The time until the credentials expire, if they do.
     pub expires_in_ms: Option<u64>,
-    /// How often to say that somebody reads the stream; 0 where the server has no presence.
+    /// How often the client has to report that the stream is still read; 0 if the server has no presence.
     pub alive_ms: u64,
-    /// The server's time, in milliseconds since 1970; 0 where it does not say.
+    /// The server's time, in milliseconds since 1970; 0 without one.
     pub timestamp_ms: u64,
 }
 
 /// A channel that the server refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
-    /// Which.
+    /// The channel.
     pub channel: Pattern,
-    /// Why.
+    /// The reason.
     pub code: String,
 }
 
-/// From whom a record is hidden.
+/// The tabs or devices from which a record is hidden.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Exclusion<'a> {
     /// The user whose streams are meant.
     pub user_id: &'a str,
-    /// Hidden from this tab.
+    /// The tab from which the record is hidden.
     pub session_id: Option<&'a str>,
-    /// Hidden from every tab of this device.
+    /// The device from which the record is hidden, with all its tabs.
     pub device_id: Option<&'a str>,
 }
 
-/// The answer to a request of the session's: the server's, or the application's to [`Ask::Token`](super::Ask::Token).
+/// The answer to a request of the session: from the server, or from the application for
+/// [`Ask::Token`](super::Ask::Token).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// The HTTP status; `None` if no answer came. Of a token: 200; 304 if it is the one before; 204 if there is none.
+    /// The HTTP status; `None` if no answer came. For a token: 200; 304 if it is the same as before; 204 without one.
     pub status: Option<u16>,
-    /// From the `Retry-After` header.
+    /// The value of the `Retry-After` header.
     pub retry_after_ms: Option<u64>,
     /// The `code` of a problem document; `tokenFailed`; or `cors`, when a probe arrived.
     pub code: Option<String>,
     /// The `detail` of a problem document.
     pub detail: Option<String>,
-    /// In the answer to a subscribe call: what was refused.
+    /// In the answer to a subscribe call: the refused channels.
     pub rejected: Vec<Rejected>,
-    /// What opens a stream, once.
+    /// A ticket, which opens one stream.
     pub ticket: Option<String>,
-    /// In the answer to a refresh: the time until the credentials expire, where they do.
+    /// In the answer to a refresh: the time until the credentials expire, if they do.
     pub expires_in_ms: Option<u64>,
-    /// In the answer to a check: whose credentials they are; `None` for an anonymous user's.
+    /// In the answer to a check: the user of the credentials; `None` for an anonymous one.
     pub user_id: Option<String>,
 }
 
 impl Answer {
-    /// The server has done what it was asked. What answers in its place with a page of its own (a captive portal, a development server)
-    /// says 200 too, and has a code.
+    /// Whether the server has done what was requested. A page that answers in the server's place (a captive portal, a
+    /// development server) has status 200 too, but also a code.
     pub(super) fn is_success(&self) -> bool {
         matches!(self.status, Some(200..=299)) && self.code.is_none()
     }

@@ -1,37 +1,37 @@
-//! How long events take to reach their handlers, where the application wants its server to know: now and then a sample, so
-//! that a flood costs a comparison for each event, and one short call.
+//! How long events take to reach their handlers, if the application wants its server to know. Samples are drawn, so
+//! that a burst of events costs a comparison for each event, and one short call.
 //!
-//! An event took from its `timestamp` to the moment in which it is handed to its handlers. `connected` sets the two clocks
-//! beside each other, so what that frame itself took on its way is not in it. Events from before the stream are the
-//! past, and say nothing. Of tabs that share a stream the one that has it reports, of its own handlers.
+//! The time of an event runs from its `timestamp` to the moment at which it is passed to its handlers. `connected`
+//! aligns the two clocks, so the time that this frame itself took is not included. Events from before the stream are of
+//! the past, and are not measured. Of tabs that share a stream, the leading one reports, for its own handlers.
 
 use super::{Answer, address::times_body};
 use crate::backoff::Random;
 
-/// The most times of a report, as the protocol has it.
+/// The most times of a report, as the protocol defines it.
 const MOST: u64 = 100;
 
-/// Whether and what is measured.
+/// The settings and the samples.
 #[derive(Debug)]
 pub(super) struct Latency {
-    /// Of the streams that are measured, of 2³².
+    /// The share of streams that are measured, as a part of 2³².
     share: u64,
-    /// Of the stream, or the last one, if it is one of those.
+    /// The samples of the current or the last stream, if it is measured.
     measured: Option<Measured>,
 }
 
-/// What was measured of one stream since its last report. It outlives the stream, which browsers end before they say that the page
-/// goes away.
+/// The samples of one stream since its last report. They outlive the stream, because browsers end it before they report
+/// that the page is left.
 #[derive(Debug)]
 struct Measured {
     connection_id: String,
-    /// The server's time when it said `connected`, in milliseconds since 1970.
+    /// The server's time when it sent `connected`, in milliseconds since 1970.
     connected_at: u64,
-    /// Ours, when that came.
+    /// Our time when `connected` arrived.
     opened_at: u64,
-    /// So many events could have been measured.
+    /// The number of events that could have been measured.
     events: u64,
-    /// Which of the times the next one takes the place of.
+    /// The index of the sample that the next one replaces.
     slot: u64,
     times: Vec<u64>,
     /// The latest report.
@@ -43,7 +43,7 @@ impl Latency {
         Self { share, measured: None }
     }
 
-    /// A stream is there, and may be one of those that are measured.
+    /// A stream has begun, and may be one of those that are measured.
     pub(super) fn begin(&mut self, now: u64, connection_id: &str, connected_at: u64, random: &mut Random) {
         let is_drawn = self.share > 0 && connected_at > 0 && random.up_to(u64::from(u32::MAX)) < self.share;
         self.measured = is_drawn.then(|| Measured {
@@ -61,8 +61,8 @@ impl Latency {
         self.measured = None;
     }
 
-    /// Whether the event that is about to be handed to its handlers is one to measure: then [`Self::time`] is to follow. Of all
-    /// events between two reports each has the same chance.
+    /// Whether the event that is about to be passed to its handlers is to be measured: then [`Self::time`] has to
+    /// follow. All events between two reports have the same chance.
     pub(super) fn draws(&mut self, random: &mut Random) -> bool {
         let Some(measured) = &mut self.measured else { return false };
         measured.slot = if measured.events < MOST { measured.events } else { random.up_to(measured.events) };
@@ -70,7 +70,8 @@ impl Latency {
         measured.slot < MOST
     }
 
-    /// An event that the server accepted at this time, in milliseconds since 1970, is handed to its handlers now.
+    /// Measures an event that the server accepted at this time, in milliseconds since 1970, and that is now passed to
+    /// its handlers.
     pub(super) fn time(&mut self, now: u64, accepted_at: u64) {
         let Some(measured) = &mut self.measured else { return };
         let Some(since_connected) = accepted_at.checked_sub(measured.connected_at) else { return };
@@ -82,7 +83,7 @@ impl Latency {
         }
     }
 
-    /// What the server is to be told, by this call, if there is anything.
+    /// The report for the server, to be sent with this call, if there are samples.
     pub(super) fn take_report(&mut self, number: u32) -> Option<String> {
         let measured = self.measured.as_mut()?;
         measured.events = 0;
@@ -93,8 +94,8 @@ impl Latency {
         Some(times_body(&measured.connection_id, &std::mem::take(&mut measured.times)))
     }
 
-    /// The answer to a request, and whether it was to a report. A server that has no use for it, or has had enough, is left alone
-    /// for as long as the stream lives.
+    /// Handles the answer to a request; says whether the request was a report. A server that does not accept reports,
+    /// or limits them, gets no more of them on this stream.
     pub(super) fn answered(&mut self, number: u32, answer: &Answer) -> bool {
         let is_ours = self.measured.as_ref().is_some_and(|measured| measured.report == number);
         if is_ours && !matches!(answer.status, None | Some(200..=299)) {

@@ -1,15 +1,15 @@
-//! The ledger: who listens to what, how far each has heard, what was asked of the stream for them, and what they are owed. Of handlers of
-//! this tab, and where it leads, of the other tabs' as well.
+//! The ledger: the subscriptions, the events that each has received, the calls that were made for them, and what they
+//! are owed. It holds the handlers of this tab, and if this tab leads, those of the other tabs as well.
 //!
 //! | part | holds |
 //! |---|---|
-//! | `subscription` | one handler and how far it has heard |
-//! | `calls`, `presence` | what was asked of the stream |
+//! | `subscription` | one handler and the position that it has reached |
+//! | `calls`, `presence` | the calls on the stream |
 //! | `sight` | who is online |
-//! | `comparison` | what is to be asked next: what the handlers want, less what the stream carries |
-//! | `streams` | with what a stream begins |
-//! | `delivery`, `gaps`, `refusals` | events, what may be missing, what the server will not have |
-//! | `confirming` | what the stream carries is told to those who asked for it |
+//! | `comparison` | the next calls: the channels that the handlers want, without those that the stream carries |
+//! | `streams` | the channels and cursors with which a stream begins |
+//! | `delivery`, `gaps`, `refusals` | events, gaps, and refused channels |
+//! | `confirming` | confirmations for those that requested a channel |
 //! | `others` | the handlers of other tabs |
 
 mod calls;
@@ -43,36 +43,38 @@ use subscription::{Known, Standing, Subscription, find, raise, select};
 /// All handlers, and the one stream for them.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    /// In the order of their ids.
+    /// The subscriptions, in the order of their ids.
     subscriptions: Vec<Subscription>,
     routes: Routes,
     next_handler: u32,
-    /// Somebody came or went; seen to at the end of the microtask.
+    /// Whether handlers were added or removed; handled at the end of the microtask.
     is_changed: bool,
 
     /// The `id` of the stream's last frame that had one.
     cursor: Option<Cursors>,
-    /// The highest cursor seen in any frame: what a subscribe call brought of the past may lie beyond the stream's.
+    /// The highest cursor seen in any frame: the events of the past that a subscribe call delivered may lie beyond the
+    /// stream's cursor.
     seen: Option<Cursors>,
-    /// The cursor is the page's own (`since`) and no stream has taken it up yet.
+    /// Whether the cursor is the page's own (`since`) and no stream has begun at it yet.
     is_initial: bool,
-    /// The page's own cursor could not be read.
+    /// Whether the page's own cursor could not be read.
     owes_gap: bool,
 
     attempt: Attempt,
-    /// Not resumed although a cursor was sent: a `gap` follows. Until it has come, the old cursor stays, or a cut between
-    /// the two would turn the gap into silence; and nothing is asked for from it, or the gap would be told twice.
+    /// The stream has not resumed although a cursor was sent: a `gap` follows. The old cursor is kept until the gap has
+    /// come, because a cut between the two would otherwise lose the gap; and no call uses the old cursor, because the
+    /// gap would otherwise be reported twice.
     awaits_gap: bool,
     calls: Calls,
     presence: Presence,
-    /// What became of that which other tabs asked for, to be told at the end of the input, call by call.
+    /// The results of the other tabs' requests, sent to them at the end of the input, call by call.
     outcomes: Vec<Outcome>,
-    /// What other tabs asked for and had before; forgotten at the end of the input.
+    /// Requests of other tabs for channels that they had before; removed at the end of the input.
     doubles: Vec<HandlerId>,
 }
 
 impl Ledger {
-    /// Without handlers. With a page's cursor what the first channels carried after it is heard.
+    /// A ledger without handlers. With a page's cursor, the first channels receive the events after it.
     pub(super) fn new(since: Option<&str>) -> Self {
         let since = since.map(str::parse::<Cursors>);
         Self {
@@ -95,7 +97,7 @@ impl Ledger {
 
     // ---- handlers ----
 
-    /// A handler of this tab. A `since` that is no cursor is told as a gap.
+    /// Adds a handler of this tab. A malformed `since` is reported as a gap.
     pub(super) fn add(&mut self, hears: Hears, pattern: Pattern, since: Option<&str>) -> HandlerId {
         let since = since.map(str::parse::<Cursors>);
         let owes_gap = matches!(since, Some(Err(_)));
@@ -116,7 +118,7 @@ impl Ledger {
         self.is_changed = true;
     }
 
-    /// A handler is no more. Whether it was there.
+    /// Removes a handler. Says whether it existed.
     pub(super) fn remove(&mut self, handler: HandlerId, out: &mut Out) -> bool {
         let Ok(index) = self.index_of(handler) else { return false };
         let subscription = self.subscriptions.remove(index);
@@ -131,7 +133,7 @@ impl Ledger {
         true
     }
 
-    /// Forgets all handlers, and where the stream was.
+    /// Forgets all handlers, and the stream's position.
     pub(super) fn reset(&mut self, out: &mut Out) {
         for subscription in std::mem::take(&mut self.subscriptions) {
             if subscription.known == Known::Nothing {
@@ -143,12 +145,12 @@ impl Ledger {
         self.forget_cursor();
     }
 
-    /// Whether there is a handler.
+    /// Whether there is no handler.
     pub(super) fn is_empty(&self) -> bool {
         self.subscriptions.is_empty()
     }
 
-    /// Whether there is one of this tab.
+    /// Whether this tab has a handler.
     pub(super) fn has_own(&self) -> bool {
         self.subscriptions.iter().any(Subscription::is_own)
     }
@@ -161,7 +163,7 @@ impl Ledger {
         std::mem::take(&mut self.is_changed)
     }
 
-    /// Who hears what.
+    /// The handlers by channel.
     pub(super) fn routes(&mut self) -> &mut Routes {
         &mut self.routes
     }
@@ -174,18 +176,18 @@ impl Ledger {
         find(&mut self.subscriptions, id)
     }
 
-    /// Whether a handler has neither been confirmed nor refused where the client is now.
+    /// Whether a handler has been neither confirmed nor refused in the client's current state.
     pub(super) fn has_pending(&self) -> bool {
         let mut listening = self.subscriptions.iter().filter(|one| one.hears != Hears::Presence);
         listening.any(|one| matches!(one.standing, Standing::Pending { .. }))
     }
 
-    /// The labels by which this tab hears addressed events.
+    /// The labels for which this tab has handlers.
     pub(super) fn labels(&self) -> Vec<Pattern> {
         self.patterns(Hears::Addressed)
     }
 
-    /// What is heard, each once.
+    /// The patterns of the handlers, each once.
     fn patterns(&self, hears: Hears) -> Vec<Pattern> {
         let mut patterns = Vec::new();
         for one in self.subscriptions.iter().filter(|one| one.hears == hears) {
@@ -196,40 +198,40 @@ impl Ledger {
         patterns
     }
 
-    // ---- how far the stream is ----
+    // ---- the stream's position ----
 
     pub(super) fn cursor(&self) -> Option<Cursors> {
         self.cursor
     }
 
-    /// Where the stream is, for those who follow it: not before it goes on from there.
+    /// The stream's cursor, for the tabs that follow; none before the stream continues at it.
     pub(super) fn settled_cursor(&self) -> Option<Cursors> {
         if self.awaits_gap { None } else { self.cursor }
     }
 
-    /// The stream has brought all up to here.
+    /// The stream has delivered every event up to here.
     pub(super) fn advance(&mut self, id: &Option<Cursors>) {
         self.cursor = *id;
         raise(&mut self.seen, id);
     }
 
-    /// Nobody listens, so nobody misses anything; a handler to come begins anew.
+    /// Forgets the cursor: without handlers no event is missed, and a later handler begins anew.
     pub(super) fn forget_cursor(&mut self) {
         self.cursor = None;
         self.seen = None;
         self.is_initial = false;
     }
 
-    /// The cursor after which a handler, which hears everything, has yet to hear: the highest that it or the stream has
-    /// passed.
+    /// The cursor after which a confirmed handler has yet to receive events: the highest that the handler or the stream
+    /// has passed.
     pub(super) fn heard_up_to(&self, handler: HandlerId) -> Option<Cursors> {
         let subscription = self.index_of(handler).ok().and_then(|index| self.subscriptions.get(index));
         subscription.and_then(|one| one.heard_up_to).or(self.cursor)
     }
 
-    // ---- what was asked of the stream ----
+    // ---- calls on the stream ----
 
-    /// When something of it is due.
+    /// When one of them is due.
     pub(super) fn due(&self) -> Option<u64> {
         sooner(self.calls.due(), self.presence.due())
     }

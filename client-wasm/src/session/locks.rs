@@ -1,9 +1,9 @@
-//! What the browser says of the tabs' locks.
+//! Reports of the browser on the tabs' locks.
 
 use super::{Session, connection::Phase, sharing::TabTell};
 
 impl Session {
-    /// The group's lock is this tab's: at once, after waiting for it, or because it was stolen.
+    /// This tab has the group's lock: at once, after waiting for it, or because it was stolen.
     pub fn locked(&mut self, now: u64) {
         if self.sharing.lead() {
             self.leave();
@@ -13,14 +13,14 @@ impl Session {
         }
     }
 
-    /// Another tab has the group's lock; this one is in the queue for it.
+    /// Another tab has the group's lock; this one is in the queue.
     pub fn held(&mut self, now: u64) {
         if self.sharing.follow() {
             self.open(now);
         }
     }
 
-    /// Another tab has taken the lock, because it heard nothing of this one.
+    /// Another tab has stolen the lock, because this one did not answer.
     pub fn lost(&mut self, now: u64) {
         if self.sharing.hub().is_some() {
             self.leave();
@@ -29,14 +29,14 @@ impl Session {
         }
     }
 
-    /// There are no locks or channels here after all.
+    /// Locks or channels are missing here after all.
     pub fn unshared(&mut self, now: u64) {
         if self.sharing.stop() {
             self.open(now);
         }
     }
 
-    /// A tab is gone, however it went.
+    /// A tab is gone, however it ended.
     pub fn gone(&mut self, tab: &str) {
         let number = self.sharing.hub().and_then(|hub| hub.remove(tab));
         if let Some(number) = number {
@@ -44,7 +44,7 @@ impl Session {
         }
     }
 
-    /// The tabs of this browser, each of which had drawn a device id, have agreed on this one. Before the first stream.
+    /// The tabs of this browser, each with a random device id, have agreed on this one. Called before the first stream.
     pub fn agreed_on_device(&mut self, id: String) {
         self.identity.device_id = id;
     }

@@ -1,4 +1,4 @@
-//! What the tabs that follow ask of the one that leads.
+//! Requests of the tabs that follow to the leading one.
 
 use tidings_protocol::Pattern;
 
@@ -9,7 +9,7 @@ use super::{
 use crate::routes::Hears;
 
 impl Session {
-    /// Another tab asks for something.
+    /// Another tab sends a request.
     pub(super) fn on_member_message(&mut self, now: u64, tab: String, ask: TabAsk) {
         let Some(hub) = self.sharing.hub() else { return };
         let member = hub.number_of(&tab);
@@ -17,7 +17,7 @@ impl Session {
             TabAsk::Open { attempt, user, channels } => {
                 hub.wait(Waiting { name: tab.clone(), attempt, user, channels });
                 self.admit_waiting();
-                // Whoever has to wait is to know that somebody leads.
+                // A tab that has to wait must know that a tab leads.
                 if self.sharing.hub().is_some_and(|hub| hub.is_waiting(&tab)) {
                     let status = self.status();
                     self.tell(TabTell::Wait { tab, status }, false);
@@ -43,20 +43,20 @@ impl Session {
                 } else {
                     self.probe_or_retry_now(now, false);
                 }
-                // That it is there is what it was asked for.
+                // The request only asks whether the leader is there.
                 self.tell_cursor();
             }
         }
     }
 
-    /// Somebody believes to have a stream here, and is to ask for one.
+    /// A tab that believes to have a stream here has to ask for one.
     fn send_away(&mut self, tab: String) {
         if self.sharing.hub().is_some_and(|hub| !hub.is_waiting(&tab)) {
             self.tell(TabTell::Lead { tab: Some(tab) }, false);
         }
     }
 
-    /// A member's call. Whether it is answered at once.
+    /// Handles a member's call. Says whether it is answered at once.
     fn on_call(&mut self, (member, number): (u32, u32), call: Call) -> bool {
         match call {
             Call::Subscribe { channels, addressed, since } => {

@@ -1,4 +1,4 @@
-//! Opening a stream: going among the other tabs, getting credentials, and asking the server or the tab that leads.
+//! Opening a stream: entering the group of tabs, getting credentials, and asking the server or the leading tab.
 
 use super::{
     Answer, Ask, Session,
@@ -12,12 +12,12 @@ use crate::{
 };
 
 impl Session {
-    /// Begins a stream: at once, or when it is known who leads, or with the application's token.
+    /// Begins a stream: at once, or when it is known which tab leads, or with the application's token.
     pub(super) fn open(&mut self, now: u64) {
         if self.sharing.is_apart() {
             self.seek(now);
         } else if self.sharing.is_asking() {
-            // It is still to be seen who has the stream.
+            // It is not known yet which tab has the stream.
         } else if !self.auth.is_ambient() {
             self.authorise(now, None);
         } else if self.sharing.is_behind() {
@@ -27,7 +27,7 @@ impl Session {
         }
     }
 
-    /// Asks the browser who of the tabs leads.
+    /// Asks the browser which of the tabs leads.
     pub(super) fn seek(&mut self, now: u64) {
         let (tab, user) = self.sharing.seek();
         self.out.enter(tab, user);
@@ -48,15 +48,16 @@ impl Session {
         self.enter(Phase::Verifying { request, until: now.saturating_add(DIAGNOSIS_MS) });
     }
 
-    /// Opens a stream of the server's.
+    /// Opens a stream of the server.
     pub(super) fn open_stream(&mut self, now: u64, ticket: &str) {
         let (channels, expelled) = self.ledger.open_stream();
         self.expel(expelled);
-        // A stream that several tabs share is no single one's.
+        // A stream that several tabs share has no session id.
         let session_id = (!self.sharing.is_on()).then_some(&*self.identity.session_id);
         let (cursor, seen) = self.ledger.cursors();
         let mut url = self.address.stream(&channels, &self.identity.device_id, session_id, cursor, seen, ticket);
-        // The server refuses an edition that it does not speak. And no cache may answer with a stream that it has stored: a service worker's would replay it.
+        // The server refuses an edition that it does not support. The nonce keeps caches from answering with a stored
+        // stream: a service worker's cache would replay it.
         add(&mut url, "protocol=2&nonce=");
         push_number(&mut url, self.nonces.up_to(u64::MAX), HEX);
         let until = now.saturating_add(silence_limit(self.connection.heartbeat_ms()));
@@ -64,7 +65,8 @@ impl Session {
         self.out.open(url);
     }
 
-    /// The stream goes on without something that members were told it carries: they are to ask for it anew, from where they are.
+    /// The stream continues without channels that were confirmed to members: they have to request them again, from
+    /// their positions.
     pub(super) fn expel(&mut self, handlers: Vec<HandlerId>) {
         for id in handlers {
             let Some(number) = self.ledger.expel(id) else { continue };
@@ -75,7 +77,7 @@ impl Session {
         }
     }
 
-    /// Begins anew what is awaited.
+    /// Restarts the current attempt.
     pub(super) fn restart(&mut self, now: u64) {
         self.connection.count_restart();
         if matches!(self.connection.phase(), Phase::Asking { .. }) {
@@ -88,7 +90,7 @@ impl Session {
 
     // ---- from the tab that leads ----
 
-    /// Asks the leader for a stream, as it has since this time.
+    /// Asks the leader for a stream; it has done so since this time.
     pub(super) fn join(&mut self, now: u64, since: u64) {
         let channels = self.ledger.begin_anew();
         let message = self.sharing.ask_stream(channels);
@@ -96,7 +98,7 @@ impl Session {
         self.enter(Phase::Joining { since, until: now.saturating_add(JOIN_MS) });
     }
 
-    /// Goes on with a stream of its own.
+    /// Continues with a stream of its own.
     pub(super) fn go_alone(&mut self, now: u64) {
         self.leave();
         self.exit();
@@ -104,7 +106,7 @@ impl Session {
         self.open(now);
     }
 
-    /// The leader has said nothing for too long: its tab is frozen, or hangs.
+    /// The leader has been silent for too long: its tab is frozen or hangs.
     pub(super) fn steal(&mut self, now: u64) {
         if self.sharing.may_steal() {
             self.out.steal();
@@ -114,7 +116,7 @@ impl Session {
         }
     }
 
-    /// The leader's stream is another user's.
+    /// The leader's stream belongs to another user.
     pub(super) fn split_by_user(&mut self, now: u64) {
         self.sharing.split_by_user();
         self.leave();
@@ -122,13 +124,13 @@ impl Session {
         self.seek(now);
     }
 
-    /// The stream of this tab says whose it is. Whether it may go on.
+    /// The stream of this tab reports its user. Says whether it may continue.
     pub(super) fn check_user(&mut self, now: u64) -> bool {
         let user = self.sharing.led_for(self.auth.user_id());
         if user == StreamUser::Same {
             return true;
         }
-        // Everybody asks the server again.
+        // Every tab asks the server again.
         self.tell(TabTell::UserChanged, false);
         if let Some(hub) = self.sharing.hub() {
             hub.clear();

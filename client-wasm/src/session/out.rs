@@ -1,4 +1,4 @@
-//! What the session wants done: the one place at which actions are gathered, in the order in which they are to be carried out.
+//! The one place at which actions are gathered, in the order in which they have to be carried out.
 
 use tidings_protocol::Pattern;
 
@@ -22,7 +22,7 @@ impl Out {
     }
 
     pub(super) fn next(&mut self) -> Option<Action> {
-        // They are few, and a ring of them costs the browser half a kilobyte.
+        // There are few actions, and a ring buffer costs the browser half a kilobyte.
         if self.actions.is_empty() { None } else { Some(self.actions.remove(0)) }
     }
 
@@ -50,7 +50,7 @@ impl Out {
         self.push(Action::Settled { handler, refusal });
     }
 
-    /// Without channels it is on all of them, addressed events included.
+    /// A gap without channels concerns all of them, with addressed events.
     pub(super) fn gap(
         &mut self,
         channels: Option<Vec<Pattern>>,
@@ -78,7 +78,7 @@ impl Out {
         self.push(Action::Watch { tab });
     }
 
-    /// With the stream's current frame or without.
+    /// Posts a message, with or without the stream's current frame.
     pub(super) fn post(&mut self, message: Message, with_frame: bool) {
         self.push(Action::Post { message, with_frame });
     }

@@ -1,4 +1,4 @@
-//! What a tab that leads says to those that follow.
+//! Messages of a leading tab to those that follow.
 
 use tidings_protocol::Pattern;
 
@@ -11,18 +11,18 @@ use super::{
 use crate::text::text_of;
 
 impl Session {
-    /// Hands a frame on to all members.
+    /// Passes a frame on to all members.
     pub(super) fn tell_frame(&mut self, frame: Frame) {
         self.tell_members(TabTell::Frame { member: None, frame });
     }
 
-    /// Says how far the stream is.
+    /// Sends the stream's cursor.
     pub(super) fn tell_cursor(&mut self) {
         let id = self.shared_cursor();
         self.tell_frame(Frame::Heartbeat { id });
     }
 
-    /// Hands an event on to the members that hear it, or the cursor it leads to.
+    /// Passes an event on to the members that receive it, or else its cursor.
     pub(super) fn relay_event(&mut self, now: u64, id: Option<Cursors>, members: Vec<u32>) {
         if !members.is_empty() {
             self.tell(TabTell::Event { id, members }, true);
@@ -31,7 +31,7 @@ impl Session {
         }
     }
 
-    /// The stream goes on from here, perhaps for those whose credentials are others now.
+    /// The stream continues here, perhaps with other credentials.
     pub(super) fn tell_renewed(&mut self) {
         if self.goes_on() && self.has_members() {
             let connected = self.connected();
@@ -39,7 +39,7 @@ impl Session {
         }
     }
 
-    /// Whether there is a stream, and it is known where it goes on.
+    /// Whether a stream exists, and the position at which it continues is known.
     fn goes_on(&self) -> bool {
         self.connection.is_open() && !self.ledger.awaits_gap()
     }
@@ -57,7 +57,7 @@ impl Session {
         }
     }
 
-    /// Gives streams to those who wait, once there is one whose user is known.
+    /// Gives streams to the waiting tabs, once a stream exists whose user is known.
     pub(super) fn admit_waiting(&mut self) {
         if !self.goes_on() {
             return;
@@ -87,7 +87,7 @@ impl Session {
         self.out.watch(tab);
     }
 
-    /// The end of an input: tells members what became of their calls.
+    /// The end of an input: sends members the results of their calls.
     pub(super) fn tell_outcomes(&mut self) {
         let mut outcomes = self.ledger.take_outcomes();
         let Some(hub) = self.sharing.hub() else { return };
@@ -138,7 +138,7 @@ impl Session {
     }
 }
 
-/// A channel, or the addressed events.
+/// Notes a channel, or the addressed events.
 fn note(channels: &mut Vec<Pattern>, addressed: &mut bool, channel: Option<Pattern>) {
     match channel {
         Some(channel) => channels.push(channel),

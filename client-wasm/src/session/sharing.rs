@@ -1,17 +1,17 @@
-//! One stream for all tabs: who leads, who follows, and who is of the same user.
+//! One stream for all tabs: which tab leads, which ones follow, and which have the same user.
 //!
 //! ```text
-//! Asking ──lock is free──→ leads: opens its stream as a lone tab does
+//! Asking ──lock is free──→ leads: opens its stream as a single tab does
 //!    └──another has it──→ Verifying ──check──→ Joining ──welcome──→ Open, on the leader's stream
-//!                             the lock is free, or stolen: leads ←──┘ opens a stream from where it is
+//!                             the lock is free, or stolen: leads ←──┘ opens a stream at its position
 //! ```
 //!
-//! Tabs share when the URL, the credentials mode, the device and the user are the same. The first three are in the name of
-//! the lock, which is known before anything is asked; the user is what the server says. A tab that finds another user's
-//! stream there goes to a second group, which is named by its own user as well.
+//! Tabs share a stream when the URL, the credentials mode, the device and the user are the same. The first three are
+//! part of the lock's name, and known before any request; the server reports the user. A tab that finds another user's
+//! stream goes to a second group, which has its own user in its name as well.
 //!
-//! To a follower the leader is a server, which gives it a stream and answers its calls (`leader`); to the leader its followers are
-//! clients (`hub`). So the ledger of handlers, cursors and calls is the same in all of them.
+//! To a follower the leader is a server, which gives it a stream and answers its calls (`leader`); to the leader its
+//! followers are clients (`hub`). So the ledger of handlers, cursors and calls is the same in all of them.
 
 mod hub;
 mod leader;
@@ -30,58 +30,60 @@ use crate::{
     text::{HEX, push_escaped, push_number},
 };
 
-/// So often a lock is taken from a leader that does not answer; a browser that does not hand it over by then will not.
+/// The most thefts of a lock from a leader that does not answer; a browser that has not handed it over by then will
+/// not.
 const MOST_THEFTS: u32 = 3;
-/// Stands for the anonymous user.
+/// The name of the anonymous user.
 const NOBODY: &str = "!";
 
-/// What this tab has to do with the others.
+/// This tab's part in the group.
 #[derive(Debug)]
 pub(super) struct Sharing {
-    /// This tab, to the others.
+    /// The name of this tab for the others.
     name: String,
-    /// The user by whom the group is named as well.
+    /// The user in the group's name.
     user: Option<String>,
-    /// Whose credentials these are, as the server last said.
+    /// The user of these credentials, as the server last reported.
     who: Option<String>,
     part: Part,
     terms: u32,
-    /// How often the lock was taken, since it was last had or not needed.
+    /// How many times the lock was stolen, since it was last held or not needed.
     thefts: u32,
-    /// How often it has asked for a stream. Only the answer to the last time counts: it knows what has been heard until then.
+    /// How many times this tab has asked for a stream. Only the answer to the last request counts, because it knows the
+    /// events received until then.
     opens: u32,
-    /// By which labels the leader knows that it hears addressed events.
+    /// The labels that the leader knows of this tab.
     labels: Vec<Pattern>,
-    /// How the leader's connection stands.
+    /// The state of the leader's connection.
     status: Status,
 }
 
 #[derive(Debug)]
 enum Part {
-    /// Each tab has a stream of its own.
+    /// Each tab has its own stream.
     Off,
-    /// Not among the others.
+    /// Not in a group.
     Apart,
-    /// Whether the lock is free is not known yet.
+    /// It is not known yet whether the lock is free.
     Asking,
     /// Another tab leads; with its stream, if there is one.
     Behind(Option<Leader>),
-    /// This one does.
+    /// This tab leads.
     Leading(Hub),
 }
 
-/// Whose the leader's stream is now.
+/// The user of the leader's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamUser {
-    /// The same as before, or the first.
+    /// The same user as before, or the first one.
     Same,
-    /// Another one.
+    /// Another user.
     Changed,
-    /// Another one than the group is named by.
+    /// Another user than the one in the group's name.
     Foreign,
 }
 
-/// A user as the tabs compare and name them: nobody else's looks like an anonymous one's.
+/// A user as the tabs compare and name users: no user id looks like the anonymous one's.
 fn who(user_id: Option<&str>) -> String {
     match user_id {
         Some(user_id) => {
@@ -93,7 +95,7 @@ fn who(user_id: Option<&str>) -> String {
     }
 }
 
-/// How a tab stands that has not been told how its leader does.
+/// The status of a tab that does not know its leader's yet.
 fn unknown_status() -> Status {
     Status { state: State::Connecting, attempt: 0, retry_in_ms: None, connection_id: None }
 }
@@ -117,13 +119,13 @@ impl Sharing {
         }
     }
 
-    // ---- which part this tab has ----
+    // ---- this tab's part ----
 
     pub(super) fn is_on(&self) -> bool {
         !matches!(self.part, Part::Off)
     }
 
-    /// Whether it has yet to go among the others.
+    /// Whether the tab has yet to enter a group.
     pub(super) fn is_apart(&self) -> bool {
         matches!(self.part, Part::Apart)
     }
@@ -149,18 +151,18 @@ impl Sharing {
         if let Part::Behind(leader) = &mut self.part { leader.as_mut() } else { None }
     }
 
-    /// By when the leader has to answer, if it was asked.
+    /// The time by which the leader has to answer, if it was asked.
     pub(super) fn answer_by(&self) -> Option<u64> {
         if let Part::Behind(Some(leader)) = &self.part { leader.answer_by() } else { None }
     }
 
-    /// Goes among the others: the tab's name, and the user by whom the group is named.
+    /// Enters a group: returns the tab's name, and the user in the group's name.
     pub(super) fn seek(&mut self) -> (String, Option<String>) {
         self.part = Part::Asking;
         (self.name.clone(), self.user.clone())
     }
 
-    /// The lock is this tab's. Whether it leads from now on.
+    /// This tab has the lock. Says whether it leads from now on.
     pub(super) fn lead(&mut self) -> bool {
         let leads = self.is_asking() || self.is_behind();
         if leads {
@@ -174,7 +176,7 @@ impl Sharing {
         leads
     }
 
-    /// Another tab has the lock. Whether that was not known.
+    /// Another tab has the lock. Says whether that was unknown.
     pub(super) fn follow(&mut self) -> bool {
         let asked = self.is_asking();
         if asked {
@@ -183,7 +185,7 @@ impl Sharing {
         asked
     }
 
-    /// Goes from among the others. Whether it was among them.
+    /// Leaves the group. Says whether the tab was in it.
     pub(super) fn exit(&mut self) -> bool {
         let was_among = self.is_on() && !self.is_apart();
         if was_among {
@@ -192,28 +194,28 @@ impl Sharing {
         was_among
     }
 
-    /// Goes on with a stream of its own. Whether it was among the others.
+    /// Continues with a stream of its own. Says whether the tab was in a group.
     pub(super) fn stop(&mut self) -> bool {
         let was_among = self.is_on() && !self.is_apart();
         self.part = Part::Off;
         was_among
     }
 
-    /// The lock is taken from a leader that does not answer; not for ever.
+    /// Whether the lock may be stolen from a leader that does not answer; only a few times.
     pub(super) fn may_steal(&mut self) -> bool {
         self.thefts += 1;
         self.thefts <= MOST_THEFTS
     }
 
-    // ---- whose the stream is ----
+    // ---- the stream's user ----
 
-    /// The server has said whose this tab's credentials are. Of the leader's connection nothing is known yet.
+    /// The server has reported whose this tab's credentials are. The state of the leader's connection is still unknown.
     pub(super) fn verified(&mut self, user_id: Option<&str>) {
         self.who = Some(who(user_id));
         self.status = unknown_status();
     }
 
-    /// The stream of the tab that leads is this user's.
+    /// The leading tab's stream belongs to this user.
     pub(super) fn led_for(&mut self, user_id: Option<&str>) -> StreamUser {
         let now = who(user_id);
         let before = self.who.replace(now.clone());
@@ -227,12 +229,12 @@ impl Sharing {
         }
     }
 
-    /// From here on the group is named by this tab's user as well.
+    /// From here on the group's name contains this tab's user as well.
     pub(super) fn split_by_user(&mut self) {
         self.user.clone_from(&self.who);
     }
 
-    /// Whose credentials these are, as the tabs compare it.
+    /// The user of these credentials, as the tabs compare users.
     pub(super) fn who(&self) -> Option<&str> {
         self.who.as_deref()
     }
@@ -242,19 +244,19 @@ impl Sharing {
         self.who = None;
     }
 
-    // ---- what is said ----
+    // ---- messages ----
 
-    /// What this tab, which leads, says to the others.
+    /// A message of this tab, which leads, to the others.
     pub(super) fn tell(&mut self, tell: TabTell) -> Option<Message> {
         self.hub().map(|hub| hub.next(tell))
     }
 
-    /// What this tab says to the one that leads.
+    /// A message of this tab to the leading one.
     pub(super) fn ask(&self, ask: TabAsk) -> Message {
         Message::Ask { tab: self.name.clone(), ask }
     }
 
-    /// It asks the leader for a stream: how often it has, and as whom.
+    /// A request to the leader for a stream, with the number of the attempt and the user.
     pub(super) fn ask_stream(&mut self, channels: Vec<Pattern>) -> Message {
         self.opens += 1;
         let user = self.who.as_deref().unwrap_or(NOBODY).to_owned();
@@ -264,17 +266,17 @@ impl Sharing {
         self.ask(TabAsk::Open { attempt: self.opens, user, channels })
     }
 
-    /// Whether that is this tab.
+    /// Whether this is the name of this tab.
     pub(super) fn is_me(&self, tab: &str) -> bool {
         self.name == tab
     }
 
-    /// Whether this is the last time that a stream was asked for.
+    /// Whether this is the last attempt to get a stream.
     pub(super) fn is_latest(&self, attempt: u32) -> bool {
         self.opens == attempt
     }
 
-    /// The leader has given a stream.
+    /// The leader has given this tab a stream.
     pub(super) fn joined(&mut self, leader: Leader, status: Status) {
         self.thefts = 0;
         self.labels.clear();
@@ -282,7 +284,7 @@ impl Sharing {
         self.part = Part::Behind(Some(leader));
     }
 
-    /// These are the labels of now. Whether the leader has to be told.
+    /// Sets the current labels. Says whether the leader has to be told.
     pub(super) fn set_labels(&mut self, labels: &[Pattern]) -> bool {
         let differs = self.labels != labels;
         if differs {
@@ -291,12 +293,12 @@ impl Sharing {
         differs
     }
 
-    /// How the leader's connection stands.
+    /// The state of the leader's connection.
     pub(super) fn status(&self) -> &Status {
         &self.status
     }
 
-    /// It stands like this now. Whether that is another status.
+    /// Sets the state of the leader's connection. Says whether it changed.
     pub(super) fn set_status(&mut self, status: &Status) -> bool {
         let differs = self.status != *status;
         if differs {

@@ -1,4 +1,4 @@
-//! What the stream says: that it is there, what is confirmed, what may be missing, and events.
+//! Frames of the stream: its beginning, confirmations, gaps, and events.
 
 use super::{Connected, Exclusion, Frame, Session, connection::Phase, cursors::Cursors, ledger::Gap, sharing::TabTell};
 use crate::{
@@ -20,7 +20,7 @@ impl Session {
             _ if !self.connection.is_open() => {}
             Frame::Subscribed { request_id, channels, addressed, cursor } => {
                 let refused = self.ledger.subscribed(&request_id, &channels, addressed, cursor, &mut self.out);
-                // A tab that leads says so itself.
+                // A leading tab reports that itself.
                 if self.connection.is_own() {
                     refused.into_iter().for_each(|rejected| self.refuse(rejected));
                 }
@@ -53,7 +53,7 @@ impl Session {
         }
     }
 
-    /// A stream is there: the server's, or one of the tab that leads.
+    /// A stream has begun: the server's, or one of the leading tab.
     pub(super) fn begin(&mut self, now: u64, led: bool, connected: &Connected) {
         self.connection.set_heartbeat(connected.heartbeat_ms);
         self.connection.set_id(connected.connection_id.clone());
@@ -72,7 +72,7 @@ impl Session {
         for rejected in &connected.rejected {
             self.refuse(rejected.clone());
         }
-        // What was refused is gone by now.
+        // Refused channels have been removed by now.
         self.expel(expelled);
         self.tell_renewed();
         self.sync_subscriptions(now);
@@ -80,21 +80,22 @@ impl Session {
         self.admit_waiting();
     }
 
-    /// The stream has brought all up to here.
+    /// The stream has delivered every event up to here.
     pub(super) fn advance(&mut self, now: u64, id: &Option<Cursors>) {
         if id.is_none() {
             return;
         }
         if self.ledger.awaits_gap() {
-            // Every stream that does not resume says so itself, next after `connected`. Should one not, we do.
+            // Every stream that does not resume sends a gap right after `connected`. If one does not, the client
+            // reports it.
             return self.gap(now, "unknown".to_owned(), *id);
         }
         self.ledger.advance(id);
     }
 
-    // ---- what may be missing ----
+    // ---- gaps ----
 
-    /// Anything may be missing, on all of the stream.
+    /// Any events may be missing, on all of the stream.
     fn gap(&mut self, now: u64, reason: String, id: Option<Cursors>) {
         self.ledger.start_over(id);
         let (addressed, reason_told) = (true, reason.clone());
@@ -102,7 +103,7 @@ impl Session {
         self.tell_frame(frame);
         self.tell_gap(reason);
         self.sync_subscriptions(now);
-        // Who came before it was known where the stream goes on.
+        // Gives streams to tabs that asked before the stream's position was known.
         self.admit_waiting();
     }
 
@@ -111,7 +112,7 @@ impl Session {
         self.out.gap(None, true, None, reason, handlers);
     }
 
-    /// Something may be missing on some channels: in the past that a call asks for, or from here on.
+    /// Events may be missing on some channels: in the past that a call asks for, or from here on.
     fn gap_on(&mut self, now: u64, gap: Gap, reason: String, request_id: Option<&str>) {
         let call = request_id.and_then(small);
         let frame = |request_id| {
@@ -127,7 +128,7 @@ impl Session {
                 self.tell(TabTell::Frame { member: Some(*member), frame }, false);
             }
         }
-        // Where it concerns tabs, it is told to the application of those alone.
+        // If the gap concerns other tabs only, it is reported to their applications only.
         if !told.handlers.is_empty() || told.calls.is_empty() && !self.connection.is_led() {
             let Gap { channels, addressed, cursor } = gap;
             self.out.gap(Some(channels), addressed, cursor, reason, told.handlers);
@@ -137,7 +138,7 @@ impl Session {
 
     // ---- events ----
 
-    /// An event of the stream, live or replayed. Adds those who hear it to `out`, in their order.
+    /// An event of the stream, live or replayed. Adds the handlers that receive it to `out`, in their order.
     pub fn record(
         &mut self,
         now: u64,
@@ -156,7 +157,8 @@ impl Session {
         self.relay_event(now, cursor, members);
     }
 
-    /// An event of the past, for those who asked for it by this call. Adds those who hear it to `out`, in their order.
+    /// An event of the past, for those that asked for it with this call. Adds the handlers that receive it to `out`, in
+    /// their order.
     pub fn backfill(
         &mut self,
         now: u64,
@@ -177,8 +179,8 @@ impl Session {
         }
     }
 
-    /// Whether an event is hidden from this tab. The server hides it from streams that declare their session; one shared by
-    /// several tabs declares none, and there each tab asks for itself.
+    /// Whether an event is hidden from this tab. The server hides it from streams that declare their session; a shared
+    /// stream declares none, so each tab checks for itself.
     #[must_use]
     pub fn hides(&self, except: &Exclusion<'_>) -> bool {
         self.auth.user_id() == Some(except.user_id)
@@ -186,12 +188,14 @@ impl Session {
                 || except.device_id == Some(&*self.identity.device_id))
     }
 
-    /// Whether the event that is about to be handed to its handlers is one to measure: then [`Self::timed`] is to follow.
+    /// Whether the event that is about to be passed to its handlers is to be measured: then [`Self::timed`] has to
+    /// follow.
     pub fn is_timed(&mut self) -> bool {
         self.connection.is_open() && self.latency.draws(&mut self.random)
     }
 
-    /// An event that the server accepted at this time, in milliseconds since 1970, is handed to its handlers now.
+    /// Measures an event that the server accepted at this time, in milliseconds since 1970, and that is now passed to
+    /// its handlers.
     pub fn timed(&mut self, now: u64, accepted_at: u64) {
         self.latency.time(now, accepted_at);
     }

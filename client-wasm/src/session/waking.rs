@@ -1,4 +1,4 @@
-//! Time: when something is due, and what is done then.
+//! Time: when a step is due, and what it does.
 
 use super::{
     Answer, Failure, Session,
@@ -21,7 +21,7 @@ impl Session {
         due
     }
 
-    /// Time has passed. It may be called early, or late, or for nothing.
+    /// Handles the passage of time. It may be called early, late, or without need.
     pub fn wake(&mut self, now: u64) {
         if self.idle_at.is_some_and(|at| now >= at) {
             self.idle_at = None;
@@ -55,7 +55,7 @@ impl Session {
         }
     }
 
-    /// Nobody has listened for as long as the application wants to stay connected then.
+    /// There was no handler for the application's `idle_ms`.
     fn rest(&mut self) {
         if !matches!(self.connection.phase(), Phase::Idle | Phase::Closed) {
             self.leave();
@@ -66,10 +66,10 @@ impl Session {
         }
     }
 
-    /// The browser has not said who has the lock.
+    /// The browser has not reported which tab has the lock.
     fn no_lock(&mut self, now: u64, until: u64) {
         if now - until >= LATE_MS {
-            // Nor has it run the timer when that was due.
+            // The browser has not run the timer in time either.
             self.enter(Phase::Asking { until: now.saturating_add(LOCK_MS) });
         } else {
             self.go_alone(now);
@@ -78,7 +78,7 @@ impl Session {
 
     fn wake_joining(&mut self, now: u64, since: u64, is_due: bool) {
         if now >= since.saturating_add(ANSWER_MS + LATE_MS) {
-            // The leader's answer may have been held back as the timer was.
+            // The leader's answer may have been held back, as the timer was.
             self.join(now, now);
         } else if now >= since.saturating_add(ANSWER_MS) {
             self.steal(now);
@@ -114,7 +114,7 @@ impl Session {
         while self.connection.is_open()
             && let Some(index) = self.ledger.late_call(now)
         {
-            // A tab that did not answer has not heard it; the application need not know.
+            // A tab that does not answer has not received the call; the application need not know.
             let failure = self.connection.is_own().then(|| failure_of(&Answer::default()));
             self.call_failed(now, index, 0, false, failure);
         }

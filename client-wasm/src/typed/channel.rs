@@ -1,4 +1,4 @@
-//! One channel or pattern, and how it is listened to.
+//! One channel or pattern, and the options of a subscription to it.
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
@@ -12,7 +12,7 @@ use super::{
     subscription::Ready,
 };
 
-/// A channel or pattern, and how to subscribe to it.
+/// A channel or pattern, with the options of a subscription to it.
 #[must_use = "it does nothing before `subscribe_as`"]
 pub struct Channel<'a> {
     pub(super) client: &'a Client,
@@ -23,8 +23,9 @@ pub struct Channel<'a> {
 }
 
 impl Channel<'_> {
-    /// First hear what the channel carried after this cursor. Take it from the server (`hub.cursor()`) **before** loading
-    /// the data that the events change, or from an event's `cursor`. Defaults to now.
+    /// First delivers the events that the channel carried after this cursor. Take the cursor from the server
+    /// (`hub.cursor()`) **before** loading the data that the events change, or from an event's `cursor`. Defaults to
+    /// now.
     pub fn since(mut self, cursor: impl Into<String>) -> Self {
         self.since = Some(cursor.into());
         self
@@ -36,14 +37,14 @@ impl Channel<'_> {
         self
     }
 
-    /// Called when the server takes the channel away after it had confirmed it, with its code (`forbidden`).
+    /// Called when the server revokes the channel after it had confirmed it, with its code (`forbidden`).
     pub fn on_revoked(mut self, callback: impl Fn(Refused) + 'static) -> Self {
         self.on_revoked = Some(Rc::new(callback));
         self
     }
 
-    /// Its events as a [`Stream`](futures_core::Stream), which ends when the server refuses the channel, or with [`Client::reset`].
-    /// What has come waits in memory until it is taken.
+    /// The channel's events as a [`Stream`](futures_core::Stream), which ends when the server refuses the channel, or
+    /// with [`Client::reset`]. Events that have arrived wait in memory until they are taken.
     pub fn events<T: DeserializeOwned + 'static>(self) -> Events<T> {
         let queue = Rc::new(RefCell::new(Queue::default()));
         let arrived = Rc::clone(&queue);
@@ -59,7 +60,7 @@ impl Channel<'_> {
         Events { queue, subscription }
     }
 
-    /// Hears its events.
+    /// Subscribes: calls the handler with the channel's events.
     pub fn subscribe_as<T: DeserializeOwned + 'static>(self, handler: impl Fn(Event<T>) + 'static) -> Subscription {
         self.subscribe(handler, |_| {})
     }

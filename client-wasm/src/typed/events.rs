@@ -13,7 +13,7 @@ use futures_core::Stream;
 
 use super::{Event, Refused, Subscription};
 
-/// What has come and has not been taken.
+/// The events that have arrived and have not been taken.
 pub(super) struct Queue<T> {
     events: VecDeque<Event<T>>,
     ended: bool,
@@ -33,7 +33,7 @@ impl<T> Queue<T> {
             queue.events.push_back(event);
             queue.waker.take()
         };
-        // Whoever is woken may take it at once.
+        // A task that is woken may take the event at once.
         waker.into_iter().for_each(Waker::wake);
     }
 
@@ -47,7 +47,7 @@ impl<T> Queue<T> {
     }
 }
 
-/// The events of a channel, as they come. Dropping it unsubscribes.
+/// The events of a channel, as they arrive. Dropping it unsubscribes.
 #[must_use = "dropping it ends the subscription"]
 pub struct Events<T> {
     pub(super) queue: Rc<RefCell<Queue<T>>>,
@@ -55,11 +55,11 @@ pub struct Events<T> {
 }
 
 impl<T> Events<T> {
-    /// As [`Subscription::ready`].
+    /// Waits as [`Subscription::ready`] does.
     ///
     /// # Errors
     ///
-    /// [`Refused`] when no event will come.
+    /// [`Refused`] when no event will arrive.
     pub async fn ready(&self) -> Result<(), Refused> {
         self.subscription.ready().await
     }

@@ -16,15 +16,16 @@ pub(super) type OnGap = Rc<dyn Fn(Gap<'_>)>;
 pub(super) type OnSettled = Box<dyn FnOnce(Option<&str>)>;
 pub(super) type OnRevoked = Rc<dyn Fn(Refused)>;
 pub(super) type OnState = Box<dyn Fn(&Status)>;
-/// The application's callback for failures; handlers of events tell it theirs.
+/// The application's callback for failures; handlers of events report their failures to it.
 pub(super) type OnFailure = Rc<dyn Fn(&Failure)>;
 
 /// The callbacks of one client.
 #[derive(Default)]
 pub(super) struct Listeners {
-    /// In the order of their ids.
+    /// The handlers, in the order of their ids.
     handlers: RefCell<Vec<Handler>>,
-    /// Those who have not been told how they stand. They outlive their handlers: leaving is an answer, too.
+    /// The callbacks of handlers that have not been confirmed or refused. They outlive their handlers, because
+    /// unsubscribing is an answer, too.
     unsettled: RefCell<Vec<(HandlerId, OnSettled)>>,
     pub(super) on_state: Option<OnState>,
     pub(super) on_gap: Option<OnGap>,
@@ -49,7 +50,7 @@ impl Listeners {
             let mut handlers = self.handlers.borrow_mut();
             handlers.binary_search_by_key(&id, |handler| handler.id).ok().map(|index| handlers.remove(index))
         };
-        // Whatever it captured may have a destructor that calls us.
+        // The captured values may have a destructor that calls the client.
         drop(gone);
     }
 
@@ -76,7 +77,7 @@ impl Application for Listeners {
         };
         match (settled, refusal) {
             (Some(settled), _) => settled(refusal),
-            // It has been told before, so this one takes away what it had.
+            // The handler has been confirmed before, so this refusal revokes its channel.
             (None, Some(code)) => {
                 if let Some(revoked) = self.find(handler, |handler| handler.revoked.clone()).flatten() {
                     revoked(Refused { code: code.to_owned() });

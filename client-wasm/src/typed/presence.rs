@@ -4,30 +4,30 @@ use std::cell::RefCell;
 
 use serde::Deserialize;
 
-/// Somebody who is online: a user, by one device.
+/// A user who is online, with one device.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Member {
-    /// Who.
+    /// The user.
     pub user_id: String,
-    /// By which device; `None` where the stream declared none.
+    /// The device; `None` where the stream declared none.
     pub device_id: Option<String>,
 }
 
-/// Who is online on a channel.
+/// The users who are online on a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Presence<'a> {
-    /// Everyone who is there.
+    /// Every user who is online.
     pub here: &'a [Member],
-    /// Who came since the last call; at the first one, everyone.
+    /// The users who came since the last call; at the first call, all of them.
     pub join: &'a [Member],
-    /// Who left since the last call.
+    /// The users who left since the last call.
     pub leave: &'a [Member],
 }
 
-/// What the stream says of one channel: all who are there, or a change.
+/// A frame of the stream about one channel: the whole list, or a change.
 #[derive(Deserialize)]
 pub(super) struct PresenceFrame {
     here: Option<Vec<Member>>,
@@ -38,8 +38,8 @@ pub(super) struct PresenceFrame {
 }
 
 impl PresenceFrame {
-    /// Brings the list of one handler up to date. A list that comes anew, after a reconnect, is reported as who came and left meanwhile,
-    /// and not at all if nobody did.
+    /// Updates the list of one handler. A list that is sent in full again, after a reconnect, is reported as the users
+    /// who came and left meanwhile, and not at all without a difference.
     pub(super) fn apply(self, roster: &RefCell<Option<Vec<Member>>>, handler: &dyn Fn(Presence<'_>)) {
         let before = roster.borrow().clone();
         let known = before.as_deref().unwrap_or_default();

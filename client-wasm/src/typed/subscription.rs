@@ -1,4 +1,4 @@
-//! A handler, for as long as it is kept.
+//! A handler, for as long as its handle is kept.
 
 use std::{
     cell::RefCell,
@@ -11,7 +11,7 @@ use std::{
 use super::{Client, Refused, listeners::OnSettled};
 use crate::session::HandlerId;
 
-/// A handler that hears, for as long as this lives.
+/// A handler that receives events for as long as this handle lives.
 #[must_use = "dropping it ends the subscription; keep it, or `forget` it"]
 pub struct Subscription {
     client: Client,
@@ -24,12 +24,12 @@ impl Subscription {
         Self { client, id, ready }
     }
 
-    /// Waits until the handler hears everything: for a channel, until the server has confirmed it in the stream; for
-    /// addressed events, until the connection is open.
+    /// Waits until the handler receives every event: for a channel, until the server has confirmed it in the stream;
+    /// for addressed events, until the connection is open.
     ///
     /// # Errors
     ///
-    /// [`Refused`] when it never will.
+    /// [`Refused`] when the handler will never receive events.
     pub async fn ready(&self) -> Result<(), Refused> {
         poll_fn(|context| {
             let mut ready = self.ready.0.borrow_mut();
@@ -44,7 +44,7 @@ impl Subscription {
         .await
     }
 
-    /// Hears for as long as the page lives.
+    /// Keeps the handler for as long as the page lives.
     pub fn forget(self) {
         std::mem::forget(self);
     }
@@ -64,7 +64,7 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// How a subscription stands, and who waits to know.
+/// The status of a subscription, and the tasks that wait for it.
 #[derive(Default)]
 pub(super) struct Ready(RefCell<Standing>);
 

@@ -1,37 +1,37 @@
-//! Fresh credentials for a stream that is open.
+//! The refresh of the credentials of an open stream.
 
 use super::super::{Ask, connection::CALL_MS};
 
-/// What is due.
+/// The step that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) enum Due {
     Nothing,
-    /// To ask the application for a token.
+    /// The application has to be asked for a token.
     Begin,
-    /// What was asked is given up.
+    /// The request that is under way is given up.
     GiveUp(Ask),
 }
 
 /// The refresh of one stream.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Refresh {
-    /// When the credentials of now expire.
+    /// When the current credentials expire.
     expires_at: Option<u64>,
-    /// When the next thing is due: to begin, or to give up what is under way.
+    /// When the next step is due: to begin, or to give up the request under way.
     due: Option<u64>,
-    /// What is under way.
+    /// The request that is under way.
     asked: Option<(Ask, u32)>,
 }
 
 impl Refresh {
-    /// The credentials of the stream expire after this time, if ever. Cookies are renewed by whoever gave them.
+    /// Notes when the stream's credentials expire, if they do. Cookies are renewed by their issuer.
     pub(in crate::session) fn expires_in(&mut self, now: u64, ms: Option<u64>) {
         *self = Self { expires_at: ms.map(|ms| now.saturating_add(ms)), ..Self::default() };
     }
 
-    /// Plans the next refresh, `least` milliseconds from now at the soonest: in the last fifth of the time that is left, at most a
-    /// minute before its end, spread by 32 random bits so that clients that came together do not come together again. In the
-    /// last second it is too late: the stream ends, and the next one takes up where it stood.
+    /// Plans the next refresh, `least` milliseconds from now at the soonest: in the last fifth of the remaining time,
+    /// at most a minute before its end, spread by 32 random bits so that clients that connected together do not refresh
+    /// together. In the last second it is too late: the stream ends, and the next one continues at its position.
     pub(in crate::session) fn plan(&mut self, now: u64, least: u64, spread: u64) {
         self.asked = None;
         self.due = self.expires_at.and_then(|expires_at| {
@@ -42,7 +42,7 @@ impl Refresh {
         });
     }
 
-    /// Somebody is asked by this request.
+    /// Notes that this request is under way.
     pub(in crate::session) fn asks(&mut self, now: u64, ask: Ask, number: u32) {
         self.asked = Some((ask, number));
         self.due = Some(now.saturating_add(CALL_MS));
@@ -52,7 +52,7 @@ impl Refresh {
         self.due
     }
 
-    /// Time has passed.
+    /// The step that is due by this time.
     pub(in crate::session) fn wake(&self, now: u64) -> Due {
         match self.asked {
             _ if self.due.is_none_or(|due| now < due) => Due::Nothing,
@@ -61,7 +61,7 @@ impl Refresh {
         }
     }
 
-    /// Whom this request asked, if it is the refresh's.
+    /// The receiver of this request, if it belongs to the refresh.
     pub(in crate::session) fn asked(&self, number: u32) -> Option<Ask> {
         self.asked.filter(|(_, asked)| *asked == number).map(|(ask, _)| ask)
     }

@@ -1,45 +1,46 @@
-//! Where a connection stands: from nobody having asked for it to a stream that is open.
+//! The phases of a connection, from idle to an open stream.
 
 use super::{State, silence_limit};
 
-/// A call without an answer is given up after this long, one for a token or a ticket too.
+/// How long a call may go without an answer before it is given up; also one for a token or a ticket.
 pub(in crate::session) const CALL_MS: u64 = 30_000;
-/// The diagnosis of a failed connection may take this long.
+/// How long the diagnosis of a failed connection may take.
 pub(in crate::session) const DIAGNOSIS_MS: u64 = 10_000;
-/// A browser that has not said by then who has the lock will not: the tab goes without the others.
+/// How long the browser may take to report who has the lock; then the tab continues without the others.
 pub(in crate::session) const LOCK_MS: u64 = 5_000;
 
-/// Where the connection stands, and how long that may take.
+/// The phase of the connection, and how long it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) enum Phase {
-    /// Nobody asked for it.
+    /// Nothing has asked for a connection.
     Idle,
-    /// It is not known yet whether another tab has a stream. After this time this one goes without the others.
+    /// It is unknown whether another tab has a stream. After this time, this tab continues without the others.
     Asking { until: u64 },
-    /// Another tab has one; the server is asked whether the user is the same.
+    /// Another tab has a stream; the server has been asked whether the user is the same.
     Verifying { request: u32, until: u64 },
-    /// The tab that leads is asked for a stream since the first time; asked again at the second.
+    /// The leading tab has been asked for a stream since the first time, and is asked again at the second.
     Joining { since: u64, until: u64 },
-    /// Ended, or given up.
+    /// Ended, or the client has given up.
     Closed,
-    /// Asked for; opened at the end of the microtask, with all that is subscribed until then.
+    /// A connection was requested; it is opened at the end of the microtask, with all channels that are subscribed
+    /// until then.
     Starting,
-    /// Asked for; the credentials for it are not there yet.
+    /// A connection was requested; its credentials have not arrived yet.
     Authorising { request: u32, until: u64 },
-    /// Opened; nothing heard of it. It fails at this time.
+    /// The stream was opened, and has sent nothing yet. It fails at this time.
     Connecting { until: u64 },
-    /// `connected` came, of the server or of the tab that leads.
+    /// `connected` arrived, from the server or from the leading tab.
     Open { led: bool },
-    /// It failed, and the server is asked why; at last, whether it is there at all.
+    /// The stream failed, and the server has been asked why; at last, whether it can be reached at all.
     Diagnosing { request: u32, until: u64, probes: bool },
-    /// The next attempt comes at this time; a firm one is not brought forward by `online` or a tab that is shown.
+    /// The next attempt comes at this time; a firm time is not brought forward by `online` or a tab that is shown.
     Waiting { since: u64, until: u64, firm: bool },
     /// The page is in the browser's back/forward cache.
     Suspended,
 }
 
 impl Phase {
-    /// For a tab that has nothing of another's.
+    /// The state, for a tab that does not use another tab's stream.
     pub(super) fn state(self) -> State {
         match self {
             Self::Idle => State::Idle,
@@ -55,12 +56,12 @@ impl Phase {
         }
     }
 
-    /// Whether there is a stream of the server's, which has to be closed.
+    /// Whether a stream of the server exists, which has to be closed.
     pub(in crate::session) fn has_stream(self) -> bool {
         matches!(self, Self::Connecting { .. } | Self::Open { led: false })
     }
 
-    /// When something has to happen by itself.
+    /// When the phase ends by itself.
     pub(super) fn until(self) -> Option<u64> {
         match self {
             Self::Asking { until }
@@ -74,7 +75,7 @@ impl Phase {
         }
     }
 
-    /// Since when something is awaited that is begun anew where there is doubt.
+    /// Since when an answer is awaited whose request is restarted in case of doubt.
     pub(super) fn awaited_since(self, heartbeat_ms: u64) -> Option<u64> {
         let (until, span) = match self {
             Self::Asking { until } => (until, LOCK_MS),

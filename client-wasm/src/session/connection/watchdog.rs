@@ -1,36 +1,37 @@
-//! When an open stream is taken for dead.
+//! The watchdog, which decides when an open stream is considered dead.
 
-/// A timer that fires later than this was held back (a hidden tab, a sleeping machine), and so may have been the stream.
+/// A timer that fires later than this was held back (a hidden tab, a sleeping machine), and the stream may have been
+/// held back, too.
 pub(in crate::session) const LATE_MS: u64 = 2_000;
 
-/// Silence for this long means that nothing will come.
+/// The silence after which the stream is dead.
 pub(in crate::session) fn silence_limit(heartbeat_ms: u64) -> u64 {
     heartbeat_ms.saturating_add(heartbeat_ms).saturating_add(heartbeat_ms / 2)
 }
 
-/// What a look at a stream shows.
+/// The result of a check of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) enum Verdict {
-    /// Not due, or to be looked at once more.
+    /// Not due, or to be checked once more.
     Fine,
-    /// It has proved that it lives.
+    /// The stream has proved that it is alive.
     Proven,
-    /// The timer was late: a tab at the other end is to be asked once more.
+    /// The timer was late: a tab at the other end has to be asked once more.
     Ask,
-    /// Nothing will come.
+    /// The stream is dead.
     Dead,
 }
 
-/// Over one open stream.
+/// The watchdog over one open stream.
 #[derive(Debug, Default)]
 pub(super) struct Watchdog {
     opened_at: u64,
     heard_at: u64,
-    /// It looks at this time, which does not move with every message.
+    /// The time of the next check, which does not move with every message.
     watch_at: u64,
-    /// It looked, late, and let one more interval pass.
+    /// The last check was late and granted one more interval.
     grace_used: bool,
-    /// Something must have been heard after this time, when it looks.
+    /// A sign of life must have arrived after this time, at the next check.
     probing_since: Option<u64>,
 }
 
@@ -58,8 +59,8 @@ impl Watchdog {
         self.watch_at
     }
 
-    /// A server that has nothing to say says so once in every interval. A doubt that stands already keeps its time, or a tab that is
-    /// shown and hidden all the time would never be answered.
+    /// A server without events sends a heartbeat in every interval. A doubt that already exists keeps its deadline,
+    /// because a tab that is shown and hidden all the time would otherwise never get an answer.
     pub(super) fn probe(&mut self, now: u64, heartbeat_ms: u64) -> bool {
         if self.probing_since.is_some_and(|probing_since| self.heard_at <= probing_since) {
             return false;
@@ -93,7 +94,7 @@ impl Watchdog {
         }
     }
 
-    /// When a tab at the other end has been silent for too long.
+    /// When a silent tab at the other end is considered dead.
     pub(super) fn leader_due(&self, heartbeat_ms: u64, answer_by: Option<u64>) -> u64 {
         let silent_at = self.heard_at.saturating_add(silence_limit(heartbeat_ms));
         answer_by.map_or(silent_at, |answer_by| silent_at.min(answer_by))

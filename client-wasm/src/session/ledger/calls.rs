@@ -1,4 +1,4 @@
-//! The calls of one stream: those that are under way, and what the server holds because of them.
+//! The calls of one stream: those that are under way, and the channels that the server holds because of them.
 
 use tidings_protocol::Pattern;
 
@@ -6,10 +6,10 @@ use super::super::{connection::CALL_MS, cursors::Cursors, sharing::Call};
 
 use crate::backoff::sooner;
 
-/// So long a call may still take where there is reason to doubt that it is answered.
+/// How long a call may still take where there is reason to doubt its answer.
 const DOUBTED_CALL_MS: u64 = 5_000;
 
-/// How long a call may take where another tab is called, which answers as soon as it has heard it.
+/// How long a call to another tab may take; a tab answers as soon as it has received the call.
 const TAB_CALL_MS: u64 = 5_000;
 
 /// The calls of one stream.
@@ -18,24 +18,24 @@ pub(super) struct Calls {
     under_way: Vec<CallUnderWay>,
     /// The channels that the server holds, or may hold.
     held: Vec<(Pattern, Hold)>,
-    /// Where the stream was when it confirmed the last of them. What comes from here on is later.
+    /// The stream's cursor when it confirmed the last of them. Later frames come after it.
     confirmed_at: Option<Cursors>,
-    /// What the server has given of its own will since it was last compared.
+    /// The channels that the server has granted by itself since the last comparison.
     given: Vec<Pattern>,
     failures: u32,
-    /// Nothing is sent before this time.
+    /// No call is sent before this time.
     hold_until: Option<u64>,
-    /// The server said so.
+    /// Whether the server has set that time.
     is_told_to_wait: bool,
 }
 
-/// A call that has no answer.
+/// A call without an answer.
 #[derive(Debug)]
 pub(super) struct CallUnderWay {
     pub(super) number: u32,
     pub(super) kind: Kind,
     pub(super) channels: Vec<Pattern>,
-    /// It asks for addressed events as well.
+    /// Whether it asks for addressed events as well.
     pub(super) addressed: bool,
     pub(super) since: Option<Cursors>,
     progress: Progress,
@@ -55,14 +55,15 @@ impl CallUnderWay {
     }
 }
 
-/// How a channel stands at the server.
+/// The state of a channel at the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// Asked for, first by this call. The confirmation of an earlier one belongs to a subscription that has ended meanwhile.
+    /// Requested, first by this call. A confirmation of an earlier call belongs to a subscription that has ended
+    /// meanwhile.
     Asked(u32),
     /// Confirmed in the stream.
     Confirmed,
-    /// An unsubscribe is under way, or was and nobody knows whether it arrived.
+    /// An unsubscribe is under way, or was and it is unknown whether it arrived.
     Leaving,
 }
 
@@ -76,22 +77,23 @@ pub(super) enum Kind {
 enum Progress {
     /// Sent; given up at this time.
     Sent { until: u64 },
-    /// Nobody knows whether it arrived. It is sent again under its own number, so that a confirmation still counts.
+    /// It is unknown whether the call arrived. It is sent again under its own number, so that a confirmation still
+    /// counts.
     Failed,
 }
 
 impl Calls {
-    // ---- what the server holds ----
+    // ---- channels at the server ----
 
-    /// The stream carries these from its start.
+    /// The stream carries these channels from its start.
     pub(super) fn begin_with(channels: &[Pattern]) -> Self {
         let mut calls = Self::default();
         channels.iter().for_each(|channel| calls.set(channel, Hold::Confirmed));
         calls
     }
 
-    /// The stream has confirmed these for a call, at this cursor. What was unsubscribed since that call, or asked for again, is not what
-    /// is confirmed: the confirmation was on its way then.
+    /// The stream has confirmed these channels for a call, at this cursor. Channels that were unsubscribed since that
+    /// call, or requested again, are not confirmed: the confirmation was already on its way then.
     pub(super) fn confirm(&mut self, call: u32, channels: &[Pattern]) {
         for channel in channels {
             if matches!(self.get(channel), Some(Hold::Asked(first)) if call >= first) {
@@ -104,12 +106,14 @@ impl Calls {
         &self.confirmed_at
     }
 
-    /// Something was confirmed at this cursor; or, without one, nothing was since the stream went on from somewhere else.
+    /// Notes the cursor of a confirmation; or, without one, that no channel was confirmed since the stream continued at
+    /// another position.
     pub(super) fn set_confirmed_at(&mut self, cursor: Option<Cursors>) {
         self.confirmed_at = cursor;
     }
 
-    /// The server gives these, whoever asked for them. What was refused of them may be had now.
+    /// The server grants these channels, whether or not a call asked for them. Refused ones among them may be requested
+    /// again.
     pub(super) fn give(&mut self, channels: &[Pattern]) {
         self.given.extend_from_slice(channels);
     }
@@ -135,7 +139,7 @@ impl Calls {
         self.held.iter().find(|(held, _)| held == channel).map(|(_, hold)| *hold)
     }
 
-    /// The channels that the server holds, or may hold, but for some.
+    /// The channels that the server holds, or may hold, except some.
     pub(super) fn held_but(&self, which: &dyn Fn(&Pattern) -> bool) -> Vec<Pattern> {
         let mut channels = Vec::new();
         for (channel, _) in &self.held {
@@ -146,46 +150,47 @@ impl Calls {
         channels
     }
 
-    /// The server does not hold it.
+    /// The server does not hold the channel.
     pub(super) fn drop_channel(&mut self, channel: &Pattern) {
         self.held.retain(|(held, _)| held != channel);
     }
 
-    // ---- what is under way ----
+    // ---- calls under way ----
 
-    /// Whether calls may be made: requests may overtake each other, so those before have to be answered, or given up for long enough.
+    /// Whether calls may be made: requests may overtake each other, so earlier ones have to be answered, or given up
+    /// for long enough.
     pub(super) fn may_call(&self) -> bool {
         self.hold_until.is_none() && self.under_way.iter().all(|call| call.progress == Progress::Failed)
     }
 
-    /// Those that are to be made again.
+    /// Takes the calls that have to be made again.
     pub(super) fn take_failed(&mut self) -> Vec<CallUnderWay> {
         std::mem::take(&mut self.under_way)
     }
 
-    /// This call is made now, to the server or to a tab: its number, and what it asks.
+    /// Notes that this call is made now, to the server or to a tab. Returns its number and its content.
     pub(super) fn make(&mut self, mut call: CallUnderWay, now: u64, led: bool) -> (u32, Call) {
         for channel in &call.channels {
             match call.kind {
                 Kind::Unsubscribe => self.set(channel, Hold::Leaving),
-                // What one handler has, another may be asking the past of.
+                // One handler may have the channel while another one asks for its past.
                 Kind::Subscribe if self.get(channel).is_none() => self.set(channel, Hold::Asked(call.number)),
                 Kind::Subscribe => {}
             }
         }
-        // A tab answers at once, so that one which does not has not heard it.
+        // A tab answers at once, so a tab that does not answer has not received the call.
         call.progress = Progress::Sent { until: now.saturating_add(if led { TAB_CALL_MS } else { CALL_MS }) };
         let made = (call.number, call.asks());
         self.under_way.push(call);
         made
     }
 
-    /// Where a call stands among those under way.
+    /// The index of a call among those under way.
     pub(super) fn position(&self, number: u32) -> Option<usize> {
         self.under_way.iter().position(|call| call.number == number)
     }
 
-    /// One that has been under way for too long.
+    /// The index of a call that has been under way for too long.
     pub(super) fn late(&self, now: u64) -> Option<usize> {
         self.under_way.iter().position(|call| matches!(call.progress, Progress::Sent { until } if now >= until))
     }
@@ -195,7 +200,7 @@ impl Calls {
         self.failures = 0;
         let call = self.under_way.remove(index);
         if self.under_way.is_empty() {
-            // One that was given up, and answered after all.
+            // The call was given up, and answered after all.
             self.hold_until = None;
         }
         if call.kind == Kind::Unsubscribe {
@@ -203,7 +208,8 @@ impl Calls {
         }
     }
 
-    /// A call was wrong, and would be again: the channels that it asked for. None, where it was to leave them.
+    /// A call was not valid, and would not be valid if repeated: returns the channels that it asked for, or `None` if
+    /// it was an unsubscribe.
     pub(super) fn refused(&mut self, index: usize) -> Option<Vec<Pattern>> {
         let call = self.under_way.remove(index);
         if call.kind == Kind::Unsubscribe {
@@ -213,7 +219,7 @@ impl Calls {
         Some(call.channels)
     }
 
-    /// A call failed in a way that may pass: how many have, one after the other.
+    /// A call failed, perhaps for the moment only: returns the number of failures in a row.
     pub(super) fn failed(&mut self, index: usize) -> u32 {
         if let Some(call) = self.under_way.get_mut(index) {
             call.progress = Progress::Failed;
@@ -222,13 +228,13 @@ impl Calls {
         self.failures
     }
 
-    /// Nothing is sent before this time, which the server has said or nobody.
+    /// No call is sent before this time, which was set by the server or not.
     pub(super) fn hold(&mut self, until: u64, is_told_to_wait: bool) {
         self.hold_until = Some(until);
         self.is_told_to_wait = is_told_to_wait;
     }
 
-    /// Whether the time has come to make calls that failed.
+    /// Whether failed calls have to be made again now.
     pub(super) fn wake(&mut self, now: u64) -> bool {
         let is_due = self.hold_until.is_some_and(|at| now >= at);
         if is_due {
@@ -237,8 +243,8 @@ impl Calls {
         is_due
     }
 
-    /// There is reason to doubt that what is under way is still answered: it is given up soon, and what waits to be tried again
-    /// is tried now.
+    /// There is reason to doubt that the calls under way will be answered: they are given up soon, and calls that wait
+    /// for a retry are retried now.
     pub(super) fn doubt(&mut self, now: u64, prompt: u64) {
         for call in &mut self.under_way {
             if let Progress::Sent { until } = &mut call.progress {

@@ -1,6 +1,6 @@
-//! What the server holds is compared with what the handlers want, and the difference is asked for. A new comparison is made
-//! only when the last one's calls have been answered: requests may overtake each other, and an unsubscribe that arrives
-//! after the subscribe that followed it would be silence.
+//! The comparison of the channels that the server holds with those that the handlers want; the difference is requested.
+//! A new comparison is made only when the calls of the last one have been answered: requests may overtake each other,
+//! and an unsubscribe that arrives after the subscribe that followed it would silence the channel.
 
 use tidings_protocol::Pattern;
 
@@ -15,30 +15,31 @@ use crate::{
     routes::{HandlerId, Hears},
 };
 
-/// What a comparison shows.
+/// The result of a comparison.
 #[derive(Debug)]
 pub(in crate::session) enum Comparison {
-    /// Nothing is asked for, or nothing yet.
+    /// There is no call to make, or none yet.
     Nothing,
-    /// What is wanted cannot be asked for on this stream.
+    /// A wanted channel cannot be requested on this stream.
     Lost,
-    /// These calls are to be made; and these handlers are there, and have heard all up to the cursor.
+    /// These calls have to be made; and these handlers are confirmed, having received every event up to the cursor.
     Differs { calls: Vec<(u32, Call)>, there: Vec<HandlerId>, cursor: Option<Cursors> },
 }
 
 impl Ledger {
-    /// What is to be asked of the server, or of the tab that leads, by calls with numbers after this one.
+    /// The calls that have to be made to the server, or to the leading tab, with numbers after this one.
     pub(in crate::session) fn compare(&mut self, now: u64, led: bool, numbers: &mut u32) -> Comparison {
         if self.awaits_gap || !self.calls.may_call() {
             return Comparison::Nothing;
         }
         self.take_given();
-        // An unsubscribe that may still arrive would end what is asked for after it. A new stream knows nothing of it.
+        // An unsubscribe that may still arrive would end a channel that is requested after it. A new stream is not
+        // affected by it.
         let mut wanted = self.subscriptions.iter().filter(|one| one.is_wanted());
         if wanted.any(|one| self.calls.get(&one.pattern) == Some(Hold::Leaving)) {
             return Comparison::Lost;
         }
-        // What the stream carries already needs no call, only to be told.
+        // A channel that the stream carries already needs no call, only a confirmation to its handler.
         let is_there = |one: &Subscription| {
             one.is_wanted()
                 && one.standing == (Standing::Pending { since: None, call: None })
@@ -52,14 +53,14 @@ impl Ledger {
         for call in due {
             calls.push(self.calls.make(call, now, led));
         }
-        // That something was confirmed says where the stream is, as its cursor does.
+        // A confirmation shows the stream's position, as its cursor does.
         let mut cursor = self.cursor;
         raise(&mut cursor, self.calls.confirmed_at());
         Comparison::Differs { calls, there, cursor }
     }
 
-    /// What the server gives of its own will may be had although it was refused. Not before now: a call's refusal may be on its way
-    /// when what it refuses is given.
+    /// A refused channel that the server now grants by itself may be requested again. Not earlier: the refusal of a
+    /// call may still be on its way when its channel is granted.
     fn take_given(&mut self) {
         let channels = self.calls.take_given();
         for one in &mut self.subscriptions {
@@ -70,13 +71,13 @@ impl Ledger {
                 one.await_from(&None);
             }
         }
-        // A tab that is refused one of them by the answer to a call of before is to be told of that first.
+        // A tab whose earlier call is answered with a refusal of one of them has to receive that refusal first.
         if !channels.is_empty() {
             self.outcomes.push(Outcome::Given { channels, cursor: *self.calls.confirmed_at() });
         }
     }
 
-    /// Failed calls, under their own numbers, for those who still wait for them.
+    /// The failed calls, under their own numbers, for the handlers that still wait for them.
     fn failed_calls(&mut self) -> Vec<CallUnderWay> {
         let mut calls = self.calls.take_failed();
         calls.retain_mut(|call| {
@@ -90,7 +91,7 @@ impl Ledger {
         calls
     }
 
-    /// What nobody wants any more.
+    /// Calls that unsubscribe channels without handlers.
     fn unsubscribe_calls(&self, numbers: &mut u32, calls: &mut Vec<CallUnderWay>) {
         let is_wanted =
             |channel: &Pattern| self.subscriptions.iter().any(|one| one.is_wanted() && one.pattern == *channel);
@@ -101,7 +102,7 @@ impl Ledger {
         }
     }
 
-    /// One call for all that begin at the same place, but for those that are there.
+    /// One call for all handlers that begin at the same position, except those that are confirmed.
     fn subscribe_calls(&mut self, numbers: &mut u32, there: &[HandlerId], calls: &mut Vec<CallUnderWay>) {
         let first_new = calls.len();
         for one in self.subscriptions.iter_mut().filter(|one| one.is_wanted() || one.wants_past()) {
@@ -127,12 +128,12 @@ impl Ledger {
 
     // ---- calls and their answers ----
 
-    /// Where a call stands among those under way.
+    /// The index of a call among those under way.
     pub(in crate::session) fn call_under_way(&self, number: u32) -> Option<usize> {
         self.calls.position(number)
     }
 
-    /// One that has been under way for too long.
+    /// The index of a call that has been under way for too long.
     pub(in crate::session) fn late_call(&self, now: u64) -> Option<usize> {
         self.calls.late(now)
     }
@@ -142,12 +143,14 @@ impl Ledger {
         self.calls.arrived(index);
     }
 
-    /// A call was wrong, and would be again: the channels that it asked for. None, where it was to leave them.
+    /// A call was not valid, and would not be valid if repeated: returns the channels that it asked for, or `None` if
+    /// it was an unsubscribe.
     pub(in crate::session) fn call_refused(&mut self, index: usize) -> Option<Vec<Pattern>> {
         self.calls.refused(index)
     }
 
-    /// A call failed in a way that may pass: it is made again after the back-off's wait, and not before `least` milliseconds.
+    /// A call failed, perhaps for the moment only: it is made again after the wait of the back-off, and `least`
+    /// milliseconds from now at the soonest.
     pub(in crate::session) fn call_failed(
         &mut self,
         now: u64,
@@ -161,12 +164,12 @@ impl Ledger {
         self.calls.hold(now.saturating_add(wait), is_told_to_wait);
     }
 
-    /// Whether the time has come to make calls that failed.
+    /// Whether failed calls have to be made again now.
     pub(in crate::session) fn wake_calls(&mut self, now: u64) -> bool {
         self.calls.wake(now)
     }
 
-    /// There is reason to doubt that what is under way is still answered.
+    /// There is reason to doubt that the calls under way will be answered.
     pub(in crate::session) fn doubt_calls(&mut self, now: u64, prompt: u64) {
         self.calls.doubt(now, prompt);
     }

@@ -1,4 +1,4 @@
-//! What the stream carries is told to those who asked for it.
+//! The confirmation of the channels that the stream carries to those that requested them.
 
 use tidings_protocol::Pattern;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Ledger {
-    /// A subscription hears all from here on, having heard all up to the cursor.
+    /// A subscription receives every event from here on, having received every event up to the cursor.
     pub(in crate::session) fn activate(&mut self, id: HandlerId, cursor: &Option<Cursors>, out: &mut Out) {
         let Some(subscription) = self.subscription(id) else { return };
         let before = std::mem::replace(&mut subscription.standing, Standing::Active);
@@ -30,7 +30,7 @@ impl Ledger {
         let reason = if std::mem::take(&mut subscription.owes_gap) {
             "malformed"
         } else if known == Known::Refused && hears != Hears::Presence {
-            // What was published while it was refused is not brought.
+            // Events that were published while the channel was refused are not delivered later.
             "refused"
         } else {
             ""
@@ -46,8 +46,8 @@ impl Ledger {
         }
     }
 
-    /// Confirms what the stream carries from its start, which is what it says of that in its URL. Of other tabs' handlers, those that it
-    /// goes on without.
+    /// Confirms the channels that the stream carries from its start, which are those of its URL. Returns the other
+    /// tabs' handlers without which the stream continues.
     pub(in crate::session) fn confirm_first(
         &mut self,
         connected: &Connected,
@@ -55,9 +55,9 @@ impl Ledger {
         out: &mut Out,
     ) -> Vec<HandlerId> {
         let Attempt { asked, cursor, is_initial } = std::mem::take(&mut self.attempt);
-        // All that was in the URL begins with the cursor that was in the URL, or else with the stream.
+        // All channels of the URL begin at the cursor of the URL, or else with the stream.
         let start = cursor.or(connected.id);
-        // What other tabs want does not begin where this page was rendered.
+        // Channels of other tabs do not begin where this page was rendered.
         let begins = |one: &Subscription| one.is_own() || !is_initial;
         let mut expelled = Vec::new();
         let mut index = 0;
@@ -68,7 +68,7 @@ impl Ledger {
                 Hears::Channels => {}
                 Hears::Presence => continue,
                 Hears::Addressed => {
-                    // The stream may have begun after its `since`: a call brings what lies between.
+                    // The stream may have begun after the handler's `since`: a call delivers the events between them.
                     let is_before = matches!(subscription.standing, Standing::Pending { since: since @ Some(_), .. } if has_user && cursor != since);
                     if !is_label(subscription) && !is_before {
                         self.activate(id, &None, out);
@@ -82,7 +82,7 @@ impl Ledger {
                 Standing::Pending { since: None, .. } if confirmed && begins(subscription) => {
                     self.activate(id, &start, out);
                 }
-                // The server neither took nor refused it.
+                // The server neither confirmed nor refused it.
                 Standing::Active => {
                     subscription.await_from(&cursor);
                     subscription.hear(&cursor);
@@ -101,8 +101,8 @@ impl Ledger {
         expelled
     }
 
-    /// The stream carries these from this cursor on: because of a call, or of the server's own will. Of what the call asked for, what is
-    /// not confirmed.
+    /// The stream carries these channels from this cursor on: because of a call, or because the server grants them by
+    /// itself. Returns the channels of the call that are not confirmed.
     pub(in crate::session) fn subscribed(
         &mut self,
         request_id: &str,
@@ -112,11 +112,12 @@ impl Ledger {
         out: &mut Out,
     ) -> Vec<Rejected> {
         self.calls.set_confirmed_at(cursor);
-        // It names an event of the log like any other cursor: if the log should lose that event, and write another in
-        // its place, what was heard up to there would hide the new one. So the server is to check it when we come back.
+        // The cursor names an event of the log like any other cursor. If the log loses that event and writes another
+        // one in its place, the old position would hide the new event. So the server has to verify the cursor when the
+        // client reconnects.
         raise(&mut self.seen, &cursor);
         let Some(call) = small(request_id) else {
-            // The server's own will.
+            // The server grants them by itself.
             self.calls.give(channels);
             return Vec::new();
         };
@@ -132,8 +133,8 @@ impl Ledger {
                 self.activate(one.id, &cursor, out);
             }
         }
-        // What the call asked for and is not confirmed was refused; the answer that says so may be lost. Of the past that came for
-        // others it may have been given some, and nobody knows what else there was.
+        // A channel of the call that is not confirmed was refused; the answer with the reason may be lost. It may have
+        // received some of the past that came for other channels, and it is unknown how much it missed.
         let mut refused = Vec::new();
         for one in &self.subscriptions {
             if one.hears == Hears::Channels && one.awaits(call) && one.has_begun() {
@@ -143,7 +144,7 @@ impl Ledger {
         refused
     }
 
-    /// A tab asks, by a call of its own, for one channel, or for what was addressed to its user since.
+    /// A tab asks, with a call of its own, for one channel, or for the events addressed to its user since a cursor.
     pub(in crate::session) fn subscribe_other(
         &mut self,
         (tab, call): (u32, u32),
@@ -152,13 +153,13 @@ impl Ledger {
         is_open: bool,
         out: &mut Out,
     ) {
-        // Said again, because the answer was lost.
+        // The tab repeats the call, because the answer was lost.
         let is_same =
             |one: &Subscription| (one.tab, one.remote_id, one.hears) == (tab, call, hears) && one.pattern == pattern;
         if self.subscriptions.iter().any(is_same) {
             return;
         }
-        // It is where the stream is, which carries it from there on.
+        // The tab's position is that of the stream, which carries the channel from there on.
         let goes_on = is_open
             && since.is_some()
             && since == self.settled_cursor()

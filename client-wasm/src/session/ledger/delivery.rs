@@ -1,11 +1,11 @@
-//! Events, and who hears them.
+//! The delivery of events to handlers.
 
 use super::{Cursors, Ledger, Standing, find, others::is_unasked, raise};
 use crate::routes::{HandlerId, Route};
 
 impl Ledger {
-    /// An event of the stream, live or replayed. Adds the handlers of this tab that hear it to `out`, in their order, unless it is hidden
-    /// from them; and returns the other tabs that do.
+    /// An event of the stream, live or replayed. Adds the handlers of this tab that receive it to `out`, in their
+    /// order, unless it is hidden from them; and returns the other tabs that receive it.
     pub(in crate::session) fn event(
         &mut self,
         route: Route,
@@ -21,7 +21,7 @@ impl Ledger {
                 continue;
             }
             if subscription.is_own() {
-                // Other tabs look for themselves.
+                // Other tabs check that themselves.
                 if !hidden && subscription.misses(cursor) {
                     out.push(*id);
                 }
@@ -32,8 +32,8 @@ impl Ledger {
         tabs
     }
 
-    /// An event of the past, for those who asked for it by this call. Adds the handlers of this tab that hear it to `out`, in their order;
-    /// and returns the other tabs that do, each with its own call.
+    /// An event of the past, for those that asked for it with this call. Adds the handlers of this tab that receive it
+    /// to `out`, in their order; and returns the other tabs that receive it, each with its own call.
     pub(in crate::session) fn backfill(
         &mut self,
         call: Option<u32>,
@@ -64,7 +64,7 @@ impl Ledger {
         calls
     }
 
-    /// Whether nobody hears what is found by this route, neither here nor in a tab that follows.
+    /// Whether the events of this route have no handler, neither here nor in a tab that follows.
     pub(in crate::session) fn is_unheard(&self, route: Route) -> bool {
         let hears = |id: &HandlerId| {
             let subscription = self.index_of(*id).ok().and_then(|index| self.subscriptions.get(index));

@@ -1,11 +1,11 @@
-//! What may be missing: on all of the stream, or on some channels, and up to where.
+//! Gaps: on all of the stream, or on some channels, and up to a cursor.
 
 use tidings_protocol::Pattern;
 
 use super::{Cursors, Ledger, Standing, raise, select};
 use crate::routes::{HandlerId, Hears};
 
-/// Something may be missing on these channels, and where it says so among the addressed events, up to a cursor.
+/// Events may be missing on these channels, and if `addressed` is set among the addressed events, up to a cursor.
 #[derive(Debug, Clone)]
 pub(in crate::session) struct Gap {
     pub(in crate::session) channels: Vec<Pattern>,
@@ -13,17 +13,18 @@ pub(in crate::session) struct Gap {
     pub(in crate::session) cursor: Option<Cursors>,
 }
 
-/// Whom it concerns.
+/// The receivers of a gap.
 #[derive(Debug, Default)]
 pub(in crate::session) struct GapTold {
-    /// Of this tab.
+    /// The handlers of this tab.
     pub(in crate::session) handlers: Vec<HandlerId>,
-    /// Of other tabs, each with its own call.
+    /// Other tabs, each with its own call.
     pub(in crate::session) calls: Vec<(u32, u32)>,
 }
 
 impl Ledger {
-    /// Anything may be missing, on all of the stream, which goes on from this cursor. All that hear start over from there.
+    /// Any events may be missing, on all of the stream, which continues at this cursor. All handlers that receive
+    /// events start over from there.
     pub(in crate::session) fn start_over(&mut self, id: Option<Cursors>) {
         self.awaits_gap = false;
         self.calls.set_confirmed_at(None);
@@ -33,7 +34,7 @@ impl Ledger {
         }
         for subscription in &mut self.subscriptions {
             subscription.heard_up_to = id;
-            // Asking for that past again could only tell it once more.
+            // Asking for that past again would only report the gap once more.
             if let Standing::Pending { since: Some(since), .. } = &mut subscription.standing
                 && let Some(id) = id
             {
@@ -47,12 +48,12 @@ impl Ledger {
         select(&self.subscriptions, &|one| one.is_wanted() && one.is_own())
     }
 
-    /// Something may be missing on some channels: to those who asked for it by this call, or without one to all of them who have not
-    /// had that much.
+    /// Events may be missing on some channels. Returns the receivers of the gap: those that asked for the events with
+    /// this call, or without a call all that have not yet passed the gap.
     pub(in crate::session) fn gap(&mut self, gap: &Gap, call: Option<u32>) -> GapTold {
         let up_to = gap.cursor;
         if call.is_none() && up_to.is_some() {
-            // The stream goes on from here, so it need not be told once more after a cut.
+            // The stream continues here, so the gap need not be reported again after a cut.
             self.cursor = up_to;
             raise(&mut self.seen, &up_to);
         }
@@ -65,15 +66,15 @@ impl Ledger {
                         && gap.channels.iter().any(|channel| channel.overlaps(&subscription.pattern))
                 }
             };
-            // One that is not confirmed is brought its past by its call, and told by that what is missing in it; but a gap of which nobody
-            // says how far it goes concerns it too.
+            // A handler that is not confirmed receives its past, and the gaps in it, through its call; but a gap
+            // without an end concerns it too.
             let is_told = match call {
                 Some(call) => subscription.awaits(call),
                 None => subscription.standing == Standing::Active || up_to.is_none(),
             };
             if is_meant && is_told && subscription.misses(&up_to) {
-                // One that is not confirmed keeps its `since`, for nothing promises yet what follows the gap; but it may be that
-                // very place which the log has lost.
+                // A handler that is not confirmed keeps its `since`, because nothing promises the events after the gap
+                // yet; but the log may have lost exactly that position.
                 subscription.heard_up_to = up_to;
                 let theirs = (subscription.tab, subscription.remote_id);
                 if subscription.is_own() {

@@ -1,46 +1,48 @@
-//! The handlers of other tabs: what they ask of the tab that leads stands beside its own, and what becomes of it is told them at the end
-//! of the input, call by call.
+//! The handlers of other tabs: their requests are kept beside the leading tab's own, and the results are sent to them
+//! at the end of the input, call by call.
 
 use tidings_protocol::Pattern;
 
 use super::{super::Rejected, Cursors, Ledger, Standing, Subscription, raise};
 use crate::routes::{HandlerId, Hears};
 
-/// The number of no call: what a stream carries without being asked.
+/// The number for no call: channels that a stream carries without a request.
 const UNASKED: u32 = 0;
-/// Of what says by which labels a tab hears, and brings it nothing.
+/// The call number of a handler that only names a label of a tab, and receives nothing.
 const LABEL: u32 = u32::MAX;
 
-/// What became of something that another tab asked for.
+/// The result of a request of another tab.
 #[derive(Debug)]
 pub(in crate::session) enum Outcome {
-    /// It is carried from this cursor on: a channel, or without one the addressed events.
+    /// A channel, or without one the addressed events, is carried from this cursor on.
     Confirmed { tab: u32, call: u32, channel: Option<Pattern>, cursor: Option<Cursors> },
-    /// The server will not have it: a channel, or the sight of who is online on it.
+    /// The server refused a channel, or presence on it.
     Refused { tab: u32, is_presence: bool, rejected: Rejected },
-    /// The server gives these to everybody, of its own will.
+    /// The server grants these channels to all tabs, by itself.
     Given { channels: Vec<Pattern>, cursor: Option<Cursors> },
 }
 
-/// Whether a handler of another tab hears nothing by itself: it only says what its tab hears.
+/// Whether a handler of another tab receives nothing itself: it only names what its tab receives.
 pub(super) fn is_label(one: &Subscription) -> bool {
     !one.is_own() && one.remote_id == LABEL
 }
 
-/// Whether it is nobody's handler: a tab is given what is addressed to its user, whether or not it hears any of it.
+/// Whether the handler exists without a request: a tab receives the events addressed to its user, whether or not it has
+/// handlers for them.
 pub(super) fn is_unasked(one: &Subscription) -> bool {
     !one.is_own() && one.remote_id == UNASKED
 }
 
 impl Ledger {
-    /// A tab has a stream of this one, which carries what is addressed to its user without being asked.
+    /// A tab uses this tab's stream, which carries the events addressed to its user without a request.
     pub(in crate::session) fn admit(&mut self, tab: u32) {
         let all = (Hears::Addressed, Pattern::all());
         self.add_other((tab, UNASKED), all, Standing::Active, None);
     }
 
-    /// A tab has another stream instead of one of before. To leave a channel that it asks for again in a moment would cost this tab's
-    /// stream, so that is carried on: what of `channels` is.
+    /// A tab replaces its earlier stream. A channel that the tab will request again at once is not unsubscribed,
+    /// because that would cost this tab its stream: the channels of `channels` that the stream carries are kept and
+    /// returned.
     pub(in crate::session) fn carry_on(&mut self, before: u32, tab: u32, channels: &[Pattern]) -> Vec<Pattern> {
         let mut carried = Vec::new();
         for one in self.subscriptions.iter_mut().filter(|one| one.tab == before) {
@@ -53,7 +55,7 @@ impl Ledger {
         carried
     }
 
-    /// A tab says by which labels it hears addressed events.
+    /// A tab names the labels for which it has handlers.
     pub(in crate::session) fn set_labels(&mut self, tab: u32, labels: Vec<Pattern>) {
         self.drop_others(&|one| one.tab == tab && one.remote_id == LABEL);
         for label in labels {
@@ -66,8 +68,8 @@ impl Ledger {
         self.drop_others(&|one| one.tab == tab && one.hears == Hears::Channels && channels.contains(&one.pattern));
     }
 
-    /// A tab asks, by a call of its own, to be told who is online on these channels and on no others. Of what was told before, it knows
-    /// what its last leader knew.
+    /// A tab asks, with a call of its own, for presence on exactly these channels. Of earlier presence frames, it knows
+    /// those that its last leader passed on.
     pub(in crate::session) fn watch_other(&mut self, (tab, call): (u32, u32), channels: Vec<Pattern>) {
         self.drop_others(&|one| one.tab == tab && one.hears == Hears::Presence);
         for channel in channels {
@@ -89,7 +91,7 @@ impl Ledger {
         id
     }
 
-    /// What another tab asked for is carried from here on.
+    /// A channel that another tab requested is carried from here on.
     pub(super) fn confirm_for_other(&mut self, id: HandlerId) {
         let stream = self.cursor;
         let Some(one) = self.subscription(id) else { return };
@@ -102,7 +104,7 @@ impl Ledger {
             raise(&mut cursor, &stream);
         }
         let pattern = one.pattern.clone();
-        // One that stood before carries it as well.
+        // An earlier request of the same tab covers it as well.
         let is_double = self.subscriptions.iter().any(|one| {
             one.id != id
                 && (one.tab, one.hears, one.standing) == (tab, hears, Standing::Active)
@@ -115,7 +117,7 @@ impl Ledger {
         self.outcomes.push(Outcome::Confirmed { tab, call, channel, cursor });
     }
 
-    /// The end of an input: what became of that which other tabs asked for.
+    /// The end of an input: takes the results of the other tabs' requests.
     pub(in crate::session) fn take_outcomes(&mut self) -> Vec<Outcome> {
         let doubles = std::mem::take(&mut self.doubles);
         if !doubles.is_empty() {
@@ -124,26 +126,26 @@ impl Ledger {
         std::mem::take(&mut self.outcomes)
     }
 
-    /// The stream goes on without this, which a tab was told it carries: which tab.
+    /// The stream continues without a channel that was confirmed to a tab: returns that tab.
     pub(in crate::session) fn expel(&mut self, id: HandlerId) -> Option<u32> {
         let tab = self.subscription(id)?.tab;
         self.drop_others(&|one| one.id == id);
         Some(tab)
     }
 
-    /// A tab is gone, or its stream is.
+    /// A tab, or its stream, is gone.
     pub(in crate::session) fn forget_tab(&mut self, tab: u32) {
         self.drop_others(&|one| one.tab == tab);
     }
 
-    /// This tab leads no longer, or leads others.
+    /// This tab no longer leads, or leads other tabs.
     pub(in crate::session) fn forget_tabs(&mut self) {
         self.drop_others(&|_| true);
         self.outcomes.clear();
         self.doubles.clear();
     }
 
-    /// Drops what other tabs asked for.
+    /// Drops requests of other tabs.
     #[inline(never)]
     fn drop_others(&mut self, which: &dyn Fn(&Subscription) -> bool) {
         if self.remove_others(which) {
@@ -151,7 +153,7 @@ impl Ledger {
         }
     }
 
-    /// The same where the server knows it. Whether one of them was about who is online.
+    /// Drops requests of other tabs that the server has already dropped. Says whether one of them concerned presence.
     #[inline(never)]
     pub(super) fn remove_others(&mut self, which: &dyn Fn(&Subscription) -> bool) -> bool {
         let Self { subscriptions, routes, is_changed, .. } = self;

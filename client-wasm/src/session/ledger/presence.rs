@@ -1,19 +1,20 @@
-//! What one stream tells of who is online. What the application wants to see is asked for in one call, on every stream anew, and the
-//! server tells it in the stream. Where a server has presence, it is told now and then that somebody still reads the stream.
+//! The presence state of one stream. The channels that the application watches are requested in one call, on every
+//! stream anew, and the server reports them in the stream. A server with presence also receives, now and then, a report
+//! that the stream is still read.
 
-/// What one stream tells of presence.
+/// The presence state of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Presence {
-    /// How often to say that somebody reads the stream; 0 where the server has no presence.
+    /// How often the client reports that the stream is still read; 0 if the server has no presence.
     alive_ms: u64,
     alive_at: u64,
     /// The latest of these calls.
     alive: u32,
-    /// Other channels are wanted than the server was told.
+    /// Whether the wanted channels differ from those last requested.
     stale: bool,
     /// The call under way.
     call: Option<u32>,
-    /// The server was told of channels.
+    /// Whether the server was asked for channels.
     watches: bool,
 }
 
@@ -26,7 +27,7 @@ impl Presence {
         self.alive_ms
     }
 
-    /// How often to say that somebody reads the stream is another time now.
+    /// Sets how often the client reports that the stream is still read.
     pub(super) fn set_alive(&mut self, now: u64, alive_ms: u64) {
         if alive_ms != self.alive_ms {
             self.alive_ms = alive_ms;
@@ -34,22 +35,22 @@ impl Presence {
         }
     }
 
-    /// The server is told by this call that somebody reads the stream.
+    /// Notes the call that reports that the stream is still read.
     pub(super) fn says_alive(&mut self, number: u32) {
         self.alive = number;
     }
 
-    /// Other channels are wanted now.
+    /// Notes that other channels are wanted now.
     pub(super) fn change(&mut self) {
         self.stale = true;
     }
 
-    /// Whether the server has yet to be told, or to say, what it tells of.
+    /// Whether the server has yet to be asked, or to answer.
     pub(super) fn is_waiting(&self) -> bool {
         self.stale || self.call.is_some()
     }
 
-    /// Whether the server is to be told what is wanted now.
+    /// Whether the server has to be asked for the channels that are wanted now.
     pub(super) fn take_stale(&mut self) -> bool {
         let asks = self.stale && self.call.is_none();
         if asks {
@@ -62,7 +63,7 @@ impl Presence {
         self.watches
     }
 
-    /// The server is told by this call.
+    /// Notes the call that asks the server.
     pub(super) fn asks(&mut self, number: u32) {
         self.watches = true;
         self.call = Some(number);
@@ -81,7 +82,7 @@ impl Presence {
         self.call = None;
     }
 
-    /// Asked again when the next sign of life is due. No call has the number 0.
+    /// The call is repeated when the next sign of life is due. No call has the number 0.
     pub(super) fn put_off(&mut self) {
         self.stale = true;
         self.call = Some(0);
@@ -96,7 +97,7 @@ impl Presence {
         let is_due = self.due().is_some_and(|due| now >= due);
         if is_due {
             self.alive_at = now.saturating_add(self.alive_ms);
-            // A call that has no answer by now is made again; should both arrive, the later one counts.
+            // A call without an answer by now is made again; if both arrive, the later one counts.
             self.stale |= self.call.take().is_some();
         }
         is_due

@@ -1,4 +1,4 @@
-//! Who is online, as far as the handlers of all tabs want to know.
+//! Presence for the handlers of all tabs.
 
 use tidings_protocol::Pattern;
 
@@ -6,7 +6,8 @@ use super::{super::out::Out, Known, Ledger, Standing};
 use crate::routes::Hears;
 
 impl Ledger {
-    /// The channels of which the server is to tell who is online, where that is not what it was told. `Err` where it tells of nobody.
+    /// The channels for which the server has to be asked for presence, if they differ from the last request. `Err` if
+    /// the server has no presence.
     pub(in crate::session) fn presence_to_ask(&mut self) -> Option<Result<Vec<Pattern>, ()>> {
         if !self.presence.take_stale() {
             return None;
@@ -20,19 +21,19 @@ impl Ledger {
                 }
             }
         }
-        // A new stream tells nothing by itself.
+        // A new stream reports nothing by itself.
         if channels.is_empty() && !self.presence.watches() {
             return None;
         }
         Some(if self.presence.alive_ms() == 0 { Err(()) } else { Ok(channels) })
     }
 
-    /// The server is told of them by this call.
+    /// Notes the call that asks the server for them.
     pub(in crate::session) fn presence_asked(&mut self, number: u32) {
         self.presence.asks(number);
     }
 
-    /// The server is told by this call that somebody reads the stream.
+    /// Notes the call that reports that the stream is still read.
     pub(in crate::session) fn alive_said(&mut self, number: u32) {
         self.presence.says_alive(number);
     }
@@ -42,22 +43,22 @@ impl Ledger {
         self.presence.is_ours(number).then(|| self.presence.asked(number))
     }
 
-    /// Whether the server has yet to be told, or to say, what it tells of.
+    /// Whether the server has yet to be asked, or to answer.
     pub(in crate::session) fn presence_is_waiting(&self) -> bool {
         self.presence.is_waiting()
     }
 
-    /// The server was told, and tells of all that it does not refuse.
+    /// The server has received the request, and reports presence on all channels that it does not refuse.
     pub(in crate::session) fn presence_arrived(&mut self) {
         self.presence.answered();
     }
 
-    /// It may be told later.
+    /// The server is asked later.
     pub(in crate::session) fn put_presence_off(&mut self) {
         self.presence.put_off();
     }
 
-    /// The handlers that see who is online from here on.
+    /// Confirms the handlers for presence from here on.
     pub(in crate::session) fn activate_presence(&mut self, out: &mut Out) {
         let mut index = 0;
         while let Some(one) = self.subscriptions.get(index) {

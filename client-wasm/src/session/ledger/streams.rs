@@ -1,4 +1,5 @@
-//! With what a stream begins: what its URL asks for, and what of that it carries. The rules are DESIGN's "Rules for resume".
+//! The beginning of a stream: the channels and cursors of its URL, and those that it carries. The rules are DESIGN's
+//! "Rules for resume".
 
 use tidings_protocol::Pattern;
 
@@ -8,31 +9,33 @@ use super::{
 };
 use crate::routes::{HandlerId, Hears};
 
-/// A stream that has not answered.
+/// A stream that has not answered yet.
 #[derive(Debug, Default)]
 pub(super) struct Attempt {
     /// The channels in its URL.
     pub(super) asked: Vec<Pattern>,
     /// The cursor in its URL.
     pub(super) cursor: Option<Cursors>,
-    /// The cursor is the page's own.
+    /// Whether the cursor is the page's own.
     pub(super) is_initial: bool,
 }
 
 impl Ledger {
-    /// A stream is about to be opened: its URL's list of channels, and of other tabs' handlers those that it goes on without. The URL
-    /// holds what is to go on from where the stream's cursor stands; all else is asked for by calls, once the stream is there.
+    /// A stream is about to be opened: returns the list of channels for its URL, and the other tabs' handlers without
+    /// which it continues. The URL has the channels that continue at the stream's cursor; all others are requested by
+    /// calls, once the stream is there.
     pub(in crate::session) fn open_stream(&mut self) -> (String, Vec<HandlerId>) {
         let cursor = self.cursor;
         let resumes = cursor.is_some() && !self.is_initial;
-        // A tab that followed may have been told where a handler began, and not yet where the stream was.
+        // A tab that followed may know where a handler began, but not yet the stream's position.
         if cursor.is_none() {
             self.subscriptions.iter_mut().for_each(Subscription::begin_from_heard);
         }
         let mut channels = String::new();
         let mut asked: Vec<Pattern> = Vec::new();
-        // With a cursor, what was confirmed goes on from there. Without one all begins with the stream, and with the page's
-        // own all that was there from the start begins with that. But on a resumed stream what is new would hear the past.
+        // With a cursor, confirmed channels continue there. Without one, all channels begin with the stream; with the
+        // page's own cursor, the channels that were there from the start begin at it. But on a resumed stream a new
+        // channel would receive the past.
         let due = |subscription: &Subscription| match subscription.standing {
             Standing::Active => subscription.hears == Hears::Channels,
             Standing::Pending { since: None, .. } => {
@@ -51,7 +54,8 @@ impl Ledger {
                 asked.push(subscription.pattern.clone());
             }
         }
-        // What found no room is asked for by a call, from the cursor on; another tab does so itself.
+        // A channel that does not fit into the URL is requested by a call, from the cursor on; another tab does so
+        // itself.
         for subscription in self.subscriptions.iter_mut().filter(|_| cursor.is_some()) {
             if due(subscription) && !asked.contains(&subscription.pattern) {
                 subscription.await_from(&cursor);
@@ -65,19 +69,20 @@ impl Ledger {
         (channels, expelled)
     }
 
-    /// What the stream's URL says of cursors: where it goes on, and what else was seen.
+    /// The cursors in the stream's URL: where it continues, and the highest other one that was seen.
     pub(in crate::session) fn cursors(&self) -> (&Option<Cursors>, &Option<Cursors>) {
         (&self.cursor, &self.seen)
     }
 
-    /// The stream is gone. What was asked for on it and not confirmed is asked for again on the next.
+    /// The stream is gone. Channels that were requested on it and not confirmed are requested again on the next one.
     pub(in crate::session) fn leave_stream(&mut self) {
         self.subscriptions.iter_mut().for_each(Subscription::forget_call);
     }
 
-    /// The stream was not found where a call arrived. What was asked for on it from now on goes into the next one's URL, because a call may
-    /// not find that one either: behind a balancer that sends calls to any of several servers, which do not reach each other, only what
-    /// is in the URL arrives where the stream is. What was asked for from the past has a `since` of its own, which only a call can say.
+    /// A call did not find the stream. Channels that are requested on it from now on go into the next stream's URL,
+    /// because a call may not find that stream either: behind a balancer that distributes calls to several servers that
+    /// do not reach each other, only the URL arrives at the stream's server. A request for the past has its own
+    /// `since`, which only a call can carry.
     pub(in crate::session) fn ask_in_url(&mut self) {
         for subscription in &mut self.subscriptions {
             if matches!(subscription.standing, Standing::Pending { since: None, call: Some(_) }) {
@@ -92,8 +97,8 @@ impl Ledger {
         self.begin(now, connected);
     }
 
-    /// A stream is there whose other end is a tab. It begins where the leader's is, and what this tab has yet to hear is asked for by
-    /// calls.
+    /// A stream has begun whose other end is a tab. It begins at the leader's position, and the events that this tab
+    /// has yet to receive are requested by calls.
     pub(in crate::session) fn begin_led_stream(&mut self, now: u64, connected: &Connected) {
         self.awaits_gap = false;
         self.attempt = Attempt::default();
@@ -106,17 +111,17 @@ impl Ledger {
         self.is_initial = false;
     }
 
-    /// Whether a gap has to come before the stream goes on.
+    /// Whether a gap has to come before the stream continues.
     pub(in crate::session) fn awaits_gap(&self) -> bool {
         self.awaits_gap
     }
 
-    /// Whether the page's own cursor could not be read, and nobody has been told of it.
+    /// Whether the page's own cursor could not be read, and that has not been reported yet.
     pub(in crate::session) fn take_owed_gap(&mut self) -> bool {
         std::mem::take(&mut self.owes_gap)
     }
 
-    /// The leader's stream goes on from another server, which has presence or not.
+    /// The leader's stream continues from another server, with or without presence.
     pub(in crate::session) fn set_alive(&mut self, now: u64, alive_ms: u64) {
         self.presence.set_alive(now, alive_ms);
     }
@@ -125,14 +130,14 @@ impl Ledger {
         self.presence.alive_ms()
     }
 
-    /// The leader is asked for a stream: all that this tab hears is asked for from where each of its handlers is. What of it the
-    /// leader is to go on with.
+    /// The leader is asked for a stream: all channels are requested from the positions of their handlers. Returns the
+    /// channels that the leader has to keep.
     pub(in crate::session) fn begin_anew(&mut self) -> Vec<Pattern> {
         if std::mem::take(&mut self.is_initial) {
             self.begin_from_page();
         }
-        // Each handler that hears has heard all up to where the tab is: from here on its own cursor says so, because another leader's
-        // stream is somewhere else.
+        // Each confirmed handler has received every event up to the tab's position: from here on its own cursor says
+        // so, because another leader's stream has another position.
         let cursor = self.cursor;
         for subscription in &mut self.subscriptions {
             if subscription.standing == Standing::Active {
@@ -143,8 +148,8 @@ impl Ledger {
         self.patterns(Hears::Channels)
     }
 
-    /// What was there when the page came begins where the page was rendered. A lone tab's first stream does; one that
-    /// others use is somewhere else.
+    /// Handlers that were there when the page loaded begin where the page was rendered. The first stream of a single
+    /// tab does so, too; a shared stream has another position.
     fn begin_from_page(&mut self) {
         let cursor = self.cursor.take();
         for subscription in self.subscriptions.iter_mut().filter(|one| one.hears != Hears::Presence) {

@@ -1,55 +1,56 @@
-//! One handler, and how far it has heard.
+//! One handler, and the position that it has reached.
 
 use tidings_protocol::Pattern;
 
 use super::super::cursors::Cursors;
 use crate::routes::{HandlerId, Hears};
 
-/// What a handler has heard of its channel, and what it is owed.
+/// The events that a handler has received of its channel, and what it is owed.
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) id: HandlerId,
-    /// Whose handler it is: this tab's own is 0, another's is the number that the hub gave it.
+    /// The tab of the handler: 0 is this tab, other tabs have the number that the hub gave them.
     pub(super) tab: u32,
-    /// Of another tab's: the call by which it was asked for there.
+    /// For another tab's handler: the call with which that tab requested it.
     pub(super) remote_id: u32,
     pub(super) hears: Hears,
     pub(super) pattern: Pattern,
     pub(super) standing: Standing,
     pub(super) known: Known,
-    /// A call for it has found no stream: it stands in the URL of one that goes on from here, which is where it was asked for.
+    /// A call for it has not found the stream: the channel goes into the URL of a stream that continues here, where it
+    /// was requested.
     pub(super) in_url_at: Option<Cursors>,
-    /// Its `since` could not be read: the application is told of a gap as soon as it is active.
+    /// Whether its `since` could not be read: the application gets a gap as soon as the handler is confirmed.
     pub(super) owes_gap: bool,
-    /// It has heard all up to here, so what comes again is dropped. Each subscription has a cursor of its own: of two on one
-    /// channel, one may be asking for a past that the other has long heard.
+    /// The handler has received every event up to here, so repeated ones are dropped. Each subscription has its own
+    /// cursor: of two on one channel, one may be asking for a past that the other has long received.
     pub(super) heard_up_to: Option<Cursors>,
 }
 
-/// What the application was told of a handler last.
+/// The state that was last reported to a handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// Nothing yet.
     Nothing,
-    /// That it hears everything.
+    /// It receives every event.
     Hears,
-    /// That the server will not have it.
+    /// The server refused it.
     Refused,
 }
 
-/// How a subscription stands with the server.
+/// The state of a subscription at the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// Not confirmed.
     Pending {
-        /// It is to hear all from here on; `None`: from wherever it is confirmed.
+        /// The cursor after which it has to receive every event; `None`: it begins wherever it is confirmed.
         since: Option<Cursors>,
         /// The call under way for it, on this stream.
         call: Option<u32>,
     },
-    /// Confirmed in the stream, and to be resumed from the stream's cursor.
+    /// Confirmed in the stream, and resumed at the stream's cursor.
     Active,
-    /// The server will not have it on this stream.
+    /// Refused by the server on this stream.
     Refused,
 }
 
@@ -82,12 +83,12 @@ impl Subscription {
         self.hears == Hears::Channels && self.standing != Standing::Refused
     }
 
-    /// Whether it is to be brought addressed events of the past. Those to come reach every stream of a user by themselves.
+    /// Whether it has to receive addressed events of the past. New ones reach every stream of a user without a request.
     pub(super) fn wants_past(&self) -> bool {
         self.hears == Hears::Addressed && matches!(self.standing, Standing::Pending { since: Some(_), .. })
     }
 
-    /// Whether it has been given something of the past that it waits for.
+    /// Whether it has received part of the past that it waits for.
     pub(super) fn has_begun(&self) -> bool {
         matches!(self.standing, Standing::Pending { since, .. } if self.heard_up_to != since)
     }
@@ -97,7 +98,7 @@ impl Subscription {
         matches!(self.standing, Standing::Pending { call: Some(own), .. } if own == call)
     }
 
-    /// Whether it has not heard the event at this cursor.
+    /// Whether it has not received the event at this cursor.
     pub(super) fn misses(&self, cursor: &Option<Cursors>) -> bool {
         match (&self.heard_up_to, cursor) {
             (Some(heard), Some(cursor)) => heard.misses(cursor),
@@ -105,24 +106,24 @@ impl Subscription {
         }
     }
 
-    /// It has heard all up to this cursor.
+    /// Notes that it has received every event up to this cursor.
     pub(super) fn hear(&mut self, cursor: &Option<Cursors>) {
         raise(&mut self.heard_up_to, cursor);
     }
 
-    /// It is to hear all from this cursor on.
+    /// Notes that it has to receive every event after this cursor.
     pub(super) fn await_from(&mut self, since: &Option<Cursors>) {
         self.standing = Standing::Pending { since: *since, call: None };
     }
 
-    /// What it asked for on this stream, and is not confirmed, is asked for again.
+    /// Forgets its call on this stream, so that an unconfirmed request is made again.
     pub(super) fn forget_call(&mut self) {
         if let Standing::Pending { call, .. } = &mut self.standing {
             *call = None;
         }
     }
 
-    /// Without a stream that goes on where the last one was it is to be brought what followed what it has heard.
+    /// Without a stream that continues the last one, it has to receive the events after those it has received.
     pub(super) fn begin_from_heard(&mut self) {
         if self.standing == Standing::Active && self.hears != Hears::Presence && self.heard_up_to.is_some() {
             let since = self.heard_up_to;
@@ -130,11 +131,12 @@ impl Subscription {
         }
     }
 
-    /// On a stream that begins somewhere else it is to be brought what followed what it has heard.
+    /// On a stream with another position, it has to receive the events after those it has received.
     pub(super) fn begin_anew(&mut self) {
         let since = match self.standing {
             _ if self.hears == Hears::Presence => None,
-            // It has heard all up to there; the log must still have that place, so it is what is asked from.
+            // It has received every event up to there; the log must still have that position, so the request begins at
+            // it.
             Standing::Pending { since: since @ Some(_), .. } => self.heard_up_to.or(since),
             Standing::Active => self.heard_up_to,
             // Another leader has another stream.
@@ -145,13 +147,14 @@ impl Subscription {
     }
 }
 
-/// The one of this number, among all in the order of their numbers.
+/// The subscription of this number, among all in the order of their numbers.
 pub(super) fn find(subscriptions: &mut [Subscription], id: HandlerId) -> Option<&mut Subscription> {
     let index = subscriptions.binary_search_by_key(&id, |subscription| subscription.id).ok()?;
     subscriptions.get_mut(index)
 }
 
-/// The numbers of some of them. (Here and elsewhere loops stand where an iterator would do: each kind of iterator is downloaded.)
+/// The numbers of some subscriptions. (Here and elsewhere loops replace iterators, because each kind of iterator adds
+/// code to the download.)
 #[inline(never)]
 pub(super) fn select(subscriptions: &[Subscription], which: &dyn Fn(&Subscription) -> bool) -> Vec<HandlerId> {
     let mut ids = Vec::new();
@@ -163,7 +166,7 @@ pub(super) fn select(subscriptions: &[Subscription], which: &dyn Fn(&Subscriptio
     ids
 }
 
-/// Moves a cursor forward, log by log. Cursors of another epoch cannot be compared; the newer word counts.
+/// Moves a cursor forward, log by log. Cursors of different epochs cannot be compared; the newer one counts.
 #[inline(never)]
 pub(super) fn raise(cursor: &mut Option<Cursors>, newer: &Option<Cursors>) {
     if let Some(newer) = newer {

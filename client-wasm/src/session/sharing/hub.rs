@@ -1,33 +1,34 @@
-//! The leader as a small hub for the other tabs: whose streams there are.
+//! The leader as a small hub for the other tabs: it knows which of them use its stream.
 //!
-//! What a member asks for is asked of the server together with the leader's own, and stands in the ledger under the member's number.
-//! What the server brings is handed on as it came: events to those who asked for their channel, backfill to whose call it was, gaps to
-//! all whom they may concern. A member compares with its own floors, as it would on a stream of the server.
+//! A member's requests are sent to the server together with the leader's own, and are kept in the ledger under the
+//! member's number. Frames of the server are passed on as they came: events to the members that requested their
+//! channel, backfill to the member whose call it was, gaps to all members that they may concern. A member compares with
+//! its own positions, as it would on a stream of the server.
 //!
-//! The stream is nobody's but the leader's: a tab that is somewhere else, because it was away or another led until now, is
-//! brought what it missed by a call, addressed events too.
+//! The stream has the leader's position: a tab with another position, because it was away or another tab led until now,
+//! receives the events that it missed through a call, addressed events too.
 
 use tidings_protocol::Pattern;
 
 use super::message::{Message, TabTell};
 
-/// How far the stream is, without an event for anybody, is handed on at most this often.
+/// How often, at most, the stream's cursor is passed on without an event.
 const CURSOR_MS: u64 = 1_000;
 
-/// What a leader knows of the others.
+/// The state that a leader keeps of the others.
 #[derive(Debug)]
 pub(in crate::session) struct Hub {
     term: String,
-    /// How much it has said.
+    /// The number of messages sent.
     said: u32,
-    /// The cursor is said by this time, so that the others do not think that nobody leads.
+    /// The cursor is sent by this time at the latest, so that the others do not think that the leader is gone.
     beat_at: u64,
     cursor_told_at: u64,
     members: Vec<Member>,
     numbers: u32,
-    /// Who asked before there was a stream.
+    /// The tabs that asked before a stream existed.
     waiting: Vec<Waiting>,
-    /// Calls of members about presence that are answered when the leader's own is.
+    /// Calls of members about presence that are answered together with the leader's own.
     presence_calls: Vec<(u32, u32)>,
 }
 
@@ -38,7 +39,7 @@ struct Member {
     name: String,
 }
 
-/// A tab that asked for a stream.
+/// A tab that has asked for a stream.
 #[derive(Debug)]
 pub(in crate::session) struct Waiting {
     pub(in crate::session) name: String,
@@ -61,7 +62,7 @@ impl Hub {
         }
     }
 
-    /// The next thing to say.
+    /// The next message.
     pub(super) fn next(&mut self, tell: TabTell) -> Message {
         self.said += 1;
         Message::Tell { term: self.term.clone(), number: self.said, tell }
@@ -73,7 +74,7 @@ impl Hub {
         !self.members.is_empty()
     }
 
-    /// The number of a tab that has a stream here.
+    /// The number of a tab that uses this stream.
     pub(in crate::session) fn number_of(&self, tab: &str) -> Option<u32> {
         self.members.iter().find(|member| member.name == tab).map(|member| member.number)
     }
@@ -82,7 +83,7 @@ impl Hub {
         self.members.iter().find(|member| member.number == number).map(|member| member.name.clone())
     }
 
-    /// A tab asks for a stream. What it asked before is void.
+    /// A tab asks for a stream. Its earlier requests are void.
     pub(in crate::session) fn wait(&mut self, waiting: Waiting) {
         self.waiting.retain(|one| one.name != waiting.name);
         self.waiting.push(waiting);
@@ -96,7 +97,7 @@ impl Hub {
         std::mem::take(&mut self.waiting)
     }
 
-    /// A tab is given a stream: its number, and the one of the stream that it had.
+    /// A tab is given a stream: returns its number, and the number of its earlier stream.
     pub(in crate::session) fn admit(&mut self, tab: &str) -> (u32, Option<u32>) {
         let before = self.take_member(tab);
         self.numbers += 1;
@@ -104,7 +105,7 @@ impl Hub {
         (self.numbers, before)
     }
 
-    /// A tab is gone: the number of the stream that it had.
+    /// A tab is gone: returns the number of its stream.
     pub(in crate::session) fn remove(&mut self, tab: &str) -> Option<u32> {
         self.waiting.retain(|one| one.name != tab);
         self.take_member(tab)
@@ -120,9 +121,9 @@ impl Hub {
         self.waiting.clear();
     }
 
-    // ---- what is owed to them ----
+    // ---- pending answers ----
 
-    /// A member's call about presence waits for the leader's own.
+    /// A member's call about presence waits for the answer to the leader's own.
     pub(in crate::session) fn await_presence(&mut self, member: u32, number: u32) {
         self.presence_calls.push((member, number));
     }
@@ -144,7 +145,7 @@ impl Hub {
         is_due
     }
 
-    /// Whether it is time to say how far the stream is.
+    /// Whether the stream's cursor has to be sent now.
     pub(in crate::session) fn tells_cursor(&mut self, now: u64) -> bool {
         let is_due = now >= self.cursor_told_at.saturating_add(CURSOR_MS);
         if is_due {

@@ -1,30 +1,30 @@
 //! The tab at the other end of a stream.
 
-/// A leader that was asked and has said nothing for so long is one no more.
+/// How long a leader that was asked may be silent before it is considered gone.
 pub(in crate::session) const ANSWER_MS: u64 = 2_000;
-/// Whoever is not welcomed asks again after this long.
+/// How long a tab waits for a welcome before it asks again.
 pub(in crate::session) const JOIN_MS: u64 = 1_000;
 
-/// What a message is to a tab that follows.
+/// The kind of a message for a tab that follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::session) enum Heard {
-    /// The next of its leader.
+    /// The next message of its leader.
     Next,
-    /// Its leader's, and something before it is missing.
+    /// A message of its leader, with an earlier one missing.
     Hole,
-    /// Another's.
+    /// A message of another leader.
     Foreign,
 }
 
-/// The tab that leads, as one that follows knows it.
+/// The leading tab, as a follower knows it.
 #[derive(Debug)]
 pub(in crate::session) struct Leader {
     term: String,
-    /// What it calls this tab.
+    /// The leader's number for this tab.
     member: u32,
-    /// How much it has said in its term.
+    /// The number of messages in its term.
     said: u32,
-    /// It was asked at this time whether it is there, and has said nothing since.
+    /// When it was asked whether it is there; it has been silent since.
     asked_at: Option<u64>,
 }
 
@@ -33,12 +33,12 @@ impl Leader {
         Self { term, member, said, asked_at: None }
     }
 
-    /// What it calls this tab.
+    /// The leader's number for this tab.
     pub(in crate::session) fn member(&self) -> u32 {
         self.member
     }
 
-    /// Something was said in this term, with this number.
+    /// A message arrived in this term, with this number.
     pub(in crate::session) fn hear(&mut self, term: &str, number: u32) -> Heard {
         if self.term != term {
             return Heard::Foreign;
@@ -51,12 +51,12 @@ impl Leader {
         Heard::Next
     }
 
-    /// It is asked whether it is there.
+    /// The leader is asked whether it is there.
     pub(in crate::session) fn ask(&mut self, now: u64) {
         self.asked_at.get_or_insert(now);
     }
 
-    /// It may have answered while this tab stood still.
+    /// The leader may have answered while this tab was frozen.
     pub(in crate::session) fn forget_question(&mut self) {
         self.asked_at = None;
     }

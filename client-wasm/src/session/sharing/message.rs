@@ -1,64 +1,67 @@
-//! What the tabs of one browser say to each other. A tab that follows speaks the protocol to the one that leads, as to a server: it opens
-//! a stream, makes calls, and is given frames.
+//! The messages between the tabs of one browser. A tab that follows uses the protocol towards the leading one, as
+//! towards a server: it opens a stream, makes calls, and receives frames.
 
 use tidings_protocol::Pattern;
 
 use super::super::{Cursors, Failure, Frame, Rejected, Status};
 
-/// The version of all this. It is in the name of the tabs' group: during a deploy pages of the app as it was and as it is are
-/// open side by side, and those that would misunderstand each other have a stream each. Raise it with every change.
+/// The version of these messages. It is part of the group's name: during a deploy, pages of the old and the new version
+/// of the app are open side by side, and those that would misunderstand each other have separate streams. Raise it with
+/// every change.
 #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "groups are named in a browser"))]
 pub(crate) const VERSION: u32 = 7;
 
-/// One message. Every tab of the group hears it.
+/// One message. Every tab of the group receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "it is made to be written down at once")]
+#[allow(clippy::large_enum_variant, reason = "it is serialised at once")]
 pub enum Message {
-    /// A tab that follows says it to the one that leads.
+    /// A message of a tab that follows to the leading one.
     Ask {
-        /// What the tab calls itself.
+        /// The name of the tab.
         tab: String,
-        /// What it asks for.
+        /// The request.
         ask: TabAsk,
     },
-    /// The tab that leads says it to those that follow.
+    /// A message of the leading tab to those that follow.
     Tell {
-        /// Under which name it leads.
+        /// The name of its term as leader.
         term: String,
-        /// How many it has said in this term, this one included: whoever misses one knows it by the next.
+        /// The number of messages in this term, this one included: a tab that misses one learns that from the next.
         number: u32,
-        /// What it says.
+        /// The content.
         tell: TabTell,
     },
 }
 
-/// What a tab asks of the one that leads.
+/// A request of a tab to the leading one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TabAsk {
-    /// A stream, as the user that the server says it is.
+    /// A stream, for the user that the server reported.
     Open {
-        /// How often it has asked. Only the answer to the last time counts: it knows what has come until then.
+        /// The number of the attempt. Only the answer to the last one counts, because it knows the events received
+        /// until then.
         attempt: u32,
-        /// The user, as the tabs compare it.
+        /// The user, as the tabs compare users.
         user: String,
-        /// The channels that it will ask for. What a stream of before carried of these goes on.
+        /// The channels that the tab will request. Those that its earlier stream carried continue.
         channels: Vec<Pattern>,
     },
-    /// What a call to the server asks for.
+    /// A call, as to the server.
     Call {
         /// Its `requestId`.
         number: u32,
-        /// What it asks for.
+        /// The call.
         call: Call,
     },
-    /// By which labels it hears addressed events. All of them reach it; so it is known of which nobody hears.
+    /// The labels for which the tab has handlers. All addressed events reach the tab; the list tells the leader which
+    /// events have no handler.
     Labels {
-        /// All of them.
+        /// All labels.
         labels: Vec<Pattern>,
     },
-    /// A sign of life, of the stream as well.
+    /// A demand for a sign of life, of the stream as well.
     Probe {
-        /// As the application's `connect()`.
+        /// Whether to connect as the application's `connect()` does.
         connect: bool,
     },
 }
@@ -66,102 +69,102 @@ pub enum TabAsk {
 /// A call on a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
-    /// Carry these channels, from there on.
+    /// Carry these channels, from the cursor on.
     Subscribe {
-        /// Which.
+        /// The channels.
         channels: Vec<Pattern>,
-        /// The addressed events that came since, too.
+        /// Whether to send the addressed events after the cursor, too.
         addressed: bool,
-        /// From where on; `None`: from now on.
+        /// The cursor; `None`: from now on.
         since: Option<Cursors>,
     },
     /// Carry these channels no longer.
     Unsubscribe {
-        /// Which.
+        /// The channels.
         channels: Vec<Pattern>,
     },
-    /// Tell who is online on these channels, and on no others.
+    /// Report who is online on exactly these channels.
     Presence {
-        /// Which.
+        /// The channels.
         channels: Vec<Pattern>,
     },
-    /// Somebody reads the stream.
+    /// The stream is still read.
     Alive,
 }
 
-/// What the tab that leads says.
+/// A message of the leading tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "it is made to be written down at once")]
+#[allow(clippy::large_enum_variant, reason = "it is serialised at once")]
 pub enum TabTell {
-    /// Whoever has no stream of it, or no longer, is to ask for one: this tab, or all.
+    /// A tab without a stream of this leader has to ask for one: the named tab, or all.
     Lead {
-        /// Which.
+        /// The tab.
         tab: Option<String>,
     },
-    /// The stream has become another user's: each asks the server whose it is.
+    /// The stream's user has changed: each tab asks the server for its own user.
     UserChanged,
-    /// The stream is not of that tab's user.
+    /// The stream belongs to another user than that tab's.
     OtherUser {
-        /// Which tab.
+        /// The tab.
         tab: String,
     },
-    /// It has asked for a stream, and has to wait for it.
+    /// The tab has asked for a stream, and has to wait for it.
     Wait {
-        /// Which tab.
+        /// The tab.
         tab: String,
-        /// How the connection stands.
+        /// The state of the connection.
         status: Status,
     },
-    /// It has a stream.
+    /// The tab has a stream.
     Welcome {
-        /// Which tab.
+        /// The tab.
         tab: String,
         /// The attempt that this answers.
         attempt: u32,
-        /// What the tab is called from here on.
+        /// The number of the tab from here on.
         member: u32,
-        /// How the connection stands.
+        /// The state of the connection.
         status: Status,
         /// The first frame of the stream: [`Frame::Connected`].
         frame: Frame,
     },
-    /// A frame, of this tab's stream or of everybody's.
+    /// A frame, of this tab's stream or of all streams.
     Frame {
-        /// Whose.
+        /// The member; `None`: all.
         member: Option<u32>,
-        /// Which.
+        /// The frame.
         frame: Frame,
     },
-    /// An event, or news of who is online, for these; and how far the stream is. The frame itself goes with it.
+    /// An event or a presence frame for these members, and the stream's cursor. The frame itself is sent with it.
     Event {
         /// The event's `id:`.
         id: Option<Cursors>,
-        /// The tabs that hear it.
+        /// The tabs that receive it.
         members: Vec<u32>,
     },
-    /// An event of the past, for those who asked for it. The frame itself goes with it.
+    /// An event of the past, for the members that asked for it. The frame itself is sent with it.
     Backfill {
-        /// Each tab, and which of its calls asked.
+        /// Each tab, with the call that asked.
         calls: Vec<(u32, u32)>,
     },
     /// A call has arrived.
     Answer {
-        /// Whose.
+        /// The member.
         member: u32,
-        /// Its number.
+        /// The call's number.
         number: u32,
         /// Whether the tab has a stream here: 200 or 404.
         status: u16,
     },
-    /// The server will not have these, for this tab.
+    /// The server refuses these channels for this tab.
     Refused {
-        /// Whose they are.
+        /// The member.
         member: u32,
-        /// Which, and why.
+        /// The channels, with the reasons.
         rejected: Vec<Rejected>,
     },
-    /// How the connection stands.
+    /// The state of the connection.
     Status(Status),
-    /// What went wrong with it.
+    /// A failure of the connection.
     Failure(Failure),
 }
