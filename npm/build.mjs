@@ -1,8 +1,10 @@
-// From source and the built Wasm client to `dist/`: the client, its engine, both in one, and the bindings, each as ESM and CommonJS,
-// each with its types and source map. What throws and warns has an ESM of its own in `dist/development`, which bundlers and Node take under
-// the condition `development`: it alone explains errors and warns, so that no page carries those texts to its users.
+// Builds `dist/` from the sources and the built Wasm client: the client, its engine, both in one file, and the
+// bindings, each as ESM and CommonJS, with its types and source map. The modules that throw or warn have another ESM in
+// `dist/development`, which bundlers and Node select under the condition `development`: only that one explains errors
+// and warns, so that no page sends those texts to its users.
 //
-// Code is left readable, for an application's bundler minifies it. `inline.js` is minified, since pages load it as it is.
+// The code is not minified, because an application's bundler does that; only `inline.js` is, because pages load it as
+// it is.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -24,28 +26,28 @@ rmSync(dist, { recursive: true, force: true })
 mkdirSync(dist)
 
 const { wasm: bytes, glue } = shrink()
-/** The Wasm's own glue, in its place. */
+/** Replaces the import of the Wasm's glue by the shrunk one. */
 const shrunkGlue = {
   name: 'shrunk glue',
   setup: ({ onLoad }) => onLoad({ filter: /[\\/]tidings_client\.js$/ }, ({ path }) => (path === glueFile ? { contents: glue, resolveDir: dirname(path) } : undefined)),
 }
 
-/** Under which name the Wasm is in the package. */
+/** The name of the Wasm in the package's code. */
 const INLINED = 'TIDINGS_WASM'
 const text = packed(bytes)
 const entries = [
   { entry: 'index', explains: true },
-  // Loaded by the one before.
+  // Loaded by the entry above.
   { entry: 'engine', wasm: text },
   { entry: 'inline', wasm: text, explains: true },
-  // These are given a client, so they bring none.
+  // The application passes a client to these, so they contain none.
   { entry: 'react' },
   { entry: 'vue' },
   { entry: 'svelte' },
   { entry: 'query' },
   { entry: 'offline' },
 ]
-/** How the engine is reached: by `import()`, or by a `require` when it is needed; from the one file, at once. */
+/** How the engine is loaded: with `import()`, or with a `require` on first use; in the single file, at once. */
 const chunk = (entry, path) => ({
   name: 'chunk',
   setup({ onResolve }) {
@@ -53,7 +55,10 @@ const chunk = (entry, path) => ({
     if (entry === 'inline') onResolve({ filter: /^\.\/chunk\.ts$/ }, () => ({ path: join(here, 'src/chunk-inline.ts') }))
   },
 })
-/** A script that is asked for again has a URL that no bundler knows, so a comment in the code has to say that it is none of theirs. */
+/**
+ * A script that is requested again has a URL that no bundler knows, so a comment in the code has to make bundlers
+ * ignore it.
+ */
 function checkRetry(file) {
   if (/\bimport\(\s*\/\* webpackIgnore: true \*\/\s*\/\* @vite-ignore \*\//.test(readFileSync(file, 'utf8'))) return
   throw new Error(`${file} lacks the comments that keep bundlers from the URL of a chunk that is asked for again`)
@@ -61,7 +66,7 @@ function checkRetry(file) {
 const inputs = new Set()
 const { peerDependencies } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'))
 for (const { entry, wasm = '', explains = false } of entries) {
-  // Tests and servers load CommonJS, where size counts for little: so it explains, too.
+  // CommonJS is loaded by tests and servers, where size matters little, so it explains errors, too.
   const outputs = [
     { format: 'esm', file: `${entry}.js`, engine: './engine.js', development: false },
     { format: 'cjs', file: `${entry}.cjs`, engine: './engine.cjs', development: true },
@@ -81,8 +86,8 @@ for (const { entry, wasm = '', explains = false } of entries) {
       sourcemap: true,
       metafile: true,
       legalComments: 'none',
-      // The text of the Wasm stands at the end, where gzip, which writes thousands of bytes with the same code, writes little else
-      // with that of a text like no other.
+      // The text of the Wasm is placed at the end: gzip encodes thousands of bytes with one code, and the Wasm's
+      // statistics would worsen that of the text around it.
       define: { WASM: wasm ? INLINED : '""', UNPACKER: JSON.stringify(unpacker()), RETRIES: String(format === 'esm'), DEVELOPMENT: String(development) },
       // `import()` fails in Jest.
       supported: { 'dynamic-import': format === 'esm' },
@@ -96,7 +101,7 @@ for (const { entry, wasm = '', explains = false } of entries) {
 writeFileSync(join(dist, 'THIRD-PARTY-NOTICES.txt'), notices([...inputs]))
 const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc')
 execFileSync(process.execPath, [tsc, '--project', join(here, 'tsconfig.build.json')], { stdio: 'inherit' })
-// Of the types only what the entries lead to: the rest is nobody's business, and names files that the package lacks.
+// Only the types that the entries reach: the others are internal, and name files that the package does not contain.
 const reached = new Map()
 const reach = (name) => {
   if (reached.has(name)) return
@@ -107,7 +112,7 @@ const reach = (name) => {
 for (const { entry } of entries) if (entry !== 'engine') reach(entry)
 for (const file of readdirSync(dist).filter((file) => file.endsWith('.d.ts'))) rmSync(join(dist, file))
 for (const [name, text] of reached) {
-  // tsc leaves `.ts` in what the declarations import; either kind of module has an extension of its own.
+  // tsc leaves `.ts` in the imports of the declarations; each kind of module has its own extension.
   writeFileSync(join(dist, `${name}.d.ts`), text.replace(imports, "from './$1.js'"))
   writeFileSync(join(dist, `${name}.d.cts`), text.replace(imports, "from './$1.cjs'"))
 }

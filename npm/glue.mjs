@@ -1,14 +1,17 @@
-// The module that wasm-bindgen writes for the Wasm, without what it has for browsers older than those that the README
-// names, and without its loader: how the Wasm is found, loaded and refused is `src/engine.ts`'s to say.
+// Changes the module that wasm-bindgen generates for the Wasm: it removes the code for browsers older than those that
+// the README names, and the loader, because `src/engine.ts` loads the Wasm and reports failures.
 //
-// It is a function that makes one engine of one instance, instead of a module that has one for all: an instance in which
-// something was thrown is given up (`src/guard.ts`), and no other client has a part in it.
+// The result is a function that makes one engine of one instance, instead of a module with one instance for all: an
+// instance in which an error was thrown is given up (`src/guard.ts`) without any effect on other clients.
 
-/** What is there, and what takes its place. Each must be there: wasm-bindgen is of one version, that of Cargo.lock. */
+/**
+ * The texts that are replaced, and their replacements. Each text must occur, because Cargo.lock fixes the version of
+ * wasm-bindgen.
+ */
 const EDITS = [
   [/(?<=^(?:\/\*.*\n|import .*\n)+)(?!import )/, 'export function bind(guard) {\n'],
   ['export class Client', 'class Client'],
-  // The loader is the last thing in it.
+  // The loader is the last part of the module.
   [/async function __wbg_load\([\s\S]*$/, 'return { Client, imports: guard.imports(__wbg_get_imports()), start }\n}\n'],
   [
     /let wasmModule, wasmInstance, wasm;\nfunction __wbg_finalize_init[\s\S]*?\n}\n/,
@@ -19,9 +22,9 @@ function start(instance) {
 }
 `,
   ],
-  // What the browser calls.
+  // The closures that the browser calls.
   ['return f(state.a, state.b, ...args);', 'return guard.call(f, state.a, state.b, args);'],
-  // An instance is collected as a whole, so nothing in it has to be freed.
+  // An instance is collected as a whole, so no value in it has to be freed.
   [/const \w+ = \(typeof FinalizationRegistry === 'undefined'\)\s+\? .*\s+: new Fin.*\n/g, ''],
   [/^ *(ClientFinalization|CLOSURE_DTORS)\.(un)?register\(.*\n/gm, ''],
   [/    __destroy_into_raw\(\) \{[\s\S]*?\n    }\n    free\(\) \{[\s\S]*?\n    }\n/, ''],

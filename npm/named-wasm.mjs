@@ -1,5 +1,5 @@
-// Writes the Wasm of the package with the names of its functions: its functions have the numbers that a browser's stack trace shows for the
-// one without (`wasm-function[93]`), so `wasm-objdump -x` or a debugger tells which they are.
+// Writes the package's Wasm with the names of its functions: they have the same numbers as the functions in a browser's
+// stack trace (`wasm-function[93]`), so `wasm-objdump -x` or a debugger can name them.
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { trapping } from './shrink.mjs'

@@ -1,4 +1,5 @@
-// The licences of what the package carries from others: the crates inside the Wasm, Rust's own library, and what esbuild has bundled.
+// The licences of third-party code in the package: the crates inside the Wasm, Rust's standard library, and the npm
+// packages that esbuild has bundled.
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -6,7 +7,7 @@ import { dirname, join } from 'node:path'
 const root = join(import.meta.dirname, '..')
 const LICENCE = /^(licen[cs]e|copying|notice|unlicense)/i
 
-/** The licence that applies of those offered: MIT, where it is one of them. */
+/** The files of the licence that is chosen among those offered: MIT, if it is one of them. */
 function licenceFiles(folder) {
   const files = readdirSync(folder).filter((name) => LICENCE.test(name))
   const mit = files.filter((name) => /mit/i.test(name))
@@ -15,9 +16,9 @@ function licenceFiles(folder) {
 
 const cargo = (...args) => execFileSync('cargo', args, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'inherit'] })
 
-/** The crates whose code is in the Wasm: what the client needs at run time there, without macros. */
+/** The crates whose code is in the Wasm: the client's dependencies at run time on that target, without macros. */
 function crates() {
-  // The metadata say where a crate's files are, but not which of them the client alone needs.
+  // The metadata name the folder of every crate, but not which crates the client needs.
   const needed = ['tree', '--locked', '--package=tidings-client', '--target=wasm32-unknown-unknown', '--edges=normal,no-proc-macro']
   const names = new Set(cargo(...needed, '--prefix=none', '--format={p}').split('\n').map((line) => line.split(' ').slice(0, 2).join(' ')))
   const { packages } = JSON.parse(cargo('metadata', '--format-version=1', '--locked', '--filter-platform=wasm32-unknown-unknown'))
@@ -43,7 +44,7 @@ const library = {
   texts: ['Copyright (c) The Rust Project Contributors'],
 }
 
-/** The text of all notices. `files`: what esbuild has bundled. */
+/** The text of all notices. `files`: the files that esbuild has bundled. */
 export function notices(files) {
   const all = [...crates(), library, ...bundled(files)].sort((a, b) => a.name.localeCompare(b.name))
   for (const { name, texts } of all) if (texts.length === 0) throw new Error(`${name} has no file with its licence`)

@@ -1,8 +1,8 @@
-// The part of a Wasm's data that only panics would have read: the texts of their messages, and for each place in the source
-// that could panic its file, line and column. Where nothing is read, zeros are as good, and those need no data.
+// Removes the part of a Wasm's data that only panics read: the texts of their messages, and the file, line and column
+// of each place in the source that can panic. Data that are never read can be zeros, which need no data segment.
 import { WasmReader } from './wasm-reader.mjs'
 
-/** What panics of the standard library and of wasm-bindgen say. One that is not there is not missed. */
+/** The panic messages of the standard library and of wasm-bindgen. A message that does not occur is ignored. */
 const SAID = [
   'attempted to take ownership of Rust value while it was borrowed',
   'null pointer passed to rust',
@@ -16,14 +16,14 @@ const SAID = [
   'capacity overflow',
   'LayoutError',
   'mid > len',
-  // With the marks of what is filled in.
+  // With the marks of the inserted values.
   '\x16slice index starts at \xc0\r but ends at \xc0',
   ' index out of bounds: the len is \xc0\x12 but the index is \xc0',
   '\x12range start index \xc0" out of range for slice of length \xc0',
   '\x10range end index \xc0" out of range for slice of length \xc0',
   '\x14insertion index (is \xc0\x17) should be <= len (is \xc0\x01)',
   '\x12removal index (is \xc0\x16) should be < len (is \xc0\x01)',
-  // By which numbers are filled in.
+  // The texts with which numbers are formatted.
   Array.from({ length: 100 }, (_, number) => String(number).padStart(2, '0')).join(''),
 ]
 
@@ -31,7 +31,7 @@ const CUSTOM = 0
 const DATA = 11
 const DATA_NAMES = 9
 const [DOT, UNDERSCORE] = Buffer.from('._')
-/** `core::panic::Location`: where the file's name is and how long, the line, and the column. */
+/** The size of `core::panic::Location`: the address and length of the file's name, the line, and the column. */
 const LOCATION_BYTES = 16
 
 /** @returns {Uint8Array} a Wasm of the same length */
@@ -41,7 +41,7 @@ export function withoutPanicData(/** @type {Uint8Array} */ given) {
   if (segments.length === 0) throw new Error('the Wasm has no data')
   const start = Math.min(...segments.map(({ address }) => address))
   const end = Math.max(...segments.map(({ address, length }) => address + length))
-  // As it will lie in memory. What no segment sets is zeros.
+  // The memory image. Bytes that no segment sets are zeros.
   const image = new Uint8Array(end - start + LOCATION_BYTES)
   for (const { at, address, length } of segments) image.set(bytes.subarray(at, at + length), address - start)
 
@@ -67,8 +67,8 @@ export function withoutPanicData(/** @type {Uint8Array} */ given) {
 }
 
 /**
- * Where each segment of data stands in the file, and where it goes. Takes the dots out of their names: binaryen, where it
- * cuts one in two, calls the parts `name` and `name.1`, and such names may be there.
+ * The position of each data segment in the file, and its address. Removes the dots from the segments' names, because
+ * binaryen calls the parts of a split segment `name` and `name.1`, and such names may already exist.
  */
 function dataOf(bytes) {
   const wasm = new WasmReader(bytes)
@@ -78,7 +78,7 @@ function dataOf(bytes) {
     const end = wasm.number() + wasm.at
     if (id === DATA) {
       for (let left = wasm.number(); left > 0; left--) {
-        // Active, in the only memory: `i32.const` and its number, and the end of that.
+        // An active segment of the only memory: `i32.const` and its number, and the end of that expression.
         const [kind, constant] = [wasm.number(), wasm.byte()]
         if (kind !== 0 || constant !== 0x41) throw new Error('a segment of data whose place is not known beforehand')
         const address = wasm.number()

@@ -1,9 +1,9 @@
-// What wasm-pack built, made smaller for the package. Two things that the compiler cannot be told to leave out:
+// Shrinks wasm-pack's result for the package. It removes two things that the compiler cannot be told to leave out:
 //
-// - How a panic words its message. The client has no hook that would print it: with the text or without, the Wasm traps.
-//   So the functions that begin a panic become the trap itself, and all that only they needed goes away: what formats, and
-//   in the data (`panic-data.mjs`) what they would have said, and where.
-// - The long names, each with a hash, under which the Wasm and its glue know each other.
+// - The formatting of panic messages. The client has no hook that would print a message: the Wasm traps with or without
+//   it. So the functions that begin a panic become the trap itself, and the code that only they needed is removed: the
+//   formatting, and in the data (`panic-data.mjs`) the texts and source positions.
+// - The long names, each with a hash, of the Wasm's imports and exports.
 import { readFileSync } from 'node:fs'
 import binaryen from 'binaryen'
 import { lean } from './glue.mjs'
@@ -14,13 +14,16 @@ import { glueFile, wasmFile } from './wasm.mjs'
 /** Functions that never return: Rust's own, and those of its glue. */
 const PANICS =
   /panicking::|cell::panic_already|slice_index_fail|unwrap_failed|assert_failed|raw_vec::(handle_error|capacity_overflow)|handle_alloc_error|::throw_(null|str)/
-/** What words something. The client itself never does, so whatever refers to these is a panic's. */
+/**
+ * Functions that format messages. The client itself never does, so every function that refers to them belongs to a
+ * panic.
+ */
 const WORDS = /\bfmt::|panic_handler::/
 
-/** @returns {{ wasm: Uint8Array, glue: string }} the Wasm, and the module in JavaScript that goes with it */
+/** @returns {{ wasm: Uint8Array, glue: string }} the Wasm, and its JavaScript module */
 export function shrink() {
   const { wasm, names, own } = renamed(trapping())
-  // The functions that are imported as they are join those that wasm-bindgen has wrapped, in the one object.
+  // Functions that are imported directly join those that wasm-bindgen has wrapped, in one object.
   const taken = [...own].map(([module, functions]) => {
     const list = [...functions].map(([name, short]) => `${name} as own_${short}`)
     return `import { ${list.join(', ')} } from ${JSON.stringify(module)}\n`
@@ -36,7 +39,7 @@ export function shrink() {
   return { wasm, glue: taken.join('') + glue }
 }
 
-/** The Wasm whose panics are traps, with the names of its functions where they are asked for. */
+/** The Wasm whose panics are traps, with the names of its functions if they are requested. */
 export function trapping(named = false) {
   const module = binaryen.readBinary(withoutPanicData(readFileSync(wasmFile)))
   let trapped = 0
@@ -51,12 +54,12 @@ export function trapping(named = false) {
   forget(module, WORDS)
   binaryen.setOptimizeLevel(2)
   binaryen.setShrinkLevel(2)
-  // Both hold for what rustc makes: nothing lives below the stack, and memory begins as zeros.
+  // Both are true of rustc's output: no data lie below the stack, and memory begins as zeros.
   binaryen.setLowMemoryUnused(true)
   binaryen.setZeroFilledMemory(true)
   module.optimize()
-  // What compresses: next to each function those of the same module, which are like it; and of each load and store the same alignment,
-  // which is a hint that no browser heeds.
+  // Two passes for better compression: functions of the same module, which are similar, come next to each other; and
+  // all loads and stores get the same alignment, a hint that no browser uses.
   module.runPasses(['reorder-functions-by-name', 'dealign'])
   for (let index = 0; index < module.getNumFunctions(); index++) {
     const { name, module: from } = binaryen.getFunctionInfo(module.getFunctionByIndex(index))
@@ -69,7 +72,7 @@ export function trapping(named = false) {
   return optimized
 }
 
-/** In the tables, from which functions are called without a name, a trap takes the place of such functions. */
+/** Replaces such functions by a trap in the tables, through which functions are called without a name. */
 function forget(module, which) {
   const trap = 'trap'
   module.addFunction(trap, binaryen.none, binaryen.none, [], module.unreachable())
@@ -84,12 +87,12 @@ function forget(module, which) {
 const IMPORTS = 2
 const EXPORTS = 7
 
-/** What all imports come from. */
+/** The module of all imports. */
 const MODULE = '_'
 
 /**
- * The Wasm with short names for what it imports and exports; which is whose; and those of the imports that wasm-bindgen has
- * not wrapped, by the modules that they come from.
+ * The Wasm with short names for its imports and exports; the mapping of the names; and the imports that wasm-bindgen
+ * has not wrapped, by their modules.
  */
 function renamed(bytes) {
   const names = new Map()
@@ -108,7 +111,7 @@ function renamed(bytes) {
   const wasm = new WasmReader(bytes)
   const leb = (value) => (value < 128 ? [value] : [(value & 127) | 128, ...leb(value >>> 7)])
   const named = (name) => [...leb(name.length), ...new TextEncoder().encode(name)]
-  /** What stands between here and the next name is kept as it is. */
+  /** The bytes between here and the next name are kept. */
   const kept = (read) => {
     const from = wasm.at
     read()

@@ -1,5 +1,5 @@
-// How many bytes of a Wasm's code come of which crate: by the names of its functions, of which generic ones count where
-// they are written, not where they are used.
+// The number of bytes in a Wasm's code by crate, from the names of its functions; a generic function counts for the
+// crate that defines it, not for the one that uses it.
 import { WasmReader } from './wasm-reader.mjs'
 
 const CODE = 10
@@ -7,7 +7,7 @@ const CUSTOM = 0
 const IMPORTS = 2
 const FUNCTION_NAMES = 1
 
-/** @returns {Map<string, number>} bytes of code by crate, the largest first, and of all that is no code */
+/** @returns {Map<string, number>} bytes of code by crate, the largest first, and of all parts that are not code */
 export function sizeByCrate(/** @type {Uint8Array} */ bytes) {
   const wasm = new WasmReader(bytes)
   const list = (read) => Array.from({ length: wasm.number() }, read)
@@ -48,7 +48,7 @@ export function sizeByCrate(/** @type {Uint8Array} */ bytes) {
   return new Map([...crates, ['(imports, exports, data)', other]].sort(([, a], [, b]) => b - a))
 }
 
-/** `<alloc::vec::Vec<T> as core::ops::Drop>::drop` is of `alloc`; what is exported has a plain name. */
+/** `<alloc::vec::Vec<T> as core::ops::Drop>::drop` belongs to `alloc`; an exported function has a plain name. */
 function crateOf(name) {
   if (!name.includes('::')) return '(exports and glue)'
   const [, crate] = /^(?:core::ptr::drop_in_place<)?[<&*(\[]*(?:dyn |mut )?([A-Za-z_]\w*)/.exec(name) ?? []

@@ -1,5 +1,5 @@
-// What a browser loads, minified as an application's bundler does it: raw, gzip and brotli, and of what the Wasm is made. Fails above the
-// budget.
+// The size of what a browser loads, minified as an application's bundler does it: raw, gzip and brotli; and the
+// composition of the Wasm. Fails above the budget.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
@@ -8,12 +8,12 @@ import { trapping } from './shrink.mjs'
 import { sizeByCrate } from './size-by-crate.mjs'
 
 /**
- * KB of gzip: of what a page loads before it uses the client, and of that and the engine together. The aim for the latter is 47; its budget
- * is what is reached, so that nothing grows unseen.
+ * The budgets in KB of gzip: of the code that a page loads before it uses the client, and of that code and the engine
+ * together. The goal for the latter is 47; its budget is the size that was reached, so that no growth goes unnoticed.
  */
 const FIRST_BUDGET = 5
 const BUDGET = 48.4
-/** KB of gzip of what a binding adds. */
+/** The budget in KB of gzip of a binding. */
 const BINDING_BUDGET = 1.5
 
 const kb = (bytes) => (bytes / 1000).toFixed(1).padStart(7)

@@ -1,8 +1,9 @@
-// What puts the Wasm of the package together in a browser, as a Wasm of its own of some hundred bytes. JavaScript would take 10 ms for it
-// (40 on a slow phone), because a browser has to run it before it has compiled it; this takes 4.
+// Generates the Wasm of some hundred bytes that puts the package's Wasm together in a browser. JavaScript would take 10
+// ms for it (40 on a slow phone), because a browser has to run it before it has compiled it; this takes 4.
 //
-// The text (`src/packed.js`) lies in memory from TEXT on. It is unpacked where it lies. Behind it come its instructions, the Wasm, the lists
-// of recent numbers, and the numbers themselves. `run(length of the text)` says where the Wasm begins, and `end` where it ends.
+// The text (`src/packed.js`) is in memory from TEXT on, and is unpacked in place. After it follow its instructions, the
+// Wasm, the lists of recent numbers, and the numbers themselves. `run(length of the text)` returns the address at which
+// the Wasm begins, and `end` the one at which it ends.
 import binaryen from 'binaryen'
 import { BITS, LONGEST_CODE, SYMBOLS } from './src/code.js'
 import { EXCLUDED, FIRST, ONE } from './src/packed.js'
@@ -10,22 +11,24 @@ import { LOCALS, LONGEST } from './src/recent.js'
 import { BESIDE, KIND, KINDS, NUMBERS, STREAM, STREAMS } from './src/streams.js'
 
 /**
- * What is where in memory, before the text: for each instruction what follows it; the numbers of local variables; and of each stream how
- * many codes there are of each length, and in their order the symbols.
+ * The layout of the memory before the text: for each instruction the kind of its operands; the numbers of local
+ * variables; and for each stream the count of codes of each length, and the symbols in their order.
  */
 const WHAT = 0
 const LOCAL = 256
 const COUNTS = 512
 const CODES = 2048
 export const TEXT = 8192
-/** A list of recent numbers is how many there are, and where each is. */
+/** The size of a list of recent numbers: their count, and the position of each. */
 const LIST = 4 + 4 * LONGEST
-/** A list for each stream and instruction; in those of the first stream, which has none, the one for local variables, how that begins, and
- * those for all of a stream. */
+/**
+ * The lists: one for each stream and instruction; in the place of the first stream, which has none, the list for local
+ * variables, its initial content, and the lists for whole streams.
+ */
 const LOCALS_LIST = STREAMS * LIST
 const LOCALS_BEGIN = LOCALS_LIST + LIST
 const LISTS = STREAMS * 256 * LIST
-/** So many numbers at most are written nowhere else. */
+/** The most numbers that are stored nowhere else. */
 const POOL = 65_536
 const PAGE_BITS = 16
 
@@ -308,7 +311,7 @@ const WAT = `(module
     (memory.copy (local.get $end) (global.get $rest) (i32.sub (global.get $lists) (local.get $end)))
     (local.get $out)))`
 
-/** @returns {string} it, in base64 */
+/** @returns {string} the unpacker, in base64 */
 export function unpacker() {
   return (made ??= make())
 }

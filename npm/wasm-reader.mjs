@@ -2,7 +2,7 @@
 export class WasmReader {
   #bytes
   #text = new TextDecoder()
-  /** Behind the magic number and the version. */
+  /** The position, at first behind the magic number and the version. */
   at = 8
 
   constructor(/** @type {Uint8Array} */ bytes) {
@@ -13,7 +13,7 @@ export class WasmReader {
     return this.#bytes[this.at++]
   }
 
-  /** LEB128, unsigned. */
+  /** Reads an unsigned LEB128 number. */
   number() {
     for (let value = 0, shift = 0; ; shift += 7) {
       const byte = this.byte()
@@ -27,7 +27,7 @@ export class WasmReader {
     return this.#text.decode(this.#bytes.subarray(this.at, (this.at += length)))
   }
 
-  /** The limits of a memory or a table. */
+  /** Reads the limits of a memory or a table. */
   limits() {
     const flags = this.number()
     this.number()

@@ -1,4 +1,4 @@
-// Where wasm-pack left the Wasm client, for the build and for the tests.
+// The paths of wasm-pack's results, for the build and for the tests.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pack } from './src/packed.js'
@@ -12,7 +12,7 @@ export const wasmFile = join(pkg, 'tidings_client_bg.wasm')
 /** The module that loads it. */
 export const glueFile = join(pkg, 'tidings_client.js')
 
-/** A Wasm as the text that goes into the package. */
+/** A Wasm as the text that the package contains. */
 export function packed(/** @type {Uint8Array} */ wasm) {
   const unknown = (cause) => new Error('the Wasm has an instruction that the unpacker does not know', { cause })
   let text
@@ -25,5 +25,5 @@ export function packed(/** @type {Uint8Array} */ wasm) {
   return text
 }
 
-/** What wasm-pack built, as such a text. */
+/** The Wasm that wasm-pack built, as such a text. */
 export const packedWasm = () => packed(readFileSync(wasmFile))

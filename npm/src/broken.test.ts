@@ -1,4 +1,4 @@
-// An engine that has to be given up, because something of the page throws in it.
+// An engine that has to be given up, because code of the page throws in it.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { browser, settle, stubBrowser } from '../test/browser.ts'
 import { Tidings, type TidingsError, type TidingsEvent } from './index.ts'
@@ -17,7 +17,7 @@ afterEach(() => {
   tidings.reset()
 })
 
-/** The next time that the engine looks at the clock, it throws. */
+/** Makes the engine's next look at the clock throw. */
 function breakClock(): void {
   const { now } = performance
   performance.now = () => {
@@ -100,7 +100,7 @@ test('another engine connects where one breaks by `connect()` after `disconnect(
   tidings.connect()
   await settle()
   tidings.disconnect()
-  // Before the engine can say that it connects.
+  // Before the engine can report that it connects.
   vi.spyOn(TextDecoder.prototype, 'decode').mockImplementationOnce(() => {
     throw new Error('nothing can be read')
   })
@@ -112,7 +112,7 @@ test('another engine connects where one breaks by the first handler', async () =
   await Promise.resolve()
   stop()
   await settle()
-  // It is loaded, and idle.
+  // The engine is loaded and idle.
   const add = vi.fn(() => {
     vi.stubGlobal('addEventListener', undefined)
     throw new Error('nobody can listen')
@@ -122,7 +122,7 @@ test('another engine connects where one breaks by the first handler', async () =
   expect(add).toHaveBeenCalledTimes(1)
 })
 
-/** Something is done by which the engine breaks. */
+/** Runs a call in which the engine breaks. */
 async function connectsAnew(begin: () => unknown): Promise<void> {
   browser.streams.length = 0
   begin()

@@ -194,6 +194,6 @@ test('`fetch` and `headers` may be handed on as they are', async () => {
   const like: typeof globalThis.fetch = fetch
   await like('http://app.test/api/notes')
   expect(browser.calls.at(-1)!.headers.get('x-session-id')).toBe(headers()['X-Session-Id'])
-  // What they give is what any client takes for headers.
+  // The result is valid as the headers of any HTTP client.
   expect(new Headers(headers()).get('x-device-id')).toBe(tidings.deviceId)
 })

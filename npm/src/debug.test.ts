@@ -69,7 +69,7 @@ test('debug logs readable lines', async () => {
   ]) {
     expect(lines).toContainEqual(expect.stringMatching(line))
   }
-  // Those that have one are not worth a line.
+  // Events with a handler are not logged.
   expect(lines.filter((line) => line.includes('no handler'))).toHaveLength(1)
 })
 

@@ -6,7 +6,7 @@ import { failure } from './failures.ts'
 
 const words = fixture<{ rejectCodes: string[]; closingReasons: string[] }>('words')
 const problems = fixture<{ code: string }[]>('problems')
-/** All that a server may say, by the list that the Rust tests compare with its own. A drain is nobody's error. */
+/** All codes of the server, from the list that the Rust tests compare with the server's own. A drain is no error. */
 const said = new Set([...problems.map(({ code }) => code), ...words.rejectCodes, ...words.closingReasons])
 said.delete('drain')
 
@@ -22,7 +22,7 @@ test('the page on errors says of every code what to do', () => {
   for (const code of said) expect(explained).toContain(code)
 })
 
-// Those are thrown by what knows better, with a remedy of its own.
+// These errors are thrown by code with a more specific remedy.
 const apart = ['noProvider', 'userUnknown']
 
 test.each(explained.filter((code) => !apart.includes(code)))('%s carries its remedy, and no link', (code) => {

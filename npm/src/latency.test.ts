@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { browser, settle, stubBrowser } from '../test/browser.ts'
 import { Tidings, type TidingsOptions } from './index.ts'
 
-/** As the fake server says it in `connected`. */
+/** The time that the fake server sends in `connected`. */
 const CONNECTED = Date.parse('2026-01-02T03:04:05.678Z')
 const onError = vi.fn()
 let tidings: Tidings
@@ -31,14 +31,14 @@ async function open(options: TidingsOptions): Promise<void> {
   browser.stream.open()
 }
 
-/** An event that the server accepted so long after it had said `connected`. */
+/** An event that the server accepted this long after it had sent `connected`. */
 function event(acceptedMs: number, channel = 'a'): void {
   const cursor = `1f.${seq++}.c0de`
   const timestamp = new Date(CONNECTED + acceptedMs).toISOString()
   browser.stream.frame('message', { channel, type: 't', timestamp, payload: 1 }, cursor)
 }
 
-/** Time passes on a stream that lives. */
+/** Time passes on a stream with heartbeats. */
 async function live(ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += 10_000) {
     await vi.advanceTimersByTimeAsync(Math.min(10_000, ms - passed))

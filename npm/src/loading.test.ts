@@ -8,10 +8,10 @@ const blockedByCsp = new WebAssembly.CompileError(
 
 let clients: Tidings[] = []
 
-/** A busy machine takes its time to compile. */
+/** Waits long enough for a busy machine to compile. */
 const eventually = (fact: () => void): Promise<void> => vi.waitFor(fact, 10_000)
 
-/** A client of a package that was just imported, so that no engine is loaded yet. */
+/** A client of a freshly imported package, so that no engine is loaded yet. */
 async function fresh(options: TidingsOptions = {}): Promise<Tidings> {
   vi.resetModules()
   const { Tidings } = await import('./index.ts')
@@ -22,7 +22,7 @@ async function fresh(options: TidingsOptions = {}): Promise<Tidings> {
 
 let lost = false
 
-/** The engine's script does not come, until it is found. What a browser makes of that is tested in one. */
+/** The engine's script cannot be loaded, until it is found. How a browser behaves is tested in a browser. */
 function loseChunk(): void {
   lost = true
   vi.doMock('./chunk.ts', async () => {
@@ -42,7 +42,7 @@ afterEach(() => {
 test('importing needs nothing of a browser, not even what jsdom lacks', async () => {
   for (const name of ['TextDecoder', 'TextEncoder', 'EventSource', 'localStorage']) vi.stubGlobal(name, undefined)
   expect((await fresh()).state).toBe('idle')
-  // Using it does.
+  // Using the client does.
   vi.unstubAllGlobals()
 })
 
@@ -70,7 +70,7 @@ test('the first handler loads the engine, and the state says `connecting` meanwh
   expect(compiled).not.toHaveBeenCalled()
   await eventually(() => expect(browser.streams).toHaveLength(1))
   expect(compiled).toHaveBeenCalledTimes(1)
-  // The engine says the same, which is told once.
+  // The engine reports the same state, which is passed on once.
   expect(states).toEqual(['connecting'])
 })
 

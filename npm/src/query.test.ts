@@ -4,7 +4,7 @@ import { browser, settle, stubBrowser } from '../test/browser.ts'
 import { Tidings, type AnyChannels } from './index.ts'
 import { syncQueries, type QueryMapping } from './query.ts'
 
-/** Queries whose answers the test gives, in the order of the requests. */
+/** Queries whose answers the test provides, in the order of the requests. */
 class Backend {
   readonly requests: { key: readonly unknown[]; answer: (data: unknown) => void; fail: () => void }[] = []
   fetch = ({ queryKey: key }: { queryKey: readonly unknown[] }): Promise<unknown> =>
@@ -33,7 +33,7 @@ function sync(mapping: QueryMapping<AnyChannels, QueryClient>): () => void {
   return stop
 }
 const asked = (): string[] => backend.requests.map(({ key }) => key.join(' '))
-/** Lets what is gathered, at 0 ms, be done: timers of one length run in the order in which they were made. */
+/** Runs the work gathered for 0 ms: timers of one length run in the order in which they were set. */
 const due = async (): Promise<void> => {
   await settle()
   await new Promise((done) => setTimeout(done, 0))
@@ -44,7 +44,7 @@ async function open(): Promise<void> {
   browser.stream.open()
   await due()
 }
-/** The page with what it shows fetched after the channel was confirmed, so that nothing is left to do. */
+/** A page whose queries were fetched after the channel was confirmed, so that no work is left. */
 async function current(mapping: QueryMapping<AnyChannels, QueryClient>, ...keys: string[][]): Promise<void> {
   sync(mapping)
   await open()
@@ -261,7 +261,7 @@ test('after `reset()` the rules go on with the next `connect()`, from now on, wh
   expect(browser.streams).toHaveLength(2)
   expect(browser.stream.query.channels).toBe('a')
   expect(browser.calls.filter(({ url }) => url.endsWith('/subscribe')).map(({ body }) => body.since)).toEqual(['1f.40.1'])
-  // What the user before was shown is nobody's any more.
+  // The former user's data are not shown any more.
   expect(asked().sort()).toEqual(['notes', 'timer'])
   backend.requests.length = 0
   browser.stream.event('timer', 1, { to: 'user' })

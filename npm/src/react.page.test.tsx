@@ -13,7 +13,7 @@ const render = (children: ReactNode): Promise<void> => act(async () => root.rend
 const settled = (): Promise<void> => act(settle)
 const text = (): string => document.body.textContent ?? ''
 
-/** The server accepts the stream that the first rendering asked for. */
+/** The server accepts the stream that the first rendering requested. */
 async function open(): Promise<void> {
   await settled()
   await act(async () => browser.stream.open())

@@ -1,4 +1,4 @@
-// Rendering on a server: it touches nothing, even where everything is there to be touched.
+// Rendering on a server: it touches no browser API, even where all of them exist.
 import { renderToString as renderReact } from 'react-dom/server'
 import { render as renderSvelte } from 'svelte/server'
 import { beforeEach, expect, test, vi } from 'vitest'

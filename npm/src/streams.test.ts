@@ -18,7 +18,7 @@ test('a Wasm comes back as it was', () => {
 })
 
 test('functions are as long as they were, in as many bytes', () => {
-  // `unreachable`, so often that one, two and three bytes say how long the functions are.
+  // `unreachable`, so many times that the functions' lengths take one, two and three bytes.
   const leb = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...leb(value >> 7)])
   const bodies = [1, 125, 126, 127, 16_380, 16_381, 16_382].map((count) => {
     const body = [0, ...Array<number>(count).fill(0), 0x0b]
@@ -31,14 +31,15 @@ test('functions are as long as they were, in as many bytes', () => {
 
 test('an instruction that nobody thought of is told when the package is built, not in a browser', () => {
   const strange = wasm.slice()
-  // The beginning is read when it is taken apart; what follows are functions, somewhere in there.
+  // Taking the Wasm apart reads its beginning; the functions follow, somewhere in these bytes.
   for (let at = 10_000; at < strange.length - 10_000; at += 97) strange[at] = (at * 7) & 255
   expect(() => packed(strange)).toThrow('does not know')
 })
 
 test('numbers come back that are too many for a list, or too rare for a short code', () => {
   const leb = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...leb(value >> 7)])
-  // `call n`, some hundred different ones; and `local.get n`, each twice as often as the next one, which would take up to 16 bits.
+  // `call n`, some hundred different ones; and `local.get n`, each twice as frequent as the next one, which would take
+  // up to 16 bits.
   const calls = Array.from({ length: 2_000 }, (_, i) => (i * 7) % 400)
   const locals = Array.from({ length: 17 }, (_, i) => Array<number>(2 ** i).fill(i)).flat()
   const body = [0, ...calls.flatMap((n) => [0x10, ...leb(n)]), ...locals.flatMap((n) => [0x20, n]), 0x0b]

@@ -24,7 +24,7 @@ const begin =
 
 probeTests({
   mount: begin(mount),
-  // Rendering on a server needs a compilation of its own: server.test.tsx sees to it that this is what comes of it.
+  // Rendering on a server needs its own compilation: server.test.tsx checks that this is its result.
   serve: async () => SERVED,
   hydrate: begin(hydrate),
   mountBare: (target) => mount(Probe, { target, props: { channel: 'a', heard: () => {} } }),

@@ -5,7 +5,7 @@ import { Tidings, type TidingsError, type TidingsOptions } from './index.ts'
 let tidings: Tidings
 const errors: TidingsError[] = []
 
-/** A server that gives tickets, and refuses what it does not like. */
+/** A server that issues tickets, and refuses the requests that `refuse` selects. */
 function server(refuse: (url: string, bearer: string | null) => Response | undefined = () => undefined): void {
   const answer: Answer = ({ url, headers, body }) =>
     refuse(url, headers.get('authorization')) ??

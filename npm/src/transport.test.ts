@@ -4,7 +4,7 @@ import { Tidings, type TidingsError, type TidingsOptions } from './index.ts'
 
 const text = new TextEncoder()
 
-/** A stream that was fetched, and that the test plays the server of. */
+/** A stream read with `fetch`, whose server is the test. */
 class FakeStream {
   closed = false
   #controller!: ReadableStreamDefaultController<Uint8Array>
@@ -42,7 +42,7 @@ function frame(channel: string, seq: number, payload: unknown, more = {}): strin
   return `id: ${cursor}\ndata: ${JSON.stringify({ channel, type: 't', ...more, timestamp: '', payload })}\n\n`
 }
 
-/** What the server says that its streams are. */
+/** The content type that the server declares for its streams. */
 let contentType: string
 const streams: FakeStream[] = []
 const errors: TidingsError[] = []
@@ -74,7 +74,7 @@ function make(options: TidingsOptions = {}): void {
   })
 }
 
-/** A stream that is open, with two channels; what their handlers hear. */
+/** An open stream with two channels, and the events that their handlers receive. */
 async function open(options: TidingsOptions = {}): Promise<{ heard: unknown[]; stream: FakeStream }> {
   const heard: unknown[] = []
   make(options)
@@ -93,7 +93,7 @@ test('an event has its `id` as its cursor', async () => {
   await settle()
   await stream.send(`event: subscribed\ndata: {"requestId":"${browser.calls.at(-1)?.body.requestId}","channels":["*"],"cursor":"1f.42.9ab3"}\n\n`)
   await stream.send(frame('a', 43, 1) + frame('b', 44, 1))
-  // One with an exclusion is read in another way.
+  // An event with an exclusion is read in another way.
   await stream.send(frame('a', 45, 1, { except: { userId: 'somebody else', deviceId: 'd' } }))
   expect(cursors).toEqual(['1f.43.c0de', '1f.44.c0de', '1f.45.c0de'])
 })
@@ -311,7 +311,7 @@ test('an event that is hidden from somebody else is heard also after more channe
   await stream.send(frame('a', seq++, 'first', { except }))
   await stream.send(many(4_080))
   await stream.send(frame('a', seq++, 'second', { except }))
-  // What the browser remembers is now older than what the engine does.
+  // The browser's routes are now older than the engine's.
   await stream.send(many(150) + frame('a', seq++, 'third', { except }))
   await stream.send(frame('a', seq++, 'fourth', { except }) + frame('a', seq++, 'fifth'))
   expect(heard).toEqual(['first', 'second', 'third', 'fourth', 'fifth'])

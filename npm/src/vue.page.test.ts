@@ -16,7 +16,7 @@ const begin =
     return { change: (changed) => void Object.assign(props, changed), unmount: once(() => app.unmount()) }
   }
 
-/** An app that a test ended already is left alone at the end. */
+/** Makes ending an app that a test has already ended harmless. */
 function once(end: () => void): () => void {
   let ended = false
   return () => {

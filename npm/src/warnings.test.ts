@@ -4,7 +4,7 @@ import type { Tidings } from './index.ts'
 
 let clients: Tidings[] = []
 
-/** Clients of a package that was just imported, so that nothing has been warned of. */
+/** Clients of a freshly imported package, so that no warning has been printed. */
 async function make(count: number, url = 'http://app.test/api/events'): Promise<Tidings[]> {
   vi.resetModules()
   const { Tidings } = await import('./index.ts')

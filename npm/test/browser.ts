@@ -1,6 +1,6 @@
 import { vi } from 'vitest'
 
-/** A stream that the test plays the server of. */
+/** A stream whose server is the test. */
 export class FakeEventSource extends EventTarget {
   static readonly CONNECTING = 0
   static readonly OPEN = 1
@@ -35,7 +35,7 @@ export class FakeEventSource extends EventTarget {
     return this.readyState === FakeEventSource.CLOSED
   }
 
-  /** What the client asked for. */
+  /** The parameters of the client's request. */
   get query(): Record<string, string> {
     return Object.fromEntries(new URL(this.url).searchParams)
   }
@@ -45,14 +45,14 @@ export class FakeEventSource extends EventTarget {
     this.text(event, JSON.stringify(data), id)
   }
 
-  /** The server sends something, a frame or not. */
+  /** The server sends a text, which may or may not be a valid frame. */
   text(event: string, data: string, id = ''): void {
     const message = new MessageEvent(event, { data, lastEventId: id })
     // On the clock of the page, which may be the test's.
     this.dispatchEvent(Object.defineProperty(message, 'timeStamp', { value: performance.now() }))
   }
 
-  /** The server accepts, and confirms the channels of the URL, but for those rejected. */
+  /** The server accepts, and confirms the channels of the URL, except the rejected ones. */
   open({ rejected = [], userId = 'u1', ...more }: { rejected?: string[]; userId?: string | null; aliveMs?: number } = {}): void {
     this.readyState = FakeEventSource.OPEN
     this.dispatchEvent(new Event('open'))
@@ -79,7 +79,7 @@ export class FakeEventSource extends EventTarget {
     this.frame('message', { channel, type: 'changed', ...more, timestamp, payload }, cursor)
   }
 
-  /** The server, or the network, ends it as browsers show it: one `error`, closed for good. */
+  /** The server or the network ends the stream, as browsers report it: one `error`, closed for good. */
   fail(): void {
     const event = new Event('error')
     const handler = this.onerror
@@ -94,12 +94,12 @@ export interface Call {
   headers: Headers
   mode: RequestMode
   signal: AbortSignal
-  /** It goes out also while the page goes away. */
+  /** Whether the call is sent also while the page is left. */
   keepalive: boolean
   body: Record<string, unknown>
 }
 
-/** What the page under test did. */
+/** The actions of the page under test. */
 export const browser = {
   streams: [] as FakeEventSource[],
   calls: [] as Call[],
@@ -112,12 +112,12 @@ export const browser = {
   },
 }
 
-/** How the server answers a call; the default accepts every channel. */
+/** The server's answer to a call; the default accepts every channel. */
 export type Answer = (call: Call) => Response
 
 const acceptAll: Answer = ({ body }) => Response.json({ accepted: body.channels ?? [], rejected: [] })
 
-/** Gives Node what the engine uses of a browser. Vitest takes it away after each test. */
+/** Provides the browser APIs that the engine uses to Node. Vitest removes them after each test. */
 export function stubBrowser({ answer = acceptAll }: { answer?: Answer } = {}): typeof browser {
   browser.streams.length = 0
   browser.calls.length = 0
@@ -135,7 +135,7 @@ export function stubBrowser({ answer = acceptAll }: { answer?: Answer } = {}): t
     const request = new Request(input, init)
     const text = await request.text()
     const { url, headers, mode, keepalive } = request
-    // Not the request's own, which is told of nothing more once the request has been collected as garbage.
+    // Not the request's own signal, which reports nothing once the request has been collected as garbage.
     const signal = init?.signal ?? request.signal
     const call = { url, headers, mode, signal, keepalive, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} }
     browser.calls.push(call)
@@ -144,7 +144,7 @@ export function stubBrowser({ answer = acceptAll }: { answer?: Answer } = {}): t
   return browser
 }
 
-/** Lets everything that is due without waiting happen, the loading of the engine included. */
+/** Runs everything that is due without waiting, the loading of the engine included. */
 export async function settle(): Promise<void> {
   await (await import('../src/engine.ts')).compile().catch(() => {})
   for (let turn = 0; turn < 20; turn++) await new Promise((done) => setImmediate(done))

@@ -1,4 +1,4 @@
-// The hooks, as an application uses them that has registered no types; compiled as consumer.ts is.
+// The hooks, as an application without registered types uses them; compiled as consumer.ts is.
 import type { TidingsEvent } from 'tidings'
 import * as react from 'tidings/react'
 import * as svelte from 'tidings/svelte'

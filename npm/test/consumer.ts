@@ -1,5 +1,5 @@
-// What an application writes, compiled against the packed package in every module system (packaging.test.ts): that it
-// compiles is the test, and that the wrong lines do not.
+// An application's code, compiled against the packed package in every module system (packaging.test.ts): the test is
+// that it compiles, and that the wrong lines do not.
 import {
   configureTidings,
   getTidings,

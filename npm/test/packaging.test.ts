@@ -1,5 +1,5 @@
-// The packed tarball, as those who install it get it: what it holds, and that Node and TypeScript take it. What the
-// ecosystem's judges, bundlers and frameworks make of it: see tests/packaging.
+// The packed tarball, as users install it: its contents, and that Node and TypeScript accept it. For the ecosystem's
+// checkers, bundlers and frameworks see tests/packaging.
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -20,7 +20,7 @@ function run(program: string, args: string[], cwd = app): string {
   try {
     return execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   } catch (error) {
-    // What the program found is on its standard output, which the error's message leaves out.
+    // The program's findings are on its standard output, which the error's message leaves out.
     const { message, stdout } = error as Error & { stdout: string }
     throw new Error(`${message}\n${stdout}`)
   }
@@ -57,7 +57,7 @@ test('the licences of all that others wrote are in it', () => {
   const notices = readFileSync(join(installed, 'dist/THIRD-PARTY-NOTICES.txt'), 'utf8')
   const named = [...notices.matchAll(/^(\S.*) \d+\.\d+\.\d+\S* \(.+\)$/gm)].map(([, name]) => name)
   expect(named).toEqual(expect.arrayContaining(['idb', 'percent-encoding', "Rust's standard library", 'talc', 'wasm-bindgen']))
-  // Nothing of ours, and nothing that only builds.
+  // None of our own crates, and none that is used only for building.
   expect(named.filter((name) => /tidings|wasm-bindgen-test|proptest|serde|jiff|esbuild/.test(name!))).toEqual([])
   for (const part of notices.split(/^-{80}$/m)) expect(part).toMatch(/copyright|unlicense|permission/i)
 })
@@ -76,7 +76,8 @@ test.each([
 ])('%s can be imported and required in Node, which touches nothing', (entry, names) => {
   const file = join(app, 'load.mjs')
   for (const load of [`await import('${entry}')`, `createRequire(import.meta.url)('${entry}')`]) {
-    // Frameworks look around as they load, so they are there before; and what they bring to a page is not ours.
+    // Frameworks inspect the globals as they load, so they are loaded before; and the globals that they add to a page
+    // are not ours.
     writeFileSync(
       file,
       `import { createRequire } from 'node:module'
@@ -122,7 +123,7 @@ test('the ESM is readable, and its source maps lead to the sources', () => {
 
 test('the Wasm asks no more of a browser than the README says', () => {
   const optimizer = join(dirname(require.resolve('binaryen/package.json')), 'bin/wasm-opt')
-  // Each of them is in Chrome 96, Firefox 90 and Safari 15; another one makes the file invalid here.
+  // Each of them is in Chrome 96, Firefox 90 and Safari 15; any other one makes the file invalid here.
   const features = ['mutable-globals', 'sign-ext', 'bulk-memory', 'nontrapping-float-to-int', 'multivalue', 'reference-types']
   const allowed = ['--mvp-features', ...features.map((feature) => `--enable-${feature}`)]
   const wasm = join(app, 'tidings.wasm')
@@ -141,7 +142,7 @@ test.each(['index.js', 'index.cjs', 'engine.js', 'engine.cjs', 'inline.js', 'inl
 })
 
 const programs: [string, string[]][] = [
-  // Types that are registered hold for a whole program, so those who register none are another one.
+  // Registered types hold for a whole program, so code without registered types is another program.
   ['without registered types', ['consumer', 'consumer-hooks']],
   ['with registered types', ['typed-consumer']],
 ]
@@ -155,9 +156,9 @@ test.each(programs.flatMap(([how, names]) => systems.map(([system, endings, modu
   ({ names, endings, module }) => {
     const sources = names.flatMap((name) => endings.map((ending) => ({ name, file: `${name}.${ending}` })))
     for (const { name, file } of sources) copyFileSync(join(here, `test/${name}.ts`), join(app, file))
-    // The oldest library that a consumer may compile with.
+    // The oldest library with which a consumer may compile.
     const lib = { target: 'es2020', lib: ['es2020', 'dom'], types: [], strict: true, noEmit: true }
-    // No look away from our declarations; but those of the frameworks are not ours to check.
+    // Our declarations are always checked; those of the frameworks are not ours to check.
     const compilerOptions = { ...module, ...lib, skipLibCheck: !names.includes('consumer') }
     writeFileSync(join(app, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: sources.map(({ file }) => file) }))
     const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin/tsc')

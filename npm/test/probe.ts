@@ -1,16 +1,16 @@
-// What holds for the binding of every framework, told by a component that uses all its hooks.
+// The common tests for the bindings of all frameworks, with a component that uses all hooks.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { Tidings } from '../src/index.ts'
 import { type Answer, browser, settle, stubBrowser } from './browser.ts'
 
-/** What the component is given. */
+/** The props of the component. */
 export interface ProbeProps {
   channel: string | null
   heard: (by: string, payload: unknown) => void
   since?: string
-  /** What is heard of what is sent to the user; `timer` unless it is said. */
+  /** The label of the addressed events that are received; `timer` by default. */
   label?: string | null
-  /** Whose presence is shown. */
+  /** The channel whose presence is shown. */
   watch?: string | null
 }
 
@@ -20,10 +20,10 @@ export interface Mounted {
   unmount(): void
 }
 
-/** How a framework shows the component, renders it on a server, and takes over what was rendered. */
+/** How a framework shows the component, renders it on a server, and hydrates the rendered page. */
 export interface Framework {
   mount(target: Element, tidings: Tidings, props: ProbeProps): Mounted
-  /** What a server sends. */
+  /** The HTML that a server sends. */
   serve(tidings: Tidings, props: ProbeProps): Promise<string>
   hydrate(target: Element, tidings: Tidings, props: ProbeProps): Mounted
   /** Without a client. */

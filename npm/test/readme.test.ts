@@ -28,14 +28,14 @@ function compile(program: string, ...args: string[]): string {
 test('every snippet compiles', { timeout: 300_000 }, () => {
   expect(snippets.map(({ language }) => language)).toEqual(expect.arrayContaining(['ts', 'tsx', 'vue', 'svelte']))
   const names = snippets.map(({ language, code }, number) => {
-    // A snippet that another one imports says its name in its first line.
+    // A snippet that another one imports has its name in its first line.
     const [, named] = /^(?:\/\/|<!--) (\S+\.\w+)/.exec(code) ?? []
     const name = named ?? `snippet${number}.${language}`
     writeFileSync(join(app, name), code)
     return name
   })
   expect(new Set(names).size).toBe(names.length)
-  // What is the reader's own.
+  // The parts that the reader provides.
   writeFileSync(
     join(app, 'reader.d.ts'),
     `declare function refetch(): void
@@ -70,7 +70,7 @@ test('every snippet compiles', { timeout: 300_000 }, () => {
   const svelteCheck = join(dirname(require.resolve('svelte-check/package.json')), 'bin/svelte-check')
   expect(compile(vueTsc, '--project', 'tsconfig.json')).toBe('')
   expect(compile(vueTsc, '--project', 'typed.json')).toBe('')
-  // What does not compile says what stands below it.
+  // A snippet that does not compile has its error below it.
   const lines = readFileSync(join(app, 'errors.ts'), 'utf8').split('\n')
   const said = [...compile(vueTsc, '--project', 'errors.json').matchAll(/^errors\.ts\((\d+),\d+\): error \w+: (.*)$/gm)]
   const shown = lines.flatMap((line, at) => (line.startsWith('// ') && at > 0 ? [`${at} ${line.slice(3)}`] : []))

@@ -1,5 +1,5 @@
-// What an application writes that has registered the types of its channels, compiled as consumer.ts is: what is wrong must
-// not compile, what is right must.
+// The code of an application that has registered the types of its channels, compiled as consumer.ts is: wrong lines
+// must not compile, right ones must.
 import { getTidings, segment, Tidings, type ChannelOf, type EventOn, type SubscriptionState, type TidingsClient, type TidingsEvent, type TidingsOptions } from 'tidings'
 import { queueOffline } from 'tidings/offline'
 import { QueryClient } from '@tanstack/query-core'
@@ -39,7 +39,7 @@ declare module 'tidings' {
 const tidings: Tidings = getTidings()
 declare const id: string
 
-// A template, a literal, and what tells one kind of event from another.
+// A template, a literal, and the field that distinguishes the kinds of events.
 tidings.subscribe(`timer:${id}`, (event) => {
   if (event.type === 'started') event.payload.name.trim()
   if (event.type === 'stopped') event.payload.at.trim()
@@ -57,7 +57,7 @@ tidings.subscribe('inbox', () => {})
 tidings.on('news', () => {})
 tidings.subscribe(`chat:${id}:typing`, ({ payload }) => payload.who.trim())
 
-// Patterns bring what they match.
+// Patterns deliver the events of all channels that they match.
 tidings.subscribe('timer:*', ({ type }) => type satisfies 'started' | 'stopped' | 'cleared')
 tidings.subscribe('chat:*', ({ payload }) => payload.who.trim())
 tidings.subscribe(`chat:${id}:*`, ({ payload }) => payload.who.trim())
@@ -78,12 +78,12 @@ tidings.presence('tiemr:1', () => {})
 // @ts-expect-error the handler expects another payload
 tidings.on('note', (event: TidingsEvent<number>) => event)
 
-// Without registering, a map may be given to one client.
+// Without registration, one client may have its own map.
 const other = new Tidings<{ alarms: { level: 1 | 2 } }>()
 other.subscribe('alarms', ({ payload }) => payload.level satisfies 1 | 2)
 // @ts-expect-error of the other client's
 other.subscribe('news', () => {})
-// Its labels are its channels, unless it is told others.
+// Its labels are its channels, unless it has a map of labels.
 other.on('alarms', ({ payload }) => payload.level satisfies 1 | 2)
 new Tidings<{ alarms: string }, { inbox: string }>().on('inbox', ({ payload }) => payload.trim())
 export type Alarm = EventOn<{ alarms: { level: 1 | 2 } }, ChannelOf<{ alarms: { level: 1 | 2 } }>>
@@ -95,7 +95,7 @@ export function InReact(): void {
   react.useEvents('note', ({ payload }) => payload.trim())
   react.useEvents('reminder:*', { stopped: ({ payload }) => payload.at.trim() })
   react.useLatest('news').event?.payload.trim()
-  // Whatever the label: `note`, of which no types are told, may bring one of this type as well.
+  // Under any label: `note`, which has no registered types, may deliver an event of this type as well.
   react.useEvents({ stopped: ({ payload }) => payload satisfies null | string | object })
   react.useConnection().state satisfies string
   react.useTidings().subscribe('news', () => {})
@@ -169,7 +169,7 @@ export function inSvelte(): void {
   svelte.useLatest('news').event?.payload.id
 }
 
-// Every hook of every binding says where it stands, in one shape.
+// Every hook of every binding returns its status in the same form.
 export function stands(): void {
   const inReact: SubscriptionState[] = [
     react.useChannel('news', () => {}),
@@ -216,12 +216,12 @@ syncQueries(tidings, new QueryClient(), {
 })
 // A channel that is known only at run time.
 syncQueries(tidings, new QueryClient(), { channels: { [`timer:${id}`]: { keys: [['timer', id]] } } })
-// The clients that the frameworks' packages bring fit as well.
+// The clients of the frameworks' packages fit as well.
 syncQueries(tidings, new ReactQueryClient(), { channels: { news: { keys: [] } } })
 syncQueries(tidings, new VueQueryClient(), { channels: { news: { keys: [] } } })
 syncQueries(tidings, new SvelteQueryClient(), { channels: { news: { keys: [] } } })
 
-// What is not there may be `undefined`, as settings from elsewhere are, under `exactOptionalPropertyTypes` too.
+// An absent option may be `undefined`, as settings from elsewhere are, under `exactOptionalPropertyTypes` too.
 declare const setting: { url?: string; idleMs?: number }
 export const options: TidingsOptions = { url: setting.url, idleMs: setting.idleMs, onGap: undefined, reconnect: { baseMs: undefined } }
 tidings.subscribe('news', () => {}, { since: undefined, onGap: undefined })
@@ -229,7 +229,7 @@ queueOffline(tidings, { user: () => 'ana', name: undefined })
 // @ts-expect-error the user may be another one later, so it is asked for
 queueOffline(tidings, { user: 'ana' })
 
-// Whatever does what a client does fits where one is taken.
+// Any object with the methods of a client is accepted as one.
 export function wrapped(client: TidingsClient): TidingsClient {
   const own: TidingsClient = { ...client, connect: () => client.connect() }
   react.TidingsProvider({ client: own })

@@ -18,11 +18,11 @@ usage: cluster --examples DIRECTORY [--engine postgres|redis] [--data DIRECTORY]
 RUST_LOG chooses what is logged to stderr, as in RUST_LOG=tidings=debug.
 ";
 
-/// What the command line asks for.
+/// The parsed command line.
 pub(crate) enum Arguments {
     Help,
     Cluster(Options),
-    /// One hub of a cluster, as the cluster starts it: `cluster hub …`.
+    /// One hub of a cluster, as the cluster starts its hubs: `cluster hub …`.
     Hub(Hub),
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Hub {
     pub(crate) examples: PathBuf,
 }
 
-/// Which server has the log.
+/// The kind of server that holds the log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Engine {
     Postgres,

@@ -1,4 +1,4 @@
-//! One hub of the cluster: the example apps on the shared log. It finds the other hubs through that log by itself.
+//! One hub of the cluster: the example apps on the shared log. It finds the other hubs through that log.
 
 use std::time::Duration;
 
@@ -13,29 +13,29 @@ use tokio::net::TcpListener;
 
 use crate::arguments;
 
-/// How long somebody may be gone before the others see it: a reload takes less.
+/// How long a user may be gone before the others see it: a reload takes less.
 const GRACE: Duration = Duration::from_secs(3);
 /// How long a token of the tables lives.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(60);
 /// How long open streams may take to end when the program is told to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// What a hub says of itself at `/hub`.
+/// The figures that a hub reports at `/hub`.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Figures {
-    /// Streams that are open at this hub.
+    /// The number of streams that are open at this hub.
     streams: usize,
-    /// What `Hub::cluster()` says there.
+    /// The result of `Hub::cluster()` at this hub.
     cluster: Cluster,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Cluster {
-    /// How many hubs there are, as this one knows.
+    /// The number of hubs that this one knows.
     asked: usize,
-    /// How many of them answered.
+    /// The number of hubs that answered.
     answered: usize,
-    /// Streams that are open at all that answered.
+    /// The number of open streams at all hubs that answered.
     streams: usize,
 }
 

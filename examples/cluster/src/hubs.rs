@@ -24,24 +24,24 @@ use tokio::{
 use crate::{balancer, hub::Figures};
 
 const HUBS: usize = 3;
-/// How long a hub may take to listen: the machine may be busy.
+/// How long a hub may take until it listens: the machine may be busy.
 const START: Duration = Duration::from_secs(30);
-/// How long a hub may take to say how it is.
+/// How long a hub may take to report its figures.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The hubs of the cluster.
 pub(crate) struct Hubs(Vec<Process>);
 
-/// One hub, dead or alive. It keeps its address.
+/// One hub, running or dead. It keeps its address.
 struct Process {
     address: SocketAddr,
     command: Vec<String>,
-    /// Where its log is.
+    /// The folder of its log file.
     folder: TempDir,
     running: Mutex<Option<Guarded>>,
 }
 
-/// What the page shows of a hub.
+/// The data that the page shows of a hub.
 #[derive(Serialize)]
 pub(crate) struct Shown {
     number: usize,
@@ -53,15 +53,15 @@ pub(crate) struct Shown {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 enum State {
-    /// It answers.
+    /// The hub answers.
     Alive,
-    /// Its process is there, and does not answer yet, or not in time.
+    /// The process runs, and does not answer yet, or not in time.
     Silent,
     Dead,
 }
 
 impl Hubs {
-    /// Starts all of them, one after the other: the first makes the apps' databases.
+    /// Starts all hubs, one after the other: the first one creates the apps' databases.
     pub(crate) async fn start(engine: &str, data: &Path, examples: &Path) -> Result<Self> {
         std::fs::create_dir_all(data).with_context(|| format!("creating {}", data.display()))?;
         let program = std::env::current_exe()?;
@@ -94,7 +94,7 @@ impl Hubs {
         self.0.iter().map(|hub| hub.address)
     }
 
-    /// Kills a hub as `kill -9` does, and returns when it is gone; `false` where there is no hub with this number.
+    /// Kills a hub as `kill -9` does, and returns when its process is gone; `false` if no hub has this number.
     pub(crate) async fn kill(&self, number: usize) -> bool {
         let Some(hub) = self.hub(number) else { return false };
         if let Some(running) = hub.running.lock().await.take() {
@@ -103,26 +103,26 @@ impl Hubs {
         true
     }
 
-    /// Starts a hub that is dead, and returns when it listens; `false` where there is no hub with this number.
+    /// Starts a dead hub, and returns when it listens; `false` if no hub has this number.
     pub(crate) async fn restart(&self, number: usize) -> Result<bool> {
         let Some(hub) = self.hub(number) else { return Ok(false) };
         hub.restart().await?;
         Ok(true)
     }
 
-    /// How each of them is now.
+    /// The current state of each hub.
     pub(crate) async fn shown(&self) -> Vec<Shown> {
         join_all(self.0.iter().enumerate().map(|(index, hub)| hub.shown(index + 1))).await
     }
 
-    /// Ends all of them.
+    /// Ends all hubs.
     pub(crate) async fn end(&self) {
         for number in 1..=self.0.len() {
             self.kill(number).await;
         }
     }
 
-    /// Hubs are counted from 1.
+    /// The hub with this number, counted from 1.
     fn hub(&self, number: usize) -> Option<&Process> {
         self.0.get(number.checked_sub(1)?)
     }
@@ -147,7 +147,7 @@ impl Process {
 
     async fn shown(&self, number: usize) -> Shown {
         let figures = timeout(PATIENCE, self.figures()).await.ok().flatten();
-        // One that is being started is locked.
+        // A hub that is being started is locked.
         let is_dead = || self.running.try_lock().is_ok_and(|running| running.as_ref().is_none_or(Guarded::has_ended));
         let state = match figures {
             Some(_) => State::Alive,

@@ -47,7 +47,7 @@ async fn main() -> Result<()> {
     }
 }
 
-/// The server of the log. It ends with this value.
+/// The server of the log. It ends when this value is dropped.
 enum Server {
     Postgres(Postgres),
     Redis(Redis),
@@ -72,7 +72,7 @@ impl Server {
 async fn run(Options { listen, engine, data, examples }: Options) -> Result<()> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen}"))?;
     let address: SocketAddr = listener.local_addr()?;
-    // Without a place of its own, what is written is gone at the end.
+    // Without a given folder, the data are removed at the end.
     let passing = tempfile::tempdir()?;
     let data = data.unwrap_or_else(|| passing.path().to_owned());
     let server = block_in_place(|| Server::start(engine)).context("starting the server of the log")?;
@@ -82,7 +82,7 @@ async fn run(Options { listen, engine, data, examples }: Options) -> Result<()> 
         served = axum::serve(listener, page::routes(&hubs, engine)) => served?,
         () = apps::told_to_end() => tracing::info!("shutting down"),
     }
-    // The hubs before the server, so that their last words are no complaints about it.
+    // The hubs end before the server, so that they do not log its loss.
     hubs.end().await;
     block_in_place(|| drop(server));
     Ok(())

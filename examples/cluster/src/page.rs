@@ -1,4 +1,4 @@
-//! The page, and what its buttons do.
+//! The page, and the actions of its buttons.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ use crate::{
     hubs::{Hubs, Shown},
 };
 
-/// What the page shows.
+/// The data that the page shows.
 #[derive(Serialize)]
 struct Overview {
     engine: &'static str,
     hubs: Vec<Shown>,
 }
 
-/// The page and its calls; everything else goes to the hubs.
+/// The page and its calls; all other requests go to the hubs.
 pub(crate) fn routes(hubs: &Arc<Hubs>, engine: Engine) -> Router {
     let overview =
         async move |State(hubs): State<Arc<Hubs>>| Json(Overview { engine: engine.name(), hubs: hubs.shown().await });
@@ -37,7 +37,7 @@ pub(crate) fn routes(hubs: &Arc<Hubs>, engine: Engine) -> Router {
         .route("/", get(async || Html(include_str!("../web/index.html"))))
         .route("/cluster.js", get(async || file("text/javascript", include_str!("../web/cluster.js"))))
         .route("/cluster.css", get(async || file("text/css", include_str!("../web/cluster.css"))))
-        // That of the apps' start page, which has to be there when all hubs are dead.
+        // The style sheet of the apps' start page, which has to be available when all hubs are dead.
         .route("/start.css", get(async || file("text/css", include_str!("../../apps/web/start.css"))))
         .nest("/cluster", calls)
         .fallback(balancer::forward)
@@ -48,12 +48,12 @@ fn file(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind)], text)
 }
 
-/// `POST /cluster/hubs/{number}/kill`: answered when the hub is gone.
+/// `POST /cluster/hubs/{number}/kill`: answers when the hub is gone.
 async fn kill(State(hubs): State<Arc<Hubs>>, Path(number): Path<usize>) -> StatusCode {
     if hubs.kill(number).await { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }
 
-/// `POST /cluster/hubs/{number}/restart`: answered when the hub listens.
+/// `POST /cluster/hubs/{number}/restart`: answers when the hub listens.
 async fn restart(State(hubs): State<Arc<Hubs>>, Path(number): Path<usize>) -> Response {
     match hubs.restart(number).await {
         Ok(true) => StatusCode::NO_CONTENT.into_response(),

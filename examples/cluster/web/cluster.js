@@ -1,8 +1,9 @@
-// The page of the cluster: shows how each hub is, kills and restarts them, and shows the timers of one user on two devices.
+// The page of the cluster: it shows the state of each hub, kills and restarts hubs, and shows the timers of one user on
+// two devices.
 
-/** How often the hubs are asked how they are. */
+/** How often the page asks for the state of the hubs. */
 const INTERVAL_MS = 500
-/** Each has cookies and a device of its own. */
+/** The two devices, each with its own cookies and device id. */
 const places = ['a', 'b']
 const states = { alive: 'alive', silent: 'does not answer', dead: 'dead' }
 
@@ -16,7 +17,7 @@ const say = (text) => (find('#said').textContent = text)
 const post = (path, body) =>
   fetch(path, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body ?? {}) })
 
-/** What is shown of each hub, by its number. */
+/** The card of each hub, by its number. */
 const cards = new Map()
 
 function card({ number, address }) {

@@ -1,4 +1,4 @@
-// Three hubs on one log: any of them is killed and comes back, and two devices with the timers do not notice.
+// Three hubs on one log: each of them is killed and restarted, and two devices with the timers do not notice.
 import type { Page } from '@playwright/test'
 import { clusterProgram, examples } from '../support/paths.ts'
 import { Server } from '../support/server.ts'
@@ -37,7 +37,7 @@ const test = base.extend<{ buttons: Buttons }>({
   buttons: async ({ page, entry }, use) => use(await Buttons.open(page, entry)),
 })
 
-// Servers start, hubs are killed and started again, one after the other.
+// Servers start, and hubs are killed and restarted, one after the other.
 test.setTimeout(120_000)
 
 test('each hub is killed and restarted in turn, and two devices follow a timer without a gap', async ({ buttons, device }) => {
@@ -46,7 +46,7 @@ test('each hub is killed and restarted in turn, and two devices follow a timer w
   const expected: string[] = []
   for (const hub of [1, 2, 3]) {
     await buttons.kill(hub)
-    // While it is dead, and again when it is back.
+    // While the hub is dead, and again when it is back.
     for (const title of [`Without ${hub}`, `With ${hub}`]) {
       await desk.start(title)
       await expect(phone.get('title')).toHaveText(title)
