@@ -25,7 +25,7 @@ fn main() {
         .on_error(|failure| show(&failure.code))
         .build();
 
-    // Addressed to the user by the server; there is nothing to subscribe to.
+    // Addressed to the user by the server, so no subscription is needed.
     let timers = client.on_as("timer", |event: Event<Timer>| {
         let Timer { title, device } = &event.payload;
         show(&format!("{title} {} on {device}", event.event_type));

@@ -1,9 +1,10 @@
-// The browser's side of the tests: an EventSource and a fetch whose server is the test. Everything else is the browser's.
+// The browser's side of the tests: an EventSource and a fetch whose server is the test. All else is the browser's own.
 //
-// A script, which leaves them as `globalThis.fakes`: a file that wasm-bindgen brings along cannot import another one.
+// The file is a script, which leaves the fakes as `globalThis.fakes`, because a file that wasm-bindgen includes cannot
+// import another one.
 
 class FakeEventSource extends EventTarget {
-  /** Every one that was made, in order. */
+  /** All instances that were made, in order. */
   static all = []
   static get last() {
     return FakeEventSource.all.at(-1)
@@ -22,7 +23,7 @@ class FakeEventSource extends EventTarget {
     this.closed = true
   }
 
-  /** A frame, as the browser would dispatch it; its data as JSON, unless it is a text. */
+  /** Dispatches a frame as the browser would; data that are not a text become JSON. */
   emit(name, data, lastEventId = '') {
     const text = typeof data === 'string' ? data : JSON.stringify(data)
     this.dispatchEvent(new MessageEvent(name, { data: text, lastEventId }))
@@ -33,7 +34,7 @@ class FakeEventSource extends EventTarget {
     this.emit('connected', { ...frame, ...more }, '1.10.a')
   }
 
-  /** A record at this place in the log. */
+  /** Dispatches a record at this position in the log. */
   event(channel, seq, more = {}) {
     this.emit('message', { channel, type: 't', timestamp: '', payload: { seq }, ...more }, `1.${seq}.a`)
   }
@@ -43,21 +44,21 @@ class FakeEventSource extends EventTarget {
   }
 }
 
-/** What was fetched: `{url, method, body, answer(status, body, headers), fail()}`. */
+/** The requests of `fetch`: `{url, method, body, answer(status, body, headers), fail()}`. */
 const requests = []
 
 const real = { EventSource: globalThis.EventSource, fetch: globalThis.fetch }
 
-/** Puts the fakes in place, without anything of an earlier test. */
+/** Installs the fakes, without any state of an earlier test. */
 function install() {
   FakeEventSource.all = []
   requests.length = 0
   localStorage.clear()
-  // Drawing one takes its time.
+  // Generating an id takes time.
   localStorage.setItem('tidings.deviceId', 'd1')
   globalThis.EventSource = FakeEventSource
   globalThis.fetch = (url, init = {}) =>
-    // The runner loads its own files.
+    // The test runner loads its own files.
     !String(url).startsWith('/e')
       ? real.fetch(url, init)
       : new Promise((resolve, reject) => {
@@ -76,7 +77,7 @@ function uninstall() {
   Object.assign(globalThis, real)
 }
 
-/** Waits for a fact. The test runner bounds how long. */
+/** Waits until a condition holds. The test runner limits the time. */
 async function until(fact) {
   for (;;) {
     const value = await fact()
@@ -85,10 +86,10 @@ async function until(fact) {
   }
 }
 
-/** The next request that nobody has looked at. */
+/** The next request that has not been taken. */
 const request = () => until(() => requests.shift())
 
-/** All microtasks that are due. */
+/** Runs all microtasks that are due. */
 const microtasks = () => new Promise((resolve) => setTimeout(resolve))
 
 function equal(actual, expected, what = '') {
@@ -99,7 +100,7 @@ function equal(actual, expected, what = '') {
 /** A stream's URL as an object of its parameters. */
 const parameters = (url) => Object.fromEntries(new URLSearchParams(url.split('?')[1]))
 
-// What the tests in Rust see of it, without objects.
+// Functions for the tests in Rust, without objects.
 const streams = () => FakeEventSource.all.length
 const isClosed = () => FakeEventSource.last.closed
 const emit = (name, data, id) => FakeEventSource.last.emit(name, data, id)

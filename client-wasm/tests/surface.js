@@ -1,10 +1,14 @@
-// The surface that the npm package stands on, used as it uses it. Each function is one test; `Client` is the class.
+// Tests of the interface on which the npm package is built, used in the same way. Each function is one test; `Client`
+// is the class.
 
 const reconnect = { baseMs: 0 }
-/** Here the fakes play an EventSource, and each client has one: `fetch` is tested in the npm package, tabs with real ones. */
+/**
+ * The fakes replace EventSource here, and each client has its own stream: `fetch` is tested in the npm package, tabs
+ * with real tabs.
+ */
 const alone = { transport: 'eventsource', shareConnection: false, deviceId: 'd1', sessionId: 's1' }
 
-/** A client, what it told, and its open stream. */
+/** A client, its reports, and its open stream. */
 async function open(Client, options = {}) {
   const told = { states: [], gaps: [], errors: [] }
   const client = new Client({
@@ -22,7 +26,7 @@ async function open(Client, options = {}) {
   return { client, told, stream: FakeEventSource.last }
 }
 
-/** Subscribes on an open stream and has the server confirm it; what its handler hears is pushed to `heard`. */
+/** Subscribes on an open stream and has the server confirm it; events for the handler are pushed to `heard`. */
 async function subscribe({ client, stream }, channel, handler, since, onGap) {
   const settled = []
   const id = client.subscribe(channel, handler, (code) => settled.push(code ?? 'ready'), onGap, since)
@@ -318,7 +322,7 @@ export const a_refusal_is_tried_slowly_and_says_its_own_code = (Client) =>
     await microtasks()
     FakeEventSource.last.fail()
     check = await request()
-    // By the server's clock, wherever that stands.
+    // Measured by the server's clock, whatever it shows.
     check.answer(429, {}, { Date: new Date(1_000_000).toUTCString(), 'Retry-After': new Date(1_060_000).toUTCString() })
     await until(() => errors.length)
     const [state, , wait] = states.pop()
@@ -424,7 +428,7 @@ export const a_waiting_client_that_ended_hears_no_more_of_the_page = (Client) =>
     equal([client.state, FakeEventSource.all.length], ['closed', 1])
   })
 
-/** For these, `device` is what `device.js` exports. */
+/** For these tests, `device` has the exports of `device.js`. */
 export const the_device_is_remembered = (_, { deviceId, agreedDeviceId }) =>
   run(async () => {
     equal([deviceId(), await agreedDeviceId()], ['d1', 'd1'])
@@ -438,7 +442,7 @@ export const the_device_is_remembered = (_, { deviceId, agreedDeviceId }) =>
 export const tabs_that_draw_a_device_in_the_same_moment_agree_on_one = (_, { deviceId, agreedDeviceId }) =>
   run(async () => {
     localStorage.clear()
-    // Another tab has drawn before us, and storage has not told us yet.
+    // Another tab has generated an id before us, and storage has not passed it on yet.
     let end
     await new Promise((granted) => {
       void navigator.locks.request('tidings device is d7', { mode: 'shared' }, () => (granted(), new Promise((resolve) => (end = resolve))))

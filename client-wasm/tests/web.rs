@@ -5,15 +5,15 @@ use wasm_bindgen_test::wasm_bindgen_test_configure;
 
 wasm_bindgen_test_configure!(run_in_browser);
 
-/// Makes `globalThis.fakes` be there. As a script and not as a module of its own: the runner's server answers few requests at
-/// once, and with one module more the browser waits minutes for the last of them.
+/// Defines `globalThis.fakes`. A script and not a module of its own: the runner's server answers few requests at once,
+/// and with one more module the browser waits minutes for the last of them.
 fn load_fakes() {
     if js_sys::Reflect::get(&js_sys::global(), &"fakes".into()).unwrap().is_undefined() {
         js_sys::eval(include_str!("fakes.js")).unwrap();
     }
 }
 
-/// The surface towards JavaScript. The tests are written in JavaScript, in `surface.js`, each under the same name.
+/// Tests of the interface for JavaScript. They are written in JavaScript, in `surface.js`, each under the same name.
 #[cfg(feature = "js")]
 mod surface {
     use js_sys::{Object, Reflect};
@@ -38,7 +38,7 @@ mod surface {
         static AGREED_DEVICE_ID: JsValue;
     }
 
-    /// What `device.js` exports.
+    /// The exports of `device.js`.
     fn device() -> JsValue {
         let device = Object::new();
         DEVICE_ID.with(|f| Reflect::set(&device, &"deviceId".into(), f)).unwrap();
@@ -92,7 +92,7 @@ mod surface {
     }
 }
 
-/// The surface towards Rust.
+/// Tests of the interface for Rust.
 #[cfg(feature = "typed")]
 mod typed {
     use std::{cell::RefCell, rc::Rc};
@@ -112,14 +112,14 @@ mod typed {
         fn uninstall();
         #[wasm_bindgen(js_name = microtasks)]
         async fn settled();
-        /// How many streams there are.
+        /// The number of streams.
         fn streams() -> u32;
-        /// Whether the last one has been closed.
+        /// Whether the last stream has been closed.
         #[wasm_bindgen(js_name = isClosed)]
         fn is_closed() -> bool;
-        /// Emits a frame on the last one.
+        /// Emits a frame on the last stream.
         fn emit(name: &str, data: &str, id: &str);
-        /// The header of the last request.
+        /// The `Authorization` header of the last request.
         fn authorization() -> String;
     }
 
@@ -129,7 +129,7 @@ mod typed {
         minutes: Option<u32>,
     }
 
-    /// What was told, in order.
+    /// The reports, in order.
     #[derive(Clone, Default)]
     struct Log(Rc<RefCell<Vec<String>>>);
 

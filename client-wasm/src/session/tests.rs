@@ -1,4 +1,4 @@
-//! The state machine, driven by hand: time is a number, the server is the test.
+//! Tests of the state machine, driven by hand: time is a number, and the server is the test.
 
 mod calls;
 mod connecting;
@@ -25,7 +25,7 @@ fn at(seq: u64) -> Cursors {
     Cursor { epoch: 1, seq, tag: u32::try_from(seq).unwrap() }.into()
 }
 
-/// A page of somebody who answers in the server's place, as the shell tells it.
+/// A page that answers in the server's place, as the driver reports it.
 fn web_page() -> Answer {
     Answer { status: Some(200), code: Some("notFound".into()), ..Answer::default() }
 }
@@ -35,18 +35,18 @@ fn patterns(text: &str) -> Vec<Pattern> {
     text.split_whitespace().map(|one| one.parse().unwrap()).collect()
 }
 
-/// A session, its clock, and what it did.
+/// A session, its clock, and its actions.
 struct Rig {
     session: Session,
     now: u64,
     done: Vec<Action>,
-    /// What the server says when it connects.
+    /// The lifetime of the credentials that the server sends in `connected`.
     expires_in_ms: Option<u64>,
-    /// Of the streams that were opened.
+    /// The nonces of the streams that were opened.
     nonces: Vec<String>,
     /// The event that is being read: its kind, channel and number.
     reading: Option<(Hears, String, u64)>,
-    /// Those that were posted to other tabs, in their order.
+    /// The events that were posted to other tabs, in their order.
     posted: VecDeque<(Hears, String, u64)>,
 }
 
@@ -90,7 +90,7 @@ impl Rig {
         self.session.subscribe(channel.parse().unwrap(), Some(&at(seq).to_string()))
     }
 
-    /// The end of the microtask: what the driver does after every input.
+    /// Flushes the session at the end of the microtask, as the driver does after every input.
     fn settle(&mut self) {
         while self.session.is_dirty() {
             self.session.flush(self.now);
@@ -143,7 +143,7 @@ impl Rig {
         self.frame(Frame::Subscribed { request_id: request.to_string(), channels, addressed: false, cursor: position });
     }
 
-    /// The past of addressed events that a call asked for has come.
+    /// The past addressed events that a call asked for have arrived.
     fn subscribed_addressed(&mut self, request: u32, seq: u64) {
         let (request_id, cursor) = (request.to_string(), Some(at(seq)));
         self.frame(Frame::Subscribed { request_id, channels: Vec::new(), addressed: true, cursor });
@@ -161,12 +161,12 @@ impl Rig {
         });
     }
 
-    /// A record on a channel; who heard it.
+    /// Delivers a record on a channel; returns the handlers that received it.
     fn record(&mut self, channel: &str, seq: u64) -> Vec<HandlerId> {
         self.read(None, Hears::Channels, channel, seq)
     }
 
-    /// An event, of the past where a call asked for it; who heard it.
+    /// Delivers an event, of the past if a call asked for it; returns the handlers that received it.
     fn read(&mut self, call: Option<u32>, hears: Hears, channel: &str, seq: u64) -> Vec<HandlerId> {
         self.reading = Some((hears, channel.to_owned(), seq));
         let route = self.session.routes().find(channel, hears);
@@ -180,7 +180,7 @@ impl Rig {
         heard
     }
 
-    /// A record of the past; who heard it.
+    /// Delivers a record of the past; returns the handlers that received it.
     fn backfill(&mut self, request: u32, channel: &str, seq: u64) -> Vec<HandlerId> {
         self.read(Some(request), Hears::Channels, channel, seq)
     }
@@ -199,21 +199,21 @@ impl Rig {
         self.answer(number, &Answer { status: Some(status), ..Answer::default() });
     }
 
-    /// Fails the stream and waits until the next one is asked for.
+    /// Fails the stream and waits until the next one is requested.
     fn reopen(&mut self) -> String {
         self.fail();
         self.pass(self.session.deadline().unwrap() - self.now);
         self.opened()
     }
 
-    /// The URL of the only stream opened since the last look.
+    /// The URL of the only stream that was opened since the last call.
     fn opened(&mut self) -> String {
         let urls = self.take(|action| match action {
             Action::Open { url } => Some(url.clone()),
             _ => None,
         });
         let [url] = &urls[..] else { panic!("opened {urls:?}") };
-        // What makes it another URL each time is nothing to compare.
+        // The nonce differs each time, so it is not compared.
         let (url, nonce) = url.rsplit_once("protocol=2&nonce=").unwrap();
         self.nonces.push(nonce.to_owned());
         url.trim_end_matches(['&', '?']).to_owned()
@@ -223,7 +223,7 @@ impl Rig {
         !self.take(|action| matches!(action, Action::Open { .. }).then_some(())).is_empty()
     }
 
-    /// The requests sent since the last look.
+    /// The requests that were sent since the last call.
     fn sent(&mut self) -> Vec<Request> {
         self.take(|action| match action {
             Action::Send(request) => Some(request.clone()),
@@ -231,7 +231,7 @@ impl Rig {
         })
     }
 
-    /// The only request sent since the last look.
+    /// The only request that was sent since the last call.
     fn sent_one(&mut self) -> Request {
         let mut sent = self.sent();
         assert_eq!(sent.len(), 1, "{sent:?}");
@@ -245,7 +245,7 @@ impl Rig {
         })
     }
 
-    /// The handlers that were told how they stand, and how.
+    /// The handlers that were confirmed or refused, with the refusals.
     fn settled(&mut self) -> Vec<(HandlerId, Option<String>)> {
         self.take(|action| match action {
             Action::Settled { handler, refusal } => Some((*handler, refusal.as_deref().map(str::to_owned))),
@@ -253,13 +253,13 @@ impl Rig {
         })
     }
 
-    /// A gap among addressed events, and on these channels.
+    /// Delivers a gap among addressed events, and on these channels.
     fn gap_among_addressed(&mut self, channels: &str) {
         let (channels, reason) = (Some(patterns(channels)), "trimmed".into());
         self.frame(Frame::Gap { channels, addressed: true, cursor: None, reason, request_id: None, id: None });
     }
 
-    /// The gaps that were told: their channels and who is meant.
+    /// The reported gaps: their channels and handlers.
     fn gaps(&mut self) -> Vec<(Option<Vec<Pattern>>, Vec<HandlerId>)> {
         self.take(|action| match action {
             Action::Gap { channels, handlers, .. } => Some((channels.clone(), handlers.clone())),
@@ -274,7 +274,7 @@ impl Rig {
         })
     }
 
-    /// The actions of one kind since the last look, in their order.
+    /// The actions of one kind since the last call, in their order.
     fn take<T>(&mut self, pick: impl Fn(&Action) -> Option<T>) -> Vec<T> {
         let mut taken = Vec::new();
         self.done.retain(|action| match pick(action) {

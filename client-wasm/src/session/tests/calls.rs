@@ -159,7 +159,7 @@ fn an_unknown_connection_is_replaced() {
     assert_eq!(rig.settled().len(), 1);
 }
 
-/// The server checks the cursor of the stream, and not one that somebody brings for a channel: only a call does.
+/// The server checks the cursor of the stream only, so a cursor for one channel needs a call.
 #[test]
 fn what_was_asked_for_from_the_past_is_asked_for_by_a_call_again() {
     let mut rig = Rig::open("a");

@@ -1,4 +1,4 @@
-//! The first connect, and what is subscribed around it.
+//! The first connection, and the subscriptions around it.
 
 use super::*;
 

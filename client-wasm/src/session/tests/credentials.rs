@@ -1,4 +1,4 @@
-//! Tokens, tickets, and refreshing a stream that is open.
+//! Tokens, tickets, and refreshing an open stream.
 
 mod refreshing;
 mod refused;
@@ -12,7 +12,7 @@ fn rig(access: Access) -> Rig {
     rig
 }
 
-/// What was asked for since the last look, and under which number.
+/// The only request since the last call: its receiver, URL and number.
 fn asked(rig: &mut Rig) -> (Ask, String, u32) {
     let Request { number, ask, url, .. } = rig.sent_one();
     (ask, url, number)
@@ -35,7 +35,7 @@ fn give(rig: &mut Rig, number: u32, ticket: &str) {
     rig.answer(number, &Answer { status: Some(200), ticket: Some(ticket.into()), ..Answer::default() });
 }
 
-/// An open stream whose credentials last for so long.
+/// An open stream whose credentials have this lifetime.
 fn open_for(ms: Option<u64>) -> Rig {
     let mut rig = rig(Access::Token);
     token(&mut rig, 200);

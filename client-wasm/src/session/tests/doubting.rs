@@ -1,4 +1,4 @@
-//! Whatever is awaited can be doubted: by `connect`, by the network that is back, by somebody who looks at the tab.
+//! Doubt about an awaited answer: by `connect`, by the network coming back, by a tab becoming visible.
 
 use super::*;
 
@@ -110,7 +110,7 @@ fn connect_makes_an_open_stream_prove_that_it_lives() {
     assert_eq!(rig.session.state(), State::Waiting);
 }
 
-/// A client that a server answered with this, and told to stay away for so long.
+/// A client that a server answered with this status, and told to stay away for this long.
 fn sent_away(status: u16, retry_after_ms: u64) -> Rig {
     let mut rig = Rig::new();
     rig.subscribe("a");

@@ -1,8 +1,8 @@
-//! Failed connects, lost streams, and when to come back.
+//! Failed connections, lost streams, and the waits before reconnecting.
 
 use super::*;
 
-/// A connect that failed, and the number of its diagnosis.
+/// A failed connection, and the number of its diagnosis.
 fn failed() -> (Rig, u32) {
     let mut rig = Rig::new();
     rig.subscribe("a");
@@ -257,7 +257,7 @@ fn a_stream_that_is_silent_while_the_server_answers_is_told_as_buffered_and_seld
     let mut rig = Rig::new();
     rig.subscribe("a");
     rig.settle();
-    // Once it may have been a request that was lost.
+    // After a single failure, the request may have been lost.
     for (code, wait) in
         [("network", None), ("buffered", Some(20_000)), ("buffered", Some(40_000)), ("buffered", Some(80_000))]
     {
@@ -271,10 +271,10 @@ fn a_stream_that_is_silent_while_the_server_answers_is_told_as_buffered_and_seld
         let failures = rig.failures();
         let [failure] = &failures[..] else { panic!("{failures:?}") };
         assert_eq!((&*failure.code, failure.will_retry), (code, true));
-        // Of several servers one may hang and another one have answered, so that the first waits are short.
+        // Of several servers one may hang while another one has answered, so the first waits are short.
         assert!(wait.is_none_or(|wait| next_attempt(&rig) == wait), "{wait:?}: {}", next_attempt(&rig));
     }
-    // Who looks at the page need not wait for that.
+    // A user who looks at the page need not wait for that.
     rig.session.visible(rig.now);
     assert!(next_attempt(&rig) <= 500);
 }

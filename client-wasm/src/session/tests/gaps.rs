@@ -1,4 +1,4 @@
-//! Told, where it cannot be lossless.
+//! Gaps, which are reported where events may be lost.
 
 use super::*;
 
@@ -24,7 +24,7 @@ fn a_gap_of_the_stream_clears_every_mark_pending_ones_included() {
     rig.settle();
     let call = rig.sent_one().number;
     rig.backfill(call, "b", 70);
-    // The log lost its tail, and 41 and on are other records now.
+    // The log lost its end, and the records from 41 on are different ones now.
     rig.gap(None, Some(40));
     assert!(rig.record("a", 41).contains(&active));
     assert_eq!(rig.backfill(call, "b", 42), [pending]);
@@ -65,7 +65,7 @@ fn a_gap_with_a_list_leaves_a_pending_subscription_its_since() {
     rig.subscribe_since("b", 3);
     rig.settle();
     rig.gap(Some("b"), None);
-    // A cut before `subscribed`: whatever followed the gap has been promised by nobody.
+    // A cut before `subscribed`: the events after the gap have not been promised yet.
     rig.reopen();
     rig.connected("a", 10, true);
     let body = rig.sent().pop().unwrap().body.unwrap();

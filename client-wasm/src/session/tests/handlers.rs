@@ -1,4 +1,4 @@
-//! Addressed events, exclusion, and the end of interest.
+//! Addressed events, exclusion, and the removal of handlers.
 
 use super::*;
 
@@ -71,7 +71,7 @@ fn a_connection_without_handlers_ends_after_its_time() {
     assert_eq!(rig.session.state(), State::Open);
     rig.pass(1);
     assert_eq!((rig.session.state(), rig.session.deadline()), (State::Idle, None));
-    // Nobody listened, so nobody missed anything.
+    // There was no handler, so no event was missed.
     rig.subscribe("b");
     rig.settle();
     let url = rig.opened();

@@ -1,4 +1,4 @@
-//! Reporting how long events took.
+//! Reports of how long events took.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const CONNECTED: u64 = 1_700_000_000_000;
 const ALL: u64 = 1 << 32;
 
 impl Rig {
-    /// An open stream of a session that reports from this share of them. Heartbeats come as long as time passes by
+    /// An open stream of a session that reports for this share of its streams. Heartbeats arrive while time passes with
     /// [`Rig::live_for`].
     fn measuring(latency: u64) -> Self {
         let mut rig = Self::with(Config { latency, ..Config::new("/e") });
@@ -37,7 +37,8 @@ impl Rig {
         }
     }
 
-    /// An event reaches its handlers now that was accepted so long after `connected` was said; whether it was measured.
+    /// Passes an event to its handlers that was accepted this long after `connected` was sent; returns whether it was
+    /// measured.
     fn event(&mut self, accepted_after: u64) -> bool {
         let timed = self.session.is_timed();
         if timed {
@@ -47,7 +48,7 @@ impl Rig {
         timed
     }
 
-    /// The times of the only report since the last look.
+    /// The times of the only report since the last call.
     fn reported(&mut self) -> (u32, Vec<u64>) {
         let report = self.sent_one();
         assert_eq!((report.url.as_str(), report.ask), ("/e/latency", Ask::Report));
@@ -61,7 +62,7 @@ impl Rig {
 fn times_are_told_by_the_servers_clock_when_the_watchdog_has_looked_and_once() {
     let mut rig = Rig::measuring(ALL);
     rig.pass(1_000);
-    // Ours may go another way than the server's: what is left of a tick is no time.
+    // The two clocks may differ: a negative time counts as 0.
     for accepted in [1_000, 995, 900, 1_003] {
         assert!(rig.event(accepted));
     }
@@ -111,7 +112,7 @@ fn what_is_older_than_the_stream_is_the_past() {
 fn of_a_flood_a_hundred_are_measured_wherever_in_it_they_stand() {
     let mut rig = Rig::measuring(ALL);
     let mut measured = 0;
-    // Each takes as long as the flood has lasted.
+    // The time of each event is the time since the burst began.
     for _ in 0..10_000 {
         rig.now += 1;
         measured += u32::from(rig.event(0));

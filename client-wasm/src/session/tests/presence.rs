@@ -1,4 +1,4 @@
-//! Who is online, and being counted.
+//! Presence: who is online, and being counted as online.
 
 mod calls;
 
@@ -7,7 +7,7 @@ use super::*;
 const ALIVE: u64 = 30_000;
 
 impl Rig {
-    /// An open stream of a server with presence. Heartbeats come as long as time passes by [`Rig::live`].
+    /// An open stream of a server with presence. Heartbeats arrive while time passes with [`Rig::live`].
     fn present() -> Self {
         let mut rig = Self::new();
         rig.session.connect();
@@ -33,12 +33,12 @@ impl Rig {
         id
     }
 
-    /// News about a channel; who is told.
+    /// Delivers a presence frame of a channel; returns the handlers that received it.
     fn told(&mut self, channel: &str) -> Vec<HandlerId> {
         self.read(None, Hears::Presence, channel, 0)
     }
 
-    /// Time passes on a stream that lives.
+    /// Time passes on a stream with heartbeats.
     fn live(&mut self, ms: u64) {
         for _ in 0..ms / 10_000 {
             self.pass(10_000);
@@ -57,7 +57,7 @@ fn what_is_wanted_is_asked_for_in_one_call_and_all_of_it_again_when_it_changes()
     let call = rig.sent_one();
     assert_eq!(call.url, "/e/presence");
     assert_eq!(call.body.unwrap(), r#"{"connectionId":"n1","revision":1,"channels":["a","b:*"]}"#);
-    // While a call is under way there is no other.
+    // While a call is under way, no other call is made.
     rig.session.unsubscribe(rig.now, first);
     rig.watch("c");
     assert!(rig.sent().is_empty());
@@ -140,7 +140,7 @@ fn a_refusal_is_told_to_its_handlers_and_leaves_the_subscription_to_the_channel_
     assert_eq!(rig.settled(), [(other, Some("forbidden".into()))], "it is told that it no longer does");
     assert_eq!(rig.failures()[0].channel, "b".parse().ok());
     assert!(rig.told("b").is_empty());
-    // The application may have got a grant meanwhile.
+    // The application may have been granted presence meanwhile.
     rig.session.connect();
     rig.settle();
     assert!(rig.sent_one().body.unwrap().ends_with(r#""channels":["a","b"]}"#));
@@ -187,7 +187,8 @@ fn presence_is_reason_enough_to_connect_and_to_stay() {
     assert_eq!(rig.session.state(), State::Idle);
 }
 
-/// Carries to the other what each posts, until both are silent; who hears what came with it in the second one.
+/// Passes each tab's messages to the other until both are silent; returns the handlers of the second tab that received
+/// the frames in them.
 fn converse(leader: &mut Rig, follower: &mut Rig) -> Vec<HandlerId> {
     let mut heard = Vec::new();
     loop {
@@ -217,7 +218,7 @@ fn converse(leader: &mut Rig, follower: &mut Rig) -> Vec<HandlerId> {
     }
 }
 
-/// A tab that has the stream for all.
+/// A tab that has the stream for all tabs.
 fn leader() -> Rig {
     let mut rig = Rig::with(Config { share: true, ..Config::new("/e") });
     rig.session.connect();
@@ -229,10 +230,10 @@ fn leader() -> Rig {
     rig
 }
 
-/// A tab that watches a channel through another one's stream.
+/// A tab that watches a channel through another tab's stream.
 fn follower(channel: &str, leader: &mut Rig) -> (Rig, HandlerId) {
     let mut rig = Rig::with(Config { share: true, ..Config::new("/e") });
-    // Each tab has a name of its own, from its random source.
+    // Each tab has a random name of its own.
     rig.session = Session::new(
         Config { share: true, ..Config::new("/e") },
         Identity { device_id: "d1".into(), session_id: "s2".into() },
@@ -254,7 +255,7 @@ fn a_tab_without_a_stream_sees_through_the_one_that_has_it() {
     let call = leader.sent_one().number;
     leader.status(call, 200);
     let (mut follower, theirs) = follower("a", &mut leader);
-    // It knows nothing of what was told before, so all is told again.
+    // The tab knows none of the earlier presence frames, so the whole list is sent again.
     let call = leader.sent_one();
     assert!(call.body.unwrap().ends_with(r#""channels":["a"]}"#));
     assert_eq!(leader.told("a"), [own]);

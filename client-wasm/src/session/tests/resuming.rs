@@ -103,7 +103,7 @@ fn a_replay_does_not_repeat_what_a_backfill_showed() {
     let call = rig_number(&mut rig);
     assert_eq!(rig.backfill(call, "b", 15), [id]);
     rig.subscribed(call, "b", 16);
-    // The stream's cursor still stands at 10.
+    // The stream's cursor is still 10.
     let url = rig.reopen();
     assert_eq!((channels_of(&url).as_str(), parameter(&url, "lastEventId")), ("a b", Some(at(10).to_string())));
     rig.connected("a b", 10, true);

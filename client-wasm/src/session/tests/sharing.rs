@@ -1,4 +1,4 @@
-//! Several tabs and one stream. The browser, which hands out locks and carries what the tabs post, is the test.
+//! Several tabs with one stream. The test plays the browser, which hands out locks and delivers the tabs' messages.
 
 mod joining;
 mod leading;
@@ -9,17 +9,17 @@ mod resuming;
 
 use super::*;
 
-/// A message as it is carried, and the event that goes with it: its kind, channel and number.
+/// A message in transit, and the event in it: its kind, channel and number.
 type Posted = (String, Option<(Hears, String, u64)>);
 
 /// Tabs of one browser.
 struct Browser {
     tabs: Vec<Rig>,
-    /// What they call themselves.
+    /// The names of the tabs.
     names: Vec<String>,
-    /// Who heard what was relayed since the last look.
+    /// The handlers that received relayed events since the last call, with their tabs.
     heard: Vec<(usize, HandlerId)>,
-    /// All that was carried.
+    /// All messages that were delivered.
     said: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ impl Browser {
         }
     }
 
-    /// The first tab leads, with an open stream at 10; the others follow, as the same user.
+    /// The first tab leads, with an open stream at 10; the others follow, with the same user.
     fn open(tabs: usize) -> Self {
         let mut browser = Self::new(tabs);
         browser.lead(0);
@@ -58,7 +58,7 @@ impl Browser {
         assert_eq!(self.entered(tab), [None]);
     }
 
-    /// One more tab.
+    /// Adds a tab.
     fn join(&mut self, mut other: Self) {
         self.tabs.extend(other.tabs.pop());
         self.names.push(String::new());
@@ -69,7 +69,7 @@ impl Browser {
         self.locked(tab);
     }
 
-    /// It finds the lock taken; the server says whose it is.
+    /// The tab finds the lock taken; the server reports its user.
     fn follow(&mut self, tab: usize, user: &str) {
         self.enter(tab);
         self.verify(tab, user);
@@ -80,14 +80,14 @@ impl Browser {
         self.spread();
     }
 
-    /// The same, and what it posts then is not carried yet.
+    /// The same, but the tab's messages are not delivered yet.
     fn verify_unheard(&mut self, tab: usize, user: &str) {
         let check = self.check(tab);
         let answer = Answer { status: Some(200), user_id: Some(user.into()), ..Answer::default() };
         self.tabs[tab].answer(check, &answer);
     }
 
-    /// It is told that the lock is taken, and asks the server whose it is: the number of that request.
+    /// The tab learns that the lock is taken, and asks the server for its user: returns the number of that request.
     fn check(&mut self, tab: usize) -> u32 {
         let rig = &mut self.tabs[tab];
         rig.session.held(rig.now);
@@ -97,7 +97,7 @@ impl Browser {
         check.number
     }
 
-    /// Somebody looks at the tab.
+    /// The tab becomes visible.
     fn visible(&mut self, tab: usize) {
         let rig = &mut self.tabs[tab];
         rig.session.visible(rig.now);
@@ -111,7 +111,7 @@ impl Browser {
         self.spread();
     }
 
-    /// The groups that a tab asked for since the last look.
+    /// The groups that a tab entered since the last call.
     fn entered(&mut self, tab: usize) -> Vec<Option<String>> {
         let entered = self.tabs[tab].take(|action| match action {
             Action::Enter { tab, user } => Some((tab.clone(), user.clone())),
@@ -131,7 +131,7 @@ impl Browser {
         !self.tabs[tab].take(|action| (*action == Action::Steal).then_some(())).is_empty()
     }
 
-    /// What a tab has posted since the last look, as it is carried.
+    /// The messages that a tab has posted since the last call.
     fn posted(&mut self, tab: usize) -> Vec<Posted> {
         let rig = &mut self.tabs[tab];
         let posts = rig.take(|action| match action {
@@ -141,7 +141,7 @@ impl Browser {
         posts.into_iter().map(|(text, with)| (text, with.then(|| rig.posted.pop_front()).flatten())).collect()
     }
 
-    /// Carries what was posted to all other tabs, until nobody says anything.
+    /// Delivers posted messages to all other tabs, until none is left.
     fn spread(&mut self) {
         loop {
             let posts: Vec<_> = (0..self.tabs.len())
@@ -171,7 +171,7 @@ impl Browser {
         }
     }
 
-    /// A handler in a tab, which the others have heard of.
+    /// Adds a handler in a tab, and delivers its messages.
     fn subscribes(&mut self, tab: usize, channel: &str) -> HandlerId {
         let id = self.tabs[tab].subscribe(channel);
         self.tabs[tab].settle();
@@ -187,7 +187,7 @@ impl Browser {
         self.spread();
     }
 
-    /// A handler in a tab, confirmed on the leader's stream at this position.
+    /// Adds a handler in a tab, confirmed on the leader's stream at this position.
     fn subscribed(&mut self, leader: usize, tab: usize, channel: &str, at: u64) -> HandlerId {
         let id = self.subscribes(tab, channel);
         let call = self.tabs[leader].sent_one();
@@ -198,21 +198,22 @@ impl Browser {
         id
     }
 
-    /// A record on the leader's stream; who heard it, in which tab.
+    /// Delivers a record on the leader's stream; returns the handlers that received it, with their tabs.
     fn record(&mut self, leader: usize, channel: &str, seq: u64) -> Vec<(usize, HandlerId)> {
         let own = self.tabs[leader].record(channel, seq);
         self.spread();
         own.into_iter().map(|id| (leader, id)).chain(std::mem::take(&mut self.heard)).collect()
     }
 
-    /// An event for the user, live on the leader's stream or brought by a call; who heard it, in which tab.
+    /// Delivers an event for the user, live on the leader's stream or through a call; returns the handlers that
+    /// received it, with their tabs.
     fn addressed(&mut self, leader: usize, call: Option<u32>, seq: u64) -> Vec<(usize, HandlerId)> {
         let own = self.tabs[leader].read(call, Hears::Addressed, "note", seq);
         self.spread();
         own.into_iter().map(|id| (leader, id)).chain(std::mem::take(&mut self.heard)).collect()
     }
 
-    /// The leader's only call, which asks for this from there on.
+    /// The leader's only call, which asks for `what` after this position.
     fn asked_past(&mut self, leader: usize, what: &str, since: u64) -> u32 {
         let call = self.tabs[leader].sent_one();
         let (number, since) = (call.number, at(since));
@@ -221,7 +222,7 @@ impl Browser {
         number
     }
 
-    /// A tab's page goes into the back/forward cache and comes back.
+    /// A tab's page enters the back/forward cache and returns.
     fn leave_and_return(&mut self, tab: usize) {
         let rig = &mut self.tabs[tab];
         rig.session.suspend();
@@ -235,7 +236,7 @@ impl Browser {
         self.verify(tab, "ana");
     }
 
-    /// A tab was away while the leader's stream went on from 10 to 12; it has a handler of what is addressed to its user.
+    /// A tab was away while the leader's stream advanced from 10 to 12; it has a handler for addressed events.
     fn with_one_behind() -> (Self, HandlerId) {
         let mut browser = Self::open(2);
         browser.tabs[0].subscribe("news");

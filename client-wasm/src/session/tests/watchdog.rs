@@ -1,4 +1,4 @@
-//! Silence.
+//! Silent streams.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Channels that are left, and asked for again.
+//! Channels that are unsubscribed and requested again.
 
 use super::*;
 
@@ -99,13 +99,13 @@ fn a_confirmation_that_an_unsubscribe_has_overtaken_confirms_nothing() {
     rig.status(unsubscribe.number, 200);
     rig.settled();
 
-    // It was on its way all the time.
+    // The confirmation was on its way all the time.
     rig.subscribed(subscribe, "b", 11);
     let second = rig.subscribe("b");
     rig.settle();
     let again = rig.sent_one().number;
     assert!(rig.settled().is_empty(), "the server does not hold it any more");
-    // The same, should it come only now.
+    // The same, if the confirmation arrives only now.
     rig.subscribed(subscribe, "b", 11);
     rig.status(again, 200);
     assert!(rig.settled().is_empty() && rig.sent().is_empty());

@@ -1,4 +1,4 @@
-//! Channels that the server refuses, takes away or gives back.
+//! Channels that the server refuses, revokes or grants again.
 
 use super::*;
 
@@ -41,7 +41,7 @@ fn a_refused_channel_that_is_granted_by_the_next_stream_is_told_with_a_gap() {
     assert_eq!(rig.settled(), [(b, None)]);
     assert_eq!(rig.gaps(), [(Some(patterns("b")), vec![b])]);
     assert_eq!(rig.record("b", 13), [b]);
-    // From here on it is one like any other.
+    // From here on the channel is like any other.
     assert_eq!(channels_of(&rig.reopen()), "a b");
 }
 
@@ -139,7 +139,7 @@ fn what_a_call_did_not_confirm_is_refused_where_it_was_given_a_part_of_the_past(
     let (given, refused) = (rig.subscribe_since("a:x", 3), rig.subscribe_since("a:*", 3));
     rig.settle();
     let call = rig.sent_one().number;
-    // It reaches both, and what else the second one was to hear does not come.
+    // The event reaches both handlers, and the rest of the past that the second one asked for does not come.
     assert_eq!(rig.backfill(call, "a:x", 5), [given, refused]);
     rig.subscribed(call, "a:x", 10);
     assert_eq!(rig.settled(), [(given, None), (refused, Some("forbidden".to_owned()))]);

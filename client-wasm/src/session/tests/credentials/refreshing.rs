@@ -1,4 +1,4 @@
-//! Credentials of a stream that is open.
+//! Refreshing the credentials of an open stream.
 
 use super::*;
 

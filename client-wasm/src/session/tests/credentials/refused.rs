@@ -1,4 +1,4 @@
-//! Tokens that are refused, and streams of which nobody says why.
+//! Tokens that are refused, and streams that fail without a reason.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The calls by which presence is asked for.
+//! The calls that ask for presence.
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn the_server_is_told_every_30_seconds_that_somebody_reads_the_stream() {
     rig.live(10_000);
     let call = rig.sent_one();
     assert_eq!((call.url.as_str(), call.body.as_deref()), ("/e/alive", Some(r#"{"connectionId":"n1"}"#)));
-    // Whatever comes of it, the next one is due when it is due.
+    // Whatever the answer is, the next call is due at its time.
     rig.status(call.number, 503);
     assert!(rig.failures().is_empty());
     rig.live(30_000);

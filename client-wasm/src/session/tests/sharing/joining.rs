@@ -1,4 +1,4 @@
-//! A tab that comes to others.
+//! A tab that joins others.
 
 use super::*;
 
@@ -55,7 +55,7 @@ fn a_tab_that_comes_while_a_gap_is_awaited_waits_for_it() {
     browser.join(Browser::new(2));
     browser.tabs[1].session.on("note".parse().unwrap());
     browser.follow(1, "ana");
-    // The stream does not go on from 10, and what was missed is about to be told; not to this tab.
+    // The stream does not resume at 10, and the gap is about to be reported; not to this tab.
     browser.tabs[0].connected("", 30, false);
     browser.spread();
     assert!(browser.tabs[1].settled().is_empty());
@@ -81,7 +81,7 @@ fn a_tab_that_comes_to_a_leader_that_does_not_answer_takes_the_lead_after_2_s() 
 fn a_tab_that_has_to_wait_is_told_that_somebody_leads() {
     let mut browser = Browser::new(2);
     browser.lead(0);
-    // Whose the leader's stream is, is not known before the server says it.
+    // The user of the leader's stream is unknown until the server reports it.
     browser.follow(1, "ana");
     for _ in 0..20 {
         browser.tabs[1].pass(1_000);

@@ -1,4 +1,4 @@
-//! Which tab leads, and how another takes the lead over.
+//! The choice of the leading tab, and its replacement.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 fn a_leader_that_says_nothing_is_robbed_and_follows_when_it_wakes() {
     let mut browser = Browser::open(2);
     let mut waited = 0;
-    // Without being asked.
+    // Without any call of the application.
     while !browser.stole(1) {
         browser.tabs[1].pass(500);
         waited += 500;
@@ -45,7 +45,7 @@ fn a_leader_that_answers_keeps_the_lead() {
     for _ in 0..10 {
         browser.visible(1);
         browser.tabs[1].pass(1_500);
-        // It is hidden: no timer of its own runs.
+        // The tab is hidden: its timers do not run.
         browser.spread();
     }
     assert!(!browser.stole(1));

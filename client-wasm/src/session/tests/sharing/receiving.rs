@@ -1,4 +1,4 @@
-//! What each tab receives by the stream that they share.
+//! The events that each tab receives through the shared stream.
 
 use super::*;
 
@@ -114,7 +114,8 @@ fn what_is_addressed_to_the_user_and_no_tab_hears_is_unheard() {
     }
 }
 
-/// Pages of the app as it was before a deploy and as it is now are open side by side, and share only what both understand.
+/// Pages of the old and the new version of an app are open side by side during a deploy, and share a stream only if
+/// both understand the same messages.
 #[test]
 fn what_the_tabs_say_is_that_of_its_version() {
     let mut browser = Browser::new(1);
@@ -158,7 +159,7 @@ fn what_the_tabs_say_is_that_of_its_version() {
     for (tab, name) in browser.names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
         browser.said.iter_mut().for_each(|said| *said = said.replace(name, &format!("T{tab}")));
     }
-    // A stroke stands for the end of a line.
+    // A `|` stands for the end of a line.
     let said: Vec<_> = browser.said.iter().map(|said| said.replace('\n', "|")).collect();
     let expected = [
         "lead|T0.1|1|",

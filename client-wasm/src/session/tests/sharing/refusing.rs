@@ -1,4 +1,4 @@
-//! What the server refuses to one tab of several.
+//! Channels that the server refuses to one of several tabs.
 
 use super::*;
 
@@ -65,7 +65,7 @@ fn what_a_tab_asks_for_again_while_it_is_told_that_it_hears_it_goes_on() {
     let call = browser.tabs[0].sent_one().number;
     browser.tabs[0].subscribed(call, "secret", 12);
     browser.tabs[0].status(call, 200);
-    // Another call is under way, behind which one for it would have to wait.
+    // Another call is under way, and a further one would have to wait for it.
     browser.tabs[0].subscribe("other");
     browser.tabs[0].settle();
     browser.tabs[1].session.connect();

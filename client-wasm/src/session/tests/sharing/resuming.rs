@@ -8,7 +8,7 @@ fn a_new_leader_goes_on_from_where_it_is_and_the_others_are_brought_what_they_mi
     let first = browser.subscribed(0, 1, "news", 10);
     let second = browser.subscribed(0, 2, "chat", 10);
     browser.record(0, "news", 11);
-    // One of them does not get what the leader posts last.
+    // One tab does not receive the leader's last message.
     browser.tabs[0].record("news", 12);
     for post in browser.posted(0) {
         browser.tell(1, &post);
@@ -153,7 +153,7 @@ fn a_gap_of_one_that_is_behind_is_told_to_it_alone_and_the_others_go_on_where_th
 #[test]
 fn a_tab_that_comes_back_is_brought_what_came_before_the_stream_carried_its_channel() {
     let mut browser = Browser::open(2);
-    // The stream has brought all up to 10, and carries the channel only from 12 on.
+    // The stream has delivered every event up to 10, and carries the channel only from 12 on.
     browser.subscribed(0, 1, "news", 12);
     let say = |browser: &mut Browser, ask| {
         let message = Message::Ask { tab: "other".into(), ask };
