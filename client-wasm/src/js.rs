@@ -19,36 +19,36 @@ static ALLOCATOR: talc::wasm::WasmDynamicTalc = talc::wasm::new_wasm_dynamic_all
 const TYPES: &'static str = r#"
 export type State = 'idle' | 'connecting' | 'open' | 'waiting' | 'closed'
 
-/** Read once, by the constructor. All times in milliseconds. */
+/** The options of the constructor, which reads them once. All times are in milliseconds. */
 export interface ClientOptions {
   url: string
-  /** The browser profile. */
+  /** The id of the browser profile. */
   deviceId: string
-  /** This tab. */
+  /** The id of this tab. */
   sessionId: string
-  /** A cursor to begin from (`lastEventId` of the very first connect). One that cannot be read is told as a gap. */
+  /** A cursor at which to begin (`lastEventId` of the first connection). A malformed cursor is reported as a gap. */
   since?: string
-  /** For EventSource and for the client's own requests. */
+  /** Whether cookies are sent to another origin, by EventSource and by the client's own requests. */
   withCredentials?: boolean
-  /** How streams are read. Absent: `auto`, which is `fetch` where bodies can be streamed. */
+  /** How streams are read. Defaults to `auto`, which is `fetch` where bodies can be streamed. */
   transport?: 'eventsource' | 'fetch' | 'auto'
-  /** Whose streams and calls are, for those who are not known by cookies. Falsy: nobody in particular. */
+  /** Returns the token that authenticates streams and calls, for users without cookies. Without a token the client is anonymous. */
   token?: () => string | null | undefined | Promise<string | null | undefined>
-  /** One stream for all tabs, where the browser has locks and channels. Absent: yes. */
+  /** Shares one stream between all tabs, where the browser has locks and channels. Defaults to `true`. */
   shareConnection?: boolean
-  /** `false`: one attempt for each `connect()`. */
+  /** How failed connections are retried; `false` makes one attempt for each `connect()`. */
   reconnect?: false | { baseMs?: number; capMs?: number; maxAttempts?: number }
-  /** Close the connection this long after the last handler left. */
+  /** How long after the last handler left the connection is closed. Defaults to never. */
   idleMs?: number
-  /** The share of streams that report how long events took to their handlers, from 0 to 1. Absent: none. */
+  /** The share of streams that report how long events took to their handlers, from 0 to 1. Defaults to none. */
   latencySample?: number
-  /** After every change. `retryInMs` while waiting for an attempt; `connectionId` while open. */
+  /** Called after every change. `retryInMs` is set while waiting for an attempt, `connectionId` while open. */
   onState?: (state: State, attempt: number, retryInMs: number | undefined, connectionId: string | undefined) => void
   onGap?: (channels: string[] | null, reason: string, addressed: boolean) => void
   onError?: (report: ErrorReport) => void
   /**
-   * `closing`: the server is about to end the stream, for this reason. `unheard`: this event came and has no handler, in no tab
-   * that shares the stream; knowing it costs reading every event.
+   * `closing`: the server is about to end the stream, for this reason. `unheard`: this event has no handler in any tab that shares
+   * the stream; to report that, every event has to be read.
    */
   onDebug?: (what: 'closing' | 'unheard', detail: unknown) => void
 }
@@ -60,7 +60,7 @@ export interface ErrorReport {
   detail?: string
   /** The channel that was refused or revoked. */
   channel?: string
-  /** `handlerError`: what the callback threw. `unsupported`: why no EventSource could be made. */
+  /** For `handlerError`, the error that the callback threw; for `unsupported`, the reason why no EventSource could be made. */
   cause?: unknown
 }
 "#;

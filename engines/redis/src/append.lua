@@ -1,5 +1,5 @@
--- Stores entries, all under one look at the time: what came after its deadline is not stored.
--- KEYS: log, keys, head. ARGV: how many, and then for each: key, tag, payload bytes, routing keys (as text), deadline, entry.
+-- Stores entries, with one reading of the clock for all: an entry whose deadline has passed is not stored.
+-- KEYS: log, keys, head. ARGV: their number, and then for each: key, tag, payload bytes, routing keys (as text), deadline, entry.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local head = redis.call('HMGET', KEYS[3], 'epoch', 'last', 'tag', 'bytes')

@@ -1,5 +1,5 @@
--- Makes the log where it is not there; what is left of one whose head is gone is of no use. KEYS: log, keys, head, summary, tags.
--- ARGV: version, epoch.
+-- Creates the log if it does not exist; the remains of a log whose head is gone are deleted, because they are of no use.
+-- KEYS: log, keys, head, summary, tags. ARGV: version, epoch.
 local version = redis.call('HGET', KEYS[3], 'version')
 if version then return version end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[4], KEYS[5])

@@ -1,5 +1,5 @@
--- Says where a node is found, and for how long that counts, or looks who is there. KEYS: nodes. ARGV: ms for which a node is believed
--- to be there, and then the node and where it is found, if one is to be said.
+-- Registers a node with its address, and lists the nodes that are present. KEYS: nodes. ARGV: the ms for which a registration is valid,
+-- and then the node and its address, if one has to be registered.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if ARGV[2] then

@@ -1,5 +1,5 @@
--- The head of the log with the tag at a number, and the records that follow, as far as the limits go.
--- KEYS: log, tags, head. ARGV: after, how many, payload bytes.
+-- The head of the log with the tag at a number, and the records that follow, within the limits.
+-- KEYS: log, tags, head. ARGV: after, the most records, the most payload bytes.
 local head = redis.call('HMGET', KEYS[3], 'epoch', 'first', 'last', 'base', 'tag')
 if not head[1] then return redis.error_reply('TIDINGSGONE the log is not there') end
 local after, first, last = tonumber(ARGV[1]), tonumber(head[2]), tonumber(head[3])
@@ -8,7 +8,7 @@ local rows = {}
 if after >= first - 1 and after < last then
     local taken, left, from = 0, tonumber(ARGV[2]), after + 1
     while left > 0 and from <= last do
-        -- Not all at once: a page is bounded by bytes, too.
+        -- Records are read in parts, because a page is bounded by bytes, too.
         local some = redis.call('XRANGE', KEYS[1], id(from), id(last), 'COUNT', math.min(left, 64))
         if #some == 0 then break end
         for _, row in ipairs(some) do

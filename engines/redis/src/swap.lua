@@ -1,5 +1,5 @@
--- Sets a field, or removes it, if it has the value that is expected. KEYS: metadata. ARGV: field, then '1' and what is expected or '0'
--- and nothing, then '1' and the value or '0' and nothing.
+-- Sets a field, or removes it, if it has the value that is expected. KEYS: metadata. ARGV: field, then '1' and the expected value, or '0'
+-- and an empty text, then '1' and the new value, or '0' and an empty text.
 local now = redis.call('HGET', KEYS[1], ARGV[1])
 if ARGV[2] == '1' then
     if now ~= ARGV[3] then return 0 end

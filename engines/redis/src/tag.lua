@@ -1,4 +1,4 @@
--- The tag at a number: of a record, of the one right before the first, or of one that has left and is not forgotten. `head` is epoch,
+-- The tag at a number: of a record, of the one right before the first, or of a trimmed one whose tag is still kept. `head` is epoch,
 -- first, last, base, tag. KEYS: log, tags, head.
 local function id(seq) return string.format('%.0f-0', seq) end
 local function tag_at(head, at)

@@ -1,4 +1,4 @@
--- Removes what is beyond the bounds from the front, at most so many, and folds what leaves into the summary.
+-- Trims records beyond the bounds from the front, up to a maximal number, and adds them to the summary.
 -- KEYS: log, keys, head, summary, tags. ARGV: records, bytes, the age in ms, the most to remove, keys and tags to keep, and
 -- the time by which records age.
 local head = redis.call('HMGET', KEYS[3], 'epoch', 'first', 'last', 'base', 'bytes', 'floor')
@@ -35,7 +35,7 @@ local function each(command, key, list, step)
 end
 if removed > 0 then
     if lost then
-        -- Rows are missing, and nobody knows whom they were for.
+        -- Records are missing, and their receivers are unknown.
         redis.call('DEL', KEYS[4])
         floor = first - 1 + removed
     else
@@ -53,7 +53,7 @@ if removed > 0 then
     each('HSET', KEYS[5], place, 1000)
     each('HDEL', KEYS[2], names, 1000)
     each('XDEL', KEYS[1], ids, 1000)
-    -- The oldest tags, of which there are as many as have left now.
+    -- Removes the oldest tags, as many as records were trimmed now.
     local forgotten = {}
     for seq = math.max(first - 1 - tonumber(ARGV[6]), 0), first - 1 + removed - tonumber(ARGV[6]) do
         forgotten[#forgotten + 1] = string.format('%.0f', seq)

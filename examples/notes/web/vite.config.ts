@@ -2,9 +2,9 @@ import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
 
 export default defineConfig({
-  // The page is served below several paths.
+  // The page is served below several paths, so its URLs are relative.
   base: './',
   plugins: [react()],
-  // `npm run dev` asks the demo for everything below /api; start it beforehand.
+  // `npm run dev` forwards requests below /api to the demo server; start that server first.
   server: { proxy: { '/api': 'http://127.0.0.1:4000/a' } },
 })

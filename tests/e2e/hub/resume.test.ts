@@ -1,4 +1,4 @@
-// Lossless, or told: streams that break, servers that die, pages that sleep.
+// Streams that break, servers that die and pages that sleep lose no event, or report a gap.
 import { expect, test } from '../fixtures.ts'
 import { hear, heard, stateOf, toldTo } from '../support/ask.ts'
 

@@ -1,4 +1,4 @@
-// The second feature: the calendar, on all devices of its user.
+// The calendar, on all devices of its user.
 import { expect, test } from './app.ts'
 
 test('an entry that is created, changed or deleted on one device is so on the others', async ({ device }) => {

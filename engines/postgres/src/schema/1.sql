@@ -1,7 +1,7 @@
--- The tables and functions of one log, in the schema that `search_path` names. What changes comes in a further file (see schema.rs).
+-- The tables and functions of one log, in the schema that `search_path` names. Changes are made in a further file (see schema.rs).
 
--- Its one row is where the log begins and ends. Whoever appends or trims holds its lock, so that the order of numbers is the order of
--- commits, and nobody sees a record before the ones in front of it.
+-- Its one row has the beginning and the end of the log. Appending and trimming hold its lock, so that the order of numbers is the order
+-- of commits, and no reader sees a record before the ones in front of it.
 CREATE TABLE log (
     one       boolean PRIMARY KEY DEFAULT true CHECK (one),
     version   integer NOT NULL,
@@ -16,7 +16,7 @@ CREATE TABLE log (
 ) WITH (fillfactor = 10);
 
 -- `before` is the tag of the record before. `bytes` counts the bytes of all entries up to and with this one since the log began, so that
--- the size of any part of it is a subtraction; `payload` is what a reader counts. `routing` holds the entry's routing keys. `at` is
+-- the size of any part of it is a subtraction; `payload` is the size that a reader counts. `routing` holds the entry's routing keys. `at` is
 -- when it was stored, in milliseconds since 1970 by the server's clock.
 CREATE TABLE records (
     seq       bigint PRIMARY KEY,
@@ -30,7 +30,7 @@ CREATE TABLE records (
     entry     bytea NOT NULL
 );
 
--- What is known of records that have left: for each routing key the last one, and the tags of the last ones.
+-- The summary of trimmed records: for each routing key the last one, and the tags of the last ones.
 CREATE TABLE summary (key bigint PRIMARY KEY, last bigint NOT NULL);
 CREATE INDEX summary_last ON summary (last);
 CREATE TABLE tags (seq bigint PRIMARY KEY, tag bigint NOT NULL);
@@ -40,8 +40,8 @@ CREATE TABLE metadata (key text COLLATE "C" PRIMARY KEY, value bytea NOT NULL);
 
 CREATE FUNCTION now_ms() RETURNS bigint LANGUAGE sql AS 'SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint';
 
--- Stores entries, each with so many of the routing keys as `counts` says. What is looked at first is the time, with the lock held: what
--- waited for the lock for too long is not stored, and its row has no number.
+-- Stores entries; `counts` has the number of routing keys of each. The clock is read first, with the lock held: an entry that waited too
+-- long for the lock is not stored, and its row has no number.
 CREATE FUNCTION append(
     keys text[], entries bytea[], tags bigint[], payloads integer[], counts integer[], routing bigint[], deadlines bigint[]
 ) RETURNS TABLE (o_seq bigint, o_tag bigint, o_duplicate boolean, o_epoch bigint, o_now bigint)
@@ -83,7 +83,7 @@ BEGIN
     END IF;
 END $$;
 
--- The tag at a number: of a record, of the one right before the first, or of one that has left and is not forgotten.
+-- The tag at a number: of a record, of the one right before the first, or of a trimmed one whose tag is still kept.
 CREATE FUNCTION tag_at(l log, place bigint) RETURNS bigint LANGUAGE plpgsql STABLE SET enable_seqscan = off AS $$
 BEGIN
     IF place = l.last THEN RETURN l.last_tag; END IF;
@@ -93,7 +93,7 @@ BEGIN
     RETURN coalesce((SELECT r.tag FROM records r WHERE r.seq = place), (SELECT r.before FROM records r WHERE r.seq = place + 1));
 END $$;
 
--- The log's row with the tag at `after`, and then the records that follow, as far as the limits go, all of one moment.
+-- The log's row with the tag at `after`, and then the records that follow, within the limits, all of one snapshot.
 CREATE FUNCTION page(after bigint, records_limit bigint, bytes_limit bigint) RETURNS TABLE (
     o_epoch bigint, o_first bigint, o_last bigint, o_base_tag bigint, o_last_tag bigint,
     o_seq bigint, o_tag bigint, o_before bigint, o_routing bigint[], o_entry bytea
@@ -121,8 +121,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- Removes what is beyond the bounds from the front, at most so many, and folds what leaves into the summary, in one transaction.
--- `oldest` and `clock_now` are milliseconds since 1970 by the clock by which records age.
+-- Trims records beyond the bounds from the front, up to a maximal number, and adds them to the summary, in one transaction.
+-- `oldest` and `clock_now` are milliseconds since 1970 by the clock that determines the age of records.
 CREATE FUNCTION trim_log(
     keep_records bigint, keep_bytes bigint, oldest bigint, most bigint, keep_keys bigint, keep_tags bigint, clock_now bigint
 ) RETURNS TABLE (removed bigint, more boolean) LANGUAGE plpgsql SET enable_seqscan = off AS $$
@@ -153,7 +153,7 @@ BEGIN
         ON CONFLICT (key) DO UPDATE SET last = excluded.last;
         SELECT count(*) INTO found_records FROM records r WHERE r.seq BETWEEN l.first AND target;
         IF found_records < removed THEN
-            -- Rows are missing, and nobody knows whom they were for.
+            -- Records are missing, and their receivers are unknown.
             l.floor := target;
             DELETE FROM summary;
         END IF;

@@ -1,13 +1,13 @@
--- How hubs reach each other. Messages are sealed for their receiver, and deleted by whoever reads them; the table is not in the
+-- How hubs reach each other. Messages are sealed for their receiver, and deleted by the receiver that reads them; the table is not in the
 -- write-ahead log, so that no backup and no standby holds one.
 
--- Which nodes are found where, until when by the server's clock (milliseconds since 1970).
+-- The addresses of the nodes, each with its expiry by the server's clock (milliseconds since 1970).
 CREATE TABLE nodes (node bigint PRIMARY KEY, place text NOT NULL, expires bigint NOT NULL);
 
 CREATE UNLOGGED TABLE mail (mailbox bigint NOT NULL, body bytea NOT NULL, at bigint NOT NULL);
 CREATE INDEX mail_mailbox ON mail (mailbox);
 
--- Says that these nodes are found there, and forgets who and what nobody wants any more.
+-- Registers these nodes with their address, and deletes expired nodes and messages.
 CREATE FUNCTION announce(here bigint[], at_place text, lease bigint) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO nodes SELECT n, at_place, now_ms() + lease FROM unnest(here) n
@@ -16,7 +16,7 @@ BEGIN
     DELETE FROM mail WHERE at < now_ms() - 60000;
 END $$;
 
--- Puts a message into a mailbox. Whoever reads one holds its lock: where that can be had, nobody is there.
+-- Puts a message into a mailbox. The reader of a mailbox holds its lock: if the lock is free, the mailbox has no reader.
 CREATE FUNCTION post(to_mailbox bigint, message bytea) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     IF pg_try_advisory_xact_lock_shared(to_mailbox) THEN

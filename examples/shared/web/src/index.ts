@@ -1,5 +1,5 @@
 /**
- * What the pages of the example apps share, so that each shows its own matter only.
+ * The common code of the example apps' pages, so that each app contains only its own features.
  *
  * ```ts
  * import { client, shell } from 'examples-web'
@@ -8,8 +8,8 @@
  * shell({ title: 'Notes', lead: 'Yours on every device.', tidings, mount: (root, user) => render(root, user) })
  * ```
  *
- * `client` makes the app's one client, `call` asks the API, and `shell` is the frame around an app: login, header, the
- * connection's state, a notice of a gap.
+ * `client` makes the app's one client, `call` sends requests to the API, and `shell` is the frame around an app: login,
+ * header, the connection's state, and a notice of a gap.
  *
  * @module
  */

@@ -1,4 +1,4 @@
-//! The answers that are remembered, by user and key.
+//! The stored answers, by user and key.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,13 +12,13 @@ use parking_lot::Mutex;
 use tidings_protocol::{Key, UserId};
 use tokio::{sync::watch, time::Instant};
 
-/// Whose key it is.
+/// The user, and the key.
 pub(super) type Name = (UserId, Key);
 
-/// About how many bytes an answer takes beside its body, and its headers as written.
+/// The approximate number of bytes that an answer takes beside its body and its serialised headers.
 const BYTES_OF_AN_ANSWER: usize = 512;
 
-/// An answer to a request that was done.
+/// The answer to a request that was carried out.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -33,19 +33,19 @@ impl Answer {
     }
 }
 
-/// What is known of a request.
+/// The state of a request.
 pub(super) enum Found {
-    /// Nothing: it is to be done.
+    /// The key is new: the request has to be carried out.
     First(First),
-    /// It was done.
+    /// The request was carried out, with this answer.
     Answer(Arc<Answer>),
-    /// Its key belongs to another one.
+    /// The key belongs to another request.
     Other,
 }
 
 #[derive(Debug)]
 enum Entry {
-    /// It is being done. Whoever waits learns by the end of the channel that this is over.
+    /// The request is being carried out. The end of the channel wakes the requests that wait for its answer.
     Open(watch::Receiver<()>),
     Done(Arc<Answer>),
 }
@@ -60,7 +60,7 @@ pub(super) struct Answers {
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<Name, (u128, Entry)>,
-    /// Those that were done, in order, and when.
+    /// The keys of the requests that were carried out, in order, with their times.
     done: VecDeque<(Instant, Name)>,
     weight: usize,
 }
@@ -84,7 +84,7 @@ impl Answers {
         self.bytes
     }
 
-    /// What is known of the request with this key; waits while it is being done.
+    /// The state of the request with this key; waits while the request is being carried out.
     pub(super) async fn find(self: &Arc<Self>, name: Name, fingerprint: u128) -> Found {
         loop {
             let mut open = {
@@ -120,11 +120,11 @@ impl State {
     }
 }
 
-/// A request that is being done. Dropped without an answer, it is to be done anew.
+/// A request that is being carried out. If it is dropped without an answer, the request can be carried out again.
 pub(super) struct First {
     answers: Arc<Answers>,
     name: Name,
-    /// Dropped last, when the entry says what came of it.
+    /// Dropped last, when the entry already has the result.
     _ends: watch::Sender<()>,
 }
 

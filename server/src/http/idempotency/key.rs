@@ -6,11 +6,12 @@ use tidings_protocol::{Key, problem::Code};
 
 use crate::http::problem::Refusal;
 
-/// The header `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header), which the browser client's offline queue adds to each
-/// attempt of one mutation. As an extractor it refuses a request without it, or with one that cannot be read (400 `malformed`);
-/// `Option<IdempotencyKey>` is for handlers that others call as well.
+/// The header `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header), which the browser client's offline
+/// queue adds to each attempt of one mutation. The extractor refuses a request whose key is missing or malformed (400
+/// `malformed`); use `Option<IdempotencyKey>` in handlers that also accept requests without a key.
 ///
-/// A mutation is done once, also over crashes, where its key is written in the transaction of the change, by user:
+/// A mutation is carried out once, even if the server crashes, when its key is stored by user in the transaction of the
+/// change:
 ///
 /// ```sql
 /// INSERT INTO done (user, key, answer) VALUES (?, ?, ?)  -- primary key (user, key): a repetition fails here, and reads the answer
@@ -18,7 +19,7 @@ use crate::http::problem::Refusal;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(pub Key);
 
-/// The key in these headers: a string of RFC 8941, as the draft has it, or bare.
+/// The key in these headers: a string of RFC 8941, as the draft defines it, or an unquoted text.
 pub(super) fn of(headers: &HeaderMap) -> Result<Option<Key>, Refusal> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let malformed = |reason: &str| Refusal::new(Code::Malformed, format!("Idempotency-Key: {reason}"));
