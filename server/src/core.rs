@@ -79,6 +79,7 @@ pub(crate) struct Core {
     late: RankedMutex<Late, { ranked::LATE }>,
     round: Round,
     presence: Option<Presence>,
+    cluster_presence: Option<Presence>,
     pub(crate) metrics: Metrics,
 }
 
@@ -94,6 +95,7 @@ impl Core {
             late: RankedMutex::default(),
             round: Round::default(),
             presence: None,
+            cluster_presence: None,
             metrics: Metrics::new(),
         }
     }

@@ -10,6 +10,7 @@
 //! | `driver`, `follow`, `pace` | the tasks; following the engine's tail; the interval between rounds |
 //! | `history`, `patience` | one read of the log shared by all streams that need it; how long a call to the engine may take |
 //! | `mounts`, `nodes`, `cluster` | how other nodes reach this one; which nodes are alive; answers gathered from all nodes |
+//! | `presence_feed`, `presence_follow` | what this node reports to others about its own streams; presence reports from all nodes |
 
 mod builder;
 mod cluster;
@@ -25,6 +26,8 @@ mod orders;
 mod pace;
 mod page;
 mod patience;
+mod presence_feed;
+mod presence_follow;
 mod reader;
 mod resume;
 mod shared;
@@ -35,7 +38,7 @@ mod streams;
 use std::sync::Arc;
 
 pub use builder::HubBuilder;
-pub use cluster::{Cluster, Gathered, NodeStats};
+pub use cluster::{Cluster, NodeStats};
 pub use connection_info::ConnectionInfo;
 pub(crate) use reader::Reader;
 pub(crate) use resume::Resume;

@@ -69,6 +69,7 @@ mod core;
 pub mod engine;
 mod event;
 mod frame;
+mod gathered;
 mod http;
 mod hub;
 mod listen;
@@ -94,11 +95,12 @@ pub use self::hub::simulation;
 pub use self::{
     engine::Receipt,
     event::{Event, EventError},
+    gathered::Gathered,
     http::{
         ClientAddress, Cors, Idempotency, IdempotencyKey, Idempotent, Limits, OriginError, Rate, Routes, Serve,
         check_origin, routes, serve,
     },
-    hub::{Cluster, ConnectionInfo, Gathered, Hub, HubBuilder, NodeStats},
+    hub::{Cluster, ConnectionInfo, Hub, HubBuilder, NodeStats},
     listen::{Listener, Missed, Received},
     metrics::{Stats, Timing},
     origin::{DEVICE_HEADER, Origin, SESSION_HEADER, UserOrigin},

@@ -9,12 +9,13 @@
 //! The module is synchronous and has no clock: time is passed in. [`Presence::announce`] does what is due after time
 //! and changes; [`Presence::poll_changed`] and [`Presence::next_due`] say when to call it.
 //!
-//! With several nodes, each node knows only its own streams. To join their rooms, the members of other nodes would
-//! enter and leave in [`State::enter`] and [`State::exit`]: they would take seats here as their node's messages name
-//! them, and lose the seats when that node falls silent.
+//! With several nodes, each has a `Presence` of its own streams, and a second one in which watchers have their seats. The
+//! second one joins what all nodes report about their own streams (`reports`). A node reports from a seat in the first one,
+//! as if it were a watcher.
 
 mod error;
 mod news;
+mod reports;
 mod room;
 mod settings;
 mod state;
@@ -39,13 +40,14 @@ use tidings_protocol::{
 };
 
 pub(crate) use self::news::{News, SeatId, Wake};
+pub(crate) use self::reports::WatchedRooms;
 pub use self::settings::PresenceSettings;
 pub use self::{
     error::PresenceError,
     watch::{PresenceChange, PresenceWatch},
 };
 use self::{
-    room::{Room, Told},
+    room::{Opening, Room, Told},
     state::{Due, Seat, State},
 };
 use crate::{
@@ -54,9 +56,12 @@ use crate::{
     record::json_frame,
 };
 
+/// How long those who watch a room first wait for all nodes before they are told what is known.
+const PATIENCE_MS: u64 = 300;
+
 #[derive(Debug)]
 pub(crate) struct Presence {
-    grace_ms: u64,
+    pub(crate) grace_ms: u64,
     /// The interval at which clients are expected to call `alive`.
     pub(crate) alive_ms: u64,
     /// After this much silence a stream does not count.
@@ -163,7 +168,8 @@ impl Presence {
 
     /// Sets the rooms that a seat watches, in place of earlier ones: it receives each room's members in full, and then
     /// joins and leaves. A call that arrives after a later one changes nothing. Returns whether it changed something,
-    /// so that the seat has news.
+    /// so that the seat has news. Must be followed by
+    /// [`Self::nudge`] when no lock is held.
     pub(crate) fn watch(&self, id: SeatId, revision: u64, rooms: Vec<Pattern>) -> bool {
         let mut state = self.state.lock();
         let Some(seat) = state.seats.get_mut(&id) else { return false };
@@ -179,9 +185,25 @@ impl Presence {
             state.unwatch(room, id);
         }
         for room in rooms {
-            state.rooms.entry(room).or_default().watchers.insert(id);
+            state.watch(room, id);
         }
+        self.changed.store(true, Ordering::Release);
         true
+    }
+
+    /// Tells a seat who is in these rooms, in full, and of those no longer; of the others it is told as before.
+    pub(crate) fn watch_other(&self, id: SeatId, add: Vec<Pattern>, remove: &[Pattern]) {
+        let mut state = self.state.lock();
+        let Some(seat) = state.seats.get_mut(&id) else { return };
+        let changed: HashSet<&Pattern> = add.iter().chain(remove).collect();
+        seat.views.retain(|(room, _)| !changed.contains(room));
+        seat.views.extend(add.iter().map(|room| (room.clone(), Told::Nothing)));
+        for room in remove {
+            state.unwatch(room, id);
+        }
+        for room in add {
+            state.watch(room, id);
+        }
     }
 
     /// The rooms that a seat watches.
@@ -205,7 +227,7 @@ impl Presence {
     /// The news that a seat has not received yet, in order, for the backend itself.
     pub(crate) fn take(&self, id: SeatId) -> Vec<News> {
         let mut state = self.state.lock();
-        let State { seats, rooms, .. } = &mut *state;
+        let State { seats, rooms, reports, .. } = &mut *state;
         let Some(seat) = seats.get_mut(&id) else { return Vec::new() };
         let ended = std::mem::take(&mut seat.ended).into_iter();
         let mut news: Vec<_> = ended
@@ -213,7 +235,7 @@ impl Presence {
             .collect();
         for (name, told) in &mut seat.views {
             if let Some(room) = rooms.get_mut(name) {
-                room.tell(name, told, true, &mut news);
+                room.tell(name, told, true, State::counts(reports, name), &mut news);
             }
         }
         news
@@ -224,7 +246,7 @@ impl Presence {
     /// which its watchers share: a stream whose client does not read holds no lists.
     pub(crate) fn take_frames(&self, id: SeatId, max_bytes: usize) -> (Vec<Bytes>, bool) {
         let mut state = self.state.lock();
-        let State { seats, rooms, .. } = &mut *state;
+        let State { seats, rooms, reports, .. } = &mut *state;
         let Some(seat) = seats.get_mut(&id) else { return (Vec::new(), false) };
         let (mut frames, mut bytes) = (Vec::new(), 0);
         for room in std::mem::take(&mut seat.ended) {
@@ -244,7 +266,7 @@ impl Presence {
             let Some((name, told)) = views.next() else { return (frames, false) };
             let Some(room) = rooms.get_mut(name) else { continue };
             let mut news = Vec::new();
-            room.tell(name, told, false, &mut news);
+            room.tell(name, told, false, State::counts(reports, name), &mut news);
             for one in news {
                 match one {
                     News::Here(_, here) => seat.rest.extend(here.iter().cloned()),
@@ -270,9 +292,14 @@ impl Presence {
         }
         let mut woken = Vec::new();
         for name in std::mem::take(&mut state.dirty) {
-            let State { seats, rooms, .. } = &mut *state;
+            let State { seats, rooms, reports, due, .. } = &mut *state;
             let Some(room) = rooms.get_mut(&name) else { continue };
-            if room.announce(&name) {
+            let counts = State::counts(reports, &name);
+            if room.opening == Opening::Unseen && !counts.is_complete() {
+                room.opening = Opening::Waiting;
+                due.entry(now_ms.saturating_add(PATIENCE_MS)).or_default().push(Due::Open(name.clone()));
+            }
+            if room.announce(&name, counts) {
                 woken.extend(room.watchers.iter().filter_map(|id| seats.get(id)?.wake.upgrade()));
             }
             if room.is_deserted() {

@@ -25,7 +25,9 @@ impl Online {
         let mut online = self.0.lock();
         let mut now = online.clone();
         match change {
-            PresenceChange::Here(here) => now = here.into_iter().collect(),
+            PresenceChange::Here(here) if here.answered == here.asked => now = here.value.into_iter().collect(),
+            // Who is at a hub that does not answer is neither here nor gone.
+            PresenceChange::Here(here) => now.extend(here.value),
             PresenceChange::Moved { join, leave } => {
                 now.extend(join);
                 leave.iter().for_each(|member| _ = now.remove(member));

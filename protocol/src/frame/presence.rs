@@ -22,6 +22,13 @@ pub struct Presence {
     /// All members that are online; it replaces what was known before.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
     pub here: Option<Vec<Member>>,
+    /// How many servers were asked who is online. It stands beside `here` where several servers share a log.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub asked: Option<usize>,
+    /// How many of the servers have answered. Where it is less than `asked`, `here` may lack the members of the silent
+    /// servers, and another `here` follows once all have answered.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub answered: Option<usize>,
     /// The members who joined.
     #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub join: Vec<Member>,
@@ -40,18 +47,18 @@ impl Presence {
     /// A frame with all members that are online.
     #[must_use]
     pub fn here(channel: Pattern, here: Vec<Member>) -> Self {
-        Self { channel, here: Some(here), join: Vec::new(), leave: Vec::new(), code: None }
+        Self { here: Some(here), ..Self::moved(channel, Vec::new(), Vec::new()) }
     }
 
     /// A frame with the members who joined and who left.
     #[must_use]
     pub fn moved(channel: Pattern, join: Vec<Member>, leave: Vec<Member>) -> Self {
-        Self { channel, here: None, join, leave, code: None }
+        Self { channel, here: None, asked: None, answered: None, join, leave, code: None }
     }
 
     /// A frame that ends the reports about a channel.
     #[must_use]
     pub fn ended(channel: Pattern, code: RejectCode) -> Self {
-        Self { channel, here: None, join: Vec::new(), leave: Vec::new(), code: Some(code) }
+        Self { code: Some(code), ..Self::moved(channel, Vec::new(), Vec::new()) }
     }
 }

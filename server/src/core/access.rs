@@ -106,6 +106,7 @@ impl Core {
         let is_news = self.watch(link, revision, decision.channels.granted);
         drop(state);
         if is_news {
+            self.watches_changed();
             link.wake();
         }
         Ok(decision.refused)

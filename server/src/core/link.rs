@@ -19,6 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) seat: SeatId,
+    /// The seat from which the stream watches presence: another one where hubs report to each other.
+    pub(super) watcher: SeatId,
     /// Whether presence has news for this stream.
     pub(super) news: AtomicBool,
 }

@@ -21,18 +21,35 @@ impl Core {
         self
     }
 
-    /// Presence, where it is on.
+    /// With that of all nodes of the log, where there are others.
+    pub(crate) fn with_cluster_presence(mut self, presence: Option<Presence>) -> Self {
+        self.cluster_presence = presence;
+        self
+    }
+
+    /// Presence by the streams of this node, where it is on.
     pub(crate) fn presence(&self) -> Option<&Presence> {
         self.presence.as_ref()
+    }
+
+    /// Presence by the streams of all nodes of the log, where there are others.
+    pub(crate) fn cluster_presence(&self) -> Option<&Presence> {
+        self.cluster_presence.as_ref()
+    }
+
+    /// The one in which those who watch have their seats.
+    pub(crate) fn watched_presence(&self) -> Option<&Presence> {
+        self.cluster_presence.as_ref().or(self.presence.as_ref())
     }
 
     /// A seat for a new stream.
     pub(super) fn seat(&self, link: &Arc<Link>, channels: &[Pattern], now_ms: u64) {
         let Some(presence) = &self.presence else { return };
         let weak: Weak<Link> = Arc::downgrade(link);
-        let seat = presence.sit(member(&link.names), weak, now_ms);
+        let seat = presence.sit(member(&link.names), weak.clone(), now_ms);
+        let watcher = self.cluster_presence.as_ref().map_or(seat, |presence| presence.sit(None, weak, now_ms));
         // No other caller can have set it, because the stream's id is not known to anyone yet.
-        let _ = link.place.set(Place { seat, news: AtomicBool::new(false) });
+        let _ = link.place.set(Place { seat, watcher, news: AtomicBool::new(false) });
         presence.hold(seat, channels);
         presence.nudge();
     }
@@ -41,6 +58,9 @@ impl Core {
     pub(crate) fn unseat(&self, link: &Link, now_ms: u64) {
         if let Some((presence, place)) = self.seated(link) {
             presence.stand_up(place.seat, now_ms);
+            if let Some(presence) = &self.cluster_presence {
+                presence.stand_up(place.watcher, now_ms);
+            }
         }
     }
 
@@ -62,7 +82,7 @@ impl Core {
     /// no position, so it does not matter between which records they stand. They use about the room that is left of
     /// `max_bytes`; the rest comes with the next step.
     pub(super) fn with_news(&self, link: &Link, state: &Connection, step: Step, max_bytes: usize) -> Step {
-        let Some((presence, place)) = self.seated(link) else { return step };
+        let Some((presence, place)) = self.watching(link) else { return step };
         if state.has_ended() || matches!(step, Step::Read { .. }) || !place.news.swap(false, Ordering::AcqRel) {
             return step;
         }
@@ -70,7 +90,7 @@ impl Core {
             Step::Write(frames) => frames.iter().map(bytes::Bytes::len).sum(),
             _ => 0,
         };
-        let (news, is_more) = presence.take_frames(place.seat, max_bytes.saturating_sub(taken));
+        let (news, is_more) = presence.take_frames(place.watcher, max_bytes.saturating_sub(taken));
         if is_more {
             place.news.store(true, Ordering::Release);
             link.due.store(true, Ordering::Release);
@@ -94,28 +114,39 @@ impl Core {
 
     /// Sets the channels whose presence the stream reports, in place of earlier ones. Returns whether that makes news.
     pub(super) fn watch(&self, link: &Link, revision: u64, rooms: Vec<Pattern>) -> bool {
-        let Some((presence, place)) = self.seated(link) else { return false };
-        let is_news = presence.watch(place.seat, revision, rooms);
+        let Some((presence, place)) = self.watching(link) else { return false };
+        let is_news = presence.watch(place.watcher, revision, rooms);
         place.news.fetch_or(is_news, Ordering::AcqRel);
         is_news
     }
 
+    /// Wakes the driver of presence. Must follow [`Self::watch`], once the connection's lock is released.
+    pub(super) fn watches_changed(&self) {
+        if let Some(presence) = self.watched_presence() {
+            presence.nudge();
+        }
+    }
+
     /// The channels whose presence a stream reports.
     pub(super) fn watched(&self, link: &Link) -> Vec<Pattern> {
-        self.seated(link).map(|(presence, place)| presence.watched(place.seat)).unwrap_or_default()
+        self.watching(link).map(|(presence, place)| presence.watched(place.watcher)).unwrap_or_default()
     }
 
     /// Ends the stream's presence watches on these channels. The stream reports it with its next step, which the caller
     /// must trigger.
     pub(super) fn end_watches(&self, link: &Link, rooms: &[Pattern]) {
-        if let Some((presence, place)) = self.seated(link).filter(|_| !rooms.is_empty()) {
-            presence.end_watches(place.seat, rooms);
+        if let Some((presence, place)) = self.watching(link).filter(|_| !rooms.is_empty()) {
+            presence.end_watches(place.watcher, rooms);
             place.news.store(true, Ordering::Release);
         }
     }
 
     fn seated<'a>(&'a self, link: &'a Link) -> Option<(&'a Presence, &'a Place)> {
         Some((self.presence.as_ref()?, link.place.get()?))
+    }
+
+    fn watching<'a>(&'a self, link: &'a Link) -> Option<(&'a Presence, &'a Place)> {
+        Some((self.watched_presence()?, link.place.get()?))
     }
 }
 

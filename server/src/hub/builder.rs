@@ -2,13 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::{
     ConnectionInfo, Hook, Hub, Inner, driver, follow,
     history::History,
     mounts::{self, Mounts},
     nodes::Nodes,
+    presence_feed::Feeds,
     shared::Shared,
 };
 use crate::{
@@ -17,7 +21,7 @@ use crate::{
     config::Config,
     engine::{Engine, EngineError, Memory},
     peers::{NodeId, Peers},
-    presence::PresenceSettings,
+    presence::{Presence, PresenceSettings},
 };
 
 /// The settings of a hub, from [`Hub::builder`]. Each has a default.
@@ -188,7 +192,7 @@ impl HubBuilder {
         if let Some(peers) = &inner.peers {
             let joining = mounts::join(peers.clone(), inner.node, &inner.mounts);
             inner.tasks.extend(joining.await.map(|again| tokio::spawn(again).abort_handle()));
-            inner.tasks.push(tokio::spawn(driver::beat(inner.shared.clone(), peers.clone())).abort_handle());
+            inner.tasks.extend(driver::spawn_between_nodes(&inner.shared, peers));
         }
         Ok(Hub { inner: Arc::new(inner) })
     }
@@ -197,9 +201,12 @@ impl HubBuilder {
     pub(super) async fn start(self, clock: Clock) -> Result<Inner, EngineError> {
         let engine = self.engine.unwrap_or_else(|| Arc::new(Memory::default()));
         let node = NodeId(fastrand::u32(..));
+        let peers = self.peers.unwrap_or_else(|| engine.peers());
+        let settings = self.config.presence.filter(|_| peers.is_some());
+        let core = follow::prefilled(&*engine, &self.config).await?;
         let shared = Shared {
             node,
-            core: follow::prefilled(&*engine, &self.config).await?,
+            core: core.with_cluster_presence(settings.map(|settings| Presence::of_cluster(settings, node))),
             clock,
             applied: Notify::new(),
             closed: Notify::new(),
@@ -209,10 +216,12 @@ impl HubBuilder {
             stands_aside: false.into(),
             nodes: Nodes::default(),
             newcomer: Notify::new(),
+            joined: Notify::new(),
+            feeds: Feeds::default(),
+            watched: watch::Sender::new(0),
             history: History::default(),
             complaints: Complaints::default(),
         };
-        let peers = self.peers.unwrap_or_else(|| engine.peers());
         let (config, on_connect, on_disconnect) = (self.config, self.on_connect, self.on_disconnect);
         let (shared, tasks) = (Arc::new(shared), Vec::new());
         let mounts = Arc::new(Mounts::new(shared.clone()));

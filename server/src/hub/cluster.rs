@@ -7,26 +7,13 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tidings_protocol::{ChannelError, Cursor, DeviceId, IdError, Pattern, UserId, frame::Member};
 
-use super::{Hub, nodes::Beat, shared::Shared};
-use crate::{peers::NodeId, presence::PresenceError};
+use super::{Hub, nodes::Beat, presence_feed::FeedRequest, shared::Shared};
+use crate::{gathered::Gathered, peers::NodeId, presence::PresenceError};
 
 /// How long answers are gathered.
 const PATIENCE: Duration = Duration::from_millis(300);
 /// The version of the messages below.
 const VERSION: u32 = 1;
-
-/// The combined answer of several nodes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Gathered<T> {
-    /// The combined value of the nodes that answered.
-    pub value: T,
-    /// The number of nodes that were asked, this one included.
-    pub asked: usize,
-    /// The number of nodes that answered within 300 ms, this one included. Where it is less than `asked`, `value` may
-    /// lack what the silent nodes hold.
-    pub answered: usize,
-}
 
 /// The figures of one node of a log, as that node reported them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +60,7 @@ enum What {
     Devices(UserId),
     Connections(UserId),
     Presence(Pattern),
+    PresenceFeed(FeedRequest),
     Stats(()),
 }
 
@@ -105,11 +93,17 @@ impl Shared {
             && self.nodes.hear(beat, self.clock.now_ms())
         {
             self.newcomer.notify_one();
+            self.joined.notify_one();
         }
     }
 
+    /// The question to another node for the presence changes of its own streams.
+    pub(super) fn feed_question(request: FeedRequest) -> Bytes {
+        encoded(What::PresenceFeed(request))
+    }
+
     /// The answer to another node's question; `None` where the message is not a question, or is not understood.
-    pub(super) fn answer(&self, message: &[u8]) -> Option<Bytes> {
+    pub(super) async fn answer(&self, message: &[u8]) -> Option<Bytes> {
         let json = match decoded(message)? {
             What::Beat(_) => return None,
             What::Devices(user) => serde_json::to_vec(&self.core.devices(user.as_str())),
@@ -117,6 +111,9 @@ impl Shared {
             What::Presence(channel) => {
                 let here = self.core.presence().map(|presence| presence.here(&channel));
                 serde_json::to_vec(&here.unwrap_or_default())
+            }
+            What::PresenceFeed(request) => {
+                return self.feeds.answer(self.core.presence(), request, self.clock.now_ms()).await;
             }
             What::Stats(()) => serde_json::to_vec(&self.node_stats()),
         };

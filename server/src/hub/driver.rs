@@ -17,16 +17,18 @@ use super::{
     follow,
     nodes::BEAT_MS,
     pace::{self, Pace, Round},
-    patience,
+    patience, presence_follow,
     shared::Shared,
 };
 use crate::{
     access,
     clock::{millis, wall_clock_ms},
     config::Config,
+    core::Core,
     engine::Engine,
     metrics::Exported,
     peers::Peers,
+    presence::Presence,
 };
 
 /// How long presence changes are collected before the next ones are sent.
@@ -44,9 +46,19 @@ pub(super) fn spawn(shared: &Arc<Shared>, engine: &Arc<dyn Engine>, config: &Con
         follow::trim(engine.clone()).boxed(),
         flush(shared.clone()).boxed(),
         tick(shared.clone(), config.heartbeat, config.stall).boxed(),
-        announce(shared.clone()).boxed(),
+        announce(shared.clone(), Core::presence).boxed(),
         show(shared.clone()).boxed(),
         forget(shared.clone(), engine.clone(), config.publish_deadline).boxed(),
+    ];
+    tasks.map(|task| tokio::spawn(supervise(task, shared.clone())).abort_handle()).into()
+}
+
+/// Spawns the tasks of a hub that has a way to other nodes.
+pub(super) fn spawn_between_nodes(shared: &Arc<Shared>, peers: &Arc<dyn Peers>) -> Vec<AbortHandle> {
+    let tasks: [BoxFuture<'static, ()>; 3] = [
+        beat(shared.clone(), peers.clone()).boxed(),
+        announce(shared.clone(), Core::cluster_presence).boxed(),
+        presence_follow::follow(shared.clone(), peers.clone()).boxed(),
     ];
     tasks.map(|task| tokio::spawn(supervise(task, shared.clone())).abort_handle()).into()
 }
@@ -144,8 +156,8 @@ async fn tick(shared: Arc<Shared>, heartbeat: Duration, stall: Duration) {
 }
 
 /// Sends presence changes. The first change is sent at once; changes within the moment after it are sent together.
-async fn announce(shared: Arc<Shared>) {
-    let Some(presence) = shared.core.presence() else { return };
+async fn announce(shared: Arc<Shared>, presence: impl Fn(&Core) -> Option<&Presence> + Send) {
+    let Some(presence) = presence(&shared.core) else { return };
     loop {
         let due = presence.next_due();
         let due = async {
@@ -159,12 +171,14 @@ async fn announce(shared: Arc<Shared>) {
             () = due => {}
         }
         presence.announce(shared.clock.now_ms());
+        let revision = presence.watched_revision();
+        shared.watched.send_if_modified(|last| std::mem::replace(last, revision.max(*last)) < revision);
         tokio::time::sleep(PRESENCE_HOLD).await;
     }
 }
 
 /// Sends this node's beat to the other nodes, and checks whether this node should send its clients to them.
-pub(super) async fn beat(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
+async fn beat(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
     /// Nodes that start together are answered together.
     const PAUSE: Duration = Duration::from_millis(100);
     loop {

@@ -48,7 +48,7 @@ impl Mounts {
 #[async_trait]
 impl Responder for Mounts {
     async fn respond(&self, message: Bytes) -> Bytes {
-        if let Some(answer) = self.shared.answer(&message) {
+        if let Some(answer) = self.shared.answer(&message).await {
             return answer;
         }
         let all: Vec<_> = self.mounted.lock().iter().map(Weak::upgrade).collect();

@@ -12,7 +12,7 @@ use crate::peers::NodeId;
 /// How often a node sends its beat to all others.
 pub(super) const BEAT_MS: u64 = 2_000;
 /// How long a node may be silent before it counts as gone.
-const LEASE_MS: u64 = 8_000;
+pub(super) const LEASE_MS: u64 = 8_000;
 
 /// The message by which a node tells all others that it is alive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tidings_protocol::frame::{Closing, ClosingReason};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
-use super::{history::History, nodes::Nodes, patience::SILENCE};
+use super::{history::History, nodes::Nodes, patience::SILENCE, presence_feed::Feeds};
 use crate::{
     clock::{Clock, millis},
     complaints::Complaints,
@@ -35,6 +35,12 @@ pub(super) struct Shared {
     pub(super) nodes: Nodes,
     /// Another node has not received this node's beat yet.
     pub(super) newcomer: Notify,
+    /// One of them has been heard of for the first time.
+    pub(super) joined: Notify,
+    /// What they are told of who is at the streams of this node.
+    pub(super) feeds: Feeds,
+    /// Which revision of the watched rooms ([`Presence::watched_revision`](crate::presence::Presence::watched_revision)) there is.
+    pub(super) watched: watch::Sender<u64>,
     pub(super) history: History,
     pub(super) complaints: Complaints,
 }

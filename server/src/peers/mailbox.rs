@@ -111,6 +111,18 @@ struct Inner<P> {
     waiting: Mutex<HashMap<u64, Waiting>>,
 }
 
+/// Removes the entry of a call when the call has ended: answered, too late, or dropped by its caller.
+struct Forgotten<'a> {
+    waiting: &'a Mutex<HashMap<u64, Waiting>>,
+    number: u64,
+}
+
+impl Drop for Forgotten<'_> {
+    fn drop(&mut self) {
+        self.waiting.lock().remove(&self.number);
+    }
+}
+
 /// Passes arrived messages to a [`Mailbox`], without keeping the mailbox alive.
 pub struct Inbox<P>(Weak<Inner<P>>);
 
@@ -292,8 +304,8 @@ impl<P: Post> Peers for Mailbox<P> {
 
     async fn call(&self, node: NodeId, message: Bytes, deadline: Duration) -> Result<Bytes, CallError> {
         let number = self.inner.numbers.fetch_add(1, Ordering::Relaxed);
+        let _forgotten = Forgotten { waiting: &self.inner.waiting, number };
         let outcome = timeout_at(Instant::now() + deadline, self.inner.call(node, number, &message)).await;
-        self.inner.waiting.lock().remove(&number);
         outcome.map_err(|_| CallError::Unanswered)?
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tidings_protocol::frame::Member;
 
+use crate::gathered::Gathered;
+
 /// The number of a seat; never reused.
 pub(crate) type SeatId = u64;
 
@@ -18,7 +20,7 @@ pub(crate) trait Wake: Send + Sync {
 #[derive(Debug, Clone)]
 pub(crate) enum News {
     /// All members in the room, and the frames that list them, one after the other.
-    Here(Vec<Member>, Arc<[Bytes]>),
+    Here(Gathered<Vec<Member>>, Arc<[Bytes]>),
     Moved(Arc<Moved>),
     Ended(Bytes),
 }

@@ -12,8 +12,11 @@ use tidings_protocol::{
     frame::{Member, Presence as Frame},
 };
 
-use super::news::{Moved, News, SeatId};
-use crate::record::json_frame;
+use super::{
+    news::{Moved, News, SeatId},
+    reports::Counts,
+};
+use crate::{gathered::Gathered, record::json_frame};
 
 /// About the most bytes of members in one frame, as large as an event may be; further members go into further frames.
 const FRAME_BYTES: usize = 64 << 10;
@@ -34,10 +37,24 @@ pub(super) struct Room {
     /// The latest news, encoded once for all watchers.
     recent: VecDeque<Arc<Moved>>,
     recent_bytes: usize,
-    /// The full list as of `revision`, encoded: the first frame lists members, the others add further ones.
-    here: Option<Arc<[Bytes]>>,
+    /// The full list as of `revision` and these counts, encoded: the first frame lists members, the others add further ones.
+    here: Option<(Counts, Arc<[Bytes]>)>,
     /// Whether there are news that the watchers were not woken for.
     ring: bool,
+    /// Where it was watched first, among all rooms: a room that was left by all and is watched again is another one.
+    pub(super) generation: u64,
+    /// The first watchers wait until all nodes have answered, or for a moment; then it is open.
+    pub(super) opening: Opening,
+    /// The counts with which watchers were told last who is there.
+    told: Counts,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    #[default]
+    Unseen,
+    Waiting,
+    Open,
 }
 
 #[derive(Debug, Default)]
@@ -104,9 +121,33 @@ impl Room {
     }
 
     /// Makes news of the changes since the last ones. Returns whether the watchers have to be woken.
-    pub(super) fn announce(&mut self, name: &Pattern) -> bool {
+    pub(super) fn announce(&mut self, name: &Pattern, counts: Counts) -> bool {
         self.publish(name);
+        if counts.is_complete() && self.opening != Opening::Open {
+            self.open();
+        }
+        // Who was told that somebody has not answered is told when all have, and the other way round.
+        let is_settled = counts.is_complete() && !self.told.is_complete();
+        if self.opening == Opening::Open && (is_settled || counts.failed != self.told.failed) {
+            self.tell_anew();
+            self.told = counts;
+        }
         std::mem::take(&mut self.ring)
+    }
+
+    /// From here on watchers are told, whoever has not answered.
+    pub(super) fn open(&mut self) {
+        self.opening = Opening::Open;
+        self.ring = true;
+    }
+
+    /// All watchers are told once more who is there.
+    fn tell_anew(&mut self) {
+        self.revision += 1;
+        self.here = None;
+        self.recent.clear();
+        self.recent_bytes = 0;
+        self.ring = true;
     }
 
     fn publish(&mut self, name: &Pattern) {
@@ -143,7 +184,17 @@ impl Room {
     }
 
     /// The news that a watcher has not received yet; with a list of all members, if it wants one beside the frames.
-    pub(super) fn tell(&mut self, name: &Pattern, told: &mut Told, is_listed: bool, news: &mut Vec<News>) {
+    pub(super) fn tell(
+        &mut self,
+        name: &Pattern,
+        told: &mut Told,
+        is_listed: bool,
+        counts: Counts,
+        news: &mut Vec<News>,
+    ) {
+        if self.opening != Opening::Open && !counts.is_complete() {
+            return;
+        }
         let behind = match *told {
             Told::UpTo(revision) => usize::try_from(self.revision - revision).ok(),
             Told::Nothing => None,
@@ -153,10 +204,14 @@ impl Room {
             None => {
                 // The list includes news in the making, which must not be sent again.
                 self.publish(name);
-                let members = &self.members;
-                let frames = self.here.get_or_insert_with(|| here_frames(name, members.keys().cloned())).clone();
-                let listed = if is_listed { self.here() } else { Vec::new() };
-                news.push(News::Here(listed, frames));
+                let frames = match self.here.take() {
+                    Some((then, frames)) if then == counts => frames,
+                    _ => here_frames(name, self.members.keys().cloned(), counts),
+                };
+                self.here = Some((counts, frames.clone()));
+                self.told = counts;
+                let value = if is_listed { self.here() } else { Vec::new() };
+                news.push(News::Here(Gathered { value, asked: counts.asked, answered: counts.answered }, frames));
             }
         }
         *told = Told::UpTo(self.revision);
@@ -189,9 +244,14 @@ fn moved_frame(name: &Pattern, join: &[Member], leave: &[Member]) -> Bytes {
     json_frame(Some(Frame::NAME), None, &Frame::moved(name.clone(), join.to_vec(), leave.to_vec()))
 }
 
-fn here_frames(name: &Pattern, members: impl Iterator<Item = Member>) -> Arc<[Bytes]> {
+fn here_frames(name: &Pattern, members: impl Iterator<Item = Member>, counts: Counts) -> Arc<[Bytes]> {
     let mut chunks = chunks(members);
-    let first = Frame::here(name.clone(), chunks.next().unwrap_or_default());
+    let of_several = |count| (counts.asked > 1).then_some(count);
+    let first = Frame {
+        asked: of_several(counts.asked),
+        answered: of_several(counts.answered),
+        ..Frame::here(name.clone(), chunks.next().unwrap_or_default())
+    };
     let first = json_frame(Some(Frame::NAME), None, &first);
     std::iter::once(first).chain(chunks.map(|join| moved_frame(name, &join, &[]))).collect()
 }

@@ -11,8 +11,10 @@ use tidings_protocol::{Pattern, frame::Member};
 
 use super::{
     news::{SeatId, Wake},
-    room::{Room, Told},
+    reports::Report,
+    room::{Opening, Room, Told},
 };
+use crate::peers::NodeId;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -23,6 +25,10 @@ pub(super) struct State {
     pub(super) dirty: BTreeSet<Pattern>,
     /// The checks that are due, and when.
     pub(super) due: BTreeMap<u64, Vec<Due>>,
+    /// What each node of the log reports, this one included; none where this is the presence of one node.
+    pub(super) reports: BTreeMap<NodeId, Report>,
+    /// How often a room was watched by somebody first, or left by its last watcher.
+    pub(super) watched_revision: u64,
 }
 
 /// One stream, or one watch of the backend.
@@ -57,6 +63,8 @@ pub(super) enum Due {
     Silence(SeatId),
     /// A member may have been away for longer than the grace period.
     Leave(Pattern, Member),
+    /// The first watchers of a room have waited for all nodes long enough.
+    Open(Pattern),
 }
 
 impl State {
@@ -79,11 +87,33 @@ impl State {
         }
     }
 
+    pub(super) fn watch(&mut self, name: Pattern, id: SeatId) {
+        let room = self.rooms.entry(name.clone()).or_default();
+        if room.watchers.is_empty() && !self.reports.is_empty() {
+            self.watched_revision += 1;
+            room.generation = self.watched_revision;
+        }
+        room.watchers.insert(id);
+        if room.opening == Opening::Unseen {
+            self.dirty.insert(name);
+        }
+    }
+
     pub(super) fn unwatch(&mut self, name: &Pattern, id: SeatId) {
         let Some(room) = self.rooms.get_mut(name) else { return };
         room.watchers.remove(&id);
-        if room.is_deserted() {
+        if !room.watchers.is_empty() {
+            return;
+        }
+        if room.is_deserted() || !self.reports.is_empty() {
             self.rooms.remove(name);
+        }
+        if !self.reports.is_empty() {
+            // Nodes are asked about what somebody watches, and nothing else.
+            self.watched_revision += 1;
+            for report in self.reports.values_mut() {
+                report.rooms.remove(name);
+            }
         }
     }
 
@@ -103,6 +133,12 @@ impl State {
                     if let Some(member) = &member {
                         self.exit(room, member, None);
                     }
+                }
+            }
+            Due::Open(name) => {
+                if let Some(room) = self.rooms.get_mut(&name).filter(|room| room.opening == Opening::Waiting) {
+                    room.open();
+                    self.dirty.insert(name);
                 }
             }
             Due::Leave(name, member) => {

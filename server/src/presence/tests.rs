@@ -91,7 +91,7 @@ impl Fixture {
 
 fn short(news: &News) -> String {
     match news {
-        News::Here(members, _) => format!("here {}", texts(members)).trim().to_owned(),
+        News::Here(here, _) => format!("here {}", texts(&here.value)).trim().to_owned(),
         News::Moved(moved) => {
             let signed = |sign: char| move |member: &Member| format!("{sign}{}", text(member));
             let join = moved.join.iter().map(signed('+'));

@@ -14,7 +14,7 @@ use futures_util::{Stream, task::AtomicWaker};
 use tidings_protocol::{ChannelError, Pattern, frame::Member};
 
 use super::{News, Presence, PresenceError, SeatId, Wake};
-use crate::Hub;
+use crate::{Gathered, Hub};
 
 /// A watch on who joins and leaves a channel, for the backend itself; from [`Hub::watch_presence`]. It keeps the hub
 /// running.
@@ -31,8 +31,9 @@ pub struct PresenceWatch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PresenceChange {
     /// All members that are online now: the first item, and again if the watch was polled too rarely to yield every
-    /// change.
-    Here(Vec<Member>),
+    /// change, or if a hub of the log stops answering or answers again. Where fewer hubs answered than were asked, the
+    /// list may lack the members of the others.
+    Here(Gathered<Vec<Member>>),
     /// The members who joined and who left, since the last change.
     Moved {
         /// The members who joined.
@@ -57,8 +58,10 @@ impl Wake for Bell {
 }
 
 impl Hub {
-    /// Watches who joins and leaves on a channel or in a pattern, for the backend itself; [`presence`](Self::presence)
-    /// defines who counts.
+    /// Watches who joins and leaves on a channel or in a pattern at all hubs of the log, for the backend itself;
+    /// [`presence`](Self::presence) defines who counts. The users of a hub that has died leave when the hub has been
+    /// silent for 8 s, or for the [grace period](crate::PresenceSettings::grace) where that is longer, unless they have
+    /// come back at another hub.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -66,7 +69,8 @@ impl Hub {
     /// use tidings::{Hub, PresenceChange, PresenceSettings};
     /// let hub = Hub::builder().presence(PresenceSettings::default()).build().await?;
     /// let mut watch = hub.watch_presence("*")?;
-    /// assert_eq!(watch.next().await, Some(PresenceChange::Here(Vec::new())));
+    /// let Some(PresenceChange::Here(here)) = watch.next().await else { unreachable!("the list comes first") };
+    /// assert!(here.value.is_empty() && here.answered == here.asked);
     /// # Ok(()) }
     /// ```
     ///
@@ -84,11 +88,12 @@ impl Hub {
 
 impl PresenceWatch {
     fn new(hub: &Hub, channel: Pattern) -> Result<Self, PresenceError> {
-        let presence = hub.core().presence().ok_or(PresenceError::Off)?;
+        let presence = hub.core().watched_presence().ok_or(PresenceError::Off)?;
         let bell = Arc::new(Bell::default());
         let wake = Arc::downgrade(&bell);
         let seat = presence.sit(None, wake, 0);
         presence.watch(seat, 0, vec![channel]);
+        presence.nudge();
         bell.ring();
         Ok(Self { hub: hub.clone(), seat, bell, news: VecDeque::new() })
     }
@@ -109,7 +114,7 @@ impl Stream for PresenceWatch {
             if !bell.rung.swap(false, Ordering::AcqRel) {
                 return Poll::Pending;
             }
-            let taken = hub.core().presence().map(|presence| presence.take(*seat)).unwrap_or_default();
+            let taken = hub.core().watched_presence().map(|presence| presence.take(*seat)).unwrap_or_default();
             news.extend(taken.into_iter().filter_map(change));
         }
     }
@@ -125,7 +130,7 @@ fn change(news: News) -> Option<PresenceChange> {
 
 impl Drop for PresenceWatch {
     fn drop(&mut self) {
-        if let Some(presence) = self.hub.core().presence() {
+        if let Some(presence) = self.hub.core().watched_presence() {
             Presence::stand_up(presence, self.seat, 0);
         }
     }

@@ -21,6 +21,7 @@
 //! | `slow_reader` | a client that does not read |
 //! | `online` | who is online, and draining |
 //! | `presence` | who is online on a channel, who joins and who leaves |
+//! | `presence_cluster` | who is online at several hubs of one log |
 //! | `cancelled` | publishes whose caller was cancelled |
 //! | `publish` | `POST /publish` |
 //! | `limits` | the limits on what a caller may use |
@@ -57,6 +58,7 @@ mod living;
 mod online;
 mod poll;
 mod presence;
+mod presence_cluster;
 mod publish;
 mod refresh;
 mod refusals;

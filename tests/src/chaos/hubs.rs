@@ -32,7 +32,17 @@ struct Running {
 
 /// A hub that authenticates by a token or by the user's name in the query.
 async fn hub(engine: impl Engine, peers: Option<Arc<dyn Peers>>) -> Running {
-    let builder = tidings::Hub::builder().heartbeat(Duration::from_millis(100));
+    start(tidings::Hub::builder(), engine, peers).await
+}
+
+/// The same, with presence.
+async fn hub_with_presence(engine: impl Engine, peers: Option<Arc<dyn Peers>>) -> Running {
+    let presence = tidings::PresenceSettings::default().grace(Duration::from_millis(200));
+    start(tidings::Hub::builder().presence(presence), engine, peers).await
+}
+
+async fn start(builder: tidings::HubBuilder, engine: impl Engine, peers: Option<Arc<dyn Peers>>) -> Running {
+    let builder = builder.heartbeat(Duration::from_millis(100));
     let hub = builder.engine(engine).peers(peers).build().await.unwrap();
     let auth = (|request: AuthRequest| async move {
         let named = request.bearer().map(|_| "ana".to_owned());
@@ -40,6 +50,8 @@ async fn hub(engine: impl Engine, peers: Option<Arc<dyn Peers>>) -> Running {
         Identity::user(user.ok_or(AuthError::Missing)?)
     })
     .allow("*")
+    .unwrap()
+    .allow_presence("*")
     .unwrap();
     let app = axum::Router::new().nest("/api/events", Routes::new(hub.clone(), auth).into_router());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -199,6 +211,77 @@ async fn calls_through_redis_are_answered_and_leave_no_credential() {
     };
     let hubs = [open().await, open().await, open().await];
     credentials_rest_nowhere(hubs, &recording, server.directory()).await;
+}
+
+/// A watcher at one hub receives who comes and goes at the others, and who was at one that falls silent, which that line leads to.
+async fn presence_is_of_all_hubs(hubs: [Running; 3], line: &Proxy) {
+    let [one, two, three] = hubs;
+    for hub in [&one, &two, &three] {
+        while hub.hub.cluster().stats().await.answered < 3 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let client = reqwest::Client::new();
+    let open = async |hub: &Running, user: &str| {
+        let url = format!("http://{}/api/events?user={user}&channels=room:1", hub.address);
+        let (mut stream, mut heard) = (client.get(url).send().await.unwrap(), String::new());
+        until(&mut stream, &mut heard, "connectionId").await;
+        (stream, heard)
+    };
+    let url = format!("http://{}/api/events", one.address);
+    let (mut watcher, mut heard) = (client.get(url).bearer_auth("token").send().await.unwrap(), String::new());
+    until(&mut watcher, &mut heard, "connectionId").await;
+    let (_, rest) = heard.split_once("\"connectionId\":\"").unwrap();
+    let id = rest.split('"').next().unwrap().to_owned();
+    let bob = open(&two, "bob").await;
+    let watch = json!({"connectionId": id, "revision": 1, "channels": ["room:1"]});
+    assert_eq!(post(two.address, "/presence", "token", &watch).await.0, 200);
+    let here = r#""here":[{"userId":"bob","deviceId":null}],"asked":3,"answered":3"#;
+    until(&mut watcher, &mut heard, here).await;
+    let _eve = open(&three, "eve").await;
+    until(&mut watcher, &mut heard, r#""join":[{"userId":"eve","deviceId":null}]"#).await;
+    drop(bob);
+    until(&mut watcher, &mut heard, r#""leave":[{"userId":"bob","deviceId":null}]"#).await;
+    line.half_open(100);
+    let silent = Instant::now();
+    until(&mut watcher, &mut heard, r#""asked":3,"answered":2"#).await;
+    // Two hubs are left, and the user of the third has gone with it.
+    until(&mut watcher, &mut heard, r#""here":[],"asked":2,"answered":2"#).await;
+    assert!(silent.elapsed() < Duration::from_secs(12), "{:?}", silent.elapsed());
+    heard.clear();
+    line.end_half_open();
+    until(&mut watcher, &mut heard, r#"{"userId":"eve","deviceId":null}"#).await;
+}
+
+/// Three hubs, the last of them behind a line of its own to the server.
+async fn three_hubs(server: u16, open: impl AsyncFn(u16) -> Running) -> ([Running; 3], Proxy) {
+    let line = Proxy::before(([127, 0, 0, 1], server).into(), 1, Shared::new().tally.clone()).await.unwrap();
+    ([open(server).await, open(server).await, open(line.address().port()).await], line)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn presence_is_of_all_hubs_on_postgres() {
+    let server = tidings_servers::Postgres::start().unwrap();
+    let open = async |port: u16| {
+        let url = format!("postgres://tidings@127.0.0.1:{port}/tidings");
+        let engine = tidings_postgres::Postgres::open(url).await.unwrap();
+        let peers = engine.peers();
+        hub_with_presence(engine, peers).await
+    };
+    let (hubs, line) = three_hubs(server.port(), open).await;
+    presence_is_of_all_hubs(hubs, &line).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn presence_is_of_all_hubs_on_redis() {
+    let server = tidings_servers::Redis::start().unwrap();
+    let open = async |port: u16| {
+        let engine = tidings_redis::Redis::open(format!("redis://127.0.0.1:{port}")).await.unwrap();
+        let peers = engine.peers();
+        hub_with_presence(engine, peers).await
+    };
+    let (hubs, line) = three_hubs(server.port(), open).await;
+    presence_is_of_all_hubs(hubs, &line).await;
 }
 
 /// A client behind a balancer subscribes while its stream is at one hub and its calls go to another. Returns how often

@@ -33,6 +33,10 @@ fn members(users: &[&str]) -> Vec<Member> {
     users.iter().map(|user| Member { user_id: UserId::new(user).unwrap(), device_id: None }).collect()
 }
 
+fn here(users: &[&str]) -> PresenceChange {
+    PresenceChange::Here(Gathered { value: members(users), asked: 1, answered: 1 })
+}
+
 fn moved(join: &[&str], leave: &[&str]) -> PresenceChange {
     PresenceChange::Moved { join: members(join), leave: members(leave) }
 }
@@ -48,7 +52,7 @@ async fn next(watch: &mut PresenceWatch) -> (PresenceChange, u64) {
 async fn a_leave_is_told_after_the_grace_period_and_a_ghost_is_one_for_75_seconds() {
     let hub = builder().presence(PresenceSettings::default()).build().await.unwrap();
     let mut watch = hub.watch_presence("room:1").unwrap();
-    assert_eq!(next(&mut watch).await, (PresenceChange::Here(Vec::new()), 0));
+    assert_eq!(next(&mut watch).await, (here(&[]), 0));
     let (ana, bob) = (open(&hub, "ana"), open(&hub, "bob"));
     assert_eq!(next(&mut watch).await, (moved(&["ana", "bob"], &[]), 0));
     hub.close(&ana);

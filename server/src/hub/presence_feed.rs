@@ -1,0 +1,320 @@
+//! What this node reports to others about who is at its own streams: a feed for each node that asks.
+//!
+//! A node asks for what is new, and is answered as soon as there is something, or after a while that there is nothing; then it asks again.
+//! Its question says which rooms it watches, as far as that has changed, and which answer it has received last. So an answer that was
+//! lost is sent again, and a node that this one does not know (any more) is told to begin anew. A feed is a seat in this node's presence, as a watching
+//! stream has one, and so holds no lists.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tidings_protocol::{Pattern, frame::Presence as Frame};
+use tokio::{sync::watch, time::sleep};
+
+use super::nodes::LEASE_MS;
+use crate::{
+    peers::NodeId,
+    presence::{Presence, SeatId, Wake},
+};
+
+/// How long a question waits for news.
+pub(super) const HOLD: Duration = Duration::from_secs(2);
+/// About so many bytes are in one answer at most.
+const ANSWER_BYTES: usize = 256 << 10;
+
+/// What a node asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FeedRequest {
+    /// Who asks.
+    pub(super) node: NodeId,
+    /// The number of the answer that it received last; `None` where it begins.
+    pub(super) after: Option<u64>,
+    /// Rooms to report of from here on, beginning with all who are there.
+    pub(super) add: Vec<Pattern>,
+    /// Rooms to report of no longer.
+    pub(super) remove: Vec<Pattern>,
+}
+
+/// What it is answered.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum FeedAnswer {
+    /// What is new, as a watching stream would be told it.
+    News {
+        /// Grows by one with each answer that says something.
+        number: u64,
+        frames: Vec<Frame>,
+        /// The next answer goes on with the same lists.
+        more: bool,
+    },
+    /// What was asked does not go on where a feed is: begin anew.
+    Restart,
+}
+
+/// [`FeedAnswer`], of frames that are JSON already.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Encoded<'a> {
+    News { number: u64, frames: Vec<&'a RawValue>, more: bool },
+    Restart,
+}
+
+impl Encoded<'_> {
+    fn to_bytes(&self) -> Option<Bytes> {
+        serde_json::to_vec(self).ok().map(Bytes::from)
+    }
+}
+
+/// The feeds of this node, by who asks.
+#[derive(Debug, Default)]
+pub(super) struct Feeds(Mutex<HashMap<NodeId, Arc<Feed>>>);
+
+#[derive(Debug)]
+struct Feed {
+    seat: SeatId,
+    bell: Arc<Bell>,
+    state: Mutex<FeedState>,
+}
+
+#[derive(Debug, Default)]
+struct FeedState {
+    /// How many questions there were: only the last one is waited for.
+    questions: u64,
+    /// The number of the last answer that said something, and that answer, until it is known to have been received.
+    number: u64,
+    last: Option<Bytes>,
+    asked_ms: u64,
+}
+
+/// Rings when there are news, or when there is another question.
+#[derive(Debug)]
+struct Bell(watch::Sender<()>);
+
+impl Wake for Bell {
+    fn ring(&self) {
+        self.0.send_replace(());
+    }
+}
+
+impl Feeds {
+    /// Answers a question; `None` where this node has no presence.
+    pub(super) async fn answer(&self, presence: Option<&Presence>, request: FeedRequest, now_ms: u64) -> Option<Bytes> {
+        let presence = presence?;
+        let FeedRequest { node, after, add, remove } = request;
+        let Some(feed) = self.feed(presence, node, after.is_none()) else { return Encoded::Restart.to_bytes() };
+        let question = {
+            let mut state = feed.state.lock();
+            let is_received = after.is_none_or(|after| after == state.number);
+            if is_received {
+                state.last = None;
+            } else if after.map(|after| after + 1) != Some(state.number) || state.last.is_none() {
+                return Encoded::Restart.to_bytes();
+            }
+            state.questions += 1;
+            state.asked_ms = now_ms;
+            state.questions
+        };
+        feed.bell.ring();
+        presence.watch_other(feed.seat, add, &remove);
+        let mut rung = feed.bell.0.subscribe();
+        let hold = sleep(HOLD);
+        tokio::pin!(hold);
+        loop {
+            if let Some(answer) = feed.news(presence, question) {
+                return answer;
+            }
+            tokio::select! {
+                _ = rung.changed() => {}
+                () = &mut hold => return feed.nothing(),
+            }
+        }
+    }
+
+    /// The feed of a node. One that begins has another one than before.
+    fn feed(&self, presence: &Presence, node: NodeId, begins: bool) -> Option<Arc<Feed>> {
+        let mut feeds = self.0.lock();
+        if !begins {
+            return feeds.get(&node).cloned();
+        }
+        let bell = Arc::new(Bell(watch::Sender::new(())));
+        let weak: Weak<Bell> = Arc::downgrade(&bell);
+        let feed = Arc::new(Feed { seat: presence.sit(None, weak, 0), bell, state: Mutex::default() });
+        let before = feeds.insert(node, feed.clone());
+        drop(feeds);
+        if let Some(before) = before {
+            presence.stand_up(before.seat, 0);
+        }
+        Some(feed)
+    }
+
+    /// Ends the feeds of nodes that have not asked for too long.
+    pub(super) fn sweep(&self, presence: &Presence, now_ms: u64) {
+        let is_over = |feed: &Feed| now_ms.saturating_sub(feed.state.lock().asked_ms) >= LEASE_MS;
+        let over: Vec<_> = self.0.lock().extract_if(|_, feed| is_over(feed)).collect();
+        for (_, feed) in over {
+            presence.stand_up(feed.seat, now_ms);
+        }
+    }
+}
+
+impl Feed {
+    /// What there is to say now, to whoever asked this question: `None` where it has to wait. (Presence is locked meanwhile, which never
+    /// waits for a feed.)
+    fn news(&self, presence: &Presence, question: u64) -> Option<Option<Bytes>> {
+        let mut state = self.state.lock();
+        if state.questions != question {
+            // Nobody waits for this answer any more.
+            return Some(Encoded::Restart.to_bytes());
+        }
+        if let Some(last) = &state.last {
+            return Some(Some(last.clone()));
+        }
+        let (frames, more) = presence.take_frames(self.seat, ANSWER_BYTES);
+        if frames.is_empty() {
+            return None;
+        }
+        state.number += 1;
+        let frames = frames.iter().filter_map(|frame| data_of(frame)).collect();
+        state.last = Encoded::News { number: state.number, frames, more }.to_bytes();
+        Some(state.last.clone())
+    }
+
+    fn nothing(&self) -> Option<Bytes> {
+        Encoded::News { number: self.state.lock().number, frames: Vec::new(), more: false }.to_bytes()
+    }
+}
+
+/// The JSON of a frame that is ready for a stream.
+fn data_of(frame: &Bytes) -> Option<&RawValue> {
+    let (_, data) = str::from_utf8(frame).ok()?.split_once("data: ")?;
+    serde_json::from_str(data.trim_end()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tidings_protocol::{UserId, frame::Member};
+
+    use super::*;
+    use crate::PresenceSettings;
+
+    const NODE: NodeId = NodeId(7);
+
+    struct Ignored;
+
+    impl Wake for Ignored {
+        fn ring(&self) {}
+    }
+
+    struct Fixture {
+        feeds: Feeds,
+        presence: Presence,
+        ignored: Arc<Ignored>,
+    }
+
+    fn fixture() -> Fixture {
+        let presence = Presence::new(PresenceSettings::default().grace(Duration::ZERO));
+        Fixture { feeds: Feeds::default(), presence, ignored: Arc::new(Ignored) }
+    }
+
+    fn rooms(names: &[&str]) -> Vec<Pattern> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    impl Fixture {
+        fn open(&self, user: &str, channel: &str) -> SeatId {
+            let member = Member { user_id: UserId::new(user).unwrap(), device_id: None };
+            let weak: Weak<Ignored> = Arc::downgrade(&self.ignored);
+            let seat = self.presence.sit(Some(member), weak, 0);
+            self.presence.hold(seat, &rooms(&[channel]));
+            self.presence.announce(0);
+            seat
+        }
+
+        fn ask(
+            &self,
+            after: Option<u64>,
+            add: &[&str],
+            remove: &[&str],
+        ) -> impl Future<Output = Option<(u64, Vec<String>)>> {
+            let request = FeedRequest { node: NODE, after, add: rooms(add), remove: rooms(remove) };
+            async {
+                let answer = self.feeds.answer(Some(&self.presence), request, 0).await.unwrap();
+                match serde_json::from_slice(&answer).unwrap() {
+                    FeedAnswer::News { number, frames, .. } => Some((number, frames.iter().map(short).collect())),
+                    FeedAnswer::Restart => None,
+                }
+            }
+        }
+    }
+
+    fn short(frame: &Frame) -> String {
+        let users = |members: &[Member]| members.iter().map(|member| member.user_id.to_string()).collect::<Vec<_>>();
+        let moved = users(&frame.join).iter().map(|user| format!("+{user}")).collect::<Vec<_>>();
+        let left = users(&frame.leave).iter().map(|user| format!("-{user}")).collect::<Vec<_>>();
+        let here = frame.here.as_ref().map(|here| format!("here {}", users(here).join(" ")));
+        [vec![frame.channel.to_string()], here.into_iter().collect(), moved, left].concat().join(" ").trim().to_owned()
+    }
+
+    fn said(number: u64, frames: &[&str]) -> Option<(u64, Vec<String>)> {
+        Some((number, frames.iter().map(|frame| (*frame).to_owned()).collect()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_is_answered_with_all_then_with_changes_and_otherwise_with_nothing() {
+        let fixture = fixture();
+        let ana = fixture.open("ana", "room:1");
+        assert_eq!(fixture.ask(None, &["room:1"], &[]).await, said(1, &["room:1 here ana"]));
+        let (answer, _) = tokio::join!(fixture.ask(Some(1), &[], &[]), async { fixture.open("bob", "room:1") });
+        assert_eq!(answer, said(2, &["room:1 +bob"]));
+        assert_eq!(fixture.ask(Some(2), &[], &[]).await, said(2, &[]), "after a while");
+        fixture.presence.stand_up(ana, 0);
+        fixture.presence.announce(0);
+        assert_eq!(fixture.ask(Some(2), &[], &["room:1"]).await, said(2, &[]), "nobody asks about it any more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_was_lost_is_sent_again() {
+        let fixture = fixture();
+        fixture.open("ana", "room:1");
+        let lost = fixture.ask(None, &["room:1"], &[]).await;
+        fixture.open("bob", "room:1");
+        assert_eq!(fixture.ask(Some(0), &[], &[]).await, lost);
+        assert_eq!(fixture.ask(Some(1), &[], &[]).await, said(2, &["room:1 +bob"]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_another_one_has_overtaken_takes_nothing() {
+        let fixture = fixture();
+        fixture.ask(None, &["room:1"], &[]).await;
+        let overtaken = fixture.ask(Some(1), &[], &[]);
+        let next = async {
+            tokio::task::yield_now().await;
+            let both = tokio::join!(fixture.ask(Some(1), &["room:2"], &[]), async { fixture.open("ana", "room:1") });
+            both.0
+        };
+        let (overtaken, next) = tokio::join!(overtaken, next);
+        assert_eq!(overtaken, None);
+        assert_eq!(next, said(2, &["room:2 here"]));
+        assert_eq!(fixture.ask(Some(2), &[], &[]).await, said(3, &["room:1 +ana"]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_is_not_known_any_more_begins_anew() {
+        let fixture = fixture();
+        assert_eq!(fixture.ask(Some(3), &["room:1"], &[]).await, None);
+        assert_eq!(fixture.ask(None, &["room:1"], &[]).await, said(1, &["room:1 here"]));
+        assert_eq!(fixture.ask(Some(7), &[], &[]).await, None, "it has received what was never said");
+        fixture.feeds.sweep(&fixture.presence, LEASE_MS);
+        assert_eq!(fixture.ask(Some(1), &[], &[]).await, None);
+    }
+}
