@@ -24,7 +24,7 @@ export function inVue(): void {
   vue.useChannel<Timer>(() => null, ({ payload }) => payload.id.toFixed())
   vue.useEvents<Timer>({ started: ({ payload }) => payload.id.toFixed() })
   vue.useLatest<Timer>('timer:u1').event.value?.payload.id.toFixed()
-  // @ts-expect-error it is told, not set
+  // @ts-expect-error it is read-only
   vue.useLatest<Timer>('timer:u1').event.value = undefined
 }
 
@@ -32,6 +32,6 @@ export function inSvelte(): void {
   svelte.useChannel<Timer>(() => null, ({ payload }) => payload.id.toFixed())
   svelte.useEvents<Timer>({ started: ({ payload }) => payload.id.toFixed() })
   svelte.useLatest<Timer>('timer:u1').event?.payload.id.toFixed()
-  // @ts-expect-error it is told, not set
+  // @ts-expect-error it is read-only
   svelte.useConnection().state = 'open'
 }

@@ -49,7 +49,7 @@ export const response: Promise<Response> = tidings.fetch('/api', { method: 'POST
 export const leave: () => void = tidings.subscribeState(() => tidings.getSnapshot().lastError?.code)
 // @ts-expect-error reconnect is false or options
 new Tidings({ reconnect: true })
-// @ts-expect-error the state is told, not set
+// @ts-expect-error the state is read-only
 tidings.state = 'open'
 
 configureTidings({ credentials: 'include', idleMs: 60_000 })

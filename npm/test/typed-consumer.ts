@@ -194,7 +194,7 @@ export function stands(): void {
     status satisfies 'paused' | 'pending' | 'active' | 'failed'
     error?.code.trim()
   }
-  // @ts-expect-error it is told, not set
+  // @ts-expect-error it is read-only
   inVue[0]!.status.value = 'active'
 }
 tidings.presence('news', () => {}, { onStatus: (status, error) => [status satisfies 'active' | 'failed', error?.code] })

@@ -6,8 +6,8 @@ use std::{fmt, str::FromStr};
 ///
 /// - `epoch` identifies the log; another epoch shares no position with this one.
 /// - `seq` counts records from 1 without holes; 0 is the origin, before the first record.
-/// - `tag` fingerprints the record at `seq`, so that a log which lost its tail and reused its numbers can be told from
-///   the log that the client read. The origin's tag is 0.
+/// - `tag` fingerprints the record at `seq`, so that a log which lost its tail and reused its numbers differs from the
+///   log that the client read. The origin's tag is 0.
 ///
 /// The text is each of the three in base 36 (`0-9a-z`) without leading zeros, so that equal cursors are equal texts.
 /// The texts are short, because every event carries one.

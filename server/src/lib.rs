@@ -1,6 +1,6 @@
 //! Tidings pushes changes from a backend to every open browser, over Server-Sent Events: **lossless, or told.** Every
 //! acknowledged publish reaches every authorised subscriber exactly once, in order, across reconnects; where that is
-//! impossible the subscriber is told `gap` and refetches.
+//! impossible the subscriber receives `gap` and refetches.
 //!
 //! ```no_run
 //! use axum::{Router, extract::State, routing::post};

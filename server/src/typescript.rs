@@ -31,7 +31,7 @@
 //!
 //! export type TimerEvent = { "type": "started", "payload": { title: string, ends_at: number | null, } } | { "type": "stopped" };
 //!
-//! /** What each channel and label brings. */
+//! /** The events of each channel and label. */
 //! export interface Channels {
 //!   [channel: `timer:${string}`]: TimerEvent
 //! }
@@ -146,7 +146,7 @@ impl Channels {
         let mut registered = vec![];
         // Both maps are written where there are labels, so that a label is not taken for a channel.
         let has_labels = !labels.is_empty();
-        let about = if has_labels { "What each channel brings." } else { "What each channel and label brings." };
+        let about = if has_labels { "The events of each channel." } else { "The events of each channel and label." };
         let mut put = |name: &'static str, about: &str, map: Map| {
             let field = name.to_lowercase();
             let _ = write!(text, "/** {about} */\nexport interface {name} {{\n");
@@ -160,7 +160,7 @@ impl Channels {
         };
         put("Channels", about, channels);
         if has_labels {
-            put("Labels", "What is addressed to users and devices under each label.", labels);
+            put("Labels", "The events that are addressed to users and devices under each label.", labels);
         }
         let registered = registered.concat();
         let _ = write!(text, "declare module 'tidings' {{\n  interface Register {{\n{registered}  }}\n}}\n");

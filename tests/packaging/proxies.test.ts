@@ -39,7 +39,7 @@ async function until(fact: () => boolean, patience = PATIENCE_MS): Promise<numbe
   return performance.now() - began
 }
 
-/** A hub that is told by neither side notices by writing: this counts how many blocks it takes. */
+/** If neither side reports the end, a hub notices it when it writes: this counts how many blocks it takes. */
 async function afterWrites(hub: Hub): Promise<string> {
   for (let blocks = 1; blocks <= 3; blocks++) {
     await hub.publish({ channel: 'note:42', payload: blocks })

@@ -93,7 +93,7 @@ export class Page {
     globals.globalThis = globals.window = globals.self = globals
     this.#globals = globals
     this.#factories = factories
-    /** The package's entry. The engine is loaded when the world says so. */
+    /** The package's entry. The engine is loaded when the world decides it. */
     this.package = this.#evaluate('index')
   }
 

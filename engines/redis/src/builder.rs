@@ -88,7 +88,7 @@ impl RedisBuilder {
         self
     }
 
-    /// For how many trimmed records the tag is known, by which they are told from other records. Defaults to 262,144.
+    /// For how many trimmed records the tag is kept, which distinguishes them from other records. Defaults to 262,144.
     pub fn summary_tags(mut self, tags: u64) -> Self {
         self.settings.summary_tags = tags;
         self

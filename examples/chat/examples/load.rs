@@ -157,7 +157,7 @@ async fn poll(user: &User, started: Instant, costs: &Costs) -> Result<()> {
     }
 }
 
-/// Does what the pages do: fetches everything once, then listens; fetches the sidebar again when an event says so, and
+/// Does what the pages do: fetches everything once, then listens; fetches the sidebar again when an event demands it, and
 /// marks the open conversation as read.
 async fn listen(user: &User, started: Instant, costs: &Costs) -> Result<()> {
     let stream = user.client.get(format!("{}/events?channels=people", user.url)).send().await?;

@@ -54,7 +54,7 @@ impl Typed for RingEvent {
 #[derive(Serialize, TS)]
 pub(crate) struct DeviceList {
     devices: Vec<Device>,
-    /// How many streams of the user are open, at all hubs of the log; tabs that share one count once.
+    /// The number of open streams of the user at all hubs of the log; tabs that share a stream count once.
     connections: usize,
 }
 

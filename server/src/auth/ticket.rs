@@ -20,7 +20,7 @@ use super::{AuthError, Identity};
 /// How long a ticket is valid.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
 
-/// The name by which a store finds a ticket. It is not secret: whoever knows it still has to guess the ticket's 128
+/// The name by which a store finds a ticket. It is not secret: an attacker who knows it still has to guess the ticket's 128
 /// secret bits, at the first try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TicketName {

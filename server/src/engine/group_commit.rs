@@ -64,7 +64,7 @@ pub trait Committer: Send + 'static {
 pub struct GroupedAppend<S> {
     entries: Vec<S>,
     deadline: Instant,
-    /// Set by whoever is first: the task, which sends the entries, or the caller, who stops waiting.
+    /// Set by the first of two: the task, which sends the entries, or the caller, who stops waiting.
     claimed: Arc<AtomicBool>,
     reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
     /// The room in the backlog, given back when the append ends for whatever reason.

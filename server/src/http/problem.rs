@@ -135,7 +135,7 @@ impl From<PresenceError> for Refusal {
     fn from(error: PresenceError) -> Self {
         match error {
             PresenceError::Channel(channel) => Self::new(Code::MalformedChannel, channel.to_string()),
-            // What the program does wrong is for its log, and not for whoever called it.
+            // A mistake of the program is logged, and not shown to the caller.
             PresenceError::Off => {
                 tracing::error!(error = &error as &dyn std::error::Error, "nobody can be told who is online");
                 Code::ServerError.into()

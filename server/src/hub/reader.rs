@@ -1,4 +1,4 @@
-//! The driver of one connection, polled by whoever takes its frames: a response's body, or a listener in this process.
+//! The driver of one connection, polled by the consumer of its frames: a response's body, or a listener in this process.
 
 use std::{
     sync::Arc,

@@ -36,7 +36,7 @@ pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(3);
 const TELL_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Carries sealed messages between mailboxes, and keeps the list of mailboxes. Only the receiver can read a message.
-/// Whoever can write to the list can redirect messages to themselves, so keep the list where the log is, behind the
+/// A party that can write to the list can redirect messages to themselves, so keep the list where the log is, behind the
 /// same password.
 #[async_trait]
 pub trait Post: Send + Sync + 'static {

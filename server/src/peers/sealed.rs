@@ -1,5 +1,5 @@
 //! Messages that only one handle can read: sealed with its public key (X25519, XSalsa20, Poly1305). The private key is
-//! never stored, so whoever sees the traffic through the server, now or later, sees no credential.
+//! never stored, so an observer of the traffic through the server, now or later, sees no credential.
 
 use crypto_box::{PublicKey, SecretKey, aead::OsRng};
 

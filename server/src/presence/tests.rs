@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::*;
 
-/// Counts how often a driver was told of news.
+/// Counts how many times a driver was notified of news.
 #[derive(Debug, Default)]
 struct Count(AtomicUsize);
 

@@ -1,4 +1,4 @@
-// The app when its server crashes or refuses: it says so, recovers without a reload, and shows the true state.
+// The app when its server crashes or refuses: it shows that, recovers without a reload, and shows the true state.
 import { Api, type Apps } from '../support/apps.ts'
 import { expect, test, type Tab } from './app.ts'
 

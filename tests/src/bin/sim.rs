@@ -1,6 +1,6 @@
 //! Runs the simulation (`sim --help`). It prints what happened and which promises were broken; then, for each sabotage, how many
-//! schedules caught it. The first seed is drawn from the clock unless it is given, so that no run looks where another has.
-#![allow(clippy::print_stdout, reason = "what it prints is what it is for")]
+//! schedules caught it. The first seed is drawn from the clock unless it is given, so that no run repeats another's seeds.
+#![allow(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::{
     collections::BTreeMap,
@@ -29,18 +29,18 @@ usage: sim [--shell] [--seeds N] [--from S] [--budget B] [--sabotage NAME] [--ke
   --replay FILE    runs the steps of such a file, and prints what happens
   --shell          the client is the npm package as it is built, in Node";
 
-/// How many failures of a rule are shown; the first one is shrunk too.
+/// The number of failures of a rule that are shown; the first one is shrunk too.
 const SHOWN: usize = 3;
-/// A sabotage that was caught so often is.
+/// The number of catches after which a sabotage counts as caught.
 const CAUGHT: usize = 10;
-/// How many schedules may try to catch a sabotage.
+/// The most schedules that try to catch a sabotage.
 const BUDGET: u64 = 20_000;
-/// The same of the shell, where a schedule takes ten times as long.
+/// The same number for the shell, where a schedule takes ten times as long.
 const SHELL_CAUGHT: usize = 2;
 const SHELL_BUDGET: u64 = 4_000;
-/// So many schedules are run twice, to see whether they do the same.
+/// The number of schedules that are run twice, to check that they give the same trace.
 const REPEATED: u64 = 100;
-/// So many schedules are few.
+/// A run with fewer schedules than this skips the sabotages.
 const FEW: u64 = 1_000;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -67,12 +67,12 @@ fn main() -> anyhow::Result<ExitCode> {
     if let Some(file) = replayed {
         return replay(&file);
     }
-    // What was looked at once is not looked at again.
+    // A fresh seed, so that no schedule is repeated.
     let from = from.unwrap_or_else(fresh);
     if shell {
         return shell_simulation(from, seeds, budget, only.as_deref());
     }
-    // Whoever looks at a few does not ask how good the judges are.
+    // A short run does not check the judges.
     let budget = budget.unwrap_or(if seeds < FEW { 0 } else { BUDGET });
     if let Some(name) = only {
         let sabotage = Sabotage::ALL.into_iter().find(|sabotage| sabotage.name() == name);
@@ -96,7 +96,7 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if failures.is_empty() && !missed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The shell's schedules, and then each fault put back.
+/// Runs the shell's schedules, and then those with each fault put back.
 fn shell_simulation(from: u64, seeds: u64, budget: Option<u64>, only: Option<&str>) -> anyhow::Result<ExitCode> {
     let budget = budget.unwrap_or(if seeds < FEW { 0 } else { SHELL_BUDGET });
     let sabotages = ShellSabotage::ALL.into_iter();
@@ -176,7 +176,7 @@ fn report_gaps(whom: &str, gaps: impl Iterator<Item = String>) {
     println!("gaps, and those of them that were told to {whom} that had missed nothing: {gaps}");
 }
 
-/// Writes the steps of each failure to a file of their own.
+/// Writes the steps of each failure to a separate file.
 fn keep_steps(failures: &[Failure], folder: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(folder)?;
     for seed in failures.iter().map(|failure| failure.seed) {
@@ -219,8 +219,8 @@ fn shrunk(seed: u64, sabotage: Option<Sabotage>) -> Option<String> {
     shrink(seed, sabotage).map(|shortest| shortest.told)
 }
 
-/// Some failures of each rule. `again` is the command that repeats one, before its seed, where that does; `shrunk` tells the shortest schedule
-/// that fails as the one of a seed does.
+/// Shows some failures of each rule. `again` is the command that repeats one when its seed is appended, if there is
+/// such a command; `shrunk` returns the shortest schedule that fails as that of the seed does.
 fn show(failures: &[Failure], again: Option<&str>, shrunk: impl Fn(u64) -> Option<String>) {
     let mut rules: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for failure in failures {

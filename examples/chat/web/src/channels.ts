@@ -8,7 +8,7 @@ export type ConversationEvent = { "type": "updated", "payload": ThreadId };
  */
 export type Friends = { friends: Array<string>,
 /**
- * Those who ask this user.
+ * The users who have asked this user.
  */
 requests: Array<Request>, };
 
@@ -70,7 +70,7 @@ last: string | null, };
  */
 export type ThreadId = { thread: number, };
 
-/** What each channel and label brings. */
+/** The events of each channel and label. */
 export interface Channels {
   'conversation_update': ConversationEvent
   'group_update': GroupEvent

@@ -29,7 +29,7 @@ export type RoomEvent = NoteEvent;
  */
 export type SessionEvent = { "type": "ended" };
 
-/** What each channel and label brings. */
+/** The events of each channel and label. */
 export interface Channels {
   'note': NoteEvent
   [channel: `notes:room:${string}`]: RoomEvent

@@ -21,7 +21,7 @@ export type SessionEvent = { "type": "ended" };
  */
 export type TableEvent = { "type": "updated" };
 
-/** What each channel and label brings. */
+/** The events of each channel and label. */
 export interface Channels {
   'session': SessionEvent
   [channel: `table:${string}`]: TableEvent

@@ -42,7 +42,7 @@ export type SessionEvent = { "type": "ended" };
  */
 export type SyncEvent = { "type": "created", "payload": Change } | { "type": "updated", "payload": Change } | { "type": "deleted", "payload": Change };
 
-/** What each channel and label brings. */
+/** The events of each channel and label. */
 export interface Channels {
   'session': SessionEvent
   'sync': SyncEvent

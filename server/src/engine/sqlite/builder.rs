@@ -99,7 +99,7 @@ impl SqliteBuilder {
         self
     }
 
-    /// For about how many of the last trimmed records the tag is known (4 bytes each), by which they are told from
+    /// For about how many of the last trimmed records the tag is kept (4 bytes each), which distinguishes them from
     /// those of another log. A client that resumes from an earlier record receives `gap`. Defaults to 10,000,000.
     pub fn summary_tags(mut self, tags: u64) -> Self {
         self.keeps.tags = tags;

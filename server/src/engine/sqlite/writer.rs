@@ -55,7 +55,7 @@ pub(super) struct Append {
     pub(super) entries: Vec<Stored>,
     /// The deadline, after which the entries must not be stored.
     pub(super) deadline: Instant,
-    /// Set by whoever is first: the writer, which stores the entries, or the caller, who stops waiting.
+    /// Set by the first of two: the writer, which stores the entries, or the caller, who stops waiting.
     pub(super) claimed: Arc<AtomicBool>,
     /// Whether the writer was first.
     pub(super) is_ours: bool,

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::chunk::{Chunk, Line};
 
-/// How many bytes of a client are read at once after its request; usually there are none.
+/// How many bytes of a client are read at once after its request; usually no bytes follow.
 pub(super) const READ_BYTES: usize = 512;
 /// How many of these bytes are kept for the next requests: a few heads. Each stream may hold as much.
 const EARLY_BYTES: usize = 8 << 10;

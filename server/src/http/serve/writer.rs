@@ -26,7 +26,7 @@ use super::resting::{Resting, Unfinished};
 /// After this many streams the other tasks of the thread get a turn, which is after about a third of a millisecond.
 const TURN: usize = 64;
 
-/// A handle by which streams are given to a writer.
+/// A handle with which streams are passed to a writer.
 #[derive(Debug)]
 pub(super) struct Writer(Arc<Calls>);
 

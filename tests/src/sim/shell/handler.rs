@@ -83,7 +83,7 @@ impl Handler {
         }
     }
 
-    /// The handler was told that nothing is missed from here on.
+    /// The handler was confirmed: no event is missed from here on.
     pub(super) fn ready(&mut self, tip: Place) {
         self.is_ready = true;
         self.is_put_off = false;

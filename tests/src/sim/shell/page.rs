@@ -1,4 +1,4 @@
-//! A page as the world knows it: its operations in flight, and what its application was told.
+//! A page as the world knows it: its operations in flight, and the reports to its application.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -71,7 +71,7 @@ pub(super) struct Page {
     pub(super) is_off: bool,
     /// The code of an error after which the client does not retry.
     pub(super) final_error: Option<String>,
-    /// Whether the application was told `internal`.
+    /// Whether the application received the error `internal`.
     pub(super) was_broken: bool,
     pub(super) was_denied: bool,
     /// Whether the client may wait for as long as a proxy said.

@@ -25,7 +25,7 @@ export type DeviceEvent = { "type": "named", "payload": Device } | { "type": "on
  */
 export type DeviceList = { devices: Array<Device>,
 /**
- * How many streams of the user are open; tabs that share a stream count once.
+ * The number of open streams of the user at all hubs of the log; tabs that share a stream count once.
  */
 connections: number, };
 
@@ -91,7 +91,7 @@ export type TimerSnapshot = { serverNow: number, revision: number, timer: Timer 
  */
 export type TimerState = { revision: number, timer: Timer | null, };
 
-/** What each channel and label brings. */
+/** The events of each channel and label. */
 export interface Channels {
   'calendar': CalendarEvent
   'devices': DeviceEvent
