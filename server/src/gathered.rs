@@ -1,4 +1,4 @@
-//! What several nodes have said, and how many have not.
+//! The combined answers of several nodes, and the number of those that did not answer.
 
 /// The combined answer of several nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]

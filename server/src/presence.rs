@@ -56,7 +56,7 @@ use crate::{
     record::json_frame,
 };
 
-/// How long those who watch a room first wait for all nodes before they are told what is known.
+/// How long the first watchers of a room wait for all nodes before they receive what is known.
 const PATIENCE_MS: u64 = 300;
 
 #[derive(Debug)]
@@ -191,7 +191,7 @@ impl Presence {
         true
     }
 
-    /// Tells a seat who is in these rooms, in full, and of those no longer; of the others it is told as before.
+    /// Sends a seat the full lists of these rooms, and ends those of `remove`; the other rooms continue.
     pub(crate) fn watch_other(&self, id: SeatId, add: Vec<Pattern>, remove: &[Pattern]) {
         let mut state = self.state.lock();
         let Some(seat) = state.seats.get_mut(&id) else { return };

@@ -26,7 +26,7 @@ impl Online {
         let mut now = online.clone();
         match change {
             PresenceChange::Here(here) if here.answered == here.asked => now = here.value.into_iter().collect(),
-            // Who is at a hub that does not answer is neither here nor gone.
+            // A user at a hub that does not answer is counted neither as present nor as gone.
             PresenceChange::Here(here) => now.extend(here.value),
             PresenceChange::Moved { join, leave } => {
                 now.extend(join);

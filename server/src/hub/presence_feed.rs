@@ -1,9 +1,9 @@
-//! What this node reports to others about who is at its own streams: a feed for each node that asks.
+//! Reports to other nodes who is at this node's own streams, with a feed for each node that asks.
 //!
-//! A node asks for what is new, and is answered as soon as there is something, or after a while that there is nothing; then it asks again.
-//! Its question says which rooms it watches, as far as that has changed, and which answer it has received last. So an answer that was
-//! lost is sent again, and a node that this one does not know (any more) is told to begin anew. A feed is a seat in this node's presence, as a watching
-//! stream has one, and so holds no lists.
+//! A node asks for news, and is answered as soon as there are some, or after a while that there are none; then it asks
+//! again. Its question names the rooms that it watches, as far as they have changed, and the answer that it received
+//! last. So a lost answer is sent again, and a node that this one does not know (any more) is told to restart. A feed
+//! is a seat in this node's presence, like that of a watching stream, and so holds no lists.
 
 use std::{
     collections::HashMap,
@@ -26,40 +26,40 @@ use crate::{
 
 /// How long a question waits for news.
 pub(super) const HOLD: Duration = Duration::from_secs(2);
-/// About so many bytes are in one answer at most.
+/// The approximate most bytes of an answer.
 const ANSWER_BYTES: usize = 256 << 10;
 
-/// What a node asks.
+/// A question of another node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FeedRequest {
-    /// Who asks.
+    /// The node that asks.
     pub(super) node: NodeId,
-    /// The number of the answer that it received last; `None` where it begins.
+    /// The number of the answer that it received last; `None` at the beginning.
     pub(super) after: Option<u64>,
-    /// Rooms to report of from here on, beginning with all who are there.
+    /// Rooms to report from here on, beginning with the full list of their members.
     pub(super) add: Vec<Pattern>,
-    /// Rooms to report of no longer.
+    /// Rooms to report no longer.
     pub(super) remove: Vec<Pattern>,
 }
 
-/// What it is answered.
+/// The answer to a question.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum FeedAnswer {
-    /// What is new, as a watching stream would be told it.
+    /// The news, as a watching stream would receive them.
     News {
-        /// Grows by one with each answer that says something.
+        /// The number of the answer; it grows by one with each answer that contains news.
         number: u64,
         frames: Vec<Frame>,
-        /// The next answer goes on with the same lists.
+        /// Whether the next answer continues the same lists.
         more: bool,
     },
-    /// What was asked does not go on where a feed is: begin anew.
+    /// The question does not continue at the position of a feed: the node has to restart.
     Restart,
 }
 
-/// [`FeedAnswer`], of frames that are JSON already.
+/// [`FeedAnswer`], whose frames are JSON already.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 enum Encoded<'a> {
@@ -73,7 +73,7 @@ impl Encoded<'_> {
     }
 }
 
-/// The feeds of this node, by who asks.
+/// The feeds of this node, by the node that asks.
 #[derive(Debug, Default)]
 pub(super) struct Feeds(Mutex<HashMap<NodeId, Arc<Feed>>>);
 
@@ -86,15 +86,15 @@ struct Feed {
 
 #[derive(Debug, Default)]
 struct FeedState {
-    /// How many questions there were: only the last one is waited for.
+    /// The number of questions: only the last one is waited for.
     questions: u64,
-    /// The number of the last answer that said something, and that answer, until it is known to have been received.
+    /// The number of the last answer with news, and that answer, until the node has confirmed it.
     number: u64,
     last: Option<Bytes>,
     asked_ms: u64,
 }
 
-/// Rings when there are news, or when there is another question.
+/// Rings when there are news, or when another question arrives.
 #[derive(Debug)]
 struct Bell(watch::Sender<()>);
 
@@ -105,7 +105,7 @@ impl Wake for Bell {
 }
 
 impl Feeds {
-    /// Answers a question; `None` where this node has no presence.
+    /// Answers a question; `None` if this node has no presence.
     pub(super) async fn answer(&self, presence: Option<&Presence>, request: FeedRequest, now_ms: u64) -> Option<Bytes> {
         let presence = presence?;
         let FeedRequest { node, after, add, remove } = request;
@@ -138,7 +138,7 @@ impl Feeds {
         }
     }
 
-    /// The feed of a node. One that begins has another one than before.
+    /// The feed of a node. A node that begins gets a new feed.
     fn feed(&self, presence: &Presence, node: NodeId, begins: bool) -> Option<Arc<Feed>> {
         let mut feeds = self.0.lock();
         if !begins {
@@ -166,12 +166,12 @@ impl Feeds {
 }
 
 impl Feed {
-    /// What there is to say now, to whoever asked this question: `None` where it has to wait. (Presence is locked meanwhile, which never
-    /// waits for a feed.)
+    /// The news for this question: `None` if it has to wait. (Presence is locked meanwhile, which never waits for a
+    /// feed.)
     fn news(&self, presence: &Presence, question: u64) -> Option<Option<Bytes>> {
         let mut state = self.state.lock();
         if state.questions != question {
-            // Nobody waits for this answer any more.
+            // A later question has replaced this one, so its answer is not needed.
             return Some(Encoded::Restart.to_bytes());
         }
         if let Some(last) = &state.last {

@@ -1,7 +1,8 @@
-//! Who is at the streams of all nodes, for those who watch it here: each node, this one included, is asked again and again what is new
-//! ([`presence_feed`](super::presence_feed)), as long as somebody watches a room.
+//! Follows who is at the streams of all nodes, for those who watch rooms here: each node, this one included, is asked
+//! repeatedly for news ([`presence_feed`](super::presence_feed)), as long as a room is watched.
 //!
-//! A node that does not answer is one of which watchers are told so. It is gone when its beats have been missing for too long, and its users leave.
+//! Watchers are told of a node that does not answer. The node is gone when its beats have been missing for too long,
+//! and its users leave.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -25,14 +26,14 @@ use crate::{
     presence::{Presence, WatchedRooms},
 };
 
-/// How often it is looked whether a node is gone.
+/// The interval of checks whether a node is gone.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a node may take beyond what it holds a question.
+/// How much longer a node may take than it holds a question.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long to wait before a node is asked again that did not answer.
+/// The wait before a node that did not answer is asked again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Follows all nodes that are there.
+/// Follows all nodes of the log.
 pub(super) async fn follow(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
     let Some((presence, own)) = shared.core.cluster_presence().zip(shared.core.presence()) else { return };
     let mut tasks = JoinSet::new();
@@ -43,7 +44,7 @@ pub(super) async fn follow(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
         let there: BTreeSet<_> = others.chain([shared.node]).collect();
         for (node, task) in followed.extract_if(|node, _| !there.contains(node)) {
             task.abort();
-            // It has been silent for the lease already, which counts.
+            // The node has been silent for the whole lease already, and that time counts.
             presence.node_left(node, now_ms.saturating_add(presence.grace_ms.saturating_sub(LEASE_MS)));
         }
         for node in there {
@@ -56,7 +57,7 @@ pub(super) async fn follow(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
         tokio::select! {
             () = sleep(LOOK_INTERVAL) => {}
             () = shared.joined.notified() => {}
-            // None ends by itself; the set forgets those that were aborted.
+            // No task ends by itself; the set only removes those that were aborted.
             Some(_) = tasks.join_next() => {}
         }
     }
@@ -70,7 +71,7 @@ async fn follow_one(shared: Arc<Shared>, peers: Arc<dyn Peers>, node: NodeId) {
         watched.mark_unchanged();
         let wanted = presence.watched_rooms();
         if wanted.is_empty() && followed.asked.is_empty() {
-            // The hub is gone, should it fail.
+            // An error means that the hub is gone.
             let _ = watched.changed().await;
             continue;
         }
@@ -84,20 +85,20 @@ async fn follow_one(shared: Arc<Shared>, peers: Arc<dyn Peers>, node: NodeId) {
                     sleep(PAUSE).await;
                 }
             },
-            // The node is asked about other rooms at once; what it was about to say it says again.
+            // The node is asked about other rooms at once, and repeats the news that it was about to send.
             _ = watched.changed() => {}
         }
     }
 }
 
-/// How far a node was asked.
+/// The position up to which a node was asked.
 #[derive(Default)]
 struct Followed {
     /// The number of its last answer.
     after: Option<u64>,
-    /// What it reports of, as of that answer.
+    /// The rooms that the node reports, as of that answer.
     reports: WatchedRooms,
-    /// What it was ever asked to report of, and may.
+    /// The rooms that the node was ever asked to report, and may report.
     asked: HashSet<Pattern>,
     /// The beginning of lists that are longer than an answer.
     frames: Vec<Frame>,

@@ -33,13 +33,14 @@ pub(super) struct Shared {
     pub(super) stands_aside: AtomicBool,
     /// The other nodes of the log.
     pub(super) nodes: Nodes,
-    /// Another node has not received this node's beat yet.
+    /// Signals that another node has not received this node's beat yet.
     pub(super) newcomer: Notify,
-    /// One of them has been heard of for the first time.
+    /// Signals that a node has appeared for the first time.
     pub(super) joined: Notify,
-    /// What they are told of who is at the streams of this node.
+    /// The feeds that report to other nodes who is at this node's streams.
     pub(super) feeds: Feeds,
-    /// Which revision of the watched rooms ([`Presence::watched_revision`](crate::presence::Presence::watched_revision)) there is.
+    /// The current revision of the watched rooms
+    /// ([`Presence::watched_revision`](crate::presence::Presence::watched_revision)).
     pub(super) watched: watch::Sender<u64>,
     pub(super) history: History,
     pub(super) complaints: Complaints,

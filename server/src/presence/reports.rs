@@ -1,8 +1,8 @@
-//! The presence of all nodes of a log: what each of them reports of its own streams, joined.
+//! The presence of all nodes of a log: the reports of each node about its own streams, joined.
 //!
-//! Each node, this one included, reports who is at its streams in the rooms that somebody watches here: first all of them, then who comes
-//! and goes. A member is in a room as long as one node reports so. Who watches is told how many nodes there are and how many have
-//! answered, so that nobody takes a part for the whole.
+//! Each node, this one included, reports who is at its streams in the rooms that are watched here: first all members,
+//! then those who come and leave. A member is in a room as long as one node reports so. Watchers receive the number of
+//! nodes and the number of those that have answered, so that nobody takes a part for the whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,28 +15,28 @@ use tidings_protocol::{
 use super::{Presence, PresenceSettings, state::State};
 use crate::peers::NodeId;
 
-/// What one node has reported.
+/// The report of one node.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    /// It did not answer when it was asked last.
+    /// Whether the node did not answer the last question.
     has_failed: bool,
-    /// Its own members. A room is missing until it has reported all of them.
+    /// The node's own members. A room is missing until the node has reported all of its members.
     pub(super) rooms: HashMap<Pattern, BTreeSet<Member>>,
 }
 
-/// How many nodes know who is in a room.
+/// The number of nodes that know a room's members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// How many there are.
+    /// The number of nodes.
     pub(super) asked: usize,
-    /// How many have reported all of the room's members, and still answer.
+    /// The number of nodes that have reported all of the room's members, and still answer.
     pub(super) answered: usize,
-    /// How many do not answer; others just have not yet.
+    /// The number of nodes that do not answer; the others have only not answered yet.
     pub(super) failed: usize,
 }
 
 impl Default for Counts {
-    /// Those of one node.
+    /// The counts for one node.
     fn default() -> Self {
         Self { asked: 1, answered: 1, failed: 0 }
     }
@@ -48,35 +48,35 @@ impl Counts {
     }
 }
 
-/// The rooms that somebody watches, each with a number that is another one where nobody watched it in between.
+/// The watched rooms, each with a number that changes if the room was not watched in between.
 pub(crate) type WatchedRooms = HashMap<Pattern, u64>;
 
 impl Presence {
-    /// That of all nodes of a log, of which this one is the first.
+    /// The presence of all nodes of a log; this node is the first.
     pub(crate) fn of_cluster(settings: PresenceSettings, own: NodeId) -> Self {
         let presence = Self::new(settings);
         presence.state.lock().reports.insert(own, Report::default());
         presence
     }
 
-    /// The rooms of which nodes are to report.
+    /// The rooms that nodes have to report.
     pub(crate) fn watched_rooms(&self) -> WatchedRooms {
         let state = self.state.lock();
         let watched = state.rooms.iter().filter(|(_, room)| !room.watchers.is_empty());
         watched.map(|(name, room)| (name.clone(), room.generation)).collect()
     }
 
-    /// Another number whenever [`watched_rooms`](Self::watched_rooms) are others.
+    /// A number that changes whenever [`watched_rooms`](Self::watched_rooms) change.
     pub(crate) fn watched_revision(&self) -> u64 {
         self.state.lock().watched_revision
     }
 
-    /// There is another node, which has reported nothing yet.
+    /// Adds a node, which has reported nothing yet.
     pub(crate) fn node_joined(&self, node: NodeId) {
         self.state.lock().reports.entry(node).or_default();
     }
 
-    /// A node is gone. Who was there by its streams leaves at this time, unless they are somewhere else.
+    /// Removes a node. The members at its streams leave at this time, unless they are at another node.
     pub(crate) fn node_left(&self, node: NodeId, until_ms: u64) {
         let mut state = self.state.lock();
         let Some(report) = state.reports.remove(&node) else { return };
@@ -90,7 +90,7 @@ impl Presence {
         self.change();
     }
 
-    /// A node does not answer. What it has reported stands until it is gone, and watchers are told.
+    /// Notes that a node does not answer. Its report is kept until the node is gone, and watchers are told.
     pub(crate) fn node_failed(&self, node: NodeId) {
         let mut state = self.state.lock();
         let Some(report) = state.reports.get_mut(&node) else { return };
@@ -102,7 +102,7 @@ impl Presence {
         self.change();
     }
 
-    /// Takes what a node reports, in order; it has answered.
+    /// Applies a node's report, in order; the node has answered.
     pub(crate) fn node_reported(&self, node: NodeId, frames: Vec<Frame>) {
         let mut state = self.state.lock();
         let Some(report) = state.reports.get_mut(&node) else { return };
@@ -122,7 +122,7 @@ impl Presence {
 }
 
 impl State {
-    /// How many nodes know who is in a room.
+    /// The number of nodes that know a room's members.
     pub(super) fn counts(reports: &BTreeMap<NodeId, Report>, room: &Pattern) -> Counts {
         if reports.is_empty() {
             return Counts::default();
@@ -150,7 +150,7 @@ impl State {
                 }
                 here
             }
-            // Changes of a list that is still to come.
+            // Changes to a list that is still to come are ignored.
             (None, None) => return,
         };
         for member in join {
@@ -169,7 +169,7 @@ impl State {
         self.dirty.insert(room);
     }
 
-    /// Something is another for all rooms.
+    /// Marks all rooms for an announcement.
     fn look_at_all(&mut self) {
         self.dirty.extend(self.rooms.keys().cloned());
     }

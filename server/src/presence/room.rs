@@ -41,11 +41,12 @@ pub(super) struct Room {
     here: Option<(Counts, Arc<[Bytes]>)>,
     /// Whether there are news that the watchers were not woken for.
     ring: bool,
-    /// Where it was watched first, among all rooms: a room that was left by all and is watched again is another one.
+    /// The value of the watch counter when the room was first watched: a room that lost all watchers and is watched
+    /// again has another one.
     pub(super) generation: u64,
-    /// The first watchers wait until all nodes have answered, or for a moment; then it is open.
+    /// Whether the room is open: its first watchers wait until all nodes have answered, or for a moment.
     pub(super) opening: Opening,
-    /// The counts with which watchers were told last who is there.
+    /// The counts that watchers received with the last news.
     told: Counts,
 }
 
@@ -126,7 +127,7 @@ impl Room {
         if counts.is_complete() && self.opening != Opening::Open {
             self.open();
         }
-        // Who was told that somebody has not answered is told when all have, and the other way round.
+        // Watchers that were told of a silent node are told when all nodes have answered, and the other way round.
         let is_settled = counts.is_complete() && !self.told.is_complete();
         if self.opening == Opening::Open && (is_settled || counts.failed != self.told.failed) {
             self.tell_anew();
@@ -135,13 +136,13 @@ impl Room {
         std::mem::take(&mut self.ring)
     }
 
-    /// From here on watchers are told, whoever has not answered.
+    /// Opens the room: from here on watchers receive news even if a node has not answered.
     pub(super) fn open(&mut self) {
         self.opening = Opening::Open;
         self.ring = true;
     }
 
-    /// All watchers are told once more who is there.
+    /// All watchers receive the full list once more.
     fn tell_anew(&mut self) {
         self.revision += 1;
         self.here = None;

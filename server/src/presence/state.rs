@@ -25,9 +25,9 @@ pub(super) struct State {
     pub(super) dirty: BTreeSet<Pattern>,
     /// The checks that are due, and when.
     pub(super) due: BTreeMap<u64, Vec<Due>>,
-    /// What each node of the log reports, this one included; none where this is the presence of one node.
+    /// The reports of all nodes of the log, this one included; empty for the presence of one node.
     pub(super) reports: BTreeMap<NodeId, Report>,
-    /// How often a room was watched by somebody first, or left by its last watcher.
+    /// Counts how many times a room got its first watcher or lost its last one.
     pub(super) watched_revision: u64,
 }
 
@@ -63,7 +63,7 @@ pub(super) enum Due {
     Silence(SeatId),
     /// A member may have been away for longer than the grace period.
     Leave(Pattern, Member),
-    /// The first watchers of a room have waited for all nodes long enough.
+    /// The first watchers of a room have waited long enough for all nodes.
     Open(Pattern),
 }
 
@@ -109,7 +109,7 @@ impl State {
             self.rooms.remove(name);
         }
         if !self.reports.is_empty() {
-            // Nodes are asked about what somebody watches, and nothing else.
+            // Nodes are asked about watched rooms only.
             self.watched_revision += 1;
             for report in self.reports.values_mut() {
                 report.rooms.remove(name);

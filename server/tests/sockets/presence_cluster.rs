@@ -1,4 +1,4 @@
-//! Who comes and goes at any hub of a log, as a watcher at one of them is told it.
+//! Users come and leave at any hub of a log, and a watcher at one hub receives that.
 
 use std::{
     sync::{
@@ -40,7 +40,7 @@ impl Node {
         Self { router: tidings::routes(hub.clone(), auth()), hub }
     }
 
-    /// A stream, open as long as its body is there. It is read to the end of its greeting only.
+    /// Opens a stream, which lasts as long as its body. It is read to the end of its greeting only.
     async fn open(&self, user: &str) -> Body {
         let request = Request::get("/?channels=news:1").header("authorization", format!("Bearer {user}"));
         let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
@@ -53,7 +53,7 @@ impl Node {
     }
 }
 
-/// Until all of these know of each other.
+/// Waits until all of these nodes know each other.
 async fn know_each_other(nodes: &[&Node]) {
     for node in nodes {
         while node.hub.cluster().stats().await.asked != nodes.len() {
@@ -118,7 +118,7 @@ async fn a_user_who_goes_from_one_hub_to_another_never_left() {
     assert_eq!(next(&mut watch).await, "+bob", "and nothing before it");
 }
 
-/// The way between hubs, which may be cut: nothing arrives, and nobody is told so.
+/// The connection between hubs, which may be cut: no message arrives, and no side is notified.
 struct Line {
     peers: Arc<dyn Peers>,
     is_cut: Arc<AtomicBool>,
@@ -131,7 +131,7 @@ impl Peers for Line {
     }
 
     async fn call(&self, node: NodeId, message: Bytes, deadline: Duration) -> Result<Bytes, CallError> {
-        // What is under way when it is cut does not arrive either.
+        // Messages under way at the cut do not arrive either.
         let answer =
             timeout(deadline, self.peers.call(node, message, deadline)).await.unwrap_or(Err(CallError::Unanswered));
         if self.is_cut.load(Ordering::Relaxed) {
@@ -221,7 +221,7 @@ async fn a_hub_that_does_not_understand_has_not_answered() {
     let _ana = one.open("ana").await;
     let mut watch = one.watch();
     assert_eq!(next(&mut watch).await, "here 1/2 ana");
-    // It has never been heard of again.
+    // The node has not been seen again.
     assert_eq!(next(&mut watch).await, "here 1/1 ana");
 }
 

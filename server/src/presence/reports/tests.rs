@@ -1,4 +1,4 @@
-//! The presence of several nodes without nodes: reports are handed in, and time is a number.
+//! The presence of several nodes, tested without nodes: reports are passed in, and time is a number.
 
 use std::{
     collections::BTreeSet,
@@ -27,7 +27,7 @@ struct Fixture {
     ignored: Arc<Ignored>,
 }
 
-/// The presence of this node and others.
+/// The presence of this node and of others.
 fn fixture(others: &[NodeId]) -> Fixture {
     let settings = PresenceSettings::default().grace(Duration::from_millis(GRACE));
     let presence = Presence::of_cluster(settings, OWN);
@@ -68,7 +68,7 @@ impl Fixture {
         self.presence.node_reported(node, vec![frame]);
     }
 
-    /// What a watcher is told when everything until now is: `here 2/3 ana bob`, `+ana -bob`.
+    /// The news for a watcher, with everything announced until now: `here 2/3 ana bob`, `+ana -bob`.
     fn told(&self, seat: SeatId, now_ms: u64) -> Vec<String> {
         self.presence.announce(now_ms);
         let short = |news: News| match news {
@@ -178,7 +178,7 @@ fn a_room_that_all_have_left_and_somebody_watches_again_is_asked_about_anew() {
     let second = fixture.watcher();
     assert_ne!(fixture.presence.watched_revision(), revision);
     assert_ne!(fixture.presence.watched_rooms(), rooms);
-    // A change of what is not known any more.
+    // A change to a list that is not known any more.
     fixture.reports(OWN, moved("bob", ""));
     assert!(fixture.told(second, 0).is_empty());
     fixture.reports(OWN, here("ana bob"));
@@ -199,7 +199,7 @@ fn a_node_that_joins_or_leaves_with_nobody_is_no_news() {
     assert!(fixture.told(watcher, 4).is_empty());
 }
 
-/// Whatever nodes report, fail and leave: a watcher that puts together what it is told knows who is there.
+/// Whatever nodes report, fail and leave: a watcher that combines its news knows who is online.
 #[test]
 fn what_is_told_adds_up_to_what_all_nodes_report() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
@@ -214,7 +214,7 @@ fn adds_up(seed: u64) {
     let fixture = fixture(&[]);
     let nodes = [OWN, OTHER, THIRD];
     let watcher = fixture.watcher();
-    // What each node that is there has reported, and whether it answers; `None`: nothing yet.
+    // The report of each node, and whether it answers; `None`: no report yet.
     let mut truth: [Option<BTreeSet<Member>>; 3] = [None, None, None];
     let mut is_there = [true, false, false];
     let mut shown = BTreeSet::new();
