@@ -78,6 +78,7 @@ mod origin;
 pub mod peers;
 mod presence;
 mod publish;
+mod query;
 mod ranked;
 pub mod record;
 mod routing;

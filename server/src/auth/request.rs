@@ -1,9 +1,11 @@
 //! The parts of a request that an [`Auth`](super::Auth) may read.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, fmt, net::SocketAddr, sync::Arc};
 
 use axum::extract::ConnectInfo;
 use http::{Extensions, HeaderMap, Uri, header, request::Parts};
+
+use crate::query::parameter;
 
 /// The head of the request to be authenticated. Clones are cheap. `Debug` shows neither headers nor query, because they
 /// hold the credentials.
@@ -73,9 +75,7 @@ impl AuthRequest {
     /// The query parameter with this name, decoded; the first if there are several.
     #[must_use]
     pub fn query(&self, name: &str) -> Option<String> {
-        let query = self.parts.uri.query()?;
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        parameter(self.parts.uri.query()?, name).map(Cow::into_owned)
     }
 
     /// The address at the other end of the socket, where the server provides it (`tidings::serve` does; `axum::serve`

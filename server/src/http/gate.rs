@@ -18,6 +18,7 @@ use crate::{
     access::{Channels, Right},
     auth::{Auth, AuthError, AuthRequest, Identity, TicketError, TicketStore, ticket::Ticket},
     core::ShutOut,
+    query::parameter,
 };
 
 /// The default limit of a `/publish` body, in bytes.
@@ -194,8 +195,7 @@ fn single(channel: &Pattern) -> Option<Channel> {
 
 /// Refuses a client that names another edition of the protocol.
 fn speaks(parts: &Parts) -> Result<(), Refusal> {
-    let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    let Some((_, edition)) = { query }.find(|(name, _)| name == "protocol") else { return Ok(()) };
+    let Some(edition) = parameter(parts.uri.query().unwrap_or_default(), "protocol") else { return Ok(()) };
     if edition.parse() == Ok(EDITION) {
         return Ok(());
     }

@@ -22,7 +22,7 @@ use super::{
     problem::Refusal,
     read::{distinct, json, malformed_channel, split},
 };
-use crate::{access::Right, auth::Identity, core::Link};
+use crate::{access::Right, auth::Identity, core::Link, query::parameter};
 
 /// [`PresenceRequest`](tidings_protocol::command::PresenceRequest) before its channels are parsed.
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ pub(super) async fn here(State(gate): State<Arc<Gate>>, request: Request) -> Res
     let (head, _) = split(request);
     let identity = gate.identify(&head).await?;
     let query = head.uri().query().unwrap_or_default();
-    let channel = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "channel").map(|(_, text)| text);
+    let channel = parameter(query, "channel");
     let channel = channel.ok_or_else(|| Refusal::new(Code::Malformed, "channel: which? (`*` is everyone)"))?;
     let channel: Pattern = channel.parse().map_err(|error| malformed_channel(&channel, error))?;
     if !gate.refused(&identity, Right::WatchPresence, vec![channel.clone()])?.is_empty() {
