@@ -10,7 +10,7 @@
 //! | `connections`, `shared` | all connections, and which task or writer has each; the state that they share |
 //! | `connection`, `transport` | the task of one connection, from its accept to its end; the socket that it uses |
 //! | `http1`, `http2`, `service` | how hyper serves a connection, and the router as hyper calls it |
-//! | `exchanges` | the requests of a connection that are being answered, and the number of connections without any |
+//! | `exchanges`, `idle_limit` | the requests of a connection that are being answered; how many connections may be without any |
 //! | `handover` | which streams are taken over from hyper, and when |
 //! | `watched` | the I/O below hyper, which notices when the head has left |
 //! | `stream`, `streaming`, `chunk` | a stream on a bare socket |
@@ -27,6 +27,7 @@ mod exchanges;
 mod handover;
 mod http1;
 mod http2;
+mod idle_limit;
 mod resting;
 mod service;
 mod shared;
@@ -41,6 +42,7 @@ use std::{
     any::Any,
     future::{Future, IntoFuture, pending},
     io,
+    panic::resume_unwind,
     pin::pin,
     sync::Arc,
     time::Duration,
@@ -48,23 +50,31 @@ use std::{
 
 use axum::{Router, serve::Listener};
 use futures_util::future::BoxFuture;
-use tokio::{net::TcpListener, sync::watch, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::sleep,
+};
 
 pub(super) use self::{accept::RetiresAt, handover::TakeOver};
 use self::{
     accept::{Accepted, Peer, accept},
     connections::Connections,
+    idle_limit::IdleLimit,
     shared::Shared,
 };
 use crate::complaints::Complaints;
 
-/// How many connections the kernel queues before they are accepted (capped by `net.core.somaxconn`).
-const BACKLOG: i32 = 4_096;
 /// The longest duration of a setting; a longer one, such as `Duration::MAX`, is cut to it, because the clocks of some
 /// systems would overflow.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// See [`Serve::head_bytes`].
 const HEAD_BYTES: usize = 64 << 10;
+/// The number of connections whose first requests may wait for one of the runtime's threads at once. A first request takes
+/// 30 to 60 µs. In a storm thousands of them would stand in the runtime's queue, and every other task would wait behind
+/// them for half a second; so the rest wait in a queue of their own, in the order in which they came.
+const ARRIVALS: usize = 8;
 /// The interval at which a full server checks whether it has room for another connection.
 const LOOK: Duration = Duration::from_millis(50);
 /// See [`Serve::send_buffer`].
@@ -106,7 +116,7 @@ pub fn serve<L: Listener>(listener: L, router: Router) -> Serve<L> {
         head_timeout: Duration::from_secs(10),
         head_bytes: HEAD_BYTES,
         idle_timeout: Duration::from_secs(130),
-        idle_connections: None,
+        idle_limit: None,
         stall: Duration::from_secs(60),
         send_buffer: SEND_BUFFER,
         shutdown: Box::pin(pending()),
@@ -123,7 +133,7 @@ pub struct Serve<L> {
     head_timeout: Duration,
     head_bytes: usize,
     idle_timeout: Duration,
-    idle_connections: Option<usize>,
+    idle_limit: Option<IdleLimit>,
     stall: Duration,
     send_buffer: usize,
     shutdown: BoxFuture<'static, ()>,
@@ -182,10 +192,11 @@ impl<L: Listener> Serve<L> {
 
     /// How many connections may wait for a request at once, their first or a further one; connections with a stream or
     /// another answer in progress do not count. Beyond it, the connections that have waited longest are closed, but
-    /// none that has waited for less than a second; until then no further connection is accepted. Defaults to a quarter
-    /// of the descriptors that the process may open (`RLIMIT_NOFILE`), at most 10,000.
+    /// none that has waited for less than a second; until then no further connection is accepted. Defaults to the
+    /// descriptors that are free of those that the process may open (`RLIMIT_NOFILE`), except an eighth, which is kept for
+    /// the application; to a quarter of all where streams leave less free; and to 20,000 at most.
     pub fn idle_connections(mut self, count: usize) -> Self {
-        self.idle_connections = Some(count.max(1));
+        self.idle_limit = Some(IdleLimit::Set(count.max(1)));
         self
     }
 
@@ -222,8 +233,7 @@ impl<L: Listener> Serve<L> {
 
     async fn run(mut self) -> io::Result<()> {
         if let Some(listener) = (&self.listener as &dyn Any).downcast_ref::<TcpListener>() {
-            // A second `listen` on a listening socket only sets its backlog.
-            socket2::SockRef::from(listener).listen(BACKLOG)?;
+            accept::prepare(listener)?;
         }
         let shared = Arc::new(Shared {
             router: self.router,
@@ -234,9 +244,10 @@ impl<L: Listener> Serve<L> {
             stall: self.stall,
             send_buffer: self.send_buffer,
             stopping: watch::Sender::new(false),
+            arrivals: Semaphore::new(ARRIVALS),
         });
         let mut shutdown = pin!(self.shutdown);
-        let mut connections = Connections::new(shared.clone(), self.idle_connections.unwrap_or_else(idle_connections));
+        let mut connections = Connections::new(shared.clone(), self.idle_limit.unwrap_or_else(IdleLimit::of_process));
         let complaints = Complaints::default();
         loop {
             let has_room = connections.has_room();
@@ -265,24 +276,28 @@ impl<L: Listener> Serve<L> {
     }
 }
 
-/// A quarter of the available descriptors; the others are for streams, and for the application.
-fn idle_connections() -> usize {
-    const MOST: usize = 10_000;
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, getrlimit};
-        let descriptors = getrlimit(Resource::Nofile).current.and_then(|count| usize::try_from(count).ok());
-        descriptors.map_or(MOST, |count| (count / 4).clamp(1, MOST))
-    }
-    #[cfg(not(unix))]
-    MOST
-}
-
 impl<L: Listener> IntoFuture for Serve<L> {
     type Output = io::Result<()>;
     type IntoFuture = BoxFuture<'static, io::Result<()>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        Box::pin(async {
+            // The server runs in a task of its own, because the caller may await it outside of the runtime's threads, as `main` does. Then
+            // each new connection would wake one of those threads, and each end of a connection would wake the caller's, which costs more
+            // than anything else about an arriving client. The task ends when the set is dropped.
+            let mut running = JoinSet::new();
+            running.spawn(self.run());
+            match running.join_next().await {
+                Some(Ok(ended)) => ended,
+                Some(Err(error)) => match error.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    Err(error) => Err(io::Error::other(error)),
+                },
+                None => unreachable!("it was spawned"),
+            }
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,10 @@ use tokio::{
 use super::transport::Transport;
 use crate::complaints::Complaints;
 
+/// How many connections the kernel holds that were not accepted yet (capped by `net.core.somaxconn`).
+const BACKLOG: i32 = 4_096;
+/// Whether an accepted socket inherits the options of its listener.
+const INHERITS: bool = cfg!(any(target_os = "android", target_os = "linux"));
 /// How long to wait when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -65,6 +69,18 @@ impl Peer {
     }
 }
 
+/// Gives a listener a deep backlog, and the options that its sockets inherit. To set them on each socket would take five
+/// system calls for each client of a storm.
+pub(super) fn prepare(listener: &TcpListener) -> io::Result<()> {
+    let listener = socket2::SockRef::from(listener);
+    // A second `listen` on a listening socket only sets its backlog.
+    listener.listen(BACKLOG)?;
+    if INHERITS {
+        set_options(&listener);
+    }
+    Ok(())
+}
+
 /// Accepts a connection. A TCP listener is polled here and not by axum, which waits a whole second when the process is
 /// out of file descriptors.
 pub(super) async fn accept<L: Listener>(
@@ -74,7 +90,12 @@ pub(super) async fn accept<L: Listener>(
     if let Some(tcp) = (listener as &mut (dyn Any + Send)).downcast_mut::<TcpListener>() {
         loop {
             match TcpListener::accept(tcp).await {
-                Ok((socket, peer)) => return (tcp_socket(socket), Some(peer)),
+                Ok((socket, peer)) => {
+                    if !INHERITS {
+                        set_options(&socket2::SockRef::from(&socket));
+                    }
+                    return (Accepted::Tcp(socket), Some(peer));
+                }
                 Err(error) => pause_after(&error, complaints).await,
             }
         }
@@ -85,18 +106,21 @@ pub(super) async fn accept<L: Listener>(
     // A listener that wraps another one yields its sockets.
     let tcp = (&mut io as &mut dyn Any).downcast_mut::<Option<TcpStream>>().and_then(Option::take);
     match (tcp, io) {
-        (Some(socket), _) => (tcp_socket(socket), address),
+        (Some(socket), _) => {
+            set_options(&socket2::SockRef::from(&socket));
+            (Accepted::Tcp(socket), address)
+        }
         (None, Some(io)) => (Accepted::Other(Other(io)), address),
         (None, None) => unreachable!("it was not taken"),
     }
 }
 
-fn tcp_socket<Io>(socket: TcpStream) -> Accepted<Io> {
-    // Frames are small and must leave at once. A socket that refuses the option is about to fail anyway.
-    let _ = socket.set_nodelay(true);
+/// Sets the options of every socket. A socket that refuses one is about to fail anyway.
+fn set_options(socket: &socket2::SockRef<'_>) {
+    // Frames are small and must leave at once.
+    let _ = socket.set_tcp_nodelay(true);
     // Keep-alive detects a client that has vanished while nothing is written to it.
-    let _ = socket2::SockRef::from(&socket).set_tcp_keepalive(&keep_alive());
-    Accepted::Tcp(socket)
+    let _ = socket.set_tcp_keepalive(&keep_alive());
 }
 
 /// Keep-alive that gives a client up after 60 s.
@@ -159,5 +183,25 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Other<Io> {
 
     fn is_write_vectored(&self) -> bool {
         self.0.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_accepted_socket_sends_at_once_and_notices_that_its_peer_has_vanished() {
+        let mut listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        prepare(&listener).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (Accepted::Tcp(socket), _) = accept(&mut listener, &Complaints::default()).await else {
+            panic!("a TCP listener yields TCP sockets")
+        };
+        let socket = socket2::SockRef::from(&socket);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(30));
     }
 }

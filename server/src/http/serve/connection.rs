@@ -4,10 +4,13 @@
 //! Each of these phases is boxed, and dropped when the next begins. During them the connection has a task; an idle
 //! stream has none, and belongs to a writer until it needs a task again.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{future::poll_fn, io, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::yield_now,
+};
 
 use super::{
     accept::Peer,
@@ -53,10 +56,30 @@ pub(super) fn serve<S: Transport>(
             Box::pin(http2::serve(&shared, socket, read, peer, exchanges)).await?;
             return Ok(None);
         }
-        let after =
-            Box::pin(http1::serve(&shared, Box::new(BufferedSocket { socket, read }), peer, exchanges.clone())).await?;
+        let rest = Box::new(BufferedSocket { socket, read });
+        let after = Box::pin(serve_first(&shared, rest, peer, exchanges.clone())).await?;
         Box::pin(answer(shared, after, peer, exchanges)).await
     }
+}
+
+/// Lets hyper serve requests, as soon as the first of them may begin.
+async fn serve_first<S: Transport>(
+    shared: &Shared,
+    rest: Box<BufferedSocket<S>>,
+    peer: Peer,
+    exchanges: Arc<Exchanges>,
+) -> hyper::Result<Next<S>> {
+    let mut permit = shared.arrivals.acquire().await.ok();
+    // The request holds its permit while it stands in the runtime's queue, so that no more than these stand there.
+    yield_now().await;
+    let mut serving = pin!(http1::serve(shared, rest, peer, exchanges));
+    poll_fn(|cx| {
+        let polled = serving.as_mut().poll(cx);
+        // While this request waits for something, such as the application's database, the next one may begin.
+        permit = None;
+        polled
+    })
+    .await
 }
 
 /// Serves a connection whose stream is no longer idle.

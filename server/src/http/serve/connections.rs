@@ -13,6 +13,7 @@ use super::{
     accept::Peer,
     connection::{self, Ended},
     exchanges::{Exchanges, Idle},
+    idle_limit::IdleLimit,
     shared::Shared,
     stream::Stream,
     transport::Transport,
@@ -43,7 +44,7 @@ pub(super) struct Connections {
     slots: HashMap<Id, Slot>,
     idle: Arc<Idle>,
     /// The most idle connections.
-    idle_limit: usize,
+    idle_limit: IdleLimit,
     closing: usize,
     complaints: Complaints,
     writers: Vec<(Writer, AbortHandle)>,
@@ -57,7 +58,7 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    pub(super) fn new(shared: Arc<Shared>, idle_limit: usize) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, idle_limit: IdleLimit) -> Self {
         let (leaving, left) = mpsc::unbounded_channel();
         let mut rounds = JoinSet::new();
         let count = (Handle::current().metrics().num_workers() / THREADS_A_WRITER).clamp(1, WRITERS);
@@ -110,7 +111,9 @@ impl Connections {
     /// Whether another connection may be accepted. If too many wait for a request, those that have waited longest are
     /// closed; if none has waited for long, there is no room at the moment.
     pub(super) fn has_room(&mut self) -> bool {
-        if self.idle.count().saturating_sub(self.closing) < self.idle_limit {
+        let idle = self.idle.count();
+        let limit = self.idle_limit.beside((self.tasks.len() + self.resting).saturating_sub(idle));
+        if idle.saturating_sub(self.closing) < limit {
             return true;
         }
         let now = self.idle.now_ms();
@@ -120,7 +123,7 @@ impl Connections {
             .filter(|(since, _)| now.saturating_sub(*since) >= millis(GRACE))
             .collect();
         waiting.sort_unstable_by_key(|(since, _)| *since);
-        waiting.truncate((self.idle_limit / PARTS).max(1));
+        waiting.truncate((limit / PARTS).max(1));
         for (_, slot) in &mut waiting {
             slot.is_closing = true;
             slot.task.abort();
@@ -128,7 +131,6 @@ impl Connections {
         self.closing += waiting.len();
         let has_room = !waiting.is_empty();
         if let Some(left_out) = self.complaints.due("idle connections") {
-            let limit = self.idle_limit;
             tracing::warn!(
                 limit,
                 left_out,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::{http1, http2};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::cut::Cutting;
 
@@ -17,6 +17,8 @@ pub(super) struct Shared {
     pub(super) stall: Duration,
     pub(super) send_buffer: usize,
     pub(super) stopping: watch::Sender<bool>,
+    /// Bounds the first requests that wait for one of the runtime's threads.
+    pub(super) arrivals: Semaphore,
 }
 
 impl Shared {

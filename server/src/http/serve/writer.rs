@@ -23,8 +23,8 @@ use tokio::{
 
 use super::resting::{Resting, Unfinished};
 
-/// After this many streams the other tasks of the thread get a turn, which is after about a third of a millisecond.
-const TURN: usize = 64;
+/// After this many streams the other tasks of the thread get a turn, which is after about two thirds of a millisecond.
+const TURN: usize = 128;
 
 /// A handle with which streams are passed to a writer.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, ReadHalf, WriteHalf, split},
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
@@ -146,6 +146,7 @@ impl Fixture {
             stall: Duration::from_secs(60),
             send_buffer: 0,
             stopping: watch::Sender::new(false),
+            arrivals: Semaphore::new(1),
         });
         let (client, stream) = tokio::io::duplex(window);
         let count = Arc::new(Count::default());
