@@ -68,7 +68,13 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, quick: bool, optio
     if quick {
         bench.arg("--quick");
     }
-    let status = bench.args(options).status().context("starting the benchmarks")?;
+    for option in options {
+        bench.arg(option);
+        if option == "--write" {
+            bench.arg(repository.path("BENCHMARKS.md"));
+        }
+    }
+    let status = bench.status().context("starting the benchmarks")?;
     ensure!(status.success(), "the benchmarks failed ({status}); see the output above");
     Ok(())
 }

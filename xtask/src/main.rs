@@ -63,8 +63,8 @@ Usage: cargo xtask <COMMAND>
                        hubs, behind nginx, and the server too
   fuzz [--seconds 60] [TARGET]…
                        feed what comes from outside with inputs that libFuzzer invents, for so long each
-  bench [--quick] [--rounds 3] [--only NAME]… [--scenario NAME]… [--peer mercure=PATH] [--before HUB]
-                       Tidings beside its peers: speed, memory and storms, as figures; see BENCHMARKS.md
+  bench [--quick] [--rounds 5] [--only NAME]… [--scenario NAME]… [--peer mercure=PATH] [--before HUB] [--write]
+                       Tidings beside its peers: speed, memory and storms, as one table, which --write puts into BENCHMARKS.md
   bench --faults       the same cuts and kills to Tidings and its peers: what was acknowledged and never heard
   soak [--minutes 60]  everything at once on a hub of each engine: its memory, files and latency, minute by minute
   bench --client [--quick] [--rounds 7] [--starts 30]
@@ -171,7 +171,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("seconds"), Some(Task::Fuzz { seconds, .. })) => *seconds = arguments.value()?.string()?,
             (Value(name), Some(Task::Fuzz { only, .. })) => only.push(name.string()?),
             (Long("quick"), Some(Task::Bench { quick, .. })) => *quick = true,
-            (Long("faults"), Some(Task::Bench { options, .. })) => options.push("--faults".to_owned()),
+            (Long(name @ ("faults" | "write")), Some(Task::Bench { options, .. })) => options.push(format!("--{name}")),
             (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
             (Long("accept"), Some(Task::Bench { accept, .. })) => *accept = true,

@@ -10,11 +10,13 @@
 //! - `scenario`: events at a rate in several shapes; idle, storm, comeback, resume
 //! - `faults`: the same faults for every peer, and the acknowledged events that were lost
 //! - `soak`: everything at once for an hour, and the server's memory meanwhile; a program of its own
-//! - `report`, `chart`: the table, the figures as JSON, the chart
+//! - `report`, `aims`, `chart`, `document`: the table and the JSON, the aims beside what was reached, the chart, BENCHMARKS.md
 //!
 //! The peers that are not products are the programs `bench-axum`, `bench-floor` and `better-sse/server.mjs`.
 
+pub mod aims;
 pub mod chart;
+pub mod document;
 pub mod faults;
 pub mod machine;
 pub mod payload;

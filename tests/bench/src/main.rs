@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use bench::{
-    chart, faults, machine,
+    chart, document, faults, machine,
     peer::{Kind, Peer},
     report::Report,
     scenario::{self, Plan, Scenario},
@@ -19,9 +19,12 @@ use lexopt::ValueExt;
 /// The most connections that are open at once, including the files of the programs themselves.
 const FILES: u64 = 20_000;
 
+/// The peers that only `--only` measures, because they are frameworks to build a server with, and would take minutes.
+const EXTRAS: [&str; 2] = ["axum Sse", "better-sse"];
+
 const HELP: &str = "\
 Usage: bench --hub PATH --axum PATH --floor PATH --out FOLDER [--better-sse SCRIPT] [--nginx PATH --nchan MODULE]
-             [--before PATH] [--peer NAME=PATH]… [--missing NAME=REASON]… [--quick] [--faults] [--rounds N] [--only NAME]… [--scenario NAME]…
+             [--before PATH] [--peer NAME=PATH]… [--missing NAME=REASON]… [--quick] [--faults] [--write DOCUMENT] [--rounds N] [--only NAME]… [--scenario NAME]…
 `cargo xtask bench` builds all that and calls it.";
 
 #[derive(Default)]
@@ -34,6 +37,8 @@ struct Options {
     nginx: Option<PathBuf>,
     nchan: Option<PathBuf>,
     out: Option<PathBuf>,
+    /// The document that the figures are written into.
+    write: Option<PathBuf>,
     /// Peers' programs that this repository does not build, by name.
     programs: Vec<(String, PathBuf)>,
     missing: Vec<(String, String)>,
@@ -51,7 +56,8 @@ fn main() -> Result<()> {
     let logs = out.join("logs");
     fs::create_dir_all(&logs).with_context(|| format!("creating {}", logs.display()))?;
     let files = machine::raise_files(FILES)?;
-    let plan = Plan { rounds: options.rounds.unwrap_or(if options.quick { 1 } else { 3 }), ..plan(options.quick) };
+    let plan = plan(options.quick);
+    let plan = Plan { rounds: options.rounds.unwrap_or(plan.rounds), ..plan };
     let scenarios = scenario::all().into_iter().filter(|scenario| {
         options.scenarios.is_empty() || options.scenarios.iter().any(|name| name == scenario.name())
     });
@@ -61,7 +67,7 @@ fn main() -> Result<()> {
         "the scenarios are {}",
         scenario::all().into_iter().map(Scenario::name).collect::<Vec<_>>().join(", ")
     );
-    let faults = options.faults;
+    let (faults, write_to) = (options.faults, options.write.clone());
     let peers = peers(options);
     ensure!(peers.iter().any(|peer| peer.kind.is_ok()), "there is no peer to measure");
     if faults {
@@ -70,21 +76,35 @@ fn main() -> Result<()> {
 
     println!("{}", machine::describe());
     let mut report = Report::new(&peers);
+    let load = machine::load();
     for round in 0..plan.rounds {
         println!("round {} of {} (load {})", round + 1, plan.rounds, machine::load());
-        for peer in &peers {
-            let Ok(kind) = &peer.kind else { continue };
-            measure(&plan, &scenarios, files, peer, kind, &logs, &mut report);
+        // The peers take turns within each scenario, because what else the machine does changes from minute to minute.
+        for &scenario in &scenarios {
+            for peer in &peers {
+                if let Ok(kind) = &peer.kind {
+                    measure(&plan, scenario, files, peer, kind, &logs, &mut report);
+                }
+            }
         }
     }
-    println!("\n{}", report.table());
-    if report.present().count() > 1 {
-        println!("{}", report.ratios());
-    }
-    println!("{}", report.notes());
+    let run = format!(
+        "{} rounds in {:.0} s on {}; load {load} before and {} after.",
+        plan.rounds,
+        started.elapsed().as_secs_f32(),
+        machine::describe(),
+        machine::load()
+    );
+    let figures = document::figures(&run, &report);
+    println!("\n{figures}");
     write(&out, "figures.json", &report.json())?;
     write(&out, "chart.svg", &chart::svg(&report))?;
-    println!("load at the end {}; {:.0} s in all", machine::load(), started.elapsed().as_secs_f32());
+    if let Some(path) = write_to {
+        let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let text = document::with_figures(&text, &figures)?;
+        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        println!("wrote {}", path.display());
+    }
     Ok(())
 }
 
@@ -103,37 +123,27 @@ fn compare_by_faults(peers: &[Peer], logs: &Path) -> Result<()> {
 }
 
 /// Measures one scenario. If it fails, its figure is missing with the reason, and the others continue.
-fn measure(
-    plan: &Plan,
-    scenarios: &[Scenario],
-    files: usize,
-    peer: &Peer,
-    kind: &Kind,
-    logs: &Path,
-    report: &mut Report,
-) {
-    for &scenario in scenarios {
-        if !scenario.is_for(kind) {
-            report.cannot(peer.name, scenario, if kind.is_product() { "cannot" } else { "·" });
-            continue;
-        }
-        let from = Instant::now();
-        let server = |heartbeat: Duration| kind.start(peer.name, heartbeat, logs);
-        let result = scenario.run(plan, files, &server, &mut |key, value| report.add(peer.name, key, value));
-        let said = match result {
-            Ok(None) => String::from("ok"),
-            Ok(Some(note)) => {
-                report.note(peer.name, scenario, &note);
-                note
-            }
-            Err(error) => {
-                let error = format!("{error:#}");
-                report.note(peer.name, scenario, &format!("failed: {error}"));
-                error
-            }
-        };
-        println!("  {:<12} {:<7} {:>5.1} s  {said}", peer.name, scenario.name(), from.elapsed().as_secs_f32());
+fn measure(plan: &Plan, scenario: Scenario, files: usize, peer: &Peer, kind: &Kind, logs: &Path, report: &mut Report) {
+    if !scenario.is_for(kind) {
+        report.cannot(peer.name, scenario, if kind.is_product() { "cannot" } else { "·" });
+        return;
     }
+    let from = Instant::now();
+    let server = |heartbeat: Duration| kind.start(peer.name, heartbeat, logs);
+    let result = scenario.run(plan, files, &server, &mut |key, value| report.add(peer.name, key, value));
+    let said = match result {
+        Ok(None) => String::from("ok"),
+        Ok(Some(note)) => {
+            report.note(peer.name, scenario, &note);
+            note
+        }
+        Err(error) => {
+            let error = format!("{error:#}");
+            report.note(peer.name, scenario, &format!("failed: {error}"));
+            error
+        }
+    };
+    println!("  {:<8} {:<12} {:>5.1} s  {said}", scenario.name(), peer.name, from.elapsed().as_secs_f32());
 }
 
 /// The durations and numbers of a run. The quick plan shows that everything works, and the order of magnitude.
@@ -150,13 +160,13 @@ fn plan(quick: bool) -> Plan {
         }
     } else {
         Plan {
-            rounds: 3,
-            flow: Duration::from_secs(10),
-            flood: Duration::from_secs(5),
-            idle: vec![1_000, 5_000, 15_000],
-            heartbeat: Duration::from_secs(3),
+            rounds: 5,
+            flow: Duration::from_secs(3),
+            flood: Duration::from_secs(3),
+            idle: vec![1_000, 15_000],
+            heartbeat: Duration::from_secs(1),
             storms: vec![5_000, 15_000],
-            patience: Duration::from_secs(40),
+            patience: Duration::from_secs(20),
         }
     }
 }
@@ -183,7 +193,10 @@ fn peers(options: Options) -> Vec<Peer> {
     ];
     // Another build of the hub, to show the effect of a change.
     peers.extend(options.before.map(|hub| peer("before", Some(Kind::Tidings { hub, plain: false }))));
-    peers.retain(|peer| options.only.is_empty() || options.only.iter().any(|name| name == peer.name));
+    peers.retain(|peer| match options.only.is_empty() {
+        true => !EXTRAS.contains(&peer.name),
+        false => options.only.iter().any(|name| name == peer.name),
+    });
     peers
 }
 
@@ -200,6 +213,7 @@ fn options() -> Result<Options> {
             lexopt::Arg::Long("nginx") => options.nginx = Some(arguments.value()?.into()),
             lexopt::Arg::Long("nchan") => options.nchan = Some(arguments.value()?.into()),
             lexopt::Arg::Long("out") => options.out = Some(arguments.value()?.into()),
+            lexopt::Arg::Long("write") => options.write = Some(arguments.value()?.into()),
             lexopt::Arg::Long("faults") => options.faults = true,
             lexopt::Arg::Long("quick") => options.quick = true,
             lexopt::Arg::Long("scenario") => options.scenarios.push(arguments.value()?.string()?),

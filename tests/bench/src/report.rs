@@ -73,6 +73,21 @@ impl Key {
         }
     }
 
+    /// Whether the table shows the figure. The JSON holds all of them.
+    #[must_use]
+    pub fn is_in_table(self) -> bool {
+        match self {
+            Self::Flow(_, figure) => matches!(figure, Figure::Cpu | Figure::P50 | Figure::P99 | Figure::Rate),
+            Self::IdleResident(_) | Self::Heartbeat | Self::ResumeCpu => false,
+            Self::Idle(_)
+            | Self::Storm(_)
+            | Self::StormCpu(_)
+            | Self::Comeback(_)
+            | Self::ComebackOthers
+            | Self::ResumeRate => true,
+        }
+    }
+
     /// The scenario that produces the figure.
     #[must_use]
     pub fn scenario(self) -> Scenario {
@@ -144,28 +159,14 @@ impl Report {
     /// The medians, with a row for each figure and a column for each peer.
     #[must_use]
     pub fn table(&self) -> String {
-        self.rows("median", |peer, key| self.median(peer, key).map(short))
-    }
-
-    /// The medians divided by the first peer's.
-    #[must_use]
-    pub fn ratios(&self) -> String {
-        let first = self.peers.first().map_or("", |(name, _)| name);
-        self.rows(&format!("as a multiple of {first}"), |peer, key| {
-            let (value, unit) = (self.median(peer, key)?, self.median(first, key)?);
-            (unit > 0.0).then(|| format!("× {}", short(value / unit)))
-        })
-    }
-
-    fn rows(&self, title: &str, cell: impl Fn(&str, Key) -> Option<String>) -> String {
-        let mut rows = vec![vec![title.to_owned()]];
+        let mut rows = vec![vec![String::from("median")]];
         rows[0].extend(self.peers.iter().map(|(name, _)| (*name).to_owned()));
-        for key in self.keys() {
+        for key in self.keys().filter(|key| key.is_in_table()) {
             let mut row = vec![key.title()];
             row.extend(self.peers.iter().map(|(peer, there)| match (there, self.word(peer, key)) {
                 (Err(_), _) => "missing".to_owned(),
                 (Ok(()), Some(word)) => word.to_owned(),
-                (Ok(()), None) => cell(peer, key).unwrap_or_else(|| "–".to_owned()),
+                (Ok(()), None) => self.median(peer, key).map_or_else(|| "–".to_owned(), short),
             }));
             rows.push(row);
         }
@@ -203,7 +204,7 @@ impl Report {
     }
 }
 
-fn markdown(rows: &[Vec<String>]) -> String {
+pub(crate) fn markdown(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..columns).map(width).collect();

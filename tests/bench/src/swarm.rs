@@ -3,7 +3,7 @@
 
 use std::{
     io::{ErrorKind, Read, Write},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -20,6 +20,9 @@ use crate::{payload, reader::Reader};
 
 /// The most epoll events taken at once.
 const BATCH: usize = 1_024;
+/// The number of loopback addresses that streams connect from. Each address has ports of its own: once half of the ports of one are in
+/// use, the kernel searches for up to 5 ms for the next, and the search would take most of a storm.
+const SOURCES: usize = 16;
 /// The most bytes read at once.
 const READ: usize = 256 << 10;
 
@@ -168,6 +171,12 @@ impl Swarm {
         socket.set_nonblocking(true)?;
         // Otherwise thousands of closed connections would stay in TIME_WAIT for a minute, each with its port.
         socket.set_linger(Some(Duration::ZERO))?;
+        if let SocketAddr::V4(address) = address
+            && address.ip().is_loopback()
+        {
+            let last = u8::try_from(self.streams.len() % SOURCES)?;
+            socket.bind(&SocketAddr::from((Ipv4Addr::new(127, 0, 0, 1 + last), 0)).into())?;
+        }
         match socket.connect(&address.into()) {
             Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => {
                 return Err(error).with_context(|| format!("connecting to {address}"));
