@@ -22,16 +22,18 @@ function start(instance) {
 }
 `,
   ],
-  // The closures that the browser calls.
-  ['return f(state.a, state.b, ...args);', 'return guard.call(f, state.a, state.b, args);'],
-  // An instance is collected as a whole, so no value in it has to be freed.
+  // The closures that the browser calls. An instance is collected as a whole, so no value in it has to be freed.
+  [/function makeClosure\(arg0, arg1, f\) \{[\s\S]*?\n}\n/, 'const makeClosure = (arg0, arg1, f) => (...args) => guard.call(f, arg0, arg1, args)\n'],
+  [/arg0\._wbg_cb_unref\(\);\n/, ''],
   [/const \w+ = \(typeof FinalizationRegistry === 'undefined'\)\s+\? .*\s+: new Fin.*\n/g, ''],
-  [/^ *(ClientFinalization|CLOSURE_DTORS)\.(un)?register\(.*\n/gm, ''],
+  [/^ *ClientFinalization\.(un)?register\(.*\n/gm, ''],
   [/    __destroy_into_raw\(\) \{[\s\S]*?\n    }\n    free\(\) \{[\s\S]*?\n    }\n/, ''],
   [/if \(!\('encodeInto' in cachedTextEncoder\)\) \{[\s\S]*?\n}\n/, ''],
   [/ {4}if \(realloc === undefined\) \{[\s\S]*?\n {4}}\n/, ''],
   [/cachedDataViewMemory0 === null \|\| .*(?=\) \{)/, 'cachedDataViewMemory0?.buffer !== wasm.memory.buffer'],
   [/if \(Symbol\.dispose\) .*\n/, ''],
+  // None of the imports looks at `this`.
+  [/(: )function(\(.*?\)) \{/g, '$1$2 => {'],
 ]
 
 export function lean(/** @type {string} */ glue) {

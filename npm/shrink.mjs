@@ -20,6 +20,9 @@ const PANICS =
  */
 const WORDS = /\bfmt::|panic_handler::/
 
+/** The exports that the glue (`glue.mjs`) does not call, because an instance is collected as a whole. */
+const FREES = ['__wbg_client_free', '__wbindgen_destroy_closure']
+
 /** @returns {{ wasm: Uint8Array, glue: string }} the Wasm, and its JavaScript module */
 export function shrink() {
   const { wasm, names, own } = renamed(trapping())
@@ -33,8 +36,9 @@ export function shrink() {
     .replace(/^import \* as import\d+ from .*\n/gm, '')
     .replace(/return \{\s+__proto__: null,\s+"[^"]+_bg\.js": import0,[^}]*\}/, `return { ${JSON.stringify(MODULE)}: import0 }`)
     .replace(/const import0 = \{\s+__proto__: null,/, (text) => text + put.join(''))
-    // Imports are the fields of an object; exports are read from `wasm`.
-    .replace(/^( +)([^\s"]+)(: function\()/gm, (line, indent, name, rest) => (names.has(name) ? `${indent}${JSON.stringify(names.get(name))}${rest}` : line))
+    // Imports are the fields of an object, some of which only a panic would have called; exports are read from `wasm`.
+    .replace(/^ {8}(\w+): \(.*\) => \{\n(?: {12}.*\n)* {8}},\n/gm, (text, name) => (names.has(name) ? text : ''))
+    .replace(/^( +)([^\s"]+)(: \()/gm, (line, indent, name, rest) => (names.has(name) ? `${indent}${JSON.stringify(names.get(name))}${rest}` : line))
     .replace(/\bwasm\.(\w+)/g, (text, name) => (names.has(name) ? `wasm[${JSON.stringify(names.get(name))}]` : text))
   return { wasm, glue: taken.join('') + glue }
 }
@@ -52,6 +56,7 @@ export function trapping(named = false) {
   }
   if (trapped === 0) throw new Error('no function of the Wasm is known to begin a panic: has it lost its names?')
   forget(module, WORDS)
+  for (const name of FREES) module.removeExport(name)
   binaryen.setOptimizeLevel(2)
   binaryen.setShrinkLevel(2)
   // Both are true of rustc's output: no data lie below the stack, and memory begins as zeros.

@@ -51,12 +51,6 @@ const WAT = `(module
   (global $symbols (mut i32) (i32.const 0))
   (global $pool (mut i32) (i32.const 0))
 
-  ;; A number of four times seven bits.
-  (func $long (param $p i32) (result i32)
-    (i32.or
-      (i32.or (i32.load8_u (local.get $p)) (i32.shl (i32.load8_u offset=1 (local.get $p)) (i32.const 7)))
-      (i32.or (i32.shl (i32.load8_u offset=2 (local.get $p)) (i32.const 14)) (i32.shl (i32.load8_u offset=3 (local.get $p)) (i32.const 21)))))
-
   (func $put (param $b i32)
     (i32.store8 (global.get $at) (local.get $b))
     (global.set $at (i32.add (global.get $at) (i32.const 1))))
@@ -264,9 +258,9 @@ const WAT = `(module
       (local.set $p (i32.add (local.get $p) (i32.const ${SYMBOLS})))
       (br_if $codes (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${STREAMS}))))
     (global.set $rest (local.get $p))
-    (local.set $p (i32.add (local.get $p) (call $long (i32.const ${TEXT + 12}))))
-    (global.set $bits (i32.add (local.get $p) (call $long (i32.const ${TEXT + 16}))))
-    (local.set $size (call $long (i32.const ${TEXT})))
+    (local.set $p (i32.add (local.get $p) (i32.load (i32.const ${TEXT + 12}))))
+    (global.set $bits (i32.add (local.get $p) (i32.load (i32.const ${TEXT + 16}))))
+    (local.set $size (i32.load (i32.const ${TEXT})))
     (drop (memory.grow
       (i32.shr_u (i32.add (i32.shl (local.get $size) (i32.const 1)) (i32.const ${LISTS + POOL + 65_536})) (i32.const ${PAGE_BITS}))))
     ;; Before the first one are two that are none.
@@ -287,11 +281,11 @@ const WAT = `(module
       (i32.store (local.tee $p (i32.add (local.get $p) (i32.const 4))) (i32.add (local.get $i) (i32.const ${LOCAL})))
       (br_if $locals (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const ${LOCALS}))))
     ;; What is before the functions.
-    (local.set $size (call $long (i32.const ${TEXT + 4})))
+    (local.set $size (i32.load (i32.const ${TEXT + 4})))
     (memory.copy (local.get $out) (global.get $rest) (local.get $size))
     (global.set $rest (i32.add (global.get $rest) (local.get $size)))
     (global.set $at (i32.add (local.get $out) (local.get $size)))
-    (local.set $end (i32.add (local.get $out) (call $long (i32.const ${TEXT + 8}))))
+    (local.set $end (i32.add (local.get $out) (i32.load (i32.const ${TEXT + 8}))))
     (loop $functions
       (global.set $at (local.tee $begin (i32.add (global.get $at) (i32.const 1))))
       (call $function)

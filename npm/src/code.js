@@ -5,6 +5,9 @@
 export const LONGEST_CODE = 15
 /** The most symbols of a code. */
 export const SYMBOLS = 256
+/** From this symbol on, a symbol counts as often as the symbols up to this distance do on average. */
+const SMOOTH_FROM = 16
+const SMOOTH_WITHIN = 8
 /**
  * The number of bits in a byte: a byte below 64 is one character. Each of them is equally frequent, so gzip cannot
  * shorten them further.
@@ -14,14 +17,15 @@ export const BITS = 6
 /**
  * @param {[stream: number, symbol: number][]} symbols
  * @param {number} streams - the number of streams
+ * @param {number[]} uneven - the streams whose symbols are no places, so that neighbouring symbols are not alike
  * @returns {{ lengths: number[], bits: number[] }} for each stream, the number of bits of each symbol, from which the
  * code follows (canonical: shorter ones first, and those of the same length in the order of the symbols); and all
  * symbols
  */
-export function written(symbols, streams) {
+export function written(symbols, streams, uneven) {
   const counts = Array.from({ length: streams }, () => Array(SYMBOLS).fill(0))
   for (const [stream, symbol] of symbols) counts[stream][symbol]++
-  const lengths = counts.map(lengthsOf)
+  const lengths = counts.map((of, stream) => lengthsOf(uneven.includes(stream) ? of : smooth(of)))
   const codes = lengths.map(codesOf)
   const bits = []
   let free = 0
@@ -35,6 +39,17 @@ export function written(symbols, streams) {
     }
   }
   return { lengths: lengths.flat(), bits }
+}
+
+/** Counts that change slowly from symbol to symbol: gzip then shortens the lengths of the codes by more than the codes grow. */
+function smooth(/** @type {number[]} */ counts) {
+  const end = counts.findLastIndex((count) => count > 0) + 1
+  return counts.map((count, symbol) => {
+    if (symbol < SMOOTH_FROM || symbol >= end) return count
+    const around = counts.slice(Math.max(SMOOTH_FROM, symbol - SMOOTH_WITHIN), Math.min(end, symbol + SMOOTH_WITHIN + 1))
+    // A symbol that does not occur may still have a code.
+    return Math.max(around.reduce((sum, one) => sum + one, 0) / around.length, 1 / 3)
+  })
 }
 
 /** The length of the code of each symbol. */
@@ -51,7 +66,7 @@ function lengthsOf(/** @type {number[]} */ counts) {
     nodes = [...others, { count: a.count + b.count, symbols }]
   }
   // Rare symbols that would take more bits are counted as more frequent.
-  return Math.max(...lengths) > LONGEST_CODE ? lengthsOf(counts.map((count) => Math.ceil(count / 2))) : lengths
+  return Math.max(...lengths) > LONGEST_CODE ? lengthsOf(counts.map((count) => (count > 0 ? count / 2 + 1 : 0))) : lengths
 }
 
 function codesOf(/** @type {number[]} */ lengths) {

@@ -166,8 +166,8 @@ export function split(wasm) {
   }
   rest.push(...wasm.subarray(end))
   const { pairs, text } = merged(ops)
-  const { lengths, bits } = written(symbols, STREAMS)
-  const places = [wasm.length, start, end, rest.length, text.length].flatMap((number) => [0, 7, 14, 21].map((shift) => (number >> shift) & 127))
+  const { lengths, bits } = written(symbols, STREAMS, [NEW])
+  const places = [wasm.length, start, end, rest.length, text.length].flatMap((number) => [0, 8, 16, 24].map((shift) => (number >> shift) & 255))
   return Uint8Array.from([...places, pairs.length, ...pairs.map(([left]) => left), ...pairs.map(([, right]) => right), ...lengths, ...rest, ...text, ...bits])
 }
 
