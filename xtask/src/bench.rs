@@ -1,6 +1,7 @@
 //! Benchmarks of Tidings and its peers. They print figures of one machine at one moment, and are never a test.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -76,6 +77,14 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, quick: bool, optio
     }
     let status = bench.status().context("starting the benchmarks")?;
     ensure!(status.success(), "the benchmarks failed ({status}); see the output above");
+    Ok(())
+}
+
+/// Measures hubs on PostgreSQL and Redis. The servers are found, or unpacked, by the program itself.
+pub(crate) fn cluster(repository: &Repository, directory: Option<PathBuf>) -> Result<()> {
+    let mut bench = repository.cargo(&["run", "--release", "-p", "tidings-servers", "--example", "cluster", "--"]);
+    let status = bench.args(directory).status().context("starting the benchmark")?;
+    ensure!(status.success(), "the benchmark failed ({status}); see the output above");
     Ok(())
 }
 

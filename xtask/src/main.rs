@@ -34,6 +34,7 @@ mod steps;
 mod test;
 mod tools;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -69,6 +70,9 @@ Usage: cargo xtask <COMMAND>
   soak [--minutes 60]  everything at once on a hub of each engine: its memory, files and latency, minute by minute
   bench --client [--quick] [--rounds 7] [--starts 30]
                        what an event and the start cost the browser, in Chromium: the client beside its peers
+  bench --cluster [DIRECTORY]
+                       hubs on PostgreSQL and Redis, beside the servers' own tools in the same run; the servers keep their data in
+                       DIRECTORY, otherwise in memory
   bench --instructions [--accept]
                        instructions of the hot path under callgrind, which a busy machine does not change, beside those accepted last;
                        an error where they differ by more than 3 %
@@ -92,6 +96,7 @@ enum Task {
     Sim { shell: bool, seeds: Option<String>, from: Option<String> },
     Chaos { minutes: String, seed: Option<String>, engine: String },
     Fuzz { seconds: String, only: Vec<String> },
+    Cluster { directory: Option<PathBuf> },
     Bench { quick: bool, instructions: bool, accept: bool, client: bool, options: Vec<String> },
     Soak { minutes: String },
     Setup,
@@ -127,6 +132,7 @@ fn run(task: Task) -> Result<()> {
         Task::Chaos { minutes, seed, engine } => {
             chaos::run(&repository, &mut steps, &minutes, seed.as_deref(), &engine)
         }
+        Task::Cluster { directory } => bench::cluster(&repository, directory),
         Task::Bench { instructions: true, accept, .. } => bench::instructions(&repository, &mut steps, accept),
         Task::Bench { client: true, quick, options, .. } => bench_client::run(&repository, &mut steps, quick, &options),
         Task::Bench { quick, options, .. } => bench::run(&repository, &mut steps, quick, &options),
@@ -173,6 +179,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("quick"), Some(Task::Bench { quick, .. })) => *quick = true,
             (Long(name @ ("faults" | "write")), Some(Task::Bench { options, .. })) => options.push(format!("--{name}")),
             (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
+            (Long("cluster"), Some(Task::Bench { .. })) => task = Some(Task::Cluster { directory: None }),
+            (Value(path), Some(Task::Cluster { directory })) => *directory = Some(PathBuf::from(path)),
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
             (Long("accept"), Some(Task::Bench { accept, .. })) => *accept = true,
             (

@@ -72,13 +72,17 @@ impl Programs {
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
+        self.output(program, arguments).map(drop)
+    }
+
+    fn output(&self, program: &str, arguments: &[&str]) -> Result<String> {
         let words = self.command(program, arguments);
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
         if let Some(libraries) = &self.libraries {
             command.env("LD_LIBRARY_PATH", libraries);
         }
-        packages::run(&mut command)
+        packages::output(&mut command)
     }
 }
 
@@ -122,6 +126,17 @@ impl Postgres {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Runs one of PostgreSQL's own programs on this server's database, such as `psql` or `pgbench`. Returns what it printed.
+    ///
+    /// # Errors
+    ///
+    /// If the program cannot be started or fails; the error contains what it printed.
+    pub fn tool(&self, program: &str, arguments: &[&str]) -> Result<String> {
+        let port = self.port.to_string();
+        let server = ["-h", "127.0.0.1", "-p", &port, "-U", "tidings"];
+        self.programs.output(program, &[&server[..], arguments, &["tidings"]].concat())
     }
 
     /// The port of 127.0.0.1 that it listens on.

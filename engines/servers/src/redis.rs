@@ -5,6 +5,7 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
+    process::Command,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -73,6 +74,20 @@ impl Redis {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Runs `redis-benchmark` on this server. Returns what it printed.
+    ///
+    /// # Errors
+    ///
+    /// If the program cannot be started or fails; the error contains what it printed.
+    pub fn benchmark(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(self.program.with_file_name("redis-benchmark"));
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]).args(arguments);
+        if let Some(libraries) = &self.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+        }
+        packages::output(&mut command)
     }
 
     /// The port of 127.0.0.1 that it listens on.
