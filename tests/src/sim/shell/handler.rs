@@ -1,6 +1,7 @@
 //! The judge of one handler, who knows only what an application can know: when the handler was confirmed, what it
-//! received, and which gaps were reported. The log of these schedules loses only trimmed records, so the order of
-//! places is that of the log.
+//! received, and which gaps were reported. Places are in the order in which records were stored. A handler need not
+//! receive a record that the log lost again; a handler that did receive it must be told of a gap before it receives
+//! anything that was stored afterwards.
 
 use std::collections::BTreeSet;
 
@@ -57,8 +58,13 @@ pub(super) struct Handler {
     pub(super) is_put_off: bool,
     /// The handler was stopped.
     pub(super) is_gone: bool,
+    /// The handler's channel was revoked, and no gap was reported since.
+    pub(super) is_revoked: bool,
     /// The handler must receive all records after this place.
     from: Option<Place>,
+    /// The place that the next record follows: what the handler began with or received last, unless a gap was reported
+    /// since.
+    follows: Option<Place>,
     /// Records up to here are excused by a gap.
     excused: Option<Place>,
     last: Option<Place>,
@@ -75,8 +81,10 @@ impl Handler {
             is_ready: false,
             is_refused: false,
             is_put_off: false,
+            is_revoked: false,
             is_gone: false,
             from: since,
+            follows: since,
             excused: None,
             last: None,
             heard: BTreeSet::new(),
@@ -86,7 +94,7 @@ impl Handler {
     /// The handler was confirmed: no event is missed from here on.
     pub(super) fn ready(&mut self, tip: Place) {
         self.is_ready = true;
-        self.is_put_off = false;
+        (self.is_put_off, self.is_revoked) = (false, false);
         self.from = self.from.or(Some(tip));
     }
 
@@ -98,15 +106,21 @@ impl Handler {
         if !self.is_gone && is_meant && self.hears == Hears::Channels && !is_granted(pattern) {
             return Ok(());
         }
-        if self.is_gone || self.is_refused || !is_meant {
+        if self.is_gone || self.is_refused || self.is_revoked || !is_meant {
             return Err(Violation::new("hears only what is for it", format!("{pattern} got {}", stored.at)));
         }
         if self.last.is_some_and(|last| last >= place) || self.excused.is_none() && self.heard.contains(&place) {
             return Err(Violation::new("once and in order", format!("{pattern} got {}", stored.at)));
         }
+        if !stored.lost
+            && let Some(lost) = self.follows.map(|follows| truth.get(follows)).filter(|follows| follows.lost)
+        {
+            let detail = format!("{pattern} was at {}, then {}", lost.at, stored.at);
+            return Err(Violation::new("told when the log lost records", detail));
+        }
         // Wherever the handler begins, there is no hole after it.
         self.from = self.from.or(Some(place));
-        self.last = Some(place);
+        (self.last, self.follows) = (Some(place), Some(place));
         self.heard.insert(place);
         Ok(())
     }
@@ -115,7 +129,8 @@ impl Handler {
     pub(super) fn gap(&mut self, truth: &Truth, tip: Place) -> bool {
         let had_missed = !self.is_ready || self.is_owed_gap || self.missing(truth, tip).is_some();
         self.excused = Some(tip);
-        self.last = None;
+        (self.last, self.follows) = (None, None);
+        self.is_revoked = false;
         had_missed
     }
 
@@ -127,7 +142,8 @@ impl Handler {
         let from = self.from?.max(self.excused.unwrap_or(self.from?));
         truth.places(from, tip).find(|place| {
             let is_meant = |entry: &Entry| self.listener.hears(self.hears, &self.pattern, entry);
-            !self.heard.contains(place) && truth.get(*place).entry.as_deref().is_some_and(is_meant)
+            let stored = truth.get(*place);
+            !stored.lost && !self.heard.contains(place) && stored.entry.as_deref().is_some_and(is_meant)
         })
     }
 

@@ -84,6 +84,21 @@ pub(super) enum Op {
     Trim {
         records: usize,
     },
+    /// The log loses its last records, though it had acknowledged them.
+    RollBack {
+        records: usize,
+    },
+    /// The log begins anew.
+    Wipe,
+    Revoke {
+        tab: usize,
+        pattern: usize,
+        node: usize,
+    },
+    Restore {
+        tab: usize,
+        node: usize,
+    },
     Crash {
         node: usize,
     },

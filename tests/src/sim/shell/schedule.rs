@@ -37,7 +37,7 @@ pub(super) struct Schedule {
 }
 
 /// The kinds of faults. Each schedule has about half of them, so that each kind also meets the absence of the others.
-const FAULTS: u32 = 14;
+const FAULTS: u32 = 15;
 /// One schedule in this many has more channels in a chunk than a client remembers.
 const FLOODS: u8 = 100;
 /// One schedule in this many ends with a [`scene`].
@@ -157,13 +157,17 @@ impl Op {
     /// A random step, and the number of the fault that it is.
     fn any(rng: &mut Rng, shares: bool) -> (Self, Option<u32>) {
         let (tab, node, which) = (rng.usize(..60), rng.usize(..2), rng.usize(..8));
-        match rng.u16(..1_100) {
+        match rng.u16(..1_130) {
             1_000..1_030 => (throws(rng, tab), Some(9)),
             1_030..1_050 => (Op::Miss { tab }, Some(7)),
             1_050..1_065 => (Op::Deny { tab }, Some(8)),
             1_065..1_070 => (Op::RefuseUnsubscribe { tab }, Some(4)),
             1_070..1_085 => (Op::Thaw { tab }, None),
             1_085..1_100 => (Op::Request { tab, which, node, fate: Fate::Vanishes }, Some(3)),
+            1_100..1_108 => (Op::RollBack { records: rng.usize(..5) }, Some(13)),
+            1_108..1_112 => (Op::Wipe, Some(13)),
+            1_112..1_124 => (Op::Revoke { tab, pattern: rng.usize(..PATTERNS.len()), node }, Some(14)),
+            1_124..1_130 => (Op::Restore { tab, node }, Some(14)),
             0..190 => {
                 let hidden = (rng.u8(..8) == 0).then(|| rng.usize(..60));
                 (Op::Publish { node, topic: rng.usize(..TOPIC_COUNT), hidden }, None)

@@ -3,6 +3,7 @@
 mod network;
 mod rest;
 mod tabs;
+mod told;
 
 pub(super) use tabs::GLOBALS;
 
@@ -28,7 +29,7 @@ use crate::sim::{
     ear::Violation,
     engine::{Log, Mode},
     journal::Journal,
-    person::{Hide, Person, Publication},
+    person::{Hide, PATTERNS, Person, Publication},
     station::Station,
 };
 
@@ -57,6 +58,9 @@ pub(super) struct World<'h> {
     kept: Vec<Cursor>,
     published: usize,
     has_trimmed: bool,
+    /// The log has lost records that it had acknowledged.
+    has_lost: bool,
+    has_revoked: bool,
     /// A proxy refused something that is granted, possibly for another tab.
     was_refused: bool,
     tally: ShellTally,
@@ -89,6 +93,8 @@ impl<'h> World<'h> {
             kept: Vec::new(),
             published: 0,
             has_trimmed: false,
+            has_lost: false,
+            has_revoked: false,
             was_refused: false,
             tally: ShellTally { schedules: 1, ..ShellTally::default() },
             journal,
@@ -145,6 +151,18 @@ impl<'h> World<'h> {
                 self.has_trimmed = true;
                 self.log.lock().trim(records);
             }
+            Op::RollBack { records } => {
+                self.tally.fault("tail rollback");
+                self.has_lost = true;
+                self.log.lock().roll_back(records);
+            }
+            Op::Wipe => {
+                self.tally.fault("wipe");
+                self.has_lost = true;
+                self.log.lock().wipe();
+            }
+            Op::Revoke { tab, pattern, node } => self.revoke(tab % tabs, PATTERNS[pattern], node),
+            Op::Restore { tab, node } => self.restore(self.pages[tab % tabs].listener.user, node),
             Op::Crash { node } => self.crash(node),
             Op::Boot { node } => self.boot(node),
             Op::Drain { node } => {
@@ -193,6 +211,26 @@ impl<'h> World<'h> {
         self.tally.published += FLOOD as u64;
         self.follow(node);
         self.read(tab, usize::MAX).map(drop)
+    }
+
+    /// Revokes channels from the tab's user.
+    fn revoke(&mut self, tab: usize, channels: &str, node: usize) {
+        let Some(hub) = self.stations[node].hub().cloned() else { return };
+        self.tally.fault("revocation");
+        self.has_revoked = true;
+        let user = self.pages[tab].listener.user;
+        let mut log = self.log.lock();
+        log.revoked.push((user, super::parsed(channels)));
+        log.mode = Mode::Prompt;
+        drop(log);
+        let _ = hub.revoke(user, channels).now_or_never();
+    }
+
+    /// Undoes everything that was revoked from a user.
+    fn restore(&mut self, user: &str, node: usize) {
+        let Some(hub) = self.stations[node].hub().cloned() else { return };
+        self.log.lock().mode = Mode::Prompt;
+        let _ = hub.restore(user).now_or_never();
     }
 
     fn follow(&mut self, node: usize) {

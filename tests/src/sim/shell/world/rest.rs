@@ -25,6 +25,11 @@ impl World<'_> {
         for node in 0..2 {
             self.boot(node);
         }
+        if self.has_revoked {
+            for tab in 0..self.pages.len() {
+                self.restore(self.pages[tab].listener.user, tab % 2);
+            }
+        }
         for tab in 0..self.pages.len() {
             let page = &mut self.pages[tab];
             page.is_frozen &= self.schedule.stays_frozen;
