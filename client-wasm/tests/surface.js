@@ -1,5 +1,5 @@
 // Tests of the interface on which the npm package is built, used in the same way. Each function is one test; `Client`
-// is the class.
+// is the class. It is one file, because wasm-bindgen copies a JavaScript module without the files that the module imports.
 
 const reconnect = { baseMs: 0 }
 /**

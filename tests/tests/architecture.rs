@@ -1,13 +1,16 @@
 //! `ARCHITECTURE.md` is correct: each function that it names exists, and leads to the next one.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{fs, path::Path};
 
-/// One line of a list: the function, its file, and the name that connects it with the step before, if that is not a
-/// call.
+/// One step of a list: the function, its file, and the name that it shares with the step before, if one is given.
 #[derive(Debug)]
 struct Step {
     line: usize,
+    /// The step that calls this one is the last one above it that is indented less.
+    depth: usize,
     function: String,
+    /// The type that the function belongs to, where the text names it.
+    owner: Option<String>,
     file: String,
     through: Option<String>,
     /// Whether it is the first step of its list.
@@ -19,16 +22,36 @@ fn between<'t>(text: &'t str, open: &str, close: &str) -> Option<&'t str> {
 }
 
 fn steps(text: &str) -> Vec<Step> {
-    let step = |(index, line): (usize, &str)| {
-        let (number, rest) = line.split_once(". [`")?;
-        let number: usize = number.parse().ok()?;
-        let (function, rest) = rest.split_once("`](")?;
-        let (file, rest) = rest.split_once(')')?;
-        let through = between(rest, "through `", "`").map(str::to_owned);
-        let (function, file) = (function.to_owned(), file.to_owned());
-        Some(Step { line: index + 1, function, file, through, is_first: number == 1 })
-    };
-    text.lines().enumerate().filter_map(step).collect()
+    let mut steps: Vec<Step> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let indented = line.trim_start();
+        let depth = (line.len() - indented.len()) / 3;
+        let step = || {
+            let (number, rest) = indented.split_once(". [`")?;
+            let number: usize = number.parse().ok()?;
+            let (name, rest) = rest.split_once("`](")?;
+            let (file, rest) = rest.split_once(')')?;
+            let (owner, function) = name.rsplit_once("::").map_or((None, name), |(owner, name)| (Some(owner), name));
+            Some(Step {
+                line: index + 1,
+                depth,
+                function: function.to_owned(),
+                owner: owner.map(str::to_owned),
+                file: file.to_owned(),
+                through: between(rest, "through `", "`").map(str::to_owned),
+                is_first: number == 1,
+            })
+        };
+        match (step(), steps.last_mut()) {
+            (Some(step), _) => steps.push(step),
+            // A step that takes more than one line.
+            (None, Some(last)) if depth > 0 && last.through.is_none() => {
+                last.through = between(indented, "through `", "`").map(str::to_owned);
+            }
+            _ => {}
+        }
+    }
+    steps
 }
 
 /// Whether a line begins the definition of a function, in Rust or JavaScript.
@@ -85,30 +108,39 @@ fn names(text: &str, name: &str) -> bool {
 
 /// The statements of a text like `ARCHITECTURE.md` that are wrong.
 fn faults(text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
-    let mut bodies: HashMap<(String, String), String> = HashMap::new();
     let mut faults = Vec::new();
     let steps = steps(text);
-    for step in &steps {
-        let found = read(&step.file).map(|text| body(&text, &step.function)).unwrap_or_default();
+    let mut bodies = Vec::new();
+    for Step { line, function, owner, file, .. } in &steps {
+        let text = read(file).unwrap_or_default();
+        let found = body(&text, function);
         if found.is_empty() {
-            faults.push(format!("line {}: {} has no function `{}`", step.line, step.file, step.function));
+            faults.push(format!("line {line}: {file} has no function `{function}`"));
         }
-        bodies.insert((step.file.clone(), step.function.clone()), found);
+        if let Some(owner) = owner.as_deref().filter(|owner| !names(&text, owner)) {
+            faults.push(format!("line {line}: {file} does not name `{owner}`"));
+        }
+        bodies.push(found);
     }
-    let body = |step: &Step| bodies[&(step.file.clone(), step.function.clone())].as_str();
-    for pair in steps.windows(2) {
-        let [step, next] = pair else { continue };
-        if next.is_first || body(step).is_empty() || body(next).is_empty() {
-            continue;
-        }
-        // The first line contains the function's own name, so it is left out.
-        let inner = |step: &Step| body(step).split_once('\n').map_or(String::new(), |(_, rest)| rest.to_owned());
-        let leads = match &next.through {
-            Some(through) => names(body(step), through) && names(body(next), through),
-            None => names(&inner(step), &next.function) || names(&inner(next), &step.function),
-        };
-        if !leads {
-            faults.push(format!("line {}: `{}` does not lead to `{}`", next.line, step.function, next.function));
+    for (index, step) in steps.iter().enumerate() {
+        let (line, function, above) = (step.line, &step.function, &steps[..index]);
+        if step.depth > 0 {
+            // The first line contains the function's own name, so it is left out.
+            let calls =
+                |caller: usize| bodies[caller].split_once('\n').is_some_and(|(_, inner)| names(inner, function));
+            let caller = above.iter().rposition(|other| other.depth < step.depth);
+            if let Some(caller) = caller.filter(|caller| !calls(*caller)) {
+                faults.push(format!("line {line}: `{}` does not call `{function}`", above[caller].function));
+            }
+        } else if !step.is_first {
+            // The step before, and all that it calls.
+            let from = above.iter().rposition(|other| other.depth == 0).unwrap_or_default();
+            let shares = |through: &str| {
+                names(&bodies[index], through) && bodies[from..index].iter().any(|body| names(body, through))
+            };
+            if !step.through.as_deref().is_some_and(shares) {
+                faults.push(format!("line {line}: `{function}` shares nothing with the step before"));
+            }
         }
     }
     faults
@@ -126,17 +158,19 @@ fn every_function_is_there_and_leads_to_the_next() {
 
 #[test]
 fn a_function_that_is_gone_or_calls_another_is_found() {
-    let code = "fn one() {\n    two();\n}\n\nfn two() {\n    other();\n}\n\nfn three() {\n    done()\n}\n";
+    let code = "fn one() {\n    two();\n}\n\nfn two() {\n    self.shared;\n}\n\nfn three() {\n    shared.done()\n}\n";
     let read = |file: &str| (file == "a.rs").then(|| code.to_owned());
-    let text =
-        "1. [`one`](a.rs) x\n2. [`two`](a.rs) x\n3. [`three`](a.rs) x\n1. [`four`](a.rs) x\n2. [`one`](b.rs) x\n";
+    let text = "1. [`one`](a.rs) x\n   1. [`two`](a.rs) x\n   2. [`three`](a.rs) x\n2. [`three`](a.rs) x,\n   through `shared`\n\
+                3. [`one`](a.rs) through `shared`\n1. [`four`](a.rs) x\n1. [`Other::one`](b.rs) x\n";
     let faults = faults(text, read);
     assert_eq!(
         faults,
         [
-            "line 4: a.rs has no function `four`",
-            "line 5: b.rs has no function `one`",
-            "line 3: `two` does not lead to `three`"
+            "line 7: a.rs has no function `four`",
+            "line 8: b.rs has no function `one`",
+            "line 8: b.rs does not name `Other`",
+            "line 3: `one` does not call `three`",
+            "line 6: `one` shares nothing with the step before",
         ]
     );
 }
