@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `traffic` | events, people, interests, and the receivers of an event |
 //! | `ledger` | the published, acknowledged and received events; the check |
+//! | `roster` | the members that clients show as online; the check |
 //! | `proxy` | the network |
 //! | `hub` | the hub as a process |
 //! | `cluster` | several hubs as processes, behind a balancer, on a log server |
@@ -36,6 +37,7 @@ mod ledger;
 mod poller;
 mod proxy;
 mod publisher;
+mod roster;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -56,6 +58,7 @@ use parking_lot::Mutex;
 use poller::Poller;
 use proxy::Proxy;
 use publisher::Publisher;
+use roster::Rosters;
 use tally::{Count, Tally};
 use tokio::{
     sync::watch,
@@ -71,6 +74,9 @@ const POLLERS: usize = 4;
 const LOAD: Load = Load { publishers: 6, pace: Duration::from_millis(70) };
 /// How long after the last fault every client must have every event.
 const PATIENCE: Duration = Duration::from_secs(45);
+/// How much later the rosters that clients show must be right. A hub that was stopped counts as alive for 8 s, and a stream
+/// without a reader for 5 s.
+const PRESENCE_PATIENCE: Duration = Duration::from_secs(20);
 /// With swallowing on, one in this many event frames is dropped.
 const SWALLOWED: u64 = 500;
 /// How long nothing may arrive then: more than two heartbeats.
@@ -134,12 +140,13 @@ async fn over(phase: &mut watch::Receiver<Phase>) {
 #[derive(Debug)]
 struct Shared {
     ledger: Mutex<Ledger>,
+    rosters: Mutex<Rosters>,
     tally: Arc<Tally>,
 }
 
 impl Shared {
     fn new() -> Arc<Self> {
-        Arc::new(Self { ledger: Mutex::new(Ledger::new()), tally: Arc::default() })
+        Arc::new(Self { ledger: Mutex::new(Ledger::new()), rosters: Mutex::default(), tally: Arc::default() })
     }
 
     /// The result of the run, after its end.
@@ -148,6 +155,11 @@ impl Shared {
         let violations = ledger.audit().iter().map(ToString::to_string).collect();
         let counts = format!("{}{:<28} {:>9}\n", self.tally, "  justified, over handlers", ledger.justified_gaps());
         Report { counts, violations }
+    }
+
+    /// The clients whose rosters are wrong, and what is wrong with them.
+    fn wrong_rosters(&self) -> Vec<(String, String)> {
+        self.rosters.lock().wrong(&self.ledger.lock())
     }
 
     /// Records that a participant did something that it must not do.
@@ -260,7 +272,14 @@ impl Crowd {
         while shared.ledger.lock().outstanding() > 0 && Instant::now() < end {
             looks.tick().await;
         }
+        let end = Instant::now() + PRESENCE_PATIENCE;
+        while !shared.wrong_rosters().is_empty() && Instant::now() < end {
+            looks.tick().await;
+        }
         sleep(SILENCE).await;
+        for (who, what) in shared.wrong_rosters() {
+            shared.behaviour(&who, what);
+        }
         self.phase.send_replace(Phase::Over);
         while let Some(client) = self.clients.join_next().await {
             client.context("a client panicked")??;

@@ -122,6 +122,7 @@ impl Browser {
             _ => bail!("the browser did not start: {ready}"),
         }
         let number = shared.ledger.lock().join(person.clone());
+        shared.rosters.lock().takes_part(number);
         Ok(Self {
             shared,
             person,

@@ -7,7 +7,11 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tidings_client::session::{Action, Backoff, Config, Exclusion, HandlerId, Hears, Identity, Session, State};
-use tidings_protocol::{Cursor, frame::Frame, sse::Decoder};
+use tidings_protocol::{
+    Cursor,
+    frame::{Frame, Presence},
+    sse::Decoder,
+};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, sleep_until},
@@ -19,6 +23,7 @@ use super::{
     habits::{Deed, Habits},
     ledger::{self, PersonId},
     over,
+    roster::WatcherId,
     tally::Count,
     traffic::{EventId, Interest, Person},
 };
@@ -27,6 +32,7 @@ pub(crate) struct Client {
     shared: Arc<Shared>,
     person: Person,
     number: PersonId,
+    watcher: Option<WatcherId>,
     habits: Habits,
     began: Instant,
     session: Session,
@@ -45,11 +51,17 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(shared: Arc<Shared>, person: Person, base: String, mut habits: Habits) -> Self {
         let number = shared.ledger.lock().join(person.clone());
-        let session = session(&person, None, habits.rng());
+        let mut session = session(&person, None, habits.rng());
+        shared.rosters.lock().takes_part(number);
+        let watcher = habits.watched().map(|pattern| {
+            session.presence(pattern.parse().expect("patterns are well-formed"));
+            shared.rosters.lock().watch(person.name.clone(), pattern)
+        });
         Self {
             shared,
             person,
             number,
+            watcher,
             habits,
             began: Instant::now(),
             session,
@@ -166,6 +178,10 @@ impl Client {
         let since = self.since(true);
         self.shared.ledger.lock().reloaded(self.number, since);
         self.session = session(&self.person, since, self.habits.rng());
+        if let Some((watcher, pattern)) = self.watcher.zip(self.habits.watched()) {
+            self.session.presence(pattern.parse().expect("patterns are well-formed"));
+            self.shared.rosters.lock().reloaded(watcher, pattern);
+        }
         self.was_open = false;
         for interest in self.habits.first() {
             let pattern = interest.pattern.parse().expect("interests are well-formed");
@@ -220,6 +236,7 @@ impl Client {
         let (event, is_backfill) = match frame {
             Frame::Event(event) => (event, false),
             Frame::Backfill(event) => (event, true),
+            Frame::Presence(presence) => return self.presence(presence),
             control => return self.session.frame(now, crate::frames::control(control, id)),
         };
         let Some(cursor) = event.cursor.or(id).filter(|_| is_backfill || is_own) else {
@@ -258,6 +275,14 @@ impl Client {
         }
     }
 
+    fn presence(&mut self, presence: Presence) {
+        self.shared.tally.add(Count::PresenceFrames);
+        let told = |watcher| self.shared.rosters.lock().told(watcher, presence);
+        if let Some(wrong) = self.watcher.and_then(told) {
+            self.shared.behaviour(&self.person.name, wrong);
+        }
+    }
+
     // ---- output ----
 
     /// Carries out the actions of the session.
@@ -280,6 +305,9 @@ impl Client {
                 self.stream += 1;
                 self.decoder = Decoder::new();
                 self.last_id = None;
+                if let Some(watcher) = self.watcher {
+                    self.shared.rosters.lock().reopened(watcher);
+                }
                 self.wire.open(&url);
             }
             Action::Close => {

@@ -68,6 +68,12 @@ impl Habits {
         (0..count).map(|_| Interest::random(&mut self.rng)).collect()
     }
 
+    /// The pattern whose presence a new page watches; `None` where a script decides what the page does.
+    pub(crate) fn watched(&mut self) -> Option<String> {
+        let patterns = ["*", "news:*", "chat:*", "chat:a:*", "chat:b:1", "news:3"];
+        self.script.is_none().then(|| patterns[self.rng.usize(..patterns.len())].to_owned())
+    }
+
     /// The next action of an application with this many handlers.
     pub(crate) fn deed(&mut self, listening: usize) -> Deed {
         if let Some(script) = &mut self.script {

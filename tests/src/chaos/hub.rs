@@ -21,6 +21,8 @@ use tokio::{
 const START: Duration = Duration::from_secs(30);
 /// How long a hub may take to end after it is asked to; the drain of the example takes at most 5 s.
 const END: Duration = Duration::from_secs(8);
+/// The grace period is 1 s. Clients report every 2 s that they read, so a stream does not count after 5 s without a report.
+const PRESENCE: &str = "1000,2000";
 /// The ports are below those that the system gives to outgoing connections. Otherwise a connection to a port on which
 /// nobody listens could get that very port for its own end, be connected to itself, and keep the hub from listening
 /// there.
@@ -149,7 +151,16 @@ fn free_address(rng: &mut fastrand::Rng) -> Result<SocketAddr> {
 async fn spawn(program: &Path, address: SocketAddr, engine: &Log, log: &Path) -> Result<Child> {
     let stderr = File::options().create(true).append(true).open(log)?;
     let mut child = Command::new(program)
-        .args(["--listen", &address.to_string(), "--heartbeat-ms", "1000", "--engine", &engine.argument()])
+        .args([
+            "--listen",
+            &address.to_string(),
+            "--heartbeat-ms",
+            "1000",
+            "--presence",
+            PRESENCE,
+            "--engine",
+            &engine.argument(),
+        ])
         .env("NO_COLOR", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

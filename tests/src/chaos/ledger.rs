@@ -16,12 +16,15 @@ mod audit;
 mod tests;
 mod violation;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tidings_protocol::Cursor;
 pub(crate) use violation::Violation;
 
-use super::traffic::{Event, EventId, Interest, Person};
+use super::{
+    roster::{self, Seat},
+    traffic::{Event, EventId, Interest, Person},
+};
 
 /// A client, by its number in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +120,17 @@ impl Ledger {
         self.people.push(person);
         self.losses_known.push(self.losses);
         PersonId(self.people.len() - 1)
+    }
+
+    /// Who of these is on a pattern by what their applications hold now, as far as all of them have a stream.
+    pub(crate) fn present(&self, people: &[PersonId], pattern: &str) -> BTreeSet<Seat> {
+        let seat = |id: PersonId| (self.people[id.0].user.clone(), self.people[id.0].device.clone());
+        if pattern == "*" {
+            return people.iter().map(|id| seat(*id)).collect();
+        }
+        let held = self.handlers.iter().filter(|one| !one.stopped && !one.interest.addressed);
+        let on_it = held.filter(|one| roster::is_in(&one.interest.pattern, pattern));
+        on_it.filter(|one| people.contains(&one.person)).map(|one| seat(one.person)).collect()
     }
 
     /// The publishing of an event begins.

@@ -36,6 +36,7 @@ counts! {
     Unsubscribed: "  ended by applications",
     Delivered: "deliveries to handlers",
     DuplicatesDropped: "duplicates dropped",
+    PresenceFrames: "presence frames",
     Polls: "polls answered",
     PollsLost: "  lost, or their answers",
     Cuts: "faults: cut",

@@ -153,14 +153,14 @@ fn inside(bytes: &[u8], mut end: usize) -> usize {
     end
 }
 
-/// Whether these bytes are one whole chunk (RFC 9112, section 7.1) with one whole event.
+/// Whether these bytes are one whole chunk (RFC 9112, section 7.1) with one whole event, or with one presence frame.
 fn is_one_event(bytes: &[u8]) -> bool {
     let Some(end) = bytes.windows(2).position(|two| two == b"\r\n") else { return false };
     let size = std::str::from_utf8(&bytes[..end]).ok().and_then(|size| usize::from_str_radix(size, 16).ok());
     let body = &bytes[end + 2..];
     let whole = size.is_some_and(|size| body.len() == size + 2) && body.ends_with(b"\n\n\r\n");
     whole
-        && body.starts_with(b"id: ")
+        && (body.starts_with(b"id: ") || body.starts_with(b"event: presence\n"))
         && body.windows(2).filter(|two| two == b"\n\n").count() == 1
         && body.windows(11).any(|part| part == b"\ndata: {\"ch")
 }
@@ -186,6 +186,7 @@ mod tests {
         let chunk = |body: &str| format!("{:x}\r\n{body}\r\n", body.len()).into_bytes();
         let event = "id: 1.2.3\ndata: {\"channel\":\"news:1\"}\n\n";
         assert!(is_one_event(&chunk(event)));
+        assert!(is_one_event(&chunk("event: presence\ndata: {\"channel\":\"news:1\",\"join\":[]}\n\n")));
         assert!(!is_one_event(&chunk(&event.repeat(2))));
         assert!(!is_one_event(&chunk("event: heartbeat\nid: 1.2.3\ndata: {}\n\n")));
         assert!(!is_one_event(&chunk(event)[..20]));
