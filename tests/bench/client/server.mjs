@@ -1,5 +1,5 @@
-// Serves the pages, the files that they load, and one stream: all frames of a round, written as Tidings writes them, as
-// fast as they are taken.
+// Serves the pages, the files that they load, and two streams: one with all frames of a round, written as Tidings writes
+// them, as fast as they are taken, and one that only opens.
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -18,11 +18,12 @@ const files = {
   '/eventsource-parser.js': ['text/javascript', () => readFileSync(join(here, 'node_modules/eventsource-parser/dist/index.js'))],
 }
 
+/** The streams, and the channels of each: one with all frames, and one that only opens. */
+const STREAMS = { '/events': ['bench'], '/quiet': [] }
 const CONNECTED = {
   connectionId: 'n1.bench',
   userId: null,
   deviceId: null,
-  channels: ['bench'],
   rejected: [],
   resumed: false,
   heartbeatMs: 600_000,
@@ -59,12 +60,15 @@ export async function serve(events) {
   const frames = batches(events)
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://localhost')
-    if (pathname !== '/events') {
+    const channels = STREAMS[pathname]
+    if (!channels) {
       const [type, read] = files[pathname] ?? ['text/plain', () => '']
       return response.writeHead(files[pathname] ? 200 : 404, { ...HEADERS, 'content-type': type }).end(read())
     }
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' })
-    response.write(`id: 1f3a9c.1.9ab3c0de\nevent: connected\ndata: ${JSON.stringify(CONNECTED)}\n\n`)
+    response.write(`id: 1f3a9c.1.9ab3c0de\nevent: connected\ndata: ${JSON.stringify({ ...CONNECTED, channels })}\n\n`)
+    // A start ends with `open`: events that follow at once would be measured with it.
+    if (channels.length === 0) return
     // The stream stays open, so that no client reconnects while the last events are counted.
     Readable.from(frames).pipe(response, { end: false })
   })

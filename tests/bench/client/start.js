@@ -23,17 +23,17 @@ function watch() {
 
 const kinds = {
   /** The engine is loaded on the way. */
-  tidings: () => opened(new Tidings({ url: '/events' })),
+  tidings: () => opened(new Tidings({ url: '/quiet' })),
   /** The engine was loaded before. */
   async preloaded() {
-    const client = new Tidings({ url: '/events' })
+    const client = new Tidings({ url: '/quiet' })
     await client.preload()
     return opened(client)
   },
   async EventSource() {
     const from = performance.now()
     const stand = watch()
-    const source = new EventSource('/events')
+    const source = new EventSource('/quiet')
     await new Promise((done) => source.addEventListener('connected', done))
     const open = performance.now() - from
     source.close()
