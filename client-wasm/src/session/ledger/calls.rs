@@ -18,7 +18,9 @@ pub(super) struct Calls {
     under_way: Vec<CallUnderWay>,
     /// The channels that the server holds, or may hold.
     held: Vec<(Pattern, Hold)>,
-    /// The stream's cursor when it confirmed the last of them. Later frames come after it.
+    /// The channels that an unsubscribe without an answer left. It may still arrive, also after it was made again and answered.
+    doubted: Vec<Pattern>,
+    /// The stream's cursor when it confirmed the last of `held`. Later frames come after it.
     confirmed_at: Option<Cursors>,
     /// The channels that the server has granted by itself since the last comparison.
     given: Vec<Pattern>,
@@ -139,6 +141,11 @@ impl Calls {
         self.held.iter().find(|(held, _)| held == channel).map(|(_, hold)| *hold)
     }
 
+    /// Whether an unsubscribe of this channel is under way, or may be.
+    pub(super) fn may_be_left(&self, channel: &Pattern) -> bool {
+        self.get(channel) == Some(Hold::Leaving) || self.doubted.contains(channel)
+    }
+
     /// The channels that the server holds, or may hold, except some.
     pub(super) fn held_but(&self, which: &dyn Fn(&Pattern) -> bool) -> Vec<Pattern> {
         let mut channels = Vec::new();
@@ -223,6 +230,9 @@ impl Calls {
     pub(super) fn failed(&mut self, index: usize) -> u32 {
         if let Some(call) = self.under_way.get_mut(index) {
             call.progress = Progress::Failed;
+            if call.kind == Kind::Unsubscribe {
+                self.doubted.extend_from_slice(&call.channels);
+            }
         }
         self.failures = self.failures.saturating_add(1);
         self.failures

@@ -36,7 +36,7 @@ impl Ledger {
         // An unsubscribe that may still arrive would end a channel that is requested after it. A new stream is not
         // affected by it.
         let mut wanted = self.subscriptions.iter().filter(|one| one.is_wanted());
-        if wanted.any(|one| self.calls.get(&one.pattern) == Some(Hold::Leaving)) {
+        if wanted.any(|one| self.calls.may_be_left(&one.pattern)) {
             return Comparison::Lost;
         }
         // A channel that the stream carries already needs no call, only a confirmation to its handler.

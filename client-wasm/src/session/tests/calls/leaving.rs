@@ -42,6 +42,22 @@ fn a_channel_wanted_again_after_a_doubtful_unsubscribe_takes_a_new_stream() {
 }
 
 #[test]
+fn an_unsubscribe_without_an_answer_stays_in_doubt_after_it_was_made_again_and_answered() {
+    let mut rig = Rig::open("a b");
+    rig.session.unsubscribe(rig.now, HandlerId(0));
+    rig.settle();
+    let first = rig.sent_one().number;
+    rig.answer(first, &Answer::default());
+    rig.pass(2_000);
+    let second = rig.sent_one().number;
+    rig.status(second, 200);
+    rig.subscribe("a");
+    rig.settle();
+    rig.pass(2_000);
+    assert_eq!(channels_of(&rig.opened()), "b", "the first one may arrive now, and would end what is asked for");
+}
+
+#[test]
 fn a_late_confirmation_does_not_undo_an_unsubscribe_that_was_sent_after_its_call() {
     let mut rig = Rig::open("");
     let first = rig.subscribe("a");
