@@ -182,20 +182,25 @@ async fn beat(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
     /// Nodes that start together are answered together.
     const PAUSE: Duration = Duration::from_millis(100);
     loop {
-        shared.step_aside_if_stalled();
-        if let Err(error) = peers.tell(shared.node, shared.beat()).await
-            && let Some(left_out) = shared.complaints.due("beat")
-        {
-            tracing::warn!(
-                left_out,
-                error = &error as &dyn std::error::Error,
-                "the beat could not be sent to the other nodes"
-            );
-        }
+        beat_once(&shared, &*peers).await;
         sleep(PAUSE).await;
         tokio::select! {
             () = sleep(Duration::from_millis(BEAT_MS) - PAUSE) => {}
             () = shared.newcomer.notified() => {}
         }
+    }
+}
+
+/// Sends one beat, after the streams were ended where the tail stands still here and the log goes on elsewhere.
+pub(super) async fn beat_once(shared: &Shared, peers: &dyn Peers) {
+    shared.step_aside_if_stalled();
+    if let Err(error) = peers.tell(shared.node, shared.beat()).await
+        && let Some(left_out) = shared.complaints.due("beat")
+    {
+        tracing::warn!(
+            left_out,
+            error = &error as &dyn std::error::Error,
+            "the beat could not be sent to the other nodes"
+        );
     }
 }

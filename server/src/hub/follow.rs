@@ -5,10 +5,7 @@
 //! and each stream works out what it missed; or it starts over in another log ([`Core::reset`]), and every stream
 //! receives a gap.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use tidings_protocol::{Cursor, frame::GapReason};
@@ -104,7 +101,13 @@ pub(super) async fn take(
             }
         },
         Some(Err(ReadError::Trimmed { base: to } | ReadError::Damaged { through: to, .. })) => {
-            skip_to(core, engine, to).await
+            let head = core.head();
+            if to.epoch == head.epoch && to.seq > head.seq {
+                skip_to(core, engine, to).await
+            } else {
+                // A tail that has begun again somewhere else, or in another log. The next one is asked first whether the log holds this.
+                Err(EngineError("the tail speaks of records that do not follow what it has yielded".into()))
+            }
         }
         Some(Err(ReadError::Forgotten)) => reset(core, engine, GapReason::Trimmed).await,
         Some(Err(ReadError::Diverged)) => reset(core, engine, GapReason::Diverged).await,
@@ -191,7 +194,7 @@ async fn follow_once(shared: &Shared, engine: &dyn Engine) -> Taken {
         let had = shared.core.head().seq;
         match take(&shared.core, engine, &shared.complaints, item).await {
             Taken::Applied(records) => {
-                shared.tail_heard_ms.store(shared.clock.now_ms(), Ordering::Relaxed);
+                shared.hear_tail();
                 if records > 0 {
                     shared.core.metrics.applied(had, shared.core.head().seq, shared.clock.now_ms());
                     shared.applied.notify_one();

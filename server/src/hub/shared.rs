@@ -47,6 +47,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Notes that the engine's tail has yielded a batch, so that it is alive.
+    pub(super) fn hear_tail(&self) {
+        self.tail_heard_ms.store(self.clock.now_ms(), Ordering::Relaxed);
+    }
+
     /// Whether the engine's tail is alive.
     pub(super) fn is_following(&self) -> bool {
         let heard = self.tail_heard_ms.load(Ordering::Relaxed);

@@ -13,12 +13,15 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Notify;
 
 use super::{
-    Hub, HubBuilder,
+    Hub, HubBuilder, driver,
     follow::{self, Taken},
+    mounts,
+    patience::SILENCE,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, millis},
     engine::{Batch, EngineError, ReadError, Tail},
+    peers::NodeId,
 };
 
 /// How often a node may have to skip ahead while it attaches.
@@ -42,7 +45,7 @@ pub enum Pulled {
 }
 
 impl Node {
-    /// Starts a node: fills its window. The node is not attached yet.
+    /// Starts a node: fills its window, and joins the other nodes where the hub reaches them. The node is not attached yet.
     ///
     /// # Errors
     ///
@@ -50,6 +53,11 @@ impl Node {
     pub fn boot(builder: HubBuilder, now_ms: u64) -> Result<Self, EngineError> {
         let started = builder.start(Clock::Set(AtomicU64::new(now_ms), Notify::new())).now_or_never();
         let inner = started.unwrap_or_else(|| Err(EngineError("the engine did not answer at once".into())))?;
+        inner.shared.hear_tail();
+        if let Some(peers) = &inner.peers {
+            // Whoever cannot join is asked nothing by others; the simulation's way lets everybody.
+            let _ = mounts::join(peers.clone(), inner.node, &inner.mounts).now_or_never();
+        }
         Ok(Self { hub: Hub { inner: Arc::new(inner) }, tail: None })
     }
 
@@ -57,6 +65,39 @@ impl Node {
     #[must_use]
     pub fn hub(&self) -> &Hub {
         &self.hub
+    }
+
+    /// The name under which other nodes reach this one.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.hub.node_id()
+    }
+
+    /// Whether the engine's tail is alive.
+    #[must_use]
+    pub fn is_following(&self) -> bool {
+        self.hub.inner.shared.is_following()
+    }
+
+    /// Whether the node opens no streams, because it drains, or because it has sent its clients to a node where the log goes on.
+    #[must_use]
+    pub fn refuses_streams(&self) -> bool {
+        self.hub.is_draining()
+    }
+
+    /// Drops a tail that has yielded nothing for as long as the follower's task waits for it, and returns whether it did;
+    /// [`attach`](Self::attach) again.
+    pub fn give_up_silent_tail(&mut self) -> bool {
+        let heard = self.hub.inner.shared.tail_heard_ms.load(Ordering::Relaxed);
+        self.hub.now_ms().saturating_sub(heard) > millis(SILENCE) && self.tail.take().is_some()
+    }
+
+    /// Runs one step of the task that sends beats to the other nodes, and that ends the streams where the tail stands still here and the
+    /// log goes on elsewhere.
+    pub fn beat(&self) {
+        if let Some(peers) = self.hub.peers() {
+            let _ = driver::beat_once(&self.hub.inner.shared, &**peers).now_or_never();
+        }
     }
 
     /// Attaches to the engine's tail, as the follower's task does at start and after every failure, and takes the
@@ -100,7 +141,11 @@ impl Node {
     fn take(&self, item: Option<Result<Batch, ReadError>>) -> Taken {
         let shared = &self.hub.inner.shared;
         let taken = follow::take(&shared.core, &**self.hub.engine(), &shared.complaints, item).now_or_never();
-        taken.unwrap_or(Taken::Broken)
+        let taken = taken.unwrap_or(Taken::Broken);
+        if let Taken::Applied(_) = taken {
+            shared.hear_tail();
+        }
+        taken
     }
 
     /// Wakes the connections for which records were applied.
