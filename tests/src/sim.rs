@@ -1,5 +1,5 @@
-//! The simulation: the real hub on two nodes, the real client state machine in two to five tabs, and around them a
-//! simulated engine, network and clock, all in one thread and decided by a seed.
+//! The simulation: the real hub on one to three nodes, the real client state machine in two to five tabs, and between and below
+//! them a simulated engine, network and clock, all in one thread and decided by a seed.
 //!
 //! | | part | is |
 //! |---|---|---|
@@ -8,6 +8,7 @@
 //! | 2 | `world` | carries the steps out, ends all faults, and asks the judges |
 //! | 3 | `station` | a node: `tidings::simulation::Node` with its routes |
 //! | 4 | `engine` | the log of all nodes, which fails on command |
+//! | | `bus` | the way between the nodes, which loses messages, and brings them late or twice |
 //! | 5 | `wire` | the bytes of a stream in flight |
 //! | 6 | `client` | a tab around `tidings_client::session::Session` |
 //! | | `poller` | a client that polls instead |
@@ -19,6 +20,7 @@
 //! | 11 | [`Kept`] | schedules that once broke the promise, as lists of steps in `regressions/` |
 //! | 12 | `shell` | the same world around the shipped client, its Wasm and its JavaScript in Node |
 
+mod bus;
 mod campaign;
 mod client;
 mod ear;

@@ -156,6 +156,13 @@ fn fresh() -> u64 {
 
 fn report(tally: &Tally) {
     println!("schedules {}, of those with a stream for several tabs {}", tally.schedules, tally.shared);
+    let share = |count: u64| count as f64 * 100.0 / tally.schedules.max(1) as f64;
+    let [one, two, three] = tally.nodes.map(share);
+    println!(
+        "nodes: one {one:.0} %, two {two:.0} %, three {three:.0} %; they reach each other in {:.0} %",
+        share(tally.reaching)
+    );
+    println!("asked of the whole cluster {}, tickets shown to two nodes {}", tally.counted, tally.tickets);
     println!("published {}, streams {}, heard {}", tally.published, tally.streams, tally.heard);
     println!("heard by another tab's stream {}, handovers {}", tally.relayed, tally.handovers);
     println!("polls {}, heard by them {}", tally.polls, tally.polled);

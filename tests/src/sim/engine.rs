@@ -1,4 +1,9 @@
 //! The simulated engine: one log for all nodes, which answers at once and fails on command.
+//!
+//! Here is the log, as its server has it, in one file because each of its faults meets all of its fields; `handle` is the engine as one
+//! node sees it.
+
+mod handle;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -7,23 +12,25 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::Poll,
-    time::Duration,
 };
 
-use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
-use parking_lot::{Mutex, MutexGuard};
 use serde_json::value::RawValue;
 use tidings::{
-    engine::{
-        AppendError, Batch, Bounds, Engine, EngineError, Limit, Location, Metadata, ReadError, Receipt, RoutingKey,
-        Summary, Tail, Trim,
-    },
+    engine::{Location, ReadError, Receipt, Summary},
     record::{Control, Entry, Order, Record},
 };
 use tidings_protocol::{Cursor, Key, Pattern, event::Timestamp};
 
-use super::truth::{Place, Truth};
+pub(super) use self::handle::Simulated;
+use super::{
+    op::Live,
+    truth::{Place, Truth},
+};
+
+/// The most nodes of a log.
+pub(super) const NODES: usize = 3;
+/// For so long the engine knows the key of an entry, at least.
+pub(super) const REMEMBERS_MS: u64 = 20_000;
 
 /// The outcome of the next append.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +48,8 @@ pub(super) enum Mode {
     AckLate(Gate),
     /// The entry is stored when the gate opens.
     Late(Gate),
+    /// Sent, and nothing said; it comes to the server when the schedule says so, if it comes before its deadline.
+    Orphan,
 }
 
 /// Blocks an append until it is opened.
@@ -69,6 +78,21 @@ pub(super) struct Flaws {
     pub(super) folds_late: bool,
     pub(super) forgets_tags: bool,
     pub(super) passes_over_damage: bool,
+    pub(super) tail_unchecked: bool,
+    pub(super) repeats_taken_for_new: bool,
+    pub(super) metadata_of_a_follower: bool,
+    pub(super) forgets_keys_early: bool,
+    pub(super) stores_after_deadline: bool,
+    pub(super) reads_less_than_it_has_shown: bool,
+    pub(super) silence_taken_for_life: bool,
+}
+
+/// An append that nobody waits for any more, on its way to the server.
+#[derive(Debug)]
+struct Flight {
+    entries: Vec<Arc<Entry>>,
+    begun_ms: u64,
+    deadline_ms: u64,
 }
 
 #[derive(Debug)]
@@ -85,18 +109,37 @@ pub(super) struct Log {
     unfolded: Vec<Place>,
     room: (usize, usize),
     metadata: BTreeMap<String, Vec<u8>>,
+    /// What stood there before each of the last changes, for a follower that is behind, which is a mistake made on purpose.
+    metadata_before: VecDeque<BTreeMap<String, Vec<u8>>>,
+    /// The answer to the next change of it is lost.
+    pub(super) loses_swap: bool,
+    flights: Vec<Flight>,
     /// Tails of an older generation break.
-    pub(super) generation: u64,
+    generation: u64,
+    /// How often it has lost something.
+    pub(super) losses: u64,
     pub(super) now_ms: u64,
+    /// The time that has passed, whatever the server's clock says.
+    pub(super) elapsed_ms: u64,
+    /// Tails go on by number, whatever has become of the log meanwhile, and do not ask whether it is what they have read.
+    pub(super) by_number: bool,
     /// Access that users should lose, whether or not the order came into the log.
     pub(super) revoked: Vec<(&'static str, Pattern)>,
     /// Whether the server has subscribed a user.
     pub(super) gives: bool,
     pub(super) mode: Mode,
     /// From which nodes the engine cannot be reached.
-    pub(super) out: [bool; 2],
+    pub(super) out: [bool; NODES],
     /// From which nodes no new records are visible.
-    pub(super) lags: [bool; 2],
+    pub(super) lags: [bool; NODES],
+    /// The tails of these nodes say nothing at all.
+    pub(super) hushed: [bool; NODES],
+    /// A follower answers what these nodes read.
+    pub(super) stale: [bool; NODES],
+    /// How far these nodes know the log: a follower that is behind that is not asked.
+    seen: [u64; NODES],
+    /// How often the tails of these nodes have begun again where they were opened.
+    pub(super) rewinds: [u32; NODES],
     /// The most records in one batch of the tail, and in one page.
     pub(super) batch: usize,
     pub(super) page: usize,
@@ -118,13 +161,23 @@ impl Log {
             unfolded: Vec::new(),
             room,
             metadata: BTreeMap::new(),
+            metadata_before: VecDeque::new(),
+            loses_swap: false,
+            flights: Vec::new(),
             generation: 0,
+            losses: 0,
             now_ms: 1_700_000_000_000,
+            elapsed_ms: 0,
+            by_number: false,
             revoked: Vec::new(),
             gives: false,
             mode: Mode::Prompt,
-            out: [false; 2],
-            lags: [false; 2],
+            out: [false; NODES],
+            lags: [false; NODES],
+            hushed: [false; NODES],
+            stale: [false; NODES],
+            seen: [0; NODES],
+            rewinds: [0; NODES],
             batch: usize::MAX,
             page,
             flaws,
@@ -195,7 +248,8 @@ impl Log {
         if self.flaws.one_tag { 7 } else { number.wrapping_mul(0x9e37_79b1).rotate_left(13) | 1 }
     }
 
-    fn store(&mut self, entry: Arc<Entry>) -> (Receipt, Option<Place>) {
+    /// Stores what was sent at this time.
+    fn store(&mut self, entry: Arc<Entry>, begun_ms: u64) -> (Receipt, Option<Place>) {
         if let Some(first) = self.keys.get(&entry.key) {
             return (Receipt { duplicate: true, ..*first }, None);
         }
@@ -215,6 +269,8 @@ impl Log {
         }
         let served = Arc::new(served);
         let place = self.truth.push(at, Some(self.tip()), Some(entry), Some(served));
+        let stored = self.truth.get_mut(place);
+        (stored.begun_ms, stored.stored_ms) = (begun_ms, self.elapsed_ms);
         self.records.push_back(place);
         (receipt, Some(place))
     }
@@ -253,18 +309,67 @@ impl Log {
         is_event
     }
 
+    /// What was sent, and nobody waits for, comes to the server, or is lost.
+    pub(super) fn land(&mut self, which: usize) {
+        let Some(index) = which.checked_rem(self.flights.len()) else { return };
+        let Flight { entries, begun_ms, deadline_ms } = self.flights.swap_remove(index);
+        if self.elapsed_ms <= deadline_ms || self.flaws.stores_after_deadline {
+            for entry in entries {
+                self.store(entry, begun_ms);
+            }
+        }
+    }
+
+    /// Everything that is under way comes to the server.
+    pub(super) fn land_all(&mut self) {
+        while !self.flights.is_empty() {
+            self.land(0);
+        }
+    }
+
+    /// Forgets the keys that it need not know any more.
+    pub(super) fn forget_keys(&mut self) {
+        let Self { keys, truth, elapsed_ms, flaws, .. } = self;
+        keys.retain(|_, receipt| {
+            let stored = truth.find(receipt.cursor).map(|place| truth.get(place).stored_ms);
+            !flaws.forgets_keys_early && stored.is_some_and(|stored| *elapsed_ms < stored + REMEMBERS_MS)
+        });
+    }
+
+    /// A node has learned that the log goes on up to here.
+    fn show(&mut self, node: usize, seq: u64) {
+        self.seen[node] = self.seen[node].max(seq);
+    }
+
+    /// What follows a number, whatever stood there before; `None` where the log ends before it.
+    fn read_by_number(&self, seq: u64, limit: usize) -> Option<Result<(Cursor, Vec<Record>), ReadError>> {
+        let base = self.truth.get(self.base).at;
+        let after = if seq <= base.seq { base } else { self.cursor(seq)? };
+        Some(self.read(after, limit).map(|records| (after, records)))
+    }
+
     /// Loses up to `count` acknowledged records from the end.
-    pub(super) fn roll_back(&mut self, count: usize) {
+    pub(super) fn roll_back(&mut self, count: usize, live: Live) {
         for _ in 0..count {
             let Some(place) = self.records.pop_back() else { break };
             self.truth.get_mut(place).lost = true;
             self.forget(place);
         }
-        self.generation += 1;
+        self.change_under(live);
+    }
+
+    /// The log is not what it was; what tails notice of it.
+    fn change_under(&mut self, live: Live) {
+        self.losses += 1;
+        match live {
+            Live::Breaks => self.generation += 1,
+            Live::Asks => {}
+            Live::GoesOn => self.by_number = true,
+        }
     }
 
     /// Replaces the log by an empty one.
-    pub(super) fn wipe(&mut self) {
+    pub(super) fn wipe(&mut self, live: Live) {
         self.truth.lose_all();
         self.records.clear();
         self.keys.clear();
@@ -273,12 +378,16 @@ impl Log {
         self.epoch += 1;
         self.first = 1;
         self.base = self.truth.push(Cursor { epoch: self.epoch, seq: 0, tag: 0 }, None, None, None);
-        self.generation += 1;
+        self.change_under(live);
     }
 
     fn forget(&mut self, place: Place) {
         if let Some(entry) = &self.truth.get(place).entry {
-            self.keys.remove(&entry.key);
+            // Where it was forgotten and used again, the later record has it.
+            let at = self.truth.get(place).at;
+            if self.keys.get(&entry.key).is_some_and(|receipt| receipt.cursor == at) {
+                self.keys.remove(&entry.key);
+            }
         }
     }
 
@@ -312,168 +421,8 @@ impl Log {
     }
 }
 
-/// The engine as one node sees it.
-#[derive(Debug, Clone)]
-pub(super) struct Simulated {
-    pub(super) log: Arc<Mutex<Log>>,
-    pub(super) node: usize,
-}
-
-impl Simulated {
-    fn reach(&self) -> Result<MutexGuard<'_, Log>, EngineError> {
-        let log = self.log.lock();
-        if log.out[self.node] { Err(EngineError("out of reach".into())) } else { Ok(log) }
-    }
-}
-
-/// A publisher that was cancelled after its event was stored.
-struct Waiting {
-    log: Arc<Mutex<Log>>,
-    places: Vec<Place>,
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut log = self.log.lock();
-        if !log.flaws.loses_cancelled {
-            return;
-        }
-        for place in self.places.drain(..) {
-            let served = &mut log.truth.get_mut(place).served;
-            *served = served.as_deref().cloned().map(|entry| Arc::new(unheard(entry)));
-        }
-    }
-}
-
 /// The entry in a form that no stream receives.
 fn unheard(entry: Entry) -> Entry {
     let channel = "unheard".parse().expect("a channel");
     Entry { channel, audience: tidings::record::Audience::Channel, ..entry }
-}
-
-#[async_trait]
-impl Engine for Simulated {
-    async fn append(&self, entries: Vec<Arc<Entry>>, _deadline: Duration) -> Result<Vec<Receipt>, AppendError> {
-        let mode = std::mem::take(&mut self.log.lock().mode);
-        match &mode {
-            Mode::Refused => return Err(AppendError::Refused("told to".into())),
-            Mode::Vanished => return Err(AppendError::Unknown("told to".into())),
-            Mode::Late(gate) => gate.pass().await,
-            Mode::Prompt | Mode::AckLost | Mode::AckLate(_) => {}
-        }
-        let (receipts, places): (Vec<_>, Vec<_>) = {
-            let mut log = self.reach().map_err(|error| AppendError::Refused(error.into()))?;
-            entries.into_iter().map(|entry| log.store(entry)).unzip()
-        };
-        match mode {
-            Mode::AckLost => return Err(AppendError::Unknown("told to".into())),
-            Mode::AckLate(gate) => {
-                let places = places.into_iter().flatten().collect();
-                let mut waiting = Waiting { log: self.log.clone(), places };
-                gate.pass().await;
-                waiting.places.clear();
-            }
-            Mode::Prompt | Mode::Refused | Mode::Vanished | Mode::Late(_) => {}
-        }
-        Ok(receipts)
-    }
-
-    fn tail(&self, after: Cursor) -> Tail {
-        let engine = self.clone();
-        let generation = self.log.lock().generation;
-        let mut state = Some(after);
-        let tail = stream::poll_fn(move |_| {
-            let Some(after) = state else { return Poll::Ready(None) };
-            let log = engine.log.lock();
-            if log.out[engine.node] || log.generation != generation {
-                state = None;
-                return Poll::Ready(Some(Err(ReadError::Unavailable("the tail broke".into()))));
-            }
-            let read = if log.lags[engine.node] && matches!(log.locate(after), Location::Held) {
-                Ok(Vec::new())
-            } else {
-                log.read(after, log.batch)
-            };
-            let records = match read {
-                Ok(records) => records,
-                Err(error) => {
-                    state = None;
-                    return Poll::Ready(Some(Err(error)));
-                }
-            };
-            let next = records.last().map_or(after, |last| Cursor { seq: last.seq, tag: last.tag, ..after });
-            state = Some(next);
-            Poll::Ready(Some(Ok(Batch { after, records })))
-        });
-        tail.boxed()
-    }
-
-    async fn read(&self, after: Cursor, limit: Limit) -> Result<Vec<Record>, ReadError> {
-        let log = self.reach()?;
-        log.read(after, limit.records.min(log.page))
-    }
-
-    async fn bounds(&self) -> Result<Bounds, EngineError> {
-        let log = self.reach()?;
-        let tag = |place| Some(log.truth.get(place).at.tag);
-        let (base_tag, last_tag) = (tag(log.base), tag(log.tip()));
-        Ok(Bounds { epoch: log.epoch, first: log.first, last: log.last(), base_tag, last_tag })
-    }
-
-    async fn at(&self, seq: u64) -> Result<Option<Cursor>, EngineError> {
-        Ok(self.reach()?.cursor(seq))
-    }
-
-    async fn locate(&self, cursors: &[Cursor]) -> Result<Vec<Location>, EngineError> {
-        let log = self.reach()?;
-        Ok(cursors.iter().map(|cursor| log.locate(*cursor)).collect())
-    }
-
-    async fn moved(&self, keys: &[RoutingKey]) -> Result<Vec<u64>, EngineError> {
-        let log = self.reach()?;
-        let moved = keys.iter().map(|key| match log.summary.moved(*key) {
-            floor if log.flaws.takes_evicted_for_silent && floor == log.summary.floor() => 0,
-            moved => moved,
-        });
-        Ok(moved.collect())
-    }
-
-    /// Nothing happens here, because the schedule trims.
-    async fn trim(&self) -> Result<Trim, EngineError> {
-        Ok(Trim { removed: 0, more: false })
-    }
-
-    fn metadata(&self) -> &dyn Metadata {
-        self
-    }
-
-    async fn close(&self) {}
-}
-
-#[async_trait]
-impl Metadata for Simulated {
-    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, EngineError> {
-        Ok(self.reach()?.metadata.get(key).cloned())
-    }
-
-    async fn swap(&self, key: &str, expected: Option<&[u8]>, value: Option<Vec<u8>>) -> Result<bool, EngineError> {
-        let mut log = self.reach()?;
-        if log.metadata.get(key).map(Vec::as_slice) != expected {
-            return Ok(false);
-        }
-        match value {
-            Some(value) => log.metadata.insert(key.to_owned(), value),
-            None => log.metadata.remove(key),
-        };
-        Ok(true)
-    }
-
-    async fn list(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, EngineError> {
-        let log = self.reach()?;
-        if log.flaws.forgets_commands {
-            return Ok(Vec::new());
-        }
-        let found = log.metadata.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
-        Ok(found.map(|(key, value)| (key.clone(), value.clone())).collect())
-    }
 }

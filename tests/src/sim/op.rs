@@ -23,6 +23,32 @@ pub(super) enum Append {
     AckLost,
     AckLate,
     Late,
+    Orphan,
+}
+
+/// What the tails of a log do when it loses something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Live {
+    #[default]
+    Breaks,
+    /// They ask whether the log still is what they have read.
+    Asks,
+    /// They go on by number.
+    GoesOn,
+}
+
+/// What becomes of the next message between nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Mishap {
+    #[default]
+    None,
+    Lost,
+    AnswerLost,
+    /// It arrives when nobody waits for an answer any more.
+    Late,
+    Twice,
+    /// The node that it is for counts as gone, wrongly.
+    Gone,
 }
 
 /// The tab or device from which an event is hidden.
@@ -266,8 +292,65 @@ pub(super) enum Op {
     RollBack {
         records: usize,
         more: usize,
+        #[serde(default)]
+        live: Live,
     },
     Wipe {
         more: usize,
+        #[serde(default)]
+        live: Live,
+    },
+    /// An append that nobody waits for any more comes to the engine.
+    Land {
+        which: usize,
+    },
+    ForgetKeys,
+    /// A follower answers what the node reads of the log.
+    Stale {
+        node: usize,
+    },
+    Fresh {
+        node: usize,
+    },
+    /// The node's tail begins again where it was opened.
+    Rewind {
+        node: usize,
+    },
+    /// The node's tail says nothing any more, and is not over.
+    Hush {
+        node: usize,
+    },
+    Speak {
+        node: usize,
+    },
+    /// What stands beside the log is changed next without anybody being told.
+    LoseSwap,
+
+    /// What becomes of the next message between nodes.
+    Meet {
+        mishap: Mishap,
+    },
+    /// A message arrives that was late.
+    Arrive {
+        which: usize,
+    },
+    /// A node reaches the others no more, nor they it.
+    Part {
+        node: usize,
+    },
+    Rejoin {
+        node: usize,
+    },
+    /// A node is asked how many streams a user has in the whole cluster.
+    Count {
+        client: usize,
+        node: usize,
+    },
+    /// A user gets a ticket from one node and shows it to two, one after the other.
+    Ticket {
+        client: usize,
+        mint: usize,
+        first: usize,
+        second: usize,
     },
 }

@@ -39,10 +39,23 @@ pub enum Sabotage {
     PassesOverDamage,
     GivenUnheard,
     LostPollTakenForHeard,
+    TailUnchecked,
+    RepeatsTakenForNew,
+    MetadataOfAFollower,
+    ForgetsKeysEarly,
+    StoresAfterDeadline,
+    ReadsLessThanShown,
+    SilenceTakenForLife,
+    AnsweredWhereItArrived,
+    AnswersForTheGone,
+    TicketTakenTwice,
+    StaysWhereNothingArrives,
+    DrainsToNowhere,
+    UnansweredTakenForDone,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 41] = [
         Self::NoTag,
         Self::NoSeen,
         Self::NoDedupe,
@@ -71,6 +84,19 @@ impl Sabotage {
         Self::PassesOverDamage,
         Self::GivenUnheard,
         Self::LostPollTakenForHeard,
+        Self::TailUnchecked,
+        Self::RepeatsTakenForNew,
+        Self::MetadataOfAFollower,
+        Self::ForgetsKeysEarly,
+        Self::StoresAfterDeadline,
+        Self::ReadsLessThanShown,
+        Self::SilenceTakenForLife,
+        Self::AnsweredWhereItArrived,
+        Self::AnswersForTheGone,
+        Self::TicketTakenTwice,
+        Self::StaysWhereNothingArrives,
+        Self::DrainsToNowhere,
+        Self::UnansweredTakenForDone,
     ];
 
     #[must_use]
@@ -104,6 +130,19 @@ impl Sabotage {
             Self::PassesOverDamage => "damage passed over",
             Self::GivenUnheard => "what the server gave is not heard",
             Self::LostPollTakenForHeard => "a poll whose answer was lost taken for heard",
+            Self::TailUnchecked => "a tail that is not asked what it follows",
+            Self::RepeatsTakenForNew => "a tail begun again taken for going on",
+            Self::MetadataOfAFollower => "metadata read from a follower that is behind",
+            Self::ForgetsKeysEarly => "keys forgotten before their time",
+            Self::StoresAfterDeadline => "stored after its deadline",
+            Self::ReadsLessThanShown => "reads of a follower that has less than was shown",
+            Self::SilenceTakenForLife => "a tail that stands still taken for alive",
+            Self::AnsweredWhereItArrived => "a call answered by a node without the stream",
+            Self::AnswersForTheGone => "answers for a node that is gone",
+            Self::TicketTakenTwice => "a ticket that stays where it was taken",
+            Self::StaysWhereNothingArrives => "beats not heard: streams kept where nothing arrives",
+            Self::DrainsToNowhere => "streams ended with nowhere to go",
+            Self::UnansweredTakenForDone => "an unsubscribe without an answer taken for done",
         }
     }
 
@@ -118,6 +157,13 @@ impl Sabotage {
             folds_late: this == Some(Self::FoldsLate),
             forgets_tags: this == Some(Self::ForgetsTags),
             passes_over_damage: this == Some(Self::PassesOverDamage),
+            tail_unchecked: this == Some(Self::TailUnchecked),
+            repeats_taken_for_new: this == Some(Self::RepeatsTakenForNew),
+            metadata_of_a_follower: this == Some(Self::MetadataOfAFollower),
+            forgets_keys_early: this == Some(Self::ForgetsKeysEarly),
+            stores_after_deadline: this == Some(Self::StoresAfterDeadline),
+            reads_less_than_it_has_shown: this == Some(Self::ReadsLessThanShown),
+            silence_taken_for_life: this == Some(Self::SilenceTakenForLife),
         }
     }
 

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    op::{Append, Cut, Fate, Hidden, Op, Since},
+    op::{Append, Cut, Fate, Hidden, Live, Mishap, Op, Since},
     person::{GIFTS, LABELS, PATTERNS, TOPIC_COUNT},
     scene,
 };
@@ -16,6 +16,15 @@ pub(super) struct Setup {
     /// The number of clients that poll.
     #[serde(default)]
     pub(super) pollers: usize,
+    /// How many hubs the log has.
+    #[serde(default = "two")]
+    pub(super) nodes: usize,
+    /// They reach each other.
+    #[serde(default)]
+    pub(super) peers: bool,
+    /// Their tails beat as time passes, and are given up when they do not.
+    #[serde(default)]
+    pub(super) listens: bool,
     /// Whether the tabs of one browser share a stream.
     pub(super) share: bool,
     pub(super) window_records: usize,
@@ -34,6 +43,10 @@ pub(super) struct Setup {
     pub(super) summary_tags: usize,
 }
 
+fn two() -> usize {
+    2
+}
+
 fn much() -> usize {
     10_000
 }
@@ -48,7 +61,9 @@ pub(super) struct Schedule {
 }
 
 /// The kinds of faults. Each schedule has about half of them, so that each kind also meets the absence of the others.
-const FAULTS: u32 = 23;
+const FAULTS: u32 = 31;
+/// Those of them that lie between nodes.
+const BETWEEN: u32 = 0b11 << 23;
 /// One schedule in this many has a [`scene`].
 const SCENES: u8 = 8;
 
@@ -57,9 +72,13 @@ impl Schedule {
         let mut rng = Rng::with_seed(seed);
         let few = |rng: &mut Rng| if rng.bool() { rng.usize(1..12) } else { 10_000 };
         let share = rng.bool();
+        let nodes = *rng.choice(&[1, 2, 2, 3]).expect("there are some");
         let setup = Setup {
             clients: if share { rng.usize(2..=5) } else { rng.usize(2..=3) },
             pollers: if rng.u8(..4) == 0 { rng.usize(1..=2) } else { 0 },
+            nodes,
+            peers: nodes > 1 && rng.bool(),
+            listens: true,
             share,
             window_records: if rng.u8(..3) == 0 { 10_000 } else { rng.usize(0..10) },
             window_bytes: if rng.u8(..6) == 0 { rng.usize(0..2_000) } else { 1 << 20 },
@@ -71,8 +90,9 @@ impl Schedule {
             summary_tags: few(&mut rng),
         };
         let faults = rng.u32(..1 << FAULTS) | rng.u32(..1 << FAULTS) & rng.u32(..1 << FAULTS);
+        let faults = if setup.peers { faults } else { faults & !BETWEEN };
         let mut steps = rng.usize(40..=160);
-        let mut scene = if rng.u8(..SCENES) == 0 { scene::draw(&mut rng) } else { Vec::new() }.into_iter();
+        let mut scene = if rng.u8(..SCENES) == 0 { scene::draw(&mut rng, &setup) } else { Vec::new() }.into_iter();
         let begins = rng.usize(..steps);
         let mut ops = Vec::with_capacity(steps + 8);
         // Each client gets a handler and a stream.
@@ -80,50 +100,56 @@ impl Schedule {
             let since = if rng.u8(..4) == 0 { Since::Node(0) } else { Since::Now };
             ops.push(Op::Reload { client, since });
             for _ in 0..rng.usize(0..3) {
-                ops.push(subscribe(&mut rng, client));
+                ops.push(subscribe(&mut rng, &setup, client));
             }
             ops.push(Op::On { client, label: rng.usize(..LABELS.len()) });
         }
         for poller in 0..setup.pollers {
             for _ in 0..rng.usize(1..5) {
-                ops.push(poll_also(&mut rng, poller));
+                ops.push(poll_also(&mut rng, &setup, poller));
             }
         }
         while ops.len() < steps {
             // Other steps continue in between, so that a scene does not displace them.
             let step = if ops.len() >= begins && rng.u8(..5) > 0 { scene.next() } else { None };
             steps += usize::from(step.is_some());
-            ops.push(step.unwrap_or_else(|| Op::draw(&mut rng, faults)));
+            ops.push(step.unwrap_or_else(|| Op::draw(&mut rng, &setup, faults)));
         }
         ops.extend(scene);
         Self { seed, setup, ops }
     }
 }
 
-fn subscribe(rng: &mut Rng, client: usize) -> Op {
-    let since = since(rng);
+fn subscribe(rng: &mut Rng, setup: &Setup, client: usize) -> Op {
+    let since = since(rng, setup);
     Op::Subscribe { client, pattern: rng.usize(..PATTERNS.len()), since }
 }
 
-fn poll_also(rng: &mut Rng, poller: usize) -> Op {
-    let since = since(rng);
+fn poll_also(rng: &mut Rng, setup: &Setup, poller: usize) -> Op {
+    let since = since(rng, setup);
     Op::PollAlso { poller, pattern: rng.usize(..PATTERNS.len()), since }
 }
 
-fn since(rng: &mut Rng) -> Since {
+fn since(rng: &mut Rng, setup: &Setup) -> Since {
     match rng.u8(..20) {
         0..=8 => Since::Now,
         9..=15 => Since::Kept(rng.usize(..8)),
-        16..=17 => Since::Node(rng.usize(..2)),
+        16..=17 => Since::Node(rng.usize(..setup.nodes)),
         18 => Since::Forged(rng.usize(..8)),
         _ => Since::Garbage,
     }
 }
 
+fn live(rng: &mut Rng) -> Live {
+    *rng.choice(&[Live::Breaks, Live::Breaks, Live::Asks, Live::GoesOn]).expect("there are some")
+}
+
+const MISHAPS: [Mishap; 5] = [Mishap::Lost, Mishap::AnswerLost, Mishap::Late, Mishap::Twice, Mishap::Gone];
+
 impl Op {
-    fn draw(rng: &mut Rng, faults: u32) -> Self {
+    fn draw(rng: &mut Rng, setup: &Setup, faults: u32) -> Self {
         loop {
-            let (op, fault) = Self::any(rng);
+            let (op, fault) = Self::any(rng, setup);
             if fault.is_none_or(|fault| faults & 1 << fault != 0) {
                 return op;
             }
@@ -131,12 +157,12 @@ impl Op {
     }
 
     /// A random step, and the number of the fault that it is.
-    fn any(rng: &mut Rng) -> (Self, Option<u32>) {
-        let node = rng.usize(..2);
+    fn any(rng: &mut Rng, setup: &Setup) -> (Self, Option<u32>) {
+        let node = rng.usize(..setup.nodes);
         let client = rng.usize(..60);
         let which = rng.usize(..8);
         let records = rng.usize(1..5);
-        match rng.u16(..1_155) {
+        match rng.u16(..if setup.peers { 1_281 } else { 1_215 }) {
             // Messages between the tabs of a browser.
             1_000..1_045 => (Op::Hear { client, words: if rng.bool() { rng.usize(1..4) } else { 1_000 } }, None),
             1_045..1_050 => (Op::Freeze { client }, Some(17)),
@@ -154,14 +180,34 @@ impl Op {
                 };
                 (Op::Poll { poller: client, node, waits: rng.bool(), fate }, fault)
             }
-            1_145..1_155 => (poll_also(rng, client), None),
+            1_145..1_155 => (poll_also(rng, setup, client), None),
+            // Of the engine, beside what any does.
+            1_155..1_163 => (Op::Land { which }, Some(25)),
+            1_163..1_169 => (Op::ForgetKeys, Some(26)),
+            1_169..1_177 => (Op::Stale { node }, Some(27)),
+            1_177..1_183 => (Op::Fresh { node }, Some(27)),
+            1_183..1_191 => (Op::Rewind { node }, Some(28)),
+            1_191..1_199 => (Op::Hush { node }, Some(29)),
+            1_199..1_209 => (Op::Speak { node }, Some(29)),
+            1_209..1_215 => (Op::LoseSwap, Some(30)),
+            // What nodes do together.
+            1_215..1_239 => (Op::Meet { mishap: *rng.choice(&MISHAPS).expect("there are some") }, Some(23)),
+            1_239..1_249 => (Op::Arrive { which }, Some(23)),
+            1_249..1_255 => (Op::Part { node }, Some(24)),
+            1_255..1_263 => (Op::Rejoin { node }, Some(24)),
+            1_263..1_271 => (Op::Count { client, node }, None),
+            1_271..1_281 => {
+                let mut any = || rng.usize(..setup.nodes);
+                (Op::Ticket { client, mint: node, first: any(), second: any() }, None)
+            }
             0..200 => {
                 let hidden = match rng.u8(..8) {
                     0 => Hidden::FromTab(client),
                     1 => Hidden::FromDevice(client),
                     _ => Hidden::No,
                 };
-                let (append, fault) = match rng.u8(..20) {
+                let (append, fault) = match rng.u8(..21) {
+                    20 => (Append::Orphan, Some(25)),
                     0 => (Append::Refused, Some(0)),
                     1 => (Append::Vanished, Some(0)),
                     2 | 3 => (Append::AckLost, Some(1)),
@@ -218,7 +264,7 @@ impl Op {
                 (Op::Call { which, fate }, fault)
             }
 
-            700..740 => (subscribe(rng, client), None),
+            700..740 => (subscribe(rng, setup, client), None),
             740..752 => (Op::Unsubscribe { client, which }, None),
             752..760 => (Op::On { client, label: rng.usize(..LABELS.len()) }, None),
             760..785 => (Op::Keep { node }, None),
@@ -264,8 +310,8 @@ impl Op {
             944..954 => (Op::Lag { node }, Some(13)),
             954..960 => (Op::CatchUp { node }, None),
             960..978 => (Op::Trim { records }, Some(14)),
-            978..993 => (Op::RollBack { records: rng.usize(..5), more: rng.usize(..6) }, Some(15)),
-            _ => (Op::Wipe { more: rng.usize(..4) }, Some(15)),
+            978..993 => (Op::RollBack { records: rng.usize(..5), more: rng.usize(..6), live: live(rng) }, Some(15)),
+            _ => (Op::Wipe { more: rng.usize(..4), live: live(rng) }, Some(15)),
         }
     }
 }

@@ -8,12 +8,14 @@ use http::{Request, StatusCode};
 use parking_lot::Mutex;
 use tidings::{
     Hub, Limits, Rate, Routes,
-    auth::{Auth, AuthError, AuthRequest, Identity},
+    auth::{Auth, AuthError, AuthRequest, Identity, MemoryTickets},
+    peers::NodeId,
     simulation::{Node, Pulled},
 };
 use tower::ServiceExt;
 
 use super::{
+    bus::{Bus, Line},
     engine::{Log, Simulated},
     person::GRANTS,
     poller::Answering,
@@ -26,10 +28,16 @@ pub(super) const HEARTBEAT_MS: u64 = 5_000;
 pub(super) struct Station {
     engine: Simulated,
     setup: Setup,
+    /// The way to the others, where there is one.
+    line: Option<Line>,
     /// The process; `None` while it is down.
     running: Option<Running>,
     /// How often the node found that the log is not the one it had followed.
     pub(super) resets: u32,
+    /// Since when its tail has said nothing.
+    pub(super) silent_since: Option<u64>,
+    /// It has sent its clients where the log goes on.
+    pub(super) stands_aside: bool,
 }
 
 struct Running {
@@ -39,9 +47,11 @@ struct Running {
 }
 
 impl Station {
-    pub(super) fn new(log: &Arc<Mutex<Log>>, node: usize, setup: &Setup) -> Self {
+    pub(super) fn new(log: &Arc<Mutex<Log>>, node: usize, setup: &Setup, bus: Option<&Arc<Mutex<Bus>>>) -> Self {
         let engine = Simulated { log: log.clone(), node };
-        let mut station = Self { engine, setup: setup.clone(), running: None, resets: 0 };
+        let line = bus.map(|bus| Line { bus: bus.clone(), node });
+        let (running, resets, silent_since, stands_aside) = (None, 0, None, false);
+        let mut station = Self { engine, setup: setup.clone(), line, running, resets, silent_since, stands_aside };
         station.boot(0);
         station
     }
@@ -57,6 +67,10 @@ impl Station {
             .window_records(self.setup.window_records)
             .window_bytes(self.setup.window_bytes)
             .window_age(Duration::from_secs(self.setup.window_secs));
+        let builder = match self.line.clone() {
+            Some(line) => builder.peers(Some(Arc::new(line))),
+            None => builder,
+        };
         let Ok(node) = Node::boot(builder, now_ms) else { return false };
         let auth = |request: AuthRequest| {
             let identity = request.bearer().ok_or(AuthError::Missing).and_then(Identity::user);
@@ -67,14 +81,24 @@ impl Station {
             .fold(Arc::new(auth) as Arc<dyn Auth>, |auth, grant| Arc::new(auth.allow(*grant).expect("a grant")));
         // Polls are not rate-limited, because the simulation's time is not the one that rates are counted by.
         let limits = Limits::default().poll_rate(Rate::per_second(u32::MAX));
-        let router = Routes::new(node.hub().clone(), auth).limits(limits).into_router();
+        let routes = Routes::new(node.hub().clone(), auth).limits(limits);
+        let routes = if self.line.is_some() { routes.tickets(MemoryTickets::default()) } else { routes };
+        let router = routes.into_router();
+        // Whether its tail says anything is seen from here on.
+        self.silent_since = self.silent_since.map(|_| now_ms);
+        self.stands_aside = false;
         self.running = Some(Running { node, router, draining: false });
         true
     }
 
     /// Ends the process.
     pub(super) fn crash(&mut self) -> bool {
-        self.running.take().is_some()
+        let running = self.running.take();
+        // Its streams, which may outlive it on the way, do not answer others.
+        if let (Some(running), Some(line)) = (&running, &self.line) {
+            line.bus.lock().leaves(running.node.id());
+        }
+        running.is_some()
     }
 
     pub(super) fn hub(&self) -> Option<&Hub> {
@@ -102,7 +126,11 @@ impl Station {
 
     /// Applies up to this many records, and attaches first if there is no tail. Returns whether anything happened.
     pub(super) fn pull(&mut self, records: usize) -> bool {
-        self.engine.log.lock().batch = records.max(1);
+        self.pull_up_to(records.max(1))
+    }
+
+    fn pull_up_to(&mut self, records: usize) -> bool {
+        self.engine.log.lock().batch = records;
         let astray = self.is_astray();
         let Some(running) = &mut self.running else { return false };
         match running.node.pull() {
@@ -122,9 +150,33 @@ impl Station {
         }
     }
 
-    pub(super) fn tick(&self, now_ms: u64) {
+    /// Time has passed: heartbeats may be due, and the tail says that it is alive, or nothing.
+    pub(super) fn tick(&mut self, now_ms: u64) {
+        let Some(running) = &mut self.running else { return };
+        running.node.tick(now_ms, HEARTBEAT_MS - HEARTBEAT_MS / 8);
+        if self.setup.listens {
+            running.node.give_up_silent_tail();
+            self.pull_up_to(0);
+        }
+    }
+
+    /// The name of the process among the others.
+    pub(super) fn id(&self) -> Option<NodeId> {
+        self.running.as_ref().map(|running| running.node.id())
+    }
+
+    pub(super) fn is_following(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.node.is_following())
+    }
+
+    pub(super) fn refuses_streams(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.node.refuses_streams())
+    }
+
+    /// Tells the others that it is there, and sees whether it had better send its clients to them.
+    pub(super) fn beat(&self) {
         if let Some(running) = &self.running {
-            running.node.tick(now_ms, HEARTBEAT_MS - HEARTBEAT_MS / 8);
+            running.node.beat();
         }
     }
 

@@ -9,6 +9,14 @@ use super::client::Client;
 pub struct Tally {
     /// Schedules run.
     pub schedules: u64,
+    /// Schedules with one node, with two and with three.
+    pub nodes: [u64; 3],
+    /// Schedules in which the nodes reach each other.
+    pub reaching: u64,
+    /// How often a node was asked of the whole cluster.
+    pub counted: u64,
+    /// Tickets shown to two nodes.
+    pub tickets: u64,
     /// Schedules in which the tabs of a browser share a stream.
     pub shared: u64,
     /// Events published.
@@ -52,6 +60,10 @@ impl Tally {
     pub fn add(&mut self, other: &Self) {
         self.schedules += other.schedules;
         self.shared += other.shared;
+        self.nodes.iter_mut().zip(other.nodes).for_each(|(count, more)| *count += more);
+        self.reaching += other.reaching;
+        self.counted += other.counted;
+        self.tickets += other.tickets;
         self.published += other.published;
         self.streams += other.streams;
         self.heard += other.heard;

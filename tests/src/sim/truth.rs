@@ -24,6 +24,9 @@ pub(super) struct Stored {
     pub(super) missing: bool,
     /// The record was damaged; whether its receivers are known.
     pub(super) damage: Option<bool>,
+    /// When it was sent to the engine, and when stored there.
+    pub(super) begun_ms: u64,
+    pub(super) stored_ms: u64,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +54,8 @@ impl Truth {
         if entry.as_ref().is_some_and(|entry| entry.control().is_some()) {
             self.commands.push(place);
         }
-        self.stored.push(Stored { at, before, entry, served, lost: false, missing: false, damage: None });
+        let (lost, missing, damage) = (false, false, None);
+        self.stored.push(Stored { at, before, entry, served, lost, missing, damage, begun_ms: 0, stored_ms: 0 });
         self.by_cursor.insert(at, place);
         place
     }

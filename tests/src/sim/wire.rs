@@ -43,8 +43,8 @@ pub(super) struct Wire {
     pub(super) resets: u32,
     /// The node had read lost records when it opened or wrote this, and did not know it yet.
     pub(super) astray: bool,
-    /// The log's generation when it was opened.
-    pub(super) generation: u64,
+    /// How often the log had lost something when it was opened.
+    pub(super) losses: u64,
     /// The end of the log when the node last wrote this; the node may have read up to there in the engine.
     pub(super) read_up_to: Option<Place>,
     /// A position that the client sent was no longer in the log when the stream was opened.
@@ -70,7 +70,7 @@ impl Wire {
             node,
             resets,
             astray: false,
-            generation: 0,
+            losses: 0,
             read_up_to: None,
             misplaced: false,
             cursors: Vec::new(),

@@ -1,5 +1,8 @@
-//! Everything together: two nodes, an engine, the clients, the network between them, and the clock.
+//! Everything together: the nodes, an engine, the clients, the network between them, and the clock.
+//!
+//! It is not split further because `step` is one match over all steps, which shows what each of them does.
 
+mod cluster;
 mod network;
 mod polling;
 mod publishing;
@@ -12,11 +15,12 @@ use tidings::{PublishError, Receipt};
 use tidings_protocol::{Cursor, Pattern};
 
 use super::{
+    bus::{self, Bus},
     client::Client,
     ear::Violation,
     engine::{Gate, Log},
     journal::Journal,
-    op::{Append, Hidden, Op, Since},
+    op::{Append, Hidden, Live, Op, Since},
     person::{GIFTS, LABELS, PATTERNS, Publication},
     poller::Poller,
     profile::{Profile, Speaker},
@@ -41,7 +45,8 @@ pub(super) struct World {
     sabotage: Option<Sabotage>,
     now: u64,
     log: Arc<Mutex<Log>>,
-    stations: [Station; 2],
+    bus: Arc<Mutex<Bus>>,
+    stations: Vec<Station>,
     clients: Vec<Client>,
     pollers: Vec<Poller>,
     /// The quiet nodes of each poller.
@@ -49,6 +54,8 @@ pub(super) struct World {
     /// The browsers, by device.
     profiles: BTreeMap<&'static str, Profile>,
     pages: u32,
+    /// Users who were disconnected once, so that a node may refuse their credentials.
+    expelled: Vec<&'static str>,
     /// Cursors that pages were rendered with.
     kept: Vec<Cursor>,
     published: usize,
@@ -71,7 +78,10 @@ impl World {
             schedule.setup.page,
             (schedule.setup.summary_keys, schedule.setup.summary_tags),
         )));
-        let stations = [0, 1].map(|node| Station::new(&log, node, &schedule.setup));
+        let bus = Arc::new(Mutex::new(Bus::new(sabotage)));
+        let between = schedule.setup.peers.then_some(&bus);
+        let stations = (0..schedule.setup.nodes).map(|node| Station::new(&log, node, &schedule.setup, between));
+        let stations = stations.collect();
         let clients = (0..schedule.setup.clients)
             .map(|index| Client::new(index, 0, None, schedule.setup.share, sabotage, journal.clone()));
         let clients = clients.collect();
@@ -81,12 +91,14 @@ impl World {
             sabotage,
             now: 1_000,
             log,
+            bus,
             stations,
             clients,
             quiet: pollers.iter().map(|_| polling::Quiet::default()).collect(),
             pollers,
             profiles: BTreeMap::new(),
             pages: 0,
+            expelled: Vec::new(),
             kept: Vec::new(),
             published: 0,
             pending: Vec::new(),
@@ -96,8 +108,13 @@ impl World {
             journal,
         };
         world.tally.schedules = 1;
+        world.tally.nodes[world.schedule.setup.nodes - 1] = 1;
+        world.tally.reaching = u64::from(world.schedule.setup.peers);
         world.tally.shared = u64::from(world.schedule.setup.share);
         let result = world.play();
+        for met in std::mem::take(&mut world.bus.lock().met) {
+            world.tally.fault(met);
+        }
         for client in &world.clients {
             world.tally.client(client);
         }
@@ -144,6 +161,7 @@ impl World {
             }
             Op::Expel { client, node, append } => {
                 self.tally.fault("disconnection");
+                self.expelled.push(self.clients[client % clients].person.user);
                 self.expel(self.clients[client % clients].person.user, node, append);
             }
             Op::Restore { client, node } => self.restore(self.clients[client % clients].person.user, node),
@@ -297,8 +315,12 @@ impl World {
             Op::Outage { node } => {
                 self.tally.fault("engine outage");
                 self.log.lock().out[node] = true;
+                self.note_silence(node);
             }
-            Op::Recover { node } => self.log.lock().out[node] = false,
+            Op::Recover { node } => {
+                self.log.lock().out[node] = false;
+                self.note_silence(node);
+            }
             Op::Lag { node } => {
                 self.tally.fault("lagging node");
                 self.log.lock().lags[node] = true;
@@ -313,16 +335,53 @@ impl World {
                     self.tally.fault("damage");
                 }
             }
-            Op::RollBack { records, more } => {
-                self.tally.fault("tail rollback");
-                self.log.lock().roll_back(records);
+            Op::RollBack { records, more, live } => {
+                self.tally.fault(if live == Live::Breaks { "tail rollback" } else { "rollback under a live tail" });
+                self.log.lock().roll_back(records, live);
                 (0..more).for_each(|topic| self.publish(0, topic * 3 + records, Hidden::No, Append::Prompt));
             }
-            Op::Wipe { more } => {
-                self.tally.fault("wipe");
-                self.log.lock().wipe();
-                (0..more).for_each(|topic| self.publish(1, topic * 5, Hidden::No, Append::Prompt));
+            Op::Wipe { more, live } => {
+                self.tally.fault(if live == Live::Breaks { "wipe" } else { "wipe under a live tail" });
+                self.log.lock().wipe(live);
+                let node = 1 % self.stations.len();
+                (0..more).for_each(|topic| self.publish(node, topic * 5, Hidden::No, Append::Prompt));
             }
+            Op::Land { which } => self.log.lock().land(which),
+            Op::ForgetKeys => {
+                self.tally.fault("keys forgotten");
+                self.log.lock().forget_keys();
+            }
+            Op::Stale { node } => {
+                self.tally.fault("stale reads");
+                self.log.lock().stale[node] = true;
+            }
+            Op::Fresh { node } => self.log.lock().stale[node] = false,
+            Op::Rewind { node } => {
+                self.tally.fault("tail begun again");
+                self.log.lock().rewinds[node] += 1;
+            }
+            Op::Hush { node } => {
+                self.tally.fault("tail that stands still");
+                self.log.lock().hushed[node] = true;
+                self.note_silence(node);
+            }
+            Op::Speak { node } => {
+                self.log.lock().hushed[node] = false;
+                self.note_silence(node);
+            }
+            Op::LoseSwap => {
+                self.tally.fault("change of metadata unanswered");
+                self.log.lock().loses_swap = true;
+            }
+            Op::Meet { mishap } => self.bus.lock().next = mishap,
+            Op::Arrive { which } => bus::arrive(&self.bus, which),
+            Op::Part { node } => {
+                self.tally.fault("node that nobody reaches");
+                self.bus.lock().parted[node] = true;
+            }
+            Op::Rejoin { node } => self.bus.lock().parted[node] = false,
+            Op::Count { client, node } => self.count(client % clients, node)?,
+            Op::Ticket { client, mint, first, second } => self.ticket(client % clients, mint, [first, second])?,
         }
         Ok(())
     }
@@ -368,9 +427,7 @@ impl World {
     }
 
     fn pass(&mut self, ms: u64) -> Result<(), Violation> {
-        self.now += ms;
-        self.log.lock().now_ms += ms;
-        self.stations.iter().for_each(|station| station.tick(self.now));
+        self.let_pass(ms)?;
         for client in 0..self.clients.len() {
             self.wake(client)?;
         }

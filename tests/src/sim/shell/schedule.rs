@@ -51,6 +51,9 @@ impl Schedule {
         let floods = rng.u8(..FLOODS) == 0;
         let few = |rng: &mut Rng| if !floods && rng.bool() { rng.usize(1..12) } else { 10_000 };
         let hub = Setup {
+            nodes: 2,
+            peers: false,
+            listens: false,
             clients: tabs,
             pollers: 0,
             share: shares,

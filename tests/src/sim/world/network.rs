@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use axum::body::Body;
+use http::StatusCode;
 use http_body::Body as _;
 use tidings_client::session::Answer;
 
@@ -11,7 +12,7 @@ use crate::sim::{
     client::{self, Teller},
     ear::Violation,
     op::{Cut, Fate},
-    sabotage::Line,
+    sabotage::{Line, Sabotage},
     wire::{Asked, Wire},
 };
 
@@ -52,7 +53,7 @@ impl World {
         wire.cursors = cursors.flat_map(|list| list.split(',')).filter_map(|at| at.parse().ok()).collect();
         let log = self.log.lock();
         wire.astray = astray;
-        wire.generation = log.generation;
+        wire.losses = log.losses;
         wire.misplaced = wire.cursors.iter().any(|at| log.fails(*at));
         drop(log);
         let channels = parameter("channels").unwrap_or_default().split(',').filter(|text| !text.is_empty());
@@ -88,7 +89,7 @@ impl World {
         let astray = wire.astray || station.resets > wire.resets || station.is_astray();
         let log = self.log.lock();
         let tip = log.truth.get(log.tip()).at;
-        let has_lost = log.generation != wire.generation;
+        let has_lost = log.losses != wire.losses;
         let (cursor, exact) = (wire.cursors.first().copied(), client.exact());
         Some(Line { sabotage, head, tip, cursor, exact, astray, has_lost })
     }
@@ -171,7 +172,10 @@ impl World {
             }
             (_, Some(answer)) => client.answered(now, &self.log.lock(), number, &answer)?,
             (_, None) => {
-                let node = if fate == Fate::Misled { 1 - call.node } else { call.node };
+                // Where nodes reach each other, nobody takes care that a call comes to the node that has the stream.
+                let number = usize::try_from(number).unwrap_or_default();
+                let spread = if self.schedule.setup.peers { call.node + number } else { call.node };
+                let node = (spread + usize::from(fate == Fate::Misled)) % self.stations.len();
                 if fate == Fate::Misled {
                     self.tally.fault("call misled");
                 }
@@ -180,7 +184,10 @@ impl World {
                     client.asks(body.unwrap_or_default());
                 }
                 let answer = self.stations[node].answer(client.request(&call.request.url, body));
+                let believes = self.sabotage == Some(Sabotage::UnansweredTakenForDone)
+                    && call.request.url.starts_with("/unsubscribe");
                 call.answer = Some(match answer {
+                    Some((StatusCode::SERVICE_UNAVAILABLE, _)) if believes => client::answer(StatusCode::OK, b"{}"),
                     Some((status, body)) => client::answer(status, &read_all(body)),
                     None => Answer::default(),
                 });
@@ -222,7 +229,7 @@ impl World {
 }
 
 /// Reads a body that is available at once.
-fn read_all(mut body: Body) -> Vec<u8> {
+pub(super) fn read_all(mut body: Body) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
     while let std::task::Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut cx) {

@@ -30,7 +30,7 @@ impl World {
     pub(super) fn poll_again(&mut self, index: usize, node: usize) -> Result<bool, Violation> {
         let nodes = self.stations.iter();
         let nodes = nodes.map(|station| (station.hub().map(Hub::cursor), station.resets, station.is_astray()));
-        let scene = Scene(nodes.collect(), self.log.lock().generation, self.pollers[index].ears.len());
+        let scene = Scene(nodes.collect(), self.log.lock().losses, self.pollers[index].ears.len());
         let quiet = &mut self.quiet[index];
         if quiet.scene.as_ref() != Some(&scene) {
             *quiet = Quiet { scene: Some(scene), nodes: Vec::new() };
@@ -93,7 +93,7 @@ impl World {
         let request = poller.request(if waits { WAIT_MS } else { 0 }, &mut wire);
         wire.begins(wire.cursors.first().copied().or(station.hub().map(tidings::Hub::cursor)));
         let log = self.log.lock();
-        wire.generation = log.generation;
+        wire.losses = log.losses;
         wire.misplaced = wire.cursors.iter().any(|at| log.fails(*at));
         drop(log);
         wire.astray = station.is_astray();

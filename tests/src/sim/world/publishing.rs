@@ -34,6 +34,7 @@ impl World {
             Append::AckLost => (Mode::AckLost, Some("acknowledgement lost")),
             Append::AckLate => (Mode::AckLate(gate.clone()), Some("acknowledgement late")),
             Append::Late => (Mode::Late(gate.clone()), Some("append late")),
+            Append::Orphan => (Mode::Orphan, Some("append that nobody waits for")),
         };
         if let Some(fault) = fault {
             self.tally.fault(fault);
@@ -126,6 +127,6 @@ fn mode_of_command(append: Append) -> Mode {
     match append {
         Append::Refused => Mode::Refused,
         Append::AckLost => Mode::AckLost,
-        Append::Prompt | Append::Vanished | Append::AckLate | Append::Late => Mode::Prompt,
+        Append::Prompt | Append::Vanished | Append::AckLate | Append::Late | Append::Orphan => Mode::Prompt,
     }
 }

@@ -1,12 +1,16 @@
 //! The end of a schedule: the faults end, everything comes to rest, and the judges look.
 
+use std::collections::HashMap;
+
 use tidings_client::routes::Hears;
 
-use super::World;
+use super::{World, cluster::SILENCE_MS};
 use crate::sim::{
+    bus,
     client::Client,
     ear::Violation,
-    op::{Append, Hidden},
+    engine::{NODES, REMEMBERS_MS},
+    op::{Append, Hidden, Mishap},
     person::{GIFTS, TOPIC_COUNT},
     poller::Poller,
     station::Station,
@@ -22,14 +26,28 @@ impl World {
     pub(super) fn come_to_rest(&mut self) -> Result<(), Violation> {
         {
             let mut log = self.log.lock();
-            log.out = [false; 2];
-            log.lags = [false; 2];
+            log.out = [false; NODES];
+            log.lags = [false; NODES];
+            log.hushed = [false; NODES];
+            log.stale = [false; NODES];
+            log.loses_swap = false;
+            log.land_all();
         }
-        for node in 0..2 {
+        {
+            let mut bus = self.bus.lock();
+            (bus.parted, bus.next) = ([false; NODES], Mishap::None);
+        }
+        bus::arrive_all(&self.bus);
+        for node in 0..self.stations.len() {
+            self.note_silence(node);
             if self.stations[node].is_draining() {
                 self.crash(node)?;
             }
             self.stations[node].boot(self.now);
+        }
+        if self.log.lock().by_number {
+            // One that waits for a number which the log does not have any more is given up only when it has been silent for long enough.
+            self.let_pass(SILENCE_MS + 1)?;
         }
         while !self.pending.is_empty() {
             self.acknowledge(0);
@@ -65,12 +83,13 @@ impl World {
         // Without another stream: a refused handler asks again, and a subscription that is ended stops.
         self.give(GIVEN.0, GIVEN.1, 0);
         for gift in GIFTS {
-            self.take("bob", gift, 1);
+            self.take("bob", gift, 1 % self.stations.len());
         }
         self.go_on_until(|world| world.is_well() && !world.refuses_given())?;
         // One more event for every handler, without a timer in between, reveals handlers that were forgotten.
+        let nodes = self.stations.len();
         for topic in 0..TOPIC_COUNT {
-            self.publish(topic % 2, topic, Hidden::No, Append::Prompt);
+            self.publish(topic % nodes, topic, Hidden::No, Append::Prompt);
         }
         self.work(0)?;
         // A tab that notices by this that it missed a message is not forgotten: it asks for what it missed.
@@ -88,9 +107,7 @@ impl World {
             let due = |client: &Client| Some(client.session.deadline()?.saturating_sub(client.ahead_ms));
             let next = self.clients.iter().filter_map(due).min().unwrap_or(0);
             let ms = next.saturating_sub(self.now).clamp(1, 4_500);
-            self.now += ms;
-            self.log.lock().now_ms += ms;
-            self.stations.iter().for_each(|station| station.tick(self.now));
+            self.let_pass(ms)?;
             self.work(round)?;
             for client in 0..self.clients.len() {
                 self.wake(client)?;
@@ -101,6 +118,7 @@ impl World {
 
     /// Lets everything happen that needs no time.
     pub(super) fn work(&mut self, round: usize) -> Result<(), Violation> {
+        let nodes = self.stations.len();
         for _ in 0..ROUNDS {
             let mut moved = false;
             for station in &mut self.stations {
@@ -110,11 +128,11 @@ impl World {
                 station.flush();
             }
             for client in 0..self.clients.len() {
-                moved |= self.exchange(client, (client + round) % 2)?;
+                moved |= self.exchange(client, (client + round) % nodes)?;
             }
             // Each poll is a request, so pollers ask when everything else is done.
             for poller in if moved { 0..0 } else { 0..self.pollers.len() } {
-                moved |= self.poll_again(poller, (poller + round) % 2)?;
+                moved |= self.poll_again(poller, (poller + round) % nodes)?;
             }
             if !moved {
                 return Ok(());
@@ -126,7 +144,9 @@ impl World {
     pub(super) fn is_well(&self) -> bool {
         // A stream that waits for an engine that was unreachable asks again after a while.
         let waits = |station: &Station| station.hub().is_some_and(|hub| hub.stats().connections_behind > 0);
-        !self.stations.iter().any(waits)
+        let follows = |station: &Station| !self.schedule.setup.listens || station.is_following();
+        self.stations.iter().all(|station| follows(station) && !station.refuses_streams())
+            && !self.stations.iter().any(waits)
             && self.pollers.iter().all(Poller::is_well)
             && self.clients.iter().all(|client| {
                 let told = client.ears.iter().all(|ear| ear.gone || ear.refused || ear.settled);
@@ -145,17 +165,18 @@ impl World {
 
     pub(super) fn judge(&self) -> Result<(), Violation> {
         let log = self.log.lock();
-        let mut numbers = Vec::new();
+        // By its number, when one was last stored.
+        let mut stored: HashMap<&str, u64> = HashMap::new();
         for place in log.held() {
             let entry = log.truth.get(place).entry.as_deref().filter(|entry| entry.control().is_none());
-            if entry.is_none() {
-                continue;
+            let Some(entry) = entry else { continue };
+            let number = entry.payload.get().split(',').next().unwrap_or_default();
+            let record = log.truth.get(place);
+            // Who tries again after the engine may have forgotten the key stores it again.
+            let before = stored.insert(number, record.stored_ms);
+            if before.is_some_and(|before| record.begun_ms < before + REMEMBERS_MS) {
+                return Err(Violation::new("one key is stored once", number));
             }
-            let number = entry.map(|entry| entry.payload.get().split(',').next().unwrap_or_default());
-            if numbers.contains(&number) {
-                return Err(Violation::new("one key is stored once", format!("{number:?}")));
-            }
-            numbers.push(number);
         }
         if self.refuses_given() {
             return Err(Violation::new("what is given is heard", GIVEN.1));
