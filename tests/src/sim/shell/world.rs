@@ -154,12 +154,12 @@ impl<'h> World<'h> {
             Op::RollBack { records } => {
                 self.tally.fault("tail rollback");
                 self.has_lost = true;
-                self.log.lock().roll_back(records);
+                self.log.lock().roll_back(records, crate::sim::op::Live::Breaks);
             }
             Op::Wipe => {
                 self.tally.fault("wipe");
                 self.has_lost = true;
-                self.log.lock().wipe();
+                self.log.lock().wipe(crate::sim::op::Live::Breaks);
             }
             Op::Revoke { tab, pattern, node } => self.revoke(tab % tabs, PATTERNS[pattern], node),
             Op::Restore { tab, node } => self.restore(self.pages[tab % tabs].listener.user, node),
