@@ -189,3 +189,90 @@ async fn records_that_are_missing_are_told_as_damage() {
     }
     assert_eq!((read, told), (vec![1, 2, 5, 6, 7, 8, 9], vec![(3, 4), (10, 10)]));
 }
+
+/// Publishes until the server is seen to refuse a connection; nothing is acknowledged meanwhile.
+async fn until_a_redial_is_refused(hub: &Hub, number: usize) -> Duration {
+    let began = Instant::now();
+    loop {
+        let error = hub.publish(event(number)).await.expect_err("the server is gone");
+        assert!(matches!(error, PublishError::Refused(_) | PublishError::Unknown(_)), "{error}");
+        let told = format!("{error:?}");
+        if matches!(error, PublishError::Refused(_)) && told.to_lowercase().contains("refused (os error") {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{told}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Neither acknowledged nor stored, until it can be; the hub that could not store it delivers what it has.
+async fn check_refused(hub: &Hub, number: usize, before: tidings::Cursor) {
+    let refused = hub.publish(event(number)).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Refused(_)), "nothing was stored: {refused:?}");
+    let stored = hub.cursor();
+    assert_eq!(stored, before, "nothing that was refused arrives");
+}
+
+/// What stood still for ever elsewhere (centrifugo#1189): the first connection after the server's end is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hubs_go_on_by_themselves_after_a_refused_redial() {
+    let server = Server::start().unwrap();
+    let (one, other) = two_hubs(&server).await;
+    let before = publish(&one, 0).await.cursor;
+    check_applied(&other, before).await;
+    server.kill().unwrap();
+    let refused = until_a_redial_is_refused(&one, 1).await;
+    // Both tails have dialled by then, too: they do so half a second after they broke.
+    sleep(Duration::from_millis(700)).await;
+    let began = Instant::now();
+    tokio::task::block_in_place(|| server.restart()).unwrap();
+    let (started, last) = (began.elapsed(), publish(&one, 1).await.cursor);
+    check_applied(&other, last).await;
+    assert_eq!(last.seq, before.seq + 1);
+    let (went_on, healthy) = (began.elapsed(), until(&other, true).await);
+    println!(
+        "Redis: refused after {refused:?}; up again in {started:?}, delivered by the other hub after {went_on:?}, healthy {healthy:?} later"
+    );
+    assert!(went_on < started + Duration::from_secs(5), "{went_on:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_memory_is_full_acknowledges_nothing_and_hubs_go_on_afterwards() {
+    let server = Server::start().unwrap();
+    let (one, other) = two_hubs(&server).await;
+    let before = publish(&one, 0).await.cursor;
+    check_applied(&other, before).await;
+    check_applied(&one, before).await;
+    command(&server, &["CONFIG", "SET", "maxmemory", "1"]).await;
+    check_refused(&one, 1, before).await;
+    assert!(other.is_healthy() && one.is_healthy(), "what is there can be read");
+    command(&server, &["CONFIG", "SET", "maxmemory", "0"]).await;
+    let after = publish(&one, 1).await.cursor;
+    assert_eq!(after.seq, before.seq + 1);
+    check_applied(&other, after).await;
+}
+
+/// A fail-over makes the server a replica while hubs run; of a master that is not there, so that it keeps what it has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_becomes_read_only_acknowledges_nothing_and_hubs_go_on_afterwards() {
+    let server = Server::start().unwrap();
+    let (one, other) = two_hubs(&server).await;
+    let before = publish(&one, 0).await.cursor;
+    check_applied(&other, before).await;
+    check_applied(&one, before).await;
+    command(&server, &["REPLICAOF", "127.0.0.1", "1"]).await;
+    check_refused(&one, 1, before).await;
+    command(&server, &["REPLICAOF", "NO", "ONE"]).await;
+    let after = publish(&one, 1).await.cursor;
+    assert_eq!(after.seq, before.seq + 1);
+    check_applied(&other, after).await;
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_says_nothing_is_unreachable() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://:s3cret@{}", silent.local_addr().unwrap());
+    let began = Instant::now();
+    assert_eq!(refusal(&url, "tidings").await, OpenErrorKind::Unreachable);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}
