@@ -26,6 +26,9 @@ use crate::{
 
 /// How long connecting may take, for each address of the server.
 const CONNECT: Duration = Duration::from_secs(3);
+/// How long a server may take until it has let the engine in, answered its checks and prepared the tables. A server that
+/// accepts the connection and stays silent is not covered by [`CONNECT`].
+const OPEN: Duration = Duration::from_secs(20);
 /// How long our own notice may take that shows that the connection keeps its session.
 const NOTICE: Duration = Duration::from_secs(3);
 /// The longest name of a schema. A longer one would make PostgreSQL truncate the name of its notification channel.
@@ -110,19 +113,27 @@ impl PostgresBuilder {
     /// [`OpenError`]: the settings are wrong, the server cannot be reached or cannot serve as a log, or the schema has another version.
     pub async fn open(self) -> Result<Postgres, OpenError> {
         let access = self.access()?;
-        let mut session = access.connect(None).await.map_err(OpenError::server)?;
-        check_durable(&session).await?;
-        schema::prepare(&mut session.client, &self.settings.schema).await?;
-        check_notices(&access).await?;
-        let row = session.client.query_one("SELECT last, clock FROM log", &[]).await.map_err(OpenError::server)?;
-        let number = |index| u64::try_from(row.get::<_, i64>(index)).unwrap_or_default();
-        let log = Arc::new(Log::new(access.clone(), self.settings.clone(), number(0), number(1)));
+        let silent =
+            |_| OpenError::new(OpenErrorKind::Unreachable, Source::from("the server did not answer within 20 seconds"));
+        let (last, clock) = timeout(OPEN, self.prepare(&access)).await.map_err(silent)??;
+        let log = Arc::new(Log::new(access.clone(), self.settings.clone(), last, clock));
         let mailbox = Arc::new(Mailbox::new(Mail::new(access.clone())));
         let (appends, committing) = GroupCommit::start(Writer::new(Arc::downgrade(&log), access));
         let listening = tokio::spawn(listener::listen(Arc::downgrade(&log))).abort_handle();
         let receiving = tokio::spawn(mailbox.post().listen(mailbox.inbox())).abort_handle();
         let tasks = vec![committing, listening, receiving];
         Ok(Postgres { handle: Arc::new(Handle { builder: self, log, mailbox, appends, tasks }) })
+    }
+
+    /// Checks the server, prepares the tables, and returns the last record's number and the clock of the log.
+    async fn prepare(&self, access: &Access) -> Result<(u64, u64), OpenError> {
+        let mut session = access.connect(None).await.map_err(OpenError::server)?;
+        check_durable(&session).await?;
+        schema::prepare(&mut session.client, &self.settings.schema).await?;
+        check_notices(access).await?;
+        let row = session.client.query_one("SELECT last, clock FROM log", &[]).await.map_err(OpenError::server)?;
+        let number = |index| u64::try_from(row.get::<_, i64>(index)).unwrap_or_default();
+        Ok((number(0), number(1)))
     }
 
     fn access(&self) -> Result<Access, OpenError> {

@@ -199,3 +199,112 @@ async fn tables_of_an_older_version_are_brought_up_to_date() {
     let again = Postgres::builder(SERVER.url()).schema("older").open().await.unwrap();
     assert_eq!(again.bounds().await.unwrap().last, 1);
 }
+
+/// Publishes until the server is seen to refuse a connection; nothing is acknowledged meanwhile.
+async fn until_a_redial_is_refused(hub: &Hub, number: usize) -> Duration {
+    let began = Instant::now();
+    loop {
+        let error = hub.publish(event(number)).await.expect_err("the server is gone");
+        assert!(matches!(error, PublishError::Refused(_) | PublishError::Unknown(_)), "{error}");
+        let told = format!("{error:?}");
+        if matches!(error, PublishError::Refused(_)) && told.to_lowercase().contains("refused (os error") {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "{told}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Neither acknowledged nor stored, until it can be; the hub that could not store it delivers what it has.
+async fn check_refused(hub: &Hub, number: usize, before: tidings::Cursor) {
+    let refused = hub.publish(event(number)).await.unwrap_err();
+    assert!(matches!(refused, PublishError::Refused(_)), "nothing was stored: {refused:?}");
+    let stored = hub.cursor();
+    assert_eq!(stored, before, "nothing that was refused arrives");
+}
+
+/// What stood still for ever elsewhere (centrifugo#1189): the first connection after the server's end is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "the times are what an operator asks for")]
+async fn hubs_go_on_by_themselves_after_a_refused_redial() {
+    let server = Server::start().unwrap();
+    let (one, other) = two_hubs(&server).await;
+    let before = publish(&one, 0).await.cursor;
+    check_applied(&other, before).await;
+    server.kill().unwrap();
+    let refused = until_a_redial_is_refused(&one, 1).await;
+    // Both tails have dialled by then, too: they do so half a second after they broke.
+    sleep(Duration::from_millis(700)).await;
+    let began = Instant::now();
+    tokio::task::block_in_place(|| server.restart()).unwrap();
+    let (started, last) = (began.elapsed(), publish(&one, 1).await.cursor);
+    check_applied(&other, last).await;
+    assert_eq!(last.seq, before.seq + 1);
+    let (went_on, healthy) = (began.elapsed(), until(&other, true).await);
+    println!(
+        "PostgreSQL: refused after {refused:?}; up again in {started:?}, delivered by the other hub after {went_on:?}, healthy {healthy:?} later"
+    );
+    assert!(went_on < started + Duration::from_secs(5), "{went_on:?}");
+}
+
+/// An operator, or a fail-over, makes the server read-only while hubs run.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_becomes_read_only_acknowledges_nothing_and_hubs_go_on_afterwards() {
+    let server = Server::start().unwrap();
+    let (one, other) = two_hubs(&server).await;
+    let before = publish(&one, 0).await.cursor;
+    check_applied(&other, before).await;
+    check_applied(&one, before).await;
+    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let set = async |value: &str| {
+        client.batch_execute(&format!("ALTER SYSTEM SET default_transaction_read_only = {value}")).await.unwrap();
+        client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    };
+    set("on").await;
+    // The server's processes take a setting over one after the other.
+    let mut number = 1;
+    let mut last = before;
+    while let Ok(receipt) = one.publish(event(number)).await {
+        (number, last) = (number + 1, receipt.cursor);
+        assert!(number < 200, "it stays writable");
+        sleep(Duration::from_millis(20)).await;
+    }
+    check_applied(&one, last).await;
+    check_refused(&one, number, last).await;
+    set("off").await;
+    let after = publish(&one, number).await.cursor;
+    assert_eq!(after.seq, last.seq + 1);
+    check_applied(&other, after).await;
+}
+
+/// The server answers as one whose disk is full (SQLSTATE 53100), and only to what is stored.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_disk_is_full_acknowledges_nothing_and_hubs_go_on_afterwards() {
+    let server = Server::start().unwrap();
+    let (one, other) = two_hubs(&server).await;
+    let before = publish(&one, 0).await.cursor;
+    check_applied(&other, before).await;
+    check_applied(&one, before).await;
+    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let full = "CREATE FUNCTION tidings.disk_full() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END$$;
+        CREATE TRIGGER disk_full BEFORE INSERT ON tidings.records EXECUTE FUNCTION tidings.disk_full()";
+    client.batch_execute(full).await.unwrap();
+    check_refused(&one, 1, before).await;
+    assert!(other.is_healthy() && one.is_healthy(), "what is there can be read");
+    client.batch_execute("DROP TRIGGER disk_full ON tidings.records").await.unwrap();
+    let after = publish(&one, 1).await.cursor;
+    assert_eq!(after.seq, before.seq + 1);
+    check_applied(&other, after).await;
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_says_nothing_is_unreachable() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://tidings:s3cret@{}/tidings", silent.local_addr().unwrap());
+    let began = Instant::now();
+    assert_eq!(refusal(&url, "tidings").await, OpenErrorKind::Unreachable);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+}

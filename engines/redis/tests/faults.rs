@@ -215,6 +215,7 @@ async fn check_refused(hub: &Hub, number: usize, before: tidings::Cursor) {
 
 /// What stood still for ever elsewhere (centrifugo#1189): the first connection after the server's end is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "the times are what an operator asks for")]
 async fn hubs_go_on_by_themselves_after_a_refused_redial() {
     let server = Server::start().unwrap();
     let (one, other) = two_hubs(&server).await;
