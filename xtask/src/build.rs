@@ -10,10 +10,10 @@ use crate::steps::Steps;
 use crate::tools::{self, BuildTools};
 
 /// The compiler flags of the Wasm client, beside its profile. They inline less than for size alone, and switch off
-/// partial redundancy elimination; both make the client smaller. The stack is 64 KiB instead of 1 MiB; a page that
+/// partial redundancy elimination and loop strength reduction; all three make the client smaller. The stack is 64 KiB instead of 1 MiB; a page that
 /// overflows it would not get far with more either. Constants lie behind the stack, so their addresses become shorter
 /// numbers.
-const WASM_FLAGS: &str = "-Cllvm-args=-inline-threshold=10 -Cllvm-args=-enable-pre=false -Clink-arg=-zstack-size=65536";
+const WASM_FLAGS: &str = "-Cllvm-args=-inline-threshold=0 -Cllvm-args=-enable-pre=false -Cllvm-args=-disable-lsr -Clink-arg=-zstack-size=65536";
 
 /// The example apps: each has a front end in `examples/NAME/web`.
 const APPS: [&str; 5] = ["timers", "notes", "chat", "tables", "tasks"];
