@@ -1,7 +1,7 @@
 //! The waits before retries: exponential back-off with full jitter, so that many clients that lost their server do not
 //! return at once.
 
-/// The random numbers of one session: SplitMix64, seeded from outside, so that a run can be repeated.
+/// The random numbers of one client: SplitMix64, seeded from outside, so that a run can be repeated.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 

@@ -293,7 +293,7 @@ export function attach(call, token, withCredentials, byFetch, agreed) {
     /** The time, on a clock that is never set back. */
     now: () => performance.now(),
 
-    /** The seed of the session's random waits. */
+    /** The seed of the core's random waits. */
     seed: () => crypto.getRandomValues(new BigUint64Array(1))[0],
 
     end() {
@@ -344,7 +344,7 @@ export const byFetch = (transport) =>
 
 export const copy = (chunk, into) => into.set(chunk)
 
-// ---- values for the session ----
+// ---- values for the core ----
 
 /** A word of a list. A value that is not a text becomes one that cannot be a channel. */
 const word = (value) => (typeof value === 'string' ? value.replace(/\s/g, '?') : '?')
@@ -353,7 +353,7 @@ const word = (value) => (typeof value === 'string' ? value.replace(/\s/g, '?') :
 export const time = (object) => Date.parse(object?.timestamp)
 
 /**
- * A value of an object as a line for the session: a text, a number (with a plus, which no channel contains), a boolean
+ * A value of an object as a line for the core: a text, a number (with a plus, which no channel contains), a boolean
  * as 0 or 1, or a list of texts or of refusals.
  */
 function line(value) {

@@ -15,7 +15,7 @@ mod table;
 use tidings_protocol::Pattern;
 
 use crate::{
-    session::{Cursors, Rejected},
+    client::{Cursors, Rejected},
     text::{DECIMAL, cut, decimal, push_number, small, text_of},
 };
 

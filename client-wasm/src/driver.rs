@@ -1,9 +1,9 @@
-//! The layer between the session and the browser: it passes in what happens, carries out the resulting actions, and
+//! The layer between the core and the browser: it passes in what happens, carries out the resulting actions, and
 //! calls the application.
 //!
 //! Two rules keep callbacks harmless. No borrow is held while a callback runs, so that it may call any method; and the
 //! actions that it causes are carried out after it has returned and after all that were decided before, so that actions
-//! keep the session's order.
+//! keep the core's order.
 
 mod events;
 
@@ -17,11 +17,11 @@ use wasm_bindgen::prelude::*;
 
 use crate::{
     browser::{self, Browser, Callback, batch::Batch, tabs, tabs::Tabs, whole},
-    codec::{frames, signals},
-    session::{
-        Access, Action, Config, Failure, Frame, HandlerId, Identity, Message, Relayed, Request, Session, State, Status,
-        VERSION,
+    client::{
+        Access, Action, ClientCore, Config, Failure, Frame, HandlerId, Identity, Message, Relayed, Request, State,
+        Status, VERSION,
     },
+    codec::{frames, signals},
     text::text_of,
 };
 
@@ -54,7 +54,7 @@ pub(crate) trait Application: 'static {
 
 /// One client in a browser.
 pub(crate) struct Driver<A> {
-    session: RefCell<Session>,
+    core: RefCell<ClientCore>,
     pub(crate) application: A,
     browser: Browser,
     /// The other tabs, if they may share a stream.
@@ -119,7 +119,7 @@ impl<A: Application> Driver<A> {
             let tabs =
                 config.share.then(|| tabs::among(&browser, callback.as_ref(), VERSION, &config.url, with_credentials));
             Self {
-                session: RefCell::new(Session::new(config, identity, browser.seed())),
+                core: RefCell::new(ClientCore::new(config, identity, browser.seed())),
                 application,
                 browser,
                 tabs,
@@ -143,53 +143,53 @@ impl<A: Application> Driver<A> {
     // ---- the application's calls ----
 
     pub(crate) fn subscribe(self: &Rc<Self>, pattern: Pattern, since: Option<&str>) -> HandlerId {
-        let id = self.session.borrow_mut().subscribe(pattern, since);
+        let id = self.core.borrow_mut().subscribe(pattern, since);
         self.schedule();
         id
     }
 
     pub(crate) fn on(self: &Rc<Self>, label: Pattern) -> HandlerId {
-        let id = self.session.borrow_mut().on(label);
+        let id = self.core.borrow_mut().on(label);
         self.schedule();
         id
     }
 
     pub(crate) fn presence(self: &Rc<Self>, pattern: Pattern) -> HandlerId {
-        let id = self.session.borrow_mut().presence(pattern);
+        let id = self.core.borrow_mut().presence(pattern);
         self.schedule();
         id
     }
 
     pub(crate) fn unsubscribe(self: &Rc<Self>, id: HandlerId) {
-        self.session.borrow_mut().unsubscribe(whole(self.browser.now()), id);
+        self.core.borrow_mut().unsubscribe(whole(self.browser.now()), id);
         self.schedule();
     }
 
     pub(crate) fn connect(self: &Rc<Self>) {
-        self.session.borrow_mut().connect();
+        self.core.borrow_mut().connect();
         self.act();
     }
 
     pub(crate) fn disconnect(self: &Rc<Self>) {
-        self.session.borrow_mut().disconnect();
+        self.core.borrow_mut().disconnect();
         self.act();
     }
 
     #[cfg(feature = "typed")]
     pub(crate) fn reset(self: &Rc<Self>) {
-        self.session.borrow_mut().reset(browser::random_id());
+        self.core.borrow_mut().reset(browser::random_id());
         self.application.clear();
         self.act();
     }
 
     pub(crate) fn state(&self) -> State {
-        self.session.borrow().state()
+        self.core.borrow().state()
     }
 
     /// Looks at the client's identity, and at the user id that the server reports.
     pub(crate) fn identity<T>(&self, look: impl FnOnce(&Identity, Option<&str>) -> T) -> T {
-        let session = self.session.borrow();
-        look(session.identity(), session.user_id())
+        let core = self.core.borrow();
+        look(core.identity(), core.user_id())
     }
 
     // ---- calls of the browser ----
@@ -203,14 +203,14 @@ impl<A: Application> Driver<A> {
             signals::CHUNK => self.chunk(now, number, value),
             signals::UNSUPPORTED => {
                 // Neither of these failures ends by itself.
-                self.session.borrow_mut().disconnect();
+                self.core.borrow_mut().disconnect();
                 let detail = Some(text.to_owned()).filter(|detail| !detail.is_empty());
                 let failure = Failure { code: "unsupported".into(), detail, ..Failure::default() };
                 self.application.error(&failure, value);
             }
             signals::GARBLED => {
                 // The frame shows at least that the stream is alive.
-                self.session.borrow_mut().frame(now, Frame::Other);
+                self.core.borrow_mut().frame(now, Frame::Other);
                 self.garbled(text);
             }
             signals::TOLD => {
@@ -220,45 +220,45 @@ impl<A: Application> Driver<A> {
             signals::BROKEN => self.application.broken(value),
             _ => {
                 let mut closing = None;
-                let mut session = self.session.borrow_mut();
+                let mut core = self.core.borrow_mut();
                 match signal {
-                    signals::LOCKED => session.locked(now),
-                    signals::HELD => session.held(now),
-                    signals::LOST => session.lost(now),
-                    signals::GONE => session.gone(text),
-                    signals::UNSHARED => session.unshared(now),
-                    signals::ERROR => session.failed(now),
-                    signals::REFUSED => session.refused(now, &frames::answer(text)),
-                    signals::ONLINE => session.online(now),
-                    signals::SHOWN => session.visible(now),
-                    signals::HIDDEN => session.suspend(),
-                    signals::BACK => session.resume(now),
+                    signals::LOCKED => core.locked(now),
+                    signals::HELD => core.held(now),
+                    signals::LOST => core.lost(now),
+                    signals::GONE => core.gone(text),
+                    signals::UNSHARED => core.unshared(now),
+                    signals::ERROR => core.failed(now),
+                    signals::REFUSED => core.refused(now, &frames::answer(text)),
+                    signals::ONLINE => core.online(now),
+                    signals::SHOWN => core.visible(now),
+                    signals::HIDDEN => core.suspend(),
+                    signals::BACK => core.resume(now),
                     signals::TICK => {
                         self.armed.set(None);
-                        session.wake(now);
+                        core.wake(now);
                     }
                     signals::FLUSH => {
                         self.flushing.set(false);
                         if !text.is_empty() {
-                            session.agreed_on_device(text.to_owned());
+                            core.agreed_on_device(text.to_owned());
                         }
-                        session.flush(now);
+                        core.flush(now);
                     }
                     signals::ANSWER => {
                         self.unanswered.set(self.unanswered.get().saturating_sub(1));
-                        session.answer(now, number, &frames::answer(text));
+                        core.answer(now, number, &frames::answer(text));
                     }
                     _ => match frames::control(signal, text) {
                         Some(frame) => {
                             if let Frame::Closing { reason, .. } = &frame {
                                 closing = Some(JsValue::from_str(reason));
                             }
-                            session.frame(now, frame);
+                            core.frame(now, frame);
                         }
                         None => return false,
                     },
                 }
-                drop(session);
+                drop(core);
                 if let Some(reason) = closing {
                     self.application.debug("closing", &reason);
                 }
@@ -271,7 +271,7 @@ impl<A: Application> Driver<A> {
     /// Another tab has posted a message. A frame in it is read like a frame of a stream.
     fn told(self: &Rc<Self>, now: u64, text: &str) {
         let Some(message) = Message::from_text(text) else { return };
-        let relayed = self.session.borrow_mut().on_message(now, message);
+        let relayed = self.core.borrow_mut().on_message(now, message);
         self.act();
         let Some(Relayed { id, calls }) = relayed else { return };
         if calls.is_empty() {
@@ -284,13 +284,13 @@ impl<A: Application> Driver<A> {
 
     // ---- carrying out actions ----
 
-    /// Carries out all that the session has decided.
+    /// Carries out all that the core has decided.
     fn act(self: &Rc<Self>) {
         if self.acting.replace(true) {
             return;
         }
         loop {
-            let action = self.session.borrow_mut().next_action();
+            let action = self.core.borrow_mut().next_action();
             let Some(action) = action else { break };
             self.carry_out(action);
         }
@@ -315,7 +315,7 @@ impl<A: Application> Driver<A> {
             }
             Action::State(status) => self.application.state(&status),
             Action::Settled { handler, refusal } => {
-                let cursor = self.session.borrow().heard_up_to(handler);
+                let cursor = self.core.borrow().heard_up_to(handler);
                 self.application.settled(handler, refusal.as_deref(), &cursor);
             }
             Action::Gap { channels, addressed, reason, handlers, .. } => {
@@ -329,7 +329,7 @@ impl<A: Application> Driver<A> {
                 let Some(tabs) = &self.tabs else { return };
                 match action {
                     Action::Enter { tab, user } => {
-                        let device = self.session.borrow().identity().device_id.clone();
+                        let device = self.core.borrow().identity().device_id.clone();
                         tabs.enter(&device, &tab, user.as_deref());
                     }
                     Action::Steal => tabs.steal(),
@@ -341,12 +341,12 @@ impl<A: Application> Driver<A> {
         }
     }
 
-    /// Sets the timer to the session's deadline.
+    /// Sets the timer to the core's deadline.
     fn schedule(self: &Rc<Self>) {
         let (is_dirty, deadline, state) = {
-            let mut session = self.session.borrow_mut();
-            self.forget_old(&mut session);
-            (session.is_dirty(), session.deadline(), session.state())
+            let mut core = self.core.borrow_mut();
+            self.forget_old(&mut core);
+            (core.is_dirty(), core.deadline(), core.state())
         };
         if self.armed.replace(deadline) != deadline {
             self.browser.arm(deadline.map_or(f64::INFINITY, |at| at as f64));

@@ -6,9 +6,9 @@ use tidings_protocol::Pattern;
 use wasm_bindgen::prelude::*;
 
 use crate::{
+    client::{Config, Failure, HandlerId, Identity, Status},
     codec::settings::Settings,
     driver::{Application, Driver, Environment},
-    session::{Config, Failure, HandlerId, Identity, Status},
 };
 
 /// 2.6 KB of gzip smaller than the default allocator.

@@ -3,8 +3,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))] // says of each item which feature it needs
 
 pub mod backoff;
+pub mod client;
 pub mod routes;
-pub mod session;
 
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "what JavaScript says is heard in a browser"))]
 mod codec;

@@ -1,4 +1,4 @@
-// The browser's means for tabs that share a stream, as thin as possible: its locks, and a channel. The session decides
+// The browser's means for tabs that share a stream, as thin as possible: its locks, and a channel. The core decides
 // which tab leads and which ones follow.
 
 // ---- the table: made from Rust's `codec` by its test

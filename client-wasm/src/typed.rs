@@ -25,8 +25,8 @@ use subscription::Ready;
 use crate::{
     backoff::Backoff,
     browser::{agreed_device_id, device_id, random_id, share},
+    client::{Config, Failure, Identity, State, Status},
     driver::{Driver, Environment},
-    session::{Config, Failure, Identity, State, Status},
 };
 
 /// An event that the application published, as it arrived.
@@ -338,7 +338,7 @@ impl Client {
     #[must_use]
     pub fn headers(&self) -> [(&'static str, String); 2] {
         self.0.driver.identity(|identity, _| {
-            [("X-Device-Id", identity.device_id.clone()), ("X-Session-Id", identity.session_id.clone())]
+            [("X-Device-Id", identity.device_id.clone()), ("X-ClientCore-Id", identity.session_id.clone())]
         })
     }
 

@@ -101,7 +101,7 @@ mod typed {
     use serde::Deserialize;
     use tidings_client::{
         Client, Event, Member,
-        session::{Backoff, State},
+        client::{Backoff, State},
     };
     use wasm_bindgen::prelude::*;
     use wasm_bindgen_test::wasm_bindgen_test;

@@ -1,6 +1,6 @@
 //! Control frames, converted from the protocol's types into the session's input, where no browser parses them.
 
-use tidings_client::session::{Connected, Frame, Rejected};
+use tidings_client::client::{Connected, Frame, Rejected};
 use tidings_protocol::{Cursor, frame};
 
 pub(crate) fn control(frame: frame::Frame, id: Option<Cursor>) -> Frame {

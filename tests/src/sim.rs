@@ -10,7 +10,7 @@
 //! | 4 | `engine` | the log of all nodes, which fails on command |
 //! | | `bus` | the way between the nodes, which loses messages, and brings them late or twice |
 //! | 5 | `wire` | the bytes of a stream in flight |
-//! | 6 | `client` | a tab around `tidings_client::session::Session` |
+//! | 6 | `client` | a tab around `tidings_client::client::ClientCore` |
 //! | | `poller` | a client that polls instead |
 //! | | `profile` | the locks and channels by which the tabs of one browser share a stream |
 //! | 7 | `truth`, `shown`, `ear` | the true content of the log; the judge of what hubs send; and the judge of what each handler received |

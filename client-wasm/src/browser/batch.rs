@@ -3,7 +3,7 @@
 
 use tidings_protocol::{event::Head, sse::RawMessage};
 
-use crate::session::{Cursors, Hears, Route, Session};
+use crate::client::{ClientCore, Cursors, Hears, Route};
 
 /// Records in their order. The text is kept only for records that have handlers.
 #[derive(Default)]
@@ -14,7 +14,7 @@ pub(crate) struct Batch {
     heard: u32,
 }
 
-/// The data of a record that the session needs.
+/// The data of a record that the core needs.
 pub(crate) struct Record {
     pub(crate) cursor: Option<Cursors>,
     hears: Hears,
@@ -26,9 +26,9 @@ pub(crate) struct Record {
 }
 
 impl Batch {
-    pub(crate) fn push(&mut self, head: &Head<'_>, message: RawMessage<'_>, session: &mut Session) {
+    pub(crate) fn push(&mut self, head: &Head<'_>, message: RawMessage<'_>, core: &mut ClientCore) {
         let hears = if head.to.is_none() { Hears::Channels } else { Hears::Addressed };
-        let routes = session.routes();
+        let routes = core.routes();
         let route = routes.look_up(head.channel, hears);
         let generation = routes.generation();
         let text = (!routes.handlers(route).is_empty()).then(|| {
@@ -63,8 +63,8 @@ impl Batch {
 
     /// The current route of a record, because a handler of an earlier record may have changed the handlers. A handler
     /// that was added only now does not receive earlier records that had no handlers.
-    pub(crate) fn route(&self, record: &Record, session: &mut Session) -> Route {
-        let routes = session.routes();
+    pub(crate) fn route(&self, record: &Record, core: &mut ClientCore) -> Route {
+        let routes = core.routes();
         if record.generation == routes.generation() {
             return record.route;
         }

@@ -4,7 +4,7 @@ use super::{
     Port,
     signals::{CHALLENGE, CLOSING, CONNECTED, FRAMES, GAP, HEARTBEAT, PRESENCE, REVOKED, SUBSCRIBED},
 };
-use crate::session::{Answer, Connected, Exclusion, Frame, Rejected};
+use crate::client::{Answer, Connected, Exclusion, Frame, Rejected};
 
 /// A control frame, by the number of its name, with its `id:` on the first line. `None` if the text does not fit the
 /// name.
@@ -136,7 +136,7 @@ pub(crate) fn answer(text: &str) -> Answer {
     answer
 }
 
-/// The fields that say from whom an event is hidden: its user, and the session and the device if they are named.
+/// The fields that say from whom an event is hidden: its user, and the core and the device if they are named.
 pub(crate) const EXCEPT: [&str; 3] = ["userId", "sessionId", "deviceId"];
 
 /// Reads [`EXCEPT`].

@@ -5,7 +5,7 @@ use super::{
     frames::{blank, fields, name},
     signals::FRAMES,
 };
-use crate::session::{Call, Failure, Frame, Message, State, Status, TabAsk, TabTell};
+use crate::client::{Call, Failure, Frame, Message, State, Status, TabAsk, TabTell};
 
 /// The kinds of messages, each by its index.
 const KINDS: [&str; 20] = [
@@ -248,7 +248,7 @@ fn frame_fields(frame: &mut Frame, port: &mut Port<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{Connected, Rejected};
+    use crate::client::{Connected, Rejected};
 
     fn carried(message: &Message) {
         let text = message.clone().into_text();

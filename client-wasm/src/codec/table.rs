@@ -7,7 +7,7 @@ use super::{
     settings::Settings,
     signals::{ALL, FRAMES, WORLD},
 };
-use crate::session::{Answer, Ask};
+use crate::client::{Answer, Ask};
 
 const BEGIN: &str = "// ---- the table: made from Rust's `codec` by its test\n";
 const END: &str = "// ---- end of the table\n";

@@ -8,8 +8,8 @@ use wasm_bindgen::prelude::*;
 use super::{Application, Driver};
 use crate::{
     browser::{self, UNKNOWN, batch::Batch, whole},
+    client::{ClientCore, Cursors, Failure, Frame, HandlerId, Hears, Route},
     codec::{Port, frames, signals},
-    session::{Cursors, Failure, Frame, HandlerId, Hears, Route, Session},
 };
 
 impl<A: Application> Driver<A> {
@@ -20,23 +20,23 @@ impl<A: Application> Driver<A> {
         let cursor = fields.read().parse().ok();
         let mut hearers = self.hearers.take();
         let (unheard, timed) = {
-            let mut session = self.session.borrow_mut();
+            let mut core = self.core.borrow_mut();
             let (channel, addressed) = (fields.read(), !fields.read().is_empty());
             // The routes that the browser remembers may be older than the one just looked up for a batch.
-            let route = if self.forget_old(&mut session) || route == UNKNOWN {
-                self.find(&mut session, signal, record, channel, addressed)
+            let route = if self.forget_old(&mut core) || route == UNKNOWN {
+                self.find(&mut core, signal, record, channel, addressed)
             } else {
                 Route(route)
             };
             let id = fields.read();
             let except = frames::exclusion(&mut fields);
             if signal == signals::BACKFILL {
-                session.backfill(now, id, route, cursor, except.as_ref(), &mut hearers);
+                core.backfill(now, id, route, cursor, except.as_ref(), &mut hearers);
             } else {
-                session.record(now, route, cursor, except.as_ref(), &mut hearers);
+                core.record(now, route, cursor, except.as_ref(), &mut hearers);
             }
-            let timed = signal == signals::RECORD && !hearers.is_empty() && session.is_timed();
-            (self.debugs && hearers.is_empty() && session.is_unheard(route), timed)
+            let timed = signal == signals::RECORD && !hearers.is_empty() && core.is_timed();
+            (self.debugs && hearers.is_empty() && core.is_unheard(route), timed)
         };
         // The actions that the record itself caused come first: a gap comes before the event that follows it.
         self.act();
@@ -60,7 +60,7 @@ impl<A: Application> Driver<A> {
     /// Measures a record that is about to be passed to its handlers.
     fn time(&self, record: &JsValue) {
         let now = whole(self.browser.now());
-        self.session.borrow_mut().timed(now, whole(browser::time(record)));
+        self.core.borrow_mut().timed(now, whole(browser::time(record)));
     }
 
     /// Reads bytes of a stream that is read with `fetch`.
@@ -72,7 +72,7 @@ impl<A: Application> Driver<A> {
         let read = decoder.push_raw(&chunk, &mut |message| {
             let head = if message.event == DEFAULT_EVENT.as_bytes() { Head::read(message.data) } else { None };
             if let Some(head) = head.filter(|head| !head.excludes && !self.debugs) {
-                batch.push(&head, message, &mut self.session.borrow_mut());
+                batch.push(&head, message, &mut self.core.borrow_mut());
             } else {
                 self.deliver_all(&mut batch, stream, now);
                 if self.stream.get() == stream {
@@ -99,8 +99,8 @@ impl<A: Application> Driver<A> {
     fn pass_over(&self, now: u64, id: Option<&[u8]>) {
         self.garbled("an event is longer than 16 MiB");
         let id = id.and_then(|id| Cursors::from_ascii(id).ok());
-        let mut session = self.session.borrow_mut();
-        session.frame(
+        let mut core = self.core.borrow_mut();
+        core.frame(
             now,
             Frame::Gap {
                 channels: None,
@@ -111,7 +111,7 @@ impl<A: Application> Driver<A> {
                 id,
             },
         );
-        session.failed(now);
+        core.failed(now);
     }
 
     /// Delivers the gathered records of a stream, one by one, unless a handler ends the stream.
@@ -128,10 +128,10 @@ impl<A: Application> Driver<A> {
                 break;
             }
             let (has_work, timed) = {
-                let mut session = self.session.borrow_mut();
-                let route = batch.route(record, &mut session);
-                session.record(now, route, record.cursor, None, &mut hearers);
-                (session.has_work(), !hearers.is_empty() && session.is_timed())
+                let mut core = self.core.borrow_mut();
+                let route = batch.route(record, &mut core);
+                core.record(now, route, record.cursor, None, &mut hearers);
+                (core.has_work(), !hearers.is_empty() && core.is_timed())
             };
             let text = batch.text(record);
             if has_work {
@@ -172,21 +172,21 @@ impl<A: Application> Driver<A> {
     }
 
     /// Looks up the handlers of a record, for the browser to remember.
-    fn find(&self, session: &mut Session, signal: u32, record: &JsValue, channel: &str, addressed: bool) -> Route {
+    fn find(&self, core: &mut ClientCore, signal: u32, record: &JsValue, channel: &str, addressed: bool) -> Route {
         let hears = match signal {
             signals::PRESENCE_UPDATE => Hears::Presence,
             _ if addressed => Hears::Addressed,
             _ => Hears::Channels,
         };
-        let route = session.routes().find(channel.as_bytes(), hears);
-        self.forget_old(session);
+        let route = core.routes().find(channel.as_bytes(), hears);
+        self.forget_old(core);
         self.browser.remember(signal, record, route.0);
         route
     }
 
     /// Makes the browser forget routes that are out of date. Says whether there were any.
-    pub(super) fn forget_old(&self, session: &mut Session) -> bool {
-        let generation = session.routes().generation();
+    pub(super) fn forget_old(&self, core: &mut ClientCore) -> bool {
+        let generation = core.routes().generation();
         let old = self.generation.replace(generation) != generation;
         if old {
             self.browser.forget();

@@ -7,8 +7,8 @@ use wasm_bindgen::prelude::*;
 
 use super::{Gap, Refused};
 use crate::{
+    client::{Failure, HandlerId, Status},
     driver::Application,
-    session::{Failure, HandlerId, Status},
 };
 
 pub(super) type OnEvent = Rc<dyn Fn(&JsValue)>;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Client, Refused, listeners::OnSettled};
-use crate::session::HandlerId;
+use crate::client::HandlerId;
 
 /// A handler that receives events for as long as this handle lives.
 #[must_use = "dropping it ends the subscription; keep it, or `forget` it"]

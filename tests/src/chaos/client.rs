@@ -6,7 +6,7 @@ mod wire;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tidings_client::session::{Action, Backoff, Config, Exclusion, HandlerId, Hears, Identity, Session, State};
+use tidings_client::client::{Action, Backoff, ClientCore, Config, Exclusion, HandlerId, Hears, Identity, State};
 use tidings_protocol::{
     Cursor,
     frame::{Frame, Presence},
@@ -35,7 +35,7 @@ pub(crate) struct Client {
     watcher: Option<WatcherId>,
     habits: Habits,
     began: Instant,
-    session: Session,
+    core: ClientCore,
     wire: Wire,
     /// The number of the current stream; streams that are opened and closed are counted.
     stream: u64,
@@ -51,10 +51,10 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(shared: Arc<Shared>, person: Person, base: String, mut habits: Habits) -> Self {
         let number = shared.ledger.lock().join(person.clone());
-        let mut session = session(&person, None, habits.rng());
+        let mut core = core(&person, None, habits.rng());
         shared.rosters.lock().takes_part(number);
         let watcher = habits.watched().map(|pattern| {
-            session.presence(pattern.parse().expect("patterns are well-formed"));
+            core.presence(pattern.parse().expect("patterns are well-formed"));
             shared.rosters.lock().watch(person.name.clone(), pattern)
         });
         Self {
@@ -64,7 +64,7 @@ impl Client {
             watcher,
             habits,
             began: Instant::now(),
-            session,
+            core,
             wire: Wire::new(base),
             stream: 0,
             decoder: Decoder::new(),
@@ -83,13 +83,13 @@ impl Client {
         let mut next_deed = Instant::now() + self.habits.pause();
         loop {
             self.act();
-            let deadline = self.session.deadline().map(|at| self.began + Duration::from_millis(at));
+            let deadline = self.core.deadline().map(|at| self.began + Duration::from_millis(at));
             let busy = *phase.borrow() == Phase::Chaos;
             tokio::select! {
                 heard = self.wire.next() => self.hear(heard),
                 () = sleep_until(deadline.unwrap_or(self.began)), if deadline.is_some() => {
                     let now = self.now();
-                    self.session.wake(now);
+                    self.core.wake(now);
                 }
                 () = sleep_until(next_deed), if busy => {
                     let deed = self.habits.deed(self.listening.len());
@@ -99,8 +99,8 @@ impl Client {
                 () = over(&mut phase) => break,
             }
         }
-        if self.session.state() != State::Open {
-            self.shared.behaviour(&self.person.name, format!("is {} in the end", self.session.state().as_str()));
+        if self.core.state() != State::Open {
+            self.shared.behaviour(&self.person.name, format!("is {} in the end", self.core.state().as_str()));
         }
     }
 
@@ -119,25 +119,25 @@ impl Client {
             }
             Deed::Stop { index } => {
                 let (id, handler) = self.listening.remove(index);
-                self.session.unsubscribe(now, id);
+                self.core.unsubscribe(now, id);
                 self.handlers.remove(&id);
                 self.shared.tally.add(Count::Unsubscribed);
                 self.shared.ledger.lock().stopped(handler);
             }
             Deed::Reconnect => {
-                self.session.disconnect();
+                self.core.disconnect();
                 self.act();
-                self.session.connect();
+                self.core.connect();
             }
             Deed::Doze(time) => sleep(time).await,
             Deed::Return => {
-                self.session.suspend();
+                self.core.suspend();
                 self.act();
                 sleep(Duration::from_millis(200)).await;
                 let now = self.now();
-                self.session.resume(now);
+                self.core.resume(now);
             }
-            Deed::Online => self.session.online(now),
+            Deed::Online => self.core.online(now),
             Deed::Reload => self.reload(),
         }
     }
@@ -151,8 +151,8 @@ impl Client {
     fn listen(&mut self, interest: Interest, since: Option<Cursor>) {
         let pattern = interest.pattern.parse().expect("interests are well-formed");
         let id = match interest.addressed {
-            true => self.session.on(pattern),
-            false => self.session.subscribe(pattern, since.map(|since| since.to_string()).as_deref()),
+            true => self.core.on(pattern),
+            false => self.core.subscribe(pattern, since.map(|since| since.to_string()).as_deref()),
         };
         self.enter(id, interest, since);
     }
@@ -177,18 +177,18 @@ impl Client {
         self.wire.forget();
         let since = self.since(true);
         self.shared.ledger.lock().reloaded(self.number, since);
-        self.session = session(&self.person, since, self.habits.rng());
+        self.core = core(&self.person, since, self.habits.rng());
         if let Some((watcher, pattern)) = self.watcher.zip(self.habits.watched()) {
-            self.session.presence(pattern.parse().expect("patterns are well-formed"));
+            self.core.presence(pattern.parse().expect("patterns are well-formed"));
             self.shared.rosters.lock().reloaded(watcher, pattern);
         }
         self.was_open = false;
         for interest in self.habits.first() {
             let pattern = interest.pattern.parse().expect("interests are well-formed");
             let (id, since) = match interest.addressed {
-                true => (self.session.on(pattern), None),
+                true => (self.core.on(pattern), None),
                 // All handlers that a page registers before it connects begin where the page does.
-                false => (self.session.subscribe(pattern, None), since),
+                false => (self.core.subscribe(pattern, None), since),
             };
             self.enter(id, interest, since);
         }
@@ -200,8 +200,8 @@ impl Client {
         let now = self.now();
         match heard {
             Heard::Chunk(chunk) => self.read(&chunk),
-            Heard::Failed => self.session.failed(now),
-            Heard::Answer(number, answer) => self.session.answer(now, number, &answer),
+            Heard::Failed => self.core.failed(now),
+            Heard::Answer(number, answer) => self.core.answer(now, number, &answer),
         }
     }
 
@@ -213,7 +213,7 @@ impl Client {
         let stream = self.stream;
         for (frame, id) in frames {
             match frame {
-                // Frames after the one that made the session close the stream are ignored.
+                // Frames after the one that made the client close the stream are ignored.
                 _ if self.stream != stream => return,
                 Ok(Some(frame)) => self.frame(frame, id),
                 Ok(None) => {}
@@ -237,13 +237,13 @@ impl Client {
             Frame::Event(event) => (event, false),
             Frame::Backfill(event) => (event, true),
             Frame::Presence(presence) => return self.presence(presence),
-            control => return self.session.frame(now, crate::frames::control(control, id)),
+            control => return self.core.frame(now, crate::frames::control(control, id)),
         };
         let Some(cursor) = event.cursor.or(id).filter(|_| is_backfill || is_own) else {
             return self.shared.behaviour(&self.person.name, format!("an event without a position: {event:?}"));
         };
         let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
-        let route = self.session.routes().find(event.channel.as_str(), hears);
+        let route = self.core.routes().find(event.channel.as_str(), hears);
         let except = event.except.as_ref().map(|except| Exclusion {
             user_id: except.user_id.as_str(),
             session_id: except.session_id.as_ref().map(tidings_protocol::SessionId::as_str),
@@ -252,13 +252,13 @@ impl Client {
         let mut hearers = Vec::new();
         let at = Some(cursor.into());
         match event.request_id.as_ref().filter(|_| is_backfill) {
-            None => self.session.record(now, route, at, except.as_ref(), &mut hearers),
+            None => self.core.record(now, route, at, except.as_ref(), &mut hearers),
             Some(request) => {
-                self.session.backfill(now, request.as_str(), route, at, except.as_ref(), &mut hearers);
+                self.core.backfill(now, request.as_str(), route, at, except.as_ref(), &mut hearers);
             }
         }
         // Handlers that asked for nothing of the past ignore such a record.
-        let silent = self.session.routes().handlers(route).iter().filter(|id| !is_backfill && !hearers.contains(id));
+        let silent = self.core.routes().handlers(route).iter().filter(|id| !is_backfill && !hearers.contains(id));
         let silent: Vec<_> = silent.filter_map(|id| self.handlers.get(id).copied()).collect();
         // The actions that the record itself caused come first: a gap before what follows it.
         self.act();
@@ -285,17 +285,17 @@ impl Client {
 
     // ---- output ----
 
-    /// Carries out the actions of the session.
+    /// Carries out the actions of the client.
     fn act(&mut self) {
         loop {
-            while let Some(action) = self.session.next_action() {
+            while let Some(action) = self.core.next_action() {
                 self.carry_out(action);
             }
-            if !self.session.is_dirty() {
+            if !self.core.is_dirty() {
                 break;
             }
             let now = self.now();
-            self.session.flush(now);
+            self.core.flush(now);
         }
     }
 
@@ -349,7 +349,7 @@ impl Client {
     }
 }
 
-fn session(person: &Person, since: Option<Cursor>, rng: &mut fastrand::Rng) -> Session {
+fn core(person: &Person, since: Option<Cursor>, rng: &mut fastrand::Rng) -> ClientCore {
     let config = Config {
         since: since.map(|since| since.to_string()),
         // The delays are short, because a run is short.
@@ -357,5 +357,5 @@ fn session(person: &Person, since: Option<Cursor>, rng: &mut fastrand::Rng) -> S
         ..Config::new(format!("/api/events?user={}", person.user))
     };
     let identity = Identity { device_id: person.device.clone(), session_id: person.session.clone() };
-    Session::new(config, identity, rng.u64(..))
+    ClientCore::new(config, identity, rng.u64(..))
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use axum::body::Body;
 use http::{Request, StatusCode};
-use tidings_client::session::{self, Answer, Backoff, Config, Exclusion, HandlerId, Hears, Identity, Session, State};
+use tidings_client::client::{self, Answer, Backoff, ClientCore, Config, Exclusion, HandlerId, Hears, Identity, State};
 use tidings_protocol::{
     Cursor, Pattern,
     command::{CheckAnswer, SubscribeAnswer, SubscribeRequest},
@@ -28,11 +28,11 @@ use super::{
 
 pub(super) struct Client {
     pub(super) person: Person,
-    pub(super) session: Session,
+    pub(super) core: ClientCore,
     /// How far the tab's clock is ahead.
     pub(super) ahead_ms: u64,
     pub(super) ears: Vec<Ear>,
-    /// The ears of the session's handlers.
+    /// The ears of the core's handlers.
     handlers: HashMap<HandlerId, usize>,
     /// The page was rendered with a text that is not a cursor, which must be reported once.
     owed_gap: bool,
@@ -74,7 +74,7 @@ pub(super) struct Client {
 
 /// A request in flight, or its answer.
 pub(super) struct Call {
-    pub(super) request: session::Request,
+    pub(super) request: client::Request,
     pub(super) answer: Option<Answer>,
     pub(super) node: usize,
 }
@@ -104,7 +104,7 @@ impl Client {
         let seed = u64::from(page) << 8 | index as u64;
         Self {
             person,
-            session: Session::new(config, identity, seed),
+            core: ClientCore::new(config, identity, seed),
             ahead_ms: 1_000_000 * index as u64,
             ears: Vec::new(),
             handlers: HashMap::new(),
@@ -134,25 +134,25 @@ impl Client {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.session.state() == State::Open
+        self.core.state() == State::Open
     }
 
     pub(super) fn subscribe(&mut self, log: &Log, pattern: Pattern, since: Option<&str>) {
-        let handler = self.session.subscribe(pattern.clone(), since);
+        let handler = self.core.subscribe(pattern.clone(), since);
         let since = since.map(str::parse::<Cursor>);
         self.deafness.made(handler, since.and_then(Result::ok));
         let mut ear = Ear::new(&log.truth, Hears::Channels, pattern, since.and_then(Result::ok));
         ear.owed_gap = matches!(since, Some(Err(_)));
-        ear.page = self.page.filter(|_| self.session.shares()).and_then(|at| log.truth.find(at));
+        ear.page = self.page.filter(|_| self.core.shares()).and_then(|at| log.truth.find(at));
         self.handlers.insert(handler, self.ears.len());
         self.ears.push(ear);
     }
 
     pub(super) fn on(&mut self, log: &Log, label: Pattern) {
-        let handler = self.session.on(label.clone());
+        let handler = self.core.on(label.clone());
         self.handlers.insert(handler, self.ears.len());
         let mut ear = Ear::new(&log.truth, Hears::Addressed, label, None);
-        ear.page = self.page.filter(|_| self.session.shares()).and_then(|at| log.truth.find(at));
+        ear.page = self.page.filter(|_| self.core.shares()).and_then(|at| log.truth.find(at));
         self.ears.push(ear);
     }
 
@@ -166,7 +166,7 @@ impl Client {
         let mut handlers: Vec<_> = self.handlers.keys().copied().collect();
         handlers.sort();
         let Some(handler) = handlers.get(which % handlers.len().max(1)) else { return };
-        self.session.unsubscribe(now, *handler);
+        self.core.unsubscribe(now, *handler);
         let ear = self.handlers.remove(handler).expect("it was just listed");
         self.ears[ear].gone = true;
     }
@@ -185,7 +185,7 @@ impl Client {
     /// The answer to a request has arrived, or will not.
     pub(super) fn answered(&mut self, now: u64, log: &Log, number: u32, answer: &Answer) -> Result<(), Violation> {
         self.journal.note(|| format!("{} is answered {number}: {answer:?}", self.person.session));
-        self.session.answer(now, number, answer);
+        self.core.answer(now, number, answer);
         self.act(now, log, None)
     }
 
@@ -193,10 +193,10 @@ impl Client {
     pub(super) fn wake(&mut self, now: u64, log: &Log) -> Result<bool, Violation> {
         let mut woken = false;
         for _ in 0..8 {
-            if self.session.deadline().is_none_or(|at| at > now) {
+            if self.core.deadline().is_none_or(|at| at > now) {
                 break;
             }
-            self.session.wake(now);
+            self.core.wake(now);
             self.act(now, log, None)?;
             woken = true;
         }
@@ -233,7 +233,7 @@ fn exclusion(except: &tidings_protocol::event::Except) -> Exclusion<'_> {
     }
 }
 
-/// An answer in the form that the session takes.
+/// An answer in the form that the core takes.
 pub(super) fn answer(status: StatusCode, body: &[u8]) -> Answer {
     let problem: Option<Problem> = serde_json::from_slice(body).ok();
     let subscribed: Option<SubscribeAnswer> = serde_json::from_slice(body).ok();

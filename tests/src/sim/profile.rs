@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use tidings_client::session::Message;
+use tidings_client::client::Message;
 use tidings_protocol::Cursor;
 
 /// One page in one of the tabs.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use bytes::BytesMut;
-use tidings_client::session::{Call, HandlerId, Message, TabAsk};
+use tidings_client::client::{Call, HandlerId, Message, TabAsk};
 use tidings_protocol::{Cursor, Pattern};
 
 use super::engine::Flaws;

@@ -228,25 +228,25 @@ impl World {
             Op::Keep { node } => self.kept.extend(self.stations[node].hub().map(tidings::Hub::cursor)),
             Op::Reload { client, since } => self.reload(client % clients, since)?,
             Op::ConnectNow { client } => {
-                self.clients[client % clients].session.connect();
+                self.clients[client % clients].core.connect();
                 self.settle(client % clients)?;
             }
             Op::Disconnect { client } => {
-                self.clients[client % clients].session.disconnect();
+                self.clients[client % clients].core.disconnect();
                 self.settle(client % clients)?;
             }
             Op::Suspend { client } => {
-                self.clients[client % clients].session.suspend();
+                self.clients[client % clients].core.suspend();
                 self.settle(client % clients)?;
             }
             Op::Resume { client } => {
                 let now = self.now + self.clients[client % clients].ahead_ms;
-                self.clients[client % clients].session.resume(now);
+                self.clients[client % clients].core.resume(now);
                 self.settle(client % clients)?;
             }
             Op::Online { client } => {
                 let now = self.now + self.clients[client % clients].ahead_ms;
-                self.clients[client % clients].session.online(now);
+                self.clients[client % clients].core.online(now);
                 self.settle(client % clients)?;
             }
             Op::Pass { ms } => self.pass(ms)?,
@@ -436,7 +436,7 @@ impl World {
 
     fn failed(&mut self, client: usize) -> Result<(), Violation> {
         let now = self.now + self.clients[client].ahead_ms;
-        self.clients[client].session.failed(now);
+        self.clients[client].core.failed(now);
         self.settle(client)
     }
 

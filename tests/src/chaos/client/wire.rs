@@ -1,7 +1,7 @@
 //! The sockets of one client: one stream, and requests beside it.
 
 use bytes::Bytes;
-use tidings_client::session::{Answer, Request};
+use tidings_client::client::{Answer, Request};
 use tidings_protocol::{command::SubscribeAnswer, problem::Problem, sse};
 use tokio::{
     sync::mpsc,

@@ -1,6 +1,6 @@
 //! The actions of the state machine, and what the judges of its handlers must know of them.
 
-use tidings_client::session::{Action, Hears};
+use tidings_client::client::{Action, Hears};
 use tidings_protocol::{Cursor, Pattern};
 
 use super::{Call, Client, Wire};
@@ -13,7 +13,7 @@ use crate::sim::{
 };
 
 impl Client {
-    /// Carries out the actions of the session.
+    /// Carries out the actions of the core.
     pub(in crate::sim) fn act(
         &mut self,
         now: u64,
@@ -22,10 +22,10 @@ impl Client {
     ) -> Result<(), Violation> {
         let mut gapped = Vec::new();
         loop {
-            while self.session.is_dirty() {
-                self.session.flush(now);
+            while self.core.is_dirty() {
+                self.core.flush(now);
             }
-            let Some(action) = self.session.next_action() else { return Ok(()) };
+            let Some(action) = self.core.next_action() else { return Ok(()) };
             self.journal.note(|| format!("{} does {action:?}", self.person.session));
             let latest = self.latest().and_then(|at| log.truth.find(at));
             match action {
@@ -120,7 +120,7 @@ impl Client {
         }
     }
 
-    /// The session itself reports a gap for a handler with a malformed cursor.
+    /// The core itself reports a gap for a handler with a malformed cursor.
     fn owed(
         &mut self,
         log: &Log,

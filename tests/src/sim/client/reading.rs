@@ -1,6 +1,6 @@
 //! The tab's reading of its own stream.
 
-use tidings_client::session::{self, HandlerId, Hears};
+use tidings_client::client::{self, HandlerId, Hears};
 use tidings_protocol::{Cursor, event::EventFrame, frame::Frame};
 
 use super::{Client, Teller, exclusion};
@@ -31,7 +31,7 @@ impl Client {
             self.take(now, log, teller, &message)?;
         }
         if self.streams == stream && self.wire.as_ref().is_some_and(Wire::is_over) {
-            self.session.failed(now);
+            self.core.failed(now);
             self.act(now, log, None)?;
             return Ok(true);
         }
@@ -89,7 +89,7 @@ impl Client {
                         }
                     }
                 }
-                self.session.frame(now, crate::frames::control(control, message.id));
+                self.core.frame(now, crate::frames::control(control, message.id));
             }
         }
         self.act(now, log, Some((message.id, justified)))
@@ -105,21 +105,21 @@ impl Client {
         has_own_id: bool,
     ) -> Result<(), Violation> {
         let Some(wire) = &self.wire else { return Ok(()) };
-        let place = shown(log, wire, &self.person, self.session.shares(), event, cursor)?;
+        let place = shown(log, wire, &self.person, self.core.shares(), event, cursor)?;
         let except = event.except.as_ref().map(exclusion);
         let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
-        let route = self.session.routes().find(event.channel.as_str(), hears);
+        let route = self.core.routes().find(event.channel.as_str(), hears);
         let mut heard = Vec::new();
         let at = Some(cursor.into());
         match &event.request_id {
-            None => self.session.record(now, route, at, except.as_ref(), &mut heard),
-            Some(id) => self.session.backfill(now, id.as_str(), route, at, except.as_ref(), &mut heard),
+            None => self.core.record(now, route, at, except.as_ref(), &mut heard),
+            Some(id) => self.core.backfill(now, id.as_str(), route, at, except.as_ref(), &mut heard),
         }
         if event.request_id.is_some() && has_own_id {
             // By the rule "the `id:` of the latest frame that had one is the cursor".
-            self.session.frame(now, session::Frame::Heartbeat { id: at });
+            self.core.frame(now, client::Frame::Heartbeat { id: at });
         }
-        let listening = self.session.routes().handlers(route).to_vec();
+        let listening = self.core.routes().handlers(route).to_vec();
         let listening = listening.iter().filter_map(|handler| self.handlers.get(handler).map(|ear| (*handler, *ear)));
         let settled: Vec<_> =
             listening.filter(|(_, ear)| self.ears[*ear].settled).map(|(handler, _)| handler).collect();

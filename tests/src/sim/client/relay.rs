@@ -1,6 +1,6 @@
 //! What the browser delivers to a tab: locks, and messages of other tabs.
 
-use tidings_client::session::{Frame, HandlerId, Hears, Message, TabTell};
+use tidings_client::client::{Frame, HandlerId, Hears, Message, TabTell};
 use tidings_protocol::{Cursor, event::EventFrame};
 
 use super::{Client, exclusion};
@@ -18,14 +18,14 @@ impl Client {
         match word {
             Word::Locked => {
                 self.handovers += u64::from(self.waited);
-                self.session.locked(now);
+                self.core.locked(now);
             }
             Word::Held => {
                 self.waited = true;
-                self.session.held(now);
+                self.core.held(now);
             }
-            Word::Lost => self.session.lost(now),
-            Word::Gone(tab) => self.session.gone(&tab),
+            Word::Lost => self.core.lost(now),
+            Word::Gone(tab) => self.core.gone(&tab),
             Word::Told(post) => return self.posted(now, log, &post),
         }
         self.act(now, log, None)
@@ -50,7 +50,7 @@ impl Client {
             }
         }
         let tell = tell.map(|(_, tell)| tell);
-        let relayed = self.session.on_message(now, message);
+        let relayed = self.core.on_message(now, message);
         for (ear, place) in confirmed {
             self.ears[ear].confirm(&log.truth, place.and_then(|at| log.truth.find(at)));
         }
@@ -121,14 +121,14 @@ impl Client {
             .map_err(|error| Violation::new("frames can be read", format!("{error}: {data}")))?;
         let at = event.cursor.or(id);
         let hears = if event.to.is_some() { Hears::Addressed } else { Hears::Channels };
-        let route = self.session.routes().find(event.channel.as_str(), hears);
+        let route = self.core.routes().find(event.channel.as_str(), hears);
         let except = event.except.as_ref().map(exclusion);
         let mut heard: Vec<HandlerId> = Vec::new();
         let cursor = at.map(Into::into);
         match call {
-            None => self.session.record(now, route, cursor, except.as_ref(), &mut heard),
+            None => self.core.record(now, route, cursor, except.as_ref(), &mut heard),
             Some(call) => {
-                self.session.backfill(now, &call.to_string(), route, cursor, except.as_ref(), &mut heard);
+                self.core.backfill(now, &call.to_string(), route, cursor, except.as_ref(), &mut heard);
             }
         }
         if heard.is_empty() {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use axum::body::Body;
 use http::StatusCode;
 use http_body::Body as _;
-use tidings_client::session::Answer;
+use tidings_client::client::Answer;
 
 use super::{World, parsed};
 use crate::sim::{

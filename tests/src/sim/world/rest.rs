@@ -67,8 +67,8 @@ impl World {
             if let Some(wire) = &mut client.wire {
                 wire.stalled = false;
             }
-            client.session.resume(now);
-            client.session.connect();
+            client.core.resume(now);
+            client.core.connect();
             self.settle(index)?;
         }
         self.go_on_until(Self::is_well)?;
@@ -76,7 +76,7 @@ impl World {
             if !client.is_open() {
                 return Err(Violation::new(
                     "open in the end",
-                    format!("{:?} {:?}", client.person, client.session.state()),
+                    format!("{:?} {:?}", client.person, client.core.state()),
                 ));
             }
         }
@@ -104,7 +104,7 @@ impl World {
                 break;
             }
             // The step is short, so that heartbeats arrive before the watchdogs fire.
-            let due = |client: &Client| Some(client.session.deadline()?.saturating_sub(client.ahead_ms));
+            let due = |client: &Client| Some(client.core.deadline()?.saturating_sub(client.ahead_ms));
             let next = self.clients.iter().filter_map(due).min().unwrap_or(0);
             let ms = next.saturating_sub(self.now).clamp(1, 4_500);
             self.let_pass(ms)?;
@@ -150,9 +150,9 @@ impl World {
             && self.pollers.iter().all(Poller::is_well)
             && self.clients.iter().all(|client| {
                 let told = client.ears.iter().all(|ear| ear.gone || ear.refused || ear.settled);
-                let live = client.wire.as_ref().map_or(client.session.follows(), |wire| !wire.is_silent());
+                let live = client.wire.as_ref().map_or(client.core.follows(), |wire| !wire.is_silent());
                 // A confirmed handler may wait for its past again, behind a call that has no answer yet.
-                client.is_open() && live && client.calls.is_empty() && told && !client.session.has_pending()
+                client.is_open() && live && client.calls.is_empty() && told && !client.core.has_pending()
             })
     }
 
