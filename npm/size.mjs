@@ -12,7 +12,7 @@ import { sizeByCrate } from './size-by-crate.mjs'
  * together. The goal for the latter is 47; its budget is the size that was reached, so that no growth goes unnoticed.
  */
 const FIRST_BUDGET = 5
-const BUDGET = 47.9
+const BUDGET = 47.3
 /** The budget in KB of gzip of a binding. */
 const BINDING_BUDGET = 1.5
 

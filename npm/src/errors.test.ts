@@ -32,6 +32,6 @@ test.each(explained.filter((code) => !apart.includes(code)))('%s carries its rem
 })
 
 test('an error says what happened, and then what to do', () => {
-  expect(failure('forbidden', { detail: 'subscribe timer:u2' }).message).toBe("forbidden: subscribe timer:u2 (grant it in the server's Auth)")
+  expect(failure('forbidden', { detail: 'subscribe timer:u2' }).message).toBe("forbidden: subscribe timer:u2 (grant the channel in the server's Auth)")
   expect(failure('newer', { detail: 'of a newer server' }).message).toBe('newer: of a newer server')
 })

@@ -44,7 +44,7 @@ fn a_channel_wanted_again_after_a_doubtful_unsubscribe_takes_a_new_stream() {
 #[test]
 fn an_unsubscribe_without_an_answer_stays_in_doubt_after_it_was_made_again_and_answered() {
     let mut rig = Rig::open("a b");
-    rig.session.unsubscribe(rig.now, HandlerId(0));
+    rig.core.unsubscribe(rig.now, HandlerId(0));
     rig.settle();
     let first = rig.sent_one().number;
     rig.answer(first, &Answer::default());
