@@ -1,3 +1,5 @@
+// This file is the class `Tidings` alone. It is not split, because its methods share the handlers, the engine and the state
+// of the loading, which are private to the class; whatever needs none of them is a module of its own.
 import { agreedDeviceId, deviceId, randomId } from '../../client-wasm/src/device.js'
 import { attempt } from './attempt.ts'
 import type { ChannelOf, LabelsOf, On, RegisteredChannels, Subscribe } from './channels.ts'

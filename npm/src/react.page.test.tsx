@@ -1,3 +1,4 @@
+// The tests of all hooks of React in a page. They are one file, because they share the client, the root and the fake browser.
 import { act, startTransition, StrictMode, Suspense, use, useState, type FunctionComponent, type ReactNode } from 'react'
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'

@@ -4,14 +4,11 @@
 //! node sees it.
 
 mod handle;
+mod mode;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::Poll,
+    sync::Arc,
 };
 
 use serde_json::value::RawValue;
@@ -21,7 +18,10 @@ use tidings::{
 };
 use tidings_protocol::{Cursor, Key, Pattern, event::Timestamp};
 
-pub(super) use self::handle::Simulated;
+pub(super) use self::{
+    handle::Simulated,
+    mode::{Gate, Mode},
+};
 use super::{
     op::Live,
     truth::{Place, Truth},
@@ -31,40 +31,6 @@ use super::{
 pub(super) const NODES: usize = 3;
 /// For so long the engine knows the key of an entry, at least.
 pub(super) const REMEMBERS_MS: u64 = 20_000;
-
-/// The outcome of the next append.
-#[derive(Debug, Clone, Default)]
-pub(super) enum Mode {
-    /// Stored and acknowledged.
-    #[default]
-    Prompt,
-    /// The entry is not stored, and the append fails as refused.
-    Refused,
-    /// The entry is not stored, and the append is not answered.
-    Vanished,
-    /// The entry is stored, and the acknowledgement is lost.
-    AckLost,
-    /// The entry is stored at once, and acknowledged when the gate opens.
-    AckLate(Gate),
-    /// The entry is stored when the gate opens.
-    Late(Gate),
-    /// Sent, and nothing said; it comes to the server when the schedule says so, if it comes before its deadline.
-    Orphan,
-}
-
-/// Blocks an append until it is opened.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Gate(Arc<AtomicBool>);
-
-impl Gate {
-    pub(super) fn open(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    async fn pass(&self) {
-        std::future::poll_fn(|_| if self.0.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }).await;
-    }
-}
 
 /// The engine's mistakes for a whole run; see [`Sabotage`](super::Sabotage).
 #[derive(Debug, Clone, Copy, Default)]
