@@ -52,26 +52,27 @@ async fn it_is_told_a_gap_when_the_log_was_trimmed_meanwhile() {
         fixture.publish("news:1", &*payload).await;
         fast.hears(payload).await;
     }
-    let mut heard = 0;
-    let gap = loop {
+    let (mut heard, mut gaps, mut after_gap) = (0, 0, false);
+    while heard < EVENTS {
         let frame = slow.next().await;
         match &*frame.event {
-            "gap" => break frame,
+            // The buffers of the sockets take more now and then, so the log may leave the stream behind more than once.
+            "gap" => {
+                assert_eq!((&frame.data["channels"], &frame.data["reason"]), (&json!(["news:*"]), &json!("trimmed")));
+                (gaps, after_gap) = (gaps + 1, true);
+            }
             // On a busy machine this takes long enough for a heartbeat.
-            "heartbeat" => continue,
-            _ => {}
+            "heartbeat" => {}
+            _ => {
+                let payload = frame.data["payload"].as_str().expect("an event");
+                let number: usize = payload.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+                let is_next = if after_gap { number > heard } else { number == heard };
+                assert!(is_next, "{number} after {heard} were heard, after a gap: {after_gap}");
+                (heard, after_gap) = (number + 1, false);
+            }
         }
-        assert!(frame.data["payload"] == format!("{heard} {filler}"), "event {heard} is missing");
-        heard += 1;
-    };
-    assert_eq!((&gap.data["channels"], &gap.data["reason"]), (&json!(["news:*"]), &json!("trimmed")));
-    // The records that the log still holds follow.
-    let first = slow.next().await.data["payload"].as_str().map(str::to_owned).unwrap();
-    let first: usize = first.split(' ').next().unwrap().parse().unwrap();
-    assert!(first > heard, "{first} after {heard} were heard");
-    for n in first + 1..EVENTS {
-        slow.hears(format!("{n} {filler}")).await;
     }
+    assert!(gaps > 0, "the log has lost what the stream needed");
     fixture.publish("news:1", "live").await;
     slow.hears("live").await;
 }
