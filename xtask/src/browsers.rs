@@ -68,6 +68,7 @@ impl Browsers {
         let path = repository.target("xtask/webdriver.json");
         let json = format!(
             r#"{{
+  "timeouts": {{ "pageLoad": 60000 }},
   "goog:chromeOptions": {{
     "binary": {chrome:?},
     "args": ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",

@@ -38,29 +38,56 @@ impl Steps {
     /// # Errors
     ///
     /// If the command cannot be started or fails. The message names the step and its log.
-    pub(crate) fn run(&mut self, name: &str, mut command: Command) -> Result<()> {
+    pub(crate) fn run(&mut self, name: &str, command: Command) -> Result<()> {
+        self.run_again_if(name, command, 1, |_| false)
+    }
+
+    /// Runs a command to its end, up to `attempts` times while it fails with a log that `is_stuck` recognises as the
+    /// fault of a tool and not of what is tested.
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Self::run), of the last attempt.
+    pub(crate) fn run_again_if(
+        &mut self,
+        name: &str,
+        mut command: Command,
+        attempts: usize,
+        is_stuck: impl Fn(&str) -> bool,
+    ) -> Result<()> {
         let log = self.log(name);
-        let mut output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
-        // The environment is left out, which `{command:?}` would print.
-        write!(output, "{}", command.get_program().to_string_lossy())?;
-        for argument in command.get_args() {
-            write!(output, " {}", argument.to_string_lossy())?;
-        }
-        writeln!(output, "\n")?;
-        command.stdout(output.try_clone()?).stderr(output);
+        for attempt in 1.. {
+            let mut output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+            // The environment is left out, which `{command:?}` would print.
+            write!(output, "{}", command.get_program().to_string_lossy())?;
+            for argument in command.get_args() {
+                write!(output, " {}", argument.to_string_lossy())?;
+            }
+            writeln!(output, "\n")?;
+            command.stdout(output.try_clone()?).stderr(output);
 
-        let started = Instant::now();
-        let status = show_while(name, || command.status());
-        let took = started.elapsed();
-        let good = status.as_ref().is_ok_and(|status| status.success());
-        let outcome = if good { "ok" } else { "FAILED" };
-        println!("{:>12}  {outcome}", clock(took));
-        self.done.push(Done { name: name.to_owned(), took, outcome });
+            let started = Instant::now();
+            let status = show_while(name, || command.status());
+            let took = started.elapsed();
+            let good = status.as_ref().is_ok_and(|status| status.success());
+            let again = !good && attempt < attempts && is_stuck(&text(&log)?);
+            let outcome = match (good, again) {
+                (true, _) => "ok",
+                (_, true) => "stuck, again",
+                _ => "FAILED",
+            };
+            println!("{:>12}  {outcome}", clock(took));
+            self.done.push(Done { name: name.to_owned(), took, outcome });
 
-        let status = status.with_context(|| format!("step \"{name}\": cannot start {:?}", command.get_program()))?;
-        if !good {
-            println!("\n{}", tail(&log)?);
-            bail!("step \"{name}\" failed ({status}); its log: {}", log.display());
+            let status =
+                status.with_context(|| format!("step \"{name}\": cannot start {:?}", command.get_program()))?;
+            if good {
+                break;
+            }
+            if !again {
+                println!("\n{}", tail(&log)?);
+                bail!("step \"{name}\" failed ({status}); its log: {}", log.display());
+            }
         }
         Ok(())
     }
@@ -131,9 +158,13 @@ pub(crate) fn slug(name: &str) -> String {
     words.join("-").to_lowercase()
 }
 
-fn tail(log: &Path) -> Result<String> {
+fn text(log: &Path) -> Result<String> {
     let bytes = fs::read(log).with_context(|| format!("reading {}", log.display()))?;
-    let text = String::from_utf8_lossy(&bytes);
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn tail(log: &Path) -> Result<String> {
+    let text = text(log)?;
     let lines: Vec<_> = text.lines().collect();
     Ok(lines[lines.len().saturating_sub(TAIL)..].join("\n"))
 }

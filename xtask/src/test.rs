@@ -131,12 +131,24 @@ fn all(repository: &Repository, steps: &mut Steps, parts: &[Part]) -> Result<()>
 
 /// Runs a check, unless it has already passed with the same inputs.
 fn check(repository: &Repository, steps: &mut Steps, name: &str, inputs: &[&str], command: Command) -> Result<()> {
+    check_again_if(repository, steps, name, inputs, command, 1, |_| false)
+}
+
+fn check_again_if(
+    repository: &Repository,
+    steps: &mut Steps,
+    name: &str,
+    inputs: &[&str],
+    command: Command,
+    attempts: usize,
+    is_stuck: impl Fn(&str) -> bool,
+) -> Result<()> {
     let stamp = Stamp::of(repository, &format!("test-{}", steps::slug(name)), inputs, &[])?;
     if stamp.is_fresh() && env::var_os("CI").is_none() {
         steps.unchanged(name);
         return Ok(());
     }
-    steps.run(name, command)?;
+    steps.run_again_if(name, command, attempts, is_stuck)?;
     stamp.store()
 }
 
@@ -157,6 +169,9 @@ fn rust(repository: &Repository, steps: &mut Steps, packages: &[&str]) -> Result
     check(repository, steps, &format!("cargo doc {which}"), RUST, doc)
 }
 
+/// How often a browser's tests are begun, if the page does not load.
+const ATTEMPTS: usize = 5;
+
 fn wasm_in_browsers(
     repository: &Repository,
     steps: &mut Steps,
@@ -176,8 +191,12 @@ fn wasm_in_browsers(
             .args(["client-wasm", "--features", "typed"])
             .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
             // The timeout covers all tests of a file; the default of 20 s is too short on a busy machine.
-            .env("WASM_BINDGEN_TEST_TIMEOUT", "180");
-        check(repository, steps, &format!("wasm-pack test {browser}"), RUST, command)?;
+            .env("WASM_BINDGEN_TEST_TIMEOUT", "120");
+        // The server of wasm-bindgen's test runner sometimes leaves one of a browser's parallel connections waiting for
+        // ever, so that the page does not load and no test begins.
+        let is_stuck =
+            |log: &str| log.contains("Failed to detect test as having been run") && !log.contains("test result:");
+        check_again_if(repository, steps, &format!("wasm-pack test {browser}"), RUST, command, ATTEMPTS, is_stuck)?;
     }
     Ok(())
 }
