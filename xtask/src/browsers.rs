@@ -63,7 +63,8 @@ impl Browsers {
     }
 
     /// Writes the capabilities with which `wasm-bindgen-test-runner` starts both browsers. They switch off the sandbox,
-    /// because Chromium has none for root, and the browser's own network use.
+    /// because Chromium has none for root, and the browser's own network use. Firefox opens few connections, because the
+    /// runner's server may leave the fifth waiting; Chromium has no such setting, and gives up a page after a minute.
     pub(crate) fn write_capabilities(&self, repository: &Repository) -> Result<PathBuf> {
         let path = repository.target("xtask/webdriver.json");
         let json = format!(
@@ -74,7 +75,11 @@ impl Browsers {
     "args": ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",
              "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
   }},
-  "moz:firefoxOptions": {{ "binary": {firefox:?}, "args": ["-headless"] }}
+  "moz:firefoxOptions": {{
+    "binary": {firefox:?},
+    "args": ["-headless"],
+    "prefs": {{ "network.http.max-persistent-connections-per-server": 2 }}
+  }}
 }}
 "#,
             chrome = self.chrome,

@@ -194,8 +194,11 @@ fn wasm_in_browsers(
             .env("WASM_BINDGEN_TEST_TIMEOUT", "120");
         // The server of wasm-bindgen's test runner sometimes leaves one of a browser's parallel connections waiting for
         // ever, so that the page does not load and no test begins.
-        let is_stuck =
-            |log: &str| log.contains("Failed to detect test as having been run") && !log.contains("test result:");
+        let is_stuck = |log: &str| {
+            let page_is_missing =
+                log.contains("Failed to detect test as having been run") || log.contains("/url request failed");
+            page_is_missing && !log.contains("test result:")
+        };
         check_again_if(repository, steps, &format!("wasm-pack test {browser}"), RUST, command, ATTEMPTS, is_stuck)?;
     }
     Ok(())
