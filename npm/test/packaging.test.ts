@@ -44,7 +44,7 @@ afterAll(() => rmSync(app, { recursive: true, force: true }))
 
 test('holds what it exports, both licences, and no more', () => {
   expect(readdirSync(installed).sort()).toEqual(['LICENSE-APACHE', 'LICENSE-MIT', 'README.md', 'dist', 'package.json'])
-  const described = ['app', 'binding', 'channels', 'client', 'contract', 'errors', 'fetch', 'index', 'inline', 'offline', 'platform', 'query', 'react', 'refresh', 'segment', 'svelte', 'types', 'vue']
+  const described = ['app', 'binding', 'channels', 'client', 'contract', 'errors', 'fetch', 'index', 'inline', 'offline', 'platform', 'query', 'queue', 'react', 'refresh', 'segment', 'svelte', 'types', 'vue']
   const types = described.flatMap((name) => [`${name}.d.cts`, `${name}.d.ts`])
   const code = ['engine', 'index', 'inline', 'offline', 'query', 'react', 'svelte', 'vue'].flatMap((name) => [`${name}.cjs`, `${name}.js`])
   const development = ['index.js', 'inline.js']
