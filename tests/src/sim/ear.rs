@@ -174,21 +174,8 @@ impl Ear {
     pub(super) fn settle(&mut self, truth: &Truth, latest: Option<Place>) {
         self.settled = true;
         if std::mem::take(&mut self.refused) {
-            self.returned = true;
-            let served = match self.served.now(truth) {
-                Served::UpTo(place)
-                | Served::AtLeastFrom(place)
-                | Served::GapBefore { gap: place, .. }
-                | Served::Missing { after: place, .. } => Some(place),
-                Served::Unknown | Served::Anywhere => None,
-            };
-            // A stream that begins before the handler's last record also carries what the handler missed. Nothing
-            // follows a place that the log has lost, so the gap that a refused handler is owed covers that too.
-            let served = served.filter(|place| !truth.get(*place).lost);
-            let goes_back = served.zip(latest).is_some_and(|(served, latest)| truth.between(latest, served).is_some());
-            if !goes_back {
-                self.served = Served::Anywhere;
-            }
+            // It is owed a gap, after which it begins where the stream is, whatever it had received before.
+            (self.returned, self.served) = (true, Served::Anywhere);
         }
         // The position of a stream is unknown before its first frame. Until then only the handler's refetch counts.
         let is_later = |place: &Place| {

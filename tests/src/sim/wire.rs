@@ -148,7 +148,8 @@ impl Wire {
             return Err(Violation::new("ids never go backwards", format!("{id} after {before}")));
         }
         if gap {
-            self.latest = Some(id);
+            // Whatever an earlier gap on some channels said, the stream goes on here.
+            (self.latest, self.goes_on) = (Some(id), None);
         } else if self.id != Some(id) {
             self.reaches(id);
         }

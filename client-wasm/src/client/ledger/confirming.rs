@@ -18,7 +18,12 @@ impl Ledger {
     pub(in crate::client) fn activate(&mut self, id: HandlerId, cursor: &Option<Cursors>, out: &mut Out) {
         let Some(subscription) = self.subscription(id) else { return };
         let before = std::mem::replace(&mut subscription.standing, Standing::Active);
-        subscription.hear(cursor);
+        // A handler that returns from a refusal is told a gap, so it begins where the stream is. Its old cursor may name an
+        // event that the log has lost, and would hide what was written in the place of that event.
+        match subscription.known == Known::Refused && subscription.is_own() {
+            true => subscription.restart(cursor),
+            false => subscription.hear(cursor),
+        }
         if !subscription.is_own() {
             if before != Standing::Active {
                 self.confirm_for_other(id);

@@ -111,6 +111,11 @@ impl Subscription {
         raise(&mut self.heard_up_to, cursor);
     }
 
+    /// Notes that it begins anew after this cursor, whatever it had received before.
+    pub(super) fn restart(&mut self, cursor: &Option<Cursors>) {
+        self.heard_up_to = *cursor;
+    }
+
     /// Notes that it has to receive every event after this cursor.
     pub(super) fn await_from(&mut self, since: &Option<Cursors>) {
         self.standing = Standing::Pending { since: *since, call: None };
