@@ -42,8 +42,8 @@ export async function load(sabotage = '') {
 
 /** Compiled when the first page uses it. */
 let wasm
-/** A buffer for the packed Wasm, which is unpacked only once. */
-let room
+/** The exports of an unpacker (`npm/src/unpack.js`) that does nothing, because the Wasm is unpacked only once. */
+const unpacked = { memory: { buffer: new ArrayBuffer(1 << 20), grow() {} }, run: () => 0, end: { value: 0 } }
 
 /**
  * A page's WebAssembly. It compiles once for all pages, and synchronously, so that the machine's load has no influence.
@@ -59,8 +59,7 @@ export const webAssembly = {
   Instance: class {
     constructor(module) {
       if (!wasm) return new WebAssembly.Instance(module)
-      room ??= new ArrayBuffer(1 << 20)
-      this.exports = { memory: { buffer: room, grow() {} }, run: () => 0 }
+      this.exports = unpacked
     }
   },
 }
