@@ -152,8 +152,9 @@ async fn the_memory_engine_takes_what_it_is_set_to() {
     within(set, grown(before), &format!("engine::Memory of 64 MiB, {shape}"));
 }
 
-/// Records are allocated by one thread and freed by another, which leaves holes that are reused. Only the summary of
-/// trimmed records grows meanwhile: here the tags of 262,144 records, because there is one channel.
+/// Records are allocated by one thread and freed by another, which leaves holes that are reused. The summary of trimmed
+/// records grows too, up to the tags of 262,144 records, because there is one channel: more than these are published
+/// before the measurement begins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by itself, above"]
 async fn what_is_published_and_leaves_again_takes_no_more_and_more() {
@@ -161,11 +162,11 @@ async fn what_is_published_and_leaves_again_takes_no_more_and_more() {
     let engine = Memory::builder().records(usize::MAX).bytes(set).build();
     let hub = Hub::builder().engine(engine.clone()).window_bytes(set).window_records(usize::MAX).build();
     let hub = hub.await.unwrap();
-    fill(&hub, &engine, 100, false, 3 * set).await;
+    fill(&hub, &engine, 100, false, 20 * set).await;
     let full = resident();
-    fill(&hub, &engine, 100, false, 9 * set).await;
-    eprintln!("after 3 and after 12 windows: +{} KiB", grown(full) >> 10);
-    assert!(grown(full) <= 3 * MIB, "{}", grown(full));
+    fill(&hub, &engine, 100, false, 12 * set).await;
+    eprintln!("after 20 and after 32 windows: +{} KiB", grown(full) >> 10);
+    assert!(grown(full) <= 2 * MIB, "{}", grown(full));
 }
 
 /// Checks the growth since the first batch of a process, including everything that publishing takes.
