@@ -62,7 +62,15 @@ impl Connection {
     pub(super) fn reauthorize(&mut self, View { window, names }: View<'_>, batch: &mut Batch) {
         self.judged = true;
         let (access, user) = (window.access(), names.user.as_ref());
+        let before = self.server_channels().to_vec();
         self.reauthorize_by(names, |_| access.orders(user), |_| true, access.subscribed(user), batch);
+        // The skipped orders may have ended these subscriptions and begun them again. A client whose call was refused in
+        // between asks again when they are confirmed.
+        let mut kept = self.server_channels().to_vec();
+        kept.retain(|channel| before.contains(channel));
+        if !kept.is_empty() {
+            self.confirm_server_channels(kept, batch);
+        }
         let as_of = window.head().seq;
         self.authority.as_of = as_of;
         self.server_as_of = as_of;

@@ -77,6 +77,7 @@ impl Shared {
     pub(super) fn beat(&self) -> Bytes {
         encoded(What::Beat(Beat {
             node: self.node,
+            number: self.nodes.next_number(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             connections: self.core.connections(),
             head: self.core.head(),

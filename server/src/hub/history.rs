@@ -60,9 +60,10 @@ pub(super) struct History {
 }
 
 impl State {
-    /// Drops all pages when the log was replaced by another one.
+    /// Drops all pages when the log was replaced by another one; and when the window has skipped a part, because the
+    /// log may have lost records that this node had applied before the part was trimmed.
     fn follow(&mut self, lineage: Lineage) {
-        if !self.lineage.is_same_log(lineage) {
+        if self.lineage != lineage {
             *self = Self { lineage, ..Self::default() };
         }
     }

@@ -40,6 +40,8 @@ pub(super) struct Client {
     pub(super) tab: Tab,
     /// The tab's name among the other tabs.
     name: Option<String>,
+    /// Its latest attempt to join a leading tab, which alone it lets be answered.
+    attempt: u32,
     /// The term of the leading tab that it follows, and the position of that tab's stream.
     term: String,
     begins: Option<Cursor>,
@@ -112,6 +114,7 @@ impl Client {
             tab: (index, page),
             name: None,
             term: String::new(),
+            attempt: 0,
             begins: None,
             frozen: false,
             requests: Vec::new(),

@@ -175,7 +175,8 @@ impl Poller {
         let start = self.cursor.as_deref().and_then(|at| at.parse().ok()).and_then(|at| log.truth.find(at));
         for (one, since) in self.ears.iter_mut().zip(since) {
             let accepted = one.ear.hears == Hears::Addressed || polled.channels.contains(&one.ear.pattern);
-            if accepted && since.is_none() && !one.ear.settled && self.cursor.is_some() {
+            if accepted && since.is_none() && !one.ear.settled {
+                // Without a cursor, the start becomes known from the first event, a gap, or the end.
                 one.ear.settle(&log.truth, start);
                 // A refused handler has missed events meanwhile, and knows it.
                 if std::mem::take(&mut one.ear.returned) {
@@ -200,7 +201,7 @@ impl Poller {
                 one.ear.refuse();
                 // The handler begins again, from where it is accepted.
                 one.since = None;
-            } else if one.since.is_none() && !one.ear.settled && !one.ear.refused {
+            } else if one.since.is_none() && !one.ear.refused {
                 one.ear.settle(&log.truth, place);
             }
         }

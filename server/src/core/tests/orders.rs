@@ -271,6 +271,22 @@ fn what_is_given_may_be_asked_for_without_a_grant_with_its_past_until_it_is_take
 }
 
 #[test]
+fn a_subscription_by_the_server_is_confirmed_again_where_orders_were_skipped_because_a_call_may_have_been_refused() {
+    let mut fixture = fixture(100);
+    let ana = fixture.open_ana(&[], Start::Head);
+    fixture.apply(vec![subscribe("a")]);
+    fixture.core.flush();
+    assert_eq!(fixture.hear(&ana), ["connected @0", "subscribed server 1"]);
+    fixture.core.renew_access(AccessState::default());
+    assert_eq!(fixture.ask_ungranted(&ana, "r1", &["a"], Since::Now), patterns(&["a"]), "the log has lost the order");
+    let mut state = AccessState::default();
+    let Audience::Control(control) = subscribe("a").audience else { unreachable!() };
+    state.apply(&control, 0, NOW);
+    fixture.core.reset(Cursor { epoch: 2, seq: 5, tag: 9 }, GapReason::Epoch, state);
+    assert_eq!(fixture.hear(&ana), ["gap null epoch @5", "subscribed server 5"]);
+}
+
+#[test]
 fn a_stream_that_resumes_goes_on_with_what_was_given() {
     let mut fixture = fixture(100);
     fixture.apply(vec![subscribe("a"), event("a")]);

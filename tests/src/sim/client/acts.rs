@@ -1,6 +1,6 @@
 //! The actions of the state machine, and what the judges of its handlers must know of them.
 
-use tidings_client::client::{Action, Hears};
+use tidings_client::client::{Action, Hears, Message, TabAsk};
 use tidings_protocol::{Cursor, Pattern};
 
 use super::{Call, Client, Wire};
@@ -111,6 +111,9 @@ impl Client {
                 Action::Steal => self.requests.push(profile::Request::Steal),
                 Action::Watch { tab } => self.requests.push(profile::Request::Watch(tab)),
                 Action::Post { message, with_frame } => {
+                    if let Message::Ask { ask: TabAsk::Open { attempt, .. }, .. } = &message {
+                        self.attempt = *attempt;
+                    }
                     let text = self.deafness.says(message).into_text();
                     let with = self.data.clone().filter(|_| with_frame);
                     let post = Post { text, with, latest: self.latest(), frame };

@@ -43,9 +43,10 @@ impl Client {
         let mut confirmed = Vec::new();
         if let Some((term, tell)) = tell.as_ref().filter(|_| self.wire.is_none()) {
             self.follows_to(term, tell);
-            // A stream that its leader has lost continues from where it was.
-            self.followed = post.latest.or(self.followed.filter(|_| term == &self.term));
+            // A tab whose lock was stolen, and that has not noticed it, still speaks of its own stream.
             if term == &self.term {
+                // A stream that its leader has lost continues from where it was.
+                self.followed = post.latest.or(self.followed);
                 confirmed = self.confirmed(tell);
             }
         }
@@ -77,7 +78,9 @@ impl Client {
     /// latest position may be further on, because of what it confirmed to other tabs.
     fn follows_to(&mut self, term: &str, tell: &TabTell) {
         let id = match tell {
-            TabTell::Welcome { tab, frame: Frame::Connected(connected), .. } if Some(tab) == self.name.as_ref() => {
+            TabTell::Welcome { tab, attempt, frame: Frame::Connected(connected), .. }
+                if Some(tab) == self.name.as_ref() && *attempt == self.attempt =>
+            {
                 term.clone_into(&mut self.term);
                 self.begins = None;
                 connected.id
