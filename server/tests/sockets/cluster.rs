@@ -152,7 +152,7 @@ async fn a_hub_of_another_version_is_asked_and_has_not_answered() {
     let stranger: Arc<dyn Responder> = Arc::new(Stranger);
     peers.join(NodeId(7), Arc::downgrade(&stranger)).await.unwrap();
     let head = one.hub.cursor().to_string();
-    let beat = json!({"v": 1, "beat": {"node": 7, "version": "9.0.0", "connections": 0, "head": head,
+    let beat = json!({"v": 1, "beat": {"node": 7, "number": 1, "version": "9.0.0", "connections": 0, "head": head,
                       "isFollowing": true, "isDraining": false, "novelty": true}});
     peers.tell(NodeId(7), beat.to_string().into()).await.unwrap();
     peers.tell(NodeId(7), json!({"v": 2, "beat": "of another kind"}).to_string().into()).await.unwrap();

@@ -215,7 +215,7 @@ async fn a_hub_that_does_not_understand_has_not_answered() {
     let peers = log.peers().unwrap();
     let stranger: Arc<dyn Responder> = Arc::new(Stranger);
     peers.join(NodeId(7), Arc::downgrade(&stranger)).await.unwrap();
-    let beat = json!({"v": 1, "beat": {"node": 7, "version": "9.0.0", "connections": 0, "head": one.hub.cursor().to_string(),
+    let beat = json!({"v": 1, "beat": {"node": 7, "number": 1, "version": "9.0.0", "connections": 0, "head": one.hub.cursor().to_string(),
                       "isFollowing": true, "isDraining": false}});
     peers.tell(NodeId(7), beat.to_string().into()).await.unwrap();
     let _ana = one.open("ana").await;
