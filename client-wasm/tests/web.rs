@@ -273,6 +273,28 @@ mod typed {
     }
 
     #[wasm_bindgen_test]
+    async fn a_list_of_who_is_online_says_how_many_servers_were_asked_and_have_answered() {
+        let log = Log::default();
+        let client = client(&log);
+        let seen = log.clone();
+        let _presence = client.presence("room", move |presence| {
+            seen.push(format!("{}: {} of {}", presence.here.len(), presence.answered, presence.asked));
+        });
+        settled().await;
+        emit("connected", r#"{"connectionId":"n1","channels":[],"rejected":[],"aliveMs":30000}"#, "1.10.a");
+        settled().await;
+        log.take();
+        emit("presence", r#"{"channel":"room","here":[],"asked":3,"answered":2}"#, "");
+        emit("presence", r#"{"channel":"room","join":[{"userId":"ana","deviceId":"d1"}]}"#, "");
+        let whole = r#"{"channel":"room","here":[{"userId":"ana","deviceId":"d1"}],"asked":3,"answered":3}"#;
+        emit("presence", whole, "");
+        emit("presence", whole, "");
+        emit("presence", r#"{"channel":"room","here":[]}"#, "");
+        assert_eq!(log.take(), ["0: 2 of 3", "1: 2 of 3", "1: 3 of 3", "0: 1 of 1"]);
+        uninstall();
+    }
+
+    #[wasm_bindgen_test]
     async fn a_token_is_a_future() {
         super::load_fakes();
         install();

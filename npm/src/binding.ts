@@ -5,7 +5,7 @@
 import type { ChannelOptions, Handlers, HandlersByType } from './channels.ts'
 import type { maps, TidingsClient } from './contract.ts'
 import { TidingsError } from './errors.ts'
-import type { ConnectionSnapshot, GapHandler, Member, Presence, ReadyOptions, Stop, SubscriptionState, TidingsEvent, Verb } from './types.ts'
+import type { ConnectionSnapshot, GapHandler, Presence, ReadyOptions, Stop, SubscriptionState, TidingsEvent, Verb } from './types.ts'
 
 /** A client with any types: the hooks check the types of channels and labels. */
 export interface AnyTidings extends Omit<TidingsClient, 'subscribe' | 'on' | 'presence' | typeof maps> {
@@ -31,7 +31,7 @@ export interface Wanted extends ChannelOptions {
   channel: string | null
   handler?: Handlers<TidingsEvent>
   /** With `presence`, in place of a handler: called with the users who are online. */
-  seen?: (here: readonly Member[]) => void
+  seen?: (presence: Presence) => void
   /** Called whenever the status of the subscription changes. */
   stands?: (state: SubscriptionState) => void
   /** Called when the user has logged out, because the next user must not see the data shown. */
@@ -100,8 +100,8 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
   }
   return lasting(tidings, (first) => {
     if (verb === 'presence') {
-      const seen = ({ here }: Presence): void => {
-        if (wanted().channel === channel) wanted().seen?.(here)
+      const seen = (presence: Presence): void => {
+        if (wanted().channel === channel) wanted().seen?.(presence)
       }
       return tidings.presence(channel, seen, options)
     }

@@ -123,4 +123,11 @@ export interface Latest<E extends TidingsEvent> extends SubscriptionState {
 export interface PresenceState extends SubscriptionState {
   /** Every user who is online; `undefined` until the list has arrived. */
   readonly here: readonly Member[] | undefined
+  /** How many servers were asked who is online; `undefined` until the list has arrived. */
+  readonly asked: number | undefined
+  /**
+   * How many of them have answered; `undefined` until the list has arrived. While it is less than `asked`, more users
+   * may be online than `here` lists.
+   */
+  readonly answered: number | undefined
 }

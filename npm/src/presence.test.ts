@@ -18,15 +18,15 @@ describe('a roster', () => {
   test('is what the list says, changed by who came and left', () => {
     const hear = roster(told)
     hear({ here: [ana!] })
-    expect(last()).toEqual({ here: [ana], join: [ana], leave: [] })
+    expect(last()).toEqual({ here: [ana], join: [ana], leave: [], asked: 1, answered: 1 })
     hear({ join: [bob!, cid!], leave: [ana!] })
-    expect(last()).toEqual({ here: [bob, cid], join: [bob, cid], leave: [ana] })
+    expect(last()).toEqual({ here: [bob, cid], join: [bob, cid], leave: [ana], asked: 1, answered: 1 })
     expect(told).toHaveBeenCalledTimes(2)
   })
 
   test('tells that nobody is there', () => {
     roster(told)({ here: [] })
-    expect(last()).toEqual({ here: [], join: [], leave: [] })
+    expect(last()).toEqual({ here: [], join: [], leave: [], asked: 1, answered: 1 })
   })
 
   test('tells of a list that comes anew what differs, and nothing if nothing does', () => {
@@ -35,7 +35,7 @@ describe('a roster', () => {
     hear({ here: [{ ...ana! }, { ...bob! }] })
     expect(told).toHaveBeenCalledTimes(1)
     hear({ here: [ana!, cid!] })
-    expect(last()).toEqual({ here: [ana, cid], join: [cid], leave: [bob] })
+    expect(last()).toEqual({ here: [ana, cid], join: [cid], leave: [bob], asked: 1, answered: 1 })
   })
 
   test('knows two devices of one user, and the one without a device, apart', () => {
@@ -44,6 +44,18 @@ describe('a roster', () => {
     hear({ here: devices })
     hear({ leave: [{ userId: 'ana', deviceId: 'd2' }] })
     expect(last()?.here).toEqual([devices[0], devices[2]])
+  })
+
+  test('reports how many servers were asked and have answered, also where nobody came or left', () => {
+    const hear = roster(told)
+    hear({ here: [ana!], asked: 3, answered: 2 })
+    expect(last()).toEqual({ here: [ana], join: [ana], leave: [], asked: 3, answered: 2 })
+    hear({ join: [bob!] })
+    expect(last()).toMatchObject({ here: [ana, bob], asked: 3, answered: 2 })
+    hear({ here: [ana!, bob!], asked: 3, answered: 3 })
+    expect(last()).toEqual({ here: [ana, bob], join: [], leave: [], asked: 3, answered: 3 })
+    hear({ here: [ana!, bob!], asked: 3, answered: 3 })
+    expect(told).toHaveBeenCalledTimes(3)
   })
 
   test('is not changed by what it does not know', () => {
@@ -79,7 +91,7 @@ describe('presence', () => {
     await settle()
     expect(watched()).toEqual([['room:7'], ['room:7']])
     browser.stream.frame('presence', { channel: 'room:7', here: [bob] })
-    expect(told.mock.calls.at(-1)?.[0]).toEqual({ here: [bob], join: [], leave: [ana] })
+    expect(told.mock.calls.at(-1)?.[0]).toEqual({ here: [bob], join: [], leave: [ana], asked: 1, answered: 1 })
     tidings.reset()
   })
 

@@ -40,9 +40,10 @@ const Hear: FunctionComponent<{ channel: string | null; heard: (payload: unknown
 
 describe('usePresence', () => {
   const Who: FunctionComponent<{ channel: string | null }> = ({ channel }) => {
-    const { here, status, error } = usePresence(channel)
+    const { here, asked = 1, answered = 1, status, error } = usePresence(channel)
     if (status === 'failed') return `${status}: ${error?.code}`
-    return here === undefined ? 'unknown' : here.map(({ userId }) => userId).join(' ') || 'nobody'
+    const names = here?.map(({ userId }) => userId).join(' ')
+    return names === undefined ? 'unknown' : answered < asked ? `${names} and perhaps others` : names || 'nobody'
   }
   const told = (data: object): Promise<void> => act(async () => browser.stream.frame('presence', data))
   const [ana, bob] = ['ana', 'bob'].map((userId) => ({ userId, deviceId: null }))
@@ -61,6 +62,8 @@ describe('usePresence', () => {
     expect(text()).toBe('nobody')
     await told({ channel: 'room:7', join: [ana, bob] })
     expect(text()).toBe('ana bob')
+    await told({ channel: 'room:7', here: [ana, bob], asked: 3, answered: 2 })
+    expect(text()).toBe('ana bob and perhaps others')
 
     for (const channel of [null, 'room:7']) {
       await render(

@@ -32,7 +32,7 @@ import {
 import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, standing, type Wanted } from './binding.ts'
 import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, Latest, PresenceState, RegisteredChannels, RegisteredLabels } from './channels.ts'
 import type { TidingsClient } from './contract.ts'
-import type { ConnectionSnapshot, Member, SubscriptionState, TidingsEvent, Verb } from './types.ts'
+import type { ConnectionSnapshot, Presence, SubscriptionState, TidingsEvent, Verb } from './types.ts'
 
 const Context = createContext<AnyTidings | null>(null)
 
@@ -133,8 +133,8 @@ export const useLatest = ((channel: string | null, options?: ChannelOptions): La
  * a channel does not put the user on it.
  */
 export function usePresence(channel: ChannelOf<RegisteredChannels> | null): PresenceState {
-  const { status, error, value: here } = useListener<readonly Member[]>('presence', (seen) => ({ channel, seen }))
-  return { here, status, error }
+  const { status, error, value } = useListener<Presence>('presence', (seen) => ({ channel, seen }))
+  return { here: value?.here, asked: value?.asked, answered: value?.answered, status, error }
 }
 
 /** The connection, with methods to start and end it. */

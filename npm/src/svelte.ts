@@ -20,7 +20,7 @@ import { toStore } from 'svelte/store'
 import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, standing, type Wanted } from './binding.ts'
 import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, Latest, PresenceState, RegisteredChannels, RegisteredLabels } from './channels.ts'
 import type { TidingsClient } from './contract.ts'
-import type { ConnectionSnapshot, Member, SubscriptionState, TidingsEvent, Verb } from './types.ts'
+import type { ConnectionSnapshot, Presence, SubscriptionState, TidingsEvent, Verb } from './types.ts'
 
 const KEY = Symbol('tidings')
 
@@ -173,7 +173,24 @@ export const useLatest = ((channel: MaybeGetter<string | null>, options?: MaybeG
  * a channel does not put the user on it. Read it through the object, as `room.here`.
  */
 export function usePresence(channel: MaybeGetter<ChannelOf<RegisteredChannels> | null>): PresenceState {
-  return useListener<readonly Member[], 'here'>('presence', (seen) => ({ channel: read(channel), seen }), 'here')
+  const listener = useListener<Presence, 'presence'>('presence', (seen) => ({ channel: read(channel), seen }), 'presence')
+  return {
+    get here() {
+      return listener.presence?.here
+    },
+    get asked() {
+      return listener.presence?.asked
+    },
+    get answered() {
+      return listener.presence?.answered
+    },
+    get status() {
+      return listener.status
+    },
+    get error() {
+      return listener.error
+    },
+  }
 }
 
 /**

@@ -181,9 +181,13 @@ export interface Presence {
   readonly join: readonly Member[]
   /** The users who left since the last call. */
   readonly leave: readonly Member[]
+  /** How many servers were asked who is online: those that share the log. */
+  readonly asked: number
+  /** How many of them have answered. While it is less than `asked`, more users may be online than `here` lists. */
+  readonly answered: number
 }
 
-/** Called with every change of the users who are online. */
+/** Called with every change of the users who are online, and when a server stops answering or answers again. */
 export type PresenceHandler = (presence: Presence) => void
 
 /** How failed connections are retried: after a random wait below `baseMs · 2^attempt`, of at most `capMs`. */

@@ -32,7 +32,7 @@ import {
 import { type AnyTidings, type Heard, IDLE, labelled, listen, noProvider, standing, type Wanted } from './binding.ts'
 import type { ChannelOf, ChannelOptions, EventOn, Handlers, HandlersByType, Latest, PresenceState, RegisteredChannels, RegisteredLabels } from './channels.ts'
 import type { TidingsClient } from './contract.ts'
-import type { ConnectionSnapshot, Member, SubscriptionState, TidingsEvent, Verb } from './types.ts'
+import type { ConnectionSnapshot, Presence, SubscriptionState, TidingsEvent, Verb } from './types.ts'
 
 const KEY: InjectionKey<AnyTidings> = Symbol('tidings')
 
@@ -169,8 +169,9 @@ export const useLatest = ((
  * a channel does not put the user on it.
  */
 export function usePresence(channel: MaybeRefOrGetter<ChannelOf<RegisteredChannels> | null>): Refs<PresenceState> {
-  const { value, ...state } = useListener<readonly Member[]>('presence', (seen) => ({ channel: toValue(channel), seen }))
-  return { here: shallowReadonly(value), ...state }
+  const { value, ...state } = useListener<Presence>('presence', (seen) => ({ channel: toValue(channel), seen }))
+  const part = <Name extends keyof Presence>(name: Name) => computed(() => value.value?.[name])
+  return { here: part('here'), asked: part('asked'), answered: part('answered'), ...state }
 }
 
 /** The connection, with methods to start and end it. */
