@@ -29,9 +29,7 @@ export function noProvider(remedy: string): TidingsError {
 export interface Wanted extends ChannelOptions {
   /** The channel; `null` pauses the subscription. */
   channel: string | null
-  handler?: Handlers<TidingsEvent>
-  /** With `presence`, in place of a handler: called with the users who are online. */
-  seen?: (presence: Presence) => void
+  handler?: Handlers<TidingsEvent> | ((presence: Presence) => void)
   /** Called whenever the status of the subscription changes. */
   stands?: (state: SubscriptionState) => void
   /** Called when the user has logged out, because the next user must not see the data shown. */
@@ -78,7 +76,8 @@ export function lasting(tidings: AnyTidings, begin: (first: boolean) => () => vo
 export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, heard: Heard): (() => void) | undefined {
   const { channel, since } = wanted()
   if (channel === null) return undefined
-  const handle = (event: TidingsEvent): void => {
+  /** Handles an event; with `presence`, a change of the users who are online, which has no cursor. */
+  const handle = (event: TidingsEvent & Presence): void => {
     const { channel: still, handler } = wanted()
     // The component has already rendered another channel and is about to subscribe to it: its handler is not meant for
     // this event.
@@ -99,13 +98,7 @@ export function listen(tidings: AnyTidings, verb: Verb, wanted: () => Wanted, he
     },
   }
   return lasting(tidings, (first) => {
-    if (verb === 'presence') {
-      const seen = (presence: Presence): void => {
-        if (wanted().channel === channel) wanted().seen?.(presence)
-      }
-      return tidings.presence(channel, seen, options)
-    }
-    if (verb === 'on') return tidings.on(channel, handle, options)
+    if (verb !== 'subscribe') return tidings[verb](channel, handle, options)
     const place = heard.get(channel)
     // A new `since` belongs to new data, which include the events received before. After `reset()` no earlier cursor
     // applies.

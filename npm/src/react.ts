@@ -133,7 +133,7 @@ export const useLatest = ((channel: string | null, options?: ChannelOptions): La
  * a channel does not put the user on it.
  */
 export function usePresence(channel: ChannelOf<RegisteredChannels> | null): PresenceState {
-  const { status, error, value } = useListener<Presence>('presence', (seen) => ({ channel, seen }))
+  const { status, error, value } = useListener<Presence>('presence', (handler) => ({ channel, handler }))
   return { here: value?.here, asked: value?.asked, answered: value?.answered, status, error }
 }
 

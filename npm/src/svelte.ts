@@ -57,11 +57,12 @@ function signal(): { read: () => void; changed: () => void } {
   return { read, changed: () => tell?.() }
 }
 
-function useListener<T, Name extends string>(
+/** What a hook shows of its channel, by name, beside the state of the subscription. */
+function useListener<T extends object>(
   verb: Verb,
   wanting: (show: (value: T) => void) => Wanted,
-  name = '' as Name,
-): SubscriptionState & { readonly [N in Name]: T | undefined } {
+  names: readonly (keyof T)[] = [],
+): SubscriptionState & { readonly [Name in keyof T]: T[Name] | undefined } {
   const tidings = useTidings()
   const heard: Heard = new Map()
   const { read: track, changed } = signal()
@@ -98,18 +99,16 @@ function useListener<T, Name extends string>(
     }
   })
   const state = (): SubscriptionState => (track(), settled ?? standing(wanted().channel))
-  return {
-    get [name]() {
-      track()
-      return value
-    },
+  const shown = {
     get status() {
       return state().status
     },
     get error() {
       return state().error
     },
-  } as ReturnType<typeof useListener<T, Name>>
+  }
+  for (const name of names) Object.defineProperty(shown, name, { enumerable: true, get: () => (track(), value?.[name]) })
+  return shown as ReturnType<typeof useListener<T>>
 }
 
 /** The type of {@link useChannel}. */
@@ -164,7 +163,11 @@ export type UseLatest<C = RegisteredChannels> = string extends keyof C
  * `latest.event`.
  */
 export const useLatest = ((channel: MaybeGetter<string | null>, options?: MaybeGetter<ChannelOptions>): Latest<TidingsEvent> => {
-  return useListener<TidingsEvent, 'event'>('subscribe', (handler) => ({ channel: read(channel), handler, ...read(options) }), 'event')
+  return useListener<{ event: TidingsEvent }>(
+    'subscribe',
+    (show) => ({ channel: read(channel), handler: (event: TidingsEvent) => show({ event }), ...read(options) }),
+    ['event'],
+  )
 }) as UseLatest
 
 /**
@@ -173,24 +176,7 @@ export const useLatest = ((channel: MaybeGetter<string | null>, options?: MaybeG
  * a channel does not put the user on it. Read it through the object, as `room.here`.
  */
 export function usePresence(channel: MaybeGetter<ChannelOf<RegisteredChannels> | null>): PresenceState {
-  const listener = useListener<Presence, 'presence'>('presence', (seen) => ({ channel: read(channel), seen }), 'presence')
-  return {
-    get here() {
-      return listener.presence?.here
-    },
-    get asked() {
-      return listener.presence?.asked
-    },
-    get answered() {
-      return listener.presence?.answered
-    },
-    get status() {
-      return listener.status
-    },
-    get error() {
-      return listener.error
-    },
-  }
+  return useListener<Presence>('presence', (handler) => ({ channel: read(channel), handler }), ['here', 'asked', 'answered'])
 }
 
 /**

@@ -19,7 +19,6 @@ import {
   inject,
   onMounted,
   onScopeDispose,
-  shallowReadonly,
   shallowRef,
   toValue,
   watch,
@@ -160,7 +159,7 @@ export const useLatest = ((
     handler,
     ...toValue(options),
   }))
-  return { event: shallowReadonly(value), ...state }
+  return { event: computed(() => value.value), ...state }
 }) as UseLatest
 
 /**
@@ -169,7 +168,7 @@ export const useLatest = ((
  * a channel does not put the user on it.
  */
 export function usePresence(channel: MaybeRefOrGetter<ChannelOf<RegisteredChannels> | null>): Refs<PresenceState> {
-  const { value, ...state } = useListener<Presence>('presence', (seen) => ({ channel: toValue(channel), seen }))
+  const { value, ...state } = useListener<Presence>('presence', (handler) => ({ channel: toValue(channel), handler }))
   const part = <Name extends keyof Presence>(name: Name) => computed(() => value.value?.[name])
   return { here: part('here'), asked: part('asked'), answered: part('answered'), ...state }
 }
