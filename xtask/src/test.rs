@@ -170,7 +170,7 @@ fn rust(repository: &Repository, steps: &mut Steps, packages: &[&str]) -> Result
 }
 
 /// How often a browser's tests are begun, if the page does not load.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 8;
 
 fn wasm_in_browsers(
     repository: &Repository,
@@ -190,8 +190,8 @@ fn wasm_in_browsers(
             .arg(driver)
             .args(["client-wasm", "--features", "typed"])
             .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
-            // The timeout covers all tests of a file; the default of 20 s is too short on a busy machine.
-            .env("WASM_BINDGEN_TEST_TIMEOUT", "120");
+            // The timeout covers all tests of a file, which take 5 s, and a page that does not load.
+            .env("WASM_BINDGEN_TEST_TIMEOUT", "40");
         // The server of wasm-bindgen's test runner sometimes leaves one of a browser's parallel connections waiting for
         // ever, so that the page does not load and no test begins.
         let is_stuck = |log: &str| {
