@@ -2,11 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use axum::body::Body;
+use futures_util::StreamExt;
+use http::Request;
 use tidings::{
+    Hub, PresenceChange, PresenceSettings, PresenceWatch,
+    auth::{AuthRequest, Identity},
     engine::Memory,
     peers::{CallError, HttpPeers, HttpPeersError, NodeId, Peers, conformance},
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tower::ServiceExt;
 
 const SECRET: &str = "sixteen letters or more";
 
@@ -64,4 +70,45 @@ async fn settings_that_cannot_work_are_refused() {
     assert_eq!(made("https://10.0.0.7/peers", SECRET), Err(HttpPeersError::Url));
     assert_eq!(made("http://10.0.0.7:4101/peers", "short"), Err(HttpPeersError::Secret));
     assert_eq!(made("http://10.0.0.7:4101/peers", SECRET), Ok(()));
+}
+
+/// The next change of who is online: how many hubs answered, and the users who came and left.
+async fn next(watch: &mut PresenceWatch) -> String {
+    match timeout(Duration::from_secs(30), watch.next()).await.expect("in time").expect("it does not end") {
+        PresenceChange::Here(here) => format!("{} of {}: {}", here.answered, here.asked, here.value.len()),
+        PresenceChange::Moved { join, leave } => format!("{} came, {} left", join.len(), leave.len()),
+    }
+}
+
+async fn hub(log: &Memory, peers: Arc<HttpPeers>) -> Hub {
+    let presence = PresenceSettings::default().grace(Duration::from_millis(100));
+    Hub::builder().engine(log.clone()).presence(presence).peers(Some(peers)).build().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_watcher_receives_who_comes_and_leaves_at_another_hub_and_that_it_is_gone() {
+    let log = Memory::default();
+    let (one, _one, _) = node(&log, SECRET).await;
+    let here = hub(&log, one).await;
+    // The other hub has a runtime of its own, which ends with all its connections.
+    let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let far = log.clone();
+    let there = process.spawn(async move { hub(&far, node(&far, SECRET).await.0).await }).await.unwrap();
+    while here.cluster().stats().await.answered != 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut watch = here.watch_presence("news").unwrap();
+    assert_eq!(next(&mut watch).await, "2 of 2: 0");
+    let ana = async |_: AuthRequest| Ok(Identity::user("ana")?.allow("news")?);
+    let routes = tidings::routes(there, ana);
+    let open = || Request::get("/?channels=news").body(Body::empty()).unwrap();
+    let stream = routes.clone().oneshot(open()).await.unwrap();
+    assert_eq!(next(&mut watch).await, "1 came, 0 left");
+    drop(stream);
+    assert_eq!(next(&mut watch).await, "0 came, 1 left");
+    let _stream = routes.oneshot(open()).await.unwrap();
+    assert_eq!(next(&mut watch).await, "1 came, 0 left");
+    process.shutdown_background();
+    assert_eq!(next(&mut watch).await, "1 of 2: 1", "it does not answer");
+    assert_eq!(next(&mut watch).await, "1 of 1: 0", "its beats are missing");
 }
