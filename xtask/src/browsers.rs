@@ -64,12 +64,12 @@ impl Browsers {
 
     /// Writes the capabilities with which `wasm-bindgen-test-runner` starts both browsers. They switch off the sandbox,
     /// because Chromium has none for root, and the browser's own network use. Firefox opens few connections, because the
-    /// runner's server may leave the fifth waiting; Chromium has no such setting, and gives up a page after 20 s.
+    /// runner's server may leave the fifth waiting; Chromium has no such setting, and gives up a page after 10 s.
     pub(crate) fn write_capabilities(&self, repository: &Repository) -> Result<PathBuf> {
         let path = repository.target("xtask/webdriver.json");
         let json = format!(
             r#"{{
-  "timeouts": {{ "pageLoad": 20000 }},
+  "timeouts": {{ "pageLoad": 10000 }},
   "goog:chromeOptions": {{
     "binary": {chrome:?},
     "args": ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage",

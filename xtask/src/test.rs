@@ -170,7 +170,7 @@ fn rust(repository: &Repository, steps: &mut Steps, packages: &[&str]) -> Result
 }
 
 /// How often a browser's tests are begun, if the page does not load.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: usize = 12;
 
 fn wasm_in_browsers(
     repository: &Repository,
@@ -191,7 +191,7 @@ fn wasm_in_browsers(
             .args(["client-wasm", "--features", "typed"])
             .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", &capabilities)
             // The timeout covers all tests of a file, which take 5 s, and a page that does not load.
-            .env("WASM_BINDGEN_TEST_TIMEOUT", "40");
+            .env("WASM_BINDGEN_TEST_TIMEOUT", "20");
         // The server of wasm-bindgen's test runner sometimes leaves one of a browser's parallel connections waiting for
         // ever, so that the page does not load and no test begins.
         let is_stuck = |log: &str| {

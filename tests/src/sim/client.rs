@@ -51,7 +51,7 @@ pub(super) struct Client {
     pub(super) requests: Vec<profile::Request>,
     /// The frame that is being read: its name and its data.
     data: Option<(String, String)>,
-    /// The latest position on the stream that the tab follows.
+    /// The latest position on the stream that the tab follows, or on its own stream that has ended.
     followed: Option<Cursor>,
     /// How many events came on another tab's stream; below, how often the tab took over the lead.
     pub(super) relayed: u64,

@@ -310,8 +310,8 @@ impl Poller {
                 None if one.ear.refused => continue,
                 None => {
                     one.ear.gap(&log.truth, goes_on);
-                    // A handler that waits begins where it began before.
-                    one.since = one.since.take().and(one.ear.since.map(|at| at.to_string()));
+                    // A handler that waits for its past has refetched it up to here.
+                    one.since = one.since.take().and(message.id.map(|at| at.to_string()));
                     continue;
                 }
                 Some(_) if one.ear.hears == Hears::Addressed => gap.addressed,

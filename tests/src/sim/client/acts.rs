@@ -39,6 +39,8 @@ impl Client {
                 }
                 Action::Close => {
                     self.opening = None;
+                    // What the tab tells others until its next stream continues from here.
+                    self.followed = self.latest();
                     self.orphans.extend(self.wire.take().and_then(|mut wire| wire.cut()));
                 }
                 Action::Send(request) => {
