@@ -5,6 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::{
+    http::{StatusCode, header::RETRY_AFTER},
+    response::IntoResponse,
+};
 use tidings::{
     Event, Hub, PublishError,
     engine::{AppendError, Engine, Limit, Location, ReadError, conformance::entry_on},
@@ -209,6 +213,9 @@ async fn until_a_redial_is_refused(hub: &Hub, number: usize) -> Duration {
 async fn check_refused(hub: &Hub, number: usize, before: tidings::Cursor) {
     let refused = hub.publish(event(number)).await.unwrap_err();
     assert!(matches!(refused, PublishError::Refused(_)), "nothing was stored: {refused:?}");
+    let answer = refused.into_response();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key(RETRY_AFTER), "{answer:?}");
     let stored = hub.cursor();
     assert_eq!(stored, before, "nothing that was refused arrives");
 }
