@@ -201,12 +201,15 @@ async fn check_durable(session: &Session) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Checks that a notice arrives. This detects a pooler that gives each transaction another session.
+/// Checks that a notice of one session arrives at another one that is idle. This detects a pooler that gives sessions
+/// back after each transaction: it would give the notice to whoever has the listening session then, which may be the
+/// sender.
 async fn check_notices(access: &Access) -> Result<(), OpenError> {
     let (notified, mut news) = mpsc::channel(1);
-    let session = access.connect(Some(notified)).await.map_err(OpenError::server)?;
+    let listening = access.connect(Some(notified)).await.map_err(OpenError::server)?;
+    let other = access.connect(None).await.map_err(OpenError::server)?;
     let channel = format!("tidings_check_{:016x}", fastrand::u64(..));
-    for sql in [format!("LISTEN {channel}"), format!("NOTIFY {channel}")] {
+    for (session, sql) in [(&listening, format!("LISTEN {channel}")), (&other, format!("NOTIFY {channel}"))] {
         session.client.batch_execute(&sql).await.map_err(OpenError::server)?;
     }
     match timeout(NOTICE, news.recv()).await {

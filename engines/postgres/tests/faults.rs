@@ -14,7 +14,7 @@ use tidings::{
     engine::{Engine, Limit, Location, ReadError, conformance::entry_on},
 };
 use tidings_postgres::{OpenErrorKind, Postgres};
-use tidings_servers::Postgres as Server;
+use tidings_servers::{PgBouncer, PoolMode, Postgres as Server};
 use tokio::time::sleep;
 use tokio_postgres::NoTls;
 
@@ -49,6 +49,21 @@ async fn what_cannot_serve_as_a_log_is_refused_by_its_kind() {
     ] {
         assert_eq!(refusal(url, schema).await, kind, "{url} {schema:?}");
     }
+}
+
+/// PgBouncer in transaction mode answers everything, and gives notices to whoever has the connection then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_serves() {
+    let pooler = PgBouncer::before(&SERVER, PoolMode::Transaction).unwrap();
+    assert_eq!(refusal(&pooler.url(), "pooled").await, OpenErrorKind::Pooler);
+    let pooler = PgBouncer::before(&SERVER, PoolMode::Session).unwrap();
+    let hub = async || {
+        let engine = Postgres::builder(pooler.url()).schema("pooled").open().await.unwrap();
+        Hub::builder().engine(engine).build().await.unwrap()
+    };
+    let (one, other) = (hub().await, hub().await);
+    let last = publish(&one, 0).await.cursor;
+    check_applied(&other, last).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Real servers for tests: PostgreSQL, Redis, and nginx in front of hubs, in seconds, without installing anything.
+//! Real servers for tests: PostgreSQL, Redis, nginx in front of hubs, and PgBouncer, in seconds, without installing anything.
 //!
 //! The crate uses a server that is installed on this machine. Otherwise it downloads Debian's packages and unpacks them
 //! below the user's cache (`~/.cache/tidings/tools`, or below `XDG_CACHE_HOME`). Each server listens on a free port of
@@ -16,16 +16,18 @@
 //! |---|---|
 //! | `packages` | finds or unpacks programs |
 //! | `guarded` | a child that ends with this process, for programs of any kind |
-//! | `postgres`, `redis`, `nginx` | the servers |
+//! | `postgres`, `redis`, `nginx`, `pgbouncer` | the servers |
 
 mod guarded;
 mod nginx;
 mod packages;
+mod pgbouncer;
 mod postgres;
 mod redis;
 
 pub use guarded::Guarded;
 pub use nginx::Nginx;
+pub use pgbouncer::{PgBouncer, PoolMode};
 pub use postgres::Postgres;
 pub use redis::Redis;
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::getuid;
 
 /// Unpacks these packages into the folder `name` of the cache, unless they are there. `program` is a file in it that
 /// shows that it is complete.
@@ -58,6 +59,13 @@ pub(crate) fn needed(package: &str, prefix: &str) -> Result<Vec<String>> {
 /// Fetches the package lists, which a new machine lacks or has outdated.
 fn update() -> Result<()> {
     run(Command::new("apt-get").args(["update", "-qq"]))
+}
+
+/// The words of a command that refuses to run as root: for root it runs in a user namespace with another user id.
+pub(crate) fn not_as_root(words: &[String]) -> Vec<String> {
+    let as_nobody = ["unshare", "--user", "--map-user=65534", "--"];
+    let prefix = if getuid().is_root() { &as_nobody[..] } else { &[] };
+    prefix.iter().map(|word| (*word).to_owned()).chain(words.iter().cloned()).collect()
 }
 
 /// The directory of the unpacked libraries, for `LD_LIBRARY_PATH`.

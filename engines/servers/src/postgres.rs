@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Signal, getuid};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{free_port, guarded::Guarded, packages};
@@ -61,14 +61,11 @@ impl Programs {
         Ok(Self { folder: root.join(program), libraries: Some(packages::libraries(&root)?) })
     }
 
-    /// The words of a command. PostgreSQL refuses to run as root, so for root it runs in a user namespace with another
-    /// user id.
+    /// The words of a command. PostgreSQL refuses to run as root.
     fn command(&self, program: &str, arguments: &[&str]) -> Vec<String> {
-        let as_nobody = ["unshare", "--user", "--map-user=65534", "--"];
-        let prefix = if getuid().is_root() { &as_nobody[..] } else { &[] };
         let program = self.folder.join(program).display().to_string();
-        let words = prefix.iter().map(|word| (*word).to_owned()).chain([program]);
-        words.chain(arguments.iter().map(|word| (*word).to_owned())).collect()
+        let words: Vec<_> = [program].into_iter().chain(arguments.iter().map(|word| (*word).to_owned())).collect();
+        packages::not_as_root(&words)
     }
 
     fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
