@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn channels_prefixes_and_everything_are_heard_in_the_order_of_subscription() {
+    fn channels_prefixes_and_everything_are_listed_in_the_order_of_subscription() {
         let mut routes = routes(&["*", "timer:*", "timer:u1", "timer", "other:u1"]);
         assert_eq!(heard(&mut routes, "timer:u1"), [0, 1, 2]);
         assert_eq!(heard(&mut routes, "timer"), [0, 3]);
@@ -170,12 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_channel_has_no_handlers() {
+    fn a_malformed_channel_has_no_handlers() {
         assert_eq!(heard(&mut routes(&["*"]), "two words"), [] as [u32; 0]);
     }
 
     #[test]
-    fn what_was_looked_up_is_not_looked_up_again() {
+    fn a_route_is_looked_up_once() {
         let mut routes = routes(&["*", "b"]);
         routes.add(HandlerId(9), Hears::Addressed, "b".parse().unwrap());
         for _ in 0..3 {

@@ -195,7 +195,7 @@ mod typed {
     }
 
     #[wasm_bindgen_test]
-    async fn a_payload_of_another_shape_is_told_and_harms_nobody() {
+    async fn a_payload_of_another_type_is_reported_and_ends_nothing() {
         let log = Log::default();
         let client = client(&log);
         let (strict, loose) = (log.clone(), log.clone());
@@ -247,7 +247,7 @@ mod typed {
     }
 
     #[wasm_bindgen_test]
-    async fn who_is_online_is_a_list_that_keeps_itself() {
+    async fn presence_is_a_list_that_is_kept_up_to_date() {
         let log = Log::default();
         let client = client(&log);
         let seen = log.clone();
@@ -378,7 +378,7 @@ mod typed {
     }
 
     #[wasm_bindgen_test]
-    async fn what_is_no_channel_is_an_error() {
+    async fn a_malformed_channel_is_an_error() {
         let client = client(&Log::default());
         assert!(client.subscribe_as("two words", |_: Event<u32>| {}).is_err());
         assert!(client.on_as("", |_: Event<u32>| {}).is_err());

@@ -104,7 +104,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_encoded_is_decoded_and_no_text_forges_a_field_or_a_frame(
+    fn encoded_events_decode_and_no_text_forges_a_field_or_a_frame(
         events in prop::collection::vec((text(), text(), any::<Option<(u32, u64, u32)>>()), 0..5),
         places in prop::collection::vec(0usize..64, 0..8),
     ) {

@@ -74,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn escaped_json_is_the_same_json_in_lines_that_nobody_splits(texts in prop::collection::vec("[a\u{85}\u{a0}\u{2027}-\u{2030}â\"\\\\]{0,8}", 0..4)) {
+    fn escaped_json_is_the_same_json_without_line_separators(texts in prop::collection::vec("[a\u{85}\u{a0}\u{2027}-\u{2030}â\"\\\\]{0,8}", 0..4)) {
         let json = serde_json::to_string(&texts).unwrap();
         let escaped = tidings_protocol::sse::escape(&json);
         let splits = escaped.contains(['\u{85}', '\u{2028}', '\u{2029}']);
@@ -88,7 +88,7 @@ proptest! {
     }
 
     #[test]
-    fn what_covers_overlaps(a in pattern(), b in pattern()) {
+    fn a_pattern_that_covers_another_overlaps_it(a in pattern(), b in pattern()) {
         prop_assert!(a.covers(&a));
         prop_assert!(!a.covers(&b) || a.overlaps(&b));
         prop_assert_eq!(a.covers(&b) && b.covers(&a), a == b);

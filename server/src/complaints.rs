@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_at_once_and_one_a_minute_with_a_count() {
+    fn a_complaint_is_logged_at_once_and_then_once_a_minute_with_a_count() {
         let complaints = Complaints::default();
         let start = Instant::now();
         let at = |second| complaints.due_at("full", start + Duration::from_secs(second));

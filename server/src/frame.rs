@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_packed_is_the_same_and_runs_of_it_are_one_piece() {
+    fn packed_frames_come_back_and_runs_of_them_are_one_piece() {
         let mut frames = frames(&["a", "bc", "def", "g"]);
         assert!(!frames[0].clone().extend(&frames[1]), "frames that were not packed are not adjacent");
         pack(frames.iter_mut());

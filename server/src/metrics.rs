@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_stream_passes_by_writing_it_is_timed_once_for_each_mark() {
+    fn each_probe_that_a_stream_passes_is_timed_once() {
         let metrics = Metrics::new();
         let from = |from| Written { from, records: 1, bytes: 10, gaps: vec![GapReason::Trimmed] };
         metrics.applied(4, 5, 1_000);
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_of_another_log_stands_in_nobodys_way() {
+    fn a_cursor_of_another_log_hides_nothing() {
         let metrics = Metrics::new();
         metrics.acknowledged(1_000, 1_000, || 999);
         metrics.forget_probe();

@@ -139,7 +139,7 @@ mod tests {
     #[test]
     #[cfg(debug_assertions)]
     #[should_panic(expected = "the lock of rank 2 is taken while those of ranks 0b100000 are held")]
-    fn one_that_is_taken_out_of_order_panics() {
+    fn a_lock_that_is_taken_out_of_order_panics() {
         let (window, presence) = (RankedRwLock::<_, WINDOW>::new(1), RankedMutex::<_, PRESENCE>::new(2));
         let _locked = presence.lock();
         let _read = window.read();

@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_version_wrote_is_void_and_damage_is_an_error() {
+    fn an_entry_of_a_newer_version_is_void_and_damage_is_an_error() {
         let text = String::from_utf8(crate::testing::entry("chat:1", "said", "1").to_bytes()).unwrap();
         let newer = text.replace("\"audience\":\"channel\"", "\"v\":2,\"audience\":{\"moon\":7}");
         let read = Entry::from_bytes(newer.as_bytes()).unwrap();

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscriber_of_one_channel_does_not_hear_its_siblings() {
+    fn a_subscriber_of_a_channel_does_not_receive_its_siblings() {
         assert!(!meets("chat:2", "chat:1"));
         assert!(meets("chat:*", "chat:1") && meets("chat:1", "chat:*"));
     }

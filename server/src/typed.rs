@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_written_as_type_and_payload_is_refused() {
+    fn an_event_that_is_not_written_as_type_and_payload_is_refused() {
         #[derive(Serialize)]
         struct Plain {
             text: &'static str,

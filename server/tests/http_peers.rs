@@ -33,7 +33,7 @@ async fn every_promise_is_kept() {
 }
 
 #[tokio::test]
-async fn nobody_is_heard_who_does_not_know_the_secret() {
+async fn a_call_without_the_secret_is_refused() {
     let log = Memory::default();
     let (one, _one, url) = node(&log, SECRET).await;
     let (other, _other, _) = node(&log, "another secret of theirs").await;

@@ -64,9 +64,9 @@ fn memory_stays_within_its_bounds() {
         "the_memory_engine_takes_what_it_is_set_to",
         "a_stream_that_lags_and_is_not_read_takes_no_more_than_64_kib",
         "watchers_of_presence_that_do_not_read_hold_no_lists",
-        "what_waits_for_a_disk_takes_what_it_is_set_to",
+        "a_backlog_takes_the_memory_that_it_is_set_to",
         "bodies_that_come_slowly_take_what_has_come_and_give_it_back",
-        "what_is_published_and_leaves_again_takes_no_more_and_more",
+        "publishing_and_trimming_take_no_more_and_more",
     ] {
         let shapes = if name.starts_with("the_") { shapes().len() } else { 1 };
         for shape in 0..shapes {
@@ -157,7 +157,7 @@ async fn the_memory_engine_takes_what_it_is_set_to() {
 /// before the measurement begins.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run by itself, above"]
-async fn what_is_published_and_leaves_again_takes_no_more_and_more() {
+async fn publishing_and_trimming_take_no_more_and_more() {
     let set = 8 * MIB;
     let engine = Memory::builder().records(usize::MAX).bytes(set).build();
     let hub = Hub::builder().engine(engine.clone()).window_bytes(set).window_records(usize::MAX).build();
@@ -179,7 +179,7 @@ fn within(set: usize, taken: usize, what: &str) {
 /// More events are published than a disk takes that another program has locked; the excess ones are refused for now.
 #[tokio::test]
 #[ignore = "run by itself, above"]
-async fn what_waits_for_a_disk_takes_what_it_is_set_to() {
+async fn a_backlog_takes_the_memory_that_it_is_set_to() {
     const EACH: usize = 60 << 10;
     let directory = tempfile::tempdir().unwrap();
     let engine = Sqlite::builder(directory.path().join("log")).backlog_bytes(32 * MIB).open().unwrap();

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unreleased_is_no_release() {
+    fn the_unreleased_section_is_no_release() {
         assert!(notes(CHANGELOG, "0.2.0", false).is_err());
         assert_eq!(notes(CHANGELOG, "0.2.0", true).unwrap(), "# Tidings 0.2.0\n\nTo come.\n");
     }

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_logs_the_stream_says_each_cursor_and_what_was_seen_beyond_it() {
+    fn the_url_names_the_cursor_of_each_log_and_the_latest_one_seen() {
         let [cursor, seen] = ["a.1.2,b.9.1", "a.7.3,b.9.1"].map(|text| text.parse().ok());
         assert_eq!(
             Address::new("/e").stream("", "d", None, &cursor, &seen, ""),

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_given_is_what_is_sent_back() {
+    fn cursors_are_sent_back_as_they_came() {
         for text in ["a.1.2", "a.1.2,b.0.0", "b.0.0,a.1.2", "1.1.1,2.1.1,3.1.1,4.1.1,5.1.1,6.1.1,7.1.1,8.1.1"] {
             assert_eq!(point(text).to_string(), text);
         }
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_points_each_log_keeps_its_later_one() {
+    fn merged_cursors_keep_the_later_one_of_each_log() {
         for (mark, newer, joined) in [
             ("a.5.1", "a.6.1", "a.6.1"),
             ("a.6.1", "a.5.1", "a.6.1"),

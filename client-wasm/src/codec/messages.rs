@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_arrives_as_it_was_asked() {
+    fn the_requests_of_tabs_arrive_as_they_were_sent() {
         let channels = vec!["a:*".parse().unwrap(), "b".parse().unwrap()];
         ask(TabAsk::Open { attempt: 3, user: "uana".into(), channels: channels.clone() });
         for since in [None, "a.1.2,b.3.4".parse().ok()] {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_arrives_as_it_was_told() {
+    fn the_messages_of_a_leader_arrive_as_they_were_sent() {
         let status = Status { state: State::Waiting, attempt: 2, retry_in_ms: Some(0), connection_id: None };
         let open = Status { state: State::Open, attempt: 0, retry_in_ms: None, connection_id: Some("n1 x".into()) };
         let channels = vec!["a:*".parse().unwrap(), "b".parse().unwrap()];
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_passed_over() {
+    fn a_text_that_is_no_message_is_ignored() {
         for text in ["", "other", "other\n1", "[object Object]"] {
             assert_eq!(Message::from_text(text), None);
         }

@@ -34,7 +34,7 @@ async fn refusal(url: &str, schema: &str) -> OpenErrorKind {
 }
 
 #[tokio::test]
-async fn what_cannot_serve_as_a_log_is_refused_by_its_kind() {
+async fn a_server_that_cannot_hold_a_log_is_refused_by_kind() {
     let url = &SERVER.url();
     let port = SERVER.port();
     for (url, schema, kind) in [

@@ -34,7 +34,7 @@ async fn refusal(url: &str, name: &str) -> OpenErrorKind {
 }
 
 #[tokio::test]
-async fn what_cannot_serve_as_a_log_is_refused_by_its_kind() {
+async fn a_server_that_cannot_hold_a_log_is_refused_by_kind() {
     let url = &SERVER.url();
     for (url, name, kind) in [
         ("no url", "tidings", OpenErrorKind::Settings),
@@ -159,7 +159,7 @@ async fn a_server_that_comes_back_empty_has_another_log() {
 
 /// It is unknown whether an append that no replica has survives.
 #[tokio::test]
-async fn what_no_replica_has_is_not_acknowledged() {
+async fn a_record_that_no_replica_has_is_not_acknowledged() {
     let engine = Redis::builder(SERVER.url()).name("alone").replicas(1).open().await.unwrap();
     let began = Instant::now();
     let outcome = engine.append(vec![entry_on("news", "1")], Duration::from_millis(300)).await;

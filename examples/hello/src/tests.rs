@@ -1,7 +1,7 @@
 use tidings::Hub;
 
 #[tokio::test]
-async fn what_one_page_says_every_stream_hears() {
+async fn a_publish_of_one_page_reaches_every_stream() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let app = super::app(Hub::builder().build().await.unwrap()).unwrap();

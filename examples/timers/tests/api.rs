@@ -60,7 +60,7 @@ async fn a_page_of_another_port_stops_no_timer_and_none_may_frame_ours() {
 }
 
 #[tokio::test]
-async fn logout_ends_the_session_and_tells_the_other_tabs_of_the_browser() {
+async fn logout_ends_the_session_and_informs_the_other_tabs_of_the_browser() {
     let house = House::new();
     let server = house.serve().await;
     let laptop = tab(&server, "laptop", "t1", "ana").await;
@@ -128,7 +128,7 @@ async fn the_tab_that_caused_it_hears_nothing_and_its_neighbour_does() {
 }
 
 #[tokio::test]
-async fn other_users_hear_nothing() {
+async fn other_users_receive_nothing() {
     let house = House::new();
     let server = house.serve().await;
     let ana = tab(&server, "laptop", "t1", "ana").await;

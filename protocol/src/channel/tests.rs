@@ -21,7 +21,7 @@ fn a_channel_has_one_to_eight_segments() {
 }
 
 #[test]
-fn what_is_no_channel_is_refused_with_its_reason() {
+fn a_malformed_channel_is_refused_with_its_reason() {
     for (bad, why) in [
         ("", ChannelError::EmptySegment),
         (":a", ChannelError::EmptySegment),

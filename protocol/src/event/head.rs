@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lacks_a_field_or_is_no_event_has_no_head() {
+    fn a_frame_that_lacks_a_field_or_is_no_event_has_no_head() {
         for data in [
             "",
             "{",

@@ -316,7 +316,7 @@ mod tests {
     use super::{line_end, lossy};
 
     #[test]
-    fn what_is_no_utf_8_is_replaced_as_the_standard_library_does() {
+    fn invalid_utf_8_is_replaced_as_the_standard_library_does() {
         let bytes = [0x41, 0xc3, 0xa9, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x98, 0x80, 0xff, 0xed, 0xa0, 0x80];
         // Every combination of four bytes, and every prefix of it.
         for n in 0..bytes.len().pow(4) {

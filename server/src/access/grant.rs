@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_in_particular_gets_nothing_that_names_a_user() {
+    fn an_anonymous_caller_gets_no_grant_that_names_a_user() {
         assert_eq!("timer:{user}".parse::<Grant>().unwrap().of(None), None);
         assert!("news:*".parse::<Grant>().unwrap().of(None).is_some());
     }

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_revoked_comes_back_by_what_covers_it_and_all_by_none() {
+    fn a_restoration_undoes_the_revocations_that_it_covers_or_all() {
         let disconnect = Order::Disconnect { device: None, until: Timestamp(100) };
         let restore = |channels: &str| Order::Restore { channels: Some(pattern(channels)) };
         let some = state(&[(1, revoke("a:1")), (1, revoke("b")), (1, disconnect.clone()), (2, restore("a:*"))]);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_subscribes_to_is_a_right_to_all_that_it_covers_also_where_a_grant_was_revoked_before() {
+    fn a_subscription_by_the_server_grants_what_it_covers_despite_an_earlier_revocation() {
         let state = state(&[(1, revoke("a:*")), (2, subscribe("a:1"))]);
         let judged = |issued, requested| judged(&state, None, issued, requested);
         let decision = judged(None, channels(&["a:1", "a:2", "b"], &["a:1:x", "c"]));
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_log_has_acknowledged_is_revoked_before_it_is_read_and_nothing_else_is() {
+    fn an_acknowledged_revocation_holds_before_it_is_read_and_no_other_does() {
         let mut state = AccessState::default();
         let control = |order| Control { user: ana(), order };
         let at = |seq| Cursor { epoch: 1, seq, tag: 9 };
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_forgotten() {
+    fn an_expired_revocation_is_forgotten() {
         let mut state = state(&[(10, revoke("a"))]);
         state.sweep(99);
         assert!(is_refused(&state, "a", None));

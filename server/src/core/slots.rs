@@ -66,7 +66,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_set(steps in proptest::collection::vec((any::<bool>(), 0..4_usize), 0..30)) {
+        fn slots_are_a_set(steps in proptest::collection::vec((any::<bool>(), 0..4_usize), 0..30)) {
             let (mut slots, mut model) = (Slots::default(), BTreeSet::new());
             for (insert, slot) in steps {
                 if insert {

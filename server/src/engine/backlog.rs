@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded_in_bytes_and_what_is_done_gives_its_room_back() {
+    fn a_backlog_is_bounded_in_bytes_and_finished_appends_free_their_room() {
         let backlog = Backlog::new(10 << 10);
         let first = backlog.admit(&of_kib(2)).unwrap();
         let second = backlog.admit(&of_kib(2)).unwrap();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_larger_than_the_bound_is_let_in_alone() {
+    fn an_append_larger_than_the_bound_is_let_in_alone() {
         let backlog = Backlog::new(1 << 10);
         let large = backlog.admit(&of_kib(8)).unwrap();
         assert!(matches!(backlog.admit(&of_kib(1)), Err(AppendError::Overloaded)));

@@ -122,14 +122,14 @@ macro_rules! conformance_tests {
             the_same_log_opens_again,
             keys_are_known_after_a_restart,
             metadata_is_there_after_a_restart,
-            what_was_trimmed_stays_trimmed,
+            trimmed_records_stay_trimmed,
             a_closed_log_opens_again
         ]);
     };
     (@power shared $subject:expr) => {
         $crate::conformance_tests!(@tests $subject, shared: [
             two_handles_write_one_log,
-            one_handle_reads_what_the_other_wrote,
+            a_handle_reads_what_another_handle_wrote,
             a_key_raced_on_two_handles_is_stored_once,
             two_handles_trim_one_log,
             a_tail_that_lags_behind_the_other_handle_is_told,
@@ -183,16 +183,16 @@ macro_rules! conformance_tests {
             a_tail_never_shows_a_duplicate,
             a_tail_is_never_ahead_of_the_log,
             tails_are_independent,
-            a_dropped_tail_harms_nobody,
+            a_dropped_tail_ends_no_other,
             a_tail_ends_with_its_engine,
-            a_closed_engine_serves_nobody
+            a_closed_engine_refuses_every_call
         ]);
         $crate::conformance_tests!(@tests $subject, trims: [
             trimming_takes_from_the_front_only,
             trimming_leaves_what_is_kept,
             a_step_of_trimming_says_what_it_did,
             a_cursor_before_the_beginning_is_told,
-            what_leaves_is_kept_in_the_summary,
+            trimmed_records_are_kept_in_the_summary,
             a_tail_never_skips_what_was_trimmed,
             a_key_is_known_as_long_as_its_record
         ]);

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_catches_up_with_a_wall_clock_that_stays_ahead_and_never_goes_back() {
+    async fn the_age_clock_catches_up_with_the_wall_clock_and_never_goes_back() {
         let start = 1_000 * HOUR;
         let mut clock = AgeClock::starting_at(start);
         tokio::time::advance(Duration::from_secs(3_600)).await;

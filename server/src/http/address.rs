@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn of_forwarded_for_only_what_own_proxies_added_is_believed() {
+    fn forwarded_for_is_believed_only_where_own_proxies_added_it() {
         let hops = [("x-forwarded-for", "6.6.6.6, 1.1.1.1"), ("x-forwarded-for", "2.2.2.2")];
         assert_eq!(of(&ClientAddress::forwarded_for(1), &hops), "2.2.2.2");
         assert_eq!(of(&ClientAddress::forwarded_for(2), &hops), "1.1.1.1");

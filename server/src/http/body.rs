@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_too_large_is_not_read_to_its_end() {
+    async fn a_body_that_is_too_large_is_not_read_to_its_end() {
         assert!(matches!(whole(Body::new(Full::from("whole")), 4).await, Err(Unread::TooLarge)));
         let (mut sender, body) = Channel::<Bytes>::new(8);
         let reading = tokio::spawn(whole(Body::new(body), 4));

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_named_by_an_error() {
+    fn a_malformed_origin_is_named_by_an_error() {
         let error = Cors::origins(["https://app.example", "https://app.example/"]).unwrap_err();
         assert!(error.to_string().starts_with("\"https://app.example/\" is not an origin"), "{error}");
         assert!(Cors::origins(["https://app.example"]).unwrap().allow_headers(["two words"]).is_err());

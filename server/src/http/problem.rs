@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_passes_says_when_to_come_back() {
+    fn every_temporary_refusal_says_when_to_come_back() {
         // The fixture is read while the test runs, because the test also compiles from the published crate, which lacks
         // the file.
         let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../protocol/fixtures/problems.json");

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_quiet_is_forgotten() {
+    fn a_quiet_caller_is_forgotten() {
         let clock = FakeRelativeClock::default();
         let rates = Rates::new(Rate::per_second(1), clock.clone());
         for number in 0..SWEEP_EVERY {

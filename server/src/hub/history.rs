@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_node_has_not_applied_is_not_kept() {
+    async fn records_that_the_node_has_not_applied_are_not_kept() {
         let (engine, cursors) = filled(10).await;
         let history = History::default();
         let read = history.read(&engine, (cursors[7], Lineage::default()), cursors[0]).await.unwrap();
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_stands_within_what_was_read_is_served_from_it() {
+    async fn a_cursor_within_a_kept_page_is_served_from_it() {
         let (engine, cursors) = filled(1_500).await;
         let history = History::default();
         let read = async |at: usize| history.read(&engine, node(&cursors), cursors[at]).await.unwrap();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_needs_what_is_being_read_waits_for_it() {
+    async fn a_reader_of_a_page_in_progress_waits_for_it() {
         let (engine, cursors) = filled(1_500).await;
         let history = History::default();
         let read = |at: usize| history.read(&engine, node(&cursors), cursors[at]);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reader_that_is_dropped_holds_up_nobody() {
+    async fn a_dropped_reader_delays_no_other() {
         let (engine, cursors) = filled(10).await;
         let history = History::default();
         let read = || history.read(&engine, node(&cursors), cursors[0]);
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_kept_is_bounded_and_forgotten_with_the_log() {
+    async fn kept_pages_are_bounded_and_forgotten_with_the_log() {
         let (engine, cursors) = filled(60_000).await;
         let history = History::default();
         for page in 0..60 {

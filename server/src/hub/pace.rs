@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn records_for_one_stream_each_do_not_count_as_if_everybody_heard_them() {
+    fn records_for_one_stream_each_count_for_that_stream_only() {
         let round = Round { records: 500, woken: 1_500, deliveries: 1_500, took: millis(7) };
         assert_eq!(Pace::default().hold(millis(10), round), Duration::ZERO);
     }

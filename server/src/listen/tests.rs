@@ -22,7 +22,7 @@ async fn next(listener: &mut Listener) -> Received {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_yields_what_is_published_to_its_pattern_in_order_and_nothing_else() {
+async fn a_listener_yields_the_events_of_its_pattern_in_order_and_no_others() {
     let hub = hub().await;
     let mut orders = hub.listen("order:*").unwrap();
     for channel in ["order:1", "other", "order:*", "order:2:lines"] {
@@ -51,7 +51,7 @@ async fn an_event_says_all_that_was_published() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_reads_slowly_misses_nothing_that_the_log_holds_and_is_told_what_it_has_lost() {
+async fn a_slow_listener_misses_nothing_in_the_log_and_is_told_of_losses() {
     let hub = Hub::builder().window_records(2).build().await.unwrap();
     let mut slow = hub.listen("order:1").unwrap();
     for number in 0..100 {
@@ -89,6 +89,6 @@ async fn dropping_it_forgets_its_stream() {
 }
 
 #[tokio::test]
-async fn what_is_no_channel_is_an_error() {
+async fn a_malformed_channel_is_an_error() {
     assert!(hub().await.listen("a::b").is_err());
 }

@@ -175,7 +175,7 @@ fn the_same_device_by_two_tabs_is_there_once_until_both_are_gone() {
 }
 
 #[test]
-fn who_came_and_left_between_two_looks_was_never_there_and_the_reverse() {
+fn a_user_who_came_and_left_between_two_rounds_is_not_reported_nor_the_reverse() {
     let fixture = fixture();
     let stays = fixture.sit("ana", &["room:1"], 0);
     let watcher = fixture.watcher(&["room:1"]);
@@ -189,7 +189,7 @@ fn who_came_and_left_between_two_looks_was_never_there_and_the_reverse() {
 }
 
 #[test]
-fn a_silent_stream_is_a_ghost_for_75_seconds_and_comes_back_when_it_is_heard() {
+fn a_silent_stream_counts_as_present_for_75_seconds_and_again_when_it_is_heard() {
     let fixture = fixture();
     let watcher = fixture.watcher(&["room:1"]);
     let seat = fixture.sit("ana", &["room:1"], 0);
@@ -259,7 +259,7 @@ fn a_list_is_never_followed_by_news_that_it_holds_already_nor_does_it_hide_them_
 }
 
 #[test]
-fn who_reads_slowly_is_told_all_who_are_there_once_more() {
+fn a_slow_watcher_receives_the_whole_list_again() {
     let fixture = fixture();
     let watcher = fixture.watcher(&["*"]);
     assert_eq!(fixture.told(watcher, 0), ["here"]);
@@ -276,7 +276,7 @@ fn who_reads_slowly_is_told_all_who_are_there_once_more() {
 }
 
 #[test]
-fn what_may_be_watched_no_longer_is_ended_and_the_rest_goes_on() {
+fn a_watch_without_a_grant_ends_and_the_others_go_on() {
     let fixture = fixture();
     let watcher = fixture.watcher(&["room:1", "room:2"]);
     fixture.told(watcher, 0);

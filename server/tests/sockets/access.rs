@@ -30,7 +30,7 @@ fn message(channel: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_revoked_is_revoked_from_publishing_too() {
+async fn a_revocation_holds_for_publishing_too() {
     let fixture = fixture().await;
     let mut canary = fixture.canary().await;
     let kim = fixture.client("kim");
@@ -90,7 +90,7 @@ impl Auth for Counting {
 }
 
 #[tokio::test]
-async fn what_no_grant_covers_is_asked_about_once_for_all_channels() {
+async fn the_application_is_asked_once_for_all_channels_without_a_grant() {
     let (questions, channels) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let auth = Counting { questions: questions.clone(), channels: channels.clone() }.allow("news").unwrap();
     let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth)).await;

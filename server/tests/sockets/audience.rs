@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::fixture::{Fixture, event};
 
 #[tokio::test]
-async fn a_channel_reaches_its_subscribers_and_nobody_else() {
+async fn an_event_reaches_the_subscribers_of_its_channel_only() {
     let fixture = Fixture::start().await;
     let mut one = fixture.stream("ana", &[("channels", "news:1")]).await;
     let mut other = fixture.stream("ana", &[("channels", "news:2")]).await;
@@ -29,7 +29,7 @@ async fn published_to_a_feature_it_reaches_all_below() {
 }
 
 #[tokio::test]
-async fn a_pattern_hears_all_below_it() {
+async fn a_pattern_receives_all_channels_below_it() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[("channels", "news:*")]).await;
     fixture.publish("news", "the prefix itself").await;
@@ -41,7 +41,7 @@ async fn a_pattern_hears_all_below_it() {
 }
 
 #[tokio::test]
-async fn what_several_subscriptions_match_is_sent_once() {
+async fn an_event_that_several_subscriptions_match_is_sent_once() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1,news:*,news:1:*")]).await;
     fixture.publish("news:1", "once").await;
@@ -97,7 +97,7 @@ async fn a_device_gets_it_and_the_users_other_devices_do_not() {
 }
 
 #[tokio::test]
-async fn nobody_in_particular_hears_channels_but_nothing_addressed() {
+async fn an_anonymous_stream_receives_channels_and_nothing_addressed() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("anonymous", &[("channels", "news:1"), ("deviceId", "kiosk")]).await;
     assert_eq!(stream.connected.data["userId"], json!(null));

@@ -43,7 +43,7 @@ async fn given_up_before_the_engine_stored_it_it_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn one_that_hangs_holds_up_nobody() {
+async fn an_append_that_hangs_delays_no_other() {
     let (fixture, engine, mut stream) = held().await;
     engine.before.shut();
     let hub = fixture.hub.clone();
@@ -132,7 +132,7 @@ mod on_success {
     }
 
     #[tokio::test]
-    async fn a_caller_that_goes_away_before_the_change_tells_nothing() {
+    async fn a_caller_that_goes_away_before_the_change_publishes_nothing() {
         let (fixture, _, mut stream) = held().await;
         let change = std::future::pending::<Result<(), ()>>();
         assert!(fixture.hub.on_success(event("news:1", "never"), change).now_or_never().is_none());

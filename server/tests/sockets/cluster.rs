@@ -40,7 +40,7 @@ async fn know(hubs: &[&Fixture], count: usize) {
 }
 
 #[tokio::test]
-async fn who_is_online_at_any_hub_is_online() {
+async fn a_user_who_is_online_at_any_hub_is_online() {
     let log = Memory::default();
     let (one, other) = (hub(&log).await, hub(&log).await);
     know(&[&one, &other], 2).await;

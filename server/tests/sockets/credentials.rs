@@ -37,7 +37,7 @@ fn jwt() -> Jwt {
 }
 
 #[tokio::test]
-async fn an_identity_that_is_over_is_let_in_by_nobody() {
+async fn an_expired_identity_is_refused_everywhere() {
     let fixture = with(|_: AuthRequest| async { Ok(Identity::user("ana")?.expires_at(SystemTime::now())) }).await;
     fixture.client("").get("/check", &[]).await.is_problem(401, "credentialsExpired");
 }
@@ -166,7 +166,7 @@ async fn credentials_everywhere(heard: &mut String) -> Vec<String> {
 
 /// Printing a request or a configuration, in an error or a panic, shows no credential.
 #[tokio::test]
-async fn what_is_made_of_credentials_shows_none_of_them() {
+async fn debug_output_and_errors_show_no_credentials() {
     let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
     let note = seen.clone();
     let auth = move |request: AuthRequest| {

@@ -147,7 +147,7 @@ async fn pages_of_its_own_and_of_listed_origins_command() {
 }
 
 #[tokio::test]
-async fn what_no_browser_adds_of_itself_needs_no_origin() {
+async fn credentials_that_no_browser_adds_by_itself_need_no_origin() {
     let (fixture, browser) = with_cookies().await;
     browser.post("/publish", command()).await.good();
     let page = fixture.client("ana").header("origin", "https://other.example");

@@ -68,14 +68,14 @@ async fn a_peer_of_http2_whose_window_stays_shut_is_dropped_and_its_other_stream
 }
 
 #[tokio::test]
-async fn under_another_server_nobody_is_there_by_a_stream_of_http2_whose_window_stays_shut() {
+async fn an_http2_stream_with_a_shut_window_makes_nobody_present_on_axum_serve() {
     let settings = |hub: tidings::HubBuilder| hub.heartbeat(Duration::from_millis(100)).stall_timeout(STALL);
     let serve = |listener, app: Router| axum::serve(listener, app).into_future();
     shuts_a_window(Fixture::serving(settings, serve).await).await;
 }
 
 #[tokio::test]
-async fn under_another_server_too_nobody_is_there_by_a_stream_whose_bytes_are_not_taken() {
+async fn a_stream_whose_bytes_are_not_taken_makes_nobody_present_on_axum_serve() {
     let settings = |hub: tidings::HubBuilder| {
         hub.heartbeat(Duration::from_millis(100)).stall_timeout(STALL).presence(tidings::PresenceSettings::default())
     };
@@ -176,7 +176,7 @@ fn a_peer_that_vanished_is_gone_within_the_stall_timeout() {
 }
 
 #[tokio::test]
-async fn who_says_more_than_a_few_heads_behind_a_streams_request_is_cut() {
+async fn a_client_that_sends_a_few_heads_behind_its_stream_is_cut() {
     const KEPT: usize = 8 << 10;
     let fixture = Fixture::start().await;
     let mut canary = fixture.canary().await;
@@ -199,7 +199,7 @@ async fn who_says_more_than_a_few_heads_behind_a_streams_request_is_cut() {
 }
 
 #[tokio::test]
-async fn who_may_publish_nothing_has_nothing_read() {
+async fn the_body_of_a_caller_who_may_not_publish_is_not_read() {
     let auth = |_: tidings::auth::AuthRequest| async { tidings::auth::Identity::user("ana") };
     let auth = auth.allow("news:canary").unwrap();
     let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth).publish()).await;

@@ -20,7 +20,7 @@ fn forbidden(channel: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_no_grant_covers_is_rejected() {
+async fn a_channel_without_a_grant_is_rejected() {
     assert_eq!(channels("ana", "admin").await, (json!([]), forbidden("admin")));
 }
 
@@ -39,13 +39,13 @@ async fn a_pattern_is_granted_only_where_one_grant_covers_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_users_own_channel_is_nobody_elses() {
+async fn a_users_own_channel_is_closed_to_others() {
     assert_eq!(channels("ana", "timer:ana").await, (json!(["timer:ana"]), json!([])));
     assert_eq!(channels("ana", "timer:bob").await, (json!([]), forbidden("timer:bob")));
 }
 
 #[tokio::test]
-async fn nobody_in_particular_has_no_channel_of_their_own() {
+async fn an_anonymous_caller_has_no_channel_of_its_own() {
     assert_eq!(channels("anonymous", "timer:anonymous").await, (json!([]), forbidden("timer:anonymous")));
 }
 
@@ -62,7 +62,7 @@ async fn the_user_with_a_colon_does_not_reach_below_another() {
 }
 
 #[tokio::test]
-async fn a_rejected_channel_is_not_heard_and_the_rest_is() {
+async fn a_rejected_channel_is_not_received_and_the_others_are() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[("channels", "timer:bob,news:1")]).await;
     fixture.publish("timer:bob", "private").await;
@@ -100,7 +100,7 @@ fn subscribing(stream: &crate::fixture::Stream, channels: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn what_no_grant_covers_is_asked_about() {
+async fn the_application_is_asked_about_channels_without_a_grant() {
     let fixture = with_a_database().await;
     let mut stream = fixture.stream("ana", &[("channels", "room:1,room:2")]).await;
     assert_eq!(stream.connected.data["channels"], json!(["room:1"]));
@@ -142,7 +142,7 @@ async fn no_more_is_asked_than_a_stream_may_hold() {
 }
 
 #[tokio::test]
-async fn what_one_way_in_asks_holds_for_those_who_took_it() {
+async fn the_grants_of_one_way_to_authenticate_hold_for_its_callers_alone() {
     let staff = (|request: AuthRequest| async move { Identity::user(request.bearer().ok_or(AuthError::Missing)?) })
         .allow_if(|_, _| async { Ok(true) });
     let guests = (|_: AuthRequest| async { Ok(Identity::anonymous()) }).allow("news:*").unwrap();

@@ -35,7 +35,7 @@ async fn answer_to(head: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn one_that_is_too_large_is_answered_431() {
+async fn a_head_that_is_too_large_is_answered_431() {
     let head = format!("GET /api/events HTTP/1.1\r\nhost: a\r\ncookie: {}\r\n\r\n", "x".repeat(20 << 10));
     let answer = answer_to(head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
@@ -49,7 +49,7 @@ async fn a_url_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn one_that_does_not_end_is_given_up_and_told_why() {
+async fn a_head_that_does_not_end_is_answered_408() {
     let answer = answer_to(b"GET /api/events HTTP/1.1\r\nhost: a\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("application/problem+json") && answer.contains(r#""code":"requestTimeout""#), "{answer}");
@@ -62,7 +62,7 @@ async fn an_idle_connection_is_closed_without_a_word() {
 }
 
 #[tokio::test]
-async fn one_that_does_not_begin_is_given_up() {
+async fn a_head_that_does_not_begin_is_given_up() {
     answer_to(b"").await;
 }
 
@@ -77,7 +77,7 @@ async fn a_post_that_stops_after_its_first_letter_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_answered_400() {
+async fn a_request_that_is_no_http_is_answered_400() {
     let answer = answer_to(b"\x00\x01\x02 hello\r\n\r\n").await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }

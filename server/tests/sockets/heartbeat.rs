@@ -61,7 +61,7 @@ async fn a_stream_resumes_from_its_heartbeat() {
 
 /// The stream has nothing pending, so it stands at the end of the log, however old its last event is.
 #[tokio::test]
-async fn it_is_told_no_gap_when_events_that_it_did_not_match_are_trimmed() {
+async fn a_quiet_stream_gets_no_gap_when_others_events_are_trimmed() {
     let small = Memory::builder().records(2).build();
     let fixture = Fixture::with(|hub| hub.engine(small).window_records(1)).await;
     let mut quiet = fixture.stream("ana", &[("channels", "news:1")]).await;
@@ -75,7 +75,7 @@ async fn it_is_told_no_gap_when_events_that_it_did_not_match_are_trimmed() {
 }
 
 #[tokio::test]
-async fn nor_when_it_subscribes_after_them() {
+async fn a_stream_that_subscribes_after_trimmed_events_gets_no_gap() {
     let small = Memory::builder().records(2).build();
     let fixture = Fixture::with(|hub| hub.engine(small).window_records(1)).await;
     let mut quiet = fixture.stream("ana", &[]).await;

@@ -14,7 +14,7 @@ async fn report(fixture: &Fixture, token: &str, stream: &Stream, ms: Value) -> A
 }
 
 #[tokio::test]
-async fn what_a_client_reports_stands_in_the_figures() {
+async fn the_latencies_that_clients_report_are_in_the_metrics() {
     let fixture = fixture().await;
     let stream = fixture.stream("ana", &[]).await;
     assert_eq!(report(&fixture, "ana", &stream, json!([5, 15])).await.status, 204);
@@ -31,7 +31,7 @@ async fn a_clock_that_goes_wrong_spoils_no_more_than_an_hour() {
 }
 
 #[tokio::test]
-async fn nobody_reports_for_the_stream_of_another() {
+async fn a_report_about_another_users_stream_is_refused() {
     let fixture = fixture().await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
     for token in ["eve", "anonymous"] {
@@ -44,7 +44,7 @@ async fn nobody_reports_for_the_stream_of_another() {
 }
 
 #[tokio::test]
-async fn a_report_may_come_when_its_stream_is_gone_but_not_from_nobody_in_particular() {
+async fn a_report_may_come_after_its_stream_but_not_from_an_anonymous_caller() {
     let fixture = fixture().await;
     let gone = json!({"connectionId": "00000000.0", "ms": [1]});
     assert_eq!(fixture.client("ana").post("/latency", gone.clone()).await.status, 204);
@@ -69,7 +69,7 @@ async fn reports_are_limited_as_other_calls_are() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_or_no_time_is_refused_as_a_whole() {
+async fn a_report_with_a_bad_value_is_refused_as_a_whole() {
     let fixture = fixture().await;
     let stream = fixture.stream("ana", &[]).await;
     report(&fixture, "ana", &stream, json!(vec![1; 101])).await.is_problem(400, "tooMany");
@@ -80,7 +80,7 @@ async fn what_is_too_much_or_no_time_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
-async fn it_is_there_only_where_mounted() {
+async fn the_endpoint_is_there_only_where_it_is_mounted() {
     let fixture = Fixture::start().await;
     let stream = fixture.stream("ana", &[]).await;
     report(&fixture, "ana", &stream, json!([1])).await.is_problem(404, "notFound");

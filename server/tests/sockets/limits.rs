@@ -44,7 +44,7 @@ mod connections {
     }
 
     #[tokio::test]
-    async fn of_nobody_in_particular_are_not_those_of_one_user() {
+    async fn anonymous_calls_have_limits_apart_from_users() {
         let fixture = with(Limits::default().connections_per_user(1)).await;
         let _first = fixture.stream("anonymous", &[]).await;
         fixture.stream("anonymous", &[]).await;
@@ -114,7 +114,7 @@ mod rates {
     }
 
     #[tokio::test]
-    async fn of_nobody_in_particular_are_those_of_a_stream() {
+    async fn anonymous_calls_are_limited_by_stream() {
         let fixture = with(Limits::default().subscribe_rate(Rate::per_second(1))).await;
         let guest = fixture.client("anonymous");
         let (first, second) = (guest.stream(&[]).await, guest.stream(&[]).await);
@@ -143,7 +143,7 @@ mod rates {
     }
 
     #[tokio::test]
-    async fn of_publishing_by_events() {
+    async fn publishing_is_limited_by_events() {
         let fixture = with(Limits::default().publish_rate(Rate::per_second(1).burst(3))).await;
         let events = |count: usize| vec![json!({"channel": "chat:1", "type": "said"}); count].into();
         let ana = fixture.client("ana");
@@ -192,7 +192,7 @@ mod sizes {
     }
 
     #[tokio::test]
-    async fn of_any_path_even_an_unknown_one() {
+    async fn unknown_paths_have_a_limit_too() {
         let fixture = with(Limits::default().url_bytes(100)).await;
         fixture.client("").get(&format!("/{}", "y".repeat(100)), &[]).await.is_problem(414, "urlTooLong");
     }

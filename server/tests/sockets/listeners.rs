@@ -56,7 +56,7 @@ async fn a_unix_socket_carries_streams() {
 }
 
 #[tokio::test]
-async fn it_says_where_it_listens() {
+async fn a_server_says_where_it_listens() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     assert_eq!(tidings::serve(listener, Router::new()).local_addr().unwrap(), address);

@@ -31,7 +31,7 @@ async fn swallow(mut stream: Stream) -> (String, String) {
 }
 
 #[tokio::test]
-async fn of_a_hundred_and_one_living_tabs_none_is_ended_and_the_last_is_refused() {
+async fn a_stream_beyond_a_hundred_living_tabs_is_refused_and_ends_none() {
     let fixture = fixture(|limits| limits).await;
     let client = fixture.client("ana");
     let mut canary = fixture.canary().await;
@@ -47,7 +47,7 @@ async fn of_a_hundred_and_one_living_tabs_none_is_ended_and_the_last_is_refused(
 }
 
 #[tokio::test]
-async fn of_a_hundred_streams_that_nobody_reads_some_end_for_one_that_comes() {
+async fn unread_streams_end_for_one_that_comes() {
     let fixture = fixture(|limits| limits).await;
     let client = fixture.client("ana");
     let mut canary = fixture.canary().await;

@@ -11,7 +11,7 @@ use tokio::{io::AsyncWriteExt, net::TcpSocket};
 use crate::fixture::{Fixture, eventually};
 
 #[tokio::test]
-async fn a_hub_without_streams_has_nobody_online() {
+async fn a_hub_without_streams_has_no_users_online() {
     let fixture = Fixture::start().await;
     assert!(!fixture.hub.is_online("ana").unwrap() && !fixture.hub.is_device_online("ana", "laptop").unwrap());
     assert_eq!(fixture.hub.connection_count("ana").unwrap(), 0);
@@ -143,7 +143,7 @@ async fn a_client_that_does_not_read_does_not_hold_up_the_shutdown() {
 }
 
 #[tokio::test]
-async fn what_a_hub_did_is_counted() {
+async fn the_figures_of_a_hub_are_counted() {
     use crate::fixture::event;
     let fixture = Fixture::start().await;
     let mut streams = [

@@ -54,7 +54,7 @@ fn channels(channels: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn it_goes_on_where_the_one_before_ended_and_loses_nothing_in_between() {
+async fn a_poll_continues_where_the_last_one_ended() {
     let fixture = Fixture::start().await;
     let ana = fixture.client("ana");
     let first = poll(&ana, json!({"channels": channels(&["news:1", "admin"])})).await;
@@ -118,7 +118,7 @@ async fn a_cursor_that_cannot_be_honoured_is_a_gap_and_the_answer_goes_on_at_the
 }
 
 #[tokio::test]
-async fn it_waits_for_the_next_event_and_no_longer_than_it_was_told() {
+async fn a_poll_waits_for_the_next_event_and_no_longer_than_asked() {
     let fixture = Fixture::start().await;
     let ana = fixture.client("ana");
     let body =
@@ -138,7 +138,7 @@ async fn it_waits_for_the_next_event_and_no_longer_than_it_was_told() {
 }
 
 #[tokio::test]
-async fn what_the_server_gives_is_heard_and_said_by_no_poll() {
+async fn a_poll_carries_server_channels_without_announcing_them() {
     let fixture = Fixture::start().await;
     fixture.hub.subscribe("ana", "given:1").await.unwrap();
     let since = fixture.hub.cursor().to_string();
@@ -148,7 +148,7 @@ async fn what_the_server_gives_is_heard_and_said_by_no_poll() {
 }
 
 #[tokio::test]
-async fn what_was_revoked_is_not_polled_and_what_is_revoked_while_it_waits_ends() {
+async fn a_revoked_channel_is_not_polled_and_ends_in_a_waiting_poll() {
     let fixture = Fixture::start().await;
     let ana = fixture.client("ana");
     let since = fixture.hub.cursor().to_string();
@@ -172,7 +172,7 @@ async fn what_was_revoked_is_not_polled_and_what_is_revoked_while_it_waits_ends(
 }
 
 #[tokio::test]
-async fn one_tab_is_not_polled_its_own_echo() {
+async fn a_poll_leaves_out_the_events_of_its_own_tab() {
     let fixture = Fixture::start().await;
     let since = fixture.hub.cursor().to_string();
     let ana = tidings::UserId::new("ana").unwrap();
@@ -205,7 +205,7 @@ async fn an_answer_is_bounded_and_the_rest_is_fetched_at_once() {
 }
 
 #[tokio::test]
-async fn it_has_a_rate_of_its_own_and_a_waiting_one_is_a_stream_among_the_others() {
+async fn polls_have_a_rate_and_a_waiting_poll_counts_as_a_stream() {
     let limits = Limits::default().poll_rate(Rate::per_second(1).burst(3)).connections_per_user(1);
     let fixture = Fixture::mounting(|hub| hub, |hub| Routes::new(hub, auth()).limits(limits)).await;
     let ana = fixture.client("ana");
@@ -245,7 +245,7 @@ async fn bad_input_is_refused_as_for_a_stream() {
 }
 
 #[tokio::test]
-async fn it_ends_with_the_server_and_makes_nobody_present() {
+async fn a_poll_ends_with_the_server_and_makes_nobody_present() {
     let presence = tidings::PresenceSettings::default();
     let fixture = Fixture::with(|hub| hub.presence(presence)).await;
     poll(&fixture.client("ana"), json!({"channels": channels(&["news:1"])})).await;

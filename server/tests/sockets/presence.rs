@@ -160,7 +160,7 @@ async fn looking_is_limited_as_other_calls_are() {
 }
 
 #[tokio::test]
-async fn nobody_in_particular_is_nobody_who_is_there() {
+async fn an_anonymous_stream_makes_nobody_present() {
     let fixture = fixture(SETTINGS()).await;
     let mut stream = fixture.stream("anonymous", &[("deviceId", "d1"), ("channels", "room:1")]).await;
     let client = fixture.client("anonymous");
@@ -184,7 +184,7 @@ async fn fresh_credentials_that_cover_less_end_what_is_told() {
 }
 
 #[tokio::test]
-async fn a_stream_of_which_nothing_is_heard_does_not_count_though_it_takes_bytes() {
+async fn a_stream_without_calls_does_not_count_although_it_takes_bytes() {
     let fixture = fixture(PresenceSettings::default().alive(Duration::from_millis(200))).await;
     let mut ana = joined(&fixture, "ana", "d1", "room:1,news").await;
     assert_eq!(ana.connected.data["aliveMs"], 200);
@@ -196,7 +196,7 @@ async fn a_stream_of_which_nothing_is_heard_does_not_count_though_it_takes_bytes
 }
 
 #[tokio::test]
-async fn nobody_speaks_for_the_stream_of_another() {
+async fn a_call_about_another_users_stream_is_refused() {
     let fixture = fixture(SETTINGS()).await;
     let mut stream = fixture.stream("ana", &[]).await;
     let eve = fixture.client("eve");
@@ -208,7 +208,7 @@ async fn nobody_speaks_for_the_stream_of_another() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused() {
+async fn a_malformed_request_is_refused() {
     let fixture = fixture(SETTINGS()).await;
     let stream = fixture.stream("ana", &[]).await;
     let client = fixture.client("ana");
@@ -234,7 +234,7 @@ async fn more_than_a_stream_may_hold_is_rejected() {
 }
 
 #[tokio::test]
-async fn it_is_off_unless_the_hub_has_it_on() {
+async fn presence_is_off_unless_the_hub_has_it_on() {
     let fixture = Fixture::start().await;
     let stream = fixture.stream("ana", &[]).await;
     assert!(stream.connected.data.get("aliveMs").is_none());

@@ -13,7 +13,7 @@ async fn post(fixture: &Fixture, token: &str, body: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn one_event_is_answered_with_its_position() {
+async fn a_published_event_is_answered_with_its_cursor() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
     let body = json!({"channel": "news:1", "type": "said", "payload": {"text": "hello"}});
@@ -36,7 +36,7 @@ async fn an_array_is_stored_and_answered_in_its_order() {
 }
 
 #[tokio::test]
-async fn one_bad_event_refuses_the_whole_array() {
+async fn a_bad_event_refuses_the_whole_array() {
     let fixture = Fixture::with(|hub| hub.payload_bytes(100)).await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1,timer:ana")]).await;
     let good = || json!({"channel": "news:1", "type": "t", "payload": "must not be stored"});
@@ -88,7 +88,7 @@ async fn an_engine_that_stores_nothing_is_told_without_its_reasons_and_streams_s
 }
 
 #[tokio::test]
-async fn what_an_engine_has_no_room_for_is_told_to_come_again() {
+async fn a_publish_beyond_the_backlog_is_told_to_come_again() {
     let directory = tempfile::tempdir().unwrap();
     let engine = Sqlite::builder(directory.path().join("log")).backlog_bytes(1 << 10).open().unwrap();
     let path = engine.path().to_owned();
@@ -117,7 +117,7 @@ fn said(payload: impl Into<Value>) -> Value {
 }
 
 #[tokio::test]
-async fn it_reaches_users() {
+async fn a_publish_reaches_users() {
     let fixture = Fixture::start().await;
     let (mut ana, mut bob) = (fixture.stream("ana", &[]).await, fixture.stream("bob", &[]).await);
     let body = json!({"channel": "timer", "type": "t", "payload": 1, "to": {"users": ["ana", "bob"]}});
@@ -127,7 +127,7 @@ async fn it_reaches_users() {
 }
 
 #[tokio::test]
-async fn it_reaches_one_device() {
+async fn a_publish_reaches_one_device() {
     let fixture = Fixture::start().await;
     let mut laptop = fixture.stream("ana", &[("deviceId", "laptop"), ("channels", "news:1")]).await;
     let mut phone = fixture.stream("ana", &[("deviceId", "phone"), ("channels", "news:1")]).await;
@@ -141,7 +141,7 @@ async fn it_reaches_one_device() {
 }
 
 #[tokio::test]
-async fn it_is_hidden_from_whom_it_excepts_and_names_its_source() {
+async fn a_publish_is_hidden_from_its_exception_and_names_its_source() {
     let fixture = Fixture::start().await;
     let mut origin = fixture.stream("ana", &[("sessionId", "tab1"), ("channels", "news:1")]).await;
     let mut other = fixture.stream("ana", &[("sessionId", "tab2"), ("channels", "news:1")]).await;
@@ -204,7 +204,7 @@ async fn a_misspelt_field_is_refused_at_any_depth() {
 }
 
 #[tokio::test]
-async fn what_addresses_or_excepts_nobody_is_refused() {
+async fn an_event_with_an_empty_address_or_exception_is_refused() {
     let fixture = Fixture::start().await;
     for empty in [
         json!({"channel": "news:1", "type": "t", "to": {"users": []}}),
@@ -227,7 +227,7 @@ mod by_a_user {
     use super::*;
 
     #[tokio::test]
-    async fn what_is_granted_is_published() {
+    async fn a_granted_channel_is_published_to() {
         let fixture = Fixture::start().await;
         let body = json!({
             "channel": "chat:1", "type": "t", "payload": 1,
@@ -237,7 +237,7 @@ mod by_a_user {
     }
 
     #[tokio::test]
-    async fn what_no_grant_covers_is_forbidden() {
+    async fn a_channel_without_a_grant_is_forbidden() {
         let fixture = Fixture::start().await;
         for channel in ["news:1", "timer:ana", "chat", "*"] {
             post(&fixture, "ana", json!({"channel": channel, "type": "t"})).await.is_problem(403, "forbidden");
@@ -258,7 +258,7 @@ mod by_a_user {
     }
 
     #[tokio::test]
-    async fn a_key_is_its_users_own_and_keeps_nobody_elses_event_out() {
+    async fn an_idempotency_key_belongs_to_its_user() {
         let fixture = Fixture::start().await;
         let body = json!({"channel": "chat:1", "type": "t", "key": "rename-7-3"});
         let first = post(&fixture, "eve", body.clone()).await.good()[0].clone();
@@ -274,7 +274,7 @@ mod by_a_user {
     }
 
     #[tokio::test]
-    async fn nobody_in_particular_names_nobody() {
+    async fn an_anonymous_publisher_is_no_source() {
         let fixture = Fixture::start().await;
         let body = json!({"channel": "chat:1", "type": "t", "except": {"userId": "ana", "sessionId": "s"}});
         post(&fixture, "anonymous", body).await.is_problem(403, "forbidden");

@@ -78,7 +78,7 @@ async fn credentials_for_ever_take_the_end_away() {
 }
 
 #[tokio::test]
-async fn what_a_stream_is_given_by_credentials_that_end_sooner_ends_with_them() {
+async fn a_channel_by_credentials_that_expire_sooner_ends_with_them() {
     let fixture = fixture().await;
     let (mut given, mut left) = (fixture.stream("ana", &[]).await, fixture.stream("ana", &[]).await);
     let short = fixture.client("ana,timer:*,3000");
@@ -95,7 +95,7 @@ async fn what_a_stream_is_given_by_credentials_that_end_sooner_ends_with_them() 
 }
 
 #[tokio::test]
-async fn what_fresh_credentials_no_longer_cover_is_revoked_and_the_rest_goes_on() {
+async fn channels_that_fresh_credentials_do_not_cover_are_revoked() {
     let fixture = fixture().await;
     let mut stream = fixture.stream("ana,timer:*", &[("channels", "timer:1,news:1,timer:2:*,asked")]).await;
     refresh(&fixture, "ana,timer:1", &stream).await.good();
@@ -117,7 +117,7 @@ async fn the_same_grants_again_revoke_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_else_touches_the_stream() {
+async fn a_refresh_of_another_users_stream_is_refused() {
     let fixture = fixture().await;
     let mut stream = fixture.stream("ana,timer:*", &[("channels", "timer:1")]).await;
     refresh(&fixture, "eve,,1", &stream).await.is_problem(403, "forbidden");

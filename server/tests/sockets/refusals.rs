@@ -59,7 +59,7 @@ mod opening_a_stream {
     }
 
     #[tokio::test]
-    async fn of_another_edition_of_the_protocol() {
+    async fn a_client_of_another_edition_of_the_protocol_is_refused() {
         let answer = opening(&[("protocol", "3"), ("token", "none")]).await;
         answer.is_problem(400, "unsupportedProtocol");
         for edition in ["", "two", "-2", &"9".repeat(1_000)] {

@@ -86,7 +86,7 @@ async fn a_server_that_stops_cuts_those_that_do_not_end_in_time() {
 
 /// A stream that was behind has a task for a second, and then rests again; it receives everything all the while.
 #[tokio::test]
-async fn a_stream_that_has_caught_up_hears_what_comes_next_and_later() {
+async fn a_stream_that_has_caught_up_receives_the_next_events() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
     let filler = "x".repeat(60_000);

@@ -26,7 +26,7 @@ async fn logged(fixture: &Fixture, numbers: std::ops::Range<i32>) -> Vec<Cursor>
 }
 
 #[tokio::test]
-async fn by_the_parameter_it_goes_on_after_the_cursor() {
+async fn a_stream_resumes_by_the_parameter() {
     let fixture = Fixture::start().await;
     let positions = logged(&fixture, 0..3).await;
     let mut stream = resumed(&fixture, &positions[0].to_string()).await;
@@ -39,7 +39,7 @@ async fn by_the_parameter_it_goes_on_after_the_cursor() {
 }
 
 #[tokio::test]
-async fn by_the_header_it_goes_on_after_the_cursor() {
+async fn a_stream_resumes_by_the_header() {
     let fixture = Fixture::start().await;
     let positions = logged(&fixture, 0..3).await;
     let client = fixture.client("ana").header("last-event-id", &positions[1].to_string());
@@ -75,7 +75,7 @@ async fn cursors_of_several_logs_are_malformed_to_a_server_of_one() {
 }
 
 #[tokio::test]
-async fn what_was_addressed_to_the_user_is_replayed_too() {
+async fn addressed_events_are_replayed_too() {
     let fixture = Fixture::start().await;
     let start = fixture.hub.cursor().to_string();
     fixture.hub.to_user("bob").publish(event("timer", "to bob")).await.unwrap();
@@ -151,7 +151,7 @@ async fn a_cursor_beyond_the_log_is_a_gap() {
 }
 
 #[tokio::test]
-async fn a_cursor_behind_the_log_is_told_which_of_its_channels_have_moved_and_hears_what_is_left() {
+async fn a_cursor_before_the_log_gets_a_gap_for_moved_channels_and_then_the_rest() {
     let small = Memory::builder().records(2).build();
     let fixture = Fixture::with(|hub| hub.engine(small).window_records(1)).await;
     let positions = logged(&fixture, 0..5).await;
@@ -242,7 +242,7 @@ mod seen {
     }
 
     #[tokio::test]
-    async fn of_another_epoch_it_is_a_gap() {
+    async fn a_cursor_of_another_epoch_is_a_gap() {
         let fixture = Fixture::start().await;
         let positions = logged(&fixture, 0..3).await;
         let foreign = Cursor { epoch: positions[2].epoch ^ 1, ..positions[2] };
@@ -260,7 +260,7 @@ mod seen {
     }
 
     #[tokio::test]
-    async fn of_the_cursors_own_place_it_must_be_the_same_record() {
+    async fn a_cursor_with_another_tag_is_a_gap() {
         let fixture = Fixture::start().await;
         let positions = logged(&fixture, 0..2).await;
         let lost = Cursor { tag: positions[0].tag ^ 1, ..positions[0] };

@@ -80,7 +80,7 @@ async fn addressed_events_go_on_after_a_revocation_of_channels() {
 }
 
 #[tokio::test]
-async fn a_disconnected_user_hears_nothing_after_it_and_comes_back_with_newer_credentials_only() {
+async fn a_disconnected_user_receives_nothing_and_returns_with_newer_credentials_only() {
     let fixture = fixture().await;
     let mut ana = fixture.stream("ana,60", &[("channels", "news")]).await;
     let mut bob = fixture.stream("bob", &[("channels", "news")]).await;
@@ -140,7 +140,7 @@ async fn older_credentials_are_refused_what_was_revoked_on_a_new_stream_and_on_a
 }
 
 #[tokio::test]
-async fn what_is_restored_is_open_to_older_credentials_again() {
+async fn a_restored_channel_is_open_to_older_credentials() {
     let fixture = fixture().await;
     let mut ana = fixture.stream("ana", &[("channels", "room:1,room:2")]).await;
     fixture.hub.revoke("ana", "room:*").await.unwrap();
@@ -161,7 +161,7 @@ async fn what_is_restored_is_open_to_older_credentials_again() {
 }
 
 #[tokio::test]
-async fn who_was_away_hears_nothing_that_came_after_the_revocation_when_they_resume() {
+async fn a_resumed_stream_receives_nothing_after_a_revocation() {
     let fixture = fixture().await;
     let ana = fixture.stream("ana,60", &[("channels", "room:1,news")]).await;
     let cursor = ana.connected.id.clone();
@@ -181,7 +181,7 @@ async fn who_was_away_hears_nothing_that_came_after_the_revocation_when_they_res
 }
 
 #[tokio::test]
-async fn a_stream_served_from_the_log_obeys_where_it_gets_there() {
+async fn a_stream_served_from_the_log_applies_an_order_at_its_place() {
     let engine = Held::new(Memory::default());
     let log = engine.clone();
     let fixture = fixture_with(|hub| hub.engine(engine).window_records(1)).await;
@@ -228,7 +228,7 @@ async fn commands_take_a_place_in_the_log_and_are_no_events() {
 }
 
 #[tokio::test]
-async fn the_servers_own_subscriptions_are_heard_by_streams_now_and_later_until_they_end() {
+async fn server_subscriptions_reach_present_and_later_streams_until_they_end() {
     let fixture = fixture().await;
     let mut now = fixture.stream("ana", &[]).await;
     fixture.hub.subscribe("ana", "secret:*").await.unwrap();
@@ -251,7 +251,7 @@ fn ask(stream: &Stream, request: &str, channels: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn what_the_server_gives_a_client_may_ask_for_without_a_grant_for_as_long_as_it_is_given() {
+async fn a_server_channel_may_be_subscribed_without_a_grant_while_it_lasts() {
     let fixture = fixture().await;
     let client = fixture.client("ana");
     let mut ana = fixture.stream("ana", &[]).await;
@@ -291,7 +291,7 @@ async fn what_the_server_gives_a_client_may_ask_for_without_a_grant_for_as_long_
 }
 
 #[tokio::test]
-async fn what_is_given_after_a_revocation_is_open_to_older_credentials_and_a_refresh_leaves_it() {
+async fn a_server_channel_after_a_revocation_survives_a_refresh() {
     let fixture = fixture().await;
     fixture.hub.revoke("ana", "room:*").await.unwrap();
     fixture.hub.subscribe("ana", "room:1").await.unwrap();
@@ -340,7 +340,7 @@ mod restart {
     const DAY: Duration = Duration::from_secs(86_400);
 
     #[tokio::test]
-    async fn what_was_revoked_stays_so_across_a_restart_and_trimming_until_it_is_restored() {
+    async fn a_revocation_survives_restarts_and_trimming_until_it_is_restored() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tidings.db");
         let fixture = start(&path, 3, DAY).await;

@@ -12,7 +12,7 @@ const BYTES: usize = 8 << 10;
 /// The stream holds nothing in the server but its position: pages of the log are read for it only as far as the sockets
 /// in between take them, and the rest when the client reads on. (All of it is 40 pages of 1 MiB; sockets hold a few.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_costs_no_memory_delays_nobody_and_loses_nothing() {
+async fn a_slow_reader_costs_no_memory_delays_nobody_and_loses_nothing() {
     let engine = Held::new(Memory::builder().bytes(2 * EVENTS * BYTES).build());
     let hold = engine.clone();
     let fixture = Fixture::with(|hub| hub.engine(hold).window_records(2 * BATCH)).await;
@@ -41,7 +41,7 @@ async fn it_costs_no_memory_delays_nobody_and_loses_nothing() {
 
 /// After the log itself has lost the records that the stream needs, the client is sent a gap.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_told_a_gap_when_the_log_was_trimmed_meanwhile() {
+async fn a_slow_reader_gets_a_gap_when_the_log_was_trimmed() {
     let small = Memory::builder().records(2 * BATCH).build();
     let fixture = Fixture::with(|hub| hub.engine(small).window_records(BATCH)).await;
     let mut slow = fixture.stream("ana", &[("channels", "news:*")]).await;

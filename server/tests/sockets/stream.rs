@@ -25,7 +25,7 @@ async fn the_reconnection_time_stands_in_the_block_of_connected() {
 }
 
 #[tokio::test]
-async fn what_other_readers_take_for_the_end_of_a_line_is_escaped() {
+async fn line_separators_of_other_readers_are_escaped() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1")]).await;
     // The characters are written raw in the publisher's JSON, and would be by ours.
@@ -62,7 +62,7 @@ async fn only_get_opens_one() {
 }
 
 #[tokio::test]
-async fn connected_says_whose_stream_it_is_and_what_it_hears() {
+async fn connected_names_the_user_and_the_channels_of_the_stream() {
     let fixture = Fixture::start().await;
     let query = [("channels", "news:*,timer:ana,admin"), ("deviceId", "laptop"), ("sessionId", "tab")];
     let stream = fixture.stream("ana", &query).await;

@@ -27,7 +27,7 @@ async fn unsubscribe(fixture: &Fixture, stream: &Stream, channels: &[&str]) -> V
 }
 
 #[tokio::test]
-async fn it_is_heard_from_subscribed_on() {
+async fn a_channel_is_received_from_subscribed_on() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[]).await;
     let before = fixture.publish("news:1", "before").await;
@@ -64,7 +64,7 @@ async fn when_nothing_is_accepted_nothing_is_confirmed() {
 }
 
 #[tokio::test]
-async fn what_is_active_already_is_confirmed_again_and_takes_no_room() {
+async fn an_active_channel_is_confirmed_again_and_takes_no_room() {
     let fixture = Fixture::with(|hub| hub.channels_per_connection(2)).await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1,news:2")]).await;
     let answer = subscribe(&fixture, &stream, &["news:1", "news:2"], None).await;
@@ -136,7 +136,7 @@ async fn backfill_holds_nothing_that_was_addressed_or_hidden() {
 }
 
 #[tokio::test]
-async fn what_was_addressed_to_the_user_or_device_comes_as_backfill_too() {
+async fn addressed_events_come_as_backfill_too() {
     let fixture = Fixture::start().await;
     let since = fixture.hub.cursor().to_string();
     let mut stream = fixture.stream("ana", &[("deviceId", "laptop"), ("channels", "news:1")]).await;
@@ -180,7 +180,7 @@ async fn an_anonymous_stream_has_no_addressed_events_to_ask_for() {
 }
 
 #[tokio::test]
-async fn what_is_addressed_cannot_be_unsubscribed_from() {
+async fn addressed_events_cannot_be_unsubscribed() {
     let fixture = Fixture::start().await;
     let stream = fixture.stream("ana", &[]).await;
     let body = json!({"connectionId": stream.connection_id(), "requestId": "r1", "channels": [], "addressed": true});
@@ -203,7 +203,7 @@ async fn cursors_of_several_logs_are_a_gap_and_what_is_none_is_refused() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_request_id_is_obeyed_and_not_confirmed() {
+async fn a_call_without_a_request_id_is_applied_and_not_confirmed() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[]).await;
     let body = json!({"connectionId": stream.connection_id(), "channels": ["news:1"]});
@@ -247,7 +247,7 @@ async fn a_since_of_another_log_is_a_gap_on_these_channels_only() {
 }
 
 #[tokio::test]
-async fn an_unsubscribed_channel_is_not_heard_any_more() {
+async fn an_unsubscribed_channel_is_no_longer_received() {
     let fixture = Fixture::start().await;
     let mut stream = fixture.stream("ana", &[("channels", "news:1,news:2")]).await;
     let answer = unsubscribe(&fixture, &stream, &["news:1", "news:never"]).await;

@@ -49,7 +49,7 @@ impl axum::serve::Listener for Tls {
 }
 
 #[tokio::test]
-async fn it_carries_the_same_router() {
+async fn tls_carries_the_same_router() {
     let serve = |listener, app: axum::Router| axum::serve(Tls::new(listener), app).into_future();
     let fixture = Fixture::serving(|hub| hub, serve).await;
     let mut roots = RootCertStore::empty();

@@ -282,7 +282,7 @@ async fn a_byte_in_the_index_of_keys_is_mended_by_reindexing() {
 }
 
 #[tokio::test]
-async fn a_damaged_summary_takes_nobody_for_silent() {
+async fn a_damaged_summary_counts_every_key_as_moved() {
     for sql in [
         "UPDATE summary SET last = 1",
         "UPDATE summary SET key = key + 1",

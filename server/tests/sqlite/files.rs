@@ -84,7 +84,7 @@ async fn damage_is_told_at_once() {
 }
 
 #[test]
-fn what_cannot_be_reached_is_told() {
+fn a_file_that_cannot_be_reached_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     assert_eq!(kind(&directory.path().join("no-such-directory/log.db")), OpenErrorKind::Io);
     assert_eq!(kind(directory.path()), OpenErrorKind::Io);
@@ -100,7 +100,7 @@ async fn an_empty_file_becomes_a_log() {
 }
 
 #[tokio::test]
-async fn one_engine_at_a_time() {
+async fn a_file_is_opened_by_one_engine_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("log.db");
     let engine = Sqlite::open(&path).unwrap();

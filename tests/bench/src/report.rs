@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_missing_and_who_cannot_stand_in_the_table() {
+    fn missing_peers_and_failed_ones_are_in_the_table() {
         let peer = |name, kind: Result<_, &str>| Peer { kind: kind.map_err(str::to_owned), name };
         let kind = crate::peer::Kind::Axum("x".into());
         let mut report = Report::new(&[peer("A", Ok(kind.clone())), peer("B", Ok(kind)), peer("C", Err("no apt"))]);

@@ -21,7 +21,7 @@ fn a_seed_repeats_itself() {
 }
 
 #[test]
-fn what_fails_is_told_with_its_shortest_schedule() {
+fn a_failure_is_reported_with_its_shortest_schedule() {
     let sabotage = Some(Sabotage::PatternUnmatched);
     let (_, failures) = campaign(sabotage).run();
     let failure = failures.first().unwrap();
@@ -37,7 +37,7 @@ fn what_fails_is_told_with_its_shortest_schedule() {
 }
 
 #[test]
-fn what_broke_the_promise_once_keeps_it() {
+fn schedules_that_broke_the_promise_once_keep_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sim/regressions");
     let mut broken = Vec::new();
     for file in fs::read_dir(folder).unwrap() {

@@ -161,7 +161,7 @@ fn an_unknown_connection_is_replaced() {
 
 /// The server checks the cursor of the stream only, so a cursor for one channel needs a call.
 #[test]
-fn what_was_asked_for_from_the_past_is_asked_for_by_a_call_again() {
+fn a_backfill_that_was_asked_for_is_asked_for_by_a_call_again() {
     let mut rig = Rig::open("a");
     rig.core.subscribe("b".parse().unwrap(), Some("1.7.7"));
     rig.settle();
@@ -222,7 +222,7 @@ fn an_answer_that_comes_after_all_ends_the_wait_of_its_call() {
 }
 
 #[test]
-fn what_is_heard_beside_another_begins_where_the_stream_confirmed_that() {
+fn a_second_handler_of_a_channel_begins_where_the_stream_confirmed_the_channel() {
     let mut rig = Rig::open("a");
     let first = rig.subscribe("b");
     rig.settle();

@@ -54,7 +54,7 @@ fn connected_activates_what_it_lists_and_refuses_what_it_rejects() {
 }
 
 #[test]
-fn what_is_subscribed_while_connecting_is_posted_on_open() {
+fn a_channel_that_is_subscribed_while_connecting_is_posted_on_open() {
     let mut rig = Rig::new();
     rig.subscribe("a");
     rig.settle();
@@ -71,7 +71,7 @@ fn what_is_subscribed_while_connecting_is_posted_on_open() {
 }
 
 #[test]
-fn what_is_unsubscribed_while_connecting_is_taken_back_on_open() {
+fn a_channel_that_is_unsubscribed_while_connecting_is_taken_back_on_open() {
     let mut rig = Rig::new();
     let gone = rig.subscribe("a");
     rig.subscribe("b");

@@ -93,7 +93,7 @@ fn without_a_token_the_stream_is_asked_for_all_the_same() {
 }
 
 #[test]
-fn what_is_subscribed_while_the_credentials_come_is_in_the_url() {
+fn a_channel_that_is_subscribed_before_the_credentials_come_is_in_the_url() {
     let mut rig = rig(Access::Ticket);
     rig.subscribe("b");
     rig.settle();
@@ -124,7 +124,7 @@ fn a_token_that_never_comes_fails() {
 }
 
 #[test]
-fn what_is_revoked_after_it_was_confirmed_is_told_to_its_handler() {
+fn a_revocation_after_the_confirmation_is_reported_to_its_handler() {
     let mut rig = Rig::new();
     let handler = rig.subscribe("a");
     rig.settle();
@@ -138,7 +138,7 @@ fn what_is_revoked_after_it_was_confirmed_is_told_to_its_handler() {
 }
 
 #[test]
-fn what_is_lost_between_two_streams_is_told_to_its_handler_as_well() {
+fn a_revocation_between_two_streams_is_reported_to_its_handler() {
     let mut rig = Rig::open("a");
     let handler = HandlerId(0);
     rig.reopen();

@@ -84,7 +84,7 @@ fn a_diagnosis_without_an_answer_ends_by_itself() {
 }
 
 #[test]
-fn an_attempt_that_hears_nothing_fails() {
+fn an_attempt_without_an_answer_fails() {
     let mut rig = Rig::new();
     rig.core.connect();
     rig.settle();

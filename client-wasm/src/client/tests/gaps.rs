@@ -111,7 +111,7 @@ fn a_gap_with_a_list_does_not_move_the_cursor() {
 }
 
 #[test]
-fn a_gap_tells_those_whose_channels_overlap_its_list() {
+fn a_gap_reaches_the_streams_whose_channels_overlap_its_list() {
     let mut rig = Rig::open("a:1 a:2 b");
     let ids: Vec<HandlerId> = (0..3).map(HandlerId).collect();
     rig.gap(Some("a:*"), None);
@@ -121,7 +121,7 @@ fn a_gap_tells_those_whose_channels_overlap_its_list() {
 }
 
 #[test]
-fn a_gap_among_addressed_events_is_told_to_those_who_hear_them_and_its_list_to_the_others() {
+fn a_gap_among_addressed_events_is_reported_to_their_handlers_and_its_list_to_others() {
     let mut rig = Rig::open("a b");
     let on = rig.core.on("timer".parse().unwrap());
     rig.settle();
@@ -149,7 +149,7 @@ fn a_resumed_stream_goes_on_except_for_what_a_gap_with_a_list_names() {
 }
 
 #[test]
-fn what_is_addressed_can_be_taken_away_and_comes_back_with_a_gap() {
+fn addressed_events_can_be_revoked_and_come_back_with_a_gap() {
     let mut rig = Rig::open("a");
     let on = rig.core.on("timer".parse().unwrap());
     rig.settle();

@@ -100,7 +100,7 @@ fn so_many_streams_report_as_are_wanted() {
 }
 
 #[test]
-fn what_is_older_than_the_stream_is_the_past() {
+fn events_older_than_the_stream_are_not_measured() {
     let mut rig = Rig::measuring(ALL);
     assert!(rig.core.is_timed());
     rig.core.timed(rig.now, CONNECTED - 1);
@@ -109,7 +109,7 @@ fn what_is_older_than_the_stream_is_the_past() {
 }
 
 #[test]
-fn of_a_flood_a_hundred_are_measured_wherever_in_it_they_stand() {
+fn a_flood_is_measured_by_a_hundred_events_spread_over_it() {
     let mut rig = Rig::measuring(ALL);
     let mut measured = 0;
     // The time of each event is the time since the burst began.
@@ -126,7 +126,7 @@ fn of_a_flood_a_hundred_are_measured_wherever_in_it_they_stand() {
 }
 
 #[test]
-fn a_page_that_goes_away_tells_what_it_has_before_its_stream_ends() {
+fn a_page_that_is_hidden_reports_its_latencies_before_its_stream_ends() {
     let mut rig = Rig::measuring(ALL);
     rig.event(0);
     rig.core.suspend();
@@ -140,7 +140,7 @@ fn a_page_that_goes_away_tells_what_it_has_before_its_stream_ends() {
 }
 
 #[test]
-fn a_page_whose_stream_the_browser_has_ended_before_tells_what_it_has() {
+fn a_page_whose_stream_has_ended_still_reports_its_latencies() {
     let mut rig = Rig::measuring(ALL);
     rig.event(0);
     rig.fail();
@@ -164,7 +164,7 @@ fn a_page_whose_stream_the_browser_has_ended_before_tells_what_it_has() {
 }
 
 #[test]
-fn a_report_that_is_refused_is_the_streams_last_and_nobody_is_told() {
+fn a_refused_report_is_the_streams_last_and_is_no_error() {
     for status in [404, 401, 429, 503] {
         let mut rig = Rig::measuring(ALL);
         rig.event(0);

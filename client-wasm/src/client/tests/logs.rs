@@ -81,7 +81,7 @@ fn the_past_of_each_log_is_brought_once() {
 }
 
 #[test]
-fn what_a_backfill_showed_of_one_log_is_said_as_seen() {
+fn the_cursors_of_a_backfill_of_one_log_are_sent_as_seen() {
     let mut rig = open("a", "a.5.1,b.7.1");
     rig.core.subscribe("late".parse().unwrap(), Some("a.2.1,b.3.1"));
     rig.settle();

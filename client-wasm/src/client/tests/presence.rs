@@ -48,7 +48,7 @@ impl Rig {
 }
 
 #[test]
-fn what_is_wanted_is_asked_for_in_one_call_and_all_of_it_again_when_it_changes() {
+fn presence_is_asked_for_in_one_call_and_whole_again_when_it_changes() {
     let mut rig = Rig::present();
     let first = rig.core.presence("a".parse().unwrap());
     rig.core.presence("b:*".parse().unwrap());
@@ -69,7 +69,7 @@ fn what_is_wanted_is_asked_for_in_one_call_and_all_of_it_again_when_it_changes()
 }
 
 #[test]
-fn news_of_a_channel_come_to_who_asked_for_it_and_to_nobody_else() {
+fn presence_changes_reach_the_watchers_of_the_channel_only() {
     let mut rig = Rig::present();
     let id = rig.core.presence("a".parse().unwrap());
     let wide = rig.watch("a:*");
@@ -147,7 +147,7 @@ fn a_refusal_is_told_to_its_handlers_and_leaves_the_subscription_to_the_channel_
 }
 
 #[test]
-fn what_was_refused_is_asked_for_with_the_rest_on_the_next_stream() {
+fn refused_presence_is_asked_for_again_on_the_next_stream() {
     let mut rig = Rig::present();
     let id = rig.watch("a");
     let call = rig.sent_one().number;
@@ -286,7 +286,7 @@ fn a_tab_without_a_stream_sees_through_the_one_that_has_it() {
 }
 
 #[test]
-fn what_the_stream_tells_no_longer_is_told_to_the_tab_whose_it_was() {
+fn the_end_of_presence_on_a_channel_is_reported_to_the_tab_that_watched_it() {
     let mut leader = leader();
     let (mut follower, theirs) = follower("a", &mut leader);
     let call = leader.sent_one().number;

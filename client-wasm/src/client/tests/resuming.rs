@@ -20,7 +20,7 @@ fn heartbeats_move_a_quiet_client_forward() {
 }
 
 #[test]
-fn what_a_backfill_showed_is_reported_as_seen() {
+fn the_cursors_of_a_backfill_are_sent_as_seen() {
     let mut rig = Rig::open("a");
     rig.subscribe_since("b", 3);
     rig.settle();
@@ -194,7 +194,7 @@ fn a_since_that_is_no_cursor_is_told_as_a_gap_once_it_is_live() {
 }
 
 #[test]
-fn what_found_no_room_begins_after_the_gap_of_a_stream_that_did_not_resume() {
+fn channels_that_did_not_fit_the_url_begin_after_the_gap_of_a_new_stream() {
     let names: Vec<String> = (10..25).map(|n| format!("{}:{n}", "x".repeat(190))).collect();
     let mut rig = Rig::open(&names.join(" "));
     let resumed = channels_of(&rig.reopen());
@@ -205,7 +205,7 @@ fn what_found_no_room_begins_after_the_gap_of_a_stream_that_did_not_resume() {
 }
 
 #[test]
-fn a_stream_that_neither_resumes_nor_tells_the_gap_is_a_gap() {
+fn a_stream_that_neither_resumes_nor_reports_a_gap_counts_as_a_gap() {
     let mut rig = Rig::open("a");
     rig.reopen();
     rig.connected("a", 50, false);

@@ -76,7 +76,7 @@ fn a_late_timer_grants_one_more_interval_and_no_second_one() {
 }
 
 #[test]
-fn what_came_in_the_granted_interval_restores_the_trust() {
+fn a_frame_within_the_silence_limit_ends_the_doubt() {
     let mut rig = Rig::open("a");
     rig.now += 600_000;
     rig.core.wake(rig.now);

@@ -125,7 +125,7 @@ async fn the_algorithm_none_is_none() {
 }
 
 #[tokio::test]
-async fn what_is_no_token_is_malformed() {
+async fn a_text_that_is_no_token_is_malformed() {
     for text in ["", "x", "a.b.c", "..", "eyJhbGciOiJIUzI1NiJ9", "opaque-session-id", "a.b.c.d"] {
         assert_eq!(refusal(bearer(&jwt(), text).await), "credentialsMalformed", "{text}");
     }

@@ -22,14 +22,14 @@ async fn redeem(store: &MemoryTickets, text: &str, on: Option<&str>) -> Result<I
 }
 
 #[tokio::test]
-async fn it_lets_in_whom_it_was_made_for_once() {
+async fn a_ticket_lets_its_owner_in_once() {
     let (store, text) = held().await;
     assert_eq!(redeem(&store, &text, Some("laptop")).await.unwrap(), ana());
     assert!(matches!(redeem(&store, &text, Some("laptop")).await, Err(AuthError::Invalid)));
 }
 
 #[tokio::test]
-async fn it_names_its_node_and_holds_128_random_bits() {
+async fn a_ticket_names_its_node_and_holds_128_random_bits() {
     let (_, text) = held().await;
     let (_, other) = held().await;
     assert!(text.starts_with("0000002a."));
@@ -38,7 +38,7 @@ async fn it_names_its_node_and_holds_128_random_bits() {
 }
 
 #[tokio::test]
-async fn it_is_for_its_device_and_spent_by_any_other() {
+async fn a_ticket_is_bound_to_its_device_and_spent_by_another() {
     for on in [None, Some("phone")] {
         let (store, text) = held().await;
         assert!(matches!(redeem(&store, &text, on).await, Err(AuthError::Invalid)));
@@ -56,7 +56,7 @@ async fn a_guess_at_its_secret_spends_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_lives_thirty_seconds() {
+async fn a_ticket_lives_thirty_seconds() {
     let (store, text) = held().await;
     tokio::time::advance(LIFETIME - Duration::from_millis(1)).await;
     assert!(redeem(&store, &text, Some("laptop")).await.is_ok());
@@ -89,7 +89,7 @@ async fn a_user_holds_so_many_unused_ones_until_they_are_over() {
 }
 
 #[tokio::test]
-async fn nobody_in_particular_leaves_room_for_users() {
+async fn anonymous_tickets_leave_room_for_those_of_users() {
     let store = MemoryTickets::default();
     let keep = async |identity: &Identity| {
         let (ticket, held) = Ticket::mint(1, identity.clone(), None);
@@ -104,7 +104,7 @@ async fn nobody_in_particular_leaves_room_for_users() {
 }
 
 #[test]
-fn what_is_no_ticket_is_malformed() {
+fn a_text_that_is_no_ticket_is_malformed() {
     for text in ["", "..", "0000002a", "+000002a.0000000000000000.00000000000000000000000000000000", "ä.b.c", "1.2.3.4"]
     {
         assert!(matches!(text.parse::<Ticket>(), Err(AuthError::Malformed)), "{text}");
@@ -112,7 +112,7 @@ fn what_is_no_ticket_is_malformed() {
 }
 
 #[test]
-fn what_a_store_shows_holds_no_secret() {
+fn the_debug_output_of_a_store_holds_no_secret() {
     let (ticket, held) = Ticket::mint(1, ana(), None);
     let shown = format!("{held:?} {:?} {:?}", ticket.name, MemoryTickets::default());
     assert!(
@@ -122,7 +122,7 @@ fn what_a_store_shows_holds_no_secret() {
 }
 
 #[test]
-fn it_survives_a_store_elsewhere() {
+fn a_ticket_survives_storage_as_json() {
     let (ticket, held) = Ticket::mint(1, ana(), Some(device("laptop")));
     let stored = serde_json::to_string(&held).unwrap();
     let held = serde_json::from_str(&stored).unwrap();

@@ -62,7 +62,7 @@ fn fresh_credentials_move_the_end_and_lose_nothing() {
 }
 
 #[test]
-fn what_is_taken_away_is_told_and_heard_no_more_not_even_what_was_pending() {
+fn a_revoked_channel_is_reported_and_no_longer_received_nor_backfilled() {
     let mut fixture = fixture(100);
     let link = fixture.open(&["a", "b:*"], Start::Head);
     fixture.said_at(&link, 0);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_record_reaches_those_who_look_it_up_and_wakes_nobody_else() {
+fn a_record_wakes_the_streams_that_look_up_its_key_only() {
     let mut fixture = fixture(100);
     let a = fixture.open(&["a"], Start::Head);
     let b = fixture.open(&["b"], Start::Head);
@@ -137,7 +137,7 @@ fn a_cursor_is_judged_down_to_the_record_before_the_first() {
 }
 
 #[test]
-fn a_call_about_a_stream_that_has_ended_touches_nobody_else() {
+fn a_call_about_an_ended_stream_touches_no_other() {
     let mut fixture = fixture(100);
     let gone = fixture.open(&["a"], Start::Head);
     fixture.hear(&gone);

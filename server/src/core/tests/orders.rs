@@ -85,7 +85,7 @@ fn a_stream_that_takes_little_at_a_time_is_not_told_before_it_gets_there() {
 }
 
 #[test]
-fn who_is_revoked_is_woken_and_then_looked_up_by_nothing_of_it_any_more() {
+fn a_revoked_stream_is_woken_and_loses_the_routing_keys() {
     let mut fixture = fixture(100);
     let ana = fixture.open_ana(&["a"], Start::Head);
     fixture.hear(&ana);
@@ -114,7 +114,7 @@ fn older_credentials_are_refused_afterwards_and_newer_ones_are_not() {
 }
 
 #[test]
-fn what_was_restored_is_open_again() {
+fn a_restored_channel_is_open_again() {
     let mut fixture = fixture(100);
     fixture.apply(vec![revoke("a"), restore(), event("a")]);
     let ana = fixture.open_ana(&["a"], resume(0));
@@ -159,7 +159,7 @@ fn a_disconnected_device_is_not_the_others() {
 }
 
 #[test]
-fn who_passes_over_a_revocation_by_a_gap_obeys_it() {
+fn a_stream_that_skips_a_revocation_by_a_gap_applies_it() {
     let mut fixture = fixture(1);
     let ana = fixture.open_ana(&["a"], Start::Head);
     fixture.hear(&ana);
@@ -170,7 +170,7 @@ fn who_passes_over_a_revocation_by_a_gap_obeys_it() {
 }
 
 #[test]
-fn who_comes_from_a_node_further_ahead_is_judged_when_this_one_gets_there() {
+fn a_cursor_of_a_node_further_ahead_is_checked_when_this_node_gets_there() {
     let mut fixture = fixture(100);
     let start = Start::Resume { cursor: at(2), late: vec![at(2)], lineage: Lineage::default() };
     let ana = fixture.open_ana(&["a"], start);
@@ -207,7 +207,7 @@ fn fresh_credentials_are_judged_by_what_was_revoked_and_count_from_there_on() {
 }
 
 #[test]
-fn what_older_credentials_ask_for_is_not_held_by_newer_ones_beside_them() {
+fn a_channel_asked_for_by_older_credentials_is_not_kept_by_newer_ones() {
     let mut fixture = fixture(100);
     let ana = fixture.open_with(names("ana"), Some(NOW + 1), &["b"], Start::Head);
     fixture.subscribe(&ana, "r1", &["a"], Since::Now);
@@ -252,7 +252,7 @@ impl Fixture {
 }
 
 #[test]
-fn what_is_given_may_be_asked_for_without_a_grant_with_its_past_until_it_is_taken_back() {
+fn a_server_channel_may_be_asked_for_with_its_past_until_it_is_unsubscribed() {
     let mut fixture = fixture(100);
     let ana = fixture.open_ana(&["b"], Start::Head);
     assert_eq!(fixture.ask_ungranted(&ana, "r1", &["a:1"], Since::Now), patterns(&["a:1"]), "not given yet");
@@ -301,7 +301,7 @@ fn a_stream_that_resumes_goes_on_with_what_was_given() {
 }
 
 #[test]
-fn what_a_grant_covers_too_stays_when_what_was_given_is_taken_back() {
+fn a_granted_channel_stays_when_the_server_unsubscribes_it() {
     let mut fixture = fixture(100);
     let ana = fixture.open_ana(&[], Start::Head);
     fixture.apply(vec![subscribe("a")]);
@@ -331,7 +331,7 @@ fn fresh_credentials_of_a_stream_that_lags_do_not_keep_what_was_given_and_taken_
 }
 
 #[test]
-fn what_leans_on_something_given_moves_over_to_what_else_is_given() {
+fn a_channel_stays_while_another_server_channel_covers_it() {
     let mut fixture = fixture(100);
     fixture.apply(vec![subscribe("a:*")]);
     let ana = fixture.open_asking(names("ana"), None, ungranted(&["a:1"]), Start::Head);
@@ -369,7 +369,7 @@ fn credentials_older_than_a_disconnection_neither_refresh_a_stream_that_lags_beh
 }
 
 #[test]
-fn what_was_revoked_may_be_received_all_the_same_where_the_server_has_subscribed_to_it_since() {
+fn a_revoked_channel_is_received_where_the_server_subscribes_it_later() {
     let mut fixture = fixture(100);
     let ana = fixture.open_ana(&["a:1"], Start::Head);
     // The stream passes both orders at once; its subscription was authorized by the second one before it passed it.

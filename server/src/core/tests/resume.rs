@@ -20,7 +20,7 @@ fn a_refused_cursor_is_kept_until_the_gap_was_told() {
 }
 
 #[test]
-fn a_stream_ahead_of_its_node_hears_nothing_twice() {
+fn a_stream_ahead_of_its_node_receives_nothing_twice() {
     let mut fixture = fixture(100);
     fixture.publish(&["a"]);
     let link = fixture.open(&["a"], Start::Resume { cursor: at(3), late: vec![at(3)], lineage: Lineage::default() });
@@ -96,7 +96,7 @@ fn a_page_ends_where_the_window_begins() {
 }
 
 #[test]
-fn what_a_page_holds_that_the_node_has_not_applied_is_not_written() {
+fn records_of_a_page_that_the_node_has_not_applied_are_not_written() {
     let mut fixture = fixture(1);
     fixture.publish(&["a"; 3]);
     let link = fixture.open(&["a"], resume(0));
@@ -134,7 +134,7 @@ fn a_slow_stream_catches_up_from_the_log_and_then_from_the_window() {
 }
 
 #[test]
-fn a_slow_stream_is_told_what_was_trimmed_of_its_channels_and_hears_the_rest() {
+fn a_slow_stream_gets_a_gap_for_trimmed_events_and_receives_the_rest() {
     let mut fixture = fixture(2);
     let ana = Names { user: Some(UserId::new("ana").unwrap()), ..Names::default() };
     let link = fixture.open_as(ana, &["a", "b", "c:*"], Start::Head);
@@ -184,7 +184,7 @@ fn a_stream_whose_place_the_log_has_forgotten_is_told_a_gap_on_all_of_it() {
 }
 
 #[test]
-fn what_is_damaged_is_told_between_what_stands_before_and_behind_it() {
+fn damage_is_reported_between_the_records_around_it() {
     let keys = entry("a", "t", "1").routing_keys();
     for (known, others) in [(Some(keys.into_iter().collect()), vec![]), (None, vec![r#"gap ["b"] damaged"#])] {
         let mut fixture = fixture(1);
@@ -252,7 +252,7 @@ fn a_tail_that_does_not_go_on_where_the_window_ends_is_refused() {
 }
 
 #[test]
-fn a_stream_that_waits_for_the_engine_still_says_its_heartbeat_and_its_end() {
+fn a_stream_that_waits_for_the_engine_still_sends_heartbeats_and_closing() {
     let mut fixture = fixture(1);
     fixture.publish(&["a", "a", "a"]);
     let link = fixture.open(&["a"], resume(0));

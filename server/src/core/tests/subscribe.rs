@@ -15,7 +15,7 @@ fn a_subscription_without_a_past_starts_where_subscribed_says() {
 }
 
 #[test]
-fn what_a_subscription_asks_of_the_past_comes_before_its_confirmation() {
+fn the_backfill_of_a_call_comes_before_its_confirmation() {
     for window in [1, 100] {
         let mut fixture = fixture(window);
         let link = fixture.open(&["b"], Start::Head);

@@ -49,7 +49,7 @@ pub async fn metadata_is_there_after_a_restart(subject: &impl Durable) {
 }
 
 /// The tags and keys of trimmed records are there, too.
-pub async fn what_was_trimmed_stays_trimmed(subject: &impl Durable) {
+pub async fn trimmed_records_stay_trimmed(subject: &impl Durable) {
     let engine = subject.keeping(50).await;
     let receipts = outgrow(&engine, 50).await;
     let keys = entries(1)[0].routing_keys();

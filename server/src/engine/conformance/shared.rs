@@ -38,7 +38,7 @@ pub async fn two_handles_write_one_log(subject: &impl Shared) {
 }
 
 /// A handle sees the records that the other one acknowledged, at the latest after it was asked for its bounds.
-pub async fn one_handle_reads_what_the_other_wrote(subject: &impl Shared) {
+pub async fn a_handle_reads_what_another_handle_wrote(subject: &impl Shared) {
     let one = subject.fresh().await;
     let other = subject.another(&one).await;
     let mut after = base(&one).await;

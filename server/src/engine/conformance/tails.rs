@@ -157,7 +157,7 @@ pub async fn tails_are_independent(subject: &impl Subject) {
 }
 
 /// A tail that is dropped while it reads affects neither appends nor other tails.
-pub async fn a_dropped_tail_harms_nobody(subject: &impl Subject) {
+pub async fn a_dropped_tail_ends_no_other(subject: &impl Subject) {
     let engine = &subject.fresh().await;
     let origin = base(engine).await;
     for round in 0..20 {
@@ -185,7 +185,7 @@ pub async fn a_tail_ends_with_its_engine(subject: &impl Subject) {
 }
 
 /// After `close`, calls fail and tails end.
-pub async fn a_closed_engine_serves_nobody(subject: &impl Subject) {
+pub async fn a_closed_engine_refuses_every_call(subject: &impl Subject) {
     let engine = &subject.fresh().await;
     let end = append(engine, &entries(3)).await[2].cursor;
     let mut tail = engine.tail(end);

@@ -90,7 +90,7 @@ fn other_tag(cursor: Cursor) -> Cursor {
 
 /// For each key, users and patterns included, its last use among the trimmed records is known; a key that was not used
 /// there is known as unused; and records still in the log do not count.
-pub async fn what_leaves_is_kept_in_the_summary(subject: &impl Subject) {
+pub async fn trimmed_records_are_kept_in_the_summary(subject: &impl Subject) {
     let engine = subject.keeping(KEEPS as u64).await;
     let mut uses: Vec<(u64, Vec<RoutingKey>)> = Vec::new();
     let mut known: HashMap<RoutingKey, u64> = HashMap::new();

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_noted_is_read_again_and_any_changed_byte_makes_it_unknown() {
+    fn a_note_is_read_again_and_any_changed_byte_makes_it_unknown() {
         let mark = Mark { seq: 7, tag: 9, bytes: 1 << 40 };
         let bytes = encode(5, mark);
         assert_eq!(decode(&bytes), Some((mark, 5)));

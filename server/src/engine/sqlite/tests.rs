@@ -97,7 +97,7 @@ async fn a_full_disk_refuses_appends_keeps_reading_and_resumes() {
 
 /// A key that was refused on a full disk does not count as known afterwards.
 #[tokio::test]
-async fn what_was_refused_can_be_retried_with_the_same_keys() {
+async fn a_refused_append_can_be_retried_with_the_same_keys() {
     let (_directory, engine) = log(|settings| settings);
     append(&engine, some(1, 1)).await;
     engine.write(pragma("max_page_count", 10)).await.unwrap();

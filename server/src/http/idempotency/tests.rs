@@ -95,7 +95,7 @@ async fn keys_are_those_of_one_user() {
 }
 
 #[tokio::test]
-async fn who_is_no_user_and_what_is_no_mutation_is_not_remembered() {
+async fn requests_of_anonymous_callers_and_reads_are_not_remembered() {
     let app = app(|layer| layer);
     for _ in 0..2 {
         app.post("/count/200", "", "k1").await;
@@ -107,7 +107,7 @@ async fn who_is_no_user_and_what_is_no_mutation_is_not_remembered() {
 }
 
 #[tokio::test]
-async fn what_was_refused_or_failed_is_tried_anew() {
+async fn a_refused_or_failed_request_is_tried_anew() {
     for status in ["400", "401", "429", "500", "503"] {
         let app = app(|layer| layer);
         for _ in 0..2 {

@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_same_however_little_a_write_takes() {
+    fn a_chunk_is_the_same_however_little_a_write_takes() {
         let data = Bytes::from("x".repeat(0x1a5));
         let expected = format!("1a5\r\n{}\r\n", "x".repeat(0x1a5)).into_bytes();
         for at_once in [1, 2, 3, 7, 100, 424, 425, 1_000] {

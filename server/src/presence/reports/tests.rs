@@ -124,7 +124,7 @@ fn where_a_node_has_not_answered_after_a_moment_watchers_are_told_so_and_again_w
 }
 
 #[test]
-fn what_a_node_reported_stands_while_it_does_not_answer_and_leaves_when_it_is_gone() {
+fn the_report_of_a_silent_node_stands_until_the_node_is_gone() {
     let fixture = fixture(&[OTHER]);
     let watcher = fixture.watcher();
     fixture.reports(OWN, here("ana"));
@@ -140,7 +140,7 @@ fn what_a_node_reported_stands_while_it_does_not_answer_and_leaves_when_it_is_go
 }
 
 #[test]
-fn who_comes_back_at_another_node_in_time_never_left() {
+fn a_user_who_comes_back_at_another_node_in_time_never_left() {
     let fixture = fixture(&[OTHER]);
     let watcher = fixture.watcher();
     fixture.reports(OWN, here(""));
@@ -186,7 +186,7 @@ fn a_room_that_all_have_left_and_somebody_watches_again_is_asked_about_anew() {
 }
 
 #[test]
-fn a_node_that_joins_or_leaves_with_nobody_is_no_news() {
+fn a_node_without_users_changes_no_list() {
     let fixture = fixture(&[]);
     let watcher = fixture.watcher();
     fixture.reports(OWN, here("ana"));
@@ -201,7 +201,7 @@ fn a_node_that_joins_or_leaves_with_nobody_is_no_news() {
 
 /// Whatever nodes report, fail and leave: a watcher that combines its news knows who is online.
 #[test]
-fn what_is_told_adds_up_to_what_all_nodes_report() {
+fn the_changes_add_up_to_the_reports_of_all_nodes() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let first = u64::try_from(now).unwrap();
     for seed in first..first + 300 {

@@ -58,7 +58,7 @@ async fn whom_it_refuses_is_refused() {
 }
 
 #[tokio::test]
-async fn whatever_else_goes_wrong_is_nobodys_fault() {
+async fn any_other_failure_of_the_endpoint_is_503() {
     for session in ["failing", "moved", "broken", "large", "hanging"] {
         let answer = with_session(session).await;
         answer.is_problem(503, "unavailable");
@@ -67,7 +67,7 @@ async fn whatever_else_goes_wrong_is_nobodys_fault() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_not_there_is_nobodys_fault() {
+async fn an_endpoint_that_cannot_be_reached_is_503() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gone = Forward::new(&format!("http://{}/me", listener.local_addr().unwrap())).unwrap();
     drop(listener);

@@ -11,7 +11,7 @@ async fn ticket(client: &Client, device: &str) -> String {
 }
 
 #[tokio::test]
-async fn one_opens_one_stream_of_its_owner() {
+async fn a_ticket_opens_one_stream_of_its_owner() {
     let fixture = with(auth()).await;
     let ticket = ticket(&fixture.client("ana"), "laptop").await;
     let query = [("ticket", &*ticket), ("deviceId", "laptop"), ("channels", "timer:ana")];
@@ -35,7 +35,7 @@ async fn another_device_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_none_is_malformed_even_beside_good_credentials() {
+async fn a_malformed_ticket_is_refused_even_beside_good_credentials() {
     let fixture = with(auth()).await;
     for token in ["", "ana"] {
         fixture.client(token).get("", &[("ticket", "x")]).await.is_problem(401, "credentialsMalformed");
@@ -43,7 +43,7 @@ async fn what_is_none_is_malformed_even_beside_good_credentials() {
 }
 
 #[tokio::test]
-async fn one_is_good_for_no_other_call() {
+async fn a_ticket_is_good_for_no_other_call() {
     let fixture = with(auth()).await;
     let ticket = ticket(&fixture.client("ana"), "laptop").await;
     let query = [("ticket", &*ticket), ("deviceId", "laptop")];

@@ -7,7 +7,7 @@ fn soon() -> u64 {
 }
 
 #[tokio::test]
-async fn one_lets_in_with_the_grants_that_it_holds() {
+async fn a_token_lets_in_with_the_grants_that_it_holds() {
     let fixture = with(jwt()).await;
     let grants = json!({"subscribe": ["room:{user}"]});
     let token = token(&json!({"sub": "ana", "exp": soon(), "tidings": grants}));
@@ -47,7 +47,7 @@ async fn each_way_of_being_bad_has_its_code() {
 }
 
 #[tokio::test]
-async fn one_in_the_url_is_taken_only_where_that_is_switched_on() {
+async fn a_token_in_the_url_is_taken_only_where_that_is_switched_on() {
     let token = token(&json!({"sub": "ana", "exp": soon()}));
     let query = [("token", &*token)];
     with(jwt()).await.client("").get("/check", &query).await.is_problem(401, "credentialsMissing");
@@ -55,7 +55,7 @@ async fn one_in_the_url_is_taken_only_where_that_is_switched_on() {
 }
 
 #[tokio::test]
-async fn one_that_is_bad_is_not_passed_over_for_a_cookie() {
+async fn a_bad_token_is_not_replaced_by_a_cookie() {
     let session =
         |request: AuthRequest| async move { Identity::user(request.cookie("session").ok_or(AuthError::Missing)?) };
     let fixture = with(jwt().or(session)).await;

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_heard_and_not_told_is_missed_without_a_word() {
+    fn an_event_neither_received_nor_reported_is_missed_silently() {
         assert_eq!(judged(&[Some(1), Some(4), Some(5)]), Missed { silent: 2, ..Missed::default() });
         assert_eq!(
             judged(&[Some(2), Some(3)]),
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_gap_stands_for_is_told() {
+    fn events_that_a_gap_covers_are_reported() {
         assert_eq!(judged(&[Some(1), None, Some(4), Some(5)]), Missed { told: 2, ..Missed::default() });
         assert_eq!(judged(&[Some(1), Some(2), Some(3), None]), Missed { told: 2, ..Missed::default() });
     }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_comes_again_is_heard_twice_and_hides_nothing() {
+    fn a_repeated_event_counts_as_received_twice_and_hides_nothing() {
         let again = [Some(1), Some(2), Some(1), Some(2), Some(4), Some(5)];
         assert_eq!(judged(&again), Missed { silent: 1, twice: 2, ..Missed::default() });
     }

@@ -56,7 +56,7 @@ fn news(pattern: &str) -> Interest {
 }
 
 #[test]
-fn what_was_heard_once_and_in_order_is_no_violation() {
+fn events_received_once_and_in_order_are_no_violation() {
     let mut run = Run::new().settled();
     for (event, seq) in run.publish(3).into_iter().zip(1..) {
         run.hear(event, seq);
@@ -104,7 +104,7 @@ fn events_in_the_wrong_order_are_found() {
 }
 
 #[test]
-fn what_is_for_others_must_not_be_heard() {
+fn an_event_for_others_must_not_be_received() {
     let mut run = Run::new().settled();
     let id = run.ledger.publish(Event { channel: "chat:a:1".into(), to: To::Channel, except: None });
     run.ledger.acknowledged(id, run.at(1), false);
@@ -113,7 +113,7 @@ fn what_is_for_others_must_not_be_heard() {
 }
 
 #[test]
-fn what_was_published_before_the_handler_stood_is_not_owed() {
+fn events_before_the_handler_are_not_owed() {
     let mut run = Run::new();
     run.publish(3);
     let run = run.settled();
@@ -121,7 +121,7 @@ fn what_was_published_before_the_handler_stood_is_not_owed() {
 }
 
 #[test]
-fn what_came_after_since_is_owed() {
+fn events_after_since_are_owed() {
     let mut run = Run::new().settled();
     for (event, seq) in run.publish(3).into_iter().zip(1..) {
         run.hear(event, seq);
@@ -266,7 +266,7 @@ fn a_handler_that_begins_before_its_client_knows_of_a_loss_is_told_with_the_othe
 }
 
 #[test]
-fn who_hears_the_new_log_is_told_no_gap_of_the_old_one() {
+fn a_handler_of_the_new_log_gets_no_gap_of_the_old_one() {
     let mut run = Run::new().settled();
     for epoch in 2..4 {
         run.publish(1);
@@ -281,7 +281,7 @@ fn who_hears_the_new_log_is_told_no_gap_of_the_old_one() {
 }
 
 #[test]
-fn a_gap_for_one_who_asked_for_a_lost_past_is_nobody_elses() {
+fn a_gap_in_a_backfill_reaches_only_the_tab_that_asked_for_it() {
     let mut run = Run::new().settled();
     let past = run.at(0);
     run.publish(1);

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn one_event_is_told_from_other_bytes() {
+    fn an_event_is_distinguished_from_other_bytes() {
         let chunk = |body: &str| format!("{:x}\r\n{body}\r\n", body.len()).into_bytes();
         let event = "id: 1.2.3\ndata: {\"channel\":\"news:1\"}\n\n";
         assert!(is_one_event(&chunk(event)));

@@ -89,7 +89,7 @@ fn a_doubtful_unsubscribe_is_sent_again() {
 }
 
 #[test]
-fn what_left_before_it_was_confirmed_is_taken_back() {
+fn a_channel_that_is_left_before_its_confirmation_is_unsubscribed() {
     let mut rig = Rig::open("a");
     let id = rig.subscribe("b");
     rig.settle();

@@ -98,7 +98,7 @@ fn a_call_that_is_wrong_is_refused_as_a_whole() {
 }
 
 #[test]
-fn a_revoked_channel_is_told_and_no_longer_heard() {
+fn a_revoked_channel_is_reported_and_no_longer_received() {
     let mut rig = Rig::open("a b");
     rig.frame(Frame::Revoked { channels: patterns("a"), addressed: false, code: "forbidden".into() });
     let failure = rig.failures().remove(0);
@@ -108,7 +108,7 @@ fn a_revoked_channel_is_told_and_no_longer_heard() {
 }
 
 #[test]
-fn what_the_stream_loses_while_a_call_asks_for_it_is_asked_for_again() {
+fn a_channel_that_is_revoked_during_its_call_is_asked_for_again() {
     let mut rig = Rig::open("a");
     let id = rig.subscribe_since("b", 3);
     rig.settle();
@@ -134,7 +134,7 @@ fn the_place_at_which_the_server_gave_something_is_checked_by_the_next_stream() 
 }
 
 #[test]
-fn what_a_call_did_not_confirm_is_refused_where_it_was_given_a_part_of_the_past() {
+fn a_channel_without_confirmation_is_refused_although_its_backfill_began() {
     let mut rig = Rig::open("");
     let (given, refused) = (rig.subscribe_since("a:x", 3), rig.subscribe_since("a:*", 3));
     rig.settle();

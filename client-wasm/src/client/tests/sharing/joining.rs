@@ -11,7 +11,7 @@ fn the_first_tab_opens_its_stream_at_once_and_names_no_session() {
 }
 
 #[test]
-fn one_that_comes_later_follows_without_a_stream() {
+fn a_later_tab_follows_without_a_stream() {
     let mut browser = Browser::new(2);
     browser.lead(0);
     browser.tabs[0].connected("", 10, false);
@@ -23,7 +23,7 @@ fn one_that_comes_later_follows_without_a_stream() {
 }
 
 #[test]
-fn one_that_comes_while_the_first_connects_is_taken_in_when_it_is_known_whose_the_stream_is() {
+fn a_tab_that_comes_while_the_first_connects_joins_when_the_user_is_known() {
     let mut browser = Browser::new(2);
     browser.lead(0);
     browser.follow(1, "ana");
@@ -34,7 +34,7 @@ fn one_that_comes_while_the_first_connects_is_taken_in_when_it_is_known_whose_th
 }
 
 #[test]
-fn another_users_tab_goes_to_a_group_of_its_own_and_hears_nothing() {
+fn a_tab_of_another_user_joins_a_group_of_its_own_and_receives_nothing() {
     let mut browser = Browser::open(1);
     browser.join(Browser::new(2));
     browser.follow(1, "bob");

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_followers_handler_is_confirmed_and_hears_by_the_leaders_stream() {
+fn a_followers_handler_is_confirmed_and_served_by_the_leaders_stream() {
     let mut browser = Browser::open(3);
     let news = browser.subscribed(0, 1, "news", 10);
     assert_eq!(browser.record(0, "news", 11), [(1, news)]);
@@ -84,7 +84,7 @@ fn an_echo_is_hidden_from_its_own_tab_alone() {
 }
 
 #[test]
-fn what_a_tab_heard_is_left_when_it_is_gone() {
+fn the_channels_of_a_tab_are_unsubscribed_when_it_is_gone() {
     let mut browser = Browser::open(2);
     assert!(!browser.names[1].is_empty());
     browser.subscribed(0, 1, "news", 10);
@@ -93,7 +93,7 @@ fn what_a_tab_heard_is_left_when_it_is_gone() {
 }
 
 #[test]
-fn what_another_tab_hears_is_not_unheard() {
+fn an_event_that_another_tab_receives_is_not_unhandled() {
     let mut browser = Browser::open(2);
     let route = browser.tabs[0].core.routes().find("news", Hears::Channels);
     assert!(browser.tabs[0].core.is_unheard(route));
@@ -103,7 +103,7 @@ fn what_another_tab_hears_is_not_unheard() {
 }
 
 #[test]
-fn what_is_addressed_to_the_user_and_no_tab_hears_is_unheard() {
+fn an_addressed_event_without_a_handler_in_any_tab_is_unhandled() {
     let mut browser = Browser::open(2);
     browser.tabs[1].core.on("note".parse().unwrap());
     browser.tabs[1].settle();
@@ -117,7 +117,7 @@ fn what_is_addressed_to_the_user_and_no_tab_hears_is_unheard() {
 /// Pages of the old and the new version of an app are open side by side during a deploy, and share a stream only if
 /// both understand the same messages.
 #[test]
-fn what_the_tabs_say_is_that_of_its_version() {
+fn tabs_speak_the_messages_of_their_version() {
     let mut browser = Browser::new(1);
     browser.lead(0);
     browser.tabs[0].connected("", 10, false);
@@ -196,7 +196,7 @@ fn what_the_tabs_say_is_that_of_its_version() {
 }
 
 #[test]
-fn a_gap_among_addressed_events_reaches_the_tabs_that_hear_them() {
+fn a_gap_among_addressed_events_reaches_the_tabs_that_receive_them() {
     let mut browser = Browser::open(2);
     let on = browser.tabs[1].core.on("note".parse().unwrap());
     browser.tabs[1].settle();

@@ -13,7 +13,7 @@ fn a_refusal_reaches_the_tab_that_asked() {
 }
 
 #[test]
-fn what_another_tab_was_refused_is_asked_for_on_the_next_stream_and_told_where_it_is_granted() {
+fn a_channel_refused_to_another_tab_is_asked_for_on_the_next_stream() {
     let mut browser = Browser::open(2);
     let id = browser.subscribes(1, "secret");
     let next_stream = |browser: &mut Browser| {
@@ -39,7 +39,7 @@ fn what_another_tab_was_refused_is_asked_for_on_the_next_stream_and_told_where_i
 }
 
 #[test]
-fn what_another_tab_was_refused_is_asked_for_when_the_server_gives_it() {
+fn a_channel_refused_to_another_tab_is_asked_for_when_the_server_subscribes_it() {
     let mut browser = Browser::open(2);
     let id = browser.subscribes(1, "secret");
     browser.refuse(0, "secret");
@@ -55,7 +55,7 @@ fn what_another_tab_was_refused_is_asked_for_when_the_server_gives_it() {
 }
 
 #[test]
-fn what_a_tab_asks_for_again_while_it_is_told_that_it_hears_it_goes_on() {
+fn a_call_that_is_repeated_by_a_tab_goes_on() {
     let mut browser = Browser::open(2);
     let id = browser.subscribes(1, "secret");
     browser.refuse(0, "secret");
@@ -75,7 +75,7 @@ fn what_a_tab_asks_for_again_while_it_is_told_that_it_hears_it_goes_on() {
 }
 
 #[test]
-fn what_a_tab_was_refused_is_known_to_the_one_that_leads_next() {
+fn the_next_leader_knows_the_channels_that_were_refused_to_a_tab() {
     let mut browser = Browser::open(2);
     let id = browser.subscribes(1, "secret");
     browser.refuse(0, "secret");

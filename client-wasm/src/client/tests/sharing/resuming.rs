@@ -34,7 +34,7 @@ fn a_new_leader_goes_on_from_where_it_is_and_the_others_are_brought_what_they_mi
 }
 
 #[test]
-fn one_that_returns_from_further_back_is_brought_what_was_addressed_to_its_user_meanwhile() {
+fn a_tab_that_returns_from_an_earlier_cursor_receives_the_addressed_events_since() {
     let (mut browser, theirs) = Browser::with_one_behind();
     assert!(!browser.tabs[0].opened_any(), "the stream goes on");
     let call = browser.asked_past(0, r#""channels":[],"addressed":true"#, 10);
@@ -46,7 +46,7 @@ fn one_that_returns_from_further_back_is_brought_what_was_addressed_to_its_user_
 }
 
 #[test]
-fn one_that_returns_from_where_the_stream_is_needs_no_call() {
+fn a_tab_that_returns_at_the_cursor_of_the_stream_needs_no_call() {
     let mut browser = Browser::open(2);
     let theirs = browser.tabs[1].core.on("note".parse().unwrap());
     browser.tabs[1].settle();
@@ -57,7 +57,7 @@ fn one_that_returns_from_where_the_stream_is_needs_no_call() {
 }
 
 #[test]
-fn one_that_missed_a_word_says_where_it_is_and_gets_it_again() {
+fn a_tab_that_missed_a_message_joins_again_from_its_cursor() {
     let mut browser = Browser::open(2);
     let news = browser.subscribed(0, 1, "news", 10);
     browser.tabs[0].record("news", 11);

@@ -247,7 +247,7 @@ async fn the_head_comes_first_however_slowly_it_leaves() {
 
 /// Whatever the bytes are, and however the stream ends.
 #[tokio::test]
-async fn what_a_stream_has_at_once_leaves_with_the_head() {
+async fn the_first_frames_leave_with_the_head() {
     for (greeting, chunk) in ["5\r\nhello\r\n", "1\r\nh\r\n", "", "6\r\nline\r\n\r\n"].into_iter().enumerate() {
         for window in WINDOWS {
             let mut fixture = Fixture::new(window);
@@ -311,7 +311,7 @@ async fn requests_sent_behind_a_stream_are_answered_when_it_has_ended() {
 }
 
 #[tokio::test]
-async fn who_sends_more_behind_a_stream_than_a_head_may_hold_is_cut() {
+async fn a_client_that_sends_more_than_a_head_behind_its_stream_is_cut() {
     let mut fixture = Fixture::new(64 << 10);
     fixture.send(&format!("GET /stream/1 HTTP/1.1\r\n{HEAD}")).await;
     fixture.head().await;

@@ -14,7 +14,7 @@ fn beginning() -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_falls_silent_is_gone_within_a_minute() {
+async fn a_silent_http2_peer_is_gone_within_a_minute() {
     let mut fixture = Fixture::new(64 << 10);
     fixture.writer.write_all(&beginning()).await.unwrap();
     let stream = fixture.stream().await;
@@ -30,7 +30,7 @@ async fn one_that_falls_silent_is_gone_within_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_answers_stays_though_it_says_nothing_else() {
+async fn an_http2_peer_that_answers_pings_stays() {
     let mut fixture = Fixture::new(64 << 10);
     let io = TokioIo::new(fixture.reader.unsplit(fixture.writer));
     let mut client = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
