@@ -5,7 +5,7 @@ import { connected, make, stubEach } from '../test/clients.ts'
 stubEach()
 
 describe('where nobody listens for errors', () => {
-  test('what a handler throws is reported as uncaught', async () => {
+  test('an exception of a handler is reported as uncaught', async () => {
     const tidings = await connected()
     tidings.on('a', () => {
       throw new Error('mine')
@@ -16,14 +16,14 @@ describe('where nobody listens for errors', () => {
     expect(queued.mock.calls.at(-1)![0]).toThrow('mine')
   })
 
-  test('one that the client will not get over goes to the console', async () => {
+  test('an error that the client does not recover from goes to the console', async () => {
     const console = vi.spyOn(globalThis.console, 'error').mockImplementation(() => {})
     make().subscribe('a::b', () => {})
     await settle()
     expect(console).toHaveBeenCalledWith(expect.objectContaining({ code: 'malformedChannel' }))
   })
 
-  test('one that it will get over does not', async () => {
+  test('an error that the client recovers from does not', async () => {
     const console = vi.spyOn(globalThis.console, 'error').mockImplementation(() => {})
     const tidings = make()
     tidings.connect()

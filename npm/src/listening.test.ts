@@ -97,7 +97,7 @@ describe('listening', () => {
     expect(tidings.getSnapshot().lastError).toBeUndefined()
   })
 
-  test('one who stopped hears nothing more, and a ready still open is rejected', async () => {
+  test('a stopped handler is no longer called, and its pending `ready` is rejected', async () => {
     const tidings = make()
     const handler = vi.fn()
     const stop = tidings.subscribe('a', handler)

@@ -117,7 +117,7 @@ test('the Wasm is compiled once for all clients, each of which has an instance o
   expect(instantiated).toHaveBeenCalledTimes(2)
 })
 
-test('of calls that were made before the engine is there, what they come to takes effect', async () => {
+test('calls made before the engine is loaded take effect together', async () => {
   const states: string[] = []
   const tidings = await fresh({ onState: (state) => states.push(state) })
   const gone = tidings.subscribe('gone', () => {})

@@ -166,14 +166,14 @@ describe('events', () => {
 describe('a gap', () => {
   const mapping = { channels: { a: { keys: [['a']] }, b: { keys: [['b']] } }, labels: { timer: { keys: [['timer']] } } }
 
-  test('of one channel invalidates the keys of that channel', async () => {
+  test('a gap on one channel invalidates the keys of that channel', async () => {
     await current(mapping, ['a'], ['b'], ['timer'])
     browser.stream.frame('gap', { channels: ['a'], reason: 'trimmed' })
     await due()
     expect(asked()).toEqual(['a'])
   })
 
-  test('of all invalidates every key, those of labels included', async () => {
+  test('a gap on all channels invalidates every key, those of labels included', async () => {
     await current(mapping, ['a'], ['b'], ['timer'])
     browser.stream.frame('gap', { channels: null, reason: 'epoch' }, '2a.0.0')
     await due()

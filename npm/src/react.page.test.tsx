@@ -372,7 +372,7 @@ describe('useLatest', () => {
     expect(text()).toBe('none')
   })
 
-  test('of before a pause, or of the former user, is shown no more', async () => {
+  test('an event of before a pause, or of the former user, is no longer shown', async () => {
     await render(<Latest channel="a" />)
     await open()
     await event('a', 1, { seq: 43 })

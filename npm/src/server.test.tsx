@@ -43,7 +43,7 @@ test.each<[string, (client: Tidings) => string | Promise<string>]>([
   expect(timers.flatMap((timer) => timer.mock.calls)).toEqual([])
 })
 
-test('what Svelte renders here is what the page test takes over', () => {
+test('the HTML that Svelte renders is what the page test hydrates', () => {
   const tidings = new Tidings()
   expect(renderSvelte(Root, { props: { tidings, ...props } }).body).toBe(SERVED)
 })

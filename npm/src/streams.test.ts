@@ -48,7 +48,7 @@ test('numbers come back that are too many for a list, or too rare for a short co
   expect(joined(packed(functions))).toEqual(functions)
 })
 
-test('what is packaged is a sixth smaller when it is taken apart, once gzipped', () => {
+test('the packed Wasm is a sixth smaller, once gzipped', () => {
   const size = (bytes: Uint8Array | string): number => gzipSync(bytes, { level: 9 }).length
   expect(size(pack(split(shrunk)))).toBeLessThan((5 / 6) * size(shrunk))
 })

@@ -26,7 +26,7 @@ test('two who pass the same function each end only their own', () => {
   expect(listener).toHaveBeenCalledTimes(1)
 })
 
-test('one that an earlier listener ends hears no more', () => {
+test('a listener that an earlier one ends is no longer called', () => {
   const value = new Subscribable(1)
   const late = vi.fn()
   let stop = (): void => {}

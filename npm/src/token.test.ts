@@ -41,7 +41,7 @@ test.each([() => 'secret', async () => 'secret'])('a token is changed into a tic
   for (const { url } of [...browser.calls, ...browser.streams]) expect(url).not.toContain('secret')
 })
 
-test('nobody in particular needs no ticket', async () => {
+test('an anonymous caller needs no ticket', async () => {
   await connect({ token: () => undefined })
   expect(browser.calls).toEqual([])
   expect(browser.stream.query.ticket).toBeUndefined()

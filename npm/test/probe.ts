@@ -87,7 +87,7 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     ])
   })
 
-  test('what is unmounted hears nothing, and is unsubscribed', async () => {
+  test('an unmounted component receives nothing, and is unsubscribed', async () => {
     const shown = show()
     await open()
     heard.mockClear()
@@ -208,7 +208,7 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     expect(text()).toBe('idle 0 none')
   })
 
-  test('what was shown before a pause is not shown after it', async () => {
+  test('data shown before a pause is not shown after it', async () => {
     const shown = show()
     await open()
     browser.stream.event('a', 1, { seq: 43 })
@@ -239,7 +239,7 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     expect([heardBy('ready'), heardBy('refused').length]).toEqual([['a'], 2])
   })
 
-  test('who is online is shown, and forgotten with the channel', async () => {
+  test('presence is shown, and forgotten with the channel', async () => {
     const shown = show({ channel: null, watch: 'room:7' })
     await settle()
     browser.stream.open({ aliveMs: 30_000 })
@@ -319,7 +319,7 @@ export function probeTests({ mount, serve, hydrate, mountBare }: Framework): voi
     expect(presence()).toBe('active')
   })
 
-  test('what was taken away and comes back is active again', async () => {
+  test('a revoked channel that comes back is active again', async () => {
     show()
     await open()
     browser.stream.frame('revoked', { channels: ['a'], code: 'forbidden' })

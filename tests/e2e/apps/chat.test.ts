@@ -87,7 +87,7 @@ test('a message to a group reaches all its members, each once', async ({ open, a
   expect((await labels(ben)).filter((label) => label !== 'group_update')).toEqual(['message', 'notification message'])
 })
 
-test('who closes the last tab goes offline for their friends', async ({ open, apps }) => {
+test('a user who closes the last tab goes offline for their friends', async ({ open, apps }) => {
   await befriend(apps.server.url, 'ana', 'ben')
   const [ana, ben] = [await open('chat', 'ana'), await open('chat', 'ben')]
   await expect(thread(ana, 'ben').getByTestId('online')).toHaveAttribute('data-online', 'true')
@@ -143,7 +143,7 @@ test('offline and back brings the messages and the bell up to date', async ({ op
   await expect(ana.getByTestId('notification').filter({ hasText: 'ben wrote to you' })).toHaveCount(2)
 })
 
-test('what happens between the first fetch and the stream is not missed', async ({ open, apps, front }) => {
+test('a change between the first fetch and the stream is not missed', async ({ open, apps, front }) => {
   const id = await befriend(apps.server.url, 'ana', 'ben')
   const ana = await open('chat', 'ana')
   const release = front.hold('/a/api/events')

@@ -80,7 +80,7 @@ test('each entity tells each action to the other members, on `window` too', asyn
   ])
 })
 
-test('who is no member receives nothing and may change nothing', async ({ open, apps }) => {
+test('a user who is no member receives nothing and may change nothing', async ({ open, apps }) => {
   const eve = await open('tasks', 'eve')
   const ana = await Api.login(apps.server.url, 'ana')
   const project = (await ana.post('/projects', { name: 'Apollo' })).projectId
@@ -99,7 +99,7 @@ test('who is no member receives nothing and may change nothing', async ({ open, 
   expect(await frames(eve, 'message')).toBe(1)
 })
 
-test('what is written offline waits, is sent in order on return, and others see it', async ({ open, front }) => {
+test('changes made offline wait, are sent in order on return, and others see them', async ({ open, front }) => {
   const [ana, ben] = [await open('tasks', 'ana'), await open('tasks', 'ben')]
   await shared(ana, ben)
   await ana.context().setOffline(true)
@@ -144,7 +144,7 @@ test('a mutation whose answer got lost, and whose server died, is sent again and
   expect(await frames(ben, 'message')).toBe(before + 2)
 })
 
-test('what the server refuses later is taken off the list, with a word about it', async ({ open, front, apps }) => {
+test('a change that the server refuses later leaves the list, and the user is told', async ({ open, front, apps }) => {
   const ana = await open('tasks', 'ana')
   await fill(ana, 'new-project', 'Apollo')
   await ana.context().setOffline(true)

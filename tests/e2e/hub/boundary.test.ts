@@ -96,7 +96,7 @@ for (const side of ['imports', 'exports'] as const) {
   }
 }
 
-test('what throws in the midst of whatever is going on loses and doubles nothing', async ({ hub, front, page, transport }) => {
+test('an exception in any phase loses and doubles nothing', async ({ hub, front, page, transport }) => {
   test.setTimeout(240_000)
   await begin(page, front, transport, true)
   const seed = Date.now() % 1_000_000
@@ -116,7 +116,7 @@ test('what throws in the midst of whatever is going on loses and doubles nothing
   expect(figures.thrown).toBeGreaterThan(10)
 })
 
-test('what throws in every engine is told, and the end, until `connect()`', async ({ hub, front, page, transport }) => {
+test('an exception in every engine is reported, and the end, until `connect()`', async ({ hub, front, page, transport }) => {
   await begin(page, front, transport, false)
   const refusal = await page.evaluate(async () => {
     const { ready } = hear('none')

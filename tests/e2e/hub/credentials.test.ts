@@ -110,7 +110,7 @@ test('a token with narrower grants takes channels away, and tells their handlers
   expect(await stateOf(page)).toBe('open')
 })
 
-test('what one token takes away a later one brings back, and a gap says so', async ({ hub, front, open }) => {
+test('a channel that one token lacks and a later one grants comes back with a gap', async ({ hub, front, open }) => {
   const grants = [['*'], ['news']]
   const page = await open({ url, token: () => token(3, grants.shift() ?? ['*']) })
   await hear(page, 'admin')
@@ -123,7 +123,7 @@ test('what one token takes away a later one brings back, and a gap says so', asy
   expect(front.seen(url)).toHaveLength(1)
 })
 
-test('what the server gives is heard without a grant, by handlers there before and after, in every tab, until it is taken back', async ({ hub, front, open }) => {
+test('a channel that the server subscribes reaches handlers without a grant, in every tab, until it is unsubscribed', async ({ hub, front, open }) => {
   const first = await open({ url, token: () => token(60, ['news']) })
   const second = await open({ url, token: () => token(60, ['news']) })
   const pages = [first, second]

@@ -22,7 +22,7 @@ test.describe('with frequent heartbeats', () => {
   // A report follows every 2.5 heartbeats.
   test.use({ hubOptions: ['--metrics', '--heartbeat-ms', '400'] })
 
-  test('what a page measures is shown by the hub, and what holds it up counts', async ({ hub, front, open }) => {
+  test('the hub shows the latencies that a page measures, with the page's own delays', async ({ hub, front, open }) => {
     const page = await open({ reportLatency: true })
     await hear(page, 'ticks')
     await hub.publish({ channel: 'ticks', payload: 1 }, { channel: 'elsewhere', payload: 2 })
@@ -44,7 +44,7 @@ test.describe('with frequent heartbeats', () => {
     expect(reports(front)).toBe(2)
   })
 
-  test('of tabs that share a stream, the one that has it reports', async ({ hub, front, open }) => {
+  test('the tab that has the stream reports for the tabs that share it', async ({ hub, front, open }) => {
     const [first, second] = [await open({ reportLatency: true }), await open({ reportLatency: true })]
     await hear(first, 'ticks')
     await hear(second, 'ticks')

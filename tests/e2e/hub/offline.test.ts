@@ -6,7 +6,7 @@ import { connect } from '../support/ask.ts'
 import { begin, bodies, make, pending, stick, test } from '../support/offline.ts'
 import { SECRET, token } from '../support/token.ts'
 
-test('what can be sent is sent at once, and answered by the server', async ({ asked, openQueue, statuses }) => {
+test('a mutation that can be sent is sent at once, and answered by the server', async ({ asked, openQueue, statuses }) => {
   statuses.push(201, 409)
   const page = await openQueue()
   expect(await make(page, 'one')).toEqual(['201'])
@@ -109,7 +109,7 @@ test('whoever else the page is by the time it returns, what it made before stays
   expect(bodies(asked)).toEqual(['one', 'two'])
 })
 
-test('what the server refuses is rejected, what it cannot do now is tried again, and the order stays', async ({ asked, context, openQueue, statuses }) => {
+test('a refused mutation is rejected, a failed one is tried again, and the order stays', async ({ asked, context, openQueue, statuses }) => {
   const page = await openQueue()
   await connect(page)
   await context.setOffline(true)
@@ -125,7 +125,7 @@ test('what the server refuses is rejected, what it cannot do now is tried again,
   })
 })
 
-test('what is too old is rejected, and never sent', async ({ asked, context, open, openQueue }) => {
+test('a mutation that is too old is rejected, and never sent', async ({ asked, context, open, openQueue }) => {
   const page = await openQueue()
   await connect(page)
   await context.setOffline(true)
@@ -209,7 +209,7 @@ test('after `reset()` nothing is made in the name of the user before, though the
   expect(await pending(page)).toBe(0)
 })
 
-test('what was made before `reset()` is never kept as that of who logs in while the server is asked', async ({ asked, context, front, openQueue }) => {
+test('a mutation made before `reset()` is never kept as that of who logs in while the server is asked', async ({ asked, context, front, openQueue }) => {
   const page = await openQueue()
   const release = await stick(context, '/api/events/check?*')
   const made = page.evaluate(() => {
@@ -238,7 +238,7 @@ test('on a page without TLS, where there is neither `crypto.randomUUID` nor a lo
   expect(asked[0]!.headers['idempotency-key']).toMatch(/^"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}"$/)
 })
 
-test('what is made first is sent first, however long its body takes to read', async ({ asked, openQueue }) => {
+test('mutations are sent in the order in which they were made', async ({ asked, openQueue }) => {
   const page = await openQueue()
   await connect(page)
   const answers = await page.evaluate(() => {
@@ -250,7 +250,7 @@ test('what is made first is sent first, however long its body takes to read', as
   expect(bodies(asked).map(({ length }) => length)).toEqual([4_000_000, 6])
 })
 
-test('what is discarded while others are being sent is not sent', async ({ asked, context, front, openQueue }) => {
+test('a mutation that is discarded while others are sent is not sent', async ({ asked, context, front, openQueue }) => {
   const page = await openQueue()
   await connect(page)
   await context.setOffline(true)
@@ -326,7 +326,7 @@ test('an address that answers 401 while the server knows who we are has refused 
   await expect.poll(() => page.evaluate(() => outcome)).toEqual({ rejected: ['/api/notes 36 401'], flushed: ['/api/notes 36 200'] })
 })
 
-test('what is aborted while it waits behind another is neither answered nor sent', async ({ asked, front, openQueue }) => {
+test('a mutation that is aborted while it waits is neither answered nor sent', async ({ asked, front, openQueue }) => {
   const page = await openQueue()
   await connect(page)
   const release = front.hold('/api/notes')
