@@ -80,9 +80,10 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, quick: bool, optio
     Ok(())
 }
 
-/// Measures hubs on PostgreSQL and Redis. The servers are found, or unpacked, by the program itself.
-pub(crate) fn cluster(repository: &Repository, directory: Option<PathBuf>) -> Result<()> {
-    let mut bench = repository.cargo(&["run", "--release", "-p", "tidings-servers", "--example", "cluster", "--"]);
+/// Measures hubs on PostgreSQL and Redis (`cluster`), or up to 100 tails of one log (`tails`). The servers are found, or
+/// unpacked, by the program itself.
+pub(crate) fn servers(repository: &Repository, example: &str, directory: Option<PathBuf>) -> Result<()> {
+    let mut bench = repository.cargo(&["run", "--release", "-p", "tidings-servers", "--example", example, "--"]);
     let status = bench.args(directory).status().context("starting the benchmark")?;
     ensure!(status.success(), "the benchmark failed ({status}); see the output above");
     Ok(())

@@ -73,6 +73,7 @@ Usage: cargo xtask <COMMAND>
   bench --cluster [DIRECTORY]
                        hubs on PostgreSQL and Redis, beside the servers' own tools in the same run; the servers keep their data in
                        DIRECTORY, otherwise in memory
+  bench --tails        up to 100 tails of one log: what they cost its server, and how late they are
   bench --instructions [--accept]
                        instructions of the hot path under callgrind, which a busy machine does not change, beside those accepted last;
                        an error where they differ by more than 3 %
@@ -96,6 +97,7 @@ enum Task {
     Sim { shell: bool, seeds: Option<String>, from: Option<String> },
     Chaos { minutes: String, seed: Option<String>, engine: String },
     Fuzz { seconds: String, only: Vec<String> },
+    Tails,
     Cluster { directory: Option<PathBuf> },
     Bench { quick: bool, instructions: bool, accept: bool, client: bool, options: Vec<String> },
     Soak { minutes: String },
@@ -132,7 +134,8 @@ fn run(task: Task) -> Result<()> {
         Task::Chaos { minutes, seed, engine } => {
             chaos::run(&repository, &mut steps, &minutes, seed.as_deref(), &engine)
         }
-        Task::Cluster { directory } => bench::cluster(&repository, directory),
+        Task::Cluster { directory } => bench::servers(&repository, "cluster", directory),
+        Task::Tails => bench::servers(&repository, "tails", None),
         Task::Bench { instructions: true, accept, .. } => bench::instructions(&repository, &mut steps, accept),
         Task::Bench { client: true, quick, options, .. } => bench_client::run(&repository, &mut steps, quick, &options),
         Task::Bench { quick, options, .. } => bench::run(&repository, &mut steps, quick, &options),
@@ -180,6 +183,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long(name @ ("faults" | "write")), Some(Task::Bench { options, .. })) => options.push(format!("--{name}")),
             (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
             (Long("cluster"), Some(Task::Bench { .. })) => task = Some(Task::Cluster { directory: None }),
+            (Long("tails"), Some(Task::Bench { .. })) => task = Some(Task::Tails),
             (Value(path), Some(Task::Cluster { directory })) => *directory = Some(PathBuf::from(path)),
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
             (Long("accept"), Some(Task::Bench { accept, .. })) => *accept = true,

@@ -12,7 +12,11 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{free_port, guarded::Guarded, packages};
+use crate::{
+    free_port,
+    guarded::{Guarded, cpu_of},
+    packages,
+};
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -188,6 +192,18 @@ impl Postgres {
         self.signal_all(Signal::CONT)
     }
 
+    /// The processor time that the server has taken since it started.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not run.
+    pub fn cpu(&self) -> Result<Duration> {
+        let running = self.running.lock().expect("no panic");
+        let parent = running.as_ref().context("the server does not run")?.pid();
+        let children = children(parent.as_raw_nonzero().get())?;
+        Ok([parent].into_iter().chain(children).map(cpu_of).sum())
+    }
+
     /// Each connection is a process of its own, a child of the first one.
     fn signal_all(&self, signal: Signal) -> Result<()> {
         let running = self.running.lock().expect("no panic");
@@ -213,7 +229,7 @@ impl Postgres {
         let (port, log) = (self.port.to_string(), self.directory.path().join("log"));
         let command = self
             .programs
-            .command("postgres", &["-D", &data, "-p", &port, "-h", "127.0.0.1", "-k", "", "-c", "max_connections=200"]);
+            .command("postgres", &["-D", &data, "-p", &port, "-h", "127.0.0.1", "-k", "", "-c", "max_connections=500"]);
         let started = Instant::now();
         *running = Some(Guarded::start(&command, self.programs.libraries.as_deref(), self.directory.path())?);
         while !self.is_ready() {

@@ -14,7 +14,11 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::{free_port, guarded::Guarded, packages};
+use crate::{
+    free_port,
+    guarded::{Guarded, cpu_of},
+    packages,
+};
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -121,6 +125,16 @@ impl Redis {
         }
         server.end();
         Ok(())
+    }
+
+    /// The processor time that the server has taken since it started.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not run.
+    pub fn cpu(&self) -> Result<Duration> {
+        let running = self.running.lock().expect("no panic");
+        Ok(cpu_of(running.as_ref().context("the server does not run")?.pid()))
     }
 
     /// Stops the server (SIGSTOP): nothing answers, and no connection breaks.
