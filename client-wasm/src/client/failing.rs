@@ -158,14 +158,17 @@ impl ClientCore {
         }
     }
 
-    /// Asks the leader to show that it exists, and to check its stream or to connect at once.
+    /// Asks the leader to show that it exists, and to check its stream or to connect at once. The leader may also be
+    /// known only by the answer that it has no stream yet.
     pub(super) fn probe_leader(&mut self, now: u64, connect: bool) {
         if self.connection.is_led()
             && let Some(leader) = self.sharing.leader()
         {
             leader.ask(now);
-            self.ask_leader(super::sharing::TabAsk::Probe { connect });
+        } else if !matches!(self.connection.phase(), Phase::Joining { .. }) {
+            return;
         }
+        self.ask_leader(super::sharing::TabAsk::Probe { connect });
     }
 }
 

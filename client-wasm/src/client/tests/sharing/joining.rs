@@ -34,6 +34,20 @@ fn a_tab_that_comes_while_the_first_connects_joins_when_the_user_is_known() {
 }
 
 #[test]
+fn connect_of_a_tab_that_waits_for_a_stream_ends_the_wait_of_the_leader() {
+    let mut browser = Browser::open(1);
+    browser.tabs[0].fail();
+    assert_eq!(browser.tabs[0].core.state(), State::Waiting);
+    browser.join(Browser::new(2));
+    browser.follow(1, "ana");
+    assert_eq!(browser.tabs[1].core.state(), State::Waiting, "as the leader does");
+    browser.tabs[1].core.connect();
+    browser.tabs[1].settle();
+    browser.spread();
+    assert_eq!(browser.tabs[0].core.state(), State::Connecting);
+}
+
+#[test]
 fn a_tab_of_another_user_joins_a_group_of_its_own_and_receives_nothing() {
     let mut browser = Browser::open(1);
     browser.join(Browser::new(2));
