@@ -22,7 +22,7 @@ test.describe('with frequent heartbeats', () => {
   // A report follows every 2.5 heartbeats.
   test.use({ hubOptions: ['--metrics', '--heartbeat-ms', '400'] })
 
-  test('the hub shows the latencies that a page measures, with the page's own delays', async ({ hub, front, open }) => {
+  test('the hub shows the latencies that a page measures, with the delays of the page itself', async ({ hub, front, open }) => {
     const page = await open({ reportLatency: true })
     await hear(page, 'ticks')
     await hub.publish({ channel: 'ticks', payload: 1 }, { channel: 'elsewhere', payload: 2 })
