@@ -32,8 +32,8 @@ pub(super) struct Connection {
     failures: u32,
     /// How many times the attempt was restarted because of doubt, since the last sign of success.
     restarts: u32,
-    /// Whether the attempt that is being diagnosed was silent until its time was over.
-    was_silent: bool,
+    /// How many of the last attempts were silent until their time was over.
+    silent_attempts: u32,
     heartbeat_ms: u64,
     /// The open stream's name in calls.
     id: String,
@@ -48,7 +48,7 @@ impl Connection {
             reconnect,
             failures: 0,
             restarts: 0,
-            was_silent: false,
+            silent_attempts: 0,
             heartbeat_ms: HEARTBEAT_MS,
             id: String::new(),
             watchdog: Watchdog::default(),
@@ -101,6 +101,7 @@ impl Connection {
     /// A stream has answered.
     pub(super) fn opened(&mut self, now: u64) {
         self.restarts = 0;
+        self.silent_attempts = 0;
         self.watchdog = Watchdog::new(now, self.heartbeat_ms);
     }
 
@@ -121,6 +122,7 @@ impl Connection {
 
     pub(super) fn forget_failures(&mut self) {
         self.failures = 0;
+        self.silent_attempts = 0;
     }
 
     /// Counts the end of the open stream: it ends a series of failures, or is one more of them.
@@ -134,12 +136,13 @@ impl Connection {
         }
     }
 
-    pub(super) fn was_silent(&self) -> bool {
-        self.was_silent
+    pub(super) fn silent_attempts(&self) -> u32 {
+        self.silent_attempts
     }
 
-    pub(super) fn set_silent(&mut self, silent: bool) {
-        self.was_silent = silent;
+    /// Counts an attempt that has failed, and was silent until its time was over or not.
+    pub(super) fn count_silent(&mut self, silent: bool) {
+        self.silent_attempts = if silent { self.silent_attempts.saturating_add(1) } else { 0 };
     }
 
     pub(super) fn retries(&self) -> bool {

@@ -8,7 +8,7 @@ use super::{
 
 /// The longest wait that a server can request.
 const RETRY_AFTER_MS: u64 = 300_000;
-/// The wait after a stream that was silent while the server answered, doubled with each failure: 20 s after the second
+/// The wait after a stream that was silent while the server answered, doubled with each one in a row: 20 s after the second
 /// one.
 const BUFFERED_MS: u64 = 5_000;
 
@@ -24,7 +24,7 @@ impl ClientCore {
 
     /// An attempt failed, or was silent for too long. EventSource hides the reason, so a request finds it out.
     pub(super) fn diagnose(&mut self, now: u64, silent: bool) {
-        self.connection.set_silent(silent);
+        self.connection.count_silent(silent);
         self.leave();
         self.connection.fail();
         self.ask_why(now, Ask::Server);
@@ -79,11 +79,9 @@ impl ClientCore {
         let mut failure = failure_of(answer);
         // The server answers but its stream does not: a proxy holds the whole answer back until it ends, and may keep
         // the connection to the server for as long. So the next attempts, which will probably fail too, are rare. A
-        // single failure proves nothing, because a request may be lost.
-        let is_buffered = self.connection.was_silent()
-            && self.connection.failures() > 1
-            && failure.code == "network"
-            && matches!(answer.status, Some(200..=299));
+        // single silent attempt proves nothing, because a request may be lost.
+        let silent = self.connection.silent_attempts();
+        let is_buffered = silent > 1 && failure.code == "network" && matches!(answer.status, Some(200..=299));
         if is_buffered {
             failure.code = "buffered".into();
         }
@@ -95,7 +93,7 @@ impl ClientCore {
             // The user has to bring new credentials, and `connect` requests the stream at once.
             Some(401 | 403) => self.connection.longest_wait(),
             // The first waits are short: of several servers one may hang, while another one has answered.
-            _ if is_buffered => (BUFFERED_MS << self.connection.failures().min(8)).min(RETRY_AFTER_MS),
+            _ if is_buffered => (BUFFERED_MS << silent.min(8)).min(RETRY_AFTER_MS),
             _ => retry_after(answer),
         };
         // A server that was down may be back when the user looks; a server that limits this client is not to be asked

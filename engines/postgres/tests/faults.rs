@@ -5,18 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::{
-    http::{StatusCode, header::RETRY_AFTER},
-    response::IntoResponse,
-};
 use tidings::{
     Event, Hub, PublishError,
     engine::{Engine, Limit, Location, ReadError, conformance::entry_on},
 };
 use tidings_postgres::{OpenErrorKind, Postgres};
-use tidings_servers::{PgBouncer, PoolMode, Postgres as Server};
-use tokio::time::sleep;
-use tokio_postgres::NoTls;
+use tidings_servers::{
+    PgBouncer, PoolMode, Postgres as Server,
+    faults::{Hubs, check_applied, publish},
+};
+use tokio_postgres::{Client, NoTls};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start().expect("a PostgreSQL server"));
 
@@ -62,7 +60,7 @@ async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_serves(
         Hub::builder().engine(engine).build().await.unwrap()
     };
     let (one, other) = (hub().await, hub().await);
-    let last = publish(&one, 0).await.cursor;
+    let last = publish(&one, Event::new("news", "said", &0).unwrap()).await.cursor;
     check_applied(&other, last).await;
 }
 
@@ -86,91 +84,20 @@ async fn two_that_make_a_log_at_once_make_one() {
     }
 }
 
-/// Waits until the hub is healthy or unhealthy. Returns how long that took.
-async fn until(hub: &Hub, healthy: bool) -> Duration {
-    let began = Instant::now();
-    while hub.is_healthy() != healthy {
-        assert!(began.elapsed() < Duration::from_secs(30), "healthy: {}", !healthy);
-        sleep(Duration::from_millis(20)).await;
-    }
-    began.elapsed()
-}
-
-fn event(number: usize) -> Event {
-    Event::new("news", "said", &number).unwrap().key(format!("key-{number}")).unwrap()
-}
-
-/// Publishes with the same key until the event is acknowledged.
-async fn publish(hub: &Hub, number: usize) -> tidings::Receipt {
-    for _ in 0..200 {
-        match hub.publish(event(number)).await {
-            Ok(receipt) => return receipt,
-            Err(PublishError::Refused(_) | PublishError::Unknown(_)) => sleep(Duration::from_millis(50)).await,
-            Err(error) => panic!("{error}"),
-        }
-    }
-    panic!("{number} was never acknowledged");
-}
-
-/// Every acknowledged event arrives once and in order at the other hub, which ran all the time.
-async fn check_applied(hub: &Hub, last: tidings::Cursor) {
-    let began = Instant::now();
-    while hub.cursor().seq < last.seq {
-        assert!(began.elapsed() < Duration::from_secs(20), "{} of {}", hub.cursor().seq, last.seq);
-        sleep(Duration::from_millis(20)).await;
-    }
-    assert_eq!(hub.cursor(), last);
-}
-
-async fn two_hubs(server: &Server) -> (Hub, Hub) {
-    let hub = async || {
-        let engine = Postgres::open(server.url()).await.unwrap();
-        Hub::builder().engine(engine).publish_deadline(Duration::from_secs(1)).build().await.unwrap()
-    };
-    let (one, other) = (hub().await, hub().await);
-    until(&one, true).await;
-    until(&other, true).await;
-    (one, other)
+async fn open(server: &Server) -> Postgres {
+    Postgres::open(server.url()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hubs_go_on_by_themselves_after_their_server_was_killed() {
     let server = Server::start().unwrap();
-    let (one, other) = two_hubs(&server).await;
-    let before = publish(&one, 0).await.cursor;
-    check_applied(&other, before).await;
-    server.kill().unwrap();
-    let refused = one.publish(event(1)).await.unwrap_err();
-    assert!(matches!(refused, PublishError::Refused(_) | PublishError::Unknown(_)), "{refused}");
-    // Its last proof of life was at most one beat ago.
-    assert!(until(&other, false).await < Duration::from_secs(6));
-    tokio::task::block_in_place(|| server.restart()).unwrap();
-    let after = publish(&one, 1).await.cursor;
-    assert_eq!((after.epoch, after.seq), (before.epoch, before.seq + 1));
-    check_applied(&other, after).await;
-    until(&one, true).await;
-    until(&other, true).await;
+    Hubs::start(|| open(&server)).await.check_killed(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hubs_tell_that_their_server_hangs_and_go_on_when_it_does() {
+async fn hubs_report_that_their_server_hangs_and_go_on_when_it_does() {
     let server = Server::start().unwrap();
-    let (one, other) = two_hubs(&server).await;
-    let before = publish(&one, 0).await.cursor;
-    check_applied(&other, before).await;
-    server.pause().unwrap();
-    let began = Instant::now();
-    let unknown = one.publish(event(1)).await.unwrap_err();
-    assert!(matches!(unknown, PublishError::Unknown(_)), "the event may have been stored: {unknown}");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-    assert!(until(&other, false).await < Duration::from_secs(6));
-    server.resume().unwrap();
-    until(&one, true).await;
-    until(&other, true).await;
-    // The server has refused it by its own clock, or stored it. With its key it is stored only once.
-    let after = publish(&one, 1).await.cursor;
-    assert_eq!(after.seq, before.seq + 1);
-    check_applied(&other, after).await;
+    Hubs::start(|| open(&server)).await.check_hanging(&server).await;
 }
 
 /// One row was deleted and another one changed. All other records are read, and the damage is reported, that of the
@@ -219,107 +146,41 @@ async fn tables_of_an_older_version_are_brought_up_to_date() {
     assert_eq!(again.bounds().await.unwrap().last, 1);
 }
 
-/// Publishes until the server is seen to refuse a connection; nothing is acknowledged meanwhile.
-async fn until_a_redial_is_refused(hub: &Hub, number: usize) -> Duration {
-    let began = Instant::now();
-    loop {
-        let error = hub.publish(event(number)).await.expect_err("the server is gone");
-        assert!(matches!(error, PublishError::Refused(_) | PublishError::Unknown(_)), "{error}");
-        let told = format!("{error:?}");
-        if matches!(error, PublishError::Refused(_)) && told.to_lowercase().contains("refused (os error") {
-            return began.elapsed();
-        }
-        assert!(began.elapsed() < Duration::from_secs(10), "{told}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// Neither acknowledged nor stored, until it can be; the hub that could not store it delivers what it has.
-async fn check_refused(hub: &Hub, number: usize, before: tidings::Cursor) {
-    let refused = hub.publish(event(number)).await.unwrap_err();
-    assert!(matches!(refused, PublishError::Refused(_)), "nothing was stored: {refused:?}");
-    let answer = refused.into_response();
-    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert!(answer.headers().contains_key(RETRY_AFTER), "{answer:?}");
-    let stored = hub.cursor();
-    assert_eq!(stored, before, "nothing that was refused arrives");
-}
-
-/// What stood still for ever elsewhere (centrifugo#1189): the first connection after the server's end is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stdout, reason = "the times are what an operator asks for")]
 async fn hubs_go_on_by_themselves_after_a_refused_redial() {
     let server = Server::start().unwrap();
-    let (one, other) = two_hubs(&server).await;
-    let before = publish(&one, 0).await.cursor;
-    check_applied(&other, before).await;
-    server.kill().unwrap();
-    let refused = until_a_redial_is_refused(&one, 1).await;
-    // Both tails have dialled by then, too: they do so half a second after they broke.
-    sleep(Duration::from_millis(700)).await;
-    let began = Instant::now();
-    tokio::task::block_in_place(|| server.restart()).unwrap();
-    let (started, last) = (began.elapsed(), publish(&one, 1).await.cursor);
-    check_applied(&other, last).await;
-    assert_eq!(last.seq, before.seq + 1);
-    let (went_on, healthy) = (began.elapsed(), until(&other, true).await);
-    println!(
-        "PostgreSQL: refused after {refused:?}; up again in {started:?}, delivered by the other hub after {went_on:?}, healthy {healthy:?} later"
-    );
-    assert!(went_on < started + Duration::from_secs(5), "{went_on:?}");
+    Hubs::start(|| open(&server)).await.check_refused_redial("PostgreSQL", &server).await;
+}
+
+async fn admin(server: &Server) -> Client {
+    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
 }
 
 /// An operator, or a fail-over, makes the server read-only while hubs run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_becomes_read_only_acknowledges_nothing_and_hubs_go_on_afterwards() {
     let server = Server::start().unwrap();
-    let (one, other) = two_hubs(&server).await;
-    let before = publish(&one, 0).await.cursor;
-    check_applied(&other, before).await;
-    check_applied(&one, before).await;
-    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let client = admin(&server).await;
     let set = async |value: &str| {
         client.batch_execute(&format!("ALTER SYSTEM SET default_transaction_read_only = {value}")).await.unwrap();
         client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
     };
-    set("on").await;
-    // The server's processes take a setting over one after the other.
-    let mut number = 1;
-    let mut last = before;
-    while let Ok(receipt) = one.publish(event(number)).await {
-        (number, last) = (number + 1, receipt.cursor);
-        assert!(number < 200, "it stays writable");
-        sleep(Duration::from_millis(20)).await;
-    }
-    check_applied(&one, last).await;
-    check_refused(&one, number, last).await;
-    set("off").await;
-    let after = publish(&one, number).await.cursor;
-    assert_eq!(after.seq, last.seq + 1);
-    check_applied(&other, after).await;
+    Hubs::start(|| open(&server)).await.check_refusing(|| set("on"), || set("off")).await;
 }
 
 /// The server answers as one whose disk is full (SQLSTATE 53100), and only to what is stored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_whose_disk_is_full_acknowledges_nothing_and_hubs_go_on_afterwards() {
     let server = Server::start().unwrap();
-    let (one, other) = two_hubs(&server).await;
-    let before = publish(&one, 0).await.cursor;
-    check_applied(&other, before).await;
-    check_applied(&one, before).await;
-    let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let client = admin(&server).await;
     let full = "CREATE FUNCTION tidings.disk_full() RETURNS trigger LANGUAGE plpgsql AS
         $$BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END$$;
         CREATE TRIGGER disk_full BEFORE INSERT ON tidings.records EXECUTE FUNCTION tidings.disk_full()";
-    client.batch_execute(full).await.unwrap();
-    check_refused(&one, 1, before).await;
-    assert!(other.is_healthy() && one.is_healthy(), "what is there can be read");
-    client.batch_execute("DROP TRIGGER disk_full ON tidings.records").await.unwrap();
-    let after = publish(&one, 1).await.cursor;
-    assert_eq!(after.seq, before.seq + 1);
-    check_applied(&other, after).await;
+    let execute = async |sql: &str| client.batch_execute(sql).await.unwrap();
+    let mend = "DROP TRIGGER disk_full ON tidings.records";
+    Hubs::start(|| open(&server)).await.check_refusing(|| execute(full), || execute(mend)).await;
 }
 
 /// With a disk that is really full, of which the test above is the part that every machine can run. It needs an empty
@@ -329,16 +190,19 @@ async fn a_server_whose_disk_is_full_acknowledges_nothing_and_hubs_go_on_afterwa
 async fn a_server_without_room_for_its_files_acknowledges_nothing_and_hubs_go_on_when_there_is_room() {
     let disk = std::env::var("SMALL_DISK").expect("SMALL_DISK names a small file system");
     let server = Server::start_in(disk.as_ref()).unwrap();
-    let (one, other) = two_hubs(&server).await;
+    let hub = async || Hub::builder().engine(open(&server).await).build().await.unwrap();
+    let (one, other) = (hub().await, hub().await);
     let filler = std::path::Path::new(&disk).join("filler");
     let mut file = std::fs::File::create(&filler).unwrap();
     // Something else takes all that is left.
     while std::io::Write::write_all(&mut file, &[0; 1 << 16]).is_ok() {}
+    let event = |number| {
+        let event = Event::new("news", "said", &"x".repeat(60_000)).unwrap();
+        event.key(format!("key-{number}")).unwrap()
+    };
     let (mut number, mut last) = (0, one.cursor());
-    let large = || "x".repeat(60_000);
     let refused = loop {
-        let event = Event::new("news", "said", &large()).unwrap().key(format!("key-{number}")).unwrap();
-        match one.publish(event).await {
+        match one.publish(event(number)).await {
             Ok(receipt) => (number, last) = (number + 1, receipt.cursor),
             Err(error) => break error,
         }
@@ -349,13 +213,7 @@ async fn a_server_without_room_for_its_files_acknowledges_nothing_and_hubs_go_on
     std::fs::remove_file(filler).unwrap();
     // The server ends where it cannot write its own log, and an operator starts it again.
     tokio::task::block_in_place(|| server.restart()).unwrap();
-    let event = Event::new("news", "said", &large()).unwrap().key(format!("key-{number}")).unwrap();
-    let after = loop {
-        match one.publish(event.clone()).await {
-            Ok(receipt) => break receipt.cursor,
-            Err(_) => sleep(Duration::from_millis(50)).await,
-        }
-    };
+    let after = publish(&one, event(number)).await.cursor;
     assert_eq!(after.seq, last.seq + 1, "acknowledged is stored, and once");
     check_applied(&other, after).await;
 }

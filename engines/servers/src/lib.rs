@@ -14,10 +14,12 @@
 //!
 //! | module | does |
 //! |---|---|
+//! | [`faults`] | what hubs do while their log's server fails, for the tests of every engine |
 //! | `packages` | finds or unpacks programs |
 //! | `guarded` | a child that ends with this process, for programs of any kind |
 //! | `postgres`, `redis`, `nginx`, `pgbouncer` | the servers |
 
+pub mod faults;
 mod guarded;
 mod nginx;
 mod packages;

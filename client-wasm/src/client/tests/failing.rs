@@ -253,6 +253,28 @@ fn a_page_that_comes_back_without_a_connection_makes_none() {
 }
 
 #[test]
+fn a_silent_attempt_after_one_that_failed_otherwise_is_no_sign_of_a_proxy_that_buffers() {
+    let mut rig = Rig::new();
+    rig.subscribe("a");
+    rig.settle();
+    for is_silent in [false, true] {
+        while !rig.opened_any() {
+            rig.pass(100);
+        }
+        if is_silent {
+            let until = rig.core.deadline().unwrap();
+            rig.pass(until - rig.now);
+        } else {
+            rig.fail();
+        }
+        let check = rig.sent_one().number;
+        rig.status(check, 200);
+        assert_eq!(rig.failures().pop().unwrap().code, "network");
+        assert!(next_attempt(&rig) < 10_000, "{}", next_attempt(&rig));
+    }
+}
+
+#[test]
 fn a_stream_that_is_silent_while_the_server_answers_is_told_as_buffered_and_seldom_tried_again() {
     let mut rig = Rig::new();
     rig.subscribe("a");
