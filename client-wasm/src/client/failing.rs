@@ -8,8 +8,8 @@ use super::{
 
 /// The longest wait that a server can request.
 const RETRY_AFTER_MS: u64 = 300_000;
-/// The wait after a stream that was silent while the server answered, doubled with each one in a row: 20 s after the second
-/// one.
+/// The wait after a stream that was silent while the server answered, doubled with each one in a row: 20 s after the
+/// second one.
 const BUFFERED_MS: u64 = 5_000;
 
 impl ClientCore {
