@@ -174,7 +174,8 @@ impl Hub {
         let receipt = match self.append_checked(vec![entry]).await {
             Ok(receipts) => receipts.into_iter().next(),
             Err(error) => {
-                if matches!(error, PublishError::Refused(_)) {
+                // Only an order whose outcome is unknown may still come; the caller takes any other for not given.
+                if !matches!(error, PublishError::Unknown(_)) {
                     let _ = pending.forget(metadata).await;
                 }
                 return Err(error);

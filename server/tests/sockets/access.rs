@@ -10,8 +10,9 @@ use std::{
 
 use serde_json::{Value, json};
 use tidings::{
-    Channel, Cursor, Event, PresenceSettings, Routes,
+    Channel, Cursor, Event, PresenceSettings, PublishError, Routes,
     auth::{Auth, AuthError, AuthRequest, Identity},
+    engine::{Engine, Memory},
 };
 
 use crate::fixture::{Fixture, Held, Stream, event};
@@ -66,6 +67,20 @@ async fn a_node_that_has_not_read_a_revocation_yet_refuses_what_its_log_has_ackn
     fixture.client("ana").post("/publish", message("room:1")).await.is_problem(401, "credentialsRevoked");
     let kim = fixture.stream("kim", &[("channels", "room:1,room:2")]).await;
     assert_eq!(kim.connected.data["channels"], json!(["room:2"]));
+}
+
+#[tokio::test]
+async fn an_order_that_was_not_given_is_not_carried_out_later() {
+    let (overloaded, full) = (Held::new(Memory::default()), Held::new(Memory::default()));
+    overloaded.overload();
+    full.refuse();
+    for held in [overloaded, full] {
+        let engine = held.clone();
+        let fixture = Fixture::with(|hub| hub.engine(engine)).await;
+        let error = fixture.hub.restore("kim").await.unwrap_err();
+        assert!(matches!(error, PublishError::Overloaded | PublishError::Refused(_)), "{error}");
+        assert_eq!(held.metadata().list("").await.unwrap(), [], "{error}");
+    }
 }
 
 /// Counts its calls, and the channels that it is asked about.
