@@ -184,7 +184,7 @@ async fn check_durable(session: &Session) -> Result<(), OpenError> {
     }
     if setting(1) == "off" {
         tracing::warn!(
-            "the PostgreSQL server has synchronous_commit = off: a crash loses what it acknowledged last; subscribers are told `gap`"
+            "the PostgreSQL server has synchronous_commit = off: a crash loses what it acknowledged last; subscribers receive `gap`"
         );
     }
     if setting(2) == "off" {
@@ -195,7 +195,7 @@ async fn check_durable(session: &Session) -> Result<(), OpenError> {
     if row.get::<_, i64>(4) > 0 && setting(3).is_empty() {
         tracing::warn!(
             "the PostgreSQL server has standbys that it does not wait for (synchronous_standby_names is empty): a fail-over loses what \
-             it acknowledged last; subscribers are told `gap`"
+             it acknowledged last; subscribers receive `gap`"
         );
     }
     Ok(())

@@ -177,7 +177,7 @@ async fn check(client: &Client, settings: &Settings) -> Result<(), OpenError> {
         if policy.get(1).is_none_or(|policy| policy != "always") {
             tracing::warn!(
                 "the Redis server does not write each change to its disk before it answers (appendfsync is not always): a crash of its \
-                 machine loses up to a second of what it acknowledged; subscribers are told `gap`"
+                 machine loses up to a second of what it acknowledged; subscribers receive `gap`"
             );
         }
     }

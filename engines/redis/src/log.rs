@@ -325,7 +325,7 @@ impl Log {
         let whom = if keys.is_some() { "streams of their routing keys" } else { "all streams" };
         tracing::error!(
             name = %self.settings.name, from, through = through.seq, concerns = whom,
-            remedy = "restore a backup, or keep the log as it is: whoever may have missed something is told `gap`",
+            remedy = "restore a backup, or keep the log as it is: subscribers that may have missed events receive `gap`",
             "records of the log are damaged or missing and cannot be delivered"
         );
         ReadError::Damaged { through, keys }

@@ -29,7 +29,7 @@ use crate::{
 const PLACES: usize = 1_000;
 /// The remedy that log lines about damage name.
 pub(super) const REMEDY: &str = "stop the hub, look with `sqlite3 FILE 'PRAGMA integrity_check'`, and put a sound copy in place or keep the log as it is: \
-     whoever may have missed something is told `gap`";
+     subscribers that may have missed events receive `gap`";
 
 /// Sends the result of a step of trimming to its caller.
 pub(super) type Trimmed = oneshot::Sender<Result<Trim, EngineError>>;
