@@ -116,6 +116,26 @@ async fn a_file_is_opened_by_one_engine_at_a_time() {
     assert_eq!(reopen(&path).await.1.len(), 1, "the file is free as soon as the engine is dropped");
 }
 
+/// A child shares its parent's open files until it executes another program, and with them the lock.
+#[cfg(unix)]
+#[test]
+fn a_file_is_free_as_soon_as_the_engine_is_dropped_even_while_a_program_is_started() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log.db");
+    let has_ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !has_ended.load(Ordering::Relaxed) {
+                Command::new("true").status().unwrap();
+            }
+        });
+        let outcome = (0..300).find_map(|_| Sqlite::open(&path).err());
+        has_ended.store(true, Ordering::Relaxed);
+        assert!(outcome.is_none(), "{outcome:?}");
+    });
+}
+
 #[tokio::test]
 async fn another_process_is_told_at_once() {
     let directory = tempfile::tempdir().unwrap();

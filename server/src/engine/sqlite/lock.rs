@@ -4,6 +4,10 @@
 //! hub runs is one of the reasons for this format. Hence a lock of our own, which only engines take: an advisory lock
 //! on a file beside the database. The system releases it when the process ends, however it ends; the file stays.
 //!
+//! On Unix the lock belongs to the open file, which a child process shares between `fork` and `exec`: closing the file
+//! does not release the lock while the program is starting another one. Therefore [`Lock`] releases it explicitly when
+//! it is dropped (flock(2): "an explicit `LOCK_UN` operation on any of these duplicate file descriptors").
+//!
 //! The file holds the position of the last acknowledged record, written after each commit, without an fsync. It is
 //! therefore never ahead of the fsynced records, and behind them by one transaction after `kill -9`, and by a few after
 //! a power failure. A log that ends before this position has lost acknowledged records: its write-ahead log was damaged
@@ -31,8 +35,15 @@ const LENGTH: usize = 8 + 4 + 8 + 4 + 8 + 4;
 /// The lock, held as long as the engine has the log open.
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// Closing the file releases the lock.
     file: File,
+}
+
+#[cfg(unix)]
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A failure leaves the lock to the closing of the file.
+        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock);
+    }
 }
 
 impl Lock {
