@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The version of the data layout.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// How long the checks of a server may take when the log is opened.
 const OPENING: Duration = Duration::from_secs(10);
 

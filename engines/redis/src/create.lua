@@ -5,6 +5,6 @@ if version then return version end
 redis.call('DEL', KEYS[1], KEYS[2], KEYS[4], KEYS[5])
 local t = redis.call('TIME')
 redis.call('HSET', KEYS[3], 'version', ARGV[1], 'epoch', ARGV[2], 'first', 1, 'last', 0, 'base', 0, 'tag', 0, 'bytes', 0, 'floor', 0,
-    'clock', string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000)))
+    'clock', text(t[1] * 1000 + math.floor(t[2] / 1000)))
 redis.call('HSET', KEYS[5], 0, 0)
 return ARGV[1]

@@ -6,15 +6,18 @@ use redis::{AsyncConnectionConfig, Client, RedisError, Script, ScriptInvocation,
 use tidings::engine::EngineError;
 use tokio::{sync::Mutex, time::timeout};
 
-pub(crate) static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("append.lua")));
-pub(crate) static CREATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("create.lua")));
-pub(crate) static LOCATE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(concat!(include_str!("tag.lua"), include_str!("locate.lua"))));
-pub(crate) static NODES: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("nodes.lua")));
-pub(crate) static PAGE: LazyLock<Script> =
-    LazyLock::new(|| Script::new(concat!(include_str!("tag.lua"), include_str!("page.lua"))));
-pub(crate) static SWAP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("swap.lua")));
-pub(crate) static TRIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("trim.lua")));
+/// A script, put together from its files.
+macro_rules! script {
+    ($($file:literal),+) => { LazyLock::new(|| Script::new(concat!($(include_str!($file)),+))) };
+}
+
+pub(crate) static APPEND: LazyLock<Script> = script!("text.lua", "append.lua");
+pub(crate) static CREATE: LazyLock<Script> = script!("text.lua", "create.lua");
+pub(crate) static LOCATE: LazyLock<Script> = script!("text.lua", "tag.lua", "locate.lua");
+pub(crate) static NODES: LazyLock<Script> = script!("text.lua", "nodes.lua");
+pub(crate) static PAGE: LazyLock<Script> = script!("text.lua", "tag.lua", "page.lua");
+pub(crate) static SWAP: LazyLock<Script> = script!("swap.lua");
+pub(crate) static TRIM: LazyLock<Script> = script!("text.lua", "tag.lua", "trim.lua");
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(3);

@@ -85,9 +85,30 @@ struct Head {
 }
 
 type HeadTexts = (u32, u64, u64, u32, u32, u64, u64, Vec<Option<u32>>);
-/// Number, tag, the tag before, routing keys, entry.
-type Row = (u64, u32, u32, String, Vec<u8>);
-type PageTexts = (u32, u64, u64, u32, u32, Option<u32>, Vec<Row>);
+type PageTexts = (u32, u64, u64, u32, u32, Option<u32>, Vec<RowTexts>);
+/// The stream's identifier, and the record's fields: the name and the value of each.
+type RowTexts = (String, (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>));
+
+/// A record as `append.lua` stores it.
+struct Row {
+    seq: u64,
+    tag: u32,
+    /// The tag of the record before it.
+    follows: u32,
+    /// The routing keys, separated by commas.
+    routing: String,
+    entry: Vec<u8>,
+}
+
+impl Row {
+    /// `None` where the fields are not what `append.lua` writes.
+    fn parse((id, (_, meta, _, entry)): RowTexts) -> Option<Self> {
+        let seq = id.split('-').next()?.parse().ok()?;
+        let mut parts = std::str::from_utf8(&meta).ok()?.splitn(7, ' ').skip(1);
+        let (tag, follows) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Self { seq, tag, follows, routing: parts.nth(2)?.to_owned(), entry })
+    }
+}
 
 fn bounds(epoch: u32, first: u64, last: u64, base_tag: u32, last_tag: u32) -> Bounds {
     Bounds { epoch, first, last, base_tag: Some(base_tag), last_tag: Some(last_tag) }
@@ -286,6 +307,8 @@ impl Log {
             Location::Epoch => return Err(ReadError::Epoch),
         }
         self.grew(log.last);
+        // What cannot be parsed counts as missing.
+        let rows: Vec<_> = rows.into_iter().filter_map(Row::parse).collect();
         if rows.is_empty() && after.seq < log.last && limit.records > 0 {
             return Err(self.damaged(after.seq + 1, log.end(), None));
         }
@@ -303,7 +326,7 @@ impl Log {
     }
 
     /// The record of a row, if it follows `before` and is intact.
-    fn record(&self, (seq, tag, follows, routing, entry): Row, before: Cursor) -> Result<Record, ReadError> {
+    fn record(&self, Row { seq, tag, follows, routing, entry }: Row, before: Cursor) -> Result<Record, ReadError> {
         if seq != before.seq + 1 {
             // Rows are missing. The next row names the tag that it follows.
             return Err(self.damaged(before.seq + 1, Cursor { seq: seq - 1, tag: follows, ..before }, None));
@@ -315,7 +338,7 @@ impl Log {
         match Entry::from_bytes(&entry) {
             Ok(entry) => Ok(Record { seq, tag, entry: Arc::new(entry) }),
             Err(_) => {
-                let keys = routing.split(' ').filter_map(|key| key.parse::<i64>().ok());
+                let keys = routing.split(',').filter_map(|key| key.parse::<i64>().ok());
                 Err(self.damaged(seq, at, Some(keys.map(|key| RoutingKey(key.cast_unsigned())).collect())))
             }
         }

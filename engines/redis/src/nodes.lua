@@ -3,7 +3,7 @@
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if ARGV[2] then
-    redis.call('HSET', KEYS[1], ARGV[2], string.format('%.0f ', now + tonumber(ARGV[1])) .. ARGV[3])
+    redis.call('HSET', KEYS[1], ARGV[2], text(now + tonumber(ARGV[1])) .. ' ' .. ARGV[3])
 end
 local all, found = redis.call('HGETALL', KEYS[1]), {}
 for i = 1, #all, 2 do

@@ -2,7 +2,7 @@
 -- KEYS: log, tags, head. ARGV: after, the most records, the most payload bytes.
 local head = redis.call('HMGET', KEYS[3], 'epoch', 'first', 'last', 'base', 'tag')
 if not head[1] then return redis.error_reply('TIDINGSGONE the log is not there') end
-local after, first, last = tonumber(ARGV[1]), tonumber(head[2]), tonumber(head[3])
+local after, first, last, most = tonumber(ARGV[1]), tonumber(head[2]), tonumber(head[3]), tonumber(ARGV[3])
 local at = tag_at(head, after)
 local rows = {}
 if after >= first - 1 and after < last then
@@ -12,11 +12,10 @@ if after >= first - 1 and after < last then
         local some = redis.call('XRANGE', KEYS[1], id(from), id(last), 'COUNT', math.min(left, 64))
         if #some == 0 then break end
         for _, row in ipairs(some) do
-            local f = row[2]
-            rows[#rows + 1] = { string.match(row[1], '^%d+'), f[2], f[4], f[14], f[16] }
-            taken = taken + tonumber(f[12])
+            rows[#rows + 1] = row
+            taken = taken + (tonumber(string.match(row[2][2], '^%d+')) or 0)
             left = left - 1
-            if taken >= tonumber(ARGV[3]) then left = 0 break end
+            if taken >= most then left = 0 break end
         end
         from = tonumber(string.match(some[#some][1], '^%d+')) + 1
     end

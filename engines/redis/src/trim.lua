@@ -6,24 +6,26 @@ if not head[1] then return redis.error_reply('TIDINGSGONE the log is not there')
 local first, last, base, bytes = tonumber(head[2]), tonumber(head[3]), head[4], tonumber(head[5])
 local clock, floor = tonumber(ARGV[7]), tonumber(head[6])
 local oldest = clock - tonumber(ARGV[3])
-local removed, keys, ids, names, moved, place = 0, 0, {}, {}, {}, {}
-local most = tonumber(ARGV[4])
+local removed, names, moved, place = 0, {}, {}, {}
+local most, beyond, room = tonumber(ARGV[4]), last - tonumber(ARGV[1]), tonumber(ARGV[2])
 local more, lost = false, false
 if last >= first then
-    local rows = redis.call('XRANGE', KEYS[1], '-', string.format('%.0f-0', last), 'COUNT', most)
+    local rows = redis.call('XRANGE', KEYS[1], '-', id(last), 'COUNT', most)
     local expected, seen = first, 0
     for _, row in ipairs(rows) do
-        local seq, f = tonumber(string.match(row[1], '^%d+')), row[2]
-        local size = string.len(f[16])
-        local stays = seq > last - tonumber(ARGV[1]) and bytes - tonumber(f[10]) + size <= tonumber(ARGV[2])
-            and tonumber(f[8]) >= oldest
+        local seq = expected
+        if row[1] ~= id(seq) then seq = tonumber(string.match(row[1], '^%d+')) end
+        local tag, time, sum, routing, name = string.match(row[2][2], '^%d+ (%d+) %d+ (%d+) (%d+) (%S*) (.*)$')
+        -- A record that cannot be read is removed as soon as it is the oldest.
+        local stays = tag and seq > beyond and bytes - sum + #row[2][4] <= room and tonumber(time) >= oldest
         if stays then break end
-        if seq ~= expected then lost = true end
+        if seq ~= expected or not tag then lost = true end
         expected, seen = seq + 1, seen + 1
-        ids[#ids + 1], names[#names + 1] = row[1], f[6]
-        place[#place + 1], place[#place + 2] = string.format('%.0f', seq), f[2]
-        for key in string.gmatch(f[14], '%S+') do moved[key] = seq end
-        base = f[2]
+        if tag then
+            names[#names + 1], base = name, tag
+            place[#place + 1], place[#place + 2] = text(seq), tag
+            for key in string.gmatch(routing, '[^,]+') do moved[key] = seq end
+        end
         removed = seq - first + 1
     end
     more = seen > 0 and seen == most and first + removed <= last
@@ -41,7 +43,7 @@ if removed > 0 then
     else
         local scores = {}
         for key, seq in pairs(moved) do
-            scores[#scores + 1], scores[#scores + 2] = string.format('%.0f', seq), key
+            scores[#scores + 1], scores[#scores + 2] = text(seq), key
         end
         each('ZADD', KEYS[4], scores, 1000)
         local extra = redis.call('ZCARD', KEYS[4]) - tonumber(ARGV[5])
@@ -52,14 +54,13 @@ if removed > 0 then
     end
     each('HSET', KEYS[5], place, 1000)
     each('HDEL', KEYS[2], names, 1000)
-    each('XDEL', KEYS[1], ids, 1000)
+    redis.call('XTRIM', KEYS[1], 'MINID', id(first + removed))
     -- Removes the oldest tags, as many as records were trimmed now.
     local forgotten = {}
     for seq = math.max(first - 1 - tonumber(ARGV[6]), 0), first - 1 + removed - tonumber(ARGV[6]) do
-        forgotten[#forgotten + 1] = string.format('%.0f', seq)
+        forgotten[#forgotten + 1] = text(seq)
     end
     each('HDEL', KEYS[5], forgotten, 1000)
-    redis.call('HSET', KEYS[3], 'first', string.format('%.0f', first + removed), 'base', base, 'floor', string.format('%.0f', floor),
-        'clock', string.format('%.0f', clock))
+    redis.call('HSET', KEYS[3], 'first', text(first + removed), 'base', base, 'floor', text(floor), 'clock', text(clock))
 end
-return { string.format('%.0f', removed), more and '1' or '0' }
+return { text(removed), more and '1' or '0' }

@@ -19,7 +19,7 @@ pub(crate) struct Stored {
     key: String,
     bytes: Vec<u8>,
     payload: usize,
-    /// The routing keys, separated by spaces.
+    /// The routing keys, separated by commas.
     routing: String,
 }
 
@@ -34,7 +34,7 @@ impl From<&Entry> for Stored {
                 .iter()
                 .map(|RoutingKey(key)| key.cast_signed().to_string())
                 .collect::<Vec<_>>()
-                .join(" "),
+                .join(","),
         }
     }
 }
@@ -93,8 +93,8 @@ impl Committer for Writer {
         for append in appends {
             let deadline = clock.at(append.deadline());
             for stored in append.entries() {
-                call.arg(&*stored.key).arg(fastrand::u32(1..)).arg(stored.payload).arg(&*stored.routing);
-                call.arg(deadline).arg(&*stored.bytes);
+                call.arg(&*stored.key).arg(fastrand::u32(1..)).arg(deadline).arg(stored.payload);
+                call.arg(&*stored.routing).arg(&*stored.bytes);
             }
         }
         let answer: Vec<String> = call.invoke_async(connection).await.map_err(|error| failed(&error))?;

@@ -60,11 +60,11 @@ impl Replaced for Named {
     async fn roll_back(&self, engine: &Redis, to: Cursor) {
         let script = "
             local log, keys, head = KEYS[1], KEYS[2], KEYS[3]
-            for _, row in ipairs(redis.call('XRANGE', log, (ARGV[1] + 1) .. '-0', '+')) do redis.call('HDEL', keys, row[2][6]) end
+            for _, row in ipairs(redis.call('XRANGE', log, (ARGV[1] + 1) .. '-0', '+')) do redis.call('HDEL', keys, string.match(row[2][2], '%S+$')) end
             local kept = redis.call('XRANGE', log, '-', ARGV[1] .. '-0')
             redis.call('DEL', log)
             for _, row in ipairs(kept) do redis.call('XADD', log, row[1], unpack(row[2])) end
-            return redis.call('HSET', head, 'last', ARGV[1], 'tag', ARGV[2], 'bytes', kept[#kept][2][10])";
+            return redis.call('HSET', head, 'last', ARGV[1], 'tag', ARGV[2], 'bytes', string.match(kept[#kept][2][2], '^%d+ %d+ %d+ %d+ (%d+)'))";
         let keys = ["log", "keys", "head"].map(|key| format!("{{{}}}{key}", engine.name()));
         let (seq, tag) = (to.seq.to_string(), to.tag.to_string());
         command(&["EVAL", script, "3", &keys[0], &keys[1], &keys[2], &seq, &tag]).await;
@@ -82,12 +82,12 @@ impl Unknown for Named {
     async fn append_bytes(&self, engine: &Redis, key: &str, bytes: &[u8]) {
         let client = redis::Client::open(SERVER.url()).unwrap();
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let script = redis::Script::new(include_str!("../src/append.lua"));
+        let script = redis::Script::new(concat!(include_str!("../src/text.lua"), include_str!("../src/append.lua")));
         let mut append = script.prepare_invoke();
         for what in ["log", "keys", "head"] {
             append.key(format!("{{{}}}{what}", engine.name()));
         }
-        append.arg(1).arg(key).arg(7).arg(1).arg("").arg(1_u64 << 52).arg(bytes);
+        append.arg(1).arg(key).arg(7).arg(1_u64 << 52).arg(1).arg("").arg(bytes);
         let _: redis::Value = append.invoke_async(&mut connection).await.unwrap();
     }
 }

@@ -117,6 +117,34 @@ async fn records_that_are_missing_are_told_as_damage() {
     assert_eq!((read, told), (vec![1, 2, 5, 6, 7, 8, 9], vec![(3, 4), (10, 10)]));
 }
 
+/// The fields of a record cannot be read. The others are read, and trimming removes it.
+#[tokio::test]
+async fn a_record_whose_fields_are_damaged_is_told_and_trimmed() {
+    let engine = Redis::builder(SERVER.url()).name("fields").records(2).open().await.unwrap();
+    let base = engine.bounds().await.unwrap().base();
+    let entries: Vec<_> = (0..5).map(|number| entry_on(&format!("room:{number}"), "1")).collect();
+    let receipts = engine.append(entries, Duration::from_secs(10)).await.unwrap();
+    let damage = "
+        local rows = redis.call('XRANGE', KEYS[1], '-', '+')
+        redis.call('DEL', KEYS[1])
+        for _, row in ipairs(rows) do
+            if row[1] == '2-0' then row[2][2] = '1 x' end
+            redis.call('XADD', KEYS[1], row[1], unpack(row[2]))
+        end";
+    command(&SERVER, &["EVAL", damage, "1", "{fields}log"]).await;
+    let limit = Limit { records: 100, bytes: usize::MAX };
+    let seqs = |page: Vec<tidings::record::Record>| page.iter().map(|record| record.seq).collect::<Vec<_>>();
+    assert_eq!(seqs(engine.read(base, limit).await.unwrap()), [1]);
+    let Err(ReadError::Damaged { through, keys: None }) = engine.read(receipts[0].cursor, limit).await else {
+        panic!("the damage is not told")
+    };
+    assert_eq!(through, receipts[1].cursor);
+    assert_eq!(seqs(engine.read(through, limit).await.unwrap()), [3, 4, 5]);
+    while engine.trim().await.unwrap().more {}
+    assert_eq!(engine.bounds().await.unwrap().first, 4);
+    assert_eq!(engine.locate(&[receipts[2].cursor]).await.unwrap(), [Location::Held]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hubs_go_on_by_themselves_after_a_refused_redial() {
     let server = Server::start().unwrap();
