@@ -80,7 +80,8 @@ pub(crate) fn run(repository: &Repository, steps: &mut Steps, quick: bool, optio
     Ok(())
 }
 
-/// Measures hubs on PostgreSQL and Redis (`cluster`), or up to 100 tails of one log (`tails`). The servers are found, or
+/// Measures hubs on PostgreSQL and Redis (`cluster`), up to 100 tails of one log (`tails`), or what a delivery costs one
+/// hub and three (`fanout`). The servers are found, or
 /// unpacked, by the program itself.
 pub(crate) fn servers(repository: &Repository, example: &str, directory: Option<PathBuf>) -> Result<()> {
     let mut bench = repository.cargo(&["run", "--release", "-p", "tidings-servers", "--example", example, "--"]);

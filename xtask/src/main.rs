@@ -74,6 +74,7 @@ Usage: cargo xtask <COMMAND>
                        hubs on PostgreSQL and Redis, beside the servers' own tools in the same run; the servers keep their data in
                        DIRECTORY, otherwise in memory
   bench --tails        up to 100 tails of one log: what they cost its server, and how late they are
+  bench --fanout       what a delivery to 15,000 streams costs one hub and three hubs that share a log
   bench --instructions [--accept]
                        instructions of the hot path under callgrind, which a busy machine does not change, beside those accepted last;
                        an error where they differ by more than 3 %
@@ -98,6 +99,7 @@ enum Task {
     Chaos { minutes: String, seed: Option<String>, engine: String },
     Fuzz { seconds: String, only: Vec<String> },
     Tails,
+    Fanout,
     Cluster { directory: Option<PathBuf> },
     Bench { quick: bool, instructions: bool, accept: bool, client: bool, options: Vec<String> },
     Soak { minutes: String },
@@ -136,6 +138,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Cluster { directory } => bench::servers(&repository, "cluster", directory),
         Task::Tails => bench::servers(&repository, "tails", None),
+        Task::Fanout => bench::servers(&repository, "fanout", None),
         Task::Bench { instructions: true, accept, .. } => bench::instructions(&repository, &mut steps, accept),
         Task::Bench { client: true, quick, options, .. } => bench_client::run(&repository, &mut steps, quick, &options),
         Task::Bench { quick, options, .. } => bench::run(&repository, &mut steps, quick, &options),
@@ -184,6 +187,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("client"), Some(Task::Bench { client, .. })) => *client = true,
             (Long("cluster"), Some(Task::Bench { .. })) => task = Some(Task::Cluster { directory: None }),
             (Long("tails"), Some(Task::Bench { .. })) => task = Some(Task::Tails),
+            (Long("fanout"), Some(Task::Bench { .. })) => task = Some(Task::Fanout),
             (Value(path), Some(Task::Cluster { directory })) => *directory = Some(PathBuf::from(path)),
             (Long("instructions"), Some(Task::Bench { instructions, .. })) => *instructions = true,
             (Long("accept"), Some(Task::Bench { accept, .. })) => *accept = true,

@@ -87,8 +87,9 @@ impl Drop for Guarded {
 }
 
 /// The processor time of a process, and of its children that have ended; none if it has ended itself.
-pub(crate) fn cpu_of(pid: Pid) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+#[must_use]
+pub fn processor_time(pid: i32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // After the program's name, which may contain spaces: the times are the fields 14 to 17 of proc(5), in ticks of
     // which Linux counts 100 a second for every program.
     let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').skip(11).take(4)).into_iter().flatten();

@@ -27,7 +27,7 @@ mod pgbouncer;
 mod postgres;
 mod redis;
 
-pub use guarded::Guarded;
+pub use guarded::{Guarded, processor_time};
 pub use nginx::Nginx;
 pub use pgbouncer::{PgBouncer, PoolMode};
 pub use postgres::Postgres;

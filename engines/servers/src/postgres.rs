@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{
     free_port,
-    guarded::{Guarded, cpu_of},
+    guarded::{Guarded, processor_time},
     packages,
 };
 
@@ -199,9 +199,9 @@ impl Postgres {
     /// If the server does not run.
     pub fn cpu(&self) -> Result<Duration> {
         let running = self.running.lock().expect("no panic");
-        let parent = running.as_ref().context("the server does not run")?.pid();
-        let children = children(parent.as_raw_nonzero().get())?;
-        Ok([parent].into_iter().chain(children).map(cpu_of).sum())
+        let parent = running.as_ref().context("the server does not run")?.pid().as_raw_nonzero().get();
+        let children = children(parent)?.into_iter().map(|pid| pid.as_raw_nonzero().get());
+        Ok([parent].into_iter().chain(children).map(processor_time).sum())
     }
 
     /// Each connection is a process of its own, a child of the first one.

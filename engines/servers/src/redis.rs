@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     free_port,
-    guarded::{Guarded, cpu_of},
+    guarded::{Guarded, processor_time},
     packages,
 };
 
@@ -134,7 +134,8 @@ impl Redis {
     /// If the server does not run.
     pub fn cpu(&self) -> Result<Duration> {
         let running = self.running.lock().expect("no panic");
-        Ok(cpu_of(running.as_ref().context("the server does not run")?.pid()))
+        let pid = running.as_ref().context("the server does not run")?.pid();
+        Ok(processor_time(pid.as_raw_nonzero().get()))
     }
 
     /// Stops the server (SIGSTOP): nothing answers, and no connection breaks.
