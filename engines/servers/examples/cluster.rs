@@ -74,15 +74,41 @@ async fn main() -> Result<()> {
     let own = |tasks: usize, batch: usize| {
         let (clients, batch) = (tasks.to_string(), batch.to_string());
         let arguments = ["-c", &clients, "-P", &batch, "-n", "100000", "-q", "XADD", "bench", "*", "entry", &entry];
-        let said = server.benchmark(&arguments)?;
-        let figure = said.split(['\r', '\n']).find_map(|line| {
-            let (before, _) = line.split_once(" requests per second")?;
-            before.rsplit(' ').next()?.parse::<f64>().ok()
-        });
-        figure.context("redis-benchmark says no rate")
+        requests_per_second(&server.benchmark(&arguments)?)
     };
     let open = async || Ok(Arc::new(tidings_redis::Redis::open(server.url()).await?) as Arc<dyn Engine>);
-    measure("Redis", "redis-benchmark", open, own).await
+    measure("Redis", "redis-benchmark", open, own).await?;
+    println!(
+        "the engine's script alone:  {:.0} calls/s of one entry, by redis-benchmark with 256 clients",
+        script(&server)?
+    );
+    Ok(())
+}
+
+/// What the server does of the engine's own appends, without a hub: numbers, keys and tags, but neither tails nor trimming.
+fn script(server: &Redis) -> Result<f64> {
+    let text = concat!(include_str!("../../redis/src/text.lua"), include_str!("../../redis/src/append.lua"));
+    let script = redis::Script::new(text);
+    let mut connection = redis::Client::open(server.url())?.get_connection()?;
+    script.prepare_invoke().load(&mut connection)?;
+    let head = [("epoch", 1), ("last", 0), ("tag", 0), ("bytes", 0)];
+    redis::cmd("HSET").arg("{script}head").arg(&head).exec(&mut connection)?;
+    let entry = "x".repeat(ENTRY);
+    let options = ["-c", "256", "-r", "1000000000", "-n", "100000", "-q", "EVALSHA", script.get_hash(), "3"];
+    let keys = ["{script}log", "{script}keys", "{script}head"];
+    // One entry: its key, of which redis-benchmark draws another each time, tag, deadline, payload, routing keys, bytes.
+    let values = ["1", "key:__rand_int__", "7", "4000000000000000", "189", "1,2", &entry];
+    let said = server.benchmark(&[&options[..], &keys, &values].concat())?;
+    requests_per_second(&said)
+}
+
+/// The figure that redis-benchmark says last.
+fn requests_per_second(said: &str) -> Result<f64> {
+    let figure = said.split(['\r', '\n']).find_map(|line| {
+        let (before, _) = line.split_once(" requests per second")?;
+        before.rsplit(' ').next()?.parse::<f64>().ok()
+    });
+    figure.context("redis-benchmark says no rate")
 }
 
 async fn measure(
