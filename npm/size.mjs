@@ -9,10 +9,10 @@ import { sizeByCrate } from './size-by-crate.mjs'
 
 /**
  * The budgets in KB of gzip: of the code that a page loads before it uses the client, and of that code and the engine
- * together. The goal for the latter is 47; its budget is the size that was reached, so that no growth goes unnoticed.
+ * together.
  */
 const FIRST_BUDGET = 5
-const BUDGET = 47.3
+const BUDGET = 47
 /** The budget in KB of gzip of a binding. */
 const BINDING_BUDGET = 1.5
 

@@ -228,7 +228,7 @@ impl<A: Application> Driver<A> {
                     signals::GONE => core.gone(text),
                     signals::UNSHARED => core.unshared(now),
                     signals::ERROR => core.failed(now),
-                    signals::REFUSED => core.refused(now, &frames::answer(text)),
+                    signals::REFUSED => core.refused(now, frames::answer(text)),
                     signals::ONLINE => core.online(now),
                     signals::SHOWN => core.visible(now),
                     signals::HIDDEN => core.suspend(),
@@ -246,7 +246,7 @@ impl<A: Application> Driver<A> {
                     }
                     signals::ANSWER => {
                         self.unanswered.set(self.unanswered.get().saturating_sub(1));
-                        core.answer(now, number, &frames::answer(text));
+                        core.answer(now, number, frames::answer(text));
                     }
                     _ => match frames::control(signal, text) {
                         Some(frame) => {

@@ -86,7 +86,7 @@ impl Address {
         }
         let mut first = true;
         for seen in seen.iter().flat_map(Cursors::as_slice) {
-            if cursor.as_ref().is_some_and(|cursor| cursor.as_slice().contains(seen)) {
+            if cursor.as_ref().and_then(|cursor| cursor.of(seen.epoch)) == Some(*seen) {
                 continue;
             }
             if std::mem::take(&mut first) {

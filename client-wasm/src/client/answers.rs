@@ -10,29 +10,29 @@ use super::{
 
 impl ClientCore {
     /// The answer to a request.
-    pub fn answer(&mut self, now: u64, number: u32, answer: &Answer) {
+    pub fn answer(&mut self, now: u64, number: u32, answer: Answer) {
         match self.connection.phase() {
             Phase::Diagnosing { request, .. } if request == number => self.refused(now, answer),
             Phase::Authorising { request, .. } if request == number => self.authorised(now, answer),
             Phase::Verifying { request, .. } if request == number => self.verified(now, answer),
             Phase::Open { .. } => {
                 if let Some(ask) = self.auth.refresh().asked(number) {
-                    self.refresh_answered(now, ask, answer);
+                    self.refresh_answered(now, ask, &answer);
                 } else if let Some(asks) = self.ledger.is_presence_call(number) {
-                    self.presence_answered(now, asks, answer);
-                } else if !self.latency.answered(number, answer) {
-                    self.call_answered(now, number, answer);
+                    self.presence_answered(now, asks, &answer);
+                } else if !self.latency.answered(number, &answer) {
+                    self.call_answered(now, number, &answer);
                 }
             }
             _ => {
-                self.latency.answered(number, answer);
+                self.latency.answered(number, &answer);
             }
         }
     }
 
     /// Handles the answer to a request for a token or a ticket.
-    pub(super) fn authorised(&mut self, now: u64, answer: &Answer) {
-        match self.auth.authorised(answer, self.sharing.is_behind()) {
+    pub(super) fn authorised(&mut self, now: u64, answer: Answer) {
+        match self.auth.authorised(&answer, self.sharing.is_behind()) {
             Authorised::Open(ticket) => self.open_stream(now, &ticket),
             Authorised::Verify => self.verify(now),
             Authorised::AskTicket => {
@@ -43,14 +43,14 @@ impl ClientCore {
             }
             Authorised::NoToken => {
                 self.connection.fail();
-                self.diagnosed(now, &no_token(answer));
+                self.diagnosed(now, &no_token(&answer));
             }
-            Authorised::Refused(answer) => self.refused(now, &answer),
+            Authorised::Refused(earlier) => self.refused(now, earlier.unwrap_or(answer)),
         }
     }
 
     /// Handles the server's answer to whose the credentials are.
-    pub(super) fn verified(&mut self, now: u64, answer: &Answer) {
+    pub(super) fn verified(&mut self, now: u64, answer: Answer) {
         if !answer.is_success() {
             return self.refused(now, answer);
         }

@@ -43,8 +43,8 @@ pub(super) enum Authorised {
     Verify,
     /// The application has returned no token.
     NoToken,
-    /// The server refused the credentials.
-    Refused(Answer),
+    /// The server refused the credentials: by this earlier answer, or by the one at hand.
+    Refused(Option<Answer>),
 }
 
 /// The client's identity towards the server, and its credentials.
@@ -106,9 +106,7 @@ impl Auth {
     pub(super) fn authorised(&mut self, answer: &Answer, behind: bool) -> Authorised {
         match (&mut self.step, answer.status) {
             // The same token would be refused again.
-            (Step::Token(refused), Some(304)) if refused.is_some() => {
-                Authorised::Refused(refused.take().unwrap_or_default())
-            }
+            (Step::Token(refused), Some(304)) if refused.is_some() => Authorised::Refused(refused.take()),
             (Step::Token(_), Some(_)) if behind => Authorised::Verify,
             (Step::Token(_), Some(200 | 304)) if self.access == Access::Ticket => Authorised::AskTicket,
             // Without a token the server may accept the client as anonymous.
@@ -116,7 +114,7 @@ impl Auth {
             (Step::Token(_), None) => Authorised::NoToken,
             (Step::Ticket, _) => match &answer.ticket {
                 Some(ticket) => Authorised::Open(ticket.clone()),
-                None => Authorised::Refused(answer.clone()),
+                None => Authorised::Refused(None),
             },
         }
     }

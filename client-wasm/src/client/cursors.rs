@@ -60,7 +60,7 @@ impl Cursors {
     }
 
     /// The cursor of this epoch.
-    fn of(&self, epoch: u32) -> Option<Cursor> {
+    pub(super) fn of(&self, epoch: u32) -> Option<Cursor> {
         self.as_slice().iter().find(|cursor| cursor.epoch == epoch).copied()
     }
 

@@ -47,7 +47,7 @@ impl ClientCore {
     }
 
     /// The server refused the stream. If the token may be the reason, another token is tried.
-    pub fn refused(&mut self, now: u64, answer: &Answer) {
+    pub fn refused(&mut self, now: u64, answer: Answer) {
         self.leave();
         let counted = matches!(self.connection.phase(), Phase::Diagnosing { .. });
         if answer.status == Some(401) && self.auth.may_renew() {
@@ -55,12 +55,12 @@ impl ClientCore {
             if counted {
                 self.connection.take_failure_back();
             }
-            self.authorise(now, Some(answer.clone()));
+            self.authorise(now, Some(answer));
         } else {
             if !counted {
                 self.connection.fail();
             }
-            self.reported(now, answer);
+            self.reported(now, &answer);
         }
     }
 

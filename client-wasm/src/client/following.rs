@@ -114,7 +114,7 @@ impl ClientCore {
                 frame => self.frame(now, frame),
             },
             TabTell::Answer { member, number, status } if member == me => {
-                self.answer(now, number, &Answer { status: Some(status), ..Answer::default() });
+                self.answer(now, number, Answer { status: Some(status), ..Answer::default() });
             }
             TabTell::Refused { member, rejected } if member == me => {
                 rejected.into_iter().for_each(|rejected| self.refuse(rejected));

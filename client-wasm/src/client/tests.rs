@@ -190,13 +190,13 @@ impl Rig {
         self.settle();
     }
 
-    fn answer(&mut self, number: u32, answer: &Answer) {
+    fn answer(&mut self, number: u32, answer: Answer) {
         self.core.answer(self.now, number, answer);
         self.settle();
     }
 
     fn status(&mut self, number: u32, status: u16) {
-        self.answer(number, &Answer { status: Some(status), ..Answer::default() });
+        self.answer(number, Answer { status: Some(status), ..Answer::default() });
     }
 
     /// Fails the stream and waits until the next one is requested.

@@ -42,9 +42,9 @@ impl ClientCore {
             Phase::Joining { since, .. } => self.wake_joining(now, since, is_due),
             _ if !is_due => {}
             Phase::Connecting { .. } => self.diagnose(now, true),
-            Phase::Authorising { .. } => self.authorised(now, &Answer::default()),
+            Phase::Authorising { .. } => self.authorised(now, Answer::default()),
             Phase::Diagnosing { .. } => self.diagnosed(now, &Answer::default()),
-            Phase::Verifying { .. } => self.verified(now, &Answer::default()),
+            Phase::Verifying { .. } => self.verified(now, Answer::default()),
             Phase::Waiting { .. } => self.open(now),
             Phase::Asking { until } => self.no_lock(now, until),
             Phase::Idle | Phase::Closed | Phase::Starting | Phase::Suspended => {}

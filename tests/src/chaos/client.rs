@@ -201,7 +201,7 @@ impl Client {
         match heard {
             Heard::Chunk(chunk) => self.read(&chunk),
             Heard::Failed => self.core.failed(now),
-            Heard::Answer(number, answer) => self.core.answer(now, number, &answer),
+            Heard::Answer(number, answer) => self.core.answer(now, number, answer),
         }
     }
 

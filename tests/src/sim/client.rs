@@ -186,7 +186,7 @@ impl Client {
     }
 
     /// The answer to a request has arrived, or will not.
-    pub(super) fn answered(&mut self, now: u64, log: &Log, number: u32, answer: &Answer) -> Result<(), Violation> {
+    pub(super) fn answered(&mut self, now: u64, log: &Log, number: u32, answer: Answer) -> Result<(), Violation> {
         self.journal.note(|| format!("{} is answered {number}: {answer:?}", self.person.session));
         self.core.answer(now, number, answer);
         self.act(now, log, None)

@@ -42,7 +42,7 @@ impl Ledger {
         // A channel that the stream carries already needs no call, only a confirmation to its handler.
         let is_there = |one: &Subscription| {
             one.is_wanted()
-                && one.standing == (Standing::Pending { since: None, call: None })
+                && matches!(one.standing, Standing::Pending { since: None, call: None })
                 && self.calls.get(&one.pattern) == Some(Hold::Confirmed)
         };
         let there = select(&self.subscriptions, &is_there);
@@ -64,7 +64,7 @@ impl Ledger {
     fn take_given(&mut self) {
         let channels = self.calls.take_given();
         for one in &mut self.subscriptions {
-            if one.standing == Standing::Refused
+            if one.standing.is_refused()
                 && one.hears == Hears::Channels
                 && channels.iter().any(|given| given.overlaps(&one.pattern))
             {

@@ -25,7 +25,7 @@ impl Ledger {
             false => subscription.hear(cursor),
         }
         if !subscription.is_own() {
-            if before != Standing::Active {
+            if !before.is_active() {
                 self.confirm_for_other(id);
             }
             return;

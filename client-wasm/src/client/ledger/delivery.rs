@@ -1,6 +1,6 @@
 //! The delivery of events to handlers.
 
-use super::{Cursors, Ledger, Standing, find, others::is_unasked, raise};
+use super::{Cursors, Ledger, find, others::is_unasked, raise};
 use crate::routes::{HandlerId, Route};
 
 impl Ledger {
@@ -17,7 +17,7 @@ impl Ledger {
         let Self { routes, subscriptions, .. } = self;
         for id in routes.handlers(route) {
             let Some(subscription) = find(subscriptions, *id) else { continue };
-            if subscription.standing != Standing::Active {
+            if !subscription.standing.is_active() {
                 continue;
             }
             if subscription.is_own() {

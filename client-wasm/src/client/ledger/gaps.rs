@@ -70,7 +70,7 @@ impl Ledger {
             // without an end concerns it too.
             let is_told = match call {
                 Some(call) => subscription.awaits(call),
-                None => subscription.standing == Standing::Active || up_to.is_none(),
+                None => subscription.standing.is_active() || up_to.is_none(),
             };
             if is_meant && is_told && subscription.misses(&up_to) {
                 // A handler that is not confirmed keeps its `since`, because nothing promises the events after the gap

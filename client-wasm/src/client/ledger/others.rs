@@ -46,7 +46,7 @@ impl Ledger {
     pub(in crate::client) fn carry_on(&mut self, before: u32, tab: u32, channels: &[Pattern]) -> Vec<Pattern> {
         let mut carried = Vec::new();
         for one in self.subscriptions.iter_mut().filter(|one| one.tab == before) {
-            if one.hears == Hears::Channels && one.standing == Standing::Active && channels.contains(&one.pattern) {
+            if one.hears == Hears::Channels && one.standing.is_active() && channels.contains(&one.pattern) {
                 one.tab = tab;
                 carried.push(one.pattern.clone());
             }
@@ -106,9 +106,7 @@ impl Ledger {
         let pattern = one.pattern.clone();
         // An earlier request of the same tab covers it as well.
         let is_double = self.subscriptions.iter().any(|one| {
-            one.id != id
-                && (one.tab, one.hears, one.standing) == (tab, hears, Standing::Active)
-                && one.pattern == pattern
+            one.id != id && (one.tab, one.hears) == (tab, hears) && one.standing.is_active() && one.pattern == pattern
         });
         let channel = (hears == Hears::Channels).then_some(pattern);
         if is_double {

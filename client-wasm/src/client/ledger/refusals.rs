@@ -20,7 +20,7 @@ impl Ledger {
         for subscription in self.subscriptions.iter_mut().filter(|one| one.pattern == rejected.channel) {
             subscription.forget_call();
         }
-        let is_meant = |one: &Subscription| one.hears == Hears::Channels && one.standing == Standing::Active;
+        let is_meant = |one: &Subscription| one.hears == Hears::Channels && one.standing.is_active();
         // All tabs have received the frame itself.
         self.refuse_these(rejected, &is_meant, false, out);
     }
@@ -44,7 +44,7 @@ impl Ledger {
     /// without a request, only those of this tab.
     fn refuse_all(&mut self, hears: Hears, code: &str, tells: bool, out: &mut Out) {
         let is_meant = |one: &Subscription| {
-            one.hears == hears && one.standing == Standing::Active && (one.is_own() || hears == Hears::Presence)
+            one.hears == hears && one.standing.is_active() && (one.is_own() || hears == Hears::Presence)
         };
         while let Some(one) = self.subscriptions.iter().find(|one| is_meant(one)) {
             let rejected = Rejected { channel: one.pattern.clone(), code: code.to_owned() };
@@ -56,7 +56,7 @@ impl Ledger {
     /// (Channels that the server grants by itself: see `comparison`.) A second refusal is not reported again.
     pub(in crate::client) fn ask_again(&mut self) {
         for subscription in &mut self.subscriptions {
-            if subscription.standing == Standing::Refused && subscription.is_own() {
+            if subscription.standing.is_refused() && subscription.is_own() {
                 subscription.await_from(&None);
                 if subscription.hears == Hears::Presence {
                     self.presence.change();
@@ -72,12 +72,12 @@ impl Ledger {
         let (mut told, cursor) = (false, self.cursor);
         let mut others: Vec<HandlerId> = Vec::new();
         for subscription in &mut self.subscriptions {
-            if subscription.standing == Standing::Refused || subscription.pattern != channel || !which(subscription) {
+            if subscription.standing.is_refused() || subscription.pattern != channel || !which(subscription) {
                 continue;
             }
             // If the channel is granted again on a stream that begins before this point, for another tab, the handler
             // has already received every event up to here.
-            if subscription.standing == Standing::Active {
+            if subscription.standing.is_active() {
                 subscription.hear(&cursor);
             }
             subscription.standing = Standing::Refused;

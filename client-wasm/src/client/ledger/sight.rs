@@ -14,7 +14,7 @@ impl Ledger {
         }
         let mut channels = Vec::new();
         for subscription in &mut self.subscriptions {
-            if subscription.hears == Hears::Presence && subscription.standing != Standing::Refused {
+            if subscription.hears == Hears::Presence && !subscription.standing.is_refused() {
                 subscription.standing = Standing::Active;
                 if !channels.contains(&subscription.pattern) {
                     channels.push(subscription.pattern.clone());
@@ -63,7 +63,7 @@ impl Ledger {
         let mut index = 0;
         while let Some(one) = self.subscriptions.get(index) {
             index += 1;
-            if one.hears == Hears::Presence && one.standing == Standing::Active && one.known != Known::Hears {
+            if one.hears == Hears::Presence && one.standing.is_active() && one.known != Known::Hears {
                 self.activate(one.id, &None, out);
             }
         }

@@ -140,7 +140,7 @@ impl Ledger {
         // so, because another leader's stream has another position.
         let cursor = self.cursor;
         for subscription in &mut self.subscriptions {
-            if subscription.standing == Standing::Active {
+            if subscription.standing.is_active() {
                 subscription.hear(&cursor);
             }
             subscription.begin_anew();

@@ -39,7 +39,7 @@ pub(super) enum Known {
 }
 
 /// The state of a subscription at the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Standing {
     /// Not confirmed.
     Pending {
@@ -52,6 +52,17 @@ pub(super) enum Standing {
     Active,
     /// Refused by the server on this stream.
     Refused,
+}
+
+// A comparison of cursors would be compiled into each `==`.
+impl Standing {
+    pub(super) fn is_active(&self) -> bool {
+        matches!(self, Self::Active)
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused)
+    }
 }
 
 impl Subscription {
@@ -80,7 +91,7 @@ impl Subscription {
 
     /// Whether it is a channel subscription that the server should know of.
     pub(super) fn is_wanted(&self) -> bool {
-        self.hears == Hears::Channels && self.standing != Standing::Refused
+        self.hears == Hears::Channels && !self.standing.is_refused()
     }
 
     /// Whether it has to receive addressed events of the past. New ones reach every stream of a user without a request.
@@ -130,7 +141,7 @@ impl Subscription {
 
     /// Without a stream that continues the last one, it has to receive the events after those it has received.
     pub(super) fn begin_from_heard(&mut self) {
-        if self.standing == Standing::Active && self.hears != Hears::Presence && self.heard_up_to.is_some() {
+        if self.standing.is_active() && self.hears != Hears::Presence && self.heard_up_to.is_some() {
             let since = self.heard_up_to;
             self.await_from(&since);
         }

@@ -45,7 +45,7 @@ fn a_web_page_in_place_of_the_answer_confirms_nothing_and_the_call_is_made_again
     let id = rig.subscribe("b");
     rig.settle();
     let call = rig.sent_one().number;
-    rig.answer(call, &web_page());
+    rig.answer(call, web_page());
     assert_eq!(rig.failures().iter().map(|one| (&*one.code, one.will_retry)).collect::<Vec<_>>(), [("notFound", true)]);
     rig.pass(1_000);
     let call = rig.sent_one().number;
@@ -82,7 +82,7 @@ fn refused() -> (Rig, HandlerId) {
 /// The answer to a call that asked for `b`.
 fn refuse(rig: &mut Rig, call: u32) {
     let rejected = vec![Rejected { channel: "b".parse().unwrap(), code: "forbidden".into() }];
-    rig.answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+    rig.answer(call, Answer { status: Some(200), rejected, ..Answer::default() });
 }
 
 fn given(rig: &mut Rig, channels: &str, position: u64) {
@@ -97,7 +97,7 @@ fn a_call_that_failed_is_sent_again_under_its_number() {
         let id = rig.subscribe_since("b", 3);
         rig.settle();
         let first = rig.sent_one();
-        rig.answer(first.number, &Answer { status, ..Answer::default() });
+        rig.answer(first.number, Answer { status, ..Answer::default() });
         assert!(rig.failures()[0].will_retry);
         assert!(rig.sent().is_empty(), "not at once");
         rig.pass(1_000);
@@ -113,7 +113,7 @@ fn a_call_that_was_confirmed_all_the_same_is_not_sent_again() {
     rig.subscribe("b");
     rig.settle();
     let call = rig.sent_one().number;
-    rig.answer(call, &Answer::default());
+    rig.answer(call, Answer::default());
     rig.subscribed(call, "b", 11);
     rig.pass(5_000);
     assert!(rig.sent().is_empty());
@@ -138,7 +138,7 @@ fn retry_after_is_kept_to() {
     rig.subscribe("b");
     rig.settle();
     let call = rig.sent_one().number;
-    rig.answer(call, &Answer { status: Some(429), retry_after_ms: Some(9_000), ..Answer::default() });
+    rig.answer(call, Answer { status: Some(429), retry_after_ms: Some(9_000), ..Answer::default() });
     rig.pass(8_999);
     assert!(rig.sent().is_empty());
     rig.pass(1);

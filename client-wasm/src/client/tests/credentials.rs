@@ -32,7 +32,7 @@ fn ticket(rig: &mut Rig) -> u32 {
 }
 
 fn give(rig: &mut Rig, number: u32, ticket: &str) {
-    rig.answer(number, &Answer { status: Some(200), ticket: Some(ticket.into()), ..Answer::default() });
+    rig.answer(number, Answer { status: Some(200), ticket: Some(ticket.into()), ..Answer::default() });
 }
 
 /// An open stream whose credentials have this lifetime.
@@ -108,7 +108,7 @@ fn a_channel_that_is_subscribed_before_the_credentials_come_is_in_the_url() {
 fn a_token_that_fails_is_told_and_asked_for_again() {
     let mut rig = rig(Access::Ticket);
     let (.., number) = asked(&mut rig);
-    rig.answer(number, &Answer { detail: Some("offline".into()), ..Answer::default() });
+    rig.answer(number, Answer { detail: Some("offline".into()), ..Answer::default() });
     let failure = rig.failures().remove(0);
     assert_eq!((&*failure.code, failure.will_retry, failure.detail.as_deref()), ("tokenFailed", true, Some("offline")));
     rig.pass(1_000);

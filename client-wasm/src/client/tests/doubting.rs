@@ -119,7 +119,7 @@ fn sent_away(status: u16, retry_after_ms: u64) -> Rig {
     rig.fail();
     let check = rig.sent_one().number;
     let retry_after_ms = Some(retry_after_ms);
-    rig.answer(check, &Answer { status: Some(status), retry_after_ms, ..Answer::default() });
+    rig.answer(check, Answer { status: Some(status), retry_after_ms, ..Answer::default() });
     rig
 }
 

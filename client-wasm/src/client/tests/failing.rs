@@ -44,7 +44,7 @@ fn every_refusal_has_its_code_and_its_wait() {
         (Some(418), Answer::default(), "unexpected", 0..=1_000),
     ] {
         let (mut rig, check) = failed();
-        rig.answer(check, &Answer { status, ..answer.clone() });
+        rig.answer(check, Answer { status, ..answer.clone() });
         let failures = rig.failures();
         let [failure] = &failures[..] else { panic!("{status:?}: {failures:?}") };
         assert_eq!((&*failure.code, failure.will_retry), (code, true), "{status:?}");

@@ -185,7 +185,7 @@ fn a_report_that_does_not_arrive_is_not_repeated_and_the_next_one_comes_in_its_t
     rig.event(0);
     rig.live_for(60_000);
     let (number, _) = rig.reported();
-    rig.answer(number, &Answer::default());
+    rig.answer(number, Answer::default());
     rig.live_for(120_000);
     assert!(rig.sent().is_empty());
     rig.event(0);

@@ -124,7 +124,7 @@ fn a_refusal_is_told_to_its_handlers_and_leaves_the_subscription_to_the_channel_
     rig.subscribed(subscribe, "a", 10);
     assert_eq!(rig.settled(), [(heard, None)]);
     let rejected = vec![Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }];
-    rig.answer(presence, &Answer { status: Some(200), rejected, ..Answer::default() });
+    rig.answer(presence, Answer { status: Some(200), rejected, ..Answer::default() });
     assert_eq!(rig.settled(), [(seen, Some("forbidden".into()))]);
     let failure = rig.failures().remove(0);
     assert_eq!((&*failure.code, failure.channel), ("forbidden", "a".parse().ok()));
@@ -156,13 +156,13 @@ fn refused_presence_is_asked_for_again_on_the_next_stream() {
         rejected: vec![Rejected { channel: "a".parse().unwrap(), code: "forbidden".into() }],
         ..Answer::default()
     };
-    rig.answer(call, &refusal());
+    rig.answer(call, refusal());
     assert_eq!((rig.settled().len(), rig.failures().len()), (1, 1));
     rig.reopen();
     rig.connected_with(ALIVE);
     let call = rig.sent_one();
     assert!(call.body.unwrap().ends_with(r#""channels":["a"]}"#));
-    rig.answer(call.number, &refusal());
+    rig.answer(call.number, refusal());
     assert!(rig.settled().is_empty() && rig.failures().is_empty(), "it was told before");
     rig.reopen();
     rig.connected_with(ALIVE);
@@ -269,7 +269,7 @@ fn a_tab_without_a_stream_sees_through_the_one_that_has_it() {
     let call = leader.sent_one();
     assert!(call.body.unwrap().ends_with(r#""channels":["a","b"]}"#));
     let rejected = vec![Rejected { channel: "b".parse().unwrap(), code: "forbidden".into() }];
-    leader.answer(call.number, &Answer { status: Some(200), rejected, ..Answer::default() });
+    leader.answer(call.number, Answer { status: Some(200), rejected, ..Answer::default() });
     converse(&mut leader, &mut follower);
     assert_eq!(follower.settled(), [(another, Some("forbidden".into()))]);
     assert!(leader.settled().iter().all(|(id, _)| *id == own), "it is nobody else's refusal");

@@ -84,7 +84,7 @@ impl Browser {
     fn verify_unheard(&mut self, tab: usize, user: &str) {
         let check = self.check(tab);
         let answer = Answer { status: Some(200), user_id: Some(user.into()), ..Answer::default() };
-        self.tabs[tab].answer(check, &answer);
+        self.tabs[tab].answer(check, answer);
     }
 
     /// The tab learns that the lock is taken, and asks the server for its user: returns the number of that request.
@@ -183,7 +183,7 @@ impl Browser {
     fn refuse(&mut self, leader: usize, channel: &str) {
         let call = self.tabs[leader].sent_one().number;
         let rejected = vec![Rejected { channel: channel.parse().unwrap(), code: "forbidden".into() }];
-        self.tabs[leader].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+        self.tabs[leader].answer(call, Answer { status: Some(200), rejected, ..Answer::default() });
         self.spread();
     }
 

@@ -168,9 +168,9 @@ impl World {
             (Fate::Vanishes, _) => self.tally.fault("call unanswered"),
             (Fate::Lost, answer) => {
                 self.tally.fault(if answer.is_some() { "answer lost" } else { "call lost" });
-                client.answered(now, &self.log.lock(), number, &Answer::default())?;
+                client.answered(now, &self.log.lock(), number, Answer::default())?;
             }
-            (_, Some(answer)) => client.answered(now, &self.log.lock(), number, &answer)?,
+            (_, Some(answer)) => client.answered(now, &self.log.lock(), number, answer)?,
             (_, None) => {
                 // Where nodes reach each other, nobody takes care that a call comes to the node that has the stream.
                 let number = usize::try_from(number).unwrap_or_default();

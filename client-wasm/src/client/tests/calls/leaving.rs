@@ -32,7 +32,7 @@ fn a_channel_wanted_again_after_a_doubtful_unsubscribe_takes_a_new_stream() {
     rig.core.unsubscribe(rig.now, HandlerId(0));
     rig.settle();
     let call = rig.sent_one().number;
-    rig.answer(call, &Answer::default());
+    rig.answer(call, Answer::default());
     rig.subscribe("a");
     rig.settle();
     rig.pass(2_000);
@@ -47,7 +47,7 @@ fn an_unsubscribe_without_an_answer_stays_in_doubt_after_it_was_made_again_and_a
     rig.core.unsubscribe(rig.now, HandlerId(0));
     rig.settle();
     let first = rig.sent_one().number;
-    rig.answer(first, &Answer::default());
+    rig.answer(first, Answer::default());
     rig.pass(2_000);
     let second = rig.sent_one().number;
     rig.status(second, 200);
@@ -71,7 +71,7 @@ fn a_late_confirmation_does_not_undo_an_unsubscribe_that_was_sent_after_its_call
     rig.subscribe("a");
     rig.settle();
     rig.settled();
-    rig.answer(leaving, &Answer::default());
+    rig.answer(leaving, Answer::default());
     rig.pass(2_000);
     assert!(rig.opened_any(), "the unsubscribe may have arrived");
     assert!(rig.settled().is_empty());
@@ -83,7 +83,7 @@ fn a_doubtful_unsubscribe_is_sent_again() {
     rig.core.unsubscribe(rig.now, HandlerId(0));
     rig.settle();
     let call = rig.sent_one().number;
-    rig.answer(call, &Answer::default());
+    rig.answer(call, Answer::default());
     rig.pass(1_000);
     assert_eq!(rig.sent_one().url, "/e/unsubscribe");
 }

@@ -9,7 +9,7 @@ fn a_rejected_channel_is_refused_and_the_others_are_not() {
     rig.settle();
     let call = rig.sent_one().number;
     let rejected = vec![Rejected { channel: "b".parse().unwrap(), code: "tooManyChannels".into() }];
-    rig.answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+    rig.answer(call, Answer { status: Some(200), rejected, ..Answer::default() });
     rig.subscribed(call, "c", 11);
     assert_eq!(rig.settled(), [(b, Some("tooManyChannels".into())), (c, None)]);
     assert_eq!(rig.failures()[0].code, "tooManyChannels");
@@ -91,7 +91,7 @@ fn a_call_that_is_wrong_is_refused_as_a_whole() {
     let id = rig.subscribe("b");
     rig.settle();
     let call = rig.sent_one().number;
-    rig.answer(call, &Answer { status: Some(400), code: Some("malformed".into()), ..Answer::default() });
+    rig.answer(call, Answer { status: Some(400), code: Some("malformed".into()), ..Answer::default() });
     assert_eq!(rig.settled(), [(id, Some("malformed".into()))]);
     rig.pass(20_000);
     assert!(rig.sent().is_empty());

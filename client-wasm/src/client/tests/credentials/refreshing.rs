@@ -20,7 +20,7 @@ fn a_stream_is_refreshed_before_its_credentials_expire_and_goes_on() {
         let refresh = rig.sent_one();
         assert_eq!((refresh.url.as_str(), refresh.body.as_deref()), ("/e/refresh", Some(r#"{"connectionId":"n1"}"#)));
         assert_eq!(rig.record("a", 11).len(), 1, "events flow meanwhile");
-        rig.answer(refresh.number, &Answer { status: Some(200), expires_in_ms: Some(10_000), ..Answer::default() });
+        rig.answer(refresh.number, Answer { status: Some(200), expires_in_ms: Some(10_000), ..Answer::default() });
         rig.pass(9_000);
         assert_eq!(asked(&mut rig).0, Ask::Token, "and before the new ones expire");
         assert_eq!((rig.core.state(), rig.opened_any()), (State::Open, false));
@@ -78,7 +78,7 @@ fn a_refresh_that_fails_for_a_moment_is_tried_again_no_sooner_than_the_server_sa
         rig.pass(24_000);
         token(&mut rig, 200);
         let (.., number) = asked(&mut rig);
-        rig.answer(number, answer);
+        rig.answer(number, answer.clone());
         (rig.core.deadline().unwrap() - rig.now, rig.failures().remove(0).will_retry, rig.core.state())
     };
     let unavailable = Answer { status: Some(503), retry_after_ms: Some(5_800), ..Answer::default() };
@@ -93,7 +93,7 @@ fn credentials_that_a_refresh_does_not_accept_leave_the_stream_alone() {
     rig.pass(9_000);
     token(&mut rig, 200);
     let (.., number) = asked(&mut rig);
-    rig.answer(number, &refused(403));
+    rig.answer(number, refused(403));
     assert_eq!((&*rig.failures().remove(0).code, rig.core.state()), ("credentialsInvalid", State::Open));
     rig.pass(1_000);
     assert!(rig.sent().is_empty());
@@ -120,7 +120,7 @@ fn a_call_that_is_refused_for_its_token_goes_again_with_another() {
     rig.subscribe("b");
     rig.settle();
     let call = rig.sent_one();
-    rig.answer(call.number, &refused(401));
+    rig.answer(call.number, refused(401));
     assert!(rig.failures().is_empty());
     token(&mut rig, 200);
     let refresh = rig.sent_one();
@@ -137,11 +137,11 @@ fn a_call_whose_other_token_is_refused_too_waits() {
     rig.subscribe("b");
     rig.settle();
     let call = rig.sent_one().number;
-    rig.answer(call, &refused(401));
+    rig.answer(call, refused(401));
     token(&mut rig, 304);
     rig.pass(1_000);
     rig.sent_one();
-    rig.answer(call, &refused(401));
+    rig.answer(call, refused(401));
     let failure = rig.failures().remove(0);
     assert_eq!((&*failure.code, failure.will_retry), ("credentialsInvalid", true));
     rig.pass(29_999);
@@ -157,7 +157,7 @@ fn fresh_credentials_bring_back_what_the_ones_before_did_not_cover() {
     rig.pass(9_000);
     token(&mut rig, 200);
     let refresh = rig.sent_one().number;
-    rig.answer(refresh, &Answer { status: Some(200), expires_in_ms: Some(10_000), ..Answer::default() });
+    rig.answer(refresh, Answer { status: Some(200), expires_in_ms: Some(10_000), ..Answer::default() });
     let call = rig.sent_one();
     assert!(call.body.unwrap().ends_with(r#""channels":["a"]}"#));
     rig.subscribed(call.number, "a", 12);

@@ -7,7 +7,7 @@ fn a_refused_token_is_asked_for_once_more_and_the_other_one_is_tried_at_once() {
     let mut rig = rig(Access::Ticket);
     token(&mut rig, 200);
     let number = ticket(&mut rig);
-    rig.answer(number, &refused(401));
+    rig.answer(number, refused(401));
     assert!(rig.failures().is_empty(), "it may be an old one that is still lying about");
     token(&mut rig, 200);
     let number = ticket(&mut rig);
@@ -20,11 +20,11 @@ fn a_token_that_is_refused_twice_brings_no_storm() {
     let mut rig = rig(Access::Ticket);
     token(&mut rig, 200);
     let number = ticket(&mut rig);
-    rig.answer(number, &refused(401));
+    rig.answer(number, refused(401));
     for attempt in 1..5 {
         token(&mut rig, 200);
         let number = ticket(&mut rig);
-        rig.answer(number, &refused(401));
+        rig.answer(number, refused(401));
         let failure = rig.failures().remove(0);
         let told = (&*failure.code, failure.status, failure.will_retry);
         assert_eq!(told, ("credentialsInvalid", Some(401), true), "attempt {attempt}");
@@ -44,7 +44,7 @@ fn the_same_token_is_not_shown_twice() {
     let mut rig = rig(Access::Ticket);
     token(&mut rig, 200);
     let number = ticket(&mut rig);
-    rig.answer(number, &refused(401));
+    rig.answer(number, refused(401));
     token(&mut rig, 304);
     assert!(rig.sent().is_empty());
     assert_eq!((&*rig.failures().remove(0).code, rig.core.deadline()), ("credentialsInvalid", Some(rig.now + 30_000)));
@@ -57,11 +57,11 @@ fn a_stream_that_shows_its_status_needs_no_diagnosis() {
     let mut rig = rig(Access::Token);
     token(&mut rig, 200);
     rig.opened();
-    rig.core.refused(rig.now, &refused(401));
+    rig.core.refused(rig.now, refused(401));
     rig.settle();
     token(&mut rig, 200);
     rig.opened();
-    rig.core.refused(rig.now, &refused(429));
+    rig.core.refused(rig.now, refused(429));
     rig.settle();
     assert!(rig.sent().is_empty());
     assert_eq!((rig.failures().remove(0).status, rig.statuses().last().unwrap().attempt), (Some(429), 1));
@@ -77,7 +77,7 @@ fn a_diagnosis_that_finds_the_token_bad_tries_another() {
     rig.fail();
     let (ask, url, number) = asked(&mut rig);
     assert_eq!((ask, url.as_str()), (Ask::Server, "/e/check?deviceId=d1&protocol=2"));
-    rig.answer(number, &refused(401));
+    rig.answer(number, refused(401));
     token(&mut rig, 304);
     let status = rig.statuses().pop().unwrap();
     assert_eq!((status.state, status.attempt), (State::Waiting, 1), "one refusal is one failure");
@@ -91,11 +91,11 @@ fn no_answer_from_another_origin_is_probed_without_credentials() {
         rig.settle();
         rig.fail();
         let (.., check) = asked(&mut rig);
-        rig.answer(check, &Answer::default());
+        rig.answer(check, Answer::default());
         let (ask, url, probe) = asked(&mut rig);
         assert_eq!((ask, url.as_str()), (Ask::Probe, "/e/check?deviceId=d1&protocol=2"));
         assert!(rig.failures().is_empty());
-        rig.answer(probe, &Answer { code: answer.map(str::to_owned), ..Answer::default() });
+        rig.answer(probe, Answer { code: answer.map(str::to_owned), ..Answer::default() });
         assert_eq!(rig.failures()[0].code, code);
         assert_eq!(rig.statuses().pop().unwrap().attempt, 1);
     }
@@ -108,9 +108,9 @@ fn a_ticket_that_cors_hides_is_probed_as_well() {
     rig.settle();
     token(&mut rig, 200);
     let number = ticket(&mut rig);
-    rig.answer(number, &Answer::default());
+    rig.answer(number, Answer::default());
     let (ask, _, probe) = asked(&mut rig);
     assert_eq!(ask, Ask::Probe);
-    rig.answer(probe, &Answer { code: Some("cors".into()), ..Answer::default() });
+    rig.answer(probe, Answer { code: Some("cors".into()), ..Answer::default() });
     assert_eq!(rig.failures()[0].code, "cors");
 }

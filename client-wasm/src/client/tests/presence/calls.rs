@@ -19,7 +19,7 @@ fn a_call_that_failed_is_made_again_with_what_is_wanted_then() {
         let mut rig = Rig::present();
         rig.watch("a");
         let call = rig.sent_one().number;
-        rig.answer(call, &Answer { status, ..Answer::default() });
+        rig.answer(call, Answer { status, ..Answer::default() });
         assert!(rig.failures()[0].will_retry);
         rig.watch("b");
         assert!(rig.sent().is_empty());

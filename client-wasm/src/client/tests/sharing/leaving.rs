@@ -50,7 +50,7 @@ fn when_the_leaders_user_changes_all_say_anew_whose_they_are() {
     let check = browser.tabs[1].sent_one();
     assert_eq!(check.url, "/e/check?deviceId=d1&protocol=2");
     let ana = Answer { status: Some(200), user_id: Some("ana".into()), ..Answer::default() };
-    browser.tabs[1].answer(check.number, &ana);
+    browser.tabs[1].answer(check.number, ana);
     browser.spread();
     assert_eq!(browser.entered(1), [Some("uana".to_owned())]);
 }

@@ -146,12 +146,12 @@ fn tabs_speak_the_messages_of_their_version() {
     browser.spread();
     let call = browser.tabs[0].sent().pop().unwrap().number;
     let rejected = vec![Rejected { channel: "secret".parse().unwrap(), code: "forbidden".into() }];
-    browser.tabs[0].answer(call, &Answer { status: Some(200), rejected, ..Answer::default() });
+    browser.tabs[0].answer(call, Answer { status: Some(200), rejected, ..Answer::default() });
     browser.spread();
     browser.tabs[0].frame(Frame::Closing { reason: "drain".into(), retry_ms: 500 });
     browser.tabs[0].pass(1_000);
     let now = browser.tabs[0].now;
-    browser.tabs[0].core.refused(now, &Answer { status: Some(503), ..Answer::default() });
+    browser.tabs[0].core.refused(now, Answer { status: Some(503), ..Answer::default() });
     browser.tabs[0].pass(5_000);
     browser.tabs[0].connected("", 12, true);
     browser.spread();

@@ -81,7 +81,7 @@ fn a_web_page_in_place_of_the_answer_says_nothing_of_the_user() {
     browser.enter(1);
     let check = browser.check(1);
     let rig = &mut browser.tabs[1];
-    rig.answer(check, &web_page());
+    rig.answer(check, web_page());
     assert_eq!(rig.failures().iter().map(|one| &*one.code).collect::<Vec<_>>(), ["notFound"]);
     assert_eq!(rig.core.state(), State::Waiting);
     assert!(browser.posted(1).is_empty(), "nobody is asked for a stream as nobody in particular");
