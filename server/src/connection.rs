@@ -71,6 +71,8 @@ pub(crate) struct Connection {
     authority: Authority,
     /// Whether something was revoked since the last step; it may concern presence watches too.
     judged: bool,
+    /// Whether `channels` have changed since the last call of [`Self::take_has_other_channels`].
+    has_other_channels: bool,
     /// The keys to look up: the identity's, then the channels', each once.
     keys: Vec<RouteKey>,
     transient: TransientBox,
@@ -109,6 +111,7 @@ impl Connection {
             server_as_of: authority.as_of,
             authority,
             judged: false,
+            has_other_channels: false,
             transient: TransientBox::default(),
             behind: false,
             ended: false,
@@ -154,6 +157,12 @@ impl Connection {
     /// authorize presence watches by it.
     pub(crate) fn take_judged(&mut self) -> Option<Issued> {
         std::mem::take(&mut self.judged).then_some(self.authority.issued)
+    }
+
+    /// Whether the channels that the stream carries have changed since the last call. Its keys may be the same all the
+    /// while, because the server may have subscribed its user to the same channels.
+    pub(crate) fn take_has_other_channels(&mut self) -> bool {
+        std::mem::take(&mut self.has_other_channels)
     }
 
     /// The position: every matching record up to it was handed to the driver.
@@ -323,5 +332,6 @@ impl Connection {
         }
         self.look_up(&channel);
         self.channels.push(channel);
+        self.has_other_channels = true;
     }
 }

@@ -302,6 +302,9 @@ impl Core {
             self.registry.lock().reroute(link, &rekeyed);
             // Records flushed before the new routes existed have woken nobody, so the stream looks again.
             link.woken.store(true, Ordering::Release);
+        }
+        let is_elsewhere = state.take_has_other_channels();
+        if is_elsewhere {
             self.reseat(link, &state);
         }
         let step = self.with_news(link, &state, step, max_bytes);
@@ -314,7 +317,7 @@ impl Core {
             self.metrics.wrote(&written, state.position().seq, now_ms);
         }
         drop(state);
-        if holds_others {
+        if is_elsewhere {
             self.reseated();
         }
         if matches!(step, Step::Write(_)) {

@@ -80,7 +80,9 @@ impl Connection {
     pub(crate) fn unsubscribe(&mut self, channels: &[Pattern]) {
         // A set, because a call may name very many channels.
         let gone: HashSet<_> = channels.iter().collect();
+        let before = self.channels.len();
         self.channels.retain(|channel| !gone.contains(channel));
+        self.has_other_channels |= self.channels.len() < before;
         let mut pending =
             self.transient.get_mut().map(|transient| std::mem::take(&mut transient.pending)).unwrap_or_default();
         for pending in &mut pending {

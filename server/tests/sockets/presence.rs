@@ -86,6 +86,18 @@ async fn channels_of_a_live_stream_count_as_it_holds_them() {
 }
 
 #[tokio::test]
+async fn a_channel_counts_that_a_client_asks_for_after_the_server_has_subscribed_its_user() {
+    let fixture = fixture(SETTINGS()).await;
+    fixture.hub.subscribe("eve", "room:1").await.unwrap();
+    let mut eve = fixture.stream("eve", &[]).await;
+    assert_eq!(eve.named("subscribed").await.data["requestId"], "server");
+    let body = json!({"connectionId": eve.connection_id(), "requestId": "r1", "channels": ["room:1"]});
+    fixture.client("eve").post("/subscribe", body).await.good();
+    assert_eq!(eve.named("subscribed").await.data["requestId"], "r1");
+    eventually(|| fixture.hub.presence("room:1").unwrap().len() == 1).await;
+}
+
+#[tokio::test]
 async fn a_reload_within_the_grace_period_is_no_leave() {
     // A grace period longer than this test may take.
     let fixture = fixture(PresenceSettings::default().grace(Duration::from_secs(60))).await;
