@@ -114,7 +114,7 @@ impl Shared {
                 serde_json::to_vec(&here.unwrap_or_default())
             }
             What::PresenceFeed(request) => {
-                return self.feeds.answer(self.core.presence(), request, self.clock.now_ms()).await;
+                return self.feeds.answer(self.core.presence(), request, &self.clock).await;
             }
             What::Stats(()) => serde_json::to_vec(&self.node_stats()),
         };

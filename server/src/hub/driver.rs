@@ -156,24 +156,25 @@ async fn tick(shared: Arc<Shared>, heartbeat: Duration, stall: Duration) {
 }
 
 /// Sends presence changes. The first change is sent at once; changes within the moment after it are sent together.
-async fn announce(shared: Arc<Shared>, presence: impl Fn(&Core) -> Option<&Presence> + Send) {
+pub(super) async fn announce(shared: Arc<Shared>, presence: impl Fn(&Core) -> Option<&Presence> + Send) {
     let Some(presence) = presence(&shared.core) else { return };
     loop {
         let due = presence.next_due();
         let due = async {
             match due {
-                Some(at) => tokio::time::sleep(Duration::from_millis(at.saturating_sub(shared.clock.now_ms()))).await,
+                Some(at) => shared.clock.pause(Duration::from_millis(at.saturating_sub(shared.clock.now_ms()))).await,
                 None => pending().await,
             }
         };
         tokio::select! {
+            biased;
             () = poll_fn(|cx| presence.poll_changed(cx)) => {}
             () = due => {}
         }
         presence.announce(shared.clock.now_ms());
         let revision = presence.watched_revision();
         shared.watched.send_if_modified(|last| std::mem::replace(last, revision.max(*last)) < revision);
-        tokio::time::sleep(PRESENCE_HOLD).await;
+        shared.clock.pause(PRESENCE_HOLD).await;
     }
 }
 

@@ -7,7 +7,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,10 +19,11 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tidings_protocol::{Pattern, frame::Presence as Frame};
-use tokio::{sync::watch, time::sleep};
+use tokio::sync::watch;
 
 use super::nodes::LEASE_MS;
 use crate::{
+    clock::Clock,
     peers::NodeId,
     presence::{Presence, SeatId, Wake},
 };
@@ -49,7 +53,8 @@ pub(super) struct FeedRequest {
 pub(super) enum FeedAnswer {
     /// The news, as a watching stream would receive them.
     News {
-        /// The number of the answer; it grows by one with each answer that contains news.
+        /// The number of the answer; it grows by one with each answer of a feed that contains news. No two feeds of a
+        /// node use the same numbers.
         number: u64,
         frames: Vec<Frame>,
         /// Whether the next answer continues the same lists.
@@ -75,7 +80,15 @@ impl Encoded<'_> {
 
 /// The feeds of this node, by the node that asks.
 #[derive(Debug, Default)]
-pub(super) struct Feeds(Mutex<HashMap<NodeId, Arc<Feed>>>);
+pub(super) struct Feeds {
+    of: Mutex<HashMap<NodeId, Arc<Feed>>>,
+    /// How many feeds were begun.
+    begun: AtomicU64,
+}
+
+/// Each feed has so many numbers for its answers. A question that begins a feed may arrive after a later one that began
+/// another; with numbers of their own, nobody takes what one of them has answered for what the other has.
+const NUMBERS: u64 = 1 << 32;
 
 #[derive(Debug)]
 struct Feed {
@@ -106,7 +119,12 @@ impl Wake for Bell {
 
 impl Feeds {
     /// Answers a question; `None` if this node has no presence.
-    pub(super) async fn answer(&self, presence: Option<&Presence>, request: FeedRequest, now_ms: u64) -> Option<Bytes> {
+    pub(super) async fn answer(
+        &self,
+        presence: Option<&Presence>,
+        request: FeedRequest,
+        clock: &Clock,
+    ) -> Option<Bytes> {
         let presence = presence?;
         let FeedRequest { node, after, add, remove } = request;
         let Some(feed) = self.feed(presence, node, after.is_none()) else { return Encoded::Restart.to_bytes() };
@@ -119,19 +137,21 @@ impl Feeds {
                 return Encoded::Restart.to_bytes();
             }
             state.questions += 1;
-            state.asked_ms = now_ms;
+            state.asked_ms = clock.now_ms();
             state.questions
         };
         feed.bell.ring();
         presence.watch_other(feed.seat, add, &remove);
         let mut rung = feed.bell.0.subscribe();
-        let hold = sleep(HOLD);
+        let hold = clock.pause(HOLD);
         tokio::pin!(hold);
         loop {
             if let Some(answer) = feed.news(presence, question) {
                 return answer;
             }
             tokio::select! {
+                // In a fixed order, so that a simulation can repeat itself.
+                biased;
                 _ = rung.changed() => {}
                 () = &mut hold => return feed.nothing(),
             }
@@ -140,13 +160,15 @@ impl Feeds {
 
     /// The feed of a node. A node that begins gets a new feed.
     fn feed(&self, presence: &Presence, node: NodeId, begins: bool) -> Option<Arc<Feed>> {
-        let mut feeds = self.0.lock();
+        let mut feeds = self.of.lock();
         if !begins {
             return feeds.get(&node).cloned();
         }
         let bell = Arc::new(Bell(watch::Sender::new(())));
         let weak: Weak<Bell> = Arc::downgrade(&bell);
-        let feed = Arc::new(Feed { seat: presence.sit(None, weak, 0), bell, state: Mutex::default() });
+        let number = self.begun.fetch_add(1, Ordering::Relaxed).wrapping_mul(NUMBERS);
+        let state = Mutex::new(FeedState { number, ..FeedState::default() });
+        let feed = Arc::new(Feed { seat: presence.sit(None, weak, 0), bell, state });
         let before = feeds.insert(node, feed.clone());
         drop(feeds);
         if let Some(before) = before {
@@ -158,7 +180,7 @@ impl Feeds {
     /// Ends the feeds of nodes that have not asked for too long.
     pub(super) fn sweep(&self, presence: &Presence, now_ms: u64) {
         let is_over = |feed: &Feed| now_ms.saturating_sub(feed.state.lock().asked_ms) >= LEASE_MS;
-        let over: Vec<_> = self.0.lock().extract_if(|_, feed| is_over(feed)).collect();
+        let over: Vec<_> = self.of.lock().extract_if(|_, feed| is_over(feed)).collect();
         for (_, feed) in over {
             presence.stand_up(feed.seat, now_ms);
         }
@@ -203,6 +225,7 @@ mod tests {
     use std::time::Duration;
 
     use tidings_protocol::{UserId, frame::Member};
+    use tokio::time::Instant;
 
     use super::*;
     use crate::PresenceSettings;
@@ -219,11 +242,13 @@ mod tests {
         feeds: Feeds,
         presence: Presence,
         ignored: Arc<Ignored>,
+        clock: Clock,
     }
 
     fn fixture() -> Fixture {
         let presence = Presence::new(PresenceSettings::default().grace(Duration::ZERO));
-        Fixture { feeds: Feeds::default(), presence, ignored: Arc::new(Ignored) }
+        let clock = Clock::Running(Instant::now());
+        Fixture { feeds: Feeds::default(), presence, ignored: Arc::new(Ignored), clock }
     }
 
     fn rooms(names: &[&str]) -> Vec<Pattern> {
@@ -248,7 +273,7 @@ mod tests {
         ) -> impl Future<Output = Option<(u64, Vec<String>)>> {
             let request = FeedRequest { node: NODE, after, add: rooms(add), remove: rooms(remove) };
             async {
-                let answer = self.feeds.answer(Some(&self.presence), request, 0).await.unwrap();
+                let answer = self.feeds.answer(Some(&self.presence), request, &self.clock).await.unwrap();
                 match serde_json::from_slice(&answer).unwrap() {
                     FeedAnswer::News { number, frames, .. } => Some((number, frames.iter().map(short).collect())),
                     FeedAnswer::Restart => None,
@@ -306,6 +331,17 @@ mod tests {
         assert_eq!(overtaken, None);
         assert_eq!(next, said(2, &["room:2 here"]));
         assert_eq!(fixture.ask(Some(2), &[], &[]).await, said(3, &["room:1 +ana"]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_beginning_that_arrives_late_does_not_pass_for_the_one_that_was_answered() {
+        let fixture = fixture();
+        fixture.open("ana", "room:1");
+        assert_eq!(fixture.ask(None, &["room:1"], &[]).await, said(1, &["room:1 here ana"]));
+        fixture.open("bob", "room:1");
+        // Nobody waits for this answer any more.
+        assert!(fixture.ask(None, &["room:1"], &[]).await.is_some());
+        assert_eq!(fixture.ask(Some(1), &[], &[]).await, None, "it does not know of bob, and must begin anew");
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@
 //! and its users leave.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
@@ -35,25 +35,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Follows all nodes of the log.
 pub(super) async fn follow(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
-    let Some((presence, own)) = shared.core.cluster_presence().zip(shared.core.presence()) else { return };
     let mut tasks = JoinSet::new();
-    let mut followed: HashMap<NodeId, AbortHandle> = HashMap::new();
+    let mut followed: BTreeMap<NodeId, AbortHandle> = BTreeMap::new();
     loop {
-        let now_ms = shared.clock.now_ms();
-        let others = shared.nodes.there(now_ms).into_iter().map(|beat| beat.node);
-        let there: BTreeSet<_> = others.chain([shared.node]).collect();
-        for (node, task) in followed.extract_if(|node, _| !there.contains(node)) {
-            task.abort();
-            // The node has been silent for the whole lease already, and that time counts.
-            presence.node_left(node, now_ms.saturating_add(presence.grace_ms.saturating_sub(LEASE_MS)));
-        }
-        for node in there {
-            followed.entry(node).or_insert_with(|| {
-                presence.node_joined(node);
-                tasks.spawn(follow_one(shared.clone(), peers.clone(), node))
-            });
-        }
-        shared.feeds.sweep(own, now_ms);
+        let start = |node| tasks.spawn(follow_one(shared.clone(), peers.clone(), node));
+        let Some(gone) = look(&shared, &mut followed, start) else { return };
+        gone.iter().for_each(AbortHandle::abort);
         tokio::select! {
             () = sleep(LOOK_INTERVAL) => {}
             () = shared.joined.notified() => {}
@@ -63,7 +50,36 @@ pub(super) async fn follow(shared: Arc<Shared>, peers: Arc<dyn Peers>) {
     }
 }
 
-async fn follow_one(shared: Arc<Shared>, peers: Arc<dyn Peers>, node: NodeId) {
+/// Looks once which nodes are there: starts to follow those that are new, and returns the tasks of those that are gone,
+/// whose users leave. `None` where the hub has no presence.
+pub(super) fn look<T>(
+    shared: &Shared,
+    followed: &mut BTreeMap<NodeId, T>,
+    mut start: impl FnMut(NodeId) -> T,
+) -> Option<Vec<T>> {
+    let (presence, own) = shared.core.cluster_presence().zip(shared.core.presence())?;
+    let now_ms = shared.clock.now_ms();
+    let others = shared.nodes.there(now_ms).into_iter().map(|beat| beat.node);
+    let there: BTreeSet<_> = others.chain([shared.node]).collect();
+    let absent: Vec<_> = followed.keys().copied().filter(|node| !there.contains(node)).collect();
+    let gone = absent.into_iter().filter_map(|node| {
+        // The node has been silent for the whole lease already, and that time counts.
+        presence.node_left(node, now_ms.saturating_add(presence.grace_ms.saturating_sub(LEASE_MS)));
+        followed.remove(&node)
+    });
+    let gone = gone.collect();
+    for node in there {
+        followed.entry(node).or_insert_with(|| {
+            presence.node_joined(node);
+            start(node)
+        });
+    }
+    shared.feeds.sweep(own, now_ms);
+    Some(gone)
+}
+
+/// Asks one node again and again.
+pub(super) async fn follow_one(shared: Arc<Shared>, peers: Arc<dyn Peers>, node: NodeId) {
     let Some(presence) = shared.core.cluster_presence() else { return };
     let mut watched = shared.watched.subscribe();
     let mut followed = Followed::default();
@@ -77,12 +93,14 @@ async fn follow_one(shared: Arc<Shared>, peers: Arc<dyn Peers>, node: NodeId) {
         }
         let request = followed.request(shared.node, &wanted);
         tokio::select! {
+            // In a fixed order, so that a simulation can repeat itself.
+            biased;
             answer = ask(&shared, &*peers, node, request) => match answer {
                 Some(answer) => followed.take(node, wanted, answer, presence),
                 None => {
                     followed = Followed::default();
                     presence.node_failed(node);
-                    sleep(PAUSE).await;
+                    shared.clock.pause(PAUSE).await;
                 }
             },
             // The node is asked about other rooms at once, and repeats the news that it was about to send.
@@ -99,7 +117,7 @@ struct Followed {
     /// The rooms that the node reports, as of that answer.
     reports: WatchedRooms,
     /// The rooms that the node was ever asked to report, and may report.
-    asked: HashSet<Pattern>,
+    asked: BTreeSet<Pattern>,
     /// The beginning of lists that are longer than an answer.
     frames: Vec<Frame>,
 }
@@ -132,7 +150,7 @@ impl Followed {
 /// Asks a node, or this one.
 async fn ask(shared: &Shared, peers: &dyn Peers, node: NodeId, request: FeedRequest) -> Option<FeedAnswer> {
     let answer = if node == shared.node {
-        shared.feeds.answer(shared.core.presence(), request, shared.clock.now_ms()).await?
+        shared.feeds.answer(shared.core.presence(), request, &shared.clock).await?
     } else {
         peers.call(node, Shared::feed_question(request), HOLD + PATIENCE).await.ok()?
     };

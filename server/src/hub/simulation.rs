@@ -4,12 +4,16 @@
 //! It serves the simulation of this repository, behind the feature `simulation`, and is not part of the stable
 //! interface.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Wake, Waker},
 };
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use tokio::sync::Notify;
 
 use super::{
@@ -17,9 +21,11 @@ use super::{
     follow::{self, Taken},
     mounts,
     patience::SILENCE,
+    presence_follow,
 };
 use crate::{
     clock::{Clock, millis},
+    core::Core,
     engine::{Batch, EngineError, ReadError, Tail},
     peers::NodeId,
 };
@@ -31,6 +37,40 @@ const ATTEMPTS: usize = 8;
 pub struct Node {
     hub: Hub,
     tail: Option<Tail>,
+    /// The tasks that announce who comes and leaves; none where presence is off.
+    announcing: Vec<Task>,
+    /// The tasks that ask each node who is at its streams.
+    followed: BTreeMap<NodeId, Task>,
+}
+
+/// A task of the hub, which runs where it has been woken and somebody steps it.
+struct Task {
+    future: BoxFuture<'static, ()>,
+    woken: Arc<Woken>,
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Task {
+    fn new(future: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { future: future.boxed(), woken: Arc::new(Woken(AtomicBool::new(true))) }
+    }
+
+    /// Returns whether there was anything to do.
+    fn step(&mut self) -> bool {
+        if !self.woken.0.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        // The hub's tasks do not end.
+        let _ = self.future.poll_unpin(&mut Context::from_waker(&Waker::from(self.woken.clone())));
+        true
+    }
 }
 
 /// The result of [`Node::pull`].
@@ -58,7 +98,16 @@ impl Node {
             // Whoever cannot join is asked nothing by others; the simulation's way lets everybody.
             let _ = mounts::join(peers.clone(), inner.node, &inner.mounts).now_or_never();
         }
-        Ok(Self { hub: Hub { inner: Arc::new(inner) }, tail: None })
+        let shared = &inner.shared;
+        let mut announcing = Vec::new();
+        if shared.core.presence().is_some() {
+            announcing.push(Task::new(driver::announce(shared.clone(), Core::presence)));
+        }
+        if shared.core.cluster_presence().is_some() {
+            announcing.push(Task::new(driver::announce(shared.clone(), Core::cluster_presence)));
+        }
+        let hub = Hub { inner: Arc::new(inner) };
+        Ok(Self { hub, tail: None, announcing, followed: BTreeMap::new() })
     }
 
     /// The hub of this node.
@@ -98,6 +147,20 @@ impl Node {
         if let Some(peers) = self.hub.peers() {
             let _ = driver::beat_once(&self.hub.inner.shared, &**peers).now_or_never();
         }
+    }
+
+    /// Looks which nodes are there, and asks no longer those that are gone who is at their streams.
+    pub fn look(&mut self) {
+        let Some(peers) = self.hub.peers() else { return };
+        let shared = &self.hub.inner.shared;
+        let start = |node| Task::new(presence_follow::follow_one(shared.clone(), peers.clone(), node));
+        let _ = presence_follow::look(shared, &mut self.followed, start);
+    }
+
+    /// Runs the tasks of presence that have been woken, each for one step. Returns whether there were any.
+    pub fn step_presence(&mut self) -> bool {
+        let tasks = self.announcing.iter_mut().chain(self.followed.values_mut());
+        tasks.fold(false, |stepped, task| task.step() | stepped)
     }
 
     /// Attaches to the engine's tail, as the follower's task does at start and after every failure, and takes the

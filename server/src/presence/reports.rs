@@ -48,8 +48,9 @@ impl Counts {
     }
 }
 
-/// The watched rooms, each with a number that changes if the room was not watched in between.
-pub(crate) type WatchedRooms = HashMap<Pattern, u64>;
+/// The watched rooms, each with a number that changes if the room was not watched in between. They are sorted, so that
+/// questions about them are the same in each run of a simulation.
+pub(crate) type WatchedRooms = BTreeMap<Pattern, u64>;
 
 impl Presence {
     /// The presence of all nodes of a log; this node is the first.
