@@ -24,6 +24,14 @@ describe('a roster', () => {
     expect(told).toHaveBeenCalledTimes(2)
   })
 
+  test('begins with a list, and is not changed before it', () => {
+    const hear = roster(told)
+    hear({ join: [bob!] })
+    expect(told).not.toHaveBeenCalled()
+    hear({ here: [ana!, bob!] })
+    expect(last()).toEqual({ here: [ana, bob], join: [ana, bob], leave: [], asked: 1, answered: 1 })
+  })
+
   test('tells that nobody is there', () => {
     roster(told)({ here: [] })
     expect(last()).toEqual({ here: [], join: [], leave: [], asked: 1, answered: 1 })

@@ -24,6 +24,8 @@ export function roster(handler: PresenceHandler): (frame: Frame) => void {
   let counts = { asked: 1, answered: 1 }
   return ({ here, join = [], leave = [], asked = 1, answered = 1 }) => {
     const before = known
+    // Where the channel was watched before the handler was made, changes may come before the handler's own list.
+    if (!before && !here) return
     const were = counts
     if (here) counts = { asked, answered }
     const now = new Map(here ? [] : before)

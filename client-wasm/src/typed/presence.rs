@@ -57,6 +57,10 @@ impl PresenceFrame {
     /// answer than before, is reported as the users who came and left meanwhile, and not at all without a difference.
     pub(super) fn apply(self, roster: &RefCell<Option<Roster>>, handler: &dyn Fn(Presence<'_>)) {
         let before = roster.borrow().clone();
+        // Where the channel was watched before the handler was made, changes may come before the handler's own list.
+        if before.is_none() && self.here.is_none() {
+            return;
+        }
         let known = before.as_ref().map(|before| &before.members[..]).unwrap_or_default();
         let (asked, answered) = match &before {
             Some(before) if self.here.is_none() => (before.asked, before.answered),
