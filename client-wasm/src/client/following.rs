@@ -74,7 +74,9 @@ impl ClientCore {
             // Two tabs have answered: one that leads, and one whose lock was stolen and that has not noticed it.
             self.ledger.begin_anew();
         }
-        self.sharing.joined(leader, status);
+        self.sharing.joined(leader);
+        // The tab may have missed that the leader has another stream.
+        self.set_status_of_leader(status);
         self.ledger.begin_led_stream(now, connected);
         self.begin(now, true, connected);
         self.tell_labels();

@@ -277,10 +277,9 @@ impl Sharing {
     }
 
     /// The leader has given this tab a stream.
-    pub(super) fn joined(&mut self, leader: Leader, status: Status) {
+    pub(super) fn joined(&mut self, leader: Leader) {
         self.thefts = 0;
         self.labels.clear();
-        self.status = status;
         self.part = Part::Behind(Some(leader));
     }
 

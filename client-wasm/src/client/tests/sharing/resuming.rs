@@ -75,6 +75,29 @@ fn a_tab_that_missed_a_message_joins_again_from_its_cursor() {
 }
 
 #[test]
+fn a_tab_that_missed_that_the_leader_has_another_stream_reports_its_name() {
+    let mut browser = Browser::open(2);
+    browser.tabs[0].fail();
+    browser.tabs[0].pass(2_000);
+    browser.tabs[0].frame(Frame::Connected(Connected {
+        id: Some(at(10)),
+        connection_id: "n2".into(),
+        user_id: Some("ana".into()),
+        resumed: true,
+        heartbeat_ms: 15_000,
+        ..Connected::default()
+    }));
+    browser.posted(0);
+    browser.tabs[0].heartbeat(10);
+    browser.spread();
+    let told = browser.tabs[1].take(|action| match action {
+        Action::State(status) => Some((status.state, status.connection_id.clone())),
+        _ => None,
+    });
+    assert_eq!(told, [(State::Open, Some("n2".to_owned()))]);
+}
+
+#[test]
 fn a_web_page_in_place_of_the_answer_says_nothing_of_the_user() {
     let mut browser = Browser::open(1);
     browser.join(Browser::new(2));
