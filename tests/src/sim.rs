@@ -1,6 +1,11 @@
 //! The simulation: the real hub on one to three nodes, the real client state machine in two to five tabs, and between and below
 //! them a simulated engine, network and clock, all in one thread and decided by a seed.
 //!
+//! In schedules of the seeds from [`PRESENCE_SEEDS`] on (`sim --presence`) the hubs know who is present, and clients watch lists of it. At
+//! the end, when nothing has changed for as long as
+//! the specification allows, each list is compared with the streams that there are (`world/presence.rs`); in half of those with
+//! several hubs also while one hub does not answer, after it counts as gone, and when it is back.
+//!
 //! | | part | is |
 //! |---|---|---|
 //! | 1 | `schedule`, `op` | the steps of a run, drawn from the seed before anything runs |
@@ -14,6 +19,7 @@
 //! | | `poller` | a client that polls instead |
 //! | | `profile` | the locks and channels by which the tabs of one browser share a stream |
 //! | 7 | `truth`, `shown`, `ear` | the true content of the log; the judge of what hubs send; and the judge of what each handler received |
+//! | | `roster` | the list of a presence handler, and the judge of what it was told |
 //! | 8 | [`Sabotage`] | deliberate mistakes, to test the judges |
 //! | 9 | [`shrink()`] | a failing schedule, reduced to the steps that it needs to fail |
 //! | 10 | [`Campaign`] | many schedules, on all cores |
@@ -32,6 +38,7 @@ mod person;
 mod pipe;
 mod poller;
 mod profile;
+mod roster;
 mod sabotage;
 mod scene;
 mod schedule;
@@ -49,6 +56,7 @@ mod world;
 pub use campaign::{Campaign, Failure};
 pub use kept::Kept;
 pub use sabotage::Sabotage;
+pub use schedule::PRESENCE_SEEDS;
 pub use shell::{ShellCampaign, ShellSabotage, ShellTally, told};
 pub use shrink::{Shrunk, shrink};
 pub use tally::Tally;

@@ -55,10 +55,11 @@ Usage: cargo xtask <COMMAND>
   dev [--port 4000]    the same in debug builds, built again whenever a source changes
   test [--only server|client|npm|e2e]…
                        all checks and tests, in browsers too; what has passed before and has not changed since is not run again
-  sim [--shell] [--seeds 100000] [--from S]
+  sim [--shell | --presence] [--seeds 100000] [--from S]
                        let everything go wrong under a real hub and client in one process, and check what each heard;
                        without S from a seed that the clock draws and the run prints; with --shell (10000 seeds) the client is
-                       the npm package as it is built, on the fake globals of pages in Node
+                       the npm package as it is built, on the fake globals of pages in Node; with --presence the hubs know who
+                       is present, and the lists are judged
   chaos [--minutes 2] [--seed S] [--engine sqlite|postgres|redis]
                        kill and stop a hub under real clients, and check what each of them got; on postgres or redis three
                        hubs, behind nginx, and the server too
@@ -95,7 +96,7 @@ enum Task {
     Demo { port: u16, cluster: bool, engine: String },
     Dev { port: u16 },
     Test { only: Vec<test::Part> },
-    Sim { shell: bool, seeds: Option<String>, from: Option<String> },
+    Sim { kind: sim::Kind, seeds: Option<String>, from: Option<String> },
     Chaos { minutes: String, seed: Option<String>, engine: String },
     Fuzz { seconds: String, only: Vec<String> },
     Tails,
@@ -132,7 +133,7 @@ fn run(task: Task) -> Result<()> {
         Task::Dev { port } => dev::run(&repository, &mut steps, port),
         Task::Test { only } => test::run(&repository, &mut steps, &only),
         Task::Fuzz { seconds, only } => fuzz::run(&repository, &mut steps, &seconds, &only),
-        Task::Sim { shell, seeds, from } => sim::run(&repository, &mut steps, shell, seeds.as_deref(), from.as_deref()),
+        Task::Sim { kind, seeds, from } => sim::run(&repository, &mut steps, kind, seeds.as_deref(), from.as_deref()),
         Task::Chaos { minutes, seed, engine } => {
             chaos::run(&repository, &mut steps, &minutes, seed.as_deref(), &engine)
         }
@@ -170,7 +171,8 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
             (Long("help") | Short('h'), _) => return Ok(Task::Help),
             (Long("port"), Some(Task::Demo { port, .. } | Task::Dev { port })) => *port = arguments.value()?.parse()?,
             (Long("only"), Some(Task::Test { only })) => only.push(test::Part::parse(&arguments.value()?.string()?)?),
-            (Long("shell"), Some(Task::Sim { shell, .. })) => *shell = true,
+            (Long("shell"), Some(Task::Sim { kind, .. })) => *kind = sim::Kind::Shell,
+            (Long("presence"), Some(Task::Sim { kind, .. })) => *kind = sim::Kind::Presence,
             (Long("seeds"), Some(Task::Sim { seeds, .. })) => *seeds = Some(arguments.value()?.string()?),
             (Long("from"), Some(Task::Sim { from, .. })) => *from = Some(arguments.value()?.string()?),
             (Long("minutes"), Some(Task::Chaos { minutes, .. })) => *minutes = arguments.value()?.string()?,
@@ -206,7 +208,7 @@ fn parse(mut arguments: lexopt::Parser) -> Result<Task> {
                     "demo" => Task::Demo { port: DEFAULT_PORT, cluster: false, engine: "postgres".to_owned() },
                     "dev" => Task::Dev { port: DEFAULT_PORT },
                     "test" => Task::Test { only: Vec::new() },
-                    "sim" => Task::Sim { shell: false, seeds: None, from: None },
+                    "sim" => Task::Sim { kind: sim::Kind::Core, seeds: None, from: None },
                     "chaos" => {
                         Task::Chaos { minutes: chaos::MINUTES.to_owned(), seed: None, engine: "sqlite".to_owned() }
                     }

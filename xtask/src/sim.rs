@@ -15,21 +15,35 @@ pub(crate) const SEEDS: &str = "100000";
 /// How many schedules of the shell `cargo xtask test` runs.
 pub(crate) const SHELL_SEEDS: &str = "10000";
 
+/// What a run of the simulation is about.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    /// The client's core.
+    Core,
+    /// The npm package as it is built.
+    Shell,
+    /// The client's core, and hubs that know who is present.
+    Presence,
+}
+
 pub(crate) fn run(
     repository: &Repository,
     steps: &mut Steps,
-    shell: bool,
+    kind: Kind,
     seeds: Option<&str>,
     from: Option<&str>,
 ) -> Result<()> {
     build(repository, steps)?;
-    let mut sim = if shell {
+    let mut sim = if kind == Kind::Shell {
         let tools = tools::for_building(repository, steps)?;
         build::package(repository, steps, &tools)?;
         shell_command(repository, seeds.unwrap_or(SHELL_SEEDS))
     } else {
         command(repository, seeds.unwrap_or(SEEDS))
     };
+    if kind == Kind::Presence {
+        sim.arg("--presence");
+    }
     if let Some(from) = from {
         sim.args(["--from", from]);
     }

@@ -12,13 +12,15 @@ use std::{
 
 use anyhow::Context;
 use lexopt::prelude::*;
-use tests::sim::{Campaign, Failure, Kept, Sabotage, ShellCampaign, ShellSabotage, ShellTally, Tally, shrink, told};
+use tests::sim::{
+    Campaign, Failure, Kept, PRESENCE_SEEDS, Sabotage, ShellCampaign, ShellSabotage, ShellTally, Tally, shrink, told,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "\
-usage: sim [--shell] [--seeds N] [--from S] [--budget B] [--sabotage NAME] [--keep FOLDER]
+usage: sim [--shell | --presence] [--seeds N] [--from S] [--budget B] [--sabotage NAME] [--keep FOLDER]
        sim --replay FILE
 
   --seeds N        how many schedules (1,000)
@@ -27,6 +29,7 @@ usage: sim [--shell] [--seeds N] [--from S] [--budget B] [--sabotage NAME] [--ke
   --sabotage NAME  only this sabotage
   --keep FOLDER    writes the steps of each failure, cut down, to a file in this folder
   --replay FILE    runs the steps of such a file, and prints what happens
+  --presence       in all schedules the hubs know who is present, and lists of that are judged
   --shell          the client is the npm package as it is built, in Node";
 
 /// The number of failures of a rule that are shown; the first one is shrunk too.
@@ -46,11 +49,12 @@ const FEW: u64 = 1_000;
 fn main() -> anyhow::Result<ExitCode> {
     let (mut seeds, mut from, mut budget, mut only) = (1_000, None, None, None);
     let (mut keep, mut replayed): (Option<PathBuf>, Option<PathBuf>) = (None, None);
-    let mut shell = false;
+    let (mut shell, mut presence) = (false, false);
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("shell") => shell = true,
+            Long("presence") => presence = true,
             Long("seeds") => seeds = arguments.value()?.parse()?,
             Long("from") => from = Some(arguments.value()?.parse()?),
             Long("budget") => budget = Some(arguments.value()?.parse()?),
@@ -68,7 +72,7 @@ fn main() -> anyhow::Result<ExitCode> {
         return replay(&file);
     }
     // A fresh seed, so that no schedule is repeated.
-    let from = from.unwrap_or_else(fresh);
+    let from = from.unwrap_or_else(fresh) | if presence { PRESENCE_SEEDS } else { 0 };
     if shell {
         return shell_simulation(from, seeds, budget, only.as_deref());
     }
@@ -163,6 +167,13 @@ fn report(tally: &Tally) {
         share(tally.reaching)
     );
     println!("asked of the whole cluster {}, tickets shown to two nodes {}", tally.counted, tally.tickets);
+    println!(
+        "with presence {:.0} %: frames about it {}, nodes asked who is there {}, lists compared {}",
+        share(tally.with_presence),
+        tally.seen,
+        tally.asked_who,
+        tally.lists
+    );
     println!("published {}, streams {}, heard {}", tally.published, tally.streams, tally.heard);
     println!("heard by another tab's stream {}, handovers {}", tally.relayed, tally.handovers);
     println!("polls {}, heard by them {}", tally.polls, tally.polled);
@@ -207,6 +218,7 @@ fn replay(file: &Path) -> anyhow::Result<ExitCode> {
 }
 
 fn sabotaged(sabotage: Sabotage, from: u64, budget: u64) -> (Tally, Vec<Failure>) {
+    let from = from | if sabotage.is_of_presence() { PRESENCE_SEEDS } else { 0 };
     let (tally, failures) = Campaign { from, seeds: budget, sabotage: Some(sabotage), enough: CAUGHT }.run();
     println!("sabotage: {:<48} caught by {:>3} of {:>5}", sabotage.name(), failures.len(), tally.schedules);
     (tally, failures)

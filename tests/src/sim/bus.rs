@@ -12,9 +12,12 @@ use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tidings::peers::{CallError, NodeId, Peers, PeersError, Responder};
 use tidings_protocol::Cursor;
+use tokio::sync::Notify;
 
 use super::{Sabotage, engine::NODES, op::Mishap};
 
+/// A node that was silent for so long counts as gone.
+pub(super) const LEASE_MS: u64 = 8_000;
 /// For so long a beat shows that the log goes on at whoever sent it.
 const SHOWS_MS: u64 = 4_000;
 
@@ -30,7 +33,9 @@ pub(super) struct Beat {
 #[derive(Default)]
 pub(super) struct Bus {
     members: BTreeMap<NodeId, (usize, Weak<dyn Responder>)>,
-    pub(super) now_ms: u64,
+    now_ms: u64,
+    /// Signals that time has passed.
+    moved: Arc<Notify>,
     /// These nodes reach nobody, and nobody reaches them.
     pub(super) parted: [bool; NODES],
     /// What becomes of the next message.
@@ -59,6 +64,11 @@ enum Late {
 impl Bus {
     pub(super) fn new(sabotage: Option<Sabotage>) -> Self {
         Self { sabotage, ..Self::default() }
+    }
+
+    pub(super) fn set_now(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.moved.notify_waiters();
     }
 
     /// The next that is told is this beat.
@@ -145,8 +155,10 @@ impl Peers for Line {
         Ok(())
     }
 
-    async fn call(&self, node: NodeId, message: Bytes, _deadline: Duration) -> Result<Bytes, CallError> {
-        let (mishap, responder) = {
+    async fn call(&self, node: NodeId, message: Bytes, deadline: Duration) -> Result<Bytes, CallError> {
+        // The next question for news has another answer.
+        let is_lasting = !message.starts_with(NEWS);
+        let (mishap, index, responder) = {
             let mut bus = self.bus.lock();
             if bus.parted[self.node] {
                 return Err(CallError::Down("told to".into()));
@@ -167,12 +179,13 @@ impl Peers for Line {
             if mishap == Mishap::Late {
                 bus.late.push(Late::Call(node, message.clone()));
             }
-            (mishap, responder)
+            (mishap, index, responder)
         };
         match mishap {
             Mishap::Lost | Mishap::Late => return Err(CallError::Unanswered),
             Mishap::Gone => return Err(CallError::Gone),
-            Mishap::Twice => drop(responder.respond(message.clone()).await),
+            // Nobody waits for the first answer.
+            Mishap::Twice => drop(responder.respond(message.clone()).now_or_never()),
             Mishap::None | Mishap::AnswerLost => {}
         }
         if self.bus.lock().sabotage == Some(Sabotage::AnsweredWhereItArrived)
@@ -180,9 +193,17 @@ impl Peers for Line {
         {
             return Ok(answer);
         }
-        let answer = responder.respond(message.clone()).await;
+        // An answer may take its time, in which the other node may end or be cut off.
+        let answer = tokio::select! {
+            biased;
+            answer = responder.respond(message.clone()) => answer,
+            () = overdue(&self.bus, deadline) => return Err(CallError::Unanswered),
+        };
         let mut bus = self.bus.lock();
-        if bus.sabotage.is_some() {
+        if bus.parted[self.node] || bus.parted[index] || !bus.members.contains_key(&node) {
+            return Err(CallError::Unanswered);
+        }
+        if bus.sabotage.is_some() && is_lasting {
             bus.answers.insert((node, message), answer.clone());
         }
         if mishap == Mishap::AnswerLost {
@@ -226,6 +247,20 @@ impl Peers for Line {
             (0..times).for_each(|_| responder.told(message.clone()));
         }
         Ok(())
+    }
+}
+
+/// The beginning of a question who came and who left, which is answered when somebody has.
+const NEWS: &[u8] = b"{\"v\":1,\"presenceFeed\"";
+
+/// Returns when this time has passed.
+async fn overdue(bus: &Mutex<Bus>, time: Duration) {
+    let (until, moved) = {
+        let bus = bus.lock();
+        (bus.now_ms + u64::try_from(time.as_millis()).unwrap_or(u64::MAX), bus.moved.clone())
+    };
+    while bus.lock().now_ms < until {
+        moved.notified().await;
     }
 }
 

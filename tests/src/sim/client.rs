@@ -4,8 +4,9 @@
 mod acts;
 mod reading;
 mod relay;
+mod watching;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -22,6 +23,7 @@ use super::{
     journal::Journal,
     person::Person,
     profile::{self, Tab},
+    roster::Roster,
     sabotage::{Deafness, Sabotage},
     wire::{Asked, Wire},
 };
@@ -34,6 +36,10 @@ pub(super) struct Client {
     pub(super) ears: Vec<Ear>,
     /// The ears of the core's handlers.
     handlers: HashMap<HandlerId, usize>,
+    /// The server's name for the stream, its own or that of the tab that it follows.
+    pub(super) connection_id: Option<String>,
+    /// The lists of the presence handlers.
+    pub(super) rosters: BTreeMap<HandlerId, Roster>,
     /// The page was rendered with a text that is not a cursor, which must be reported once.
     owed_gap: bool,
     /// The tab's page, as its browser knows it.
@@ -70,6 +76,8 @@ pub(super) struct Client {
     /// The gaps that were reported to the tab: the reason, and whether it had missed nothing.
     pub(super) gaps: Vec<(String, bool)>,
     pub(super) heard: u64,
+    /// How many frames about presence its handlers received.
+    pub(super) seen: u64,
     journal: Journal,
     deafness: Deafness,
 }
@@ -110,6 +118,8 @@ impl Client {
             ahead_ms: 1_000_000 * index as u64,
             ears: Vec::new(),
             handlers: HashMap::new(),
+            connection_id: None,
+            rosters: BTreeMap::new(),
             owed_gap: since.is_some_and(|since| since.parse::<Cursor>().is_err()),
             tab: (index, page),
             name: None,
@@ -131,6 +141,7 @@ impl Client {
             orphans: Vec::new(),
             gaps: Vec::new(),
             heard: 0,
+            seen: 0,
             journal,
             deafness: Deafness::new(sabotage),
         }
@@ -178,6 +189,7 @@ impl Client {
     pub(super) fn opened(&mut self, wire: Wire) {
         self.streams += 1;
         self.wire = Some(wire);
+        self.rosters.values_mut().for_each(Roster::begins_anew);
     }
 
     /// The latest position on the stream, the tab's own or another tab's.

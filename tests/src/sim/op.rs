@@ -346,6 +346,21 @@ pub(super) enum Op {
         client: usize,
         node: usize,
     },
+    /// A tab watches who is present.
+    Watch {
+        client: usize,
+        room: usize,
+    },
+    Unwatch {
+        client: usize,
+        which: usize,
+    },
+    /// A node is asked who is present.
+    Who {
+        client: usize,
+        node: usize,
+        room: usize,
+    },
     /// A user gets a ticket from one node and shows it to two, one after the other.
     Ticket {
         client: usize,

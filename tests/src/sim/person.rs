@@ -19,6 +19,18 @@ pub(super) const PEOPLE: [(&str, &str); 5] =
 /// The channels that everyone may receive. `secret` and `*` only reach users whom the server has subscribed.
 pub(super) const GRANTS: [&str; 6] = ["a", "a:*", "b", "b:*", "c", "unheard"];
 
+/// The channels and patterns whose presence tabs watch.
+pub(super) const ROOMS: [&str; 6] = ["a", "b", "a:x", "a:*", "*", "c"];
+
+/// The presence that everyone may see. One user may see all.
+pub(super) const PRESENCE_GRANTS: [&str; 3] = ["a", "a:*", "b"];
+pub(super) const SEES_ALL: &str = "ana";
+
+/// Whether a user may see the presence on a pattern.
+pub(super) fn sees(user: &str, pattern: &Pattern) -> bool {
+    user == SEES_ALL || !matches!(pattern.as_str(), "*" | "c")
+}
+
 /// Whether the grants cover a pattern.
 pub(super) fn is_granted(pattern: &Pattern) -> bool {
     !matches!(pattern.as_str(), "secret" | "*")

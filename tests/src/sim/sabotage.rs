@@ -52,10 +52,17 @@ pub enum Sabotage {
     StaysWhereNothingArrives,
     DrainsToNowhere,
     UnansweredTakenForDone,
+    HereUnsaid,
+    JoinedTwice,
+    JoinsUnheard,
+    LeavesUnheard,
+    PartTakenForWhole,
+    PresenceUngranted,
+    AliveUnheard,
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 48] = [
         Self::NoTag,
         Self::NoSeen,
         Self::NoDedupe,
@@ -97,7 +104,30 @@ impl Sabotage {
         Self::StaysWhereNothingArrives,
         Self::DrainsToNowhere,
         Self::UnansweredTakenForDone,
+        Self::HereUnsaid,
+        Self::JoinedTwice,
+        Self::JoinsUnheard,
+        Self::LeavesUnheard,
+        Self::PartTakenForWhole,
+        Self::PresenceUngranted,
+        Self::AliveUnheard,
     ];
+
+    /// Whether only schedules with presence can catch it.
+    #[must_use]
+    pub fn is_of_presence(self) -> bool {
+        use Sabotage as S;
+        matches!(
+            self,
+            S::HereUnsaid
+                | S::JoinedTwice
+                | S::JoinsUnheard
+                | S::LeavesUnheard
+                | S::PartTakenForWhole
+                | S::PresenceUngranted
+                | S::AliveUnheard
+        )
+    }
 
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -143,6 +173,13 @@ impl Sabotage {
             Self::StaysWhereNothingArrives => "beats not heard: streams kept where nothing arrives",
             Self::DrainsToNowhere => "streams ended with nowhere to go",
             Self::UnansweredTakenForDone => "an unsubscribe without an answer taken for done",
+            Self::HereUnsaid => "a list that begins with changes",
+            Self::JoinedTwice => "who joins told twice",
+            Self::JoinsUnheard => "who joins not told",
+            Self::LeavesUnheard => "who leaves not told",
+            Self::PartTakenForWhole => "a list without those who did not answer taken for whole",
+            Self::PresenceUngranted => "presence shown without a grant",
+            Self::AliveUnheard => "signs of life not heard",
         }
     }
 
@@ -238,6 +275,13 @@ impl Line {
                 let unmatched = !frame.contains("\"to\":") && !self.exact.iter().any(|one| one.as_str() == channel);
                 (!unmatched).then_some(frame)
             }
+            Sabotage::HereUnsaid if is("presence") && frame.contains("\"here\":") => None,
+            Sabotage::JoinsUnheard if is("presence") && frame.contains("\"join\":") => None,
+            Sabotage::LeavesUnheard if is("presence") && frame.contains("\"leave\":") => None,
+            Sabotage::JoinedTwice if is("presence") && frame.contains("\"join\":") => {
+                Some(format!("{frame}\n\n{frame}"))
+            }
+            Sabotage::PartTakenForWhole if is("presence") => Some(whole(&frame)),
             Sabotage::GivenUnheard if frame.contains("\"channel\":\"secret\"") => None,
             Sabotage::AlwaysGap if is("connected") && self.cursor.is_some() => {
                 let without: Vec<_> = frame.lines().filter(|line| !line.starts_with("id: ")).collect();
@@ -253,6 +297,13 @@ impl Line {
 fn with_id(frame: &str, id: Cursor) -> String {
     let rest: Vec<_> = frame.lines().filter(|line| !line.starts_with("id: ")).collect();
     format!("id: {id}\n{}", rest.join("\n"))
+}
+
+/// The list as if all had answered.
+fn whole(frame: &str) -> String {
+    let number = |name: &str| frame.split_once(&format!("\"{name}\":"))?.1.split([',', '}']).next();
+    let (Some(asked), Some(answered)) = (number("asked"), number("answered")) else { return frame.to_owned() };
+    frame.replace(&format!("\"answered\":{answered}"), &format!("\"answered\":{asked}"))
 }
 
 /// The text of a JSON field, found without a parser.

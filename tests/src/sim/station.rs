@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use http::{Request, StatusCode};
 use parking_lot::Mutex;
 use tidings::{
-    Hub, Limits, Rate, Routes,
+    Hub, Limits, PresenceSettings, Rate, Routes,
     auth::{Auth, AuthError, AuthRequest, Identity, MemoryTickets},
     peers::NodeId,
     simulation::{Node, Pulled},
@@ -17,17 +17,23 @@ use tower::ServiceExt;
 use super::{
     bus::{Bus, Line},
     engine::{Log, Simulated},
-    person::GRANTS,
+    person::{GRANTS, PRESENCE_GRANTS, SEES_ALL},
     poller::Answering,
+    sabotage::Sabotage,
     schedule::Setup,
 };
 
 /// The interval of the hub's heartbeats.
 pub(super) const HEARTBEAT_MS: u64 = 5_000;
 
+/// How long a user whose last stream has ended is still present, and how often clients say that they read their stream.
+pub(super) const GRACE_MS: u64 = 3_000;
+pub(super) const ALIVE_MS: u64 = 5_000;
+
 pub(super) struct Station {
     engine: Simulated,
     setup: Setup,
+    sabotage: Option<Sabotage>,
     /// The way to the others, where there is one.
     line: Option<Line>,
     /// The process; `None` while it is down.
@@ -47,11 +53,18 @@ struct Running {
 }
 
 impl Station {
-    pub(super) fn new(log: &Arc<Mutex<Log>>, node: usize, setup: &Setup, bus: Option<&Arc<Mutex<Bus>>>) -> Self {
+    pub(super) fn new(
+        log: &Arc<Mutex<Log>>,
+        node: usize,
+        setup: &Setup,
+        sabotage: Option<Sabotage>,
+        bus: Option<&Arc<Mutex<Bus>>>,
+    ) -> Self {
         let engine = Simulated { log: log.clone(), node };
         let line = bus.map(|bus| Line { bus: bus.clone(), node });
         let (running, resets, silent_since, stands_aside) = (None, 0, None, false);
-        let mut station = Self { engine, setup: setup.clone(), line, running, resets, silent_since, stands_aside };
+        let setup = setup.clone();
+        let mut station = Self { engine, setup, sabotage, line, running, resets, silent_since, stands_aside };
         station.boot(0);
         station
     }
@@ -71,16 +84,30 @@ impl Station {
             Some(line) => builder.peers(Some(Arc::new(line))),
             None => builder,
         };
+        let builder = if self.setup.presence {
+            let settings = PresenceSettings::default().grace(Duration::from_millis(GRACE_MS));
+            builder.presence(settings.alive(Duration::from_millis(ALIVE_MS)))
+        } else {
+            builder
+        };
         let Ok(node) = Node::boot(builder, now_ms) else { return false };
-        let auth = |request: AuthRequest| {
+        let shows_all = self.sabotage == Some(Sabotage::PresenceUngranted);
+        let auth = move |request: AuthRequest| {
             let identity = request.bearer().ok_or(AuthError::Missing).and_then(Identity::user);
-            async move { identity }
+            let all = identity
+                .as_ref()
+                .is_ok_and(|identity| shows_all || identity.user_id().is_some_and(|user| user.as_str() == SEES_ALL));
+            async move { if all { Ok(identity?.allow_presence("*").expect("a pattern")) } else { identity } }
         };
         let auth = GRANTS
             .iter()
             .fold(Arc::new(auth) as Arc<dyn Auth>, |auth, grant| Arc::new(auth.allow(*grant).expect("a grant")));
-        // Polls are not rate-limited, because the simulation's time is not the one that rates are counted by.
-        let limits = Limits::default().poll_rate(Rate::per_second(u32::MAX));
+        let auth = PRESENCE_GRANTS
+            .into_iter()
+            .fold(auth, |auth, grant| Arc::new(auth.allow_presence(grant).expect("a grant")) as Arc<dyn Auth>);
+        // Nobody is rate-limited, because the simulation's time is not the one that rates are counted by.
+        let any = Rate::per_second(u32::MAX);
+        let limits = Limits::default().poll_rate(any).subscribe_rate(any);
         let routes = Routes::new(node.hub().clone(), auth).limits(limits);
         let routes = if self.line.is_some() { routes.tickets(MemoryTickets::default()) } else { routes };
         let router = routes.into_router();
@@ -144,9 +171,20 @@ impl Station {
         }
     }
 
-    pub(super) fn flush(&self) {
-        if let Some(running) = &self.running {
-            running.node.flush();
+    /// Wakes the streams for which there is something, and lets the tasks of presence run. Returns whether they had to.
+    pub(super) fn flush(&mut self) -> bool {
+        let Some(running) = &mut self.running else { return false };
+        running.node.flush();
+        running.node.step_presence()
+    }
+
+    /// Sees which nodes are there.
+    pub(super) fn look(&mut self) {
+        if let Some(running) = &mut self.running {
+            if self.setup.presence {
+                running.node.look();
+            }
+            running.node.step_presence();
         }
     }
 

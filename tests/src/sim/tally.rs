@@ -15,6 +15,14 @@ pub struct Tally {
     pub reaching: u64,
     /// How often a node was asked of the whole cluster.
     pub counted: u64,
+    /// Schedules in which the nodes know who is present.
+    pub with_presence: u64,
+    /// Frames about presence received by handlers.
+    pub seen: u64,
+    /// How often a node was asked who is present.
+    pub asked_who: u64,
+    /// Lists of handlers that were compared with who was there.
+    pub lists: u64,
     /// Tickets shown to two nodes.
     pub tickets: u64,
     /// Schedules in which the tabs of a browser share a stream.
@@ -48,6 +56,7 @@ impl Tally {
 
     pub(super) fn client(&mut self, client: &Client) {
         self.heard += client.heard;
+        self.seen += client.seen;
         self.relayed += client.relayed;
         self.handovers += client.handovers;
         for (reason, needless) in &client.gaps {
@@ -62,6 +71,10 @@ impl Tally {
         self.shared += other.shared;
         self.nodes.iter_mut().zip(other.nodes).for_each(|(count, more)| *count += more);
         self.reaching += other.reaching;
+        self.with_presence += other.with_presence;
+        self.seen += other.seen;
+        self.asked_who += other.asked_who;
+        self.lists += other.lists;
         self.counted += other.counted;
         self.tickets += other.tickets;
         self.published += other.published;

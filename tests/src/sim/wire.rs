@@ -1,5 +1,7 @@
 //! The stream between a hub and a client: the hub's own body, polled when it asks for it, and the bytes in flight.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use bytes::BytesMut;
 use tidings::record::{Audience, Entry};
@@ -53,6 +55,8 @@ pub(super) struct Wire {
     pub(super) cursors: Vec<Cursor>,
     /// The requests on this stream, and from where.
     asked: Vec<Asked>,
+    /// The patterns that the server has confirmed, and not revoked since.
+    pub(super) carries: BTreeSet<Pattern>,
     /// The last `id:`.
     pub(super) id: Option<Cursor>,
     /// Where the stream continued after a gap on some channels.
@@ -74,6 +78,7 @@ impl Wire {
             read_up_to: None,
             misplaced: false,
             cursors: Vec::new(),
+            carries: BTreeSet::new(),
             asked: Vec::new(),
             id: None,
             goes_on: None,

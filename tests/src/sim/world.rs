@@ -5,6 +5,7 @@
 mod cluster;
 mod network;
 mod polling;
+mod presence;
 mod publishing;
 mod rest;
 mod steps;
@@ -57,6 +58,10 @@ pub(super) struct World {
     pages: u32,
     /// Users who were disconnected once, so that a node may refuse their credentials.
     expelled: Vec<&'static str>,
+    /// The channels to which the server has ever subscribed a user.
+    given: Vec<(&'static str, Pattern)>,
+    /// Calls come to the node that has the stream.
+    stays_at_nodes: bool,
     /// Cursors that pages were rendered with.
     kept: Vec<Cursor>,
     published: usize,
@@ -81,7 +86,8 @@ impl World {
         )));
         let bus = Arc::new(Mutex::new(Bus::new(sabotage)));
         let between = schedule.setup.peers.then_some(&bus);
-        let stations = (0..schedule.setup.nodes).map(|node| Station::new(&log, node, &schedule.setup, between));
+        let station = |node| Station::new(&log, node, &schedule.setup, sabotage, between);
+        let stations = (0..schedule.setup.nodes).map(station);
         let stations = stations.collect();
         let clients = (0..schedule.setup.clients)
             .map(|index| Client::new(index, 0, None, schedule.setup.share, sabotage, journal.clone()));
@@ -100,6 +106,8 @@ impl World {
             profiles: BTreeMap::new(),
             pages: 0,
             expelled: Vec::new(),
+            given: Vec::new(),
+            stays_at_nodes: false,
             kept: Vec::new(),
             published: 0,
             pending: Vec::new(),
@@ -111,6 +119,7 @@ impl World {
         world.tally.schedules = 1;
         world.tally.nodes[world.schedule.setup.nodes - 1] = 1;
         world.tally.reaching = u64::from(world.schedule.setup.peers);
+        world.tally.with_presence = u64::from(world.schedule.setup.presence);
         world.tally.shared = u64::from(world.schedule.setup.share);
         let result = world.play();
         for met in std::mem::take(&mut world.bus.lock().met) {
@@ -134,6 +143,7 @@ impl World {
         }
         self.journal.note(|| "all is well from here on".to_owned());
         self.come_to_rest()?;
+        self.judge_presence()?;
         self.judge()
     }
 

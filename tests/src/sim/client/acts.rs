@@ -49,6 +49,11 @@ impl Client {
                         self.calls.push(Call { request, answer: None, node });
                     }
                 }
+                Action::Settled { handler, refusal } if self.rosters.contains_key(&handler) => {
+                    if let Some(roster) = self.rosters.get_mut(&handler) {
+                        roster.is_refused = refusal.is_some();
+                    }
+                }
                 Action::Settled { handler, refusal } => {
                     let Some(ear) = self.handlers.get(&handler).map(|index| &mut self.ears[*index]) else { continue };
                     let revoked = log.was_revoked(self.person.user, &ear.pattern);
@@ -103,7 +108,8 @@ impl Client {
                         ears.iter().for_each(|ear| self.ears[*ear].gap_on_channel(&log.truth, None, ends));
                     }
                 }
-                Action::State(_) | Action::Error(_) => {}
+                Action::State(status) => self.connection_id = status.connection_id,
+                Action::Error(_) => {}
                 Action::Enter { tab, user } => {
                     self.waited = false;
                     self.name = Some(tab.clone());

@@ -65,6 +65,7 @@ impl Client {
                 wire.reaches(at);
                 self.event(now, log, &event, at, has_own_id)?;
             }
+            Frame::Presence(presence) => self.sees(now, presence)?,
             control => {
                 if let Frame::Gap(gap) = &control
                     && gap.request_id.is_none()
@@ -75,7 +76,11 @@ impl Client {
                         wire.goes_on = Some(at);
                     }
                 }
+                if let Frame::Revoked(revoked) = &control {
+                    wire.carries.retain(|pattern| !revoked.channels.contains(pattern));
+                }
                 if let Frame::Subscribed(subscribed) = &control {
+                    wire.carries.extend(subscribed.channels.iter().cloned());
                     wire.reaches(subscribed.cursor);
                     let place = log.truth.find(subscribed.cursor);
                     for ear in self.handlers.values() {

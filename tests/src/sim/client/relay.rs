@@ -1,7 +1,7 @@
 //! What the browser delivers to a tab: locks, and messages of other tabs.
 
 use tidings_client::client::{Frame, HandlerId, Hears, Message, TabTell};
-use tidings_protocol::{Cursor, event::EventFrame};
+use tidings_protocol::{Cursor, event::EventFrame, frame::Presence};
 
 use super::{Client, exclusion};
 use crate::sim::{
@@ -64,6 +64,14 @@ impl Client {
             _ => post.frame,
         };
         self.act(now, log, frame)?;
+        if let (Some(_), Some((Presence::NAME, data))) =
+            (&relayed, post.with.as_ref().map(|(name, data)| (name.as_str(), data)))
+        {
+            let frame = serde_json::from_str(data)
+                .map_err(|error| Violation::new("frames can be read", format!("{error}: {data}")))?;
+            self.sees(now, frame)?;
+            return self.act(now, log, None);
+        }
         if let (Some(relayed), Some((_, data))) = (relayed, &post.with) {
             let calls: Vec<_> = relayed.calls.iter().copied().map(Some).collect();
             for call in if calls.is_empty() { vec![None] } else { calls } {

@@ -53,6 +53,8 @@ impl Schedule {
         let hub = Setup {
             nodes: 2,
             peers: false,
+            presence: false,
+            parts: None,
             listens: false,
             clients: tabs,
             pollers: 0,

@@ -76,7 +76,7 @@ impl<'h> World<'h> {
     ) -> (ShellTally, Result<(), Violation>) {
         let flaws = crate::sim::Sabotage::flaws(None);
         let log = Arc::new(Mutex::new(Log::new(flaws, schedule.hub.page, (10_000, 10_000))));
-        let stations = [0, 1].map(|node| Station::new(&log, node, &schedule.hub, None));
+        let stations = [0, 1].map(|node| Station::new(&log, node, &schedule.hub, None, None));
         let mut world = Self {
             host,
             schedule: schedule.clone(),

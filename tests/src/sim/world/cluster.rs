@@ -24,13 +24,16 @@ impl World {
         log.now_ms += ms;
         log.elapsed_ms += ms;
         drop(log);
-        self.bus.lock().now_ms = self.now;
+        self.bus.lock().set_now(self.now);
         for node in 0..self.stations.len() {
             self.stations[node].tick(self.now);
         }
         for node in 0..self.stations.len() {
             self.judge_health(node)?;
             self.beat(node)?;
+        }
+        for station in &mut self.stations {
+            station.look();
         }
         Ok(())
     }

@@ -174,7 +174,8 @@ impl World {
             (_, None) => {
                 // Where nodes reach each other, nobody takes care that a call comes to the node that has the stream.
                 let number = usize::try_from(number).unwrap_or_default();
-                let spread = if self.schedule.setup.peers { call.node + number } else { call.node };
+                let spread =
+                    if self.schedule.setup.peers && !self.stays_at_nodes { call.node + number } else { call.node };
                 let node = (spread + usize::from(fate == Fate::Misled)) % self.stations.len();
                 if fate == Fate::Misled {
                     self.tally.fault("call misled");
@@ -183,7 +184,12 @@ impl World {
                 if body.is_some() && call.request.url.starts_with("/subscribe") {
                     client.asks(body.unwrap_or_default());
                 }
-                let answer = self.stations[node].answer(client.request(&call.request.url, body));
+                let is_unheard =
+                    self.sabotage == Some(Sabotage::AliveUnheard) && call.request.url.starts_with("/alive");
+                let answer = match is_unheard {
+                    true => Some((StatusCode::NO_CONTENT, axum::body::Body::empty())),
+                    false => self.stations[node].answer(client.request(&call.request.url, body)),
+                };
                 let believes = self.sabotage == Some(Sabotage::UnansweredTakenForDone)
                     && call.request.url.starts_with("/unsubscribe");
                 call.answer = Some(match answer {

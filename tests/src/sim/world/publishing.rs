@@ -61,8 +61,9 @@ impl World {
     }
 
     /// Subscribes a user from the server's side.
-    pub(super) fn give(&self, user: &'static str, channels: &str, node: usize) {
+    pub(super) fn give(&mut self, user: &'static str, channels: &str, node: usize) {
         let Some(hub) = self.stations[node].hub() else { return };
+        self.given.push((user, super::parsed(channels)));
         let mut log = self.log.lock();
         log.gives = true;
         log.mode = Mode::Prompt;

@@ -97,7 +97,7 @@ impl World {
     }
 
     /// Lets time pass until all is well, or never will be.
-    fn go_on_until(&mut self, well: impl Fn(&Self) -> bool) -> Result<(), Violation> {
+    pub(super) fn go_on_until(&mut self, well: impl Fn(&Self) -> bool) -> Result<(), Violation> {
         for round in 0..ROUNDS {
             self.work(round)?;
             if well(self) {
@@ -125,7 +125,7 @@ impl World {
                 while station.pull(1_000) {
                     moved = true;
                 }
-                station.flush();
+                moved |= station.flush();
             }
             for client in 0..self.clients.len() {
                 moved |= self.exchange(client, (client + round) % nodes)?;

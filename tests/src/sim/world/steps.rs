@@ -5,7 +5,7 @@ use crate::sim::{
     bus::{self},
     ear::Violation,
     op::{Append, Hidden, Live, Op},
-    person::{GIFTS, LABELS, PATTERNS},
+    person::{GIFTS, LABELS, PATTERNS, ROOMS},
     profile::Speaker,
 };
 
@@ -57,7 +57,7 @@ impl World {
             Op::Pull { node, records } => {
                 self.stations[node].pull(records);
             }
-            Op::Flush { node } => self.stations[node].flush(),
+            Op::Flush { node } => _ = self.stations[node].flush(),
             Op::Connect { client, node, fate } => {
                 self.connect(client % clients, node, fate)?;
             }
@@ -99,6 +99,17 @@ impl World {
                 self.clients[client % clients].on(&self.log.lock(), parsed(LABELS[label]));
                 self.settle(client % clients)?;
             }
+            Op::Watch { client, room } => {
+                self.clients[client % clients].watch(parsed(ROOMS[room]));
+                self.settle(client % clients)?;
+            }
+            Op::Unwatch { client, which } => {
+                let client = client % clients;
+                let now = self.now + self.clients[client].ahead_ms;
+                self.clients[client].unwatch(now, which);
+                self.settle(client)?;
+            }
+            Op::Who { client, node, room } => self.who(client % clients, node, room)?,
             Op::Keep { node } => self.kept.extend(self.stations[node].hub().map(tidings::Hub::cursor)),
             Op::Reload { client, since } => self.reload(client % clients, since)?,
             Op::ConnectNow { client } => {
