@@ -46,8 +46,11 @@ pub(super) struct Room {
     pub(super) generation: u64,
     /// Whether the room is open: its first watchers wait until all nodes have answered, or for a moment.
     pub(super) opening: Opening,
-    /// The counts that watchers received with the last news.
+    /// The counts that the last watcher received that was told any.
     told: Counts,
+    /// Whether watchers may have received different counts: one has received a list after the counts had changed, and
+    /// before the others were told.
+    is_told_apart: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +132,8 @@ impl Room {
         }
         // Watchers that were told of a silent node are told when all nodes have answered, and the other way round.
         let is_settled = counts.is_complete() && !self.told.is_complete();
-        if self.opening == Opening::Open && (is_settled || counts.failed != self.told.failed) {
+        let is_apart = std::mem::take(&mut self.is_told_apart);
+        if self.opening == Opening::Open && (is_apart || is_settled || counts.failed != self.told.failed) {
             self.tell_anew();
             self.told = counts;
         }
@@ -210,6 +214,8 @@ impl Room {
                     _ => here_frames(name, self.members.keys().cloned(), counts),
                 };
                 self.here = Some((counts, frames.clone()));
+                let differs = counts.failed != self.told.failed || counts.is_complete() != self.told.is_complete();
+                self.is_told_apart |= differs && self.watchers.len() > 1;
                 self.told = counts;
                 let value = if is_listed { self.here() } else { Vec::new() };
                 news.push(News::Here(Gathered { value, asked: counts.asked, answered: counts.answered }, frames));

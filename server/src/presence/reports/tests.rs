@@ -123,6 +123,25 @@ fn where_a_node_has_not_answered_after_a_moment_watchers_are_told_so_and_again_w
     assert_eq!(fixture.told(watcher, 500), ["here 3/3 ana bob"]);
 }
 
+/// Another watcher receives a list with the new counts before the change is announced.
+#[test]
+fn all_watchers_are_told_that_a_node_is_silent_or_has_answered_even_if_one_knows_already() {
+    let fixture = fixture(&[OTHER]);
+    let first = fixture.watcher();
+    fixture.reports(OWN, here("ana"));
+    fixture.reports(OTHER, here("bob"));
+    assert_eq!(fixture.told(first, 0), ["here 2/2 ana bob"]);
+    fixture.presence.node_failed(OTHER);
+    let second = fixture.watcher();
+    assert_eq!(fixture.presence.take(second).len(), 1);
+    assert_eq!(fixture.told(first, 1), ["here 1/2 ana bob"]);
+    fixture.reports(OTHER, here("bob"));
+    let third = fixture.watcher();
+    assert_eq!(fixture.presence.take(third).len(), 1);
+    assert_eq!(fixture.told(first, 2), ["here 2/2 ana bob"]);
+    assert_eq!(fixture.told(second, 2), ["here 2/2 ana bob"]);
+}
+
 #[test]
 fn the_report_of_a_silent_node_stands_until_the_node_is_gone() {
     let fixture = fixture(&[OTHER]);
