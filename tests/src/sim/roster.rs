@@ -44,8 +44,8 @@ impl Roster {
         self.awaits_list = true;
     }
 
-    /// A frame about the channel has arrived.
-    pub(super) fn told(&mut self, frame: &Presence, may_see: bool) -> Result<(), Violation> {
+    /// A frame about the channel has arrived, on a stream of the tab's own or `relayed` by another tab.
+    pub(super) fn told(&mut self, frame: &Presence, may_see: bool, relayed: bool) -> Result<(), Violation> {
         let broken = |rule, detail| Err(Violation::new(rule, format!("{}: {detail}", self.pattern)));
         if !may_see {
             return broken("presence is shown only where it is granted", format!("{frame:?}"));
@@ -57,6 +57,10 @@ impl Roster {
             if self.counts.1 > self.counts.0 {
                 return broken("figures are of those who answered", format!("{:?}", self.counts));
             }
+        }
+        // The other tab's stream carried the channel before; this tab's own list follows.
+        if self.awaits_list && relayed {
+            return Ok(());
         }
         if self.awaits_list {
             return broken("a list begins with everybody", format!("{frame:?}"));

@@ -35,7 +35,7 @@ impl Client {
         for handler in seeing {
             if let Some(roster) = self.rosters.get_mut(&handler) {
                 self.seen += 1;
-                roster.told(&frame, sees(self.person.user, &frame.channel))?;
+                roster.told(&frame, sees(self.person.user, &frame.channel), self.wire.is_none())?;
             }
         }
         Ok(())

@@ -16,6 +16,8 @@ use crate::sim::{
 
 /// A stream whose client has been silent for so long does not count.
 const SILENCE_MS: u64 = ALIVE_MS * 5 / 2;
+/// A call without an answer is made again after this time.
+const CALL_MS: u64 = 30_000;
 /// Nodes ask each other again within this time, or notice that one does not answer.
 const ASKED_MS: u64 = 4_500;
 /// The longest step that lets heartbeats and signs of life arrive in time.
@@ -71,7 +73,8 @@ impl World {
         if self.clients.iter().all(|client| client.rosters.is_empty()) {
             return Ok(());
         }
-        self.wait_out(SILENCE_MS + GRACE_MS + ASKED_MS, STEP_MS)?;
+        let repeated = if self.tally.faults.contains_key("call unanswered") { CALL_MS } else { 0 };
+        self.wait_out(SILENCE_MS.max(repeated) + GRACE_MS + ASKED_MS, STEP_MS)?;
         self.go_on_until(Self::is_well)?;
         let all: Vec<_> = (0..self.stations.len()).collect();
         self.judge_lists(None, None)?;
