@@ -35,7 +35,7 @@ const judge = (name, gzip, budget) => {
 }
 for (const [name, budget] of Object.entries(budgets)) judge(name, (weights[name] = weigh(name)), budget)
 const all = weights['index.js'] + weights['engine.js']
-console.log(`index.js and engine.js together: ${kb(all).trim()} KB gzip, of ${BUDGET}`)
+console.log(`index.js and engine.js together: ${all} bytes gzip, of ${BUDGET} KB`)
 judge('both together', all, BUDGET)
 
 console.log('\nKB of the Wasm, by crate')

@@ -273,13 +273,11 @@ impl Core {
         }
         link.stalled_ms.store(0, Ordering::Relaxed);
         let mut state = link.state.lock();
+        let woken;
         let (step, written) = {
             let window = self.window.read();
             // The flag is read before `flushed`: whatever `flushed` covers had set the flag earlier.
-            let woken = link.woken.swap(false, Ordering::AcqRel);
-            if woken {
-                self.round.asked();
-            }
+            woken = link.woken.swap(false, Ordering::AcqRel);
             if link.diverged.swap(false, Ordering::AcqRel) {
                 state.diverged();
             }
@@ -317,11 +315,19 @@ impl Core {
             self.metrics.wrote(&written, state.position().seq, now_ms);
         }
         drop(state);
+        if woken {
+            self.round.asked();
+        }
         if is_elsewhere {
             self.reseated();
         }
-        if matches!(step, Step::Write(_)) {
-            link.written_ms.fetch_max(now_ms, Ordering::Relaxed);
+        match &step {
+            Step::Write(_) => {
+                link.written_ms.fetch_max(now_ms, Ordering::Relaxed);
+            }
+            // A driver polls again after a write. Otherwise nobody polls it: a flush passes over streams that are woken.
+            Step::Idle | Step::Read { .. } if holds_others => link.wake(),
+            _ => {}
         }
         step
     }

@@ -2,10 +2,14 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use bytes::Bytes;
+use futures_util::task::ArcWake;
 use serde_json::Value;
 use tidings_protocol::{
     ConnectionId, Cursor, Pattern, RequestId, SessionId, UserId,
@@ -39,6 +43,16 @@ struct Fixture {
     forgotten: u64,
     /// The damaged record, and its keys if they are known.
     damaged: Option<(u64, Option<HashSet<RoutingKey>>)>,
+}
+
+/// Counts how often a task was woken.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl ArcWake for Count {
+    fn wake_by_ref(count: &Arc<Self>) {
+        count.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 fn at(seq: u64) -> Cursor {

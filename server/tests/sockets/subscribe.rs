@@ -209,6 +209,8 @@ async fn a_call_without_a_request_id_is_applied_and_not_confirmed() {
     let body = json!({"connectionId": stream.connection_id(), "channels": ["news:1"]});
     let answer = fixture.client("ana").post("/subscribe", body.clone()).await.good();
     assert_eq!(answer, json!({"accepted": ["news:1"], "rejected": []}));
+    fixture.publish("news:1", "heard").await;
+    stream.hears("heard").await;
     subscribe(&fixture, &stream, &["timer:ana"], None).await;
     assert_eq!(stream.named("subscribed").await.data["channels"], json!(["timer:ana"]));
     fixture.publish("news:1", "heard").await;

@@ -67,6 +67,9 @@ pub(super) enum Hold {
     Confirmed,
     /// An unsubscribe is under way, or was and it is unknown whether it arrived.
     Leaving,
+    /// Confirmed for a call that has been refused or taken back, so the stream may carry it: it is unsubscribed, unless
+    /// it is requested anew.
+    Stray,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,12 +97,15 @@ impl Calls {
         calls
     }
 
-    /// The stream has confirmed these channels for a call, at this cursor. Channels that were unsubscribed since that
-    /// call, or requested again, are not confirmed: the confirmation was already on its way then.
+    /// The stream has confirmed these channels for a call. Channels that were requested again since that call are not
+    /// confirmed: the confirmation was already on its way then. Of channels that were refused or unsubscribed since, it
+    /// is unknown which came first at the server, as a call may be forwarded late, or be made twice with two answers.
     pub(super) fn confirm(&mut self, call: u32, channels: &[Pattern]) {
         for channel in channels {
-            if matches!(self.get(channel), Some(Hold::Asked(first)) if call >= first) {
-                self.set(channel, Hold::Confirmed);
+            match self.get(channel) {
+                Some(Hold::Asked(first)) if call >= first => self.set(channel, Hold::Confirmed),
+                None | Some(Hold::Leaving) => self.set(channel, Hold::Stray),
+                _ => {}
             }
         }
     }
@@ -157,9 +163,18 @@ impl Calls {
         channels
     }
 
-    /// The server does not hold the channel.
+    /// The stream does not carry the channel.
     pub(super) fn drop_channel(&mut self, channel: &Pattern) {
         self.held.retain(|(held, _)| held != channel);
+    }
+
+    /// A call for the channel was refused. The stream may carry the channel because of another call, or of the same one,
+    /// which was made twice and decided differently.
+    pub(super) fn refuse(&mut self, channel: &Pattern) {
+        match self.get(channel) {
+            Some(Hold::Confirmed) => self.set(channel, Hold::Stray),
+            _ => self.drop_channel(channel),
+        }
     }
 
     // ---- calls under way ----
@@ -181,7 +196,9 @@ impl Calls {
             match call.kind {
                 Kind::Unsubscribe => self.set(channel, Hold::Leaving),
                 // One handler may have the channel while another one asks for its past.
-                Kind::Subscribe if self.get(channel).is_none() => self.set(channel, Hold::Asked(call.number)),
+                Kind::Subscribe if matches!(self.get(channel), None | Some(Hold::Stray)) => {
+                    self.set(channel, Hold::Asked(call.number));
+                }
                 Kind::Subscribe => {}
             }
         }
@@ -205,25 +222,26 @@ impl Calls {
     /// A call was answered.
     pub(super) fn arrived(&mut self, index: usize) {
         self.failures = 0;
-        let call = self.under_way.remove(index);
+        self.end(index);
         if self.under_way.is_empty() {
             // The call was given up, and answered after all.
             self.hold_until = None;
         }
-        if call.kind == Kind::Unsubscribe {
-            call.channels.iter().for_each(|channel| self.drop_channel(channel));
-        }
     }
 
-    /// A call was not valid, and would not be valid if repeated: returns the channels that it asked for, or `None` if
-    /// it was an unsubscribe.
-    pub(super) fn refused(&mut self, index: usize) -> Option<Vec<Pattern>> {
+    /// Ends a call, which was answered: returns the channels that it asked for, or `None` if it was an unsubscribe.
+    pub(super) fn end(&mut self, index: usize) -> Option<Vec<Pattern>> {
         let call = self.under_way.remove(index);
-        if call.kind == Kind::Unsubscribe {
-            call.channels.iter().for_each(|channel| self.drop_channel(channel));
-            return None;
+        if call.kind == Kind::Subscribe {
+            return Some(call.channels);
         }
-        Some(call.channels)
+        // The server may have confirmed one of the channels meanwhile.
+        for channel in &call.channels {
+            if self.get(channel) == Some(Hold::Leaving) {
+                self.drop_channel(channel);
+            }
+        }
+        None
     }
 
     /// A call failed, perhaps for the moment only: returns the number of failures in a row.

@@ -146,7 +146,7 @@ impl Ledger {
     /// A call was not valid, and would not be valid if repeated: returns the channels that it asked for, or `None` if
     /// it was an unsubscribe.
     pub(in crate::client) fn call_refused(&mut self, index: usize) -> Option<Vec<Pattern>> {
-        self.calls.refused(index)
+        self.calls.end(index)
     }
 
     /// A call failed, perhaps for the moment only: it is made again after the wait of the back-off, and `least`

@@ -7,9 +7,9 @@ use super::{
 use crate::routes::{HandlerId, Hears};
 
 impl Ledger {
-    /// The server refused or revoked a channel on this stream.
+    /// The server refused a channel on this stream.
     pub(in crate::client) fn refuse(&mut self, rejected: Rejected, out: &mut Out) {
-        self.calls.drop_channel(&rejected.channel);
+        self.calls.refuse(&rejected.channel);
         self.refuse_these(rejected, &|one| one.hears == Hears::Channels, true, out);
     }
 

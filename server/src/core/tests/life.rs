@@ -1,20 +1,6 @@
 //! The life of a grant: credentials that expire, are refreshed, or cover less than before.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use futures_util::task::ArcWake;
-
 use super::*;
-
-/// Counts how often a task was woken.
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl ArcWake for Count {
-    fn wake_by_ref(count: &Arc<Self>) {
-        count.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 #[test]
 fn a_stream_ends_with_its_credentials_and_carries_nothing_after() {

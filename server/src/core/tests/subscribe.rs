@@ -196,3 +196,26 @@ fn unconfirmed_calls_about_addressed_events_are_bounded() {
     fixture.hear(&link);
     assert!(!fixture.core.subscribe(&link, ask(), None, 2).unwrap().addressed);
 }
+
+#[test]
+fn a_driver_that_polls_when_it_is_woken_receives_what_a_call_without_a_request_id_added() {
+    let mut fixture = fixture(100);
+    let link = fixture.open(&[], Start::Head);
+    let woken = Arc::new(Count::default());
+    woken.0.store(1, Ordering::Relaxed);
+    let polled = |fixture: &Fixture| {
+        let mut said = Vec::new();
+        while woken.0.swap(0, Ordering::Relaxed) > 0 {
+            link.waker.register(&futures_util::task::waker(woken.clone()));
+            said.extend(fixture.said_at(&link, 0));
+        }
+        said
+    };
+    assert_eq!(polled(&fixture), ["connected @0"]);
+    let call = SubscribeCall { request: None, ..call("r1", granted(&["a"]), Since::Now) };
+    fixture.core.subscribe(&link, call, None, 100).unwrap();
+    assert!(polled(&fixture).is_empty(), "nothing is confirmed");
+    fixture.publish(&["a"]);
+    fixture.core.flush();
+    assert_eq!(polled(&fixture), ["1 a @1"]);
+}

@@ -115,10 +115,13 @@ fn a_confirmation_that_an_unsubscribe_has_overtaken_confirms_nothing() {
     rig.status(unsubscribe.number, 200);
     rig.settled();
 
-    // The confirmation was on its way all the time.
+    // The confirmation was on its way all the time, or the call was. The client makes sure.
     rig.subscribed(subscribe, "b", 11);
+    let unsubscribe = rig.sent_one();
+    assert_eq!(unsubscribe.url, "/e/unsubscribe");
     let second = rig.subscribe("b");
     rig.settle();
+    rig.status(unsubscribe.number, 200);
     let again = rig.sent_one().number;
     assert!(rig.settled().is_empty(), "the server does not hold it any more");
     // The same, if the confirmation arrives only now.
@@ -127,4 +130,31 @@ fn a_confirmation_that_an_unsubscribe_has_overtaken_confirms_nothing() {
     assert!(rig.settled().is_empty() && rig.sent().is_empty());
     rig.subscribed(again, "b", 12);
     assert_eq!(rig.settled(), [(second, None)]);
+}
+
+#[test]
+fn a_channel_that_is_confirmed_after_it_was_unsubscribed_is_unsubscribed_once_more() {
+    for is_answered in [true, false] {
+        let mut rig = Rig::open("");
+        let only = rig.subscribe("a");
+        rig.settle();
+        let call = rig.sent_one().number;
+        rig.status(call, 200);
+        rig.core.unsubscribe(rig.now, only);
+        rig.settle();
+        let leaving = rig.sent_one().number;
+        // The call was forwarded so late that the unsubscribe overtook it.
+        if is_answered {
+            rig.status(leaving, 200);
+            rig.subscribed(call, "a", 11);
+        } else {
+            rig.subscribed(call, "a", 11);
+            rig.status(leaving, 200);
+        }
+        let again = rig.sent_one();
+        assert_eq!(again.url, "/e/unsubscribe");
+        rig.status(again.number, 200);
+        rig.pass(2_000);
+        assert!(rig.sent().is_empty());
+    }
 }

@@ -144,3 +144,28 @@ fn a_channel_without_confirmation_is_refused_although_its_backfill_began() {
     rig.subscribed(call, "a:x", 10);
     assert_eq!(rig.settled(), [(given, None), (refused, Some("forbidden".to_owned()))]);
 }
+
+/// The server receives a call twice, and decides differently.
+#[test]
+fn a_channel_that_is_confirmed_and_refused_for_one_call_is_refused_and_unsubscribed() {
+    for is_confirmed_first in [true, false] {
+        let mut rig = Rig::open("");
+        let handler = rig.subscribe("b");
+        rig.settle();
+        let call = rig.sent_one().number;
+        if is_confirmed_first {
+            rig.subscribed(call, "b", 11);
+            assert_eq!(rig.settled(), [(handler, None)]);
+        }
+        refuse(&mut rig, call);
+        assert_eq!(rig.settled(), [(handler, Some("forbidden".into()))]);
+        if !is_confirmed_first {
+            rig.subscribed(call, "b", 11);
+        }
+        let leaving = rig.sent_one();
+        assert_eq!(leaving.url, "/e/unsubscribe");
+        rig.status(leaving.number, 200);
+        rig.pass(30_000);
+        assert!(rig.settled().is_empty() && rig.sent().is_empty());
+    }
+}
