@@ -126,8 +126,10 @@ impl Calls {
         self.given.extend_from_slice(channels);
     }
 
+    /// Takes these channels when no call is under way: one that is made again may still be answered by the refusal of
+    /// its first time, which was decided before.
     pub(super) fn take_given(&mut self) -> Vec<Pattern> {
-        std::mem::take(&mut self.given)
+        if self.under_way.is_empty() { std::mem::take(&mut self.given) } else { Vec::new() }
     }
 
     fn set(&mut self, channel: &Pattern, hold: Hold) {

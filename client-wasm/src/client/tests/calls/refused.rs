@@ -169,3 +169,22 @@ fn a_channel_that_is_confirmed_and_refused_for_one_call_is_refused_and_unsubscri
         assert!(rig.settled().is_empty() && rig.sent().is_empty());
     }
 }
+
+#[test]
+fn a_refusal_from_before_the_server_gave_the_channel_is_not_the_last_word_when_its_call_is_made_again() {
+    let mut rig = Rig::open("a");
+    let b = rig.subscribe("b");
+    rig.settle();
+    let call = rig.sent_one().number;
+    given(&mut rig, "b", 11);
+    rig.answer(call, Answer::default());
+    rig.pass(2_000);
+    assert_eq!(rig.sent_one().number, call, "it is made again");
+    refuse(&mut rig, call);
+    assert_eq!(rig.settled(), [(b, Some("forbidden".into()))]);
+    let again = rig.sent_one();
+    assert!(again.number > call);
+    rig.status(again.number, 200);
+    rig.subscribed(again.number, "b", 12);
+    assert_eq!(rig.settled(), [(b, None)]);
+}
