@@ -72,7 +72,11 @@ fn memory_stays_within_its_bounds() {
         for shape in 0..shapes {
             let test = std::env::current_exe().unwrap();
             let arguments = ["--exact", name, "--ignored", "--nocapture"];
-            let output = Command::new(test).args(arguments).env(SHAPE, shape.to_string()).output().unwrap();
+            let mut command = Command::new(test);
+            // glibc gives each thread an arena of its own, and keeps in each what its busiest moment took. Which thread
+            // is busy when is chance, and nothing of what is measured.
+            command.args(arguments).env(SHAPE, shape.to_string()).env("MALLOC_ARENA_MAX", "1");
+            let output = command.output().unwrap();
             eprint!("{}", String::from_utf8_lossy(&output.stderr));
             failed |= !output.status.success();
         }
@@ -164,9 +168,10 @@ async fn publishing_and_trimming_take_no_more_and_more() {
     let hub = hub.await.unwrap();
     fill(&hub, &engine, 100, false, 20 * set).await;
     let full = resident();
-    fill(&hub, &engine, 100, false, 12 * set).await;
-    eprintln!("after 20 and after 32 windows: +{} KiB", grown(full) >> 10);
-    assert!(grown(full) <= 2 * MIB, "{}", grown(full));
+    fill(&hub, &engine, 100, false, 24 * set).await;
+    eprintln!("after 20 and after 44 windows: +{} KiB", grown(full) >> 10);
+    // Ten bytes for each of the 400,000 records would be more.
+    assert!(grown(full) <= 3 * MIB, "{}", grown(full));
 }
 
 /// Checks the growth since the first batch of a process, including everything that publishing takes.
