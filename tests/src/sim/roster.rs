@@ -27,13 +27,6 @@ pub(super) struct Roster {
     pub(super) is_refused: bool,
 }
 
-/// The members whom a list must and may name.
-#[derive(Debug, Default)]
-pub(super) struct Present {
-    pub(super) must: BTreeSet<Member>,
-    pub(super) may: BTreeSet<Member>,
-}
-
 impl Roster {
     pub(super) fn new(pattern: Pattern) -> Self {
         Self { pattern, shown: None, counts: (1, 1), awaits_list: false, is_refused: false }
@@ -76,13 +69,13 @@ impl Roster {
     }
 
     /// The time that the specification allows has passed since anything has changed.
-    pub(super) fn finish(&self, present: &Present, counts: (usize, usize)) -> Result<(), Violation> {
+    pub(super) fn finish(&self, present: &BTreeSet<Member>, counts: (usize, usize)) -> Result<(), Violation> {
         let broken = |rule, detail| Err(Violation::new(rule, format!("{}: {detail}", self.pattern)));
         let Some(shown) = &self.shown else { return broken(MISSING, "no list".to_owned()) };
-        if let Some(missing) = present.must.difference(shown).next() {
+        if let Some(missing) = present.difference(shown).next() {
             return broken(MISSING, format!("{missing:?}"));
         }
-        if let Some(ghost) = shown.difference(&present.may).next() {
+        if let Some(ghost) = shown.difference(present).next() {
             return broken(GHOST, format!("{ghost:?}"));
         }
         let ((asked, answered), is_whole) = (self.counts, counts.0 == counts.1);

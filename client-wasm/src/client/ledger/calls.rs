@@ -126,10 +126,8 @@ impl Calls {
         self.given.extend_from_slice(channels);
     }
 
-    /// Takes these channels when no call is under way: one that is made again may still be answered by the refusal of
-    /// its first time, which was decided before.
     pub(super) fn take_given(&mut self) -> Vec<Pattern> {
-        if self.under_way.is_empty() { std::mem::take(&mut self.given) } else { Vec::new() }
+        std::mem::take(&mut self.given)
     }
 
     fn set(&mut self, channel: &Pattern, hold: Hold) {
@@ -173,10 +171,10 @@ impl Calls {
     /// A call for the channel was refused. The stream may carry the channel because of another call, or of the same one,
     /// which was made twice and decided differently.
     pub(super) fn refuse(&mut self, channel: &Pattern) {
-        match self.get(channel) {
-            Some(Hold::Confirmed) => self.set(channel, Hold::Stray),
-            _ => self.drop_channel(channel),
+        if self.get(channel) == Some(Hold::Confirmed) {
+            return self.set(channel, Hold::Stray);
         }
+        self.drop_channel(channel);
     }
 
     // ---- calls under way ----

@@ -32,7 +32,12 @@ impl Ledger {
         if self.awaits_gap || !self.calls.may_call() {
             return Comparison::Nothing;
         }
-        self.take_given();
+        let mut due = self.failed_calls();
+        // A call that is made again may still be answered by the refusal of its first time, which may have been decided
+        // before the server granted the channel.
+        if due.is_empty() {
+            self.take_given();
+        }
         // An unsubscribe that may still arrive would end a channel that is requested after it. A new stream is not
         // affected by it.
         let mut wanted = self.subscriptions.iter().filter(|one| one.is_wanted());
@@ -46,7 +51,6 @@ impl Ledger {
                 && self.calls.get(&one.pattern) == Some(Hold::Confirmed)
         };
         let there = select(&self.subscriptions, &is_there);
-        let mut due = self.failed_calls();
         self.unsubscribe_calls(numbers, &mut due);
         self.subscribe_calls(numbers, &there, &mut due);
         let mut calls = Vec::new();
@@ -63,6 +67,9 @@ impl Ledger {
     /// call may still be on its way when its channel is granted.
     fn take_given(&mut self) {
         let channels = self.calls.take_given();
+        if channels.is_empty() {
+            return;
+        }
         for one in &mut self.subscriptions {
             if one.standing.is_refused()
                 && one.hears == Hears::Channels
@@ -72,9 +79,7 @@ impl Ledger {
             }
         }
         // A tab whose earlier call is answered with a refusal of one of them has to receive that refusal first.
-        if !channels.is_empty() {
-            self.outcomes.push(Outcome::Given { channels, cursor: *self.calls.confirmed_at() });
-        }
+        self.outcomes.push(Outcome::Given { channels, cursor: *self.calls.confirmed_at() });
     }
 
     /// The failed calls, under their own numbers, for the handlers that still wait for them.

@@ -1,5 +1,7 @@
 //! Who is present, by the clients' own streams; and the judges of what nodes and clients are told of that.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use tidings_client::routes::Hears;
@@ -10,7 +12,7 @@ use crate::sim::{
     bus::LEASE_MS,
     ear::Violation,
     person::{ROOMS, SEES_ALL, sees},
-    roster::{Present, is_in},
+    roster::is_in,
     station::{ALIVE_MS, GRACE_MS},
 };
 
@@ -149,10 +151,8 @@ impl World {
             let Some(hub) = station.hub() else { continue };
             let own = hub.presence(room.clone()).unwrap_or_default();
             let present = self.present(room, &[node]);
-            let is_right = |list: &[Member], present: &Present| {
-                present.must.iter().all(|member| list.contains(member))
-                    && list.iter().all(|member| present.may.contains(member))
-            };
+            let is_right =
+                |list: &[Member], present: &BTreeSet<Member>| list.iter().cloned().collect::<BTreeSet<_>>() == *present;
             if !is_right(&own, &present) {
                 let detail = format!("node {node}, {room}: {own:?}, not {present:?}");
                 return Err(Violation::new("a node knows who is at its streams", detail));
@@ -180,36 +180,20 @@ impl World {
     }
 
     /// Who is present on a channel or pattern, at the streams of these nodes.
-    fn present(&self, room: &Pattern, nodes: &[usize]) -> Present {
-        let mut present = Present::default();
+    fn present(&self, room: &Pattern, nodes: &[usize]) -> BTreeSet<Member> {
+        let mut present = BTreeSet::new();
         for index in 0..self.clients.len() {
             let client = &self.clients[index];
             if !self.home(index).is_some_and(|home| nodes.contains(&home)) {
                 continue;
             }
-            let member = Member {
-                user_id: client.person.user.parse().expect("a user id"),
-                device_id: Some(client.person.device.parse().expect("a device id")),
-            };
-            let ears = client.ears.iter().filter(|ear| ear.hears == Hears::Channels && !ear.gone && !ear.refused);
-            let is_there = room.as_str() == "*" || ears.into_iter().any(|ear| is_in(&ear.pattern, room));
-            // A call that crossed a refusal may have subscribed the stream, although the tab took the refusal for all
-            // handlers of the channel.
-            let carried = |pattern: &Pattern| {
-                let mut streams = self.clients.iter().filter(|other| other.connection_id == client.connection_id);
-                streams.any(|other| other.wire.as_ref().is_some_and(|wire| wire.carries.contains(pattern)))
-            };
-            let crossed = client.ears.iter().any(|ear| {
-                let is_refused = ear.hears == Hears::Channels && !ear.gone && ear.refused;
-                is_refused && is_in(&ear.pattern, room) && carried(&ear.pattern)
-            });
-            // The server may have subscribed the user, or may not any more.
-            let given = self.given.iter().any(|(user, channels)| *user == client.person.user && is_in(channels, room));
-            if is_there {
-                present.must.insert(member.clone());
-            }
-            if is_there || crossed || given {
-                present.may.insert(member);
+            // A channel that only the server has given makes nobody present.
+            let mut ears = client.ears.iter().filter(|ear| ear.hears == Hears::Channels && !ear.gone && !ear.refused);
+            if room.as_str() == "*" || ears.any(|ear| is_in(&ear.pattern, room)) {
+                present.insert(Member {
+                    user_id: client.person.user.parse().expect("a user id"),
+                    device_id: Some(client.person.device.parse().expect("a device id")),
+                });
             }
         }
         present

@@ -188,3 +188,18 @@ fn a_refusal_from_before_the_server_gave_the_channel_is_not_the_last_word_when_i
     rig.subscribed(again.number, "b", 12);
     assert_eq!(rig.settled(), [(b, None)]);
 }
+
+#[test]
+fn a_refused_channel_that_the_server_gives_is_requested_although_another_call_was_not_answered() {
+    let mut rig = Rig::open("a");
+    let (c, b) = (rig.subscribe_since("c", 5), rig.subscribe("b"));
+    rig.settle();
+    let calls: Vec<_> = rig.sent().iter().map(|request| request.number).collect();
+    rig.subscribed(calls[0], "c", 10);
+    given(&mut rig, "b", 11);
+    refuse(&mut rig, calls[1]);
+    assert_eq!(rig.settled(), [(c, None), (b, Some("forbidden".into()))]);
+    rig.answer(calls[0], Answer::default());
+    rig.pass(2_000);
+    assert!(rig.sent_one().body.unwrap().ends_with(r#""channels":["b"]}"#));
+}
