@@ -12,6 +12,8 @@ use crate::tools;
 
 /// How many schedules `cargo xtask test` runs.
 pub(crate) const SEEDS: &str = "100000";
+/// How many schedules with presence `cargo xtask test` runs.
+pub(crate) const PRESENCE_SEEDS: &str = "20000";
 /// How many schedules of the shell `cargo xtask test` runs.
 pub(crate) const SHELL_SEEDS: &str = "10000";
 
