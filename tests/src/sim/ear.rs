@@ -40,8 +40,9 @@ enum Served {
     /// `since`. It is like `AtLeastFrom(since)`. If the log loses `since`, the following records follow `gap`, for
     /// which the handler has refetched; or they were in flight then and still follow the lost position.
     GapBefore { gap: Place, since: Place, excused: Excused },
-    /// A gap on its channels was reported: of the records after this place, it need not receive the excused ones.
-    Missing { after: Place, excused: Excused },
+    /// A gap on its channels was reported: of the records after this place, it need not receive the excused ones. If the
+    /// place is not `exact`, it may receive earlier records first, as with `AtLeastFrom`.
+    Missing { after: Place, excused: Excused, exact: bool },
 }
 
 /// The records that a handler need not receive, because a gap covers them.
@@ -164,7 +165,10 @@ impl Ear {
             (Served::GapBefore { gap, since, .. }, Some((_, until)), _) => {
                 Served::GapBefore { gap, since, excused: Excused::UpTo(until) }
             }
-            (_, Some((after, until)), _) => Served::Missing { after, excused: Excused::UpTo(until) },
+            (served, Some((after, until)), _) => {
+                let exact = !matches!(served, Served::AtLeastFrom(_) | Served::Missing { exact: false, .. });
+                Served::Missing { after, excused: Excused::UpTo(until), exact }
+            }
             (_, None, Some(place)) if self.settled => Served::AtLeastFrom(place),
             _ => Served::Anywhere,
         };
@@ -243,7 +247,7 @@ impl Ear {
                 Some(if follows { since } else { gap })
             }
             Served::AtLeastFrom(from) => truth.between(place, from).is_none().then_some(from),
-            Served::Missing { after, .. } => Some(after),
+            Served::Missing { after, exact, .. } => (exact || truth.between(place, after).is_none()).then_some(after),
         };
         let excused = self.served.now(truth).excused();
         if let Some(from) = from {
@@ -276,7 +280,7 @@ impl Ear {
             Served::UpTo(from) | Served::AtLeastFrom(from) | Served::GapBefore { gap: from, .. } if from == tip => {
                 Ok(())
             }
-            Served::Missing { after, excused } if after == tip || excused.covers(truth, tip) => Ok(()),
+            Served::Missing { after, excused, .. } if after == tip || excused.covers(truth, tip) => Ok(()),
             served @ (Served::UpTo(from)
             | Served::AtLeastFrom(from)
             | Served::GapBefore { gap: from, .. }
