@@ -13,6 +13,8 @@ import { Stream } from './stream.ts'
 
 /** The paths of streams: the hub's own, and those of the example apps. */
 const streams = /^(\/[ab])?\/api\/(tables\/)?events/
+/** All that the server answers where the front itself serves the page. */
+const calls = /^(\/[ab])?\/api\//
 const site = join(import.meta.dirname, '../site')
 const types: Record<string, string> = { css: 'text/css', html: 'text/html', js: 'text/javascript', wasm: 'application/wasm' }
 
@@ -59,7 +61,7 @@ export class Front {
   ) {}
 
   /**
-   * Stands before a server. Paths outside `/api/` come from `page`, a folder or another server; with `false`, from the
+   * Stands before a server. Paths outside `/api/`, `/a/api/` and `/b/api/` come from `page`, a folder or another server; with `false`, from the
    * same server.
    */
   static async before(upstream: string, { page = site as string | false } = {}): Promise<Front> {
@@ -137,7 +139,7 @@ export class Front {
     const own = this.#own.get(pathname)
     if (refusal) this.#problem(refusal, response)
     else if (own) response.writeHead(own({ ...seen, body: await text(request) })).end()
-    else if (!this.page || pathname.startsWith('/api/')) this.#forward(this.upstream, request, response)
+    else if (!this.page || calls.test(pathname)) this.#forward(this.upstream, request, response)
     else if (this.page.startsWith('http:')) this.#forward(this.page, request, response)
     else this.#file(join(this.page, pathname === '/' ? 'index.html' : pathname), pathname, response)
   }
