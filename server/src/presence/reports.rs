@@ -12,7 +12,7 @@ use tidings_protocol::{
     frame::{Member, Presence as Frame},
 };
 
-use super::{Presence, PresenceSettings, state::State};
+use super::{Presence, PresenceSettings, room::Room, state::State};
 use crate::peers::NodeId;
 
 /// The report of one node.
@@ -45,6 +45,13 @@ impl Default for Counts {
 impl Counts {
     pub(super) fn is_complete(self) -> bool {
         self.answered == self.asked
+    }
+
+    /// Whether a watcher that has received `told` has to receive these counts. While a node that has just joined is
+    /// still to answer, that waits for its answer, so that the watcher receives one more list and not two.
+    pub(super) fn replaces(self, told: Self) -> bool {
+        let is_settled = self.answered + self.failed == self.asked;
+        self.failed != told.failed || (is_settled && self != told)
     }
 }
 
@@ -86,7 +93,7 @@ impl Presence {
                 state.exit(&room, &member, Some(until_ms));
             }
         }
-        state.look_at_all();
+        state.counts_changed();
         drop(state);
         self.change();
     }
@@ -98,7 +105,7 @@ impl Presence {
         if std::mem::replace(&mut report.has_failed, true) {
             return;
         }
-        state.look_at_all();
+        state.counts_changed();
         drop(state);
         self.change();
     }
@@ -110,7 +117,7 @@ impl Presence {
         let had_failed = std::mem::take(&mut report.has_failed);
         let is_news = had_failed || !frames.is_empty();
         if had_failed {
-            state.look_at_all();
+            state.counts_changed();
         }
         for frame in frames {
             state.take_report(node, frame);
@@ -142,6 +149,11 @@ impl State {
         let mut members = match (report.rooms.remove(&room), here) {
             (Some(members), None) => members,
             (before, Some(here)) => {
+                if before.is_none()
+                    && let Some(room) = self.rooms.get_mut(&room)
+                {
+                    room.counts_changed();
+                }
                 let (before, here) = (before.unwrap_or_default(), BTreeSet::from_iter(here));
                 for member in before.difference(&here) {
                     self.exit(&room, member, None);
@@ -170,8 +182,9 @@ impl State {
         self.dirty.insert(room);
     }
 
-    /// Marks all rooms for an announcement.
-    fn look_at_all(&mut self) {
+    /// Marks all rooms for an announcement, because another number of nodes knows their members.
+    fn counts_changed(&mut self) {
+        self.rooms.values_mut().for_each(Room::counts_changed);
         self.dirty.extend(self.rooms.keys().cloned());
     }
 }

@@ -39,18 +39,13 @@ pub(super) struct Room {
     recent_bytes: usize,
     /// The full list as of `revision` and these counts, encoded: the first frame lists members, the others add further ones.
     here: Option<(Counts, Arc<[Bytes]>)>,
-    /// Whether there are news that the watchers were not woken for.
+    /// Whether the watchers have to be woken: there may be news for them.
     ring: bool,
     /// The value of the watch counter when the room was first watched: a room that lost all watchers and is watched
     /// again has another one.
     pub(super) generation: u64,
     /// Whether the room is open: its first watchers wait until all nodes have answered, or for a moment.
     pub(super) opening: Opening,
-    /// The counts that the last watcher received that was told any.
-    told: Counts,
-    /// Whether watchers may have received different counts: one has received a list after the counts had changed, and
-    /// before the others were told.
-    is_told_apart: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +67,8 @@ struct Stay {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
     Nothing,
-    UpTo(u64),
+    /// It has received the news up to this number, and these counts with its latest list.
+    UpTo(u64, Counts),
 }
 
 impl Room {
@@ -130,13 +126,6 @@ impl Room {
         if counts.is_complete() && self.opening != Opening::Open {
             self.open();
         }
-        // Watchers that were told of a silent node are told when all nodes have answered, and the other way round.
-        let is_settled = counts.is_complete() && !self.told.is_complete();
-        let is_apart = std::mem::take(&mut self.is_told_apart);
-        if self.opening == Opening::Open && (is_apart || is_settled || counts.failed != self.told.failed) {
-            self.tell_anew();
-            self.told = counts;
-        }
         std::mem::take(&mut self.ring)
     }
 
@@ -146,12 +135,8 @@ impl Room {
         self.ring = true;
     }
 
-    /// All watchers receive the full list once more.
-    fn tell_anew(&mut self) {
-        self.revision += 1;
-        self.here = None;
-        self.recent.clear();
-        self.recent_bytes = 0;
+    /// The counts may have changed. Each watcher compares them with those that it has received.
+    pub(super) fn counts_changed(&mut self) {
         self.ring = true;
     }
 
@@ -188,7 +173,8 @@ impl Room {
         }
     }
 
-    /// The news that a watcher has not received yet; with a list of all members, if it wants one beside the frames.
+    /// The news that a watcher has not received yet; with a list of all members, if it wants one beside the frames. A
+    /// watcher that has received other counts receives the full list again, with these.
     pub(super) fn tell(
         &mut self,
         name: &Pattern,
@@ -200,9 +186,11 @@ impl Room {
         if self.opening != Opening::Open && !counts.is_complete() {
             return;
         }
-        let behind = match *told {
-            Told::UpTo(revision) => usize::try_from(self.revision - revision).ok(),
-            Told::Nothing => None,
+        let (behind, counts_told) = match *told {
+            Told::UpTo(revision, then) if !counts.replaces(then) => {
+                (usize::try_from(self.revision - revision).ok(), then)
+            }
+            Told::UpTo(..) | Told::Nothing => (None, counts),
         };
         match behind.and_then(|behind| self.recent.len().checked_sub(behind)) {
             Some(from) => news.extend(self.recent.range(from..).cloned().map(News::Moved)),
@@ -214,14 +202,11 @@ impl Room {
                     _ => here_frames(name, self.members.keys().cloned(), counts),
                 };
                 self.here = Some((counts, frames.clone()));
-                let differs = counts.failed != self.told.failed || counts.is_complete() != self.told.is_complete();
-                self.is_told_apart |= differs && self.watchers.len() > 1;
-                self.told = counts;
                 let value = if is_listed { self.here() } else { Vec::new() };
                 news.push(News::Here(Gathered { value, asked: counts.asked, answered: counts.answered }, frames));
             }
         }
-        *told = Told::UpTo(self.revision);
+        *told = Told::UpTo(self.revision, counts_told);
     }
 }
 

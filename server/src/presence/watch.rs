@@ -31,8 +31,8 @@ pub struct PresenceWatch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PresenceChange {
     /// All members that are online now: the first item, and again if the watch was polled too rarely to yield every
-    /// change, or if a hub of the log stops answering or answers again. Where fewer hubs answered than were asked, the
-    /// list may lack the members of the others.
+    /// change, or if a hub of the log joins, is gone, stops answering or answers again. Where fewer hubs answered than
+    /// were asked, the list may lack the members of the others.
     Here(Gathered<Vec<Member>>),
     /// The members who joined and who left, since the last change.
     Moved {

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,15 +19,19 @@ const OWN: NodeId = NodeId(1);
 const OTHER: NodeId = NodeId(2);
 const THIRD: NodeId = NodeId(3);
 
-struct Ignored;
+/// Whether any watcher was woken.
+#[derive(Default)]
+struct Bell(AtomicBool);
 
-impl Wake for Ignored {
-    fn ring(&self) {}
+impl Wake for Bell {
+    fn ring(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 struct Fixture {
     presence: Presence,
-    ignored: Arc<Ignored>,
+    bell: Arc<Bell>,
 }
 
 /// The presence of this node and of others.
@@ -32,7 +39,7 @@ fn fixture(others: &[NodeId]) -> Fixture {
     let settings = PresenceSettings::default().grace(Duration::from_millis(GRACE));
     let presence = Presence::of_cluster(settings, OWN);
     others.iter().for_each(|node| presence.node_joined(*node));
-    Fixture { presence, ignored: Arc::new(Ignored) }
+    Fixture { presence, bell: Arc::default() }
 }
 
 fn room(text: &str) -> Pattern {
@@ -58,7 +65,7 @@ fn moved(join: &str, leave: &str) -> Frame {
 
 impl Fixture {
     fn watcher(&self) -> SeatId {
-        let weak: Weak<Ignored> = Arc::downgrade(&self.ignored);
+        let weak: Weak<Bell> = Arc::downgrade(&self.bell);
         let seat = self.presence.sit(None, weak, 0);
         self.presence.watch(seat, 0, vec![room("room:1")]);
         seat
@@ -66,6 +73,12 @@ impl Fixture {
 
     fn reports(&self, node: NodeId, frame: Frame) {
         self.presence.node_reported(node, vec![frame]);
+    }
+
+    /// Whether a watcher is woken by what has happened until now.
+    fn wakes(&self, now_ms: u64) -> bool {
+        self.presence.announce(now_ms);
+        self.bell.0.swap(false, Ordering::Relaxed)
     }
 
     /// The news for a watcher, with everything announced until now: `here 2/3 ana bob`, `+ana -bob`.
@@ -167,7 +180,7 @@ fn a_user_who_comes_back_at_another_node_in_time_never_left() {
     assert_eq!(fixture.told(watcher, 0), ["here 2/2 bob"]);
     fixture.presence.node_left(OTHER, 2_000);
     fixture.reports(OWN, moved("bob", ""));
-    assert!(fixture.told(watcher, 5_000).is_empty());
+    assert_eq!(fixture.told(watcher, 5_000), ["here 1/1 bob"]);
 }
 
 #[test]
@@ -205,17 +218,52 @@ fn a_room_that_all_have_left_and_somebody_watches_again_is_asked_about_anew() {
 }
 
 #[test]
-fn a_node_without_users_changes_no_list() {
+fn watchers_are_told_of_a_node_that_joins_when_it_has_answered_and_of_one_that_leaves() {
+    let fixture = fixture(&[]);
+    let watcher = fixture.watcher();
+    fixture.reports(OWN, here("ana"));
+    assert_eq!(fixture.told(watcher, 0), ["here 1/1 ana"]);
+    assert!(fixture.wakes(0));
+    fixture.presence.node_joined(OTHER);
+    assert!(fixture.told(watcher, 1).is_empty(), "its answer is on the way");
+    fixture.reports(OTHER, here(""));
+    assert!(fixture.wakes(2));
+    assert_eq!(fixture.told(watcher, 2), ["here 2/2 ana"]);
+    fixture.presence.node_left(OTHER, 3);
+    assert!(fixture.wakes(3));
+    assert_eq!(fixture.told(watcher, 3), ["here 1/1 ana"]);
+    assert!(fixture.told(watcher, 4).is_empty());
+}
+
+#[test]
+fn a_node_that_joins_with_a_member_is_told_in_one_list() {
     let fixture = fixture(&[]);
     let watcher = fixture.watcher();
     fixture.reports(OWN, here("ana"));
     assert_eq!(fixture.told(watcher, 0), ["here 1/1 ana"]);
     fixture.presence.node_joined(OTHER);
-    assert!(fixture.told(watcher, 1).is_empty());
+    fixture.reports(OTHER, here("bob"));
+    assert_eq!(fixture.told(watcher, 1), ["here 2/2 ana bob"]);
+    fixture.reports(OTHER, moved("cid", ""));
+    assert_eq!(fixture.told(watcher, 2), ["+cid"]);
+}
+
+/// A watcher receives a list with figures that hold only for a moment, in which nothing is announced.
+#[test]
+fn a_watcher_that_has_received_passing_figures_is_told_the_new_ones() {
+    let fixture = fixture(&[OTHER]);
+    let first = fixture.watcher();
+    fixture.reports(OWN, here("ana"));
     fixture.reports(OTHER, here(""));
-    assert!(fixture.told(watcher, 2).is_empty());
-    fixture.presence.node_left(OTHER, 3);
-    assert!(fixture.told(watcher, 4).is_empty());
+    assert_eq!(fixture.told(first, 0), ["here 2/2 ana"]);
+    fixture.presence.node_failed(OTHER);
+    let second = fixture.watcher();
+    assert_eq!(fixture.presence.take(second).len(), 1);
+    fixture.presence.node_reported(OTHER, Vec::new());
+    fixture.bell.0.store(false, Ordering::Relaxed);
+    assert!(fixture.wakes(1));
+    assert_eq!(fixture.told(second, 1), ["here 2/2 ana"]);
+    assert!(fixture.told(first, 1).is_empty(), "it never received others");
 }
 
 /// Whatever nodes report, fail and leave: a watcher that combines its news knows who is online.
