@@ -3,13 +3,14 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Write},
+    net::TcpStream,
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Runs a program, and kills it when the pipe is closed, which means that this process has dropped it or has died. The
@@ -18,6 +19,9 @@ use rustix::process::{Pid, Signal, kill_process};
 const GUARD: &str = r#"folder=$1; shift; "$@" </dev/null >&2 & child=$!; echo $child
 read -r word; kill -KILL $child 2>/dev/null; wait $child
 [ "$word" = keep ] || rm -rf "$folder" 2>/dev/null || { sleep 1; rm -rf "$folder"; }"#;
+
+/// How long a server may take to listen: the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A child that ends with this process, however that ends. It is in a process group of its own, so that Ctrl-C in a terminal reaches this
 /// process alone, which then ends the child.
@@ -47,6 +51,28 @@ impl Guarded {
         BufReader::new(guard.stdout.take().context("a pipe")?).read_line(&mut line)?;
         let pid = line.trim().parse().ok().and_then(Pid::from_raw).context("the number of the child")?;
         Ok(Self { guard, pid })
+    }
+
+    /// Starts a server as [`start`](Self::start) does, and returns when it is ready.
+    ///
+    /// # Errors
+    ///
+    /// The same, and if the program ends or is not ready within a minute; the error has its name and its log.
+    pub(crate) fn start_server(
+        name: &str,
+        command: &[String],
+        libraries: Option<&Path>,
+        folder: &Path,
+        is_ready: impl Fn() -> bool,
+    ) -> Result<Self> {
+        let running = Self::start(command, libraries, folder)?;
+        let started = Instant::now();
+        while !is_ready() {
+            let log = || std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+            ensure!(!running.has_ended() && started.elapsed() < PATIENCE, "{name} did not start: {}", log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(running)
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -84,6 +110,11 @@ impl Drop for Guarded {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Whether a server accepts connections on this port of 127.0.0.1.
+pub(crate) fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
 /// The processor time of a process, and of its children that have ended; none if it has ended itself.

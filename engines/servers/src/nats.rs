@@ -1,19 +1,15 @@
 //! A NATS server with JetStream.
 
-use std::{
-    fs,
-    net::TcpStream,
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use tempfile::TempDir;
 
-use crate::{free_port, guarded::Guarded, in_memory, packages};
-
-/// How long the server may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::{
+    free_port,
+    guarded::{Guarded, listens},
+    in_memory, packages,
+};
 
 /// A NATS server with JetStream, alone and without replicas, which keeps its streams in memory where the system has
 /// such a directory. It is killed when this is dropped.
@@ -48,15 +44,8 @@ impl Nats {
             &store.display().to_string(),
         ]
         .map(str::to_owned);
-        let running = Guarded::start(&words, None, folder)?;
-        let started = Instant::now();
         // The server listens after JetStream has started.
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if running.has_ended() || started.elapsed() > PATIENCE {
-                bail!("the NATS server did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let running = Guarded::start_server("the NATS server", &words, None, folder, || listens(port))?;
         Ok(Self { port, _running: running, _directory: directory })
     }
 

@@ -1,21 +1,15 @@
 //! A load balancer.
 
-use std::{
-    fmt::Write,
-    fs,
-    net::{SocketAddr, TcpStream},
-    path::Path,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write, fs, net::SocketAddr, path::Path, sync::Mutex};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use tempfile::TempDir;
 
-use crate::{free_port, guarded::Guarded, packages};
-
-/// How long nginx may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::{
+    free_port,
+    guarded::{Guarded, listens},
+    packages,
+};
 
 /// An nginx that sends each request to the next of several servers: without sticky sessions and without buffering.
 #[derive(Debug)]
@@ -72,14 +66,7 @@ impl Nginx {
         fs::write(&file, configuration)?;
         let words = [program.as_path(), "-e".as_ref(), "stderr".as_ref(), "-c".as_ref(), &file]
             .map(|word| word.display().to_string());
-        let running = Guarded::start(&words, None, folder)?;
-        let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if running.has_ended() || started.elapsed() > PATIENCE {
-                bail!("nginx did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let running = Guarded::start_server("nginx", &words, None, folder, || listens(port))?;
         Ok(Self { directory, port, _running: Mutex::new(running) })
     }
 

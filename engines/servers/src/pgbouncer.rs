@@ -1,20 +1,15 @@
 //! A connection pooler in front of a PostgreSQL server.
 
-use std::{
-    fs,
-    net::TcpStream,
-    path::Path,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, sync::Mutex};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use tempfile::TempDir;
 
-use crate::{Postgres, free_port, guarded::Guarded, packages};
-
-/// How long PgBouncer may take to start.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::{
+    Postgres, free_port,
+    guarded::{Guarded, listens},
+    packages,
+};
 
 /// When PgBouncer gives a server connection back to its pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,14 +68,7 @@ ignore_startup_parameters = options,extra_float_digits
         let file = folder.join("pgbouncer.ini");
         fs::write(&file, configuration)?;
         let words = packages::not_as_root(&[program.display().to_string(), file.display().to_string()]);
-        let running = Guarded::start(&words, libraries.as_deref(), folder)?;
-        let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if running.has_ended() || started.elapsed() > PATIENCE {
-                bail!("PgBouncer did not start: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let running = Guarded::start_server("PgBouncer", &words, libraries.as_deref(), folder, || listens(port))?;
         Ok(Self { _directory: directory, port, _running: Mutex::new(running) })
     }
 

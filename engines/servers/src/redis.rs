@@ -1,7 +1,6 @@
 //! A Redis server.
 
 use std::{
-    fs,
     io::{Read, Write},
     net::TcpStream,
     path::{Path, PathBuf},
@@ -10,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
@@ -20,7 +19,7 @@ use crate::{
     in_memory, packages,
 };
 
-/// How long a server may take to start.
+/// How long a server may take to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PACKAGES: [&str; 5] = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1"];
 
@@ -172,15 +171,8 @@ impl Redis {
         let ours = ["--port", &port, "--bind", "127.0.0.1", "--dir", &folder, "--save", "", "--daemonize", "no"];
         command.extend(ours.iter().map(|word| (*word).to_owned()));
         command.extend(self.settings.iter().cloned());
-        let log = self.directory.path().join("log");
-        let started = Instant::now();
-        *running = Some(Guarded::start(&command, self.libraries.as_deref(), self.directory.path())?);
-        while !self.is_ready() {
-            if started.elapsed() > PATIENCE || running.as_ref().is_some_and(Guarded::has_ended) {
-                bail!("Redis did not start: {}", fs::read_to_string(&log).unwrap_or_default());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let (libraries, folder) = (self.libraries.as_deref(), self.directory.path());
+        *running = Some(Guarded::start_server("Redis", &command, libraries, folder, || self.is_ready())?);
         Ok(())
     }
 
