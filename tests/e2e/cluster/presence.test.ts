@@ -87,6 +87,8 @@ const seen = async (page: Page): Promise<string[]> =>
     `${answered} of ${asked}: ${here.map(({ userId }) => userId).join(' ')}`.trim(),
   )
 
+const last = async (page: Page): Promise<string | undefined> => (await seen(page)).at(-1)
+
 // Servers start, and a hub is killed and restarted.
 test.setTimeout(120_000)
 
@@ -94,10 +96,11 @@ test('a page that watches presence is told that a hub is silent, and that all an
   const [ana, ben, cid] = [await open('ana'), await open('ben'), await open('cid')]
   await expect.poll(() => cluster.known()).toEqual([3, 3, 3])
   await see(ana)
-  await expect.poll(() => seen(ana)).toEqual(['3 of 3:'])
+  // On a busy machine a partial list may come before.
+  await expect.poll(() => last(ana)).toBe('3 of 3:')
   const own = await cluster.hubOfOnlyStream()
   await ben.evaluate(async (people) => void (await hear(people).ready), people)
-  await expect.poll(() => seen(ana)).toEqual(['3 of 3:', '3 of 3: ben'])
+  await expect.poll(() => last(ana)).toBe('3 of 3: ben')
 
   const other = (own % 3) + 1
   await cluster.order('kill', other)
@@ -107,7 +110,7 @@ test('a page that watches presence is told that a hub is silent, and that all an
 
   await cluster.order('restart', other)
   for (const page of [ana, cid]) {
-    await expect.poll(async () => (await seen(page)).at(-1), { timeout: 30_000 }).toBe('3 of 3: ben')
+    await expect.poll(() => last(page), { timeout: 30_000 }).toBe('3 of 3: ben')
   }
   // All of this came on one stream.
   expect((await toldTo(ana)).states.filter(({ state }) => state === 'open')).toHaveLength(1)
