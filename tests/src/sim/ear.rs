@@ -36,8 +36,7 @@ enum Served {
     UpTo(Place),
     /// From here on it must receive everything; it may receive earlier records first.
     AtLeastFrom(Place),
-    /// A gap was reported after which the stream continues at `gap`, and the handler was made with a later position
-    /// `since`. It is like `AtLeastFrom(since)`. If the log loses `since`, the following records follow `gap`, for
+    /// A gap was reported after which the stream continues at `gap`, and the handler had a later position `since`. It is like `AtLeastFrom(since)`. If the log loses `since`, the following records follow `gap`, for
     /// which the handler has refetched; or they were in flight then and still follow the lost position.
     GapBefore { gap: Place, since: Place, excused: Excused },
     /// A gap on its channels was reported: of the records after this place, it need not receive the excused ones. If the
@@ -140,10 +139,12 @@ impl Ear {
     pub(super) fn gap(&mut self, truth: &Truth, goes_on: Option<Place>) {
         self.refetched = goes_on;
         self.hole = None;
-        let since = self.since.and_then(|at| truth.find(at));
-        let since = since.filter(|_| !self.settled);
+        let since = self.since.and_then(|at| truth.find(at)).filter(|_| !self.settled);
+        // The stream of another tab may be behind the handler.
+        let is_ahead = |own: &Place| self.settled && !truth.get(*own).lost && goes_on != Some(*own);
+        let since = since.or(self.place().filter(is_ahead));
         self.served = match goes_on {
-            // The handler was made with a later place of the same log, which the gap does not affect.
+            // The handler has, or was made with, a later place of the same log, which the gap does not affect.
             Some(gap) if since.is_some_and(|since| truth.between(gap, since).is_some()) => {
                 since.map_or(Served::Unknown, |since| Served::GapBefore { gap, since, excused: Excused::Nothing })
             }
