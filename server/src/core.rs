@@ -60,9 +60,18 @@ use crate::{
     window::{Dirty, Lineage, Window, WindowBounds},
 };
 
-/// The streams that wait for the node to reach a number, with the tag that the record there must have if the client's
-/// cursor depends on it.
-type Late = HashMap<u64, Vec<(Arc<Link>, Option<u32>)>>;
+/// The clients' cursors that this node has not reached, by number.
+type Late = HashMap<u64, Vec<LateCursor>>;
+
+/// One of them.
+#[derive(Debug)]
+struct LateCursor {
+    link: Arc<Link>,
+    tag: u32,
+    /// Whether the client has read the record, so that another one in its place is a gap on the whole stream. A call only
+    /// asks for what follows it.
+    is_read: bool,
+}
 
 /// The engine's tail does not continue where the window ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -141,8 +150,8 @@ impl Core {
             window.apply(record, frame);
             // The tags are checked under the window's lock, before any connection can read past these records and
             // before a stream can open in between.
-            for (link, tag) in late.remove(&record.seq).unwrap_or_default() {
-                if tag.is_some_and(|tag| tag != record.tag) {
+            for LateCursor { link, tag, is_read } in late.remove(&record.seq).unwrap_or_default() {
+                if is_read && tag != record.tag {
                     link.diverged.store(true, Ordering::Release);
                 }
                 reached.push(link);
@@ -179,8 +188,8 @@ impl Core {
         let mut late = self.late.lock();
         let passed: Vec<_> = late.keys().copied().filter(|seq| *seq <= base.seq).collect();
         for seq in passed {
-            for (link, tag) in late.remove(&seq).unwrap_or_default() {
-                if tag.is_some_and(|tag| !good.contains(&Cursor { seq, tag, ..base })) {
+            for LateCursor { link, tag, is_read } in late.remove(&seq).unwrap_or_default() {
+                if is_read && !good.contains(&Cursor { seq, tag, ..base }) {
                     link.diverged.store(true, Ordering::Release);
                 }
             }
@@ -193,10 +202,28 @@ impl Core {
     pub(crate) fn late_up_to(&self, to: Cursor) -> Vec<Cursor> {
         let late = self.late.lock();
         let passed = late.iter().filter(|(seq, _)| **seq <= to.seq);
-        let cursors = passed.flat_map(|(seq, links)| {
-            links.iter().filter_map(|(_, tag)| tag.map(|tag| Cursor { seq: *seq, tag, ..to }))
+        passed.flat_map(|(seq, late)| late.iter().map(|late| Cursor { seq: *seq, tag: late.tag, ..to })).collect()
+    }
+
+    /// The log has lost the records at these cursors, which this node has not reached: streams whose clients come from
+    /// there get a gap, and so do calls that ask for what followed. Otherwise they would wait until the log has grown to
+    /// there again.
+    pub(crate) fn lose(&self, lost: &HashSet<Cursor>) {
+        let epoch = self.window.read().epoch();
+        let mut waiting = Vec::new();
+        self.late.lock().retain(|seq, late| {
+            let is_lost = |late: &mut LateCursor| lost.contains(&Cursor { epoch, seq: *seq, tag: late.tag });
+            waiting.extend(late.extract_if(.., is_lost));
+            !late.is_empty()
         });
-        cursors.collect()
+        for LateCursor { link, is_read, .. } in waiting {
+            if is_read {
+                link.diverged.store(true, Ordering::Release);
+            } else {
+                link.state.lock().lose_pasts(lost);
+            }
+            link.wake();
+        }
     }
 
     /// All streams.

@@ -84,8 +84,9 @@ impl Window {
 
     /// Starts over from `base`, in another log or in one that lost records of this window. `access` is the access state
     /// at `base`, because the orders in between were not seen.
-    pub(crate) fn reset(&mut self, base: Cursor, reason: GapReason, access: AccessState) {
+    pub(crate) fn reset(&mut self, base: Cursor, reason: GapReason, mut access: AccessState) {
         let lineage = Lineage { resets: self.lineage.resets + 1, ..self.lineage };
+        access.keep_foreseen(&self.access, |cursor| is_beyond(cursor, base));
         *self = Self { lineage, reset_reason: reason, access, ..Self::new(base, self.bounds.clone()) };
     }
 
@@ -108,7 +109,8 @@ impl Window {
     /// Continues from `base`, further along in the same log, without the records in between, which are missing or
     /// damaged. Streams that stand before `base` read the engine's log and learn there what they missed. `access` is
     /// the access state at `base` or later.
-    pub(crate) fn skip_to(&mut self, base: Cursor, access: AccessState) {
+    pub(crate) fn skip_to(&mut self, base: Cursor, mut access: AccessState) {
+        access.keep_foreseen(&self.access, |cursor| is_beyond(cursor, base));
         self.segment = Segment::new(base);
         self.bytes = 0;
         self.dirty = KeyMap::default();
@@ -190,6 +192,11 @@ impl Window {
             self.flushed = up_to;
         }
     }
+}
+
+/// Whether an order lies beyond a place in the same log.
+fn is_beyond(order: Cursor, place: Cursor) -> bool {
+    order.epoch == place.epoch && order.seq > place.seq
 }
 
 #[cfg(test)]

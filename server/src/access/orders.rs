@@ -146,6 +146,12 @@ impl AccessState {
         }
     }
 
+    /// Takes over the orders that the state before has foreseen and that still lie ahead: they may have been acknowledged
+    /// after this state was read.
+    pub(crate) fn keep_foreseen(&mut self, before: &Self, is_ahead: impl Fn(Cursor) -> bool) {
+        self.ahead.extend(before.ahead.iter().filter(|ahead| is_ahead(ahead.cursor)).cloned());
+    }
+
     /// The cursors of orders that were foreseen and not applied yet.
     pub(crate) fn foreseen(&self) -> Vec<Cursor> {
         self.ahead.iter().map(|ahead| ahead.cursor).collect()

@@ -145,6 +145,15 @@ impl Connection {
         Flow::Done
     }
 
+    /// The log has lost these cursors: the calls that ask for what followed get a gap.
+    pub(crate) fn lose_pasts(&mut self, lost: &HashSet<Cursor>) {
+        for pending in self.transient.get_mut().into_iter().flat_map(|transient| &mut transient.pending) {
+            if matches!(pending.since, Since::After(since) if lost.contains(&since)) {
+                pending.since = Since::Gap(GapReason::Diverged);
+            }
+        }
+    }
+
     fn backfill(&mut self, view: View<'_>, pending: &mut Pending, batch: &mut Batch) -> Flow {
         let window = view.window;
         // A call that needs no confirmation cannot ask for the past, because backfill frames name the call.

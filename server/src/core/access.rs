@@ -1,6 +1,8 @@
 //! Authorization as calls ask for it. Each decision is made and carried out while the window is locked, and the stream
 //! too where the call concerns one, so that no order is applied in between.
 
+use std::collections::HashSet;
+
 use tidings_protocol::{Cursor, Pattern, UserId};
 
 use super::{Core, Link, ShutOut};
@@ -146,9 +148,12 @@ impl Core {
         self.window.read().access().foreseen()
     }
 
-    /// Replaces the access state, and has each stream authorized anew.
-    pub(crate) fn renew_access(&self, access: AccessState) {
-        *self.window.write().access_mut() = access;
+    /// Replaces the access state, and has each stream authorized anew. The log has lost these orders.
+    pub(crate) fn renew_access(&self, mut access: AccessState, lost: &HashSet<Cursor>) {
+        let mut window = self.window.write();
+        access.keep_foreseen(window.access(), |cursor| !lost.contains(&cursor));
+        *window.access_mut() = access;
+        drop(window);
         for link in self.all_links() {
             link.state.lock().reauthorize_later();
         }

@@ -8,7 +8,7 @@ use std::sync::{
 use futures_util::task::AtomicWaker;
 use tidings_protocol::{ConnectionId, Cursor, Pattern, frame::GapReason};
 
-use super::{Core, Link};
+use super::{Core, LateCursor, Link};
 use crate::{
     access::{Channels, Decision, Issued, authorize},
     connection::{Connection, Names, View},
@@ -142,7 +142,11 @@ impl Core {
     /// there meanwhile.
     fn check_late(&self, window: &Window, link: &Arc<Link>, cursor: Cursor) {
         if cursor.seq > window.head().seq {
-            self.late.lock().entry(cursor.seq).or_default().push((link.clone(), Some(cursor.tag)));
+            self.late.lock().entry(cursor.seq).or_default().push(LateCursor {
+                link: link.clone(),
+                tag: cursor.tag,
+                is_read: true,
+            });
         } else if window.tag(cursor.seq) != Some(cursor.tag) {
             link.diverged.store(true, Ordering::Release);
         }
@@ -160,7 +164,7 @@ impl Core {
         registry.remove(link);
         drop(registry);
         self.late.lock().retain(|_, links| {
-            links.retain(|(other, _)| !Arc::ptr_eq(other, link));
+            links.retain(|late| !Arc::ptr_eq(&late.link, link));
             !links.is_empty()
         });
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidings_protocol::{Cursor, Pattern, RequestId};
 
-use super::{Core, Link};
+use super::{Core, LateCursor, Link};
 use crate::{
     access::{Channels, Decision, Issued, authorize},
     connection::{Authority, Since},
@@ -76,8 +76,13 @@ impl Core {
         let takes_addressed = addressed && state.admits_addressed(limit);
         if takes_addressed || !channels.is_empty() {
             match since {
-                Since::After(at) if at.seq > window.head().seq => {
-                    self.late.lock().entry(at.seq).or_default().push((link.clone(), None));
+                // A stream that was closed meanwhile waits for nothing, and one that asks again does not wait twice.
+                Since::After(at) if at.seq > window.head().seq && self.registry.lock().holds(link) => {
+                    let mut late = self.late.lock();
+                    let waiting = late.entry(at.seq).or_default();
+                    if !waiting.iter().any(|late| Arc::ptr_eq(&late.link, link) && late.tag == at.tag) {
+                        waiting.push(LateCursor { link: link.clone(), tag: at.tag, is_read: false });
+                    }
                 }
                 _ => {}
             }

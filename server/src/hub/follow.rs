@@ -5,7 +5,7 @@
 //! and each stream works out what it missed; or it starts over in another log ([`Core::reset`]), and every stream
 //! receives a gap.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
 use tidings_protocol::{Cursor, frame::GapReason};
@@ -89,10 +89,14 @@ pub(super) async fn take(
 ) -> Taken {
     let result = match item {
         Some(Ok(batch)) => match core.apply(&batch) {
-            Ok(()) if batch.records.is_empty() && lacks_foreseen(core, engine).await => {
-                renew_access(core, engine).await
+            Ok(()) => {
+                let lost = if batch.records.is_empty() { lost_ahead(core, engine).await } else { HashSet::new() };
+                core.lose(&lost);
+                if core.foreseen().iter().all(|order| !lost.contains(order)) {
+                    return Taken::Applied(batch.records.len());
+                }
+                renew_access(core, engine, &lost).await
             }
-            Ok(()) => return Taken::Applied(batch.records.len()),
             Err(broken) => {
                 if let Some(left_out) = complaints.due("order") {
                     tracing::error!(left_out, %broken, "the engine's tail does not go on where the window ends; attaching again");
@@ -130,22 +134,28 @@ pub(super) async fn take(
     }
 }
 
-/// Whether the log has lost an order that it acknowledged and that this node has not read yet. Nothing else would show
-/// that, because this node's position lies before everything that was lost. Without this check, what such an order
-/// revoked would stay revoked on this node, whatever is appended at lower numbers, until the log has grown to the
-/// order's old position.
-async fn lacks_foreseen(core: &Core, engine: &dyn Engine) -> bool {
-    let foreseen = core.foreseen();
-    let is_lost = |location: &Location| matches!(location, Location::Diverged | Location::Epoch);
-    !foreseen.is_empty() && in_time(engine.locate(&foreseen)).await.is_ok_and(|locations| locations.iter().any(is_lost))
+/// The cursors beyond this node's head that the log has acknowledged, and lost: of orders that this node foresees, and
+/// of records that clients have read at a node further ahead. Nothing else would show that, because this node's position
+/// lies before everything that was lost. Without this check, what such an order revoked would stay revoked on this node,
+/// and such a client would wait in silence, whatever is appended at lower numbers, until the log has grown to there again.
+async fn lost_ahead(core: &Core, engine: &dyn Engine) -> HashSet<Cursor> {
+    let mut ahead = core.foreseen();
+    ahead.extend(core.late_up_to(Cursor { seq: u64::MAX, ..core.head() }));
+    if ahead.is_empty() {
+        return HashSet::new();
+    }
+    // The next empty batch asks again.
+    let locations = in_time(engine.locate(&ahead)).await.unwrap_or_default();
+    let is_lost = |(_, location): &(Cursor, Location)| matches!(location, Location::Diverged | Location::Epoch);
+    ahead.into_iter().zip(locations).filter(is_lost).map(|(cursor, _)| cursor).collect()
 }
 
 /// Reloads the access state from the metadata beside the log, because this node's own state contains an order that the
 /// log has lost. The window stays where it is and no stream receives a gap, because this node's position lies before
 /// everything that was lost.
-async fn renew_access(core: &Core, engine: &dyn Engine) -> Result<(), EngineError> {
+async fn renew_access(core: &Core, engine: &dyn Engine, lost: &HashSet<Cursor>) -> Result<(), EngineError> {
     let state = in_time(access::access_state(engine)).await?;
-    core.renew_access(state);
+    core.renew_access(state, lost);
     Ok(())
 }
 

@@ -277,7 +277,7 @@ fn a_subscription_by_the_server_is_confirmed_again_where_orders_were_skipped_bec
     fixture.apply(vec![subscribe("a")]);
     fixture.core.flush();
     assert_eq!(fixture.hear(&ana), ["connected @0", "subscribed server 1"]);
-    fixture.core.renew_access(AccessState::default());
+    fixture.core.renew_access(AccessState::default(), &HashSet::new());
     assert_eq!(fixture.ask_ungranted(&ana, "r1", &["a"], Since::Now), patterns(&["a"]), "the log has lost the order");
     let mut state = AccessState::default();
     let Audience::Control(control) = subscribe("a").audience else { unreachable!() };
@@ -389,4 +389,22 @@ fn a_revoked_channel_is_received_where_the_server_subscribes_it_later() {
             "subscribed r1 4"
         ]
     );
+}
+
+#[test]
+fn an_order_that_is_acknowledged_while_the_access_state_is_read_anew_stays_foreseen() {
+    let Audience::Control(control) = revoke("a").audience else { unreachable!() };
+    let renewed: [(&str, fn(&Core)); 4] = [
+        ("a skip", |core| core.skip_to(at(5), AccessState::default(), &HashSet::new())),
+        ("a renewal", |core| core.renew_access(AccessState::default(), &HashSet::new())),
+        ("a renewal after its loss", |core| core.renew_access(AccessState::default(), &HashSet::from([at(7)]))),
+        ("a reset", |core| core.reset(at(5), GapReason::Diverged, AccessState::default())),
+    ];
+    for (what, renew) in renewed {
+        let fixture = fixture(100);
+        fixture.core.foresee(&control, at(7), NOW);
+        renew(&fixture.core);
+        let kept = if what.ends_with("loss") { vec![] } else { vec![at(7)] };
+        assert_eq!(fixture.core.foreseen(), kept, "{what}");
+    }
 }

@@ -267,3 +267,40 @@ fn a_stream_that_waits_for_the_engine_still_sends_heartbeats_and_closing() {
     fixture.core.close_all(|_| Closing { reason: ClosingReason::Drain, retry_ms: 5 });
     assert_eq!(said(&fixture), ["closing drain"]);
 }
+
+#[test]
+fn a_stream_whose_place_the_log_has_lost_before_the_node_got_there_is_told_at_once() {
+    let mut fixture = fixture(100);
+    let late = fixture.open(&["a"], Start::Resume { cursor: at(9), late: vec![at(9)], lineage: Lineage::default() });
+    let asking = fixture.open(&["b"], Start::Head);
+    fixture.subscribe(&asking, "r1", &["a"], Since::After(at(8)));
+    fixture.subscribe(&asking, "r2", &["c"], Since::Now);
+    assert_eq!(
+        (fixture.hear(&late), fixture.hear(&asking)),
+        (vec!["connected @9".into()], vec!["connected @0".into()])
+    );
+    fixture.publish(&["a"]);
+    fixture.core.flush();
+    assert!(fixture.hear(&late).is_empty() && fixture.hear(&asking).is_empty());
+    fixture.core.lose(&HashSet::from([at(9), at(8)]));
+    assert_eq!(fixture.hear(&late), ["gap null diverged @1"]);
+    assert_eq!(fixture.hear(&asking), [r#"gap ["a"] diverged"#, "subscribed r1 1", "subscribed r2 1"]);
+    fixture.publish(&["a"]);
+    fixture.core.flush();
+    assert_eq!((fixture.hear(&late), fixture.hear(&asking)), (vec!["2 a @2".into()], vec!["2 a @2".into()]));
+    assert!(fixture.core.late.lock().is_empty());
+}
+
+#[test]
+fn a_call_waits_once_for_the_node_and_not_at_all_on_a_closed_stream() {
+    let fixture = fixture(100);
+    let link = fixture.open(&[], Start::Head);
+    for request in ["r1", "r2"] {
+        fixture.subscribe(&link, request, &["a"], Since::After(at(8)));
+        fixture.core.unsubscribe(&link, &patterns(&["a"]));
+    }
+    assert_eq!(fixture.core.late.lock()[&8].len(), 1);
+    fixture.core.close(&link);
+    fixture.subscribe(&link, "r3", &["a"], Since::After(at(8)));
+    assert!(fixture.core.late.lock().is_empty());
+}
