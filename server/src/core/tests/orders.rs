@@ -394,16 +394,16 @@ fn a_revoked_channel_is_received_where_the_server_subscribes_it_later() {
 #[test]
 fn an_order_that_is_acknowledged_while_the_access_state_is_read_anew_stays_foreseen() {
     let Audience::Control(control) = revoke("a").audience else { unreachable!() };
-    let renewed: [(&str, fn(&Core)); 4] = [
-        ("a skip", |core| core.skip_to(at(5), AccessState::default(), &HashSet::new())),
-        ("a renewal", |core| core.renew_access(AccessState::default(), &HashSet::new())),
-        ("a renewal after its loss", |core| core.renew_access(AccessState::default(), &HashSet::from([at(7)]))),
-        ("a reset", |core| core.reset(at(5), GapReason::Diverged, AccessState::default())),
-    ];
-    for (what, renew) in renewed {
+    for what in ["a skip", "a renewal", "a renewal after its loss", "a reset"] {
         let fixture = fixture(100);
         fixture.core.foresee(&control, at(7), NOW);
-        renew(&fixture.core);
+        let state = AccessState::default();
+        match what {
+            "a skip" => fixture.core.skip_to(at(5), state, &HashSet::new()),
+            "a renewal" => fixture.core.renew_access(state, &HashSet::new()),
+            "a reset" => fixture.core.reset(at(5), GapReason::Diverged, state),
+            _ => fixture.core.renew_access(state, &HashSet::from([at(7)])),
+        }
         let kept = if what.ends_with("loss") { vec![] } else { vec![at(7)] };
         assert_eq!(fixture.core.foreseen(), kept, "{what}");
     }
