@@ -9,6 +9,7 @@ use crate::sim::{
     engine::Log,
     person::is_granted,
     profile::{Post, Word},
+    roster::Roster,
 };
 
 impl Client {
@@ -46,7 +47,11 @@ impl Client {
             // A tab whose lock was stolen, and that has not noticed it, still speaks of its own stream.
             if term == &self.term {
                 // A stream that its leader has lost continues from where it was.
-                self.followed = post.latest.or(self.followed);
+                self.followed = match tell {
+                    // The tab begins where the stream stands, not where the leader has confirmed channels to others.
+                    TabTell::Welcome { tab, .. } if Some(tab) == self.name.as_ref() => self.begins,
+                    _ => post.latest.or(self.followed),
+                };
                 confirmed = self.confirmed(tell);
             }
         }
@@ -91,6 +96,7 @@ impl Client {
             {
                 term.clone_into(&mut self.term);
                 self.begins = None;
+                self.rosters.values_mut().for_each(Roster::begins_anew);
                 connected.id
             }
             _ if term != self.term => None,
