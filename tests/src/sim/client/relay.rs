@@ -47,11 +47,7 @@ impl Client {
             // A tab whose lock was stolen, and that has not noticed it, still speaks of its own stream.
             if term == &self.term {
                 // A stream that its leader has lost continues from where it was.
-                self.followed = match tell {
-                    // The tab begins where the stream stands, not where the leader has confirmed channels to others.
-                    TabTell::Welcome { tab, .. } if Some(tab) == self.name.as_ref() => self.begins,
-                    _ => post.latest.or(self.followed),
-                };
+                self.followed = post.latest.or(self.followed);
                 confirmed = self.confirmed(tell);
             }
         }
