@@ -171,7 +171,7 @@ async fn the_users_of_a_hub_that_falls_silent_leave_and_come_back_with_it_and_wa
     let silent = cut.elapsed().as_secs();
     assert!((8..=12).contains(&silent), "{silent}");
     is_cut.store(false, Ordering::Relaxed);
-    assert_eq!(next(&mut watch).await, "+bob");
+    assert_eq!(next(&mut watch).await, "here 2/2 ana bob", "all have answered again");
     let _eve = two.open("eve").await;
     assert_eq!(next(&mut watch).await, "+eve");
 }
@@ -193,7 +193,7 @@ async fn the_users_of_a_hub_that_has_died_leave_once_its_beats_are_missing() {
     assert!((8..=12).contains(&died.elapsed().as_secs()), "{:?}", died.elapsed());
     let three = Node::start(&log, log.peers()).await;
     let _bob = three.open("bob").await;
-    assert_eq!(next(&mut watch).await, "+bob");
+    assert_eq!(next(&mut watch).await, "here 2/2 bob", "the new hub has answered");
 }
 
 /// A hub of a version that knows none of our questions.
